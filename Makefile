@@ -1,0 +1,37 @@
+# Every target makes the virtual environment first; nothing else has to be installed or set.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-slow lint format bench clean
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "jax_s4rl needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,minari]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m experiments.demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not gpu'
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu'
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.kernels
+
+clean:
+	rm -rf $(VENV) runs

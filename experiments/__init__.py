@@ -1,0 +1,1 @@
+"""Scripts that train, act and report; each reads from top to bottom."""

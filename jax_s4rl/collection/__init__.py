@@ -1,0 +1,1 @@
+"""Behaviours that record data: random, scripted, PPO; and the named dataset recipes."""

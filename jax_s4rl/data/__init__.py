@@ -1,0 +1,1 @@
+"""What was recorded: trajectories, returns-to-go, windows, file formats."""

@@ -1,0 +1,1 @@
+"""Acting in environments and judging what happened."""

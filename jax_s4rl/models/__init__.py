@@ -1,0 +1,1 @@
+"""The decision model, and the policy that acts with it."""

@@ -1,0 +1,1 @@
+"""Flax (Linen) layers: weights around the kernels; every sequence mixer has the same verbs."""

@@ -1,0 +1,1 @@
+"""How parameters change: losses, optimizer, the pmapped update, the loop."""
