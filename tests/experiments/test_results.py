@@ -1,0 +1,55 @@
+"""Result lines keep their fields, and survive the way to disk and back."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments import results
+
+
+def row(**changes):
+    fields = {"experiment": "test", "method": "s4d", "metrics": {"return": 1.5}, "seconds": {"train": 2.0}}
+    return results.make_row(**(fields | changes))
+
+
+def test_a_row_has_exactly_the_agreed_fields():
+    assert tuple(row()) == results.FIELDS
+
+
+def test_a_row_names_machine_and_versions():
+    assert row()["machine"]
+    assert {"python", "jax", "numpy"} <= row()["versions"].keys()
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    path = tmp_path / "deep" / "rows.jsonl"
+    written = [row(seed=0), row(seed=1, tokens="concatenated")]
+    for line in written:
+        results.append_row(path, line)
+    assert list(results.read_rows(path)) == written
+
+
+def test_arrays_and_numbers_that_json_lacks_are_written(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    metrics = {"array": np.arange(2), "jax": jnp.float32(0.5), "nan": float("nan"), "list": [float("inf"), 1]}
+    results.append_row(path, row(metrics=metrics))
+    (read,) = results.read_rows(path)
+    assert read["metrics"] == {"array": [0, 1], "jax": 0.5, "nan": None, "list": [None, 1]}
+
+
+def test_a_missing_file_has_no_rows(tmp_path):
+    assert list(results.read_rows(tmp_path / "none.jsonl")) == []
+
+
+def test_a_broken_line_is_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n{"b":\n')
+    with pytest.raises(ValueError, match="line 2 is not JSON"):
+        list(results.read_rows(path))
+
+
+def test_unknown_tokens_and_missing_fields_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="tokens is 'woven'"):
+        row(tokens="woven")
+    with pytest.raises(ValueError, match=r"lacks \['env'"):
+        results.append_row(tmp_path / "rows.jsonl", {"experiment": "x"})
