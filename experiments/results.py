@@ -151,6 +151,12 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def _num_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _plain(value: Any) -> Any:
     """Numbers of NumPy and JAX as Python's own; what is not finite as None."""
     if isinstance(value, Mapping):
