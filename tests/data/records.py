@@ -1,0 +1,33 @@
+"""Small records with contents that can be told apart: for the tests of this folder and its neighbors."""
+
+import numpy as np
+
+from jax_s4rl.data import trajectories
+
+
+def make_record(lengths=(3, 1, 5), *, seed=0, num_actions=4, action_size=None, observation_shape=(2,)):
+    rng = np.random.default_rng(seed)
+    episodes = []
+    for index, length in enumerate(lengths):
+        ends = np.arange(length) == length - 1
+        shape = (length,) if action_size is None else (length, action_size)
+        actions = rng.integers(0, num_actions, shape) if action_size is None else rng.normal(size=shape)
+        episodes.append(
+            trajectories.Episode(
+                observations=rng.normal(size=(length, *observation_shape)).astype(np.float32),
+                actions=actions,
+                rewards=rng.normal(size=length),
+                terminations=ends & (index % 3 == 0),
+                truncations=ends & (index % 3 == 1),
+                final_observation=rng.normal(size=observation_shape).astype(np.float32),
+                seed=100 + index,
+            )
+        )
+    return trajectories.from_episodes(episodes)
+
+
+def assert_same(left, right):
+    for name in left.__dataclass_fields__:
+        one, other = getattr(left, name), getattr(right, name)
+        assert one.dtype == other.dtype, name
+        np.testing.assert_array_equal(one, other, err_msg=name)
