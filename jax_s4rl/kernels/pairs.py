@@ -1,0 +1,195 @@
+"""Complex numbers as pairs of real arrays: every kernel computes with real arithmetic only.
+
+TPU and Metal have no complex128 or no complex numbers at all, Pallas has none, and optimizers mishandle complex leaves
+(JAX returns conjugate gradients). A `Pair` is an ordinary pytree of two real arrays, so none of that arises.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+
+class Pair(NamedTuple):
+    """The complex array `re + 1j * im`, kept as two real arrays of one shape and dtype."""
+
+    re: Float[Array, "..."]
+    im: Float[Array, "..."]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the complex array."""
+        return self.re.shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the complex array."""
+        return self.re.ndim
+
+    @property
+    def dtype(self):
+        """Dtype of each part."""
+        return self.re.dtype
+
+
+Complexlike = Pair | Complex[Array | np.ndarray, "..."] | Float[Array | np.ndarray, "..."]
+
+
+def as_pair(x: Complexlike) -> Pair:
+    """Take a `Pair`, a complex array, or a real array (imaginary part zero), and give a `Pair`.
+
+    Example:
+        >>> as_pair(jnp.array([1 + 2j]))
+        Pair(re=Array([1.], dtype=float32), im=Array([2.], dtype=float32))
+    """
+    if isinstance(x, Pair):
+        if jnp.shape(x.re) != jnp.shape(x.im):
+            raise ValueError(f"a Pair needs two parts of one shape, got {x.re.shape} and {x.im.shape}; broadcast one")
+        return Pair(jnp.asarray(x.re), jnp.asarray(x.im))
+    x = jnp.asarray(x)
+    if jnp.iscomplexobj(x):
+        return Pair(x.real, x.imag)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"expected a floating or complex array, got dtype {x.dtype}; cast it first")
+    return Pair(x, jnp.zeros_like(x))
+
+
+def to_complex(x: Complexlike) -> Complex[Array, "..."]:
+    """Join the two parts into one complex array (for FFTs and for looking at it).
+
+    Example:
+        >>> complex(to_complex(Pair(jnp.ones(()), -jnp.ones(()))))
+        (1-1j)
+    """
+    x = as_pair(x)
+    return jax.lax.complex(x.re, x.im)
+
+
+def astype(x: Complexlike, dtype: jax.typing.DTypeLike) -> Pair:
+    """Cast both parts to a real `dtype`."""
+    x = as_pair(x)
+    return Pair(x.re.astype(dtype), x.im.astype(dtype))
+
+
+def zeros(shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> Pair:
+    """Complex zeros."""
+    return Pair(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+
+def conjugate(x: Complexlike) -> Pair:
+    """Complex conjugate."""
+    x = as_pair(x)
+    return Pair(x.re, -x.im)
+
+
+def add(x: Complexlike, y: Complexlike) -> Pair:
+    """Sum `x + y`."""
+    x, y = as_pair(x), as_pair(y)
+    return Pair(x.re + y.re, x.im + y.im)
+
+
+def subtract(x: Complexlike, y: Complexlike) -> Pair:
+    """Difference `x - y`."""
+    x, y = as_pair(x), as_pair(y)
+    return Pair(x.re - y.re, x.im - y.im)
+
+
+def scale(x: Complexlike, factor: Float[Array, "..."] | float) -> Pair:
+    """Product of a complex array and a real one."""
+    x = as_pair(x)
+    return Pair(x.re * factor, x.im * factor)
+
+
+def multiply(x: Complexlike, y: Complexlike) -> Pair:
+    """Product `x * y`.
+
+    Example:
+        >>> complex(to_complex(multiply(jnp.asarray(1 + 2j), jnp.asarray(3 - 1j))))
+        (5+5j)
+    """
+    x, y = as_pair(x), as_pair(y)
+    return Pair(x.re * y.re - x.im * y.im, x.re * y.im + x.im * y.re)
+
+
+def squared_modulus(x: Complexlike) -> Float[Array, "..."]:
+    """Squared modulus `|x|^2`."""
+    x = as_pair(x)
+    return x.re * x.re + x.im * x.im
+
+
+def reciprocal(x: Complexlike) -> Pair:
+    """Inverse `1 / x`; infinite or NaN at zero."""
+    x = as_pair(x)
+    size = squared_modulus(x)
+    return Pair(x.re / size, -x.im / size)
+
+
+def divide(x: Complexlike, y: Complexlike) -> Pair:
+    """Quotient `x / y`; infinite or NaN where `y` is zero."""
+    return multiply(x, reciprocal(y))
+
+
+def exp(x: Complexlike) -> Pair:
+    """Exponential `e^x`.
+
+    Example:
+        >>> complex(to_complex(exp(jnp.asarray(0j))))
+        (1+0j)
+    """
+    x = as_pair(x)
+    size = jnp.exp(x.re)
+    return Pair(size * jnp.cos(x.im), size * jnp.sin(x.im))
+
+
+def expm1(x: Complexlike) -> Pair:
+    """Exponential minus one, `e^x - 1`, without cancellation near zero.
+
+    With `x = a + ib`: `[expm1(a) cos b - 2 sin^2(b/2)] + i e^a sin b`.
+    """
+    x = as_pair(x)
+    half = jnp.sin(x.im / 2)
+    return Pair(jnp.expm1(x.re) * jnp.cos(x.im) - 2 * half * half, jnp.exp(x.re) * jnp.sin(x.im))
+
+
+def where(condition: Array, x: Complexlike, y: Complexlike) -> Pair:
+    """Elementwise choice: `x` where `condition`, else `y`; the part not chosen may be NaN."""
+    x, y = as_pair(x), as_pair(y)
+    return Pair(jnp.where(condition, x.re, y.re), jnp.where(condition, x.im, y.im))
+
+
+def stack_parts(x: Complexlike) -> Float[Array, "..."]:
+    """Real array `[re, im]` along the last axis, twice as long: the real view of a complex vector."""
+    x = as_pair(x)
+    return jnp.concatenate([x.re, x.im], axis=-1)
+
+
+def split_parts(x: Float[Array, "..."]) -> Pair:
+    """Inverse of `stack_parts`.
+
+    Example:
+        >>> split_parts(jnp.asarray([1.0, 2.0]))
+        Pair(re=Array([1.], dtype=float32), im=Array([2.], dtype=float32))
+    """
+    return Pair(*jnp.split(x, 2, axis=-1))
+
+
+def einsum(subscripts: str, x: Complexlike, y: Complexlike) -> Pair:
+    """Complex `einsum` of two arrays as four real ones, in full float32 precision on every device."""
+    x, y = as_pair(x), as_pair(y)
+
+    def product(a, b):
+        return jnp.einsum(subscripts, a, b, precision=jax.lax.Precision.HIGHEST)
+
+    return Pair(product(x.re, y.re) - product(x.im, y.im), product(x.re, y.im) + product(x.im, y.re))
+
+
+def real_einsum(subscripts: str, x: Complexlike, y: Complexlike) -> Float[Array, "..."]:
+    """Real part of `einsum(subscripts, x, y)`: two real products in place of four."""
+    x, y = as_pair(x), as_pair(y)
+
+    def product(a, b):
+        return jnp.einsum(subscripts, a, b, precision=jax.lax.Precision.HIGHEST)
+
+    return product(x.re, y.re) - product(x.im, y.im)
