@@ -1,0 +1,24 @@
+"""The names under which Gymnasium knows the environments of this project."""
+
+import gymnasium
+
+# Entry points are strings: a class cannot be written into a dataset's side file, and would be imported at once.
+ENTRY_POINTS = {
+    "jax_s4rl/Bsuite-v0": "jax_s4rl.envs.bsuite_adapter:BsuiteEnv",
+}
+
+
+def register_all() -> None:
+    """Registers every environment of this project; a second call changes nothing.
+
+    The clocks of these environments belong to the environments (`max_steps` is an argument), hence no
+    `max_episode_steps` here: a second clock would silently cut what a caller made longer.
+
+    Example:
+        >>> register_all()
+        >>> "jax_s4rl/Bsuite-v0" in gymnasium.registry
+        True
+    """
+    for env_id, entry_point in ENTRY_POINTS.items():
+        if env_id not in gymnasium.registry:
+            gymnasium.register(id=env_id, entry_point=entry_point)
