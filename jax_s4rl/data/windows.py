@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from jax_s4rl.data import returns, trajectories
 
 NO_ACTION = -1
+STARTS = ("anywhere", "beginning")
 
 
 class Store(NamedTuple):
@@ -65,16 +66,16 @@ def make_store(record: trajectories.Trajectories) -> Store:
     )
 
 
-def sample_windows(
-    key: PRNGKeyArray, store: Store, batch_size: int, context_length: int, *, start: str = "anywhere"
-) -> Windows:
-    """Draws windows at random; pure, and every shape is static.
+def sample_windows(keys: PRNGKeyArray, store: Store, context_length: int, *, start: str = "anywhere") -> Windows:
+    """Draws one window for each key; pure, and every shape is static.
+
+    A key for each row lets devices share a batch: each draws its own rows, and together they draw the same batch as one
+    device would.
 
     Args:
-        key: A typed key.
+        keys: [B] typed keys, one for each window.
         store: What `make_store` gave.
-        batch_size: Number of windows (B).
-        context_length: Steps in each (K); shorter slices are padded on the right.
+        context_length: Steps in each window (K); shorter slices are padded on the right.
         start: "anywhere" draws the first step uniformly over all steps, that is an episode in proportion to its length
             and a step within it; "beginning" draws an episode uniformly and starts at its step 0.
 
@@ -82,25 +83,21 @@ def sample_windows(
         The windows.
 
     Raises:
-        ValueError: If a size is below 1 or `start` has no meaning.
+        ValueError: If there is no key, the context is below 1 or `start` has no meaning.
 
     Example:
         >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
         ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
         >>> store = make_store(trajectories.from_episodes([one]))
-        >>> batch = sample_windows(jax.random.key(0), store, 1, 4, start="beginning")
+        >>> batch = sample_windows(jax.random.split(jax.random.key(0), 1), store, 4, start="beginning")
         >>> batch.mask.tolist(), batch.returns_to_go.tolist()
         ([[True, True, False, False]], [[2.0, 1.0, 0.0, 0.0]])
     """
-    if batch_size < 1:
-        raise ValueError(f"got batch_size {batch_size}, wanted at least 1")
-    if start == "anywhere":
-        first = jax.random.randint(key, (batch_size,), 0, len(store.actions))
-    elif start == "beginning":
-        first = store.episode_starts[jax.random.randint(key, (batch_size,), 0, len(store.episode_starts))]
-    else:
-        raise ValueError(f'got start={start!r}, wanted "anywhere" or "beginning"')
-    return gather_windows(store, first, context_length)
+    if start not in STARTS:
+        raise ValueError(f"got start={start!r}, wanted one of {', '.join(STARTS)}")
+    count = len(store.actions) if start == "anywhere" else len(store.episode_starts)
+    chosen = jax.vmap(lambda key: jax.random.randint(key, (), 0, count))(keys)
+    return gather_windows(store, chosen if start == "anywhere" else store.episode_starts[chosen], context_length)
 
 
 def gather_windows(store: Store, first_steps: Int[Array, " B"], context_length: int) -> Windows:

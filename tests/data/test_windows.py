@@ -51,8 +51,8 @@ class SampleWindowsTest(chex.TestCase):
     def test_draws_are_windows_of_the_store(self):
         record = records.make_record(LENGTHS)
         store = windows.make_store(record)
-        draw = self.variant(lambda key: windows.sample_windows(key, store, 6, 4))
-        batch = draw(jax.random.key(3))
+        draw = self.variant(lambda keys: windows.sample_windows(keys, store, 4))
+        batch = draw(jax.random.split(jax.random.key(3), 6))
         begins = np.asarray(batch.observations[:, 0])
         firsts = [int(np.flatnonzero((record.observations == row).all(axis=1))[0]) for row in begins]
         chex.assert_trees_all_equal(batch, windows.gather_windows(store, jnp.array(firsts), 4))
@@ -60,7 +60,7 @@ class SampleWindowsTest(chex.TestCase):
 
 def test_first_steps_are_uniform_over_all_steps():
     record = records.make_record(LENGTHS)
-    batch = windows.sample_windows(jax.random.key(0), windows.make_store(record), NUM_DRAWS, 1)
+    batch = windows.sample_windows(jax.random.split(jax.random.key(0), NUM_DRAWS), windows.make_store(record), 1)
     counts = collections.Counter(np.asarray(batch.returns_to_go[:, 0]).tolist())
     assert len(counts) == record.num_steps
     for count in counts.values():
@@ -69,7 +69,9 @@ def test_first_steps_are_uniform_over_all_steps():
 
 def test_whole_episodes_are_uniform_over_episodes_and_start_at_step_0():
     record = records.make_record(LENGTHS)
-    batch = windows.sample_windows(jax.random.key(0), windows.make_store(record), NUM_DRAWS, 8, start="beginning")
+    batch = windows.sample_windows(
+        jax.random.split(jax.random.key(0), NUM_DRAWS), windows.make_store(record), 8, start="beginning"
+    )
     assert int(batch.time_steps[:, 0].max()) == 0
     counts = collections.Counter(np.asarray(batch.mask).sum(axis=1).tolist())
     assert sorted(counts) == sorted(LENGTHS)
@@ -101,17 +103,25 @@ def test_noise_in_a_neighboring_episode_never_reaches_a_window():
 
 def test_a_new_key_traces_nothing_again():
     store = windows.make_store(records.make_record(LENGTHS))
-    draw = jax.jit(chex.assert_max_traces(lambda key, held: windows.sample_windows(key, held, 4, 3), n=1))
+    draw = jax.jit(chex.assert_max_traces(lambda keys, held: windows.sample_windows(keys, held, 3), n=1))
     for seed in range(3):
-        draw(jax.random.key(seed), store)
+        draw(jax.random.split(jax.random.key(seed), 4), store)
+
+
+def test_a_row_depends_on_its_own_key_only():
+    store = windows.make_store(records.make_record(LENGTHS))
+    keys = jax.random.split(jax.random.key(1), 6)
+    whole = windows.sample_windows(keys, store, 4)
+    halves = [windows.sample_windows(part, store, 4) for part in (keys[:3], keys[3:])]
+    chex.assert_trees_all_equal(whole, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *halves))
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
-    [((0, 4), "batch_size 0"), ((4, 0), "context_length 0"), ((4, 4, "middle"), "start='middle'")],
+    [((0, "anywhere"), "context_length 0"), ((4, "middle"), "start='middle'")],
 )
 def test_sizes_and_starts_without_meaning_are_refused(arguments, sentence):
     store = windows.make_store(records.make_record(LENGTHS))
-    start = arguments[2] if len(arguments) == 3 else "anywhere"
+    context_length, start = arguments
     with pytest.raises(ValueError, match=sentence):
-        windows.sample_windows(jax.random.key(0), store, *arguments[:2], start=start)
+        windows.sample_windows(jax.random.split(jax.random.key(0), 4), store, context_length, start=start)

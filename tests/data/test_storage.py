@@ -1,0 +1,139 @@
+import json
+import mmap
+import os
+
+import numpy as np
+import pytest
+
+from jax_s4rl.data import storage
+from tests.data import records
+
+METADATA = {"env": {"id": "CartPole-v1", "kwargs": {}}, "seed": 3, "policy": "random"}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    record = records.make_record((3, 1, 5))
+    path = tmp_path / "folder" / "one.npz"
+    storage.save_trajectories(path, record, METADATA)
+    return record, path
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("action_size", [None, 2])
+def test_a_record_comes_back_bit_for_bit(tmp_path, action_size, in_memory):
+    record = records.make_record((3, 1, 5), action_size=action_size, observation_shape=(2, 3))
+    written = storage.save_trajectories(tmp_path / "one.npz", record, METADATA)
+    found, metadata = storage.load_trajectories(tmp_path / "one.npz", in_memory=in_memory)
+    records.assert_same(found, record)
+    assert metadata == written
+    assert metadata.items() >= {**METADATA, "num_steps": 9, "num_episodes": 3}.items()
+
+
+def test_mapped_arrays_stay_on_the_disk(saved):
+    record, _ = storage.load_trajectories(saved[1], in_memory=False)
+    owner = record.observations
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    assert isinstance(owner, mmap.mmap)
+
+
+def test_the_same_record_gives_the_same_bytes(saved, tmp_path):
+    record, path = saved
+    storage.save_trajectories(tmp_path / "two.npz", record, METADATA)
+    assert (tmp_path / "two.npz").read_bytes() == path.read_bytes()
+    assert (tmp_path / "two.json").read_bytes() == storage.side_file(path).read_bytes()
+
+
+def test_the_hash_sees_values_types_and_names():
+    record = records.make_record((3, 1))
+    hashes = {storage.content_hash(records.make_record((3, 1), seed=seed)) for seed in range(3)}
+    assert len(hashes) == 3
+    assert storage.content_hash(records.make_record((3, 1))) == storage.content_hash(record)
+    assert storage.content_hash(record.select([1, 0])) != storage.content_hash(record)
+
+
+def test_a_full_disk_leaves_the_old_files_whole(saved, monkeypatch):
+    record, path = saved
+    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+
+    def full_disk(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        storage.save_trajectories(path, record.select([0]), METADATA)
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
+
+
+def test_edited_bytes_are_found(saved):
+    _, path = saved
+    content = bytearray(path.read_bytes())
+    at = content.find(np.asarray(saved[0].rewards).tobytes())
+    content[at] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="damaged"):
+        storage.load_trajectories(path)
+    with pytest.raises(ValueError, match=r"content hash .* was edited"):
+        storage.load_trajectories(path, in_memory=False)
+
+
+def test_a_record_under_the_name_of_another_is_found(saved):
+    record, path = saved
+    storage.save_trajectories(path.with_name("two.npz"), record.select([0]), METADATA)
+    os.replace(path.with_name("two.npz"), path)
+    with pytest.raises(ValueError, match="was edited"):
+        storage.load_trajectories(path)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_empty_truncated_and_missing_files_are_told_apart(saved, in_memory):
+    _, path = saved
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match="damaged or no data set"):
+        storage.load_trajectories(path, in_memory=in_memory)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="is empty"):
+        storage.load_trajectories(path, in_memory=in_memory)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="there is no data set"):
+        storage.load_trajectories(path, in_memory=in_memory)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [("", "empty, truncated or no JSON"), ("{}", "no content_hash"), ('{"content_hash": "0"}', "format version None")],
+)
+def test_a_damaged_side_file_is_named(saved, text, sentence):
+    storage.side_file(saved[1]).write_text(text)
+    with pytest.raises(ValueError, match=sentence):
+        storage.load_trajectories(saved[1])
+
+
+def test_a_missing_side_file_is_named(saved):
+    storage.side_file(saved[1]).unlink()
+    with pytest.raises(FileNotFoundError, match="no side file"):
+        storage.load_trajectories(saved[1])
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_pickled_objects_are_refused(saved, in_memory):
+    record, path = saved
+    arrays = {name: getattr(record, name) for name in storage.ARRAY_NAMES}
+    np.savez(path, **{**arrays, "observations": np.array([{}] * record.num_steps, dtype=object)})
+    with pytest.raises(ValueError, match=r"pickle|Object arrays"):
+        storage.load_trajectories(path, in_memory=in_memory)
+
+
+def test_names_and_metadata_without_meaning_are_refused(saved, tmp_path):
+    record, _ = saved
+    with pytest.raises(ValueError, match=r"ends in \.npz"):
+        storage.save_trajectories(tmp_path / "one.hdf5", record, METADATA)
+    with pytest.raises(ValueError, match="do not fit into JSON"):
+        storage.save_trajectories(tmp_path / "one.npz", record, {"seed": np.float32(1)})
+    assert not list(tmp_path.glob("one*"))
+
+
+def test_the_side_file_is_plain_json(saved):
+    assert json.loads(storage.side_file(saved[1]).read_text())["env"]["id"] == "CartPole-v1"
