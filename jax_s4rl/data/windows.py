@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from jax_s4rl.data import returns, trajectories
 
@@ -66,7 +66,7 @@ def make_store(record: trajectories.Trajectories) -> Store:
     )
 
 
-def sample_windows(keys: PRNGKeyArray, store: Store, context_length: int, *, start: str = "anywhere") -> Windows:
+def sample_windows(keys: Key[Array, " B"], store: Store, context_length: int, *, start: str = "anywhere") -> Windows:
     """Draws one window for each key; pure, and every shape is static.
 
     A key for each row lets devices share a batch: each draws its own rows, and together they draw the same batch as one
