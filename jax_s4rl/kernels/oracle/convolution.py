@@ -1,0 +1,34 @@
+"""The slow and obvious convolution, in float64 NumPy."""
+
+import numpy as np
+
+
+def causal(u: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """``y[l] = sum_{j <= l} kernel[l - j] u[j]``, one product at a time; u [*batch, L, H], kernel [H, L].
+
+    Example:
+        >>> causal(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0, 0.5, 0.25]]))[:, 0]
+        array([1.  , 2.5 , 4.25])
+    """
+    u, kernel = np.asarray(u, np.float64), np.asarray(kernel, np.float64)
+    y = np.zeros_like(u)
+    for now in range(u.shape[-2]):
+        for past in range(now + 1):
+            y[..., now, :] += kernel[:, now - past] * u[..., past, :]
+    return y
+
+
+def bidirectional(u: np.ndarray, forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
+    """`causal` with `forward`, and for every later input ``backward[j - l - 1] u[j]`` beside it.
+
+    Example:
+        >>> kernels = np.array([[1.0, 0.0, 0.0]]), np.array([[10.0, 0.0, 0.0]])
+        >>> bidirectional(np.array([[1.0], [2.0], [3.0]]), *kernels)[:, 0]
+        array([21., 32.,  3.])
+    """
+    y = causal(u, forward)
+    u, backward = np.asarray(u, np.float64), np.asarray(backward, np.float64)
+    for now in range(u.shape[-2]):
+        for later in range(now + 1, u.shape[-2]):
+            y[..., now, :] += backward[:, later - now - 1] * u[..., later, :]
+    return y

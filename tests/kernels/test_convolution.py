@@ -1,0 +1,167 @@
+"""Causal convolution: both methods are one function, equal to the oracle, under every transformation."""
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+from jax.sharding import Mesh, PartitionSpec
+from jax.test_util import check_grads
+
+from jax_s4rl.kernels import convolution
+from jax_s4rl.kernels.oracle import convolution as oracle
+
+FLOAT64 = 1e-10  # relative to the largest output: the bound set for every function against the oracle
+FLOAT32 = 2e-6  # measured at most 6e-7 here
+LENGTHS = [1, 2, 7, 33]
+METHODS = ["fft", "toeplitz"]
+
+causal = jax.jit(convolution.causal, static_argnames="method")
+bidirectional = jax.jit(convolution.bidirectional)
+
+
+def draw(length, batch=(2,), features=3, seed=0):
+    rng = np.random.default_rng(seed)
+    decay = np.exp(-np.arange(length) / 20)
+    return rng.normal(size=(*batch, length, features)), rng.normal(size=(features, length)) * decay
+
+
+def float32(*arrays):
+    return tuple(jnp.asarray(array, jnp.float32) for array in arrays)
+
+
+def assert_close(got, wanted, tolerance):
+    scale = max(float(np.max(np.abs(wanted))), 1e-30)
+    np.testing.assert_allclose(np.asarray(got, np.float64), wanted, rtol=0, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+@pytest.mark.parametrize("method", METHODS)
+def test_equals_the_oracle(method, length):
+    u, kernel = draw(length)
+    assert_close(causal(*float32(u, kernel), method=method), oracle.causal(u, kernel), FLOAT32)
+    with jax.enable_x64(True):
+        y = causal(jnp.asarray(u), jnp.asarray(kernel), method=method)
+        assert y.dtype == jnp.float64
+        assert_close(y, oracle.causal(u, kernel), FLOAT64)
+
+
+@pytest.mark.parametrize("length", LENGTHS)
+def test_bidirectional_equals_the_oracle(length):
+    (u, ahead), (_, behind) = draw(length), draw(length, seed=1)
+    with jax.enable_x64(True):
+        y = bidirectional(jnp.asarray(u), jnp.asarray(ahead), jnp.asarray(behind))
+        assert_close(y, oracle.bidirectional(u, ahead, behind), FLOAT64)
+
+
+@pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
+def test_methods_have_the_same_gradients(batch):
+    u, kernel = float32(*draw(9, batch))
+
+    def loss(method):
+        return lambda u, kernel: jnp.sum(jnp.sin(convolution.causal(u, kernel, method=method)))
+
+    by_fft, by_matrix = (jax.jit(jax.grad(loss(method), (0, 1)))(u, kernel) for method in METHODS)
+    for got, wanted in zip(by_fft, by_matrix, strict=True):
+        assert_close(got, wanted, FLOAT32)
+
+
+def test_gradients_and_second_derivatives_equal_finite_differences():
+    with jax.enable_x64(True):
+        u, kernel = (jnp.asarray(array) for array in draw(6, (), 2))
+        other = jnp.asarray(draw(6, (), 2, seed=2)[1])
+        for run in (
+            lambda u, kernel: convolution.causal(jnp.asarray(u), jnp.asarray(kernel), method="fft"),
+            lambda u, kernel: convolution.bidirectional(jnp.asarray(u), jnp.asarray(kernel), other),
+            lambda u, kernel: convolution.bidirectional(jnp.asarray(u), other, jnp.asarray(kernel)),
+        ):
+            check_grads(jax.jit(run), (u, kernel), order=2, modes=["rev"])
+
+
+def test_auto_is_the_matrix_up_to_its_bound_and_the_transform_above():
+    for length, method in ((convolution.TOEPLITZ_MAX_LENGTH, "toeplitz"), (convolution.TOEPLITZ_MAX_LENGTH + 1, "fft")):
+        u, kernel = float32(*draw(length))
+        wanted = jax.make_jaxpr(lambda u, k, m=method: convolution.causal(u, k, method=m))(u, kernel)
+        assert str(jax.make_jaxpr(convolution.causal)(u, kernel)) == str(wanted)
+
+
+def test_a_later_input_changes_no_earlier_output():
+    u, kernel = float32(*draw(40))
+    changed = u.at[:, 25].add(1e4)
+    exact = [causal(x, kernel, method="toeplitz")[:, :25] for x in (u, changed)]
+    np.testing.assert_array_equal(*exact)
+    rounded = [causal(x, kernel, method="fft")[:, :25] for x in (u, changed)]
+    largest = 1e4 * float(jnp.max(jnp.sum(jnp.abs(kernel), -1)))
+    np.testing.assert_allclose(*rounded, rtol=0, atol=1e-6 * largest)  # the FFT spreads rounding over the row
+
+
+def test_a_shifted_input_gives_a_shifted_output():
+    u, kernel = float32(*draw(50))
+    late = jnp.pad(u, ((0, 0), (5, 0), (0, 0)))[:, :50]
+    y, late_y = (causal(x, kernel, method="fft") for x in (u, late))
+    assert_close(late_y[:, 5:], np.asarray(y[:, :-5]), FLOAT32)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+@pytest.mark.parametrize("method", METHODS)
+def test_low_precision_goes_in_and_out_and_is_float32_between(method, dtype):
+    u, kernel = draw(40)
+    low = jnp.asarray(u, dtype)
+    y = causal(low, jnp.asarray(kernel, jnp.float32), method=method)
+    assert y.dtype == dtype
+    exact = oracle.causal(np.asarray(low, np.float64), kernel)
+    assert_close(y.astype(jnp.float32), exact, float(jnp.finfo(dtype).eps))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_transformations_change_nothing(method):
+    u, kernel = float32(*draw(12, (2,)))
+
+    def run(u, kernel):
+        return convolution.causal(u, kernel, method=method)
+
+    wanted = np.asarray(run(u, kernel), np.float64)
+    kernels = jnp.stack([kernel, 2 * kernel])
+    mesh = Mesh(np.array(jax.devices()[:2]), ("data",))
+    rows, whole = PartitionSpec("data"), PartitionSpec()
+    for got in (
+        jax.jit(run)(u, kernel),
+        jax.vmap(run, (0, None))(u, kernel),
+        jax.vmap(run, (None, 0))(u, kernels)[0],
+        jax.checkpoint(run)(u, kernel),
+        jax.lax.scan(lambda carry, _: (carry, run(carry, kernel)), u, None, length=2)[1][1],
+        jax.pmap(run, in_axes=(0, None))(u, kernel),
+        jax.shard_map(run, mesh=mesh, in_specs=(rows, whole), out_specs=rows)(u, kernel),
+    ):
+        assert_close(got, wanted, FLOAT32)
+
+
+@pytest.mark.parametrize(
+    ("length", "n"), [(1, 2), (2, 4), (3, 6), (7, 16), (100, 200), (341, 720), (1024, 2048), (3072, 6144)]
+)
+def test_fft_length_is_the_next_even_5_smooth_number(length, n):
+    assert convolution.fft_length(length) == n
+
+
+@pytest.fixture
+def unchecked():
+    """Users run without the run-time shape checks of these tests, so the errors they meet are tested without them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input_is_named():
+    u, kernel = float32(*draw(5))
+    for bad in (lambda: convolution.causal(u, kernel[:, :4]), lambda: convolution.bidirectional(u, kernel, kernel[:2])):
+        with pytest.raises(ValueError, match=r"expected \(3, 5\)"):
+            bad()
+    with pytest.raises(ValueError, match="unknown convolution method 'direct'"):
+        convolution.causal(u, kernel, method="direct")
+    with pytest.raises(ValueError, match="int32"):
+        convolution.causal(u.astype(jnp.int32), kernel)
+    with pytest.raises(ValueError, match="L of at least 1"):
+        convolution.causal(u[:, :0], kernel[:, :0])
+    with pytest.raises(ValueError, match="L of at least 1"):
+        convolution.bidirectional(u[0, 0], kernel, kernel)
