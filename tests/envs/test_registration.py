@@ -1,10 +1,29 @@
+import functools
 import subprocess
 import sys
 
 import gymnasium
+import numpy as np
 import pytest
+from gymnasium.utils import env_checker
 
 from jax_s4rl.envs import registration
+
+# Every id in every observation mode, and what else changes spaces or the end of an episode.
+MODES = {
+    "jax_s4rl/Bsuite-v0": [{"bsuite_id": "umbrella_length/4"}, {"bsuite_id": "cartpole/0"}],
+    "jax_s4rl/RandomWalk-v0": [{"obs": obs} for obs in ("index", "onehot")]
+    + [{"directed": False, "connect": "raw", "graph_seed": 3}],
+}
+VARIANTS = [(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
+
+
+def name_of(value) -> str:
+    return str(value).replace("jax_s4rl/", "")
+
+
+def test_every_id_is_checked():
+    assert MODES.keys() == registration.ENTRY_POINTS.keys()
 
 
 def test_a_second_registration_changes_nothing():
@@ -14,11 +33,52 @@ def test_a_second_registration_changes_nothing():
 
 
 @pytest.mark.parametrize("env_id", registration.ENTRY_POINTS)
-def test_every_id_is_made_and_its_spec_can_be_written_down(env_id):
+def test_the_spec_can_be_written_down(env_id):
     env = gymnasium.make(env_id)
     assert isinstance(env.spec.entry_point, str), "Minari cannot store a class"
-    assert gymnasium.make(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json())).spec.id == env_id
-    env.close()
+    copy = gymnasium.make(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert copy.spec.id == env_id
+    assert copy.observation_space == env.observation_space
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
+def test_gymnasium_accepts_it(env_id, kwargs):
+    env_checker.check_env(gymnasium.make(env_id, **kwargs).unwrapped)
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
+def test_random_play_stays_in_its_spaces_and_ends(env_id, kwargs):
+    env = gymnasium.make(env_id, **kwargs)
+    env.action_space.seed(0)
+    for seed in range(3):
+        observation, _ = env.reset(seed=seed)
+        for _ in range(5000):
+            assert env.observation_space.contains(observation)
+            observation, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            assert isinstance(reward, float)
+            assert not (terminated and truncated)
+            if terminated or truncated:
+                break
+        else:
+            pytest.fail("no end after 5,000 steps")
+        assert env.observation_space.contains(observation)
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
+def test_both_vector_environments_run_it_alike(env_id, kwargs):
+    make = functools.partial(gymnasium.make, env_id, **kwargs)
+    rows = []
+    for vector in (gymnasium.vector.SyncVectorEnv, gymnasium.vector.AsyncVectorEnv):
+        envs = vector([make, make], autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
+        envs.action_space.seed(0)
+        observations = [envs.reset(seed=[5, 6])[0]]
+        for _ in range(25):
+            results = envs.step(envs.action_space.sample())
+            observations += [results[0].copy(), *results[1:4]]
+        rows.append(observations)
+        envs.close()
+    for ours, theirs in zip(*rows, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def run(code: str) -> subprocess.CompletedProcess:
