@@ -159,6 +159,13 @@ def where(condition: Array, x: Complexlike, y: Complexlike) -> Pair:
     return Pair(jnp.where(condition, x.re, y.re), jnp.where(condition, x.im, y.im))
 
 
+def with_ndim(x: Complexlike, ndim: int) -> Pair:
+    """Put axes of size one in front until there are `ndim` (JAX may be told to refuse implicit ones)."""
+    x = as_pair(x)
+    shape = (1,) * (ndim - x.ndim) + tuple(x.shape)
+    return Pair(x.re.reshape(shape), x.im.reshape(shape))
+
+
 def stack_parts(x: Complexlike) -> Float[Array, "..."]:
     """Real array `[re, im]` along the last axis, twice as long: the real view of a complex vector."""
     x = as_pair(x)

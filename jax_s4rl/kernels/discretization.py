@@ -1,0 +1,103 @@
+"""From continuous time to steps: zero-order hold and the bilinear rule for diagonal systems.
+
+The transition is kept in log-polar form, `A_bar = exp(log_modulus + i angle)`, so that any power of it costs one
+exponential and loses nothing to repeated multiplication, and no form cancels at small steps or divides by zero at
+lambda = 0.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jax_s4rl.kernels import checks, pairs
+
+METHODS = ("zoh", "bilinear")
+
+# Below this modulus (e^z - 1)/z is summed as a series, whose derivative does not cancel either; SERIES_TERMS of it
+# are exact to float64 there (0.5^15 / 16! < 1e-17).
+SERIES_RADIUS = 0.5
+SERIES_TERMS = 15
+
+
+class Discrete(NamedTuple):
+    """A discretised diagonal system `x_k = exp(log_modulus + i angle) x_{k-1} + gain B u_k`."""
+
+    log_modulus: Float[Array, "..."]
+    angle: Float[Array, "..."]
+    gain: pairs.Pair
+
+
+def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str = "zoh") -> Discrete:
+    """Discretise `x' = Lambda x + B u` with sample spacing `step`.
+
+    zoh: `A_bar = e^z`, `gain = step (e^z - 1)/z`; bilinear: `A_bar = (1 + z/2)/(1 - z/2)`, `gain = step/(1 - z/2)`,
+    with `z = step Lambda`. Both are finite, with finite gradients, at `Lambda = 0`.
+
+    Args:
+        Lambda: Diagonal of the continuous system, real part at most 0 for a stable result.
+        step: Sample spacing, positive, in the time unit of Lambda; broadcasts against it.
+        method: `"zoh"` (input held between samples) or `"bilinear"` (trapezoidal rule).
+
+    Returns:
+        Log-polar transition and the factor that B is multiplied by, in the broadcast shape.
+
+    Raises:
+        ValueError: For an unknown method.
+
+    Source:
+        Gu et al. 2022 (S4D), section 2.2; Gu et al. 2022 (S4), equation (3).
+
+    Example:
+        >>> half_life = discretize(jnp.asarray([-1.0 + 0j]), jnp.asarray([jnp.log(2.0)]))
+        >>> jnp.exp(half_life.log_modulus), half_life.gain.re
+        (Array([0.5], dtype=float32), Array([0.5], dtype=float32))
+    """
+    checks.choice("discretization", method, METHODS)
+    z = pairs.scale(Lambda, step)
+    spread = step * jnp.ones_like(z.re)
+    if method == "zoh":
+        return Discrete(z.re, z.im, pairs.scale(exprel(z), spread))
+    return Discrete(*_bilinear_transition(z), pairs.scale(pairs.reciprocal(_one_minus_half(z)), spread))
+
+
+def exprel(z: pairs.Complexlike) -> pairs.Pair:
+    """Relative exponential `(e^z - 1)/z`, which is 1 at zero, accurate with its derivative everywhere.
+
+    Source:
+        The phi_1 function of exponential integrators; Hochbruck and Ostermann 2010, equation (2.10).
+
+    Example:
+        >>> exprel(jnp.asarray([0j])).re
+        Array([1.], dtype=float32)
+    """
+    z = pairs.as_pair(z)
+    near = pairs.squared_modulus(z) < SERIES_RADIUS**2
+    one, zero = jnp.ones_like(z.re), jnp.zeros_like(z.re)
+    small, large = pairs.where(near, z, pairs.Pair(zero, zero)), pairs.where(near, pairs.Pair(one, zero), z)
+    series = pairs.Pair(one * (1 / math.factorial(SERIES_TERMS)), zero)
+    for k in range(SERIES_TERMS - 1, 0, -1):
+        product = pairs.multiply(series, small)
+        series = pairs.Pair(product.re + 1 / math.factorial(k), product.im)
+    return pairs.where(near, series, pairs.divide(pairs.expm1(large), large))
+
+
+def _one_minus_half(z: pairs.Pair) -> pairs.Pair:
+    return pairs.Pair(1 - z.re / 2, -z.im / 2)
+
+
+def _bilinear_transition(z: pairs.Pair) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Log modulus and angle of (1 + z/2)/(1 - z/2), without forming it: near z = 0 its modulus would round to one."""
+    quarter = z.im * z.im / 4
+    below = (1 - z.re / 2) ** 2 + quarter
+    above = (1 + z.re / 2) ** 2 + quarter
+    excess = 2 * z.re / below
+    # Near z = -2 the quotient itself is small and exact; elsewhere its distance from one is.
+    near_zero = excess < -0.5
+    tiny = jnp.finfo(z.re.dtype).tiny
+    by_quotient = jnp.log(jnp.maximum(jnp.where(near_zero, above / below, 1), tiny))
+    by_excess = jnp.log1p(jnp.where(near_zero, 0, excess))
+    real = 1 - pairs.squared_modulus(z) / 4
+    vanishes = (z.im == 0) & (real == 0)
+    return jnp.where(near_zero, by_quotient, by_excess) / 2, jnp.arctan2(z.im, jnp.where(vanishes, 1, real))

@@ -1,0 +1,150 @@
+"""HiPPO: the continuous systems that remember a signal as coefficients of orthogonal functions.
+
+Everything here is NumPy in float64 on the host, made once and cached: eigensolvers in float32 lose three digits of the
+normal-plus-low-rank form, and some accelerators have none. `x' = A x + B u`.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from jax_s4rl.kernels import checks
+
+MEASURES = ("legs", "legt", "fout")
+
+
+class Nplr(NamedTuple):
+    """`A = normal - P^T P` with a normal first part: `A` [N, N], `B` [N], `P` [rank, N]."""
+
+    A: np.ndarray
+    B: np.ndarray
+    P: np.ndarray
+
+
+class Dplr(NamedTuple):
+    """The same system in the eigenvectors of its normal part, one of each conjugate pair kept (complex128).
+
+    `A = V (diag(Lambda) - P* P^T) V*` and so on, summed over both halves: `Lambda` [Nh], `B` [Nh], `P` [rank, Nh],
+    `V` [N, Nh]. The phase of every eigenvector is fixed so that `B` is real and positive; real vectors are `x = 2
+    Re(V x_half)`.
+    """
+
+    Lambda: np.ndarray
+    B: np.ndarray
+    P: np.ndarray
+    V: np.ndarray
+
+
+def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
+    """The system of a measure.
+
+    Args:
+        measure: `"legs"` (scaled Legendre: all of the past, uniformly), `"legt"` (Legendre on a window of one time
+            unit) or `"fout"` (Fourier on such a window).
+        N: State size, at least 1 (even for `"fout"`).
+
+    Returns:
+        `A` [N, N] and `B` [N].
+
+    Raises:
+        ValueError: Unknown measure, N below 1, or odd where sine and cosine pair up.
+
+    Source:
+        Gu et al. 2020 (HiPPO), equations (1), (2); Gu et al. 2023 (How to train your HiPPO), section 4.
+
+    Example:
+        >>> transition("legs", 2)[0].round(3).tolist()
+        [[-1.0, -0.0], [-1.732, -2.0]]
+    """
+    form = nplr(measure, N)
+    return form.A, form.B
+
+
+@cache
+def nplr(measure: str, N: int) -> Nplr:
+    """Normal-plus-low-rank form of a measure: `A + P^T P` is normal. Rank 1, but 2 for `"legt"`.
+
+    Source:
+        Gu et al. 2022 (S4), theorem 1 and appendix C.1.
+
+    Example:
+        >>> form = nplr("legs", 4)
+        >>> normal = form.A + form.P.T @ form.P
+        >>> bool(np.allclose(normal @ normal.T, normal.T @ normal))
+        True
+    """
+    checks.choice("measure", measure, MEASURES)
+    checks.length(N, "N")
+    return _frozen(Nplr(*{"legs": _legs, "legt": _legt, "fout": _fout}[measure](N)))
+
+
+@cache
+def dplr(measure: str, N: int) -> Dplr:
+    """Diagonal-plus-low-rank form in eigenvectors of fixed phase, in order of rising frequency.
+
+    Args:
+        measure: As `transition`.
+        N: State size, even.
+
+    Returns:
+        The form; its real parts are -1/2 for `"legs"` and exactly 0 for the other two.
+
+    Raises:
+        ValueError: Unknown measure, or N odd or below 2.
+
+    Source:
+        Gu et al. 2022 (S4), theorem 2.
+
+    Example:
+        >>> dplr("legs", 4).Lambda.real.round(6)
+        array([-0.5, -0.5])
+    """
+    Nh = checks.even(N)
+    A, B, P = nplr(measure, N)
+    normal = A + P.T @ P
+    decay = float(np.mean(np.diag(normal)))
+    if measure == "fout":
+        # Its zero frequency is double, so a solver may return any two vectors there: take the ones that pair up.
+        frequency, V = np.pi * np.arange(Nh), np.zeros((N, Nh), complex)
+        V[0::2, :], V[1::2, :] = np.eye(Nh) / np.sqrt(2), -1j * np.eye(Nh) / np.sqrt(2)
+    else:
+        skew = normal - decay * np.eye(N)
+        frequency, V = (x[..., Nh:] for x in np.linalg.eigh(-1j * (skew - skew.T) / 2))
+    V = V * np.exp(1j * np.angle(V.conj().T @ B))
+    half = V.conj().T
+    return _frozen(Dplr(decay + 1j * frequency, half @ B, P @ half.T, V))
+
+
+def _legs(N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = np.arange(N)
+    root = np.sqrt(2 * n + 1.0)
+    A = -np.tril(np.outer(root, root), -1) - np.diag(n + 1.0)
+    return A, root, np.sqrt(n + 0.5)[None]
+
+
+def _legt(N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    n = np.arange(N)
+    root = np.sqrt(2 * n + 1.0)
+    sign = np.where(n[:, None] < n[None, :], (-1.0) ** (n[:, None] - n[None, :]), 1.0)
+    P = np.stack([np.where(n % 2 == 1, root, 0), np.where(n % 2 == 0, root, 0)]) / np.sqrt(2)
+    return -np.outer(root, root) * sign / 2, root / 2, P
+
+
+def _fout(N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    Nh = checks.even(N)
+    B = np.zeros(N)
+    B[0::2] = np.sqrt(2)
+    B[0] = 1
+    A = -np.outer(B, B)
+    k = np.arange(Nh)
+    A[2 * k, 2 * k + 1] -= np.pi * k
+    A[2 * k + 1, 2 * k] += np.pi * k
+    return A, B, B[None]
+
+
+def _frozen(form):
+    """Cached arrays are shared by all callers, so none may write to them."""
+    for x in form:
+        x.setflags(write=False)
+    return form

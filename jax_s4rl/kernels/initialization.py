@@ -1,0 +1,232 @@
+"""Where parameters start: diagonals, steps, S5 blocks, the LRU ring; and the map that keeps systems stable.
+
+Diagonals and low-rank factors come from `hippo` in float64 and are cast at the border. Random parts take a typed key.
+"""
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from jax_s4rl.kernels import checks, hippo, pairs
+
+DIAGONALS = ("lin", "inv", "real", "legs", "random")
+
+# The slowest decay that training can reach, in one over the time unit of Lambda: a mode at zero never forgets, and a
+# DPLR kernel has a pole there.
+FLOOR = 1e-4
+
+
+class Diagonal(NamedTuple):
+    """Diagonal and input weights of one feature: Pairs [Nh]."""
+
+    Lambda: pairs.Pair
+    B: pairs.Pair
+
+
+class LowRank(NamedTuple):
+    """DPLR system of one feature, `A = diag(Lambda) - P P*`: Pairs `Lambda` [Nh], `P` [rank, Nh], `B` [Nh]."""
+
+    Lambda: pairs.Pair
+    P: pairs.Pair
+    B: pairs.Pair
+
+
+class Blocks(NamedTuple):
+    """S5 system with P pairs and H features: Pairs `Lambda` [P], `B` [P, H], `C` [H, P]."""
+
+    Lambda: pairs.Pair
+    B: pairs.Pair
+    C: pairs.Pair
+
+
+class Ring(NamedTuple):
+    """LRU: `lambda = exp(-exp(log_decay) + i exp(log_angle))`, input scaled by `exp(log_gain)`; each [P]."""
+
+    log_decay: Float[Array, "P"]
+    log_angle: Float[Array, "P"]
+    log_gain: Float[Array, "P"]
+
+
+def negative_real(free: Float[Array, "..."], floor: float = FLOOR) -> Float[Array, "..."]:
+    """Real part of a stable Lambda from an unconstrained parameter: `-(floor + exp(free))`.
+
+    Never above `-floor`, with a gradient everywhere (a hard clip has none beyond its bound).
+
+    Example:
+        >>> negative_real(free_real(jnp.asarray([-0.5])))
+        Array([-0.5], dtype=float32)
+    """
+    return -(floor + jnp.exp(free))
+
+
+def free_real(real: Float[Array, "..."], floor: float = FLOOR) -> Float[Array, "..."]:
+    """Inverse of `negative_real`; a real part that is not below `-floor` starts one percent of `floor` below it."""
+    return jnp.log(jnp.maximum(-real - floor, 0.01 * floor))
+
+
+def diagonal(name: str, N: int, *, key: Key[Array, ""] | None = None) -> Diagonal:
+    """Diagonal system of N states, one of each conjugate pair (n = 0 .. N/2 - 1), with B.
+
+    `lin`: `-1/2 + i pi n`; `inv`: `-1/2 + i (N/pi)(N/(2n+1) - 1)`; `real`: `-(n+1)`; `legs`: the normal part of
+    HiPPO-LegS with half its B (for a large N the diagonal system then tends to LegS itself); `random`: `-1/2 + i
+    exp(normal)`. B is 1 but for `legs`.
+
+    Args:
+        name: One of the five.
+        N: State size, even.
+        key: Needed for `"random"` only.
+
+    Returns:
+        Lambda and B, Pairs [N/2].
+
+    Raises:
+        ValueError: Unknown name, N odd, or no key where one is needed.
+
+    Source:
+        Gu et al. 2022 (S4D), definitions 1 to 3, equations (8), (9) and theorem 3.
+
+    Example:
+        >>> diagonal("lin", 4).Lambda.im
+        Array([0.       , 3.1415927], dtype=float32)
+    """
+    checks.choice("diagonal", name, DIAGONALS)
+    Nh = checks.even(N)
+    if name == "legs":
+        form = hippo.dplr("legs", N)
+        return Diagonal(_pair(form.Lambda), _pair(form.B / 2))
+    ones = pairs.as_pair(jnp.ones(Nh))
+    if name == "random":
+        if key is None:
+            raise ValueError("diagonal 'random' needs a key, got None; pass key=jax.random.key(seed)")
+        return Diagonal(pairs.Pair(jnp.full(Nh, -0.5), jnp.exp(jax.random.normal(key, (Nh,)))), ones)
+    n = np.arange(Nh)
+    values = {
+        "lin": -0.5 + 1j * np.pi * n,
+        "inv": -0.5 + 1j * (N / np.pi) * (N / (2 * n + 1) - 1),
+        "real": -(n + 1) + 0j,
+    }
+    return Diagonal(_pair(values[name]), ones)
+
+
+def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
+    """DPLR system of a HiPPO measure, its real parts moved to `-floor` where they are above it (LegT and FouT have 0).
+
+    Args:
+        measure: `"legs"`, `"legt"` or `"fout"`.
+        N: State size, even.
+        floor: Slowest decay.
+
+    Returns:
+        Lambda [N/2], P [rank, N/2], B [N/2].
+
+    Example:
+        >>> low_rank("legt", 8).P.shape
+        (2, 4)
+    """
+    form = hippo.dplr(measure, N)
+    Lambda = np.minimum(np.real(form.Lambda), -floor) + 1j * np.imag(form.Lambda)
+    return LowRank(_pair(Lambda), _pair(form.P), _pair(form.B))
+
+
+def output(key: Key[Array, ""], shape: tuple[int, ...]) -> pairs.Pair:
+    """Complex normal weights with `E|C|^2 = 1`, as C starts in S4 and S4D."""
+    parts = jax.random.normal(key, (2, *shape)) * math.sqrt(0.5)
+    return pairs.Pair(parts[0], parts[1])
+
+
+def log_step(
+    key: Key[Array, ""], shape: tuple[int, ...], shortest: float = 1e-3, longest: float = 1e-1
+) -> Float[Array, "..."]:
+    """Logarithm of the sample spacing, uniform between those of `shortest` and `longest`.
+
+    A feature with step s and decay 1/2 remembers about 2/s samples.
+
+    Raises:
+        ValueError: Unless `0 < shortest <= longest`.
+
+    Example:
+        >>> bool(log_step(jax.random.key(0), (8,)).max() <= jnp.log(0.1))
+        True
+    """
+    if not 0 < shortest <= longest:
+        raise ValueError(f"steps need 0 < shortest <= longest, got {shortest} and {longest}; swap or raise them")
+    return jax.random.uniform(key, shape, minval=math.log(shortest), maxval=math.log(longest))
+
+
+def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
+    """S5: the normal part of HiPPO-LegS in `blocks` equal blocks, with real B and C turned into its eigenvectors.
+
+    Args:
+        key: Random key.
+        H: Number of features.
+        P: Number of conjugate pairs in all, a multiple of `blocks`.
+        blocks: Number of blocks.
+
+    Returns:
+        Lambda [P], B [P, H], C [H, P].
+
+    Raises:
+        ValueError: Where `blocks` does not divide P.
+
+    Source:
+        Smith et al. 2023 (S5), section 4.2 and appendix B.1.
+
+    Example:
+        >>> s5(jax.random.key(0), 3, 8, blocks=2).B.shape
+        (8, 3)
+    """
+    checks.length(blocks, "blocks")
+    if checks.length(P, "P") % blocks:
+        raise ValueError(f"P = {P} pairs cannot be split into {blocks} equal blocks; choose a divisor of {P}")
+    size = 2 * P // blocks
+    form = hippo.dplr("legs", size)
+    input_key, output_key = jax.random.split(key)
+    B = jax.random.normal(input_key, (blocks, size, H)) / math.sqrt(H)
+    C = jax.random.normal(output_key, (H, blocks, size)) / math.sqrt(2 * P)
+    V = _pair(form.V)
+    B_half = pairs.einsum("np,jnh->jph", pairs.conjugate(V), B)
+    C_half = pairs.einsum("hjn,np->hjp", C, V)
+    return Blocks(
+        jax.tree.map(lambda x: jnp.tile(x, blocks), _pair(form.Lambda)),
+        jax.tree.map(lambda x: x.reshape(P, H), B_half),
+        jax.tree.map(lambda x: x.reshape(H, P), C_half),
+    )
+
+
+def lru_ring(
+    key: Key[Array, ""], P: int, inner: float = 0.0, outer: float = 1.0, largest_angle: float = 2 * math.pi
+) -> Ring:
+    """LRU: eigenvalues uniform in area on the ring `inner <= |lambda| <= outer`, angles uniform up to `largest_angle`.
+
+    `gain = sqrt(1 - |lambda|^2)` is made as `sqrt(-expm1(-2 decay))`, without cancellation near the unit circle.
+
+    Raises:
+        ValueError: Unless `0 <= inner < outer <= 1`.
+
+    Source:
+        Orvieto et al. 2023 (LRU), lemma 3.2 and equation (7).
+
+    Example:
+        >>> ring = lru_ring(jax.random.key(0), 16, 0.9, 0.99)
+        >>> bool(jnp.all(jnp.exp(-jnp.exp(ring.log_decay)) >= 0.9))
+        True
+    """
+    if not 0 <= inner < outer <= 1:
+        raise ValueError(f"the ring needs 0 <= inner < outer <= 1, got {inner} and {outer}; swap or move them")
+    radius_key, angle_key = jax.random.split(key)
+    # Open interval: at 0 and 1 a logarithm below would be infinite.
+    tiny = 1e-6
+    area = jax.random.uniform(radius_key, (P,), minval=tiny, maxval=1 - tiny)
+    log_decay = jnp.log(-0.5 * jnp.log(area * (outer**2 - inner**2) + inner**2))
+    log_angle = jnp.log(largest_angle * jax.random.uniform(angle_key, (P,), minval=tiny, maxval=1))
+    return Ring(log_decay, log_angle, 0.5 * jnp.log(-jnp.expm1(-2 * jnp.exp(log_decay))))
+
+
+def _pair(x: np.ndarray) -> pairs.Pair:
+    """Cast a float64 constant to the dtype that JAX is set to."""
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    return pairs.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype))
