@@ -1,0 +1,275 @@
+"""Attention: whole sequence, chunks and steps are one function, equal to the oracle, under every transformation."""
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+from jax.sharding import Mesh, PartitionSpec
+from jax.test_util import check_grads
+
+from jax_s4rl.kernels import attention
+from jax_s4rl.kernels.oracle import attention as oracle
+
+FLOAT64 = 1e-10  # the bound set for every function against the oracle
+FLOAT32 = 2e-6  # outputs are means of values near 1; measured at most 5e-7
+
+attend = jax.jit(attention.attend, static_argnames=("window", "method"))
+take_step = jax.jit(attention.step, static_argnames="window")
+take_chunk = jax.jit(attention.chunk, static_argnames="window")
+
+
+def draw(length, batch=(2,), heads=2, head_dim=4, seed=0):
+    rng = np.random.default_rng(seed)
+    q, k, v = rng.normal(size=(3, *batch, length, heads, head_dim))
+    mask = rng.random((*batch, length)) < 0.7
+    resets = rng.random((*batch, length)) < 0.25
+    return q, k, v, mask, resets
+
+
+def cases(length, batch=(2,)):
+    """Arrays with every combination of mask, resets and window; few combinations of what is None, each a compilation."""
+    q, k, v, mask, resets = draw(length, batch)
+    yield (q, k, v), {"mask": None, "resets": None}, None
+    for mask_now in (np.ones_like(mask), mask):
+        for resets_now in (np.zeros_like(resets), resets):
+            for window in (None, 3):
+                yield (q, k, v), {"mask": mask_now, "resets": resets_now}, window
+
+
+def as_jax(arrays, options, dtype=jnp.float32):
+    options = {name: None if x is None else jnp.asarray(x) for name, x in options.items()}
+    return tuple(jnp.asarray(x, dtype) for x in arrays), options
+
+
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_equals_the_oracle(length):
+    for arrays, options, window in cases(length):
+        wanted = oracle.attend(*arrays, **options, window=window)
+        with jax.enable_x64(True):
+            inputs, settings = as_jax(arrays, options, jnp.float64)
+            out = attend(*inputs, **settings, window=window)
+            np.testing.assert_allclose(out, wanted, rtol=0, atol=FLOAT64)
+        if length == 9:
+            inputs, settings = as_jax(arrays, options)
+            out = attend(*inputs, **settings, window=window)
+            np.testing.assert_allclose(out, wanted, rtol=0, atol=FLOAT32)
+
+
+def test_blocks_skip_what_is_hidden_and_equal_the_whole():
+    (q, k, v), _ = as_jax(draw(300, (1,))[:3], {})
+    whole = attend(q, k, v, method="dense")
+    np.testing.assert_allclose(attend(q, k, v, method="blocked"), whole, rtol=0, atol=FLOAT32)
+    near = attend(q, k, v, window=7, method="dense")
+    np.testing.assert_allclose(attend(q, k, v, window=7, method="blocked"), near, rtol=0, atol=FLOAT32)
+
+
+def test_chunks_equal_the_whole_with_resets_padding_and_windows():
+    for arrays, options, window in cases(11):
+        (q, k, v), settings = as_jax(arrays, options)
+        whole = attend(q, k, v, **settings, window=window)
+        cache, outs = attention.init_cache((2,), window or 11, 2, 4), []
+        for part in (slice(0, 5), slice(5, 6), slice(6, 11)):
+            now = {name: None if x is None else x[:, part] for name, x in settings.items()}
+            out, cache = take_chunk(q[:, part], k[:, part], v[:, part], cache, **now, window=window)
+            outs.append(out)
+        np.testing.assert_allclose(jnp.concatenate(outs, 1), whole, rtol=0, atol=FLOAT32)
+
+
+def test_steps_equal_the_whole_and_leave_the_cache_of_one_chunk():
+    for window in (None, 3):
+        arrays, options = draw(8)[:3], {"resets": draw(8)[4]}
+        (q, k, v), settings = as_jax(arrays, options)
+        resets = settings["resets"]
+        whole = attend(q, k, v, resets=resets, window=window)
+        cache, outs = attention.init_cache((2,), window or 8, 2, 4), []
+        for now in range(8):
+            out, cache = take_step(q[:, now], k[:, now], v[:, now], cache, resets[:, now], window=window)
+            outs.append(out)
+        np.testing.assert_allclose(jnp.stack(outs, 1), whole, rtol=0, atol=FLOAT32)
+        empty = attention.init_cache((2,), window or 8, 2, 4)
+        _, by_chunk = take_chunk(q, k, v, empty, resets=resets, window=window)
+        np.testing.assert_array_equal(cache.position, by_chunk.position)
+        for row in range(2):
+            filled = min(int(cache.position[row]), cache.keys.shape[1])
+            if int(cache.position[row]) <= filled:
+                np.testing.assert_array_equal(cache.keys[row, :filled], by_chunk.keys[row, :filled])
+
+
+def test_packed_episodes_equal_separate_rows():
+    (q, k, v), _ = as_jax(draw(9, ())[:3], {})
+    resets = jnp.zeros(9, bool).at[jnp.array([0, 4])].set(True)
+    packed = attend(q, k, v, resets=resets)
+    apart = jnp.concatenate([attend(q[:4], k[:4], v[:4]), attend(q[4:], k[4:], v[4:])])
+    np.testing.assert_allclose(packed, apart, rtol=0, atol=FLOAT32)
+
+
+def test_noise_in_the_padding_changes_no_output_and_no_gradient():
+    (q, k, v), settings = as_jax(draw(9)[:3], {"mask": draw(9)[3]})
+    mask = settings["mask"]
+
+    @jax.jit
+    def run(q, k, v):
+        return jax.value_and_grad(lambda *x: jnp.sum(jnp.sin(attention.attend(*x, mask=mask))), (0, 1, 2))(q, k, v)
+
+    noisy = [jnp.where(mask[..., None, None], x, jnp.nan) for x in (q, k, v)]
+    jax.tree.map(np.testing.assert_array_equal, run(q, k, v), run(*noisy))
+
+
+def test_a_row_of_padding_gives_zero_and_finite_gradients():
+    (q, k, v), _ = as_jax(draw(5)[:3], {})
+    mask = jnp.array([[True] * 5, [False] * 5])
+
+    def loss(q, k, v):
+        out = attention.attend(q, k, v, mask=mask)
+        return jnp.sum(out**2), out
+
+    gradients, out = jax.jit(jax.grad(loss, (0, 1, 2), has_aux=True))(q, k, v)
+    np.testing.assert_array_equal(out[1], jnp.zeros_like(out[1]))
+    assert all(bool(jnp.isfinite(x).all()) for x in gradients)
+    _, cache = take_chunk(q, k, v, attention.init_cache((2,), 6, 2, 4), mask=mask)
+    np.testing.assert_array_equal(cache.position, [5, 0])
+
+
+def test_nan_stays_in_its_episode():
+    (q, k, v), _ = as_jax(draw(9)[:3], {})
+    resets = jnp.zeros((2, 9), bool).at[:, 5].set(True)
+    broken = v.at[0, 3].set(jnp.nan)
+    clean, out = attend(q, k, v, resets=resets), attend(q, k, broken, resets=resets)
+    np.testing.assert_array_equal(jnp.isnan(out[0]).all((1, 2)), [*[False] * 3, True, True, *[False] * 4])
+    np.testing.assert_array_equal(out[0, 5:], clean[0, 5:])
+    np.testing.assert_array_equal(out[1], clean[1])
+    _, cache = take_chunk(q[:, :5], k[:, :5], broken[:, :5], attention.init_cache((2,), 9, 2, 4))
+    later, _ = take_chunk(q[:, 5:], k[:, 5:], v[:, 5:], cache, resets=resets[:, 5:])
+    np.testing.assert_allclose(later, clean[:, 5:], rtol=0, atol=FLOAT32)
+    alone, _ = take_step(q[:, 5], k[:, 5], v[:, 5], cache, resets[:, 5])
+    np.testing.assert_allclose(alone, clean[:, 5], rtol=0, atol=FLOAT32)
+
+
+def test_a_later_step_changes_no_earlier_output():
+    (q, k, v), _ = as_jax(draw(9)[:3], {})
+    changed = [x.at[:, 6].add(100.0) for x in (q, k, v)]
+    np.testing.assert_array_equal(attend(q, k, v)[:, :6], attend(*changed)[:, :6])
+
+
+def test_gradients_equal_finite_differences():
+    with jax.enable_x64(True):
+        q, k, v, mask, resets = draw(5, (), 1, 2)
+        mask, resets = jnp.asarray(mask), jnp.asarray(resets)
+
+        @jax.jit
+        def run(q, k, v):
+            return attention.attend(q, k, v, mask=mask, resets=resets, window=3)
+
+        inputs = tuple(jnp.asarray(x) for x in (q, k, v))
+        check_grads(lambda *x: run(*(jnp.asarray(y) for y in x)), inputs, order=2, modes=["rev"])
+
+
+def test_the_gradient_through_a_cache_equals_that_of_the_whole():
+    (q, k, v), _ = as_jax(draw(8)[:3], {})
+
+    def in_chunks(q, k, v):
+        cache, outs = attention.init_cache((2,), 8, 2, 4), []
+        for part in (slice(0, 5), slice(5, 8)):
+            out, cache = attention.chunk(q[:, part], k[:, part], v[:, part], cache)
+            outs.append(out)
+        return jnp.concatenate(outs, 1)
+
+    runs = [
+        jax.jit(jax.grad(lambda *x, f=f: jnp.sum(jnp.sin(f(*x))), (0, 1, 2))) for f in (in_chunks, attention.attend)
+    ]
+    for got, wanted in zip(*(run(q, k, v) for run in runs), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4 * float(jnp.max(jnp.abs(wanted))))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_low_precision_goes_in_and_out(dtype):
+    (q, k, v), _ = as_jax(draw(9)[:3], {}, dtype)
+    out = attend(q, k, v)
+    assert out.dtype == dtype
+    wanted = oracle.attend(*(np.asarray(x, np.float64) for x in (q, k, v)))
+    np.testing.assert_allclose(np.asarray(out, np.float64), wanted, rtol=0, atol=4 * float(jnp.finfo(dtype).eps))
+    stepped, cache = take_step(q[:, 0], k[:, 0], v[:, 0], attention.init_cache((2,), 4, 2, 4, dtype))
+    assert stepped.dtype == cache.keys.dtype == dtype
+
+
+def test_transformations_change_nothing():
+    (q, k, v), settings = as_jax(draw(6)[:3], {"resets": draw(6)[4]})
+    resets = settings["resets"]
+
+    def run(q, k, v, resets):
+        return attention.attend(q, k, v, resets=resets)
+
+    wanted, mesh, rows = run(q, k, v, resets), Mesh(np.array(jax.devices()[:2]), ("data",)), PartitionSpec("data")
+    for got in (
+        jax.jit(jax.vmap(run))(q, k, v, resets),
+        jax.jit(jax.checkpoint(run))(q, k, v, resets),
+        jax.lax.scan(lambda _, x: (None, run(*x)), None, (q, k, v, resets))[1],
+        jax.pmap(run)(q, k, v, resets),
+        jax.shard_map(run, mesh=mesh, in_specs=rows, out_specs=rows)(q, k, v, resets),
+    ):
+        np.testing.assert_allclose(got, wanted, rtol=0, atol=FLOAT32)
+
+
+def test_what_the_fused_kernel_is_given_says_the_same():
+    for arrays, options, window in cases(6):
+        (q, k, v), settings = as_jax(arrays, options)
+        ranks = attention._rank(jnp.zeros((1,), jnp.int32), 6, settings["mask"], settings["resets"], window)
+        plain = settings["mask"] is None and settings["resets"] is None
+        fused = jax.jit(attention._fused, static_argnums=(4, 5))
+        out = fused(q, k, v, None if plain else ranks, window, "xla")
+        np.testing.assert_allclose(out, attend(q, k, v, **settings, window=window), rtol=0, atol=FLOAT32)
+
+
+@pytest.mark.gpu
+def test_on_a_gpu_auto_is_the_fused_kernel():
+    (q, k, v), settings = as_jax(draw(128, head_dim=64)[:3], {"resets": draw(128)[4]}, jnp.bfloat16)
+    for options in ({}, settings):
+        compiled = jax.jit(attention.attend).lower(q, k, v, **options).as_text()
+        assert "__cudnn" in compiled
+        got, wanted = attend(q, k, v, **options), attend(q, k, v, **options, method="dense")
+        np.testing.assert_allclose(got.astype(jnp.float32), wanted.astype(jnp.float32), rtol=0, atol=0.03)
+
+
+def test_a_full_cache_is_not_silent():
+    (q, k, v), _ = as_jax(draw(3)[:3], {})
+    cache = attention.init_cache((2,), 2, 2, 4)
+    for now in range(2):
+        out, cache = take_step(q[:, now], k[:, now], v[:, now], cache)
+        assert bool(jnp.isfinite(out).all())
+    assert bool(jnp.isnan(take_step(q[:, 2], k[:, 2], v[:, 2], cache)[0]).all())
+    with pytest.raises(ValueError, match="holds 2 tokens and 2"):
+        attention.step(q[:, 2], k[:, 2], v[:, 2], cache)
+    with pytest.raises(ValueError, match="holds 2 tokens and 0"):
+        take_chunk(q, k, v, attention.init_cache((2,), 2, 2, 4))
+
+
+@pytest.fixture
+def unchecked():
+    """Users run without the run-time shape checks of these tests, so the errors they meet are tested without them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input_is_named():
+    (q, k, v), _ = as_jax(draw(3)[:3], {})
+    cache = attention.init_cache((2,), 2, 2, 4)
+    for bad, words in (
+        (lambda: attention.attend(q, k, v, method="flash"), "unknown attention method 'flash'"),
+        (lambda: attention.attend(q, k, v, window=0), "window must be an integer of at least 1"),
+        (lambda: attention.attend(q, k[:, :2], v), "k has shape"),
+        (lambda: attention.attend(q, k, v.astype(jnp.bfloat16)), "v has dtype bfloat16"),
+        (lambda: attention.attend(*(x.astype(jnp.int32) for x in (q, k, v))), "int32"),
+        (lambda: attention.attend(q[:, :0], k[:, :0], v[:, :0]), "none of the last three 0"),
+        (lambda: attention.attend(q, k, v, mask=jnp.ones((2, 4), bool)), "mask has shape"),
+        (lambda: attention.chunk(q, k, v, cache, window=3), "window 3 is above"),
+        (lambda: attention.step(q[:1, 0], k[:1, 0], v[:1, 0], cache), "cache's keys"),
+        (lambda: attention.init_cache((), 0, 1, 1), "capacity must be"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            bad()
+    if jax.default_backend() != "gpu":
+        with pytest.raises(ValueError, match="NVIDIA GPU, got the backend 'cpu'"):
+            attention.attend(q, k, v, method="fused")
