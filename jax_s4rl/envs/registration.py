@@ -4,6 +4,8 @@ import gymnasium
 
 # Entry points are strings: a class cannot be written into a dataset's side file, and would be imported at once.
 ENTRY_POINTS = {
+    "jax_s4rl/KeyDoor-v0": "jax_s4rl.envs.key_door:KeyDoorEnv",
+    "jax_s4rl/KeyToDoor-v0": "jax_s4rl.envs.key_door:KeyToDoorEnv",
     "jax_s4rl/RandomWalk-v0": "jax_s4rl.envs.random_walk:RandomWalkEnv",
     "jax_s4rl/Bsuite-v0": "jax_s4rl.envs.bsuite_adapter:BsuiteEnv",
 }
