@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 
 from jax_s4rl.collection import seeding
-from jax_s4rl.data import trajectories
+from jax_s4rl.data import notebook, trajectories
 
 MakeEnv = Callable[[], gymnasium.Env]
 
@@ -27,36 +27,6 @@ Behavior = Callable[[Sight, np.random.Generator], np.ndarray]
 """Chooses one action per environment: [B] integers or [B, A] floats, all randomness from the generator."""
 
 
-class Notebook:
-    """Writes down one episode, step by step."""
-
-    def __init__(self, observation: Any, seed: int):
-        """Opens at the observation that `reset(seed=seed)` gave."""
-        self.observations = [np.array(observation)]
-        self.actions: list[Any] = []
-        self.rewards: list[float] = []
-        self.seed = seed
-
-    def write(self, action: Any, reward: Any, observation: Any) -> None:
-        """Adds one step: the action, what it earned, what was seen after it."""
-        self.actions.append(action)
-        self.rewards.append(reward)
-        self.observations.append(np.array(observation))
-
-    def close(self, terminated: bool, truncated: bool) -> trajectories.Episode:
-        """Gives the episode; the flags belong to its last step."""
-        last = np.arange(len(self.rewards)) == len(self.rewards) - 1
-        return trajectories.Episode(
-            observations=np.stack(self.observations[:-1]),
-            actions=np.array(self.actions),
-            rewards=np.array(self.rewards, np.float32),
-            terminations=last & terminated,
-            truncations=last & truncated,
-            final_observation=self.observations[-1],
-            seed=self.seed,
-        )
-
-
 class _Slot:
     """One environment and the episode that it is in; `index` is None when no episode is left to begin."""
 
@@ -67,7 +37,7 @@ class _Slot:
     def begin(self, index: int, seed: int) -> None:
         self.index = index
         self.observation, self.info = self.env.reset(seed=seed)
-        self.notebook = Notebook(self.observation, seed)
+        self.notebook = notebook.Notebook(self.observation, seed)
 
     def step(self, action: Any) -> trajectories.Episode | None:
         self.observation, reward, terminated, truncated, self.info = self.env.step(action)
@@ -158,14 +128,14 @@ def reenact(make_env: MakeEnv, record: trajectories.Trajectories) -> trajectorie
 
 def _reenact_episode(env: gymnasium.Env, episode: trajectories.Episode, index: int) -> trajectories.Episode:
     observation, _ = env.reset(seed=int(episode.seed))
-    notebook = Notebook(observation, episode.seed)
+    notes = notebook.Notebook(observation, episode.seed)
     terminated = truncated = False
     for action in _as_steps(episode.actions):
         if terminated or truncated:
             break
         observation, reward, terminated, truncated, _ = env.step(action)
-        notebook.write(action, reward, observation)
-    again = notebook.close(bool(terminated), bool(truncated))
+        notes.write(action, reward, observation)
+    again = notes.close(bool(terminated), bool(truncated))
     for name in ("rewards", "terminations", "truncations"):
         if not np.array_equal(getattr(again, name), getattr(episode, name)):
             raise ValueError(
