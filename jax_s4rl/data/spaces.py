@@ -54,7 +54,7 @@ def check_fit(record: trajectories.Trajectories, observation_space: Any, action_
         >>> space = gymnasium.spaces.Box(-1, 1, (4,))
         >>> check_fit(trajectories.from_episodes([one]), space, gymnasium.spaces.Discrete(2))
         Traceback (most recent call last):
-        ValueError: the data have observations of shape (3,), the environment's have shape (4,); use the environment that the side file names
+        ValueError: the data have observations of shape (3,), the environment's have shape (4,); use ...
     """
     remedy = "use the environment that the side file names"
     wanted, found = tuple(observation_space.shape), record.observations.shape[1:]
@@ -70,7 +70,8 @@ def check_fit(record: trajectories.Trajectories, observation_space: Any, action_
         )
     if is_discrete and record.actions.max() >= action_space.n:
         raise ValueError(
-            f"the data hold action {record.actions.max()}, the environment's go from 0 to {action_space.n - 1}; {remedy}"
+            f"the data hold action {record.actions.max()}, the environment's go from 0 to "
+            f"{action_space.n - 1}; {remedy}"
         )
     if not is_discrete and tuple(action_space.shape) != record.actions.shape[1:]:
         raise ValueError(

@@ -1,0 +1,120 @@
+"""Named data sets: made on first use, kept in a cache, the same bytes for the same seed."""
+
+import dataclasses
+import difflib
+import importlib.metadata
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from jax_s4rl.collection import parts, recipe_book
+from jax_s4rl.data import spaces, storage, trajectories
+
+FOLDER_VARIABLE = "JAX_S4RL_DATA"
+# Whose behavior enters the data.
+PACKAGES = ("jax_s4rl", "jax", "flax", "optax", "numpy", "gymnasium", "minigrid", "bsuite")
+
+
+def load(
+    name: str, seed: int = 0, folder: str | Path | None = None
+) -> tuple[trajectories.Trajectories, dict[str, Any]]:
+    """Gives a named data set; the first call makes it, which takes seconds to minutes.
+
+    Args:
+        name: One of `names()`, for instance "cartpole/mixed" or "umbrella_length/9/random".
+        seed: Of everything that is random in it.
+        folder: Where data sets are kept; by default `default_folder()`.
+
+    Returns:
+        The record and its metadata (see `storage.load_trajectories`).
+
+    Raises:
+        ValueError: If there is no such data set, or its file is damaged.
+    """
+    recipe = find(name)
+    path = path_of(name, seed, folder)
+    described = describe(recipe)
+    if path.exists():
+        record, metadata = storage.load_trajectories(path)
+        if metadata.get("recipe") == described:
+            return record, metadata
+    record, means = _record(recipe, seed, path)
+    metadata = _metadata(name, recipe, seed, means)
+    return record, storage.save_trajectories(path, record, metadata)
+
+
+def names() -> list[str]:
+    """Names every data set that can be loaded."""
+    return sorted(recipe_book.book())
+
+
+def find(name: str) -> recipe_book.Recipe:
+    """Looks a recipe up.
+
+    Raises:
+        ValueError: If there is none of that name; the nearest are named.
+
+    Example:
+        >>> find("cartpole/mixt")
+        Traceback (most recent call last):
+        ValueError: there is no data set 'cartpole/mixt'; did you mean cartpole/mixed, cartpole/expert, ...
+    """
+    book = recipe_book.book()
+    if name in book:
+        return book[name]
+    near = difflib.get_close_matches(name, book, n=3, cutoff=0.0)
+    raise ValueError(f"there is no data set {name!r}; did you mean {', '.join(near)}? `names()` lists all")
+
+
+def path_of(name: str, seed: int = 0, folder: str | Path | None = None) -> Path:
+    """Names the file of a data set."""
+    return Path(folder or default_folder()) / f"{name}-seed{seed}.npz"
+
+
+def default_folder() -> Path:
+    """Names the cache: `$JAX_S4RL_DATA`, or `jax_s4rl` in the user's cache folder."""
+    if chosen := os.environ.get(FOLDER_VARIABLE):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jax_s4rl"
+
+
+def describe(recipe: recipe_book.Recipe) -> dict[str, Any]:
+    """Says in JSON how a data set is made; a cached one made otherwise is made again."""
+    kept = recipe.keep.__name__ if recipe.keep else "all"
+    described = {"parts": [part.describe() for part in recipe.parts], "keep": kept}
+    environment = {"id": recipe.env_id, "kwargs": dict(recipe.env_kwargs)}
+    return json.loads(json.dumps({"env": environment, **described}))
+
+
+def _record(recipe: recipe_book.Recipe, seed: int, path: Path) -> tuple[trajectories.Trajectories, list[float]]:
+    stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, path.parent)
+    recorded = [part.record(dataclasses.replace(stage, stream=stream)) for stream, part in enumerate(recipe.parts)]
+    record = trajectories.concatenate(recorded)
+    if recipe.keep is not None:
+        env = stage.make_env()
+        record = record.select(recipe.keep(record, env))
+        env.close()
+    return record, [float(part.episode_returns.mean()) for part in recorded]
+
+
+def _metadata(name: str, recipe: recipe_book.Recipe, seed: int, means: list[float]) -> dict[str, Any]:
+    stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, Path())
+    env = stage.make_env()
+    described = describe(recipe)
+    metadata = {
+        "name": name,
+        "env": described["env"],
+        "observation_space": spaces.describe(env.observation_space),
+        "action_space": spaces.describe(env.action_space),
+        "seed": seed,
+        "policy": [
+            {"behavior": part["behavior"], "mean_return": mean}
+            for part, mean in zip(described["parts"], means, strict=True)
+        ],
+        "reference_scores": dict(recipe.reference_scores),
+        "recipe": described,
+        "versions": {package: importlib.metadata.version(package) for package in PACKAGES},
+    }
+    env.close()
+    return metadata
