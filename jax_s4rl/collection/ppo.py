@@ -1,6 +1,7 @@
 """Proximal policy optimization: host-driven vector environments, jitted updates, snapshots on the way."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
@@ -74,6 +75,19 @@ def train(
             envs.close()
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def _act(
+    network: ppo_network.ActorCritic,
+    parameters: Any,
+    normalizer: ppo_network.Normalizer,
+    observations: Any,
+    key: Any,
+    step: Any,
+) -> Any:
+    outputs = ppo_network.judge(network, parameters, observations, normalizer)
+    return ppo_network.sample_actions(jax.random.fold_in(key, step), outputs, network.discrete)
+
+
 class _Trainer:
     """The loop of one training: play a rollout, learn from it, keep what was asked for."""
 
@@ -88,8 +102,6 @@ class _Trainer:
         self.envs, self.make_env, self.config = envs, make_env, config
         self.seed, self.replay_steps = seed, replay_steps
         self.network = ppo_policy.make_network(envs.envs[0], config)
-        self.act = jax.jit(self._act)
-        self.update = ppo_update.make_update(self.network, config)
         self.to_env = ppo_policy.action_map(envs.single_action_space)
         init_key, self.act_key, self.update_key = jax.random.split(jax.random.key(seed), 3)
         self.moments = moments.Moments(space_utils.flatdim(envs.single_observation_space))
@@ -116,7 +128,7 @@ class _Trainer:
                 best, highest = now, progress_made
             advance(self.config.num_envs * self.config.rollout_length, f"return {progress_made:.1f}")
             key = jax.random.fold_in(self.update_key, index)
-            self.train_state, _ = self.update(self.train_state, now.normalizer, rollout, key)
+            self._learn(now.normalizer, rollout, key)
             self.moments.add(rollout.observations)
             self._keep(strengths, progress_made)
         candidates = [self._measure(snapshot) for snapshot in (best, self._now()) if snapshot is not None]
@@ -147,9 +159,8 @@ class _Trainer:
         )
         return snapshot._replace(mean_return=float(record.episode_returns.mean()))
 
-    def _act(self, parameters: Any, normalizer: ppo_network.Normalizer, observations: Any, key: Any, step: Any) -> Any:
-        outputs = ppo_network.judge(self.network, parameters, observations, normalizer)
-        return ppo_network.sample_actions(jax.random.fold_in(key, step), outputs, self.network.discrete)
+    def _learn(self, normalizer: ppo_network.Normalizer, rollout: ppo_update.Rollout, key: Any) -> None:
+        self.train_state, _ = ppo_update.update(self.network, self.config, self.train_state, normalizer, rollout, key)
 
     def _reset(self) -> np.ndarray:
         observations, _ = self.envs.reset()
@@ -164,9 +175,8 @@ class _Trainer:
         """Plays one rollout; where an episode ends, the next observation is its true last one."""
         rows: list[tuple[np.ndarray, ...]] = []
         for step in range(self.config.rollout_length):
-            actions = np.asarray(
-                self.act(self.train_state.parameters, normalizer, self.observations, key, np.int32(step))
-            )
+            parameters, seen = self.train_state.parameters, self.observations
+            actions = np.asarray(_act(self.network, parameters, normalizer, seen, key, np.int32(step)))
             played = self.to_env(actions)
             after, rewards, terminations, truncations, infos = self.envs.step(played)
             self.num_steps += self.config.num_envs
@@ -180,7 +190,7 @@ class _Trainer:
             self._note(played, rewards, terminations, truncations, followed)
             for index in np.flatnonzero(ended):
                 self.notebooks[index] = self._open(after[index], int(index))
-            rows.append((self.observations, actions, rewards.astype(np.float32), terminations, truncations, followed))
+            rows.append((seen, actions, rewards.astype(np.float32), terminations, truncations, followed))
             self.observations = after
         return ppo_update.Rollout(*(cast(jax.Array, np.stack(column)) for column in zip(*rows, strict=True)))
 

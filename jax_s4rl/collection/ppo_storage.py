@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def _read(path: Path, run: Run, seed: int, make_env: rollouts.MakeEnv) -> Polici
             arrays = {name: archive[name] for name in archive.files}
         about = json.loads(arrays.pop("about").tobytes())
         history = arrays.pop("history")
-    except (OSError, EOFError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it to train again") from None
     if about != {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}:
         return None

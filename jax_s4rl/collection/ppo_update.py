@@ -1,7 +1,7 @@
 """What PPO learns from one rollout: generalized advantages and the clipped surrogate objective."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -101,9 +101,7 @@ class _Samples(NamedTuple):
     targets: Float[Array, " S"]
 
 
-Update = Callable[
-    [TrainState, ppo_network.Normalizer, Rollout, PRNGKeyArray], tuple[TrainState, dict[str, Float[Array, ""]]]
-]
+Metrics = dict[str, Float[Array, ""]]
 
 
 def advantages(
@@ -152,42 +150,48 @@ def make_optimizer(config: Config) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(config.max_gradient_norm), optax.adam(rate, eps=1e-5))
 
 
-def make_update(network: ppo_network.ActorCritic, config: Config) -> Update:
-    """Makes the jitted update: all passes over one rollout in one call.
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def update(
+    network: ppo_network.ActorCritic,
+    config: Config,
+    train_state: TrainState,
+    normalizer: ppo_network.Normalizer,
+    rollout: Rollout,
+    key: PRNGKeyArray,
+) -> tuple[TrainState, Metrics]:
+    """Learns from one rollout: all passes over it in one compiled call.
 
     Args:
         network: Actor and critic.
         config: Numbers of PPO.
+        train_state: Parameters and optimizer state.
+        normalizer: Shift and scale under which the rollout was played.
+        rollout: What was played.
+        key: Shuffles the rows.
 
     Returns:
-        A function of (train state, normalizer, rollout, key) that gives the next train state and mean metrics.
+        The next train state, and the mean metrics of the passes.
 
     Source:
         Schulman et al. 2017, Proximal policy optimization algorithms, eq. 7 and 9.
     """
     optimizer = make_optimizer(config)
-    gradient = jax.value_and_grad(_make_loss(network, config), has_aux=True)
+    gradient = jax.value_and_grad(_loss, argnums=2, has_aux=True)
+    samples = _prepare(network, config, train_state.parameters, normalizer, rollout)
 
-    @jax.jit
-    def update(
-        train_state: TrainState, normalizer: ppo_network.Normalizer, rollout: Rollout, key: PRNGKeyArray
-    ) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
-        samples = _prepare(network, config, train_state.parameters, normalizer, rollout)
-        size = len(samples.advantages)
-
-        def minibatch(state: TrainState, rows: Shaped[Array, " M"]) -> tuple[TrainState, dict[str, Float[Array, ""]]]:
-            part = jax.tree.map(lambda array: array[rows], samples)
-            (_, metrics), gradients = gradient(state.parameters, normalizer, part)
+    def minibatch(state: TrainState, rows: Shaped[Array, " M"]) -> tuple[TrainState, Metrics]:
+        part = jax.tree.map(lambda array: array[rows], samples)
+        (_, metrics), gradients = gradient(network, config, state.parameters, normalizer, part)
+        # Optax raises a float to the power of its integer step count.
+        with jax.numpy_dtype_promotion("standard"):
             changes, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.parameters)
-            return TrainState(optax.apply_updates(state.parameters, changes), optimizer_state), metrics
+        return TrainState(optax.apply_updates(state.parameters, changes), optimizer_state), metrics
 
-        keys = jax.random.split(key, config.num_epochs)
-        rows = jax.vmap(lambda one: jax.random.permutation(one, size))(keys)
-        rows = rows.reshape(config.num_epochs * config.num_minibatches, -1)
-        train_state, metrics = jax.lax.scan(minibatch, train_state, rows)
-        return train_state, jax.tree.map(jnp.mean, metrics)
-
-    return update
+    keys = jax.random.split(key, config.num_epochs)
+    rows = jax.vmap(lambda one: jax.random.permutation(one, len(samples.advantages)))(keys)
+    rows = rows.reshape(config.num_epochs * config.num_minibatches, -1)
+    train_state, metrics = jax.lax.scan(minibatch, train_state, rows)
+    return train_state, jax.tree.map(jnp.mean, metrics)
 
 
 def _prepare(
@@ -207,23 +211,21 @@ def _prepare(
     return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), samples)
 
 
-def _make_loss(
-    network: ppo_network.ActorCritic, config: Config
-) -> Callable[..., tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]:
-    def loss(
-        parameters: Any, normalizer: ppo_network.Normalizer, part: _Samples
-    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-        outputs = ppo_network.judge(network, parameters, part.observations, normalizer)
-        log_ratio = ppo_network.log_probability(outputs, part.actions, network.discrete) - part.old_log_probability
-        ratio = jnp.exp(log_ratio)
-        spread = jnp.std(part.advantages) + MIN_SPREAD
-        advantage = (part.advantages - jnp.mean(part.advantages)) / spread
-        clipped = jnp.clip(ratio, 1 - config.clip_range, 1 + config.clip_range)
-        policy_loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
-        value_loss = 0.5 * jnp.mean((outputs.value - part.targets) ** 2)
-        entropy = jnp.mean(ppo_network.entropy(outputs, network.discrete))
-        total = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
-        divergence = jnp.mean(ratio - 1 - log_ratio)
-        return total, {"policy": policy_loss, "value": value_loss, "entropy": entropy, "divergence": divergence}
-
-    return loss
+def _loss(
+    network: ppo_network.ActorCritic,
+    config: Config,
+    parameters: Any,
+    normalizer: ppo_network.Normalizer,
+    part: _Samples,
+) -> tuple[Float[Array, ""], Metrics]:
+    outputs = ppo_network.judge(network, parameters, part.observations, normalizer)
+    log_ratio = ppo_network.log_probability(outputs, part.actions, network.discrete) - part.old_log_probability
+    ratio = jnp.exp(log_ratio)
+    advantage = (part.advantages - jnp.mean(part.advantages)) / (jnp.std(part.advantages) + MIN_SPREAD)
+    clipped = jnp.clip(ratio, 1 - config.clip_range, 1 + config.clip_range)
+    policy_loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
+    value_loss = 0.5 * jnp.mean((outputs.value - part.targets) ** 2)
+    entropy = jnp.mean(ppo_network.entropy(outputs, network.discrete))
+    total = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
+    divergence = jnp.mean(ratio - 1 - log_ratio)
+    return total, {"policy": policy_loss, "value": value_loss, "entropy": entropy, "divergence": divergence}

@@ -58,7 +58,7 @@ def find(name: str) -> recipe_book.Recipe:
     Example:
         >>> find("cartpole/mixt")
         Traceback (most recent call last):
-        ValueError: there is no data set 'cartpole/mixt'; did you mean cartpole/mixed, cartpole/expert, ...
+        ValueError: there is no data set 'cartpole/mixt'; did you mean cartpole/mixed, ...
     """
     book = recipe_book.book()
     if name in book:

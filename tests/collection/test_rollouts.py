@@ -4,29 +4,8 @@ import pytest
 
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.data import storage
+from tests.collection import worlds
 from tests.data import records
-
-
-class Corridor(gymnasium.Env):
-    """Counts its own steps; ends by the world at 3 + seed % 3 steps, or by the clock at 4."""
-
-    observation_space = gymnasium.spaces.Box(-9, 99, (2,))
-    action_space = gymnasium.spaces.Discrete(2)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        assert seed is not None, "an autoreset would come without a seed"
-        self.seed, self.clock = seed % 3, 0
-        return self._look(), {"secret": seed}
-
-    def step(self, action):
-        self.clock += 1
-        length = 3 + self.seed
-        ended, late = self.clock >= length, self.clock >= 4
-        return self._look(), float(self.clock), ended, late and not ended, {"secret": 1}
-
-    def _look(self):
-        return np.array([self.seed, self.clock], np.float32)
 
 
 def make_cartpole():
@@ -42,20 +21,20 @@ def record_uniform(make_env, num_episodes, **options):
     return rollouts.record_episodes(make_env, behavior, num_episodes, **options)
 
 
-@pytest.mark.parametrize("make_env", [make_cartpole, make_pendulum, Corridor])
+@pytest.mark.parametrize("make_env", [make_cartpole, make_pendulum, worlds.Corridor])
 def test_every_transition_is_the_environments_own(make_env):
     record = record_uniform(make_env, 5, seed=1, num_envs=3)
     records.assert_same(rollouts.reenact(make_env, record), record)
 
 
 def test_observations_flags_and_last_look_by_hand():
-    record = record_uniform(Corridor, 7, seed=0, num_envs=2)
+    record = record_uniform(worlds.Corridor, 7, seed=0, num_envs=2)
     assert sorted(set(record.episode_lengths.tolist())) == [3, 4]
     for episode in record.episodes():
         length = len(episode.rewards)
         np.testing.assert_array_equal(episode.observations[:, 1], np.arange(length))
         np.testing.assert_array_equal(episode.final_observation, [episode.seed % 3, length])
-        np.testing.assert_array_equal(episode.rewards, np.arange(1, length + 1))
+        np.testing.assert_array_equal(episode.rewards, episode.actions)
         assert episode.terminations.tolist() == [False] * (length - 1) + [episode.seed % 3 < 2]
         assert episode.truncations.tolist() == [False] * (length - 1) + [episode.seed % 3 == 2]
 
@@ -66,14 +45,14 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
 
 
 def test_streams_share_no_seed():
-    one, other = (record_uniform(Corridor, 4, seed=0, stream=stream) for stream in (0, 1))
+    one, other = (record_uniform(worlds.Corridor, 4, seed=0, stream=stream) for stream in (0, 1))
     assert not set(one.episode_seeds.tolist()) & set(other.episode_seeds.tolist())
 
 
 @pytest.mark.parametrize("num_envs", [1, 2, 5, 9])
 def test_exactly_the_episodes_asked_for_in_order(num_envs):
     finished = []
-    record = record_uniform(Corridor, 5, seed=0, num_envs=num_envs, advance=finished.append)
+    record = record_uniform(worlds.Corridor, 5, seed=0, num_envs=num_envs, advance=finished.append)
     assert record.num_episodes == sum(finished) == 5
     assert np.diff(record.episode_seeds).tolist() == [1] * 4
 
@@ -85,9 +64,17 @@ def test_a_behavior_sees_infos_but_the_record_does_not():
         seen.extend(info["secret"] for info in sight.infos)
         return np.zeros(len(sight.observations), np.int64)
 
-    record = rollouts.record_episodes(Corridor, look, 2, seed=0)
+    record = rollouts.record_episodes(worlds.Corridor, look, 2, seed=0)
     assert set(record.episode_seeds.tolist()) <= set(seen)
     assert "secret" not in vars(record)
+
+
+def test_other_eyes_see_the_same_episodes():
+    record = record_uniform(worlds.Corridor, 5, seed=1)
+    again = rollouts.reenact(worlds.Hidden, record)
+    np.testing.assert_array_equal(again.observations, record.observations[:, 1])
+    np.testing.assert_array_equal(again.final_observations, record.final_observations[:, 1])
+    np.testing.assert_array_equal(again.actions, record.actions)
 
 
 def test_another_world_does_not_pass_for_the_recorded_one():
@@ -105,7 +92,7 @@ def test_another_world_does_not_pass_for_the_recorded_one():
     ],
 )
 def test_spaces_that_cannot_be_recorded_are_refused(space, sentence):
-    env = Corridor()
+    env = worlds.Corridor()
     vars(env).update(space)
     with pytest.raises(ValueError, match=sentence):
         rollouts.record_episodes(lambda: env, random_policy.uniform(gymnasium.spaces.Discrete(2)), 1, seed=0)
@@ -114,4 +101,4 @@ def test_spaces_that_cannot_be_recorded_are_refused(space, sentence):
 @pytest.mark.parametrize("counts", [(0, 1), (1, 0)])
 def test_counts_below_one_are_refused(counts):
     with pytest.raises(ValueError, match="at least 1 of each"):
-        record_uniform(Corridor, counts[0], seed=0, num_envs=counts[1])
+        record_uniform(worlds.Corridor, counts[0], seed=0, num_envs=counts[1])

@@ -1,0 +1,70 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from jax_s4rl.collection import parts, ppo_storage, ppo_update, random_policy
+from tests.data import records
+
+CONFIG = ppo_update.Config(total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8, num_layers=1)
+RUN = ppo_storage.Run("cartpole", "CartPole-v1", CONFIG, (), replay_steps=512)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory):
+    return parts.Stage("CartPole-v1", {}, 0, 0, tmp_path_factory.mktemp("policies"))
+
+
+def obey(env):
+    return random_policy.uniform(env.action_space)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [parts.Uniform(3), parts.Scripted("shaken", obey, 3), parts.Snapshot(RUN, "expert", 3), parts.Replay(RUN)],
+)
+def test_every_part_is_repeatable_and_says_what_it_is(stage, part):
+    record = part.record(stage)
+    records.assert_same(part.record(stage), record)
+    described = part.describe()
+    assert described["behavior"]
+    assert described.get("num_episodes", record.num_episodes) == record.num_episodes
+
+
+def test_parts_on_other_streams_and_seeds_share_no_episode(stage):
+    stages = [stage, dataclasses.replace(stage, stream=1), dataclasses.replace(stage, seed=1)]
+    seeds = [parts.Uniform(3).record(one).episode_seeds.tolist() for one in stages]
+    assert len(set(itertools.chain(*seeds))) == 9
+
+
+def test_a_replay_until_a_strength_ends_there(stage):
+    policies = parts.load_policies(RUN, stage)
+    record = parts.Replay(RUN, "expert").record(stage)
+    count = np.sum(policies.replay_ends <= policies.snapshots["expert"].num_steps)
+    records.assert_same(record, policies.replay.select(np.arange(count)))
+
+
+def test_a_behavior_may_see_more_than_the_record_shows():
+    stage = parts.Stage("jax_s4rl/KeyDoor-v0", {"max_steps": 20}, 0, 0, None)
+    seen = []
+
+    def peek(env):
+        choose = random_policy.uniform(env.action_space)
+
+        def act(sight, rng):
+            seen.append(sight.observations[0].shape)
+            return choose(sight, rng)
+
+        return act
+
+    record = parts.Scripted("peek", peek, 2, {"obs": "full"}).record(stage)
+    assert record.observations.shape[1:] == (3,)
+    assert {len(shape) for shape in seen} == {1}
+    assert seen[0][0] > 75
+
+
+def test_a_replay_of_a_training_that_keeps_none_is_refused(stage):
+    run = dataclasses.replace(RUN, name="forgetful", replay_steps=0)
+    with pytest.raises(ValueError, match="keeps no episodes"):
+        parts.Replay(run).record(stage)

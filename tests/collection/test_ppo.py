@@ -1,0 +1,76 @@
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+from jax_s4rl.collection import ppo, ppo_policy, recipe_book, rollouts, seeding
+from jax_s4rl.data import trajectories
+from tests.collection import worlds
+from tests.data import records
+
+
+@pytest.fixture(scope="module")
+def training():
+    return ppo.train(worlds.Corridor, worlds.CONFIG, seed=3, strengths=(2.0, 2.5), replay_steps=240)
+
+
+def test_a_bandit_is_learned_and_strengths_are_kept_on_the_way(training):
+    weak, medium, best = training.snapshots
+    assert 2.0 <= weak.mean_return <= medium.mean_return <= best.mean_return
+    assert weak.num_steps <= medium.num_steps
+    # Episodes have 3 or 4 steps, each worth 1 to whoever presses 1.
+    assert best.mean_return > 3.2
+    assert training.history[0][1] < 2.2
+
+
+def test_early_episodes_can_be_played_again(training):
+    record = trajectories.from_episodes(training.replay)
+    records.assert_same(rollouts.reenact(worlds.Corridor, record), record)
+    assert list(training.replay_ends) == sorted(training.replay_ends)
+    assert training.replay_ends[-1] <= 240
+    assert len(set(record.episode_seeds.tolist())) == record.num_episodes
+    first = next(seeding.episode_seeds(3, ppo.TRAINING_STREAM))
+    assert set(range(first, first + 8)) <= set(record.episode_seeds.tolist())
+
+
+def test_the_same_seed_gives_the_same_policy(training):
+    again = ppo.train(worlds.Corridor, worlds.CONFIG, seed=3, strengths=(2.0, 2.5))
+    jax.tree.map(np.testing.assert_array_equal, training.snapshots, again.snapshots)
+    assert training.history == again.history
+    assert again.replay == ()
+
+
+@pytest.mark.parametrize("world", [worlds.Corridor, worlds.Slope])
+def test_what_follows_is_never_a_reset(world):
+    envs = gymnasium.vector.SyncVectorEnv(
+        [ppo._view_maker(world, 0, index, 4) for index in range(4)],
+        copy=False,
+        autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
+    )
+    trainer = ppo._Trainer(envs, world, worlds.CONFIG, 0, 0)
+    rollout = trainer._play(trainer.moments.normalizer(False), jax.random.key(0))
+    after = np.asarray(rollout.next_observations)
+    np.testing.assert_array_equal(after[..., 1], rollout.observations[..., 1] + 1)
+    np.testing.assert_array_equal(after[..., 0], rollout.observations[..., 0])
+    np.testing.assert_array_equal(rollout.terminations, after[..., 1] >= 3 + after[..., 0])
+    np.testing.assert_array_equal(rollout.truncations, (after[..., 0] == 2) & (after[..., 1] >= 4))
+    ended = rollout.terminations | rollout.truncations
+    np.testing.assert_array_equal(rollout.observations[1:, :, 1] == 0, ended[:-1])
+
+
+def test_nothing_is_printed_without_a_terminal(capfd):
+    ppo.train(worlds.Slope, worlds.CONFIG, seed=0)
+    assert "".join(capfd.readouterr()).strip() == ""
+
+
+@pytest.mark.slow
+def test_cartpole_is_solved_within_its_budget():
+    recipe = recipe_book.book()["cartpole/expert"]
+    run = recipe.parts[0].run
+    assert run.config.total_steps <= 200_000
+    training = ppo.train(lambda: gymnasium.make("CartPole-v1"), run.config, seed=1, strengths=(100, 170, 475))
+    assert [snapshot.mean_return >= 475 for snapshot in training.snapshots][-2:] == [True, True]
+    env = gymnasium.make("CartPole-v1")
+    act = ppo_policy.behavior(training.network, training.snapshots[-1], env)
+    record = rollouts.record_episodes(lambda: gymnasium.make("CartPole-v1"), act, 20, seed=0)
+    assert record.episode_returns.mean() >= 475

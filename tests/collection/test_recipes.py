@@ -1,0 +1,99 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from jax_s4rl.collection import parts, recipe_book, recipes, rollouts
+from jax_s4rl.data import spaces, storage
+from jax_s4rl.envs import making
+from tests.data import records
+
+
+def keep_long(record, env):
+    return np.flatnonzero(record.episode_lengths >= 15)
+
+
+@pytest.fixture(autouse=True)
+def small_book(monkeypatch):
+    scores = {"random": 22.1, "optimal": 500.0}
+    two = (parts.Uniform(12), parts.Uniform(8))
+    book = {
+        "cartpole/tiny": recipe_book.Recipe("CartPole-v1", two, scores),
+        "cartpole/long": recipe_book.Recipe("CartPole-v1", two, scores, keep=keep_long),
+    }
+    monkeypatch.setattr(recipe_book, "book", lambda: book)
+    return book
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        recipes.load("cartpole/tiny", seed, tmp_path / folder)
+    files = [
+        recipes.path_of("cartpole/tiny", seed, tmp_path / folder) for folder, seed in (("a", 0), ("b", 0), ("c", 1))
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
+    assert storage.side_file(files[0]).read_bytes() == storage.side_file(files[1]).read_bytes()
+
+
+def test_the_second_call_reads_what_the_first_wrote(tmp_path, monkeypatch):
+    record, metadata = recipes.load("cartpole/tiny", 0, tmp_path)
+    monkeypatch.setattr(rollouts, "record_episodes", None)
+    again, metadata_again = recipes.load("cartpole/tiny", 0, tmp_path)
+    records.assert_same(again, record)
+    assert metadata == metadata_again
+
+
+def test_every_transition_is_real_and_fits_the_environment_that_the_side_file_names(tmp_path):
+    record, metadata = recipes.load("cartpole/tiny", 0, tmp_path)
+    env = making.make(metadata["env"]["id"], **metadata["env"]["kwargs"])
+    spaces.check_fit(record, env.observation_space, env.action_space)
+    records.assert_same(rollouts.reenact(lambda: env, record), record)
+    assert spaces.describe(env.observation_space) == metadata["observation_space"]
+
+
+def test_the_side_file_says_what_the_data_are(tmp_path):
+    record, metadata = recipes.load("cartpole/tiny", 4, tmp_path)
+    assert metadata["name"] == "cartpole/tiny"
+    assert metadata["seed"] == 4
+    assert metadata["reference_scores"] == {"random": 22.1, "optimal": 500.0}
+    assert [part["behavior"] for part in metadata["policy"]] == ["uniform", "uniform"]
+    np.testing.assert_allclose(metadata["policy"][0]["mean_return"], record.episode_returns[:12].mean())
+    assert set(metadata["versions"]) == set(recipes.PACKAGES)
+    assert metadata["content_hash"] == storage.content_hash(record)
+
+
+def test_a_filter_keeps_what_it_names(tmp_path):
+    everything, _ = recipes.load("cartpole/tiny", 0, tmp_path)
+    kept, metadata = recipes.load("cartpole/long", 0, tmp_path)
+    records.assert_same(kept, everything.select(keep_long(everything, None)))
+    assert metadata["recipe"]["keep"] == "keep_long"
+
+
+def test_a_recipe_that_changed_makes_its_data_again(tmp_path, small_book):
+    recipes.load("cartpole/tiny", 0, tmp_path)
+    small_book["cartpole/tiny"] = dataclasses.replace(small_book["cartpole/tiny"], parts=(parts.Uniform(3),))
+    record, _ = recipes.load("cartpole/tiny", 0, tmp_path)
+    assert record.num_episodes == 3
+    assert json.loads((tmp_path / "cartpole/tiny-seed0.json").read_text())["num_episodes"] == 3
+
+
+def test_a_damaged_cache_is_named_not_hidden(tmp_path):
+    recipes.load("cartpole/tiny", 0, tmp_path)
+    recipes.path_of("cartpole/tiny", 0, tmp_path).write_bytes(b"")
+    with pytest.raises(ValueError, match="is empty; delete it"):
+        recipes.load("cartpole/tiny", 0, tmp_path)
+
+
+def test_a_name_that_is_not_there_is_answered_with_the_nearest():
+    assert recipes.names() == ["cartpole/long", "cartpole/tiny"]
+    with pytest.raises(ValueError, match="did you mean cartpole/tiny"):
+        recipes.load("cartpole/tinny")
+
+
+def test_the_cache_folder_follows_the_environment_variables(monkeypatch, tmp_path):
+    monkeypatch.delenv(recipes.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert recipes.default_folder() == tmp_path / "jax_s4rl"
+    monkeypatch.setenv(recipes.FOLDER_VARIABLE, str(tmp_path / "mine"))
+    assert recipes.path_of("a/b", 2) == tmp_path / "mine" / "a" / "b-seed2.npz"
