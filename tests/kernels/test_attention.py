@@ -28,7 +28,7 @@ def draw(length, batch=(2,), heads=2, head_dim=4, seed=0):
 
 
 def cases(length, batch=(2,)):
-    """Arrays with every combination of mask, resets and window; few combinations of what is None, each a compilation."""
+    """Arrays with every combination of mask, resets and window; few of None, as each of those compiles."""
     q, k, v, mask, resets = draw(length, batch)
     yield (q, k, v), {"mask": None, "resets": None}, None
     for mask_now in (np.ones_like(mask), mask):

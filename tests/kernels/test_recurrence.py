@@ -1,0 +1,209 @@
+"""Linear recurrences: three methods are one function, equal to the oracle, under every transformation."""
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+import pytest
+from jax.sharding import Mesh, PartitionSpec
+from jax.test_util import check_grads
+
+from jax_s4rl.kernels import pairs, recurrence
+from jax_s4rl.kernels.oracle import recurrence as oracle
+
+METHODS = ["sequential", "associative", "chunked"]
+FLOAT64 = 1e-10  # the bound set for every function against the oracle
+FLOAT32 = 2e-6  # relative to the largest state; measured at most 4e-7
+
+scan = jax.jit(recurrence.scan, static_argnames=("method", "reverse", "chunk"))
+
+
+def draw(length, rows=2, width=3, varying=False, seed=0):
+    """Factors just inside the unit circle, inputs, start, resets; complex128."""
+    rng = np.random.default_rng(seed)
+    shape = (rows, length, width) if varying else (width,)
+    a = rng.uniform(0.8, 1.0, shape) * np.exp(1j * rng.uniform(0, np.pi, shape))
+    b = rng.normal(size=(rows, length, width, 2)) @ [1, 1j]
+    state = rng.normal(size=(rows, width, 2)) @ [1, 1j]
+    return a, b, state, rng.random((rows, length)) < 0.2
+
+
+def as_pairs(*arrays, dtype=np.float32):
+    return tuple(pairs.Pair(jnp.asarray(x.real, dtype), jnp.asarray(x.imag, dtype)) for x in arrays)
+
+
+def assert_close(got, wanted, tolerance):
+    value = np.asarray(got.re, np.float64) + 1j * np.asarray(got.im, np.float64)
+    np.testing.assert_allclose(value, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
+
+
+def assert_same(got, wanted, tolerance=FLOAT32):
+    def close(x, y):
+        np.testing.assert_allclose(x, y, rtol=0, atol=tolerance * max(1e-30, float(np.abs(y).max())))
+
+    jax.tree.map(close, got, wanted)
+
+
+@pytest.mark.parametrize("length", [1, 2, 9])
+@pytest.mark.parametrize("method", METHODS)
+def test_equals_the_oracle(method, length):
+    for varying in (False, True):
+        for reverse in (False, True):
+            a, b, state, resets = draw(length, varying=varying)
+            wanted = oracle.scan(a, b, state, resets, reverse=reverse)
+            with jax.enable_x64(True):
+                inputs = as_pairs(a, b, state, dtype=np.float64)
+                got = scan(*inputs, jnp.asarray(resets), method=method, reverse=reverse, chunk=4)
+                for x, y in zip(got, wanted, strict=True):
+                    assert_close(x, y, FLOAT64)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_without_state_and_resets_in_float32(method):
+    a, b, _, _ = draw(50)
+    for x, y in zip(scan(*as_pairs(a, b), method=method, chunk=8), oracle.scan(a, b), strict=True):
+        assert_close(x, y, FLOAT32)
+
+
+def test_all_chunk_sizes_are_one_function():
+    a, b, state, _ = draw(13)
+    wanted = oracle.scan(a, b, state)
+    for chunk in (1, 5, 13, 99):
+        assert_close(scan(*as_pairs(a, b, state), chunk=chunk)[0], wanted[0], FLOAT32)
+
+
+def weighed(method, chunk=4, reverse=False):
+    """A loss in which every state and the last one count."""
+
+    def loss(a, b, state, resets):
+        states, last = recurrence.scan(a, b, state, resets, method=method, chunk=chunk, reverse=reverse)
+        return sum(jnp.sum(jnp.sin(x)) for x in (*states, *last))
+
+    return loss
+
+
+@pytest.mark.parametrize("varying", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_methods_have_the_same_gradients(varying, reverse):
+    a, b, state, resets = draw(9, varying=varying)
+    inputs, resets = as_pairs(a, b, state), jnp.asarray(resets)
+    found = [jax.jit(jax.grad(weighed(method, reverse=reverse), (0, 1, 2)))(*inputs, resets) for method in METHODS]
+    for other in found[1:]:
+        assert_same(other, found[0])
+
+
+@pytest.mark.parametrize("varying", [False, True])
+def test_gradients_and_second_derivatives_equal_finite_differences(varying):
+    with jax.enable_x64(True):
+        a, b, state, resets = draw(5, 1, 2, varying=varying)
+        inputs, resets = as_pairs(a, b, state, dtype=np.float64), jnp.asarray(resets)
+        loss = jax.jit(weighed("chunked", chunk=2))
+
+        def run(*leaves):
+            return loss(*jax.tree.unflatten(jax.tree.structure(inputs), [jnp.asarray(x) for x in leaves]), resets)
+
+        check_grads(run, tuple(jax.tree.leaves(inputs)), order=2, modes=["rev"])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_nan_before_a_reset_stays_before_it(method):
+    a, b, state, _ = draw(9, varying=True)
+    resets = np.zeros((2, 9), bool)
+    resets[:, 5] = True
+    broken_a, broken_b, broken_state = a.copy(), b.copy(), np.full_like(state, np.nan)
+    broken_a[:, 4], broken_b[:, 3] = np.nan, np.nan
+    clean, _ = scan(*as_pairs(a, b, state), jnp.asarray(resets), method=method, chunk=4)
+    states, last = scan(*as_pairs(broken_a, broken_b, broken_state), jnp.asarray(resets), method=method, chunk=4)
+    assert bool(jnp.isnan(states.re[:, :5]).all())
+    assert_same(pairs.Pair(*(x[:, 5:] for x in states)), pairs.Pair(*(x[:, 5:] for x in clean)))
+    assert bool(jnp.isfinite(last.re).all())
+
+
+def test_packed_episodes_equal_separate_rows():
+    a, b, _, _ = draw(10, rows=1)
+    resets = jnp.zeros((1, 10), bool).at[0, 6].set(True)
+    packed, _ = scan(*as_pairs(a, b), resets=resets, chunk=4)
+    apart = np.concatenate([oracle.scan(a, b[:, :6])[0], oracle.scan(a, b[:, 6:])[0]], axis=1)
+    assert_close(packed, apart, FLOAT32)
+
+
+def test_the_gradient_through_a_boundary_equals_that_of_the_whole():
+    a, b, state, _ = draw(10)
+    a, b, state = as_pairs(a, b, state)
+
+    def in_two(a, b, state):
+        parts = []
+        for part in (slice(0, 6), slice(6, 10)):
+            states, state = recurrence.scan(a, pairs.Pair(b.re[:, part], b.im[:, part]), state, chunk=3)
+            parts.append(states)
+        return sum(jnp.sum(jnp.sin(x)) for states in parts for x in states)
+
+    def at_once(a, b, state):
+        return sum(jnp.sum(jnp.sin(x)) for x in recurrence.scan(a, b, state)[0])
+
+    got, wanted = (jax.jit(jax.grad(run, (0, 1, 2)))(a, b, state) for run in (in_two, at_once))
+    assert_same(got, wanted, 1e-4)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_transformations_change_nothing(method):
+    a, b, state, resets = draw(5)
+    a, b, state = as_pairs(a, b, state)
+    resets = jnp.asarray(resets)
+
+    def run(a, b, state, resets):
+        return recurrence.scan(a, b, state, resets, method=method, chunk=2)[0]
+
+    wanted = scan(a, b, state, resets, method=method, chunk=2)[0]
+    rows, whole = PartitionSpec("data"), PartitionSpec()
+    mesh = Mesh(np.array(jax.devices()[:2]), ("data",))
+    sharded = jax.shard_map(run, mesh=mesh, in_specs=(whole, rows, rows, rows), out_specs=rows)
+    for got in (
+        jax.jit(jax.vmap(run, (None, 0, 0, 0)))(a, b, state, resets),
+        jax.jit(jax.checkpoint(run))(a, b, state, resets),
+        jax.lax.scan(lambda _, x: (None, run(a, *x)), None, (b, state, resets))[1],
+        jax.pmap(run, in_axes=(None, 0, 0, 0))(a, b, state, resets),
+        sharded(a, b, state, resets),
+    ):
+        assert_same(got, wanted)
+    both = jax.jit(jax.vmap(run, (0, None, None, None)))(
+        jax.tree.map(lambda x: jnp.stack([x, x / 2]), a), b, state, resets
+    )
+    assert_same(jax.tree.map(lambda x: x[0], both), wanted)
+
+
+def test_complex_and_low_precision_inputs():
+    a, b, _, _ = draw(6)
+    states, _ = recurrence.scan(jnp.asarray(a, jnp.complex64), jnp.asarray(b, jnp.complex64))
+    assert_close(states, oracle.scan(a, b)[0], FLOAT32)
+    low = as_pairs(b, dtype=jnp.bfloat16)[0]
+    states, _ = recurrence.scan(*as_pairs(a), low)
+    assert states.dtype == jnp.float32
+    exact = np.asarray(low.re, np.float64) + 1j * np.asarray(low.im, np.float64)
+    assert_close(states, oracle.scan(a, exact)[0], FLOAT32)
+
+
+@pytest.fixture
+def unchecked():
+    """Users run without the run-time shape checks of these tests, so the errors they meet are tested without them."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_bad_input_is_named():
+    a, b, state, _ = draw(4)
+    a, b, state = as_pairs(a, b, state)
+    for bad, words in (
+        (lambda: recurrence.scan(a, b, method="parallel"), "unknown recurrence method 'parallel'"),
+        (lambda: recurrence.scan(a, b, chunk=0), "chunk must be an integer of at least 1"),
+        (lambda: recurrence.scan(pairs.Pair(a.re[:2], a.im[:2]), b), "a, constant in time, has shape"),
+        (lambda: recurrence.scan(state, b), "a has shape"),
+        (lambda: recurrence.scan(a, b, a), "the state has shape"),
+        (lambda: recurrence.scan(a, b, resets=jnp.zeros((2, 3), bool)), "resets has shape"),
+        (lambda: recurrence.scan(a, pairs.Pair(b.re[:, :0], b.im[:, :0])), "L of at least 1"),
+        (lambda: recurrence.scan(jnp.ones(3, jnp.int32), b), "int32"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            bad()
