@@ -1,5 +1,6 @@
 """Key and door: take a key early, be rewarded for it late."""
 
+import dataclasses
 from typing import Any
 
 import gymnasium
@@ -81,9 +82,11 @@ class KeyDoorEnv(MiniGridEnv):
         self._is_over = True
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode in room 0."""
+        """Starts an episode in room 0; `options={"layout": Layout}` says what lies where."""
         gymnasium.Env.reset(self, seed=seed)
-        if self.settings.layout == "random":
+        if options and "layout" in options:
+            self.layout = key_door_layout.check(self.settings, options["layout"])
+        elif self.settings.layout == "random":
             self.layout = key_door_layout.sample(self.np_random, self.settings)
         values = self.settings.apple_rewards
         self.apple_value = values[0] if len(values) == 1 else float(self.np_random.choice(values))
@@ -161,7 +164,7 @@ class KeyDoorEnv(MiniGridEnv):
             self._open_last_door()
         else:
             self._open_door()
-        self.room, self.cell = self.room + 1, self._spawn
+        self._enter_next_room()
         return float(self.settings.final_reward) if self.room == 2 else 0.0
 
     def _open_last_door(self) -> None:
@@ -181,8 +184,11 @@ class KeyDoorEnv(MiniGridEnv):
         if self.step_count >= self.phase_ends[-1]:
             return True, False
         while self.step_count >= self.phase_ends[self.room]:
-            self.room, self.cell = self.room + 1, self._spawn
+            self._enter_next_room()
         return False, False
+
+    def _enter_next_room(self) -> None:
+        self.room, self.cell, self.agent_dir = self.room + 1, self._spawn, 0
 
     def _is_success(self) -> bool:
         return self.door_opened if self.settings.n_rooms == 3 else self.apples == self.settings.n_apples
@@ -229,3 +235,13 @@ class KeyToDoorEnv(KeyDoorEnv):
     ):
         settings = key_door_settings.from_preset(preset, distractor_steps, fields)
         self._build(settings, render_mode, tile_size)
+
+
+def world(settings: key_door_settings.Settings) -> KeyDoorEnv:
+    """The environment of ready-made settings.
+
+    Example:
+        >>> world(key_door_settings.Settings(size=4)).layout == KeyDoorEnv(size=4).layout
+        True
+    """
+    return KeyDoorEnv(**dataclasses.asdict(settings))

@@ -107,10 +107,10 @@ def draw(
         uint8 [(height + 1) * tile_size, width * tile_size, 3].
     """
     picture = grid.render(tile_size, agent_pos, agent_dir)
-    bag = np.full((tile_size, picture.shape[1], 3), 255, np.uint8)
+    bag = np.zeros((tile_size, picture.shape[1], 3), np.uint8)
     things: list[tuple[int, WorldObj]] = [(number, RoomKey(KEY_COLORS[number])) for number in keys]
     things += [(3 + number, Apple()) for number in range(apples)]
-    for column, thing in things[: grid.width]:
+    for column, thing in things:
         if column < grid.width:
             tile = Grid.render_tile(thing, tile_size=tile_size)
             bag[:, column * tile_size : (column + 1) * tile_size] = tile

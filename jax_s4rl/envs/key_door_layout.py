@@ -8,7 +8,9 @@ import numpy as np
 from jax_s4rl.envs import key_door_settings
 
 MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1))  # left, right, up, down
-SALT = 0
+# With this salt the layout of seed 0 is a typical one: random play returns 0.56 with doors (0.56 over all layouts), and
+# takes the key in 33 % of episodes and succeeds in 3.2 % with the timer (28 % and 2.7 %).
+SALT = 209
 
 
 class Layout(NamedTuple):
@@ -30,18 +32,45 @@ def door_cell(size: int) -> int:
     return (size // 2) * size + size - 1
 
 
-def free_cells(size: int) -> np.ndarray:
-    """All cells of a room but entrance and door. Int[size * size - 2]."""
-    return np.delete(np.arange(size * size), [spawn_cell(size), door_cell(size)])
+def free_cells(settings: key_door_settings.Settings) -> np.ndarray:
+    """Cells on which things may lie: all but the entrance, and but the way to the door where the room has one.
+
+    With the timer the first two rooms have no door. (The chances that are published for these worlds follow only so.)
+
+    Example:
+        >>> len(free_cells(key_door_settings.Settings())), len(free_cells(key_door_settings.Settings(gate="timer")))
+        (23, 24)
+    """
+    taken = [spawn_cell(settings.size)] + ([door_cell(settings.size)] if settings.gate == "door" else [])
+    return np.delete(np.arange(settings.size**2), taken)
 
 
 def sample(generator: np.random.Generator, settings: key_door_settings.Settings) -> Layout:
     """Draws a layout: all things on cells of their own, every such layout equally likely."""
-    cells = free_cells(settings.size)
+    cells = free_cells(settings)
     first_key = int(generator.choice(cells))
     second_room = [int(cell) for cell in generator.permutation(cells)]
     keys = (first_key, second_room[settings.n_apples]) if settings.n_keys == 2 else (first_key,)
     return Layout(keys=keys, apples=tuple(second_room[: settings.n_apples]))
+
+
+def check(settings: key_door_settings.Settings, layout: Layout) -> Layout:
+    """Returns a layout that can be.
+
+    Raises:
+        ValueError: the numbers of things are not those of the settings, or two lie on one cell, or one on no free cell.
+    """
+    layout = Layout(*map(tuple, layout))
+    second_room = [*layout.apples, *layout.keys[1:]]
+    are_free = set(layout.keys) | set(layout.apples) <= set(free_cells(settings).tolist())
+    are_apart = len(set(second_room)) == len(second_room)
+    are_all = len(layout.keys) == settings.n_keys and len(layout.apples) == settings.n_apples
+    if not (are_free and are_apart and are_all):
+        raise ValueError(
+            f"got {layout}, wanted {settings.n_keys} keys and {settings.n_apples} apples on cells of their own, "
+            f"each one of {free_cells(settings).tolist()}"
+        )
+    return layout
 
 
 def fixed(settings: key_door_settings.Settings) -> Layout:

@@ -88,11 +88,11 @@ class Settings:
         if self.size < 2:
             raise ValueError(f"got size={self.size}, wanted 2 or more: entrance and door are two cells")
         needed = self.n_apples + (1 if self.n_keys == 2 else 0)
-        room = self.size**2 - 2
+        room = self.size**2 - (2 if self.gate == "door" else 1)
         if self.n_apples < 0 or needed > room:
             raise ValueError(
-                f"got n_apples={self.n_apples} for a room of {self.size} x {self.size}, which beside entrance and door "
-                f"has {room} cells for apples and key; wanted 0 to {room - needed + self.n_apples} or a larger size"
+                f"got n_apples={self.n_apples} for a room of size {self.size}, which has {room} cells for apples and "
+                f"key beside entrance and door; wanted 0 to {room - needed + self.n_apples} apples or a larger size"
             )
         if self.n_rooms == 2 and self.n_apples == 0:
             raise ValueError("got n_rooms=2 with n_apples=0: nothing would end the episode; wanted an apple or 3 rooms")

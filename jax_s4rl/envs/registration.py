@@ -6,16 +6,18 @@ import gymnasium
 ENTRY_POINTS = {
     "jax_s4rl/KeyDoor-v0": "jax_s4rl.envs.key_door:KeyDoorEnv",
     "jax_s4rl/KeyToDoor-v0": "jax_s4rl.envs.key_door:KeyToDoorEnv",
+    "jax_s4rl/MaskedCartPole-v0": "jax_s4rl.envs.masked_cartpole:MaskedCartPoleEnv",
     "jax_s4rl/RandomWalk-v0": "jax_s4rl.envs.random_walk:RandomWalkEnv",
     "jax_s4rl/Bsuite-v0": "jax_s4rl.envs.bsuite_adapter:BsuiteEnv",
 }
+MAX_STEPS = {"jax_s4rl/MaskedCartPole-v0": 500}  # as CartPole-v1
 
 
 def register_all() -> None:
     """Registers every environment of this project; a second call changes nothing.
 
-    The clocks of these environments belong to the environments (`max_steps` is an argument), hence no
-    `max_episode_steps` here: a second clock would silently cut what a caller made longer.
+    Where the clock belongs to the environment (`max_steps` is an argument) there is no `max_episode_steps` here: a
+    second clock would silently cut what a caller made longer.
 
     Example:
         >>> register_all()
@@ -24,4 +26,4 @@ def register_all() -> None:
     """
     for env_id, entry_point in ENTRY_POINTS.items():
         if env_id not in gymnasium.registry:
-            gymnasium.register(id=env_id, entry_point=entry_point)
+            gymnasium.register(id=env_id, entry_point=entry_point, max_episode_steps=MAX_STEPS.get(env_id))

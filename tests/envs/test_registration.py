@@ -9,11 +9,15 @@ from gymnasium.utils import env_checker
 
 from jax_s4rl.envs import registration
 
+OBSERVATIONS = [{"obs": obs} for obs in ("position", "onehot", "full", "image")]
+TWO_ROOMS = {"n_rooms": 2, "size": 4, "n_apples": 1, "pickup": "auto", "layout": "random", "obs": "full"}
 # Every id in every observation mode, and what else changes spaces or the end of an episode.
 MODES = {
     "jax_s4rl/Bsuite-v0": [{"bsuite_id": "umbrella_length/4"}, {"bsuite_id": "cartpole/0"}],
-    "jax_s4rl/RandomWalk-v0": [{"obs": obs} for obs in ("index", "onehot")]
-    + [{"directed": False, "connect": "raw", "graph_seed": 3}],
+    "jax_s4rl/KeyDoor-v0": [*OBSERVATIONS, TWO_ROOMS],
+    "jax_s4rl/KeyToDoor-v0": [{}, {"preset": "high_var", "distractor_steps": 0, "pickup": "action"}, *OBSERVATIONS],
+    "jax_s4rl/MaskedCartPole-v0": [{}],
+    "jax_s4rl/RandomWalk-v0": [{"obs": "index"}, {"obs": "onehot"}, {"connect": "raw", "graph_seed": 3}],
 }
 VARIANTS = [(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
 
