@@ -7,6 +7,7 @@ for l, so every part stays an ordinary matrix product. What was masked is replac
 stays before it.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -34,11 +35,22 @@ class Chunk(NamedTuple):
     last_carry: Float[Array, "H *S S"]
 
 
-def sizes(L: int, chunk: int) -> tuple[int, int]:
-    """Chunk length T (a power of two, no longer than needed) and the steps of the last chunk."""
+def power_of_two(L: int, reach: Callable[[int], int] = lambda T: T) -> int:
+    """The least power of two whose `reach` is at least L."""
     T = 1
-    while min(chunk, L) > T:
+    while reach(T) < L:
         T *= 2
+    return T
+
+
+def sizes(L: int, longest: int) -> tuple[int, int]:
+    """Chunk length T (a power of two, no longer than needed) and the steps of the last chunk.
+
+    Example:
+        >>> sizes(100, 32), sizes(5, 32)
+        ((32, 4), (8, 5))
+    """
+    T = power_of_two(min(longest, L))
     return T, L - T * ((L - 1) // T)
 
 
@@ -57,29 +69,37 @@ def run(
         Outputs, and the state after the last step.
     """
     (B, L, H), T = u.shape, system.kernel.shape[-1]
-    Q = -(-L // T)
-    u = _chunked(u, T)
     segment = None if resets is None else jnp.cumsum(_chunked(resets, T).astype(jnp.int32), axis=-1)
-    y = within(system.kernel, u, segment)
-    rest = L - T * (Q - 1)
-    ends, keep = u, jnp.ones((B, Q), bool)
+    before, final = states(system, u, state, segment)
+    response = jnp.einsum("qbhs,hts->bqth", before, system.read, precision=EXACT)
     if segment is not None:
-        ends = jnp.where((segment == segment[..., -1:])[..., None], u, 0)
+        response = jnp.where((segment == 0)[..., None], response, 0)
+    y = within(system.kernel, _chunked(u, T), segment) + response
+    return y.reshape(B, -1, H)[:, :L], final
+
+
+def states(
+    system: Chunk, u: Float[Array, "B L H"], state: Float[Array, "B H S"], segment: Int[Array, "B Q T"] | None = None
+) -> tuple[Float[Array, "Q B H S"], Float[Array, "B H S"]]:
+    """The state before each chunk, and after the last step; `segment` counts the resets so far in each chunk."""
+    L, T = u.shape[1], system.write.shape[1]
+    u = _chunked(u, T)
+    B, Q = u.shape[:2]
+    rest = L - T * (Q - 1)
+    keep = jnp.ones((B, Q), bool)
+    if segment is not None:
+        u = jnp.where((segment == segment[..., -1:])[..., None], u, 0)
         keep = segment[..., -1] == 0
-    local = jnp.einsum("bqth,hts->qbhs", ends[:, :-1], system.write, precision=EXACT)
-    last = jnp.einsum("bth,hts->bhs", ends[:, -1, :rest], system.write[:, T - rest :], precision=EXACT)
+    local = jnp.einsum("bqth,hts->qbhs", u[:, :-1], system.write, precision=EXACT)
+    last = jnp.einsum("bth,hts->bhs", u[:, -1, :rest], system.write[:, T - rest :], precision=EXACT)
 
     def advance(x, inputs):
         added, kept = inputs
         return _carry(system.carry, jnp.where(kept[:, None, None], x, 0)) + added, x
 
     state, before = jax.lax.scan(advance, state, (local, keep[:, :-1].T))
-    before = jnp.concatenate([before, state[None]])
-    response = jnp.einsum("qbhs,hts->bqth", before, system.read, precision=EXACT)
-    if segment is not None:
-        response = jnp.where((segment == 0)[..., None], response, 0)
     final = _carry(system.last_carry, jnp.where(keep[:, -1, None, None], state, 0)) + last
-    return (y + response).reshape(B, Q * T, H)[:, :L], final
+    return jnp.concatenate([before, state[None]]), final
 
 
 def within(

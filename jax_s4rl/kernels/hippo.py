@@ -103,7 +103,7 @@ def dplr(measure: str, N: int) -> Dplr:
     Nh = checks.even(N)
     A, B, P = nplr(measure, N)
     normal = A + P.T @ P
-    decay = float(np.mean(np.diag(normal)))
+    decay = -0.5 if measure == "legs" else 0.0
     if measure == "fout":
         # Its zero frequency is double, so a solver may return any two vectors there: take the ones that pair up.
         frequency, V = np.pi * np.arange(Nh), np.zeros((N, Nh), complex)

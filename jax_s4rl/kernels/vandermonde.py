@@ -7,9 +7,9 @@ same two levels, transposed, sum a row of inputs into the state at its end.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
-from jax_s4rl.kernels import checks, pairs
+from jax_s4rl.kernels import checks, chunks, pairs
 from jax_s4rl.kernels.discretization import Discrete
 
 METHODS = ("auto", "block", "direct")
@@ -19,7 +19,7 @@ DIRECT_MAX_LENGTH = 32
 EXACT = jax.lax.Precision.HIGHEST
 
 
-def powers(discrete: Discrete, exponents: Float[Array, "M"]) -> pairs.Pair:
+def powers(discrete: Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
     """Powers `A_bar^m` for every exponent.
 
     Args:
@@ -63,7 +63,7 @@ def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "a
     checks.shape("v (its last two axes)", jnp.zeros(v.shape[-2:]), discrete.angle.shape)
     if method == "direct" or (method == "auto" and L <= DIRECT_MAX_LENGTH):
         return 2 * pairs.real_einsum("...hn,hln->...hl", v, powers(discrete, jnp.arange(L)))
-    inner = _inner_length(L)
+    inner = chunks.power_of_two(L, lambda T: T * T)
     fine = powers(discrete, jnp.arange(inner))
     coarse = powers(discrete, inner * jnp.arange(-(-L // inner)))
     weighted = pairs.multiply(pairs.Pair(v.re[..., None, :], v.im[..., None, :]), pairs.with_ndim(coarse, v.ndim + 1))
@@ -88,7 +88,7 @@ def final_state(discrete: Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair
     """
     L, H = u.shape[-2:]
     checks.length(L)
-    inner = _inner_length(L)
+    inner = chunks.power_of_two(L, lambda T: T * T)
     outer = -(-L // inner)
     # Zeros in front: they add nothing to the state, and the last step stays the last.
     u = jnp.pad(u, [(0, 0)] * (u.ndim - 2) + [(outer * inner - L, 0), (0, 0)]).reshape(*u.shape[:-2], outer, inner, H)
@@ -123,14 +123,6 @@ def advance(discrete: Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
     state = pairs.as_pair(state)
     power = pairs.exp(pairs.Pair(L * discrete.log_modulus, L * discrete.angle))
     return pairs.multiply(pairs.with_ndim(power, state.ndim), state)
-
-
-def _inner_length(L: int) -> int:
-    """Power of two nearest above sqrt(L)."""
-    inner = 1
-    while inner * inner < L:
-        inner *= 2
-    return inner
 
 
 def _signed_parts(x: pairs.Pair) -> Float[Array, "..."]:

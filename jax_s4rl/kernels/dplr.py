@@ -1,0 +1,176 @@
+"""Diagonal-plus-low-rank systems step by step: `x_k = A_bar x_{k-1} + B_bar u_k` in O(N), and the same as dense
+matrices.
+
+The bilinear rule keeps the form: `A_bar = diag(A_d) - F Q`, where a row of Q acts on a half state as `2 Re(Q x)`.
+With `D = 1/(2/step - Lambda)` and the small real matrix `W = I + 2 Re(P* D P)`: `A_d = (2/step + Lambda) D`, `F = D
+P`, `Q = (4/step) W^-1 P* D` and `B_bar = 2 D B - F W^-1 2 Re(P* 2 D B)` (Woodbury, with `1 + A_d = (4/step) D`). A
+half state of Nh complex numbers is a real vector `[re, im]` of N; on it the system is an ordinary real matrix, which
+is what powers and zero-order hold are made from.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jax_s4rl.kernels import discretization, pairs
+
+METHODS = ("bilinear", "zoh")
+EXACT = jax.lax.Precision.HIGHEST
+
+
+class Steps(NamedTuple):
+    """O(N) form of a discrete system: Pairs `A_d` [H, Nh], `F`, `Q` [H, rank, Nh], `B_bar` [H, Nh]."""
+
+    A_d: pairs.Pair
+    F: pairs.Pair
+    Q: pairs.Pair
+    B_bar: pairs.Pair
+
+
+class Dense(NamedTuple):
+    """The same on real vectors `[re, im]`: `A_bar` [H, N, N], `B_bar` [H, N]."""
+
+    A_bar: Float[Array, "H N N"]
+    B_bar: Float[Array, "H N"]
+
+
+def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"]) -> Steps:
+    """Discretise by the bilinear rule, keeping the form; traced, in the dtype given.
+
+    Args:
+        Lambda: Diagonal, [H, Nh].
+        P: Low-rank factor, [H, rank, Nh], rank 1 or 2.
+        B: Input weights, [H, Nh].
+        step: Sample spacing, positive.
+
+    Returns:
+        The O(N) form.
+
+    Source:
+        Gu et al. 2022 (S4), appendix C.2.
+    """
+    half = discretization.discretize(Lambda, step[:, None], "bilinear")
+    D = pairs.scale(half.gain, 0.5)
+    F = pairs.multiply(pairs.Pair(D.re[:, None], D.im[:, None]), P)
+    W = jnp.eye(P.shape[1], dtype=P.dtype)[None] + 2 * pairs.real_einsum("hrn,hsn->hrs", pairs.conjugate(P), F)
+    inverse = _inverse(W)
+    Q = pairs.Pair(*(jnp.einsum("hrs,hsn->hrn", inverse, x, precision=EXACT) for x in _conjugate_times(P, D)))
+    Q = pairs.scale(Q, (4 / step)[:, None, None])
+    direct = pairs.multiply(half.gain, B)
+    fed = 2 * pairs.real_einsum("hrn,hn->hr", pairs.conjugate(P), direct)
+    fed = jnp.einsum("hrs,hs->hr", inverse, fed, precision=EXACT)
+    lost = pairs.Pair(*((x * fed[..., None]).sum(1) for x in F))
+    return Steps(pairs.exp(pairs.Pair(half.log_modulus, half.angle)), F, Q, pairs.subtract(direct, lost))
+
+
+def bilinear_on_host(Lambda: Any, P: Any, B: Any, step: Any) -> Steps:
+    """The same in float64 NumPy: complex128 arrays in, Pairs of float64 NumPy arrays out."""
+    D = 1 / (2 / step[:, None] - Lambda)
+    F = D[:, None] * P
+    W = np.eye(P.shape[1])[None] + 2 * np.einsum("hrn,hsn->hrs", P.conj(), F).real
+    Q = (4 / step[:, None, None]) * np.linalg.solve(W + 0j, P.conj() * D[:, None])
+    fed = 2 * np.einsum("hrn,hn->hr", P.conj(), 2 * D * B).real
+    B_bar = 2 * D * B - np.einsum("hrn,hr->hn", F, np.linalg.solve(W, fed[..., None])[..., 0])
+    return Steps(*(pairs.Pair(x.real, x.imag) for x in ((2 / step[:, None] + Lambda) * D, F, Q, B_bar)))
+
+
+def advance(steps: Steps, x: pairs.Pair) -> pairs.Pair:
+    """One step without input: `A_bar x` for a half state [*batch, H, Nh]."""
+    A_d, F, Q = (pairs.with_ndim(part, x.ndim + extra) for part, extra in ((steps.A_d, 0), (steps.F, 1), (steps.Q, 1)))
+    seen = 2 * (Q.re * x.re[..., None, :] - Q.im * x.im[..., None, :]).sum(-1, keepdims=True)
+    return pairs.subtract(pairs.multiply(A_d, x), pairs.Pair((F.re * seen).sum(-2), (F.im * seen).sum(-2)))
+
+
+def dense(steps: Steps, xp: Any = jnp) -> Dense:
+    """Write the O(N) form out as real matrices (with `xp=np` on the host)."""
+    f = xp.concatenate([steps.F.re, steps.F.im], -1)
+    q = xp.concatenate([steps.Q.re, -steps.Q.im], -1)
+    A_bar = rotation(steps.A_d, xp) - 2 * (f[:, :, :, None] * q[:, :, None, :]).sum(1)
+    return Dense(A_bar, xp.concatenate([steps.B_bar.re, steps.B_bar.im], -1))
+
+
+def rotation(x: pairs.Pair, xp: Any = jnp) -> Any:
+    """Real matrix of multiplication by `diag(x)`: [H, Nh] -> [H, N, N]."""
+    Nh = x.re.shape[-1]
+    eye = xp.eye(Nh, dtype=x.re.dtype)[None]
+    re, im = eye * x.re[:, None], eye * x.im[:, None]
+    return xp.concatenate([xp.concatenate([re, -im], -1), xp.concatenate([im, re], -1)], -2)
+
+
+def zoh(Lambda: Any, P: Any, B: Any, step: Any, xp: Any = jnp) -> Dense:
+    """Discretise by zero-order hold: `A_bar = e^{step A}`, `B_bar` its integral times B, from one exponential of
+    `[[A, B], [0, 0]]`.
+
+    Args:
+        Lambda: Diagonal, Pair [H, Nh].
+        P: Low-rank factor, Pair [H, rank, Nh].
+        B: Input weights, Pair [H, Nh].
+        step: Sample spacing [H].
+        xp: `jax.numpy`, or `numpy` for float64 on the host.
+
+    Returns:
+        The system as real matrices; the low rank is lost.
+
+    Source:
+        Van Loan 1978, equation (1.2).
+    """
+    p = xp.concatenate([P.re, P.im], -1)
+    A = rotation(Lambda, xp) - 2 * (p[:, :, :, None] * p[:, :, None, :]).sum(1)
+    b = xp.concatenate([B.re, B.im], -1)
+    whole = xp.concatenate([A, b[..., None]], -1)
+    whole = xp.concatenate([whole, xp.zeros_like(whole[:, :1])], -2) * step[:, None, None]
+    result = _exponential(whole, xp)
+    return Dense(result[:, :-1, :-1], result[:, :-1, -1])
+
+
+def power(A: Any, exponent: int, xp: Any = jnp) -> Any:
+    """Matrix power by squaring, [H, N, N]."""
+    result = None
+    while True:
+        if exponent % 2:
+            result = A if result is None else _matmul(result, A, xp)
+        exponent //= 2
+        if not exponent:
+            return xp.broadcast_to(xp.eye(A.shape[-1], dtype=A.dtype)[None], A.shape) if result is None else result
+        A = _matmul(A, A, xp)
+
+
+def _matmul(x: Any, y: Any, xp: Any) -> Any:
+    return jnp.matmul(x, y, precision=EXACT) if xp is jnp else x @ y
+
+
+# Doublings after the Taylor series of a matrix scaled to norm 1/2: fixed, as the norm of a traced matrix is unknown.
+MAX_SQUARINGS = 24
+TAYLOR_TERMS = 14
+
+
+def _exponential(X: Any, xp: Any) -> Any:
+    if xp is jnp:
+        return jax.scipy.linalg.expm(X, max_squarings=MAX_SQUARINGS)
+    squarings = int(max(0, np.ceil(np.log2(np.abs(X).sum(-1).max() * 2 + 1e-300))))
+    X = X / 2.0**squarings
+    result = term = np.broadcast_to(np.eye(X.shape[-1]), X.shape)
+    for k in range(1, TAYLOR_TERMS + 4):
+        term = term @ X / k
+        result = result + term
+    for _ in range(squarings):
+        result = result @ result
+    return result
+
+
+def _conjugate_times(P: pairs.Pair, D: pairs.Pair) -> pairs.Pair:
+    return pairs.multiply(pairs.conjugate(P), pairs.Pair(D.re[:, None], D.im[:, None]))
+
+
+def _inverse(W: Float[Array, "H R R"]) -> Float[Array, "H R R"]:
+    """Inverse of real matrices of one or two rows."""
+    if W.shape[-1] == 1:
+        return 1 / W
+    if W.shape[-1] > 2:
+        raise ValueError(f"the low-rank factor has rank {W.shape[-1]}, expected 1 or 2; use fewer factors")
+    a, b, c, d = W[:, 0, 0], W[:, 0, 1], W[:, 1, 0], W[:, 1, 1]
+    rows = jnp.stack([jnp.stack([d, -b], -1), jnp.stack([-c, a], -1)], -2)
+    return rows / (a * d - b * c)[:, None, None]

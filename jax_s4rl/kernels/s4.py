@@ -1,0 +1,365 @@
+"""S4: one diagonal-plus-low-rank state space model a feature: whole sequence, chunk after chunk, scan and step.
+
+`x' = (diag(Lambda) - P P*) x + B u`, `y = 2 Re(C x) + D u`, with one of each conjugate pair of states kept. C is
+either the output matrix itself (`length=None`), good for any length, or, as S4 trains it, truncated for one `length`:
+then the kernel is a Cauchy sum without powers of a matrix, the faster of the two. `truncate` and `restore` lead from
+one to the other.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jax_s4rl.kernels import cauchy, checks, chunks, convolution, dplr, krylov, pairs
+
+METHODS = ("auto", "fft", "toeplitz", "chunked", "scan")
+CHUNK = 64
+
+Rate = float | int | Float[Array, ""]
+
+
+class Parameters(NamedTuple):
+    """A continuous DPLR system for each of H features, Nh conjugate pairs and low rank R (1 or 2) each.
+
+    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them), `P` (Pair [H, R, Nh] or [R, Nh]), `C` (Pair
+    [H, Nh]); `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be negative.
+    """
+
+    Lambda: pairs.Pair
+    P: pairs.Pair
+    B: pairs.Pair
+    C: pairs.Pair
+    D: Float[Array, "H"]
+    step: Float[Array, "H"]
+
+
+class Constants(NamedTuple):
+    """The discretised system: O(N) or dense form, true output weights `C` (doubled, Pair [H, Nh]) and `D` [H]."""
+
+    system: dplr.Steps | dplr.Dense
+    C: pairs.Pair
+    D: Float[Array, "H"]
+
+
+def apply(
+    parameters: Parameters,
+    u: Float[Array, "*batch L H"],
+    state: pairs.Pair | None = None,
+    resets: Bool[Array, "*batch L"] | None = None,
+    *,
+    method: str = "auto",
+    discretization: str = "bilinear",
+    rate: Rate = 1.0,
+    length: int | None = None,
+    chunk: int = CHUNK,
+) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
+    """Run over a sequence; hand the state returned to the next call to go on where this one ended.
+
+    Args:
+        parameters: The system; computed in float32, or in float64 where parameters or input are.
+        u: Input, any floating dtype.
+        state: State before the first step, Pair [*batch, H, Nh]; zero where not given.
+        resets: True where an episode starts: the state is cleared before that input.
+        method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
+            carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with a
+            state or resets, else the faster convolution for the length.
+        discretization: `"bilinear"`, or `"zoh"` (with `length=None` only).
+        rate: Factor on the step: 2 runs a model on data sampled half as often (with `length=None` only).
+        length: Length for which C is truncated, at least L; None where it is the output matrix itself.
+        chunk: Longest chunk of `"chunked"`.
+
+    Returns:
+        Output in the shape and dtype of `u`, and the state after the last step, Pair [*batch, H, Nh].
+
+    Raises:
+        ValueError: Unknown method, resets with a convolution, shapes that do not match, an integer input, L < 1, a
+            known Lambda with a positive real part, or a truncated C with zoh, another rate or a longer row.
+
+    Source:
+        Gu et al. 2022 (S4), equations (3) to (5) and section 3.
+
+    Example:
+        >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, pairs.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> y, state = apply(leaky, jnp.ones((3, 1)))
+        >>> y[:, 0]
+        Array([1., 1., 1.], dtype=float32)
+    """
+    dtype = checks.compute_dtype(parameters, u)
+    parameters, work = _full(parameters, dtype), u.astype(dtype)
+    _check_input(parameters, u, state, resets, method)
+    state = None if state is None else pairs.astype(state, dtype)
+    options = {"discretization": discretization, "rate": rate, "length": length}
+    if method == "scan":
+        y, state = _by_steps(prepare(parameters, **options), work, state, resets)
+    elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
+        true, system = _dense(parameters, **options)
+        y, state = _by_chunks(system, true, work, state, resets, checks.length(chunk, "chunk"))
+    else:
+        y, state = _by_convolution(parameters, work, state, method, options)
+    return y.astype(u.dtype), state
+
+
+def kernel(
+    parameters: Parameters,
+    L: int,
+    *,
+    discretization: str = "bilinear",
+    rate: Rate = 1.0,
+    length: int | None = None,
+) -> Float[Array, "H L"]:
+    """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`.
+
+    With `length` a Cauchy sum over `length // 2 + 1` nodes, cut to L; without it two levels of matrix powers.
+    """
+    parameters = _full(parameters, checks.compute_dtype(parameters))
+    checks.length(L)
+    if length is None:
+        parameters, system = _dense(parameters, discretization, rate)
+        return krylov.kernel(system, _weights(parameters.C), L)
+    _check_truncated(discretization, rate)
+    if checks.length(length, "length") < L:
+        raise ValueError(f"C is truncated for {length} steps, got {L}; call s4.restore first, then leave out length")
+    Lambda, P, B, C, _, sample = parameters
+    return cauchy.kernel(Lambda, P, B, C, step=sample, L=length)[:, :L]
+
+
+def truncate(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> Parameters:
+    """Replace C by `C (I - wrap A_bar^length)`, for calls with that `length`; in float64 on the host where possible.
+
+    Calls of this module take C truncated with the default `wrap`; 1 is the truncation of the S4 paper.
+    """
+    return _convert(parameters, length, wrap, lambda C, rest, xp: (C[:, None] @ rest)[:, 0])
+
+
+def restore(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> Parameters:
+    """Inverse of `truncate`: the true C of parameters trained with `length`, in float64 on the host where possible.
+
+    With `wrap=1` (weights trained by the paper's own code) the matrix to invert is nearly singular where `length`
+    steps are a short time; with the default its condition number is at most a few.
+
+    Source:
+        Gu et al. 2022 (S4), appendix C.3.
+    """
+
+    def solve(C, rest, xp):
+        return xp.linalg.solve(xp.swapaxes(rest, -1, -2), C[..., None])[..., 0]
+
+    return _convert(parameters, length, wrap, solve)
+
+
+def prepare(
+    parameters: Parameters, *, discretization: str = "bilinear", rate: Rate = 1.0, length: int | None = None
+) -> Constants:
+    """Discretise once, for many calls of `step`: in float64 on the host where the values are known.
+
+    Args:
+        parameters: The system.
+        discretization: `"bilinear"` (O(N) a step) or `"zoh"` (O(N^2)).
+        rate: Factor on the step.
+        length: Length for which C is truncated, None where it is the output matrix itself.
+
+    Returns:
+        Constants in the dtype of the parameters.
+    """
+    dtype = checks.compute_dtype(parameters)
+    parameters = _full(parameters, dtype)
+    checks.choice("discretization", discretization, dplr.METHODS)
+    if length is not None:
+        _check_truncated(discretization, rate)
+        parameters = restore(parameters, length)
+    Lambda, P, B, C, D, sample = parameters
+    if checks.is_concrete(parameters, rate):
+        system = _on_host(parameters, discretization, rate)
+    elif discretization == "zoh":
+        system = dplr.zoh(Lambda, P, B, sample * rate)
+    else:
+        system = dplr.bilinear(Lambda, P, B, sample * rate)
+    return Constants(jax.tree.map(lambda x: jnp.asarray(x, dtype), system), pairs.scale(C, 2.0), D)
+
+
+def step(
+    constants: Constants,
+    u: Float[Array, "*batch H"],
+    state: pairs.Pair,
+    reset: Bool[Array, "*batch"] | None = None,
+) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
+    """Take one step, in O(N) a feature.
+
+    Args:
+        constants: From `prepare`.
+        u: Input of this step.
+        state: State before it, Pair [*batch, H, Nh].
+        reset: True where an episode starts at this step.
+
+    Returns:
+        Output in the dtype of `u`, and the state after the step.
+    """
+    if reset is not None:
+        state = pairs.where(reset[..., None, None], pairs.zeros((1,) * state.ndim, state.dtype), state)
+    work, system = u.astype(state.dtype), constants.system
+    if isinstance(system, dplr.Steps):
+        moved, B_bar = dplr.advance(system, state), system.B_bar
+    else:
+        moved = jnp.einsum("hij,...hj->...hi", system.A_bar, pairs.stack_parts(state), precision=chunks.EXACT)
+        moved, B_bar = pairs.split_parts(moved), pairs.split_parts(system.B_bar)
+    state = pairs.add(moved, pairs.scale(pairs.with_ndim(B_bar, state.ndim), work[..., None]))
+    C = pairs.with_ndim(constants.C, state.ndim)
+    y = (C.re * state.re - C.im * state.im).sum(-1) + constants.D.reshape((1,) * (u.ndim - 1) + (-1,)) * work
+    return y.astype(u.dtype), state
+
+
+def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
+    """State of zeros, Pair [*batch_shape, H, Nh], before the first step."""
+    return pairs.zeros((*batch_shape, *parameters.C.shape), checks.compute_dtype(parameters))
+
+
+def _by_chunks(system: dplr.Dense, parameters: Parameters, u: Array, state, resets, longest: int):
+    *batch, L, H = u.shape
+    constants = krylov.chunk(system, _weights(parameters.C), L, longest)
+    flat_resets = None if resets is None else resets.reshape(-1, L)
+    y, final = chunks.run(constants, u.reshape(-1, L, H), _flat_state(system, u, state), flat_resets)
+    return y.reshape(u.shape) + _lead(parameters.D, u.ndim) * u, _half_state(final, batch)
+
+
+def _by_convolution(parameters: Parameters, u: Array, state: pairs.Pair | None, method: str, options: dict[str, Any]):
+    *batch, L, H = u.shape
+    y = convolution.causal(u, kernel(parameters, L, **options), method=method) + _lead(parameters.D, u.ndim) * u
+    if state is None:
+        # The final state needs no output weights: without them nothing has to be restored.
+        options = options | {"length": None}
+    parameters, system = _dense(parameters, **options)
+    constants = krylov.chunk(system, _weights(parameters.C), L, CHUNK)
+    start, flat = _flat_state(system, u, state), u.reshape(-1, L, H)
+    final = _half_state(chunks.states(constants, flat, start)[1], batch)
+    if state is None:
+        return y, final
+    return y + chunks.run(constants, jnp.zeros_like(flat), start)[0].reshape(u.shape), final
+
+
+def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: Array | None):
+    if state is None:
+        state = pairs.zeros((*u.shape[:-2], *constants.C.shape), u.dtype)
+    times = jnp.moveaxis(u, -2, 0)
+    starts = None if resets is None else jnp.moveaxis(resets, -1, 0)
+
+    def advance(x, inputs):
+        y, x = step(constants, inputs[0], x, inputs[1])
+        return x, y
+
+    state, y = jax.lax.scan(advance, state, (times, starts))
+    return jnp.moveaxis(y, 0, -2), state
+
+
+def _dense(
+    parameters: Parameters, discretization: str = "bilinear", rate: Rate = 1.0, length: int | None = None
+) -> tuple[Parameters, dplr.Dense]:
+    """Parameters with their true C, and the discretised system as real matrices."""
+    checks.choice("discretization", discretization, dplr.METHODS)
+    if length is not None:
+        _check_truncated(discretization, rate)
+        parameters = restore(parameters, length)
+    Lambda, P, B, _, _, sample = parameters
+    if discretization == "zoh":
+        return parameters, dplr.zoh(Lambda, P, B, sample * rate)
+    return parameters, dplr.dense(dplr.bilinear(Lambda, P, B, sample * rate))
+
+
+def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[..., Any]) -> Parameters:
+    """Apply `change(C, I - wrap A_bar^length)` to the real form of C."""
+    dtype = checks.compute_dtype(parameters)
+    parameters = _full(parameters, dtype)
+    checks.length(length, "length")
+    if checks.is_concrete(parameters):
+        xp, system = np, dplr.dense(_host_steps(parameters, 1.0), np)
+        C = np.concatenate([parameters.C.re, -parameters.C.im], -1).astype(np.float64)
+    else:
+        xp, system = jnp, _dense(parameters)[1]
+        C = jnp.concatenate([parameters.C.re, -parameters.C.im], -1)
+    rest = xp.eye(C.shape[-1], dtype=C.dtype)[None] - wrap * dplr.power(system.A_bar, length, xp)
+    re, im = jnp.split(jnp.asarray(change(C, rest, xp), dtype), 2, axis=-1)
+    return parameters._replace(C=pairs.Pair(re, -im))
+
+
+def _host_steps(parameters: Parameters, rate: Any) -> dplr.Steps:
+    Lambda, P, B = (np.asarray(x.re, np.float64) + 1j * np.asarray(x.im, np.float64) for x in parameters[:3])
+    sample = np.asarray(parameters.step, np.float64) * np.asarray(rate, np.float64)
+    return dplr.bilinear_on_host(Lambda, P, B, sample)
+
+
+def _on_host(parameters: Parameters, discretization: str, rate: Any) -> dplr.Steps | dplr.Dense:
+    if discretization == "bilinear":
+        return _host_steps(parameters, rate)
+    host = jax.tree.map(lambda x: np.asarray(x, np.float64), (*parameters[:3], parameters.step))
+    return dplr.zoh(*host[:3], host[3] * np.asarray(rate, np.float64), np)
+
+
+def _full(parameters: Parameters, dtype: Any) -> Parameters:
+    """Check the shapes, spread what all features share, and compute in one dtype."""
+    Lambda, P, B, C, D, sample = parameters
+    checks.stable(Lambda)
+    if C.ndim != 2:
+        raise ValueError(f"C has shape {tuple(C.shape)}, expected (H, Nh); vmap over further axes")
+    H, Nh = C.shape
+    rank = P.shape[-2] if P.ndim > 1 else 1
+    for name, x, shape in (("Lambda", Lambda, (H, Nh)), ("P", P, (H, rank, Nh)), ("B", B, (H, Nh))):
+        checks.shape(name, x, shape if x.ndim == len(shape) else shape[1:])
+    checks.shape("D", D, (H,))
+    checks.shape("step", sample, (H,))
+    wide = Parameters(_spread(Lambda, H, 2), _spread(P, H, 3), _spread(B, H, 2), C, D, sample)
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype), wide)
+
+
+def _spread(x: pairs.Pair, H: int, ndim: int) -> pairs.Pair:
+    """Repeat for each feature what all features share."""
+    if x.ndim == ndim:
+        return x
+    re, im = (jnp.broadcast_to(part[None], (H, *part.shape)) for part in x)
+    return pairs.Pair(re, im)
+
+
+def _check_input(parameters: Parameters, u: Array, state: pairs.Pair | None, resets: Array | None, method: str) -> None:
+    checks.choice("method", method, METHODS)
+    H, Nh = parameters.C.shape
+    if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != H:
+        raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}) with L >= 1, as C has {H} features")
+    if state is not None:
+        checks.shape("state", state, (*u.shape[:-2], H, Nh))
+    if resets is None:
+        return
+    checks.shape("resets", resets, u.shape[:-1])
+    if method in ("fft", "toeplitz"):
+        raise ValueError(f"method {method!r} cannot reset the state inside a row; use 'chunked', 'scan' or 'auto'")
+
+
+def _check_truncated(discretization: str, rate: Rate) -> None:
+    if discretization != "bilinear" or not isinstance(rate, float | int) or rate != 1:
+        raise ValueError(
+            f"a truncated C is bound to the bilinear rule at rate 1, got {discretization!r} at rate {rate}; "
+            "call s4.restore first, then leave out length"
+        )
+
+
+def _weights(C: pairs.Pair) -> Float[Array, "H N"]:
+    """Output weights on the real state: `2 Re(C x)`."""
+    return 2 * jnp.concatenate([C.re, -C.im], -1)
+
+
+def _flat_state(system: dplr.Dense, u: Array, state: pairs.Pair | None) -> Float[Array, "B H N"]:
+    batch = math.prod(u.shape[:-2])
+    if state is None:
+        return jnp.zeros((batch, *system.B_bar.shape), u.dtype)
+    return pairs.stack_parts(state).reshape(batch, *system.B_bar.shape)
+
+
+def _half_state(x: Float[Array, "B H N"], batch: list[int]) -> pairs.Pair:
+    return pairs.split_parts(x.reshape(*batch, *x.shape[1:]))
+
+
+def _lead(x: Float[Array, "H"], ndim: int) -> Array:
+    return x.reshape((1,) * (ndim - 1) + (-1,))
