@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import utils as space_utils
 
@@ -103,10 +104,11 @@ class _Trainer:
         self.seed, self.replay_steps = seed, replay_steps
         self.network = ppo_policy.make_network(envs.envs[0], config)
         self.to_env = ppo_policy.action_map(envs.single_action_space)
-        init_key, self.act_key, self.update_key = jax.random.split(jax.random.key(seed), 3)
+        init_key, self.act_key = jax.random.split(jax.random.key(seed))
+        self.rng = np.random.default_rng([seed, TRAINING_STREAM])
         self.moments = moments.Moments(space_utils.flatdim(envs.single_observation_space))
         self.observations = self._reset()
-        parameters = self.network.init(init_key, self.observations, self.moments.normalizer(False))
+        parameters = jax.jit(self.network.init)(init_key, self.observations, self.moments.normalizer(False))
         optimizer_state = ppo_update.make_optimizer(config).init(parameters)
         self.train_state = ppo_update.TrainState(parameters, optimizer_state)
         self.num_steps = 0
@@ -127,8 +129,7 @@ class _Trainer:
             if len(self.recent) == RECENT_EPISODES and progress_made >= highest:
                 best, highest = now, progress_made
             advance(self.config.num_envs * self.config.rollout_length, f"return {progress_made:.1f}")
-            key = jax.random.fold_in(self.update_key, index)
-            self._learn(now.normalizer, rollout, key)
+            self._learn(now.normalizer, rollout)
             self.moments.add(rollout.observations)
             self._keep(strengths, progress_made)
         candidates = [self._measure(snapshot) for snapshot in (best, self._now()) if snapshot is not None]
@@ -159,8 +160,9 @@ class _Trainer:
         )
         return snapshot._replace(mean_return=float(record.episode_returns.mean()))
 
-    def _learn(self, normalizer: ppo_network.Normalizer, rollout: ppo_update.Rollout, key: Any) -> None:
-        self.train_state, _ = ppo_update.update(self.network, self.config, self.train_state, normalizer, rollout, key)
+    def _learn(self, normalizer: ppo_network.Normalizer, rollout: ppo_update.Rollout) -> None:
+        order = jnp.asarray(ppo_update.draw_order(self.rng, self.config))
+        self.train_state, _ = ppo_update.update(self.network, self.config, self.train_state, normalizer, rollout, order)
 
     def _reset(self) -> np.ndarray:
         observations, _ = self.envs.reset()

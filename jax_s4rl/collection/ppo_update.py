@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jax_s4rl.collection import ppo_network
 
@@ -157,7 +158,7 @@ def update(
     train_state: TrainState,
     normalizer: ppo_network.Normalizer,
     rollout: Rollout,
-    key: PRNGKeyArray,
+    order: Int[Array, "minibatches M"],
 ) -> tuple[TrainState, Metrics]:
     """Learns from one rollout: all passes over it in one compiled call.
 
@@ -167,7 +168,7 @@ def update(
         train_state: Parameters and optimizer state.
         normalizer: Shift and scale under which the rollout was played.
         rollout: What was played.
-        key: Shuffles the rows.
+        order: Which rows of the flattened rollout each gradient step sees, from `draw_order`.
 
     Returns:
         The next train state, and the mean metrics of the passes.
@@ -179,7 +180,7 @@ def update(
     gradient = jax.value_and_grad(_loss, argnums=2, has_aux=True)
     samples = _prepare(network, config, train_state.parameters, normalizer, rollout)
 
-    def minibatch(state: TrainState, rows: Shaped[Array, " M"]) -> tuple[TrainState, Metrics]:
+    def minibatch(state: TrainState, rows: Int[Array, " M"]) -> tuple[TrainState, Metrics]:
         part = jax.tree.map(lambda array: array[rows], samples)
         (_, metrics), gradients = gradient(network, config, state.parameters, normalizer, part)
         # Optax raises a float to the power of its integer step count.
@@ -187,11 +188,21 @@ def update(
             changes, optimizer_state = optimizer.update(gradients, state.optimizer_state, state.parameters)
         return TrainState(optax.apply_updates(state.parameters, changes), optimizer_state), metrics
 
-    keys = jax.random.split(key, config.num_epochs)
-    rows = jax.vmap(lambda one: jax.random.permutation(one, len(samples.advantages)))(keys)
-    rows = rows.reshape(config.num_epochs * config.num_minibatches, -1)
-    train_state, metrics = jax.lax.scan(minibatch, train_state, rows)
+    train_state, metrics = jax.lax.scan(minibatch, train_state, order)
     return train_state, jax.tree.map(jnp.mean, metrics)
+
+
+def draw_order(rng: np.random.Generator, config: Config) -> Int[np.ndarray, "minibatches M"]:
+    """Shuffles the rows of a rollout once per epoch; on the host, because XLA sorts slowly on CPU.
+
+    Example:
+        >>> order = draw_order(np.random.default_rng(0), Config(num_envs=2, rollout_length=6, num_epochs=3))
+        >>> order.shape, sorted(order[:4].ravel().tolist()) == list(range(12))
+        ((12, 3), True)
+    """
+    size = config.num_envs * config.rollout_length
+    rows = np.stack([rng.permutation(size) for _ in range(config.num_epochs)]).astype(np.int32)
+    return rows.reshape(config.num_epochs * config.num_minibatches, -1)
 
 
 def _prepare(
