@@ -76,7 +76,7 @@ def test_an_update_favors_the_action_that_paid(learner):
     rollout = make_rollout(12, 4)
     rollout = rollout._replace(
         rewards=jnp.asarray(rollout.actions, jnp.float32),
-        terminations=jnp.ones((8, 2), bool),
+        terminations=jnp.ones((12, 4), bool),
         truncations=rollout.truncations & False,
     )
 
