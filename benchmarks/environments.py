@@ -1,0 +1,127 @@
+"""Steps per second of every environment: bare, as `gymnasium.make` wraps it, and eight of them in one vector.
+
+    python -m benchmarks.environments
+
+appends to `benchmarks/results/environments.jsonl` and prints a table. The actions are drawn before the clock starts;
+the resets at the end of episodes are inside it.
+"""
+
+import dataclasses
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import rich.console
+import rich.table
+import tyro
+
+from experiments import results
+from jax_s4rl.envs import making
+
+RESULTS = results.ROOT / "benchmarks" / "results" / "environments.jsonl"
+NUM_COPIES = 8
+DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
+SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("CartPole-v1", {}),
+    ("jax_s4rl/MaskedCartPole-v0", {}),
+    ("Pendulum-v1", {}),
+    (WALK, {}),
+    (WALK, {"obs": "onehot"}),
+    *((DOOR, {"obs": obs}) for obs in ("position", "onehot", "full", "image")),
+    (DOOR, {"layout": "random", "obs": "full"}),
+    *((TIMER, {"preset": preset}) for preset in ("dt", "low_var", "high_var")),
+    (TIMER, {"preset": "dt", "distractor_steps": 1000}),
+    ("umbrella_length/0", {}),
+    ("umbrella_length/22", {}),
+    ("memory_len/22", {}),
+    ("discounting_chain/0", {}),
+    ("cartpole/0", {}),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How long to measure and where to write."""
+
+    num_steps: int = 20_000
+    """Steps of each measurement of a single environment."""
+    repeats: int = 3
+    """Measurements, of which the median counts."""
+    out: Path = RESULTS
+    """Result lines are appended here."""
+
+
+def main(config: Config) -> None:
+    """Measures all environments."""
+    shown = rich.table.Table(
+        "environment", "arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", title="steps/s"
+    )
+    for env_id, kwargs in SETTINGS:
+        row = measure(env_id, kwargs, config)
+        results.append_row(config.out, row)
+        speeds = [f"{row['metrics'][name]:,.0f}" for name in ("bare", "wrapped", "vector")]
+        shown.add_row(env_id, ", ".join(f"{name}={value}" for name, value in kwargs.items()), *speeds)
+    rich.console.Console().print(shown)
+
+
+def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, Any]:
+    """Steps per second of one environment, as a result line."""
+    env = making.make(env_id, **kwargs)
+    space = env.action_space
+    space.seed(0)
+    actions = [space.sample() for _ in range(config.num_steps)]
+    start = time.perf_counter()
+    metrics = {
+        "kwargs": kwargs,
+        "bare": _median(lambda: run(env.unwrapped, actions), config.repeats) * config.num_steps,
+        "wrapped": _median(lambda: run(env, actions), config.repeats) * config.num_steps,
+        "vector": _vector(env_id, kwargs, config),
+    }
+    seconds = {"measure": time.perf_counter() - start}
+    return results.make_row(
+        experiment="benchmarks/environments", env=env_id, method="random", metrics=metrics, seconds=seconds
+    )
+
+
+def run(env: gymnasium.Env, actions: list[Any]) -> None:
+    """Plays the actions, whatever they do; resets where an episode ends."""
+    env.reset(seed=0)
+    for action in actions:
+        _, _, terminated, truncated, _ = env.step(action)
+        if terminated or truncated:
+            env.reset()
+
+
+def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
+    """Steps per second, those of all copies together."""
+    mode = gymnasium.vector.AutoresetMode.SAME_STEP
+    envs = gymnasium.vector.SyncVectorEnv([lambda: making.make(env_id, **kwargs)] * NUM_COPIES, autoreset_mode=mode)
+    envs.action_space.seed(0)
+    actions = [envs.action_space.sample() for _ in range(max(1, config.num_steps // NUM_COPIES))]
+
+    def play() -> None:
+        envs.reset(seed=0)
+        for action in actions:
+            envs.step(action)
+
+    per_second = _median(play, config.repeats) * len(actions) * NUM_COPIES
+    envs.close()
+    return per_second
+
+
+def _median(action: Callable[[], None], repeats: int) -> float:
+    """Median of how often the action could run in a second."""
+    speeds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        action()
+        speeds.append(1 / (time.perf_counter() - start))
+    return float(np.round(statistics.median(speeds), 6))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

@@ -1,0 +1,177 @@
+"""Random and optimal score of every environment: what they should be, what they are, and a table for the README.
+
+    python -m experiments.reference_scores
+
+plays both reference policies in every environment, writes `experiments/results/reference_scores.jsonl`, and puts the
+table between `<!-- reference-scores -->` and `<!-- /reference-scores -->` of README.md.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from experiments import results
+from jax_s4rl.envs import making, policies, references
+
+RESULTS = results.ROOT / "experiments" / "results" / "reference_scores.jsonl"
+README = results.ROOT / "README.md"
+OPEN, CLOSE = "<!-- reference-scores -->", "<!-- /reference-scores -->"
+NUM_GRAPHS = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """An environment with its arguments, and how many episodes are played in it."""
+
+    env_id: str
+    """As `making.make` takes it."""
+    kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Arguments of the environment."""
+    num_random: int = 2000
+    """Episodes of random play."""
+    num_optimal: int = 200
+    """Episodes of the optimal policy."""
+
+
+DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
+SETTINGS = (
+    *(Setting(WALK, {"graph_seed": seed}, 500, 200) for seed in range(NUM_GRAPHS)),
+    Setting("umbrella_length/0", {}, 10_000, 1000),
+    Setting("umbrella_length/13", {}, 10_000, 2000),
+    Setting("umbrella_length/22", {}, 2000, 2000),
+    Setting("umbrella_distract/22", {}, 5000, 2000),
+    Setting("memory_len/22", {}, 2000, 200),
+    Setting("discounting_chain/0", {}, 2000, 100),
+    Setting("cartpole/0", {}, 500, 20),
+    Setting(DOOR, {}, 2000, 50),
+    Setting(DOOR, {"layout": "random"}, 2000, 200),
+    Setting(TIMER, {"preset": "dt"}, 10_000, 200),
+    Setting(TIMER, {"preset": "dt", "distractor_steps": 300}, 2000, 50),
+    Setting(TIMER, {"preset": "low_var"}, 5000, 200),
+    Setting(TIMER, {"preset": "high_var"}, 2000, 200),
+    Setting("CartPole-v1", {}, 10_000, 100),
+    Setting("jax_s4rl/MaskedCartPole-v0", {}, 5000, 100),
+    Setting("Pendulum-v1", {}, 500, 500),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to play and where to write."""
+
+    scale: float = 1.0
+    """Share of the episodes to play; errors grow with its root."""
+    seed: int = 0
+    """Of environments and policies."""
+    out: Path = RESULTS
+    """Result lines; the file is written anew."""
+    readme: Path = README
+    """Where the table goes, if the file has the two marks."""
+
+
+def main(config: Config) -> None:
+    """Plays, writes the lines, and puts the table into the README."""
+    rows = []
+    for setting in SETTINGS:
+        rows += rows_of(setting, config)
+        reference, measured = (rows[-1]["metrics"][name] for name in ("optimal", "mean_return"))
+        print(f"{name_of(setting)}: optimal {reference:.2f}, played {measured:.2f}", flush=True)
+    config.out.unlink(missing_ok=True)
+    for row in rows:
+        results.append_row(config.out, row)
+    text = table(rows)
+    print(text)
+    if config.readme.exists() and OPEN in config.readme.read_text():
+        config.readme.write_text(put_between_marks(config.readme.read_text(), text))
+
+
+def rows_of(setting: Setting, config: Config) -> list[dict[str, Any]]:
+    """Plays both policies in one setting: a result line for each."""
+    env = making.make(setting.env_id, **setting.kwargs)
+    reference = references.scores(setting.env_id, **setting.kwargs)
+    rows = []
+    for method, number in (("random", setting.num_random), ("optimal", setting.num_optimal)):
+        num_episodes = max(2, round(number * config.scale))
+        policy = policies.uniform(env, config.seed + 1) if method == "random" else policies.optimal(env)
+        start = time.perf_counter()
+        returns = policies.play(env, policy, num_episodes, config.seed)
+        metrics = {
+            "kwargs": setting.kwargs,
+            "mean_return": float(returns.mean()),
+            "standard_error": float(returns.std() / math.sqrt(num_episodes)),
+            "num_episodes": num_episodes,
+            "normalized_score": references.normalized_score(float(returns.mean()), reference),
+            "random": reference.random,
+            "optimal": reference.optimal,
+            "kind": reference.kind,
+        }
+        seconds = {"evaluate": time.perf_counter() - start}
+        row = {"env": setting.env_id, "method": method, "metrics": metrics, "seconds": seconds, "seed": config.seed}
+        rows.append(results.make_row(experiment="reference_scores", **row))
+    return rows
+
+
+def name_of(setting: Setting) -> str:
+    """Id and arguments, for people."""
+    return " ".join([setting.env_id, *(f"{name}={value}" for name, value in setting.kwargs.items())])
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table of result lines; the graphs of RandomWalk are put together in one line."""
+    groups: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
+    for row in rows:
+        kwargs = {name: value for name, value in row["metrics"]["kwargs"].items() if name != "graph_seed"}
+        arguments = ", ".join(f"{name}={value}" for name, value in kwargs.items())
+        arguments = f"{NUM_GRAPHS} graphs" if row["env"] == WALK else arguments
+        groups.setdefault((row["env"], arguments), {}).setdefault(row["method"], []).append(row["metrics"])
+    lines = [
+        "| environment | arguments | random | optimal | | random, played | optimal, played |",
+        "| --- | --- | ---: | ---: | --- | ---: | ---: |",
+    ]
+    for (env_id, arguments), by_method in groups.items():
+        random, optimal = by_method["random"], by_method["optimal"]
+        kind = random[0]["kind"]
+        cells = [f"`{env_id}`", arguments, _number(_mean(random, "random")), _number(_mean(random, "optimal")), kind]
+        lines.append(f"| {' | '.join([*cells, _played(random), _played(optimal)])} |")
+    return "\n".join(lines)
+
+
+def _mean(metrics: list[Mapping[str, Any]], name: str) -> float:
+    return sum(each[name] for each in metrics) / len(metrics)
+
+
+def _played(metrics: list[Mapping[str, Any]]) -> str:
+    error = math.sqrt(sum(each["standard_error"] ** 2 for each in metrics)) / len(metrics)
+    mean = _number(_mean(metrics, "mean_return"))
+    return f"{mean} ± {_number(error)}" if error else mean
+
+
+def _number(value: float) -> str:
+    digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".") if value else "0"
+
+
+def put_between_marks(text: str, content: str) -> str:
+    """Replaces what stands between the two marks.
+
+    Raises:
+        ValueError: the text does not have both.
+
+    Example:
+        >>> put_between_marks("a <!-- reference-scores --> old <!-- /reference-scores --> b", "new")
+        'a <!-- reference-scores -->\\n\\nnew\\n\\n<!-- /reference-scores --> b'
+    """
+    before, opening, rest = text.partition(OPEN)
+    _, closing, after = rest.partition(CLOSE)
+    if not (opening and closing):
+        raise ValueError(f"got a text without the marks {OPEN} and {CLOSE}; write both where the table shall stand")
+    return f"{before}{opening}\n\n{content}\n\n{closing}{after}"
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))

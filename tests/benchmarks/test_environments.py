@@ -1,0 +1,27 @@
+import pytest
+
+from benchmarks import environments
+from experiments import results
+from jax_s4rl.envs import registration
+
+
+def test_every_environment_is_measured():
+    names = {env_id for env_id, _ in environments.SETTINGS}
+    assert names >= registration.ENTRY_POINTS.keys() - {"jax_s4rl/Bsuite-v0"}
+    assert any(env_id.startswith("umbrella_length/") for env_id in names)
+
+
+@pytest.mark.parametrize("env_id", ["jax_s4rl/RandomWalk-v0", "umbrella_length/0", "Pendulum-v1"])
+def test_a_measurement_is_a_result_line(env_id, tmp_path):
+    row = environments.measure(env_id, {}, environments.Config(num_steps=16, repeats=1))
+    results.append_row(tmp_path / "rows.jsonl", row)
+    [read] = results.read_rows(tmp_path / "rows.jsonl")
+    assert read["env"] == env_id
+    assert all(read["metrics"][name] > 0 for name in ("bare", "wrapped", "vector"))
+
+
+def test_the_script_prints_and_writes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(environments, "SETTINGS", (("CartPole-v1", {}),))
+    environments.main(environments.Config(num_steps=16, repeats=1, out=tmp_path / "rows.jsonl"))
+    assert "CartPole-v1" in capsys.readouterr().out
+    assert len(list(results.read_rows(tmp_path / "rows.jsonl"))) == 1

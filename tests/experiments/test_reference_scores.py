@@ -1,0 +1,53 @@
+import pytest
+
+from experiments import reference_scores, results
+
+CONFIG = reference_scores.Config(scale=0.01)
+
+
+def test_lines_hold_both_policies_and_what_they_should_reach():
+    rows = reference_scores.rows_of(reference_scores.Setting("memory_len/0", {}, 2000, 200), CONFIG)
+    assert [row["method"] for row in rows] == ["random", "optimal"]
+    assert [row["metrics"]["num_episodes"] for row in rows] == [20, 2]
+    assert rows[1]["metrics"]["mean_return"] == 1.0
+    assert rows[1]["metrics"]["normalized_score"] == 100.0
+    assert rows[0]["env"] == "memory_len/0"
+
+
+def test_every_environment_of_the_table_has_scores():
+    reference_scores.references.scores("CartPole-v1")
+    names = [reference_scores.name_of(setting) for setting in reference_scores.SETTINGS]
+    assert len(set(names)) == len(names)
+    registered = {setting.env_id for setting in reference_scores.SETTINGS}
+    assert registered >= reference_scores.references.BY_ID.keys() - {"jax_s4rl/Bsuite-v0"}
+
+
+def test_graphs_are_one_line_of_the_table(tmp_path):
+    walks = [reference_scores.Setting(reference_scores.WALK, {"graph_seed": seed}, 300, 300) for seed in (0, 1)]
+    rows = [row for setting in walks for row in reference_scores.rows_of(setting, CONFIG)]
+    lines = reference_scores.table(rows).splitlines()
+    assert len(lines) == 3
+    assert lines[2].startswith("| `jax_s4rl/RandomWalk-v0` | 30 graphs |")
+    for row in rows:
+        results.append_row(tmp_path / "rows.jsonl", row)
+    assert reference_scores.table(results.read_rows(tmp_path / "rows.jsonl")).splitlines() == lines
+
+
+def test_the_script_writes_lines_and_table(tmp_path, monkeypatch, capsys):
+    settings = (reference_scores.Setting("umbrella_length/0", {}, 1000, 1000),)
+    monkeypatch.setattr(reference_scores, "SETTINGS", settings)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"Scores:\n\n{reference_scores.OPEN}\n{reference_scores.CLOSE}\n\nEnd.\n")
+    config = reference_scores.Config(scale=0.01, out=tmp_path / "rows.jsonl", readme=readme)
+    for _ in range(2):  # a second run replaces the first
+        reference_scores.main(config)
+        assert len(list(results.read_rows(config.out))) == 2
+        assert readme.read_text().count("| `umbrella_length/0` |") == 1
+    assert readme.read_text().startswith("Scores:\n\n<!-- reference-scores -->\n\n| environment |")
+    assert readme.read_text().endswith("<!-- /reference-scores -->\n\nEnd.\n")
+    assert "umbrella_length/0: optimal 1.00, played 1.00" in capsys.readouterr().out
+
+
+def test_a_text_without_marks_is_refused():
+    with pytest.raises(ValueError, match="without the marks"):
+        reference_scores.put_between_marks("nothing here", "table")
