@@ -1,13 +1,14 @@
 """What a data set is put together from: so many episodes of this behavior, so many of that."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import gymnasium
 import numpy as np
 
-from jax_s4rl.collection import ppo_storage, progress, random_policy, rollouts
+from jax_s4rl.collection import ppo_storage, progress, random_policy, reference_policy, rollouts
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import making
 
@@ -30,24 +31,23 @@ class Stage:
     stream: int
     folder: Path
 
-    def make_env(self, **changes: Any) -> Any:
-        """Makes the environment, some of its arguments changed."""
-        return making.make(self.env_id, disable_env_checker=True, **{**self.env_kwargs, **changes})
+    def make_env(self) -> gymnasium.Env:
+        """Makes the environment whose observations are recorded."""
+        return making.make(self.env_id, disable_env_checker=True, **self.env_kwargs)
 
     def record(
-        self, behavior: rollouts.Behavior, num_episodes: int, name: str, view: Mapping[str, Any]
+        self,
+        behavior: rollouts.Behavior,
+        num_episodes: int,
+        name: str,
+        make_view: rollouts.MakeEnv | None = None,
     ) -> trajectories.Trajectories:
-        """Records a behavior that sees the environment as `view` shows it; the record shows it as `env_kwargs` say."""
+        """Records a behavior; one that sees the world through `make_view` is played again for the record's own eyes."""
         with progress.show(f"recording {name} on {self.env_id}", num_episodes) as advance:
             found = rollouts.record_episodes(
-                lambda: self.make_env(**view),
-                behavior,
-                num_episodes,
-                seed=self.seed,
-                stream=self.stream,
-                advance=advance,
+                make_view or self.make_env, behavior, num_episodes, seed=self.seed, stream=self.stream, advance=advance
             )
-        return rollouts.reenact(self.make_env, found) if view else found
+        return rollouts.reenact(self.make_env, found) if make_view else found
 
 
 class Part(Protocol):
@@ -79,28 +79,22 @@ class Uniform:
         env = stage.make_env()
         behavior = random_policy.uniform_legal if self.legal else random_policy.uniform(env.action_space)
         env.close()
-        return stage.record(behavior, self.num_episodes, "uniform actions", {})
+        return stage.record(behavior, self.num_episodes, "uniform actions")
 
 
 @dataclasses.dataclass(frozen=True)
-class Scripted:
-    """A rule written by hand: given one environment, as `view` shows it, it makes the behavior."""
+class Optimal:
+    """The best policy that `envs.policies` knows."""
 
-    name: str
-    make: Callable[[Any], rollouts.Behavior]
     num_episodes: int
-    view: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def describe(self) -> dict[str, Any]:
         """Says in JSON what behaved and how often."""
-        return {"behavior": self.name, "num_episodes": self.num_episodes}
+        return {"behavior": "optimal", "num_episodes": self.num_episodes}
 
     def record(self, stage: Stage) -> trajectories.Trajectories:
         """Records the episodes."""
-        env = stage.make_env(**self.view)
-        behavior = self.make(env)
-        env.close()
-        return stage.record(behavior, self.num_episodes, self.name, self.view)
+        return stage.record(reference_policy.Optimal(), self.num_episodes, "the optimal policy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,9 +114,10 @@ class Snapshot:
 
     def record(self, stage: Stage) -> trajectories.Trajectories:
         """Records the episodes."""
-        view = dict(self.run.env_kwargs)
         policies = load_policies(self.run, stage)
-        behavior = ppo_storage.behavior_of(policies, lambda: stage.make_env(**view), self.strength, greedy=self.greedy)
+        behavior = ppo_storage.behavior_of(policies, self.run.make_env, self.strength, greedy=self.greedy)
+        sees_more = (self.run.env_id, self.run.env_kwargs) != (stage.env_id, stage.env_kwargs)
+        view = self.run.make_env if sees_more else None
         return stage.record(behavior, self.num_episodes, f"PPO ({self.strength})", view)
 
 
@@ -151,6 +146,4 @@ class Replay:
 
 def load_policies(run: ppo_storage.Run, stage: Stage) -> ppo_storage.Policies:
     """Reads or trains the policies of a run, with the seed and in the folder of the stage."""
-    return ppo_storage.load_or_train(
-        run, lambda: stage.make_env(**run.env_kwargs), seed=stage.seed, folder=stage.folder
-    )
+    return ppo_storage.load_or_train(run, run.make_env, seed=stage.seed, folder=stage.folder)

@@ -16,6 +16,7 @@ import numpy as np
 
 from jax_s4rl.collection import ppo, ppo_network, ppo_policy, ppo_update, rollouts
 from jax_s4rl.data import storage, trajectories
+from jax_s4rl.envs import making
 
 FORMAT_VERSION = 1
 
@@ -26,7 +27,7 @@ class Run:
 
     Attributes:
         name: What its files are called.
-        env_id: Environment, as `make_env` of `load_or_train` understands it.
+        env_id: Environment, as `envs.making.make` understands it.
         config: Numbers of PPO.
         strengths: Name and mean return of each snapshot below the last, rising; the last is "expert".
         replay_steps: How many of its first steps are kept as episodes.
@@ -39,6 +40,10 @@ class Run:
     strengths: tuple[tuple[str, float], ...]
     replay_steps: int = 0
     env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def make_env(self) -> gymnasium.Env:
+        """Makes the environment as the policy sees it."""
+        return making.make(self.env_id, disable_env_checker=True, **self.env_kwargs)
 
     def describe(self) -> dict[str, Any]:
         """Says in JSON what this training is."""

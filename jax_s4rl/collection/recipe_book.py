@@ -6,10 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from jax_s4rl.collection import parts, ppo_storage, ppo_update, rollouts
+from jax_s4rl.collection import parts, ppo_storage, ppo_update, walks
 from jax_s4rl.data import trajectories
 
-UMBRELLA_SETTINGS = 23
+BSUITE_SETTINGS = 23
+PRESETS = ("dt", "low_var", "high_var")
+
+Contents = dict[str, tuple[parts.Part, ...]]
+CARTPOLE = ppo_storage.Run(
+    "cartpole-ppo",
+    "CartPole-v1",
+    ppo_update.Config(total_steps=100_000, num_envs=16, num_minibatches=8, reward_scale=0.05),
+    strengths=(("weak", 100.0), ("medium", 170.0)),
+    replay_steps=100_000,
+)
+PENDULUM = ppo_storage.Run(
+    "pendulum-ppo",
+    "Pendulum-v1",
+    ppo_update.Config(
+        total_steps=300_000,
+        num_envs=16,
+        rollout_length=200,
+        num_epochs=10,
+        num_minibatches=16,
+        discount=0.9,
+        normalize_observations=True,
+        reward_scale=0.1,
+    ),
+    strengths=(("medium", -860.0),),
+    replay_steps=300_000,
+)
+KEY_DOOR = ppo_storage.Run(
+    "key_door-ppo",
+    "jax_s4rl/KeyDoor-v0",
+    ppo_update.Config(total_steps=1_500_000, num_envs=16, num_minibatches=8, entropy_weight=0.01),
+    strengths=(("medium", 11 / 3),),
+    replay_steps=1_500_000,
+    env_kwargs={"obs": "full"},
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,63 +53,94 @@ class Recipe:
     Attributes:
         env_id: The environment, as `envs.making.make` understands it.
         parts: What is recorded, in this order.
-        reference_scores: Mean return of the uniformly random and of the optimal policy.
         env_kwargs: Arguments of the environment.
         keep: Names the episodes to keep of all recorded; None keeps all.
+        limit: How many of those to keep at most, the first ones; None keeps all.
     """
 
     env_id: str
     parts: tuple[parts.Part, ...]
-    reference_scores: Mapping[str, float]
     env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     keep: Callable[[trajectories.Trajectories, Any], np.ndarray] | None = None
+    limit: int | None = None
 
 
 def book() -> dict[str, Recipe]:
     """Gives all recipes by name."""
-    return {**cartpole(), **umbrella()}
+    return {**random_walk(), **bsuite(), **key_door(), **key_to_door(), **cartpole(), **control()}
 
 
-def cartpole() -> dict[str, Recipe]:
-    """CartPole: the strengths are mean returns of 100 (weak), 170 (medium, a third of expert) and 500 (expert)."""
-    config = ppo_update.Config(
-        total_steps=100_000,
-        num_envs=16,
-        num_minibatches=8,
-        learning_rate=1e-3,
-        reward_scale=0.05,
-    )
-    run = ppo_storage.Run("cartpole-ppo", "CartPole-v1", config, (("weak", 100.0), ("medium", 170.0)), 100_000)
-    uniform, weak, medium, expert = (
-        parts.Uniform(150),
-        parts.Snapshot(run, "weak", 150),
-        parts.Snapshot(run, "medium", 120),
-        parts.Snapshot(run, "expert", 80),
-    )
-    contents: dict[str, tuple[parts.Part, ...]] = {
-        "random": (parts.Uniform(10_000),),
-        "medium": (parts.Snapshot(run, "medium", 500),),
-        "expert": (parts.Snapshot(run, "expert", 200),),
-        "replay": (parts.Replay(run),),
-        "mixed": (uniform, weak, medium, expert),
+def random_walk() -> dict[str, Recipe]:
+    """Walks along random edges; `nosuffix` shows no shortest path of two steps or more, so that stitching is needed."""
+    env_id = "jax_s4rl/RandomWalk-v0"
+    return {
+        "random_walk/random-1000": Recipe(env_id, (parts.Uniform(1_000, legal=True),)),
+        "random_walk/random-100": Recipe(env_id, (parts.Uniform(100, legal=True),)),
+        "random_walk/nosuffix-1000": Recipe(
+            env_id, (parts.Uniform(2_500, legal=True),), keep=walks.without_optimal_suffix, limit=1_000
+        ),
     }
-    # Random: 10,000 episodes; optimal: the time limit.
-    scores = {"random": 22.1, "optimal": 500.0}
-    return {f"cartpole/{name}": Recipe("CartPole-v1", content, scores) for name, content in contents.items()}
 
 
-def umbrella() -> dict[str, Recipe]:
-    """bsuite's umbrella_length, by setting: the optimal policy takes what the forecast says."""
-    scores = {"random": 0.0, "optimal": 1.0}
+def bsuite() -> dict[str, Recipe]:
+    """bsuite's umbrella_length and memory_len, by setting."""
     found = {}
-    for setting in range(UMBRELLA_SETTINGS):
-        name = f"umbrella_length/{setting}"
-        mixed = (parts.Uniform(9_000), parts.Scripted("obey the forecast", _obey_forecast, 1_000))
-        found[f"{name}/random"] = Recipe(name, (parts.Uniform(10_000),), scores)
-        found[f"{name}/mixed"] = Recipe(name, mixed, scores)
+    for family in ("umbrella_length", "memory_len"):
+        for setting in range(BSUITE_SETTINGS):
+            name = f"{family}/{setting}"
+            found[f"{name}/random"] = Recipe(name, (parts.Uniform(10_000),))
+            found[f"{name}/mixed"] = Recipe(name, (parts.Uniform(9_000), parts.Optimal(1_000)))
     return found
 
 
-def _obey_forecast(env: Any) -> rollouts.Behavior:
-    """The first entry of the observation says whether an umbrella is needed."""
-    return lambda sight, rng: np.array([int(seen[0] > 0.5) for seen in sight.observations])
+def key_door() -> dict[str, Recipe]:
+    """The nested task; PPO sees everything, the record shows the position alone. Medium is a third of the optimum."""
+    contents: Contents = {
+        "random-1000": (parts.Uniform(1_000),),
+        "random-10000": (parts.Uniform(10_000),),
+        "ppo-replay": (parts.Replay(KEY_DOOR, until="medium"),),
+        "ppo-expert": (parts.Snapshot(KEY_DOOR, "expert", 500),),
+        "mixed": (parts.Uniform(900), parts.Snapshot(KEY_DOOR, "expert", 100)),
+    }
+    return {f"key_door/{name}": Recipe("jax_s4rl/KeyDoor-v0", content) for name, content in contents.items()}
+
+
+def key_to_door() -> dict[str, Recipe]:
+    """The published long-term credit tests, by preset."""
+    return {
+        f"key_to_door/{preset}/random-{size}": Recipe(
+            "jax_s4rl/KeyToDoor-v0", (parts.Uniform(size),), {"preset": preset}
+        )
+        for preset in PRESETS
+        for size in (1_000, 10_000)
+    }
+
+
+def cartpole() -> dict[str, Recipe]:
+    """CartPole and its velocity-masked twin, whose episodes are the same ones seen without velocities.
+
+    Strengths are mean returns: weak 100, medium 170 (a third of expert), expert about 500.
+    """
+    mixed = (
+        parts.Uniform(150),
+        parts.Snapshot(CARTPOLE, "weak", 150),
+        parts.Snapshot(CARTPOLE, "medium", 120),
+        parts.Snapshot(CARTPOLE, "expert", 80),
+    )
+    contents: Contents = {"random": (parts.Uniform(10_000),), **_by_strength(CARTPOLE, 500, 200), "mixed": mixed}
+    found = {f"cartpole/{name}": Recipe("CartPole-v1", content) for name, content in contents.items()}
+    return {**found, "masked_cartpole/mixed": Recipe("jax_s4rl/MaskedCartPole-v0", mixed)}
+
+
+def control() -> dict[str, Recipe]:
+    """Continuous actions: medium is a third of the way from random play to the optimum."""
+    contents = _by_strength(PENDULUM, 500, 500)
+    return {f"pendulum/{name}": Recipe("Pendulum-v1", content) for name, content in contents.items()}
+
+
+def _by_strength(run: ppo_storage.Run, num_medium: int, num_expert: int) -> Contents:
+    return {
+        "medium": (parts.Snapshot(run, "medium", num_medium),),
+        "expert": (parts.Snapshot(run, "expert", num_expert),),
+        "replay": (parts.Replay(run, until=None if run is CARTPOLE else "medium"),),
+    }

@@ -10,8 +10,10 @@ from typing import Any
 
 from jax_s4rl.collection import parts, recipe_book
 from jax_s4rl.data import spaces, storage, trajectories
+from jax_s4rl.envs import references
 
 FOLDER_VARIABLE = "JAX_S4RL_DATA"
+POLICY_FOLDER = "policies"
 # Whose behavior enters the data.
 PACKAGES = ("jax_s4rl", "jax", "flax", "optax", "numpy", "gymnasium", "minigrid", "bsuite")
 
@@ -39,7 +41,7 @@ def load(
         record, metadata = storage.load_trajectories(path)
         if metadata.get("recipe") == described:
             return record, metadata
-    record, means = _record(recipe, seed, path)
+    record, means = _record(recipe, seed, Path(folder or default_folder()) / POLICY_FOLDER)
     metadata = _metadata(name, recipe, seed, means)
     return record, storage.save_trajectories(path, record, metadata)
 
@@ -82,18 +84,18 @@ def default_folder() -> Path:
 def describe(recipe: recipe_book.Recipe) -> dict[str, Any]:
     """Says in JSON how a data set is made; a cached one made otherwise is made again."""
     kept = recipe.keep.__name__ if recipe.keep else "all"
-    described = {"parts": [part.describe() for part in recipe.parts], "keep": kept}
+    described = {"parts": [part.describe() for part in recipe.parts], "keep": kept, "limit": recipe.limit}
     environment = {"id": recipe.env_id, "kwargs": dict(recipe.env_kwargs)}
     return json.loads(json.dumps({"env": environment, **described}))
 
 
-def _record(recipe: recipe_book.Recipe, seed: int, path: Path) -> tuple[trajectories.Trajectories, list[float]]:
-    stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, path.parent)
+def _record(recipe: recipe_book.Recipe, seed: int, folder: Path) -> tuple[trajectories.Trajectories, list[float]]:
+    stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, folder)
     recorded = [part.record(dataclasses.replace(stage, stream=stream)) for stream, part in enumerate(recipe.parts)]
     record = trajectories.concatenate(recorded)
     if recipe.keep is not None:
         env = stage.make_env()
-        record = record.select(recipe.keep(record, env))
+        record = record.select(recipe.keep(record, env)[: recipe.limit])
         env.close()
     return record, [float(part.episode_returns.mean()) for part in recorded]
 
@@ -102,6 +104,7 @@ def _metadata(name: str, recipe: recipe_book.Recipe, seed: int, means: list[floa
     stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, Path())
     env = stage.make_env()
     described = describe(recipe)
+    scores = references.scores(recipe.env_id, **recipe.env_kwargs)
     metadata = {
         "name": name,
         "env": described["env"],
@@ -112,7 +115,7 @@ def _metadata(name: str, recipe: recipe_book.Recipe, seed: int, means: list[floa
             {"behavior": part["behavior"], "mean_return": mean}
             for part, mean in zip(described["parts"], means, strict=True)
         ],
-        "reference_scores": dict(recipe.reference_scores),
+        "reference_scores": {"random": scores.random, "optimal": scores.optimal, "kind": scores.kind},
         "recipe": described,
         "versions": {package: importlib.metadata.version(package) for package in PACKAGES},
     }

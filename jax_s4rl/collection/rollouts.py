@@ -16,11 +16,14 @@ MakeEnv = Callable[[], gymnasium.Env]
 class Sight(NamedTuple):
     """What a behavior sees of several environments at once; one entry per environment.
 
-    Infos are for scripted behaviors (legal actions, the way to the goal); they are never recorded.
+    Only observations are recorded. The rest is for reference behaviors: infos (legal actions), the environments
+    themselves, and how many steps their episodes are old, -1 where an environment waits for the others to finish.
     """
 
     observations: list[Any]
     infos: list[dict[str, Any]]
+    envs: Sequence[gymnasium.Env] = ()
+    ages: Sequence[int] = ()
 
 
 Behavior = Callable[[Sight, np.random.Generator], np.ndarray]
@@ -147,7 +150,9 @@ def _reenact_episode(env: gymnasium.Env, episode: trajectories.Episode, index: i
 
 def _choose(behavior: Behavior, slots: Sequence[_Slot], rng: np.random.Generator) -> Sequence[Any]:
     """Asks for all slots, idle ones too: a jitted behavior sees one batch size only."""
-    sight = Sight([slot.observation for slot in slots], [slot.info for slot in slots])
+    ages = [-1 if slot.index is None else len(slot.notebook.rewards) for slot in slots]
+    envs = [slot.env for slot in slots]
+    sight = Sight([slot.observation for slot in slots], [slot.info for slot in slots], envs, ages)
     return _as_steps(behavior(sight, rng))
 
 
