@@ -115,6 +115,7 @@ class _Trainer:
         self.recent: list[float] = []
         self.history: list[tuple[int, float]] = []
         self.snapshots: list[ppo_policy.Snapshot] = []
+        self.measured: ppo_policy.Snapshot | None = None
         self.replay: list[trajectories.Episode] = []
         self.replay_ends: list[int] = []
 
@@ -142,15 +143,18 @@ class _Trainer:
         return ppo_policy.Snapshot(self.train_state.parameters, normalizer, self.num_steps, np.nan)
 
     def _keep(self, strengths: Sequence[float], progress_made: float) -> None:
-        """Keeps a snapshot for each strength that the policy has just reached."""
+        """Keeps a snapshot for each strength that the policy has just passed: of before and after, the nearer one."""
         if len(self.snapshots) == len(strengths) or not self.history:
             return
         first = self.history[0][1]
         if progress_made < first + 0.5 * (strengths[len(self.snapshots)] - first):
             return
-        now = self._measure(self._now())
+        before, now = self.measured, self._measure(self._now())
+        self.measured = now
         while len(self.snapshots) < len(strengths) and now.mean_return >= strengths[len(self.snapshots)]:
-            self.snapshots.append(now)
+            wanted = strengths[len(self.snapshots)]
+            candidates = [snapshot for snapshot in (before, now) if snapshot is not None]
+            self.snapshots.append(min(candidates, key=lambda one: abs(one.mean_return - wanted)))
 
     def _measure(self, snapshot: ppo_policy.Snapshot) -> ppo_policy.Snapshot:
         env = self.envs.envs[0]

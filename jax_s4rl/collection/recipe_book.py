@@ -16,7 +16,7 @@ Contents = dict[str, tuple[parts.Part, ...]]
 CARTPOLE = ppo_storage.Run(
     "cartpole-ppo",
     "CartPole-v1",
-    ppo_update.Config(total_steps=100_000, num_envs=16, num_minibatches=8, reward_scale=0.05),
+    ppo_update.Config(total_steps=100_000, num_envs=16, rollout_length=64, reward_scale=0.05),
     strengths=(("weak", 100.0), ("medium", 170.0)),
     replay_steps=100_000,
 )
