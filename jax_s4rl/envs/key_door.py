@@ -14,7 +14,6 @@ from jax_s4rl.envs.key_door_observations import Eyes
 
 PICK_UP, NEXT_ROOM = 4, 5
 DIRECTIONS = (2, 0, 3, 1)  # MiniGrid's direction of the moves left, right, up, down
-APPLE = -1  # what lies on a cell: this, or the number of a key
 
 
 def _mission() -> str:
@@ -92,11 +91,9 @@ class KeyDoorEnv(MiniGridEnv):
         self.apple_value = values[0] if len(values) == 1 else float(self.np_random.choice(values))
         self.room, self.cell, self.keys, self.apples = 0, self._spawn, set(), 0
         self.key_step, self.door_opened, self.step_count, self._is_over = -1, False, 0, False
-        self._items = [{cell: number} for number, cell in enumerate(self.layout.keys)]
-        self._items += [{} for _ in range(self.settings.n_rooms - len(self._items))]
-        self._items[1].update(dict.fromkeys(self.layout.apples, APPLE))
+        self._items, self._open_rooms = key_door_grid.start(self.layout, self.settings.n_rooms), set()
         self._gen_grid(self.width, self.height)
-        self.eyes.reset(self.grid, self.layout)
+        self.eyes.reset(self.layout)
         return self.gen_obs(), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -126,8 +123,19 @@ class KeyDoorEnv(MiniGridEnv):
         self.agent_pos = key_door_grid.grid_position(self.settings.size, self.room, self.cell)
         return key_door_grid.draw(self.grid, self.agent_pos, self.agent_dir, tile_size, sorted(self.keys), self.apples)
 
+    @property
+    def grid(self) -> Grid:
+        """MiniGrid's grid of this moment, built when somebody looks."""
+        if self._grid is None:
+            self._grid = key_door_grid.build(self.settings, self._items, self._open_rooms)
+        return self._grid
+
+    @grid.setter
+    def grid(self, grid: Grid | None) -> None:
+        self._grid = grid
+
     def _gen_grid(self, width: int, height: int) -> None:
-        self.grid: Grid = key_door_grid.build(self.settings, self.layout)
+        self.grid = None
         self.agent_pos = key_door_grid.grid_position(self.settings.size, self.room, self.cell)
         self.agent_dir = 0
 
@@ -135,10 +143,10 @@ class KeyDoorEnv(MiniGridEnv):
         item = self._items[self.room].pop(self.cell, None)
         if item is None:
             return 0.0
-        position = key_door_grid.grid_position(self.settings.size, self.room, self.cell)
-        self.grid.set(*position, None)
-        self.eyes.redraw(self.grid, *position)
-        if item == APPLE:
+        self.grid = None
+        place = key_door_grid.grid_position(self.settings.size, self.room, self.cell)
+        self.eyes.change(place, key_door_grid.EMPTY_CODE)
+        if item == key_door_grid.APPLE:
             return self._eat()
         self.keys.add(item)
         self.eyes.take_key(item, self.cell)
@@ -173,8 +181,10 @@ class KeyDoorEnv(MiniGridEnv):
         self._open_door()
 
     def _open_door(self) -> None:
-        key_door_grid.open_door(self.grid, self.settings.size, self.room)
-        self.eyes.redraw(self.grid, *key_door_grid.door_position(self.settings.size, self.room))
+        self._open_rooms.add(self.room)
+        self.grid = None
+        place = key_door_grid.door_position(self.settings.size, self.room)
+        self.eyes.change(place, key_door_grid.open_door_code(self.settings, self.room))
 
     def _advance_clock(self) -> tuple[bool, bool]:
         """(terminated, truncated) after this step."""

@@ -5,6 +5,7 @@ All rooms stand side by side in one grid, so that one picture shows them all. Ro
 """
 
 import numpy as np
+from minigrid.core.constants import OBJECT_TO_IDX
 from minigrid.core.grid import Grid
 from minigrid.core.world_object import Ball, Door, Floor, Goal, Key, WorldObj
 from minigrid.utils.rendering import fill_coords, point_in_circle, point_in_rect, point_in_triangle, rotate_fn
@@ -14,6 +15,8 @@ from jax_s4rl.envs.key_door_layout import Layout
 from jax_s4rl.envs.key_door_settings import Settings
 
 KEY_COLORS = ("yellow", "blue")
+EMPTY_CODE = (OBJECT_TO_IDX["empty"], 0, 0)
+APPLE = -1  # what lies on a cell: this, or the number of a key
 GREEN, BROWN, LEAF = (134, 201, 74), (121, 85, 61), (58, 140, 60)
 
 
@@ -48,6 +51,11 @@ class Apple(Ball):
         fill_coords(img, leaf, LEAF)
 
 
+def make_item(item: int) -> WorldObj:
+    """The object of `APPLE` or of the number of a key."""
+    return Apple() if item == APPLE else RoomKey(KEY_COLORS[item])
+
+
 def grid_position(size: int, room: int, cell: int) -> tuple[int, int]:
     """Column and row in the grid of a cell of a room."""
     return room * (size + 1) + 1 + cell % size, 1 + cell // size
@@ -64,30 +72,45 @@ def door_rooms(settings: Settings) -> tuple[int, ...]:
     return tuple(range(settings.n_keys)) if settings.gate == "door" else (2,)
 
 
-def build(settings: Settings, layout: Layout) -> Grid:
-    """The grid at the start of an episode."""
+def open_door_code(settings: Settings, room: int) -> tuple[int, int, int]:
+    """MiniGrid's code of a room's open door."""
+    return Door(KEY_COLORS[door_rooms(settings).index(room)], is_open=True).encode()
+
+
+def start(layout: Layout, n_rooms: int) -> list[dict[int, int]]:
+    """What lies on the cells of each room at the start: `APPLE`, or the number of a key."""
+    items: list[dict[int, int]] = [{} for _ in range(n_rooms)]
+    for room, cell in enumerate(layout.keys):
+        items[room][cell] = room
+    items[1].update(dict.fromkeys(layout.apples, APPLE))
+    return items
+
+
+def build(settings: Settings, items: list[dict[int, int]], open_rooms: set[int]) -> Grid:
+    """The grid of a moment.
+
+    Args:
+        settings: of the world.
+        items: what lies on the cells of each room, as `start` gives it.
+        open_rooms: the rooms whose door is open.
+
+    Returns:
+        MiniGrid's grid, without the agent.
+    """
     size = settings.size
     grid = Grid(settings.n_rooms * (size + 1) + 1, size + 2)
     for room in range(settings.n_rooms):
         grid.wall_rect(room * (size + 1), 0, size + 2, size + 2)
     for number, room in enumerate(door_rooms(settings)):
-        color = KEY_COLORS[number]
-        grid.set(*door_position(size, room), Door(color, is_locked=True))
+        color, is_open = KEY_COLORS[number], room in open_rooms
+        grid.set(*door_position(size, room), Door(color, is_open=is_open, is_locked=not is_open))
         grid.set(*grid_position(size, room, key_door_layout.door_cell(size)), Floor(color))
     if settings.gate == "door" and settings.n_rooms == 3:
         grid.set(*grid_position(size, 2, key_door_layout.spawn_cell(size)), Goal())
-    for room, cell in enumerate(layout.keys):
-        grid.set(*grid_position(size, room, cell), RoomKey(KEY_COLORS[room]))
-    for cell in layout.apples:
-        grid.set(*grid_position(size, 1, cell), Apple())
+    for room, things in enumerate(items):
+        for cell, item in things.items():
+            grid.set(*grid_position(size, room, cell), make_item(item))
     return grid
-
-
-def open_door(grid: Grid, size: int, room: int) -> None:
-    """Opens the door of a room."""
-    door = grid.get(*door_position(size, room))
-    if isinstance(door, Door):
-        door.is_open, door.is_locked = True, False
 
 
 def draw(
@@ -108,8 +131,8 @@ def draw(
     """
     picture = grid.render(tile_size, agent_pos, agent_dir)
     bag = np.zeros((tile_size, picture.shape[1], 3), np.uint8)
-    things: list[tuple[int, WorldObj]] = [(number, RoomKey(KEY_COLORS[number])) for number in keys]
-    things += [(3 + number, Apple()) for number in range(apples)]
+    things = [(number, make_item(number)) for number in keys]
+    things += [(3 + number, make_item(APPLE)) for number in range(apples)]
     for column, thing in things:
         if column < grid.width:
             tile = Grid.render_tile(thing, tile_size=tile_size)

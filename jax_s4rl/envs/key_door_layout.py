@@ -32,6 +32,7 @@ def door_cell(size: int) -> int:
     return (size // 2) * size + size - 1
 
 
+@functools.lru_cache(maxsize=32)
 def free_cells(settings: key_door_settings.Settings) -> np.ndarray:
     """Cells on which things may lie: all but the entrance, and but the way to the door where the room has one.
 
@@ -42,14 +43,16 @@ def free_cells(settings: key_door_settings.Settings) -> np.ndarray:
         (23, 24)
     """
     taken = [spawn_cell(settings.size)] + ([door_cell(settings.size)] if settings.gate == "door" else [])
-    return np.delete(np.arange(settings.size**2), taken)
+    cells = np.delete(np.arange(settings.size**2), taken)
+    cells.setflags(write=False)
+    return cells
 
 
 def sample(generator: np.random.Generator, settings: key_door_settings.Settings) -> Layout:
     """Draws a layout: all things on cells of their own, every such layout equally likely."""
     cells = free_cells(settings)
-    first_key = int(generator.choice(cells))
-    second_room = [int(cell) for cell in generator.permutation(cells)]
+    first_key = int(cells[generator.integers(len(cells))])
+    second_room = generator.permutation(cells).tolist()
     keys = (first_key, second_room[settings.n_apples]) if settings.n_keys == 2 else (first_key,)
     return Layout(keys=keys, apples=tuple(second_room[: settings.n_apples]))
 

@@ -15,8 +15,8 @@ from typing import Any
 import gymnasium
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-from minigrid.core.grid import Grid
 
+from jax_s4rl.envs import key_door_grid
 from jax_s4rl.envs.key_door_layout import Layout
 from jax_s4rl.envs.key_door_settings import Settings
 
@@ -41,7 +41,8 @@ class Eyes:
         length = self.apple_map + (self.area if settings.n_apples else 0)
         self._has_door_bit = settings.gate == "timer"
         self._vector = np.zeros(length if self.mode == "full" else self.hand, np.float32)
-        self._image = np.zeros((1, 1, 3), np.uint8)
+        self._bare = key_door_grid.build(settings, [], set()).encode()
+        self._image = self._bare
         self._place = 0
 
     def space(self) -> gymnasium.Space:
@@ -52,11 +53,15 @@ class Eyes:
             return gymnasium.spaces.Box(0, HIGHEST_CODE, (self.size + 2, self.size + 2, 3), np.uint8)
         return gymnasium.spaces.Box(0.0, 1.0, self._vector.shape, np.float32)
 
-    def reset(self, grid: Grid, layout: Layout) -> None:
+    def reset(self, layout: Layout) -> None:
         """Begins an episode."""
-        if self.mode == "image":
-            self._image = grid.encode()
         self._vector[:] = 0
+        if self.mode == "image":
+            self._image = self._bare.copy()
+            for room, items in enumerate(key_door_grid.start(layout, self.n_rooms)):
+                for cell, item in items.items():
+                    place = key_door_grid.grid_position(self.size, room, cell)
+                    self._image[place] = key_door_grid.make_item(item).encode()
         if self.mode == "full":
             for number, cell in enumerate(layout.keys):
                 self._vector[self.key_maps + number * self.area + cell] = 1
@@ -78,14 +83,13 @@ class Eyes:
         if self.mode == "full" and self._has_door_bit:
             self._vector[self.opened] = 1
 
-    def redraw(self, grid: Grid, column: int, row: int) -> None:
-        """A cell of the grid changed its content."""
+    def change(self, place: tuple[int, int], code: tuple[int, int, int]) -> None:
+        """A place (column and row) of the grid has new content, in MiniGrid's code."""
         if self.mode == "image":
-            thing = grid.get(column, row)
-            self._image[column, row] = (OBJECT_TO_IDX["empty"], 0, 0) if thing is None else thing.encode()
+            self._image[place] = code
 
     def see(self, room: int, cell: int, direction: int) -> Any:
-        """A fresh observation for an agent in a cell of a room, looking in MiniGrid's direction."""
+        """A fresh observation for an agent in a cell of a room, looking in MiniGrid's direction (0 right, ... 3 up)."""
         if self.mode == "position":
             return np.array((room, cell % self.size, cell // self.size))
         if self.mode == "image":

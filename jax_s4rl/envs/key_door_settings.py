@@ -60,6 +60,8 @@ class Settings:
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"got {name}={getattr(self, name)!r}, wanted one of {', '.join(choices)}")
+        if isinstance(self.apple_reward, Sequence):
+            object.__setattr__(self, "apple_reward", tuple(self.apple_reward))  # a list would have no hash
         self._check_rooms()
         self._check_clock()
         if not self.apple_rewards:

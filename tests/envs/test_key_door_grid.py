@@ -11,6 +11,10 @@ def things(grid):
     return sorted(thing.type for thing in grid.grid if thing is not None and thing.type not in ("wall", "floor"))
 
 
+def built(settings):
+    return key_door_grid.build(settings, key_door_grid.start(key_door_layout.fixed(settings), settings.n_rooms), set())
+
+
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
@@ -21,18 +25,31 @@ def things(grid):
 )
 def test_everything_stands_in_the_grid(settings, expected):
     layout = key_door_layout.fixed(settings)
-    grid = key_door_grid.build(settings, layout)
+    grid = built(settings)
     assert (grid.width, grid.height) == (settings.n_rooms * 6 + 1, 7)
     assert things(grid) == expected
     for cell in layout.apples:
         assert isinstance(grid.get(*key_door_grid.grid_position(5, 1, cell)), key_door_grid.Apple)
 
 
-def test_a_door_opens():
+def test_doors_are_locked_until_they_are_open():
     settings = Settings()
-    grid = key_door_grid.build(settings, key_door_layout.fixed(settings))
-    key_door_grid.open_door(grid, 5, 0)
-    assert [grid.get(*key_door_grid.door_position(5, room)).is_open for room in (0, 1)] == [True, False]
+    for open_rooms in (set(), {0}, {0, 1}):
+        grid = key_door_grid.build(settings, key_door_grid.start(key_door_layout.fixed(settings), 3), open_rooms)
+        doors = [grid.get(*key_door_grid.door_position(5, room)) for room in (0, 1)]
+        assert (
+            [door.is_open for door in doors]
+            == [not door.is_locked for door in doors]
+            == [r in open_rooms for r in (0, 1)]
+        )
+
+
+def test_what_was_taken_is_gone():
+    items = key_door_grid.start(key_door_layout.fixed(Settings()), 3)
+    items[0].clear()
+    items[1].popitem()
+    grid = key_door_grid.build(Settings(), items, set())
+    assert things(grid) == ["ball"] * 9 + ["door"] * 2 + ["goal", "key"]
 
 
 def test_an_apple_is_not_drawn_as_a_ball():
@@ -42,8 +59,7 @@ def test_an_apple_is_not_drawn_as_a_ball():
 
 
 def test_the_picture_shows_the_rooms_and_the_bag():
-    settings = Settings()
-    grid = key_door_grid.build(settings, key_door_layout.fixed(settings))
+    grid = built(Settings())
     empty = key_door_grid.draw(grid, (1, 3), 0, 16, [], 0)
     full = key_door_grid.draw(grid, (1, 3), 0, 16, [0, 1], 10)
     assert empty.shape == full.shape == (8 * 16, 19 * 16, 3)

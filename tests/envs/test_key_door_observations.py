@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from minigrid.core.constants import OBJECT_TO_IDX
 
-from jax_s4rl.envs import key_door, key_door_layout
+from jax_s4rl.envs import key_door, key_door_layout, key_door_tours
 
 MODES = ("position", "onehot", "full", "image")
 
@@ -65,6 +65,16 @@ def test_the_image_follows_the_world():
     assert env.step(2)[0][(*place, 0)] == OBJECT_TO_IDX["empty"]
     assert env.step(3)[0][6, 3].tolist()[::2] == [OBJECT_TO_IDX["door"], 2], "the door in the wall is locked"
     assert (env.step(key_door.NEXT_ROOM)[0][..., 0] == OBJECT_TO_IDX["ball"]).sum() == 10
+
+
+@pytest.mark.parametrize("env", [key_door.KeyDoorEnv(obs="image"), key_door.KeyToDoorEnv("low_var", obs="image")])
+def test_the_image_is_minigrid_s_own_of_the_moment(env):
+    env.reset(seed=0)
+    for action in key_door_tours.plan(env.settings, env.layout)[:-1]:
+        image = env.step(action)[0]
+        expected = env.grid.encode()[env.room * 6 : env.room * 6 + 7]
+        expected[1 + env.cell % 5, 1 + env.cell // 5] = image[1 + env.cell % 5, 1 + env.cell // 5]
+        np.testing.assert_array_equal(image, expected)
 
 
 @pytest.mark.parametrize("mode", MODES)

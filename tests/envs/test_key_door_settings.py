@@ -25,6 +25,15 @@ def test_presets_are_the_published_ones():
     assert key_door_settings.from_preset("dt", None, {"obs": "position"}).obs == "position"
 
 
+def test_lists_are_as_good_as_tuples():
+    # A data set's side file is JSON, which knows lists alone.
+    fields = {"gate": "timer", "apple_reward": [1, 10], "phase_steps": [5, 6, 7]}
+    settings = key_door_settings.from_fields(**fields)
+    same = {name: value if name == "gate" else tuple(value) for name, value in fields.items()}
+    assert hash(settings) == hash(key_door_settings.from_fields(**same))
+    assert settings.apple_rewards == (1.0, 10.0)
+
+
 @pytest.mark.parametrize("preset", key_door_settings.PRESETS)
 @pytest.mark.parametrize("distractor_steps", key_door_settings.DISTRACTOR_STEPS)
 def test_every_preset_takes_every_distance(preset, distractor_steps):
