@@ -25,8 +25,8 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env:
         The environment, in Gymnasium's own wrappers.
 
     Raises:
-        ValueError: there is no such environment (the message names the nearest), or it needs a package that is not
-            installed.
+        ValueError: there is no such environment (the message names the nearest), it does not take these arguments, or
+            it needs a package that is not installed.
 
     Example:
         >>> make("umbrella_length/3").spec.kwargs
@@ -41,6 +41,10 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env:
     except gymnasium.error.DependencyNotInstalled as error:
         hint = MUJOCO_HINT if "mujoco" in str(error).lower() else "install it"
         raise ValueError(f"the environment {env_id!r} needs a package that is missing ({error}); {hint}") from error
+    except TypeError as error:
+        if "unexpected keyword argument" not in str(error):
+            raise
+        raise ValueError(f"got an argument that {env_id!r} does not take; wanted fewer or others ({error})") from error
 
 
 def resolve(env_id: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:

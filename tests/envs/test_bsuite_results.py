@@ -39,9 +39,9 @@ def test_lines_are_written_when_bsuite_writes_them():
 
 @pytest.mark.parametrize(("policy_of", "expected"), [(random, 0.0), (policies.optimal, 1.0)])
 def test_bsuite_scores_the_whole_sweep(tmp_path, policy_of, expected):
-    # Regret per episode is 1 +- 0.1 after 100 random episodes, and the threshold of the score is 0.5.
+    # Regret per episode is 1 +- 0.13 after 60 random episodes, and the threshold of the score is 0.5.
     for bsuite_id in sweep.UMBRELLA_LENGTH:
-        bsuite_results.record(bsuite_id, policy_of, tmp_path, num_episodes=100)
+        bsuite_results.record(bsuite_id, policy_of, tmp_path, num_episodes=60)
     assert bsuite_results.scores(tmp_path) == {"umbrella_length": expected}
 
 

@@ -45,3 +45,14 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(gymnasium, "make", without_mujoco)
     with pytest.raises(ValueError, match=r"jax-s4rl\[mujoco\]"):
         making.make("Hopper-v5")
+
+
+@pytest.mark.parametrize("env_id", ["jax_s4rl/RandomWalk-v0", "jax_s4rl/KeyDoor-v0", "CartPole-v1", "memory_len/0"])
+def test_an_argument_that_is_not_known_is_named(env_id):
+    with pytest.raises(ValueError, match="colour"):
+        making.make(env_id, colour="red")
+
+
+def test_other_mistakes_of_type_are_not_hidden():
+    with pytest.raises(TypeError):
+        making.make("jax_s4rl/RandomWalk-v0", n_nodes="twenty")
