@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jax_s4rl.collection import ppo, ppo_network, ppo_policy, ppo_update, rollouts
-from jax_s4rl.data import storage, trajectories
+from jax_s4rl.data import files, storage, trajectories
 from jax_s4rl.envs import making
 
 FORMAT_VERSION = 1
@@ -105,7 +103,6 @@ def load_or_train(run: Run, make_env: rollouts.MakeEnv, *, seed: int, folder: Pa
 
 
 def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     if policies.replay is not None:
         ends = policies.replay_ends.tolist()
         storage.save_trajectories(_replay_path(path), policies.replay, {"run": run.describe(), "ends": ends})
@@ -117,13 +114,7 @@ def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
     about = {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}
     arrays["history"] = np.array(policies.history).reshape(-1, 2)
     arrays["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
-        os.replace(beside, path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
+    files.write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def _read(path: Path, run: Run, seed: int, make_env: rollouts.MakeEnv) -> Policies | None:

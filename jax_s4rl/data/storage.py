@@ -5,15 +5,14 @@ import dataclasses
 import hashlib
 import json
 import os
-import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from jax_s4rl.data import trajectories
+from jax_s4rl.data import files, trajectories
 
 ARRAY_NAMES = tuple(field.name for field in dataclasses.fields(trajectories.Trajectories))
 FORMAT_VERSION = 1
@@ -50,9 +49,9 @@ def save_trajectories(path: str | Path, record: trajectories.Trajectories, metad
         ) from None
     arrays = {name: getattr(record, name) for name in ARRAY_NAMES}
     path.parent.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as files:
-        new_arrays = files.enter_context(_written_beside(path, lambda file: np.savez(file, **arrays)))
-        new_text = files.enter_context(_written_beside(side_file(path), lambda file: file.write(text.encode())))
+    with contextlib.ExitStack() as opened:
+        new_arrays = opened.enter_context(files.written_beside(path, lambda file: np.savez(file, **arrays)))
+        new_text = opened.enter_context(files.written_beside(side_file(path), lambda file: file.write(text.encode())))
         os.replace(new_arrays, path)
         os.replace(new_text, side_file(path))
     return json.loads(text)
@@ -132,20 +131,6 @@ def content_hash(record: trajectories.Trajectories) -> str:
         for start in range(0, len(array), rows):
             digest.update(np.ascontiguousarray(array[start : start + rows]).data)
     return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _written_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def _check_name(path: str | Path) -> Path:

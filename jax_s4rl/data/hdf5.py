@@ -1,0 +1,72 @@
+"""D4RL's HDF5 files: flat arrays under D4RL's names, and what is known about them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jax_s4rl.data import dictionaries, files, trajectories
+
+METADATA = "metadata"
+
+
+def save_hdf5(path: str | Path, record: trajectories.Trajectories, metadata: Mapping[str, Any]) -> None:
+    """Writes an HDF5 file that D4RL's own loaders read; an old file stays whole until the new one is complete.
+
+    Args:
+        path: The file.
+        record: The episodes.
+        metadata: What to say about them, as JSON; kept in an attribute of the file.
+
+    Raises:
+        ValueError: If the metadata do not fit into JSON.
+        OSError: If the disk refuses.
+    """
+    import h5py
+
+    text = json.dumps(dict(metadata), sort_keys=True, allow_nan=False)
+
+    def write(file: Any) -> None:
+        with h5py.File(file, "w") as archive:
+            archive.attrs[METADATA] = text
+            for name, array in dictionaries.to_d4rl(record).items():
+                archive.create_dataset(name, data=array)
+
+    files.write_whole(Path(path), write)
+
+
+def load_hdf5(
+    path: str | Path, *, last_observation: str = "required"
+) -> tuple[trajectories.Trajectories, dict[str, Any]]:
+    """Reads an HDF5 file of D4RL, or of `save_hdf5`.
+
+    Args:
+        path: The file.
+        last_observation: What to do if it holds no `next_observations`; see `dictionaries.from_d4rl`.
+
+    Returns:
+        The episodes, and what the file says about them.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is empty, truncated, or holds something else.
+    """
+    import h5py
+
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}; check the name")
+    flat: dict[str, np.ndarray] = {}
+
+    def collect(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape:
+            flat[name] = item[...]
+
+    try:
+        with h5py.File(path, "r") as archive:
+            metadata = json.loads(str(archive.attrs.get(METADATA, "{}")))
+            archive.visititems(collect)
+    except (OSError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is empty, truncated or no HDF5 file ({error}); fetch it again") from None
+    return dictionaries.from_d4rl(flat, last_observation=last_observation), metadata

@@ -1,0 +1,101 @@
+import gymnasium
+import minari
+import numpy as np
+import pytest
+
+from jax_s4rl.data import minari_datasets
+from tests.data import records
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
+Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
+METADATA = {"name": "tests", "reference_scores": {"random": 0.0, "optimal": 2.0}, "seed": 3}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    return tmp_path
+
+
+def save(record, action_space, dataset_id="tests/small-v0"):
+    space = Box(-99, 99, record.observations.shape[1:])
+    minari_datasets.save_minari(dataset_id, record, METADATA, observation_space=space, action_space=action_space)
+
+
+@pytest.mark.parametrize("action_size", [None, 2])
+def test_a_round_trip_loses_nothing(action_size):
+    record = records.make_record((3, 1, 5), action_size=action_size)
+    save(record, Discrete(4) if action_size is None else Box(-99, 99, (action_size,)))
+    found, metadata = minari_datasets.load_minari("tests/small-v0")
+    records.assert_same(found, record)
+    assert metadata == METADATA
+
+
+def test_images_are_kept_exactly():
+    """Minari would store a Box of bytes of this size as JPEG if it were not told otherwise."""
+    record = records.make_record((2, 2), observation_shape=(40, 40, 3))
+    images = {
+        name: np.abs(getattr(record, name) * 60).astype(np.uint8) for name in ("observations", "final_observations")
+    }
+    record = type(record)(**{**vars(record), **images})
+    space = Box(0, 255, (40, 40, 3), np.uint8)
+    minari_datasets.save_minari("tests/images-v0", record, METADATA, observation_space=space, action_space=Discrete(4))
+    records.assert_same(minari_datasets.load_minari("tests/images-v0")[0], record)
+
+
+def test_minari_itself_reads_what_was_written():
+    record = records.make_record((3, 1, 5))
+    save(record, Discrete(4))
+    dataset = minari.load_dataset("tests/small-v0")
+    assert (dataset.total_episodes, dataset.total_steps) == (3, 9)
+    episode = next(iter(dataset.iterate_episodes([2])))
+    np.testing.assert_array_equal(episode.observations[-1], record.final_observations[2])
+    np.testing.assert_allclose(minari.get_normalized_score(dataset, np.array([1.0])), 0.5)
+
+
+def make_dictionary_dataset():
+    space = gymnasium.spaces.Dict({"place": Box(-9, 9, (2,)), "goal": Discrete(3)})
+    rng = np.random.default_rng(0)
+    buffer = minari.data_collector.EpisodeBuffer(
+        observations={"place": rng.normal(size=(4, 2)).astype(np.float32), "goal": np.array([0, 1, 2, 2])},
+        actions=np.zeros((3, 1), np.float32),
+        rewards=[0.0, 1.0, 2.0],
+        terminations=[False, False, True],
+        truncations=[False] * 3,
+    )
+    minari.create_dataset_from_buffers(
+        "tests/dictionary-v0", [buffer], observation_space=space, action_space=Box(-1, 1, (1,)), author="a",
+        author_email="b", code_permalink="c", algorithm_name="d", description="e",
+    )  # fmt: skip
+    return buffer
+
+
+def test_dictionaries_are_flattened_when_asked():
+    buffer = make_dictionary_dataset()
+    with pytest.raises(ValueError, match="flatten=True"):
+        minari_datasets.load_minari("tests/dictionary-v0")
+    record, metadata = minari_datasets.load_minari("tests/dictionary-v0", flatten=True)
+    assert record.observations.shape == (3, 5)
+    np.testing.assert_array_equal(record.observations[:, :3], np.eye(3))
+    np.testing.assert_array_equal(record.observations[:, 3:], buffer.observations["place"][:3])
+    np.testing.assert_array_equal(record.final_observations[0, :3], [0, 0, 1])
+    assert record.episode_seeds.tolist() == [-1]
+    assert metadata["name"] == "tests/dictionary-v0"
+    assert metadata["source"]["algorithm_name"] == "d"
+
+
+def test_an_id_that_is_not_there_is_answered_with_the_nearest():
+    save(records.make_record((2,)), Discrete(4))
+    with pytest.raises(ValueError, match="did you mean tests/small-v0"):
+        minari_datasets.load_minari("tests/smal-v0")
+    with pytest.raises(ValueError, match="pass download=True"):
+        minari_datasets.load_minari("elsewhere/entirely-v7")
+
+
+def test_an_id_that_is_taken_or_malformed_is_refused():
+    save(records.make_record((2,)), Discrete(4))
+    with pytest.raises(ValueError, match="already"):
+        save(records.make_record((2,)), Discrete(4))
+    with pytest.raises(ValueError, match="Minari refuses"):
+        save(records.make_record((2,)), Discrete(4), "no version")
