@@ -1,0 +1,204 @@
+"""Pictures of a data set: returns, lengths, where it has been, and a few of its episodes as they looked."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from matplotlib import figure
+from PIL import Image
+
+from jax_s4rl.data import trajectories
+
+MAX_FRAMES = 100
+MAX_WIDTH = 300
+MAX_POINTS = 200_000
+MAX_PLAIN_DIMENSIONS = 8
+BLUE = "#2b6cb0"
+
+
+def returns_histogram(record: trajectories.Trajectories, scores: dict[str, Any] | None) -> str:
+    """Draws how often each return came, with the reference scores as lines.
+
+    Args:
+      record: the episodes.
+      scores: "random" and "optimal" mean returns, or None.
+
+    Returns:
+      A PNG as data URI, as all pictures here.
+    """
+    picture, axes = _axes("return of an episode", "episodes")
+    axes.hist(record.episode_returns, bins=_bins(record.episode_returns), color=BLUE)
+    for name, style in (("random", ":"), ("optimal", "--")):
+        if scores and scores.get(name) is not None:
+            axes.axvline(scores[name], color="black", linestyle=style, label=f"{name} {scores[name]:.2f}")
+    axes.axvline(record.episode_returns.mean(), color="#c05621", label=f"mean {record.episode_returns.mean():.2f}")
+    axes.legend(frameon=False)
+    return png(picture)
+
+
+def lengths_histogram(record: trajectories.Trajectories) -> str:
+    """Draws how long the episodes are, those that the world ended apart from those that the clock ended."""
+    picture, axes = _axes("steps of an episode", "episodes")
+    last = record.episode_starts + record.episode_lengths - 1
+    terminated = record.terminations[last]
+    truncated = record.truncations[last] & ~terminated
+    kinds = {"terminated": terminated, "truncated": truncated, "cut": ~terminated & ~truncated}
+    kept = {f"{name} ({mask.sum()})": record.episode_lengths[mask] for name, mask in kinds.items() if mask.any()}
+    axes.hist(list(kept.values()), bins=_bins(record.episode_lengths), stacked=True, label=list(kept))
+    axes.legend(frameon=False)
+    return png(picture)
+
+
+def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> tuple[str, str]:
+    """Draws how often each place was seen.
+
+    A place is a node (indices), a cell (room, column, row), or a bin of two coordinates: the first two that take more
+    than two values, or the first two principal components where there are many coordinates.
+
+    Args:
+      record: the episodes.
+      space: of the observations.
+
+    Returns:
+      The picture, and a sentence that says what its axes are.
+    """
+    seen = record.observations
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return _visits(seen.astype(int), int(space.n)), "Visits of each index."
+    if isinstance(space, gymnasium.spaces.MultiDiscrete) and len(space.nvec) == 3:
+        return _rooms(seen.astype(int), space.nvec), "Visits of each cell, room by room (logarithmic color)."
+    rows = seen.reshape(len(seen), -1).astype(np.float64)
+    rows = rows[:: max(1, len(rows) // MAX_POINTS)]
+    varied = [index for index in range(rows.shape[1]) if len(np.unique(rows[:, index])) > 2]
+    if rows.shape[1] <= MAX_PLAIN_DIMENSIONS and len(varied) >= 2:
+        first, second = varied[:2]
+        return _density(rows[:, first], rows[:, second]), f"Coordinates {first} and {second} (logarithmic color)."
+    if rows.shape[1] < 2:
+        return _visits(
+            np.digitize(rows[:, 0], np.unique(rows[:, 0])) - 1, len(np.unique(rows))
+        ), "Visits of each value."
+    centered = rows - rows.mean(axis=0)
+    _, _, directions = np.linalg.svd(centered[:: max(1, len(centered) // 5_000)], full_matrices=False)
+    first, second = (centered @ directions[:2].T).T
+    return _density(
+        first, second
+    ), f"First two principal components of {rows.shape[1]} coordinates (logarithmic color)."
+
+
+def action_histogram(record: trajectories.Trajectories) -> str:
+    """Draws how often each action was taken (discrete), or how each of its components is spread (continuous)."""
+    picture, axes = _axes("action", "steps")
+    if record.is_discrete:
+        counts = np.bincount(record.actions)
+        axes.bar(np.arange(len(counts)), counts, color=BLUE)
+    else:
+        for index, values in enumerate(record.actions.T):
+            axes.hist(values, bins=50, histtype="step", label=f"component {index}")
+        axes.legend(frameon=False)
+    return png(picture)
+
+
+def choose_episodes(record: trajectories.Trajectories) -> dict[str, int]:
+    """Names the episodes of lowest, middle and highest return that can be played again (their seeds are known)."""
+    known = np.flatnonzero(record.episode_seeds >= 0)
+    if not len(known):
+        return {}
+    order = known[np.argsort(record.episode_returns[known], kind="stable")]
+    return {"highest return": int(order[-1]), "middle": int(order[len(order) // 2]), "lowest": int(order[0])}
+
+
+def film(make_env: Callable[..., gymnasium.Env], episode: trajectories.Episode) -> str | None:
+    """Plays an episode again and films it.
+
+    Args:
+      make_env: makes the environment; takes `render_mode`.
+      episode: with a known seed.
+
+    Returns:
+      A GIF as data URI, or None where the environment draws nothing.
+    """
+    env = make_env()
+    draws = "rgb_array" in env.metadata.get("render_modes", ())
+    env.close()
+    if not draws:
+        return None
+    env = make_env(render_mode="rgb_array")
+    every = max(1, -(-len(episode.actions) // MAX_FRAMES))
+    frames = []
+    try:
+        env.reset(seed=int(episode.seed))
+        frames.append(_frame(env))
+        for index, action in enumerate(episode.actions):
+            env.step(action)
+            if (index + 1) % every == 0 or index + 1 == len(episode.actions):
+                frames.append(_frame(env))
+    finally:
+        env.close()
+    return gif(frames)
+
+
+def png(picture: figure.Figure) -> str:
+    """Turns a figure into a data URI."""
+    buffer = io.BytesIO()
+    picture.savefig(buffer, format="png", dpi=110)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def gif(frames: Sequence[Image.Image]) -> str:
+    """Turns frames into a looping data URI that rests on its last frame."""
+    buffer = io.BytesIO()
+    times = [max(40, min(400, 6_000 // len(frames)))] * (len(frames) - 1) + [1_200]
+    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    return f"data:image/gif;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _frame(env: gymnasium.Env) -> Image.Image:
+    image = Image.fromarray(np.asarray(env.render(), np.uint8))
+    image.thumbnail((MAX_WIDTH, MAX_WIDTH))
+    return image.quantize(64)
+
+
+def _axes(x_label: str, y_label: str) -> tuple[figure.Figure, Any]:
+    picture = figure.Figure(figsize=(5.2, 3.4), layout="constrained")
+    axes = picture.add_subplot(xlabel=x_label, ylabel=y_label)
+    axes.spines[["top", "right"]].set_visible(False)
+    return picture, axes
+
+
+def _bins(values: np.ndarray) -> np.ndarray:
+    """Bins of width 1 where few whole numbers occur, else forty."""
+    low, high = float(values.min()), float(values.max())
+    if np.all(values == np.round(values)) and high - low <= 60:
+        return np.arange(low - 0.5, high + 1.5)
+    return np.linspace(low, high if high > low else low + 1, 41)
+
+
+def _visits(indices: np.ndarray, size: int) -> str:
+    picture, axes = _axes("index", "steps")
+    axes.bar(np.arange(size), np.bincount(indices.ravel(), minlength=size), color=BLUE)
+    return png(picture)
+
+
+def _rooms(seen: np.ndarray, sizes: np.ndarray) -> str:
+    counts = np.zeros(tuple(sizes))
+    np.add.at(counts, tuple(seen.T), 1)
+    picture = figure.Figure(figsize=(2.2 * sizes[0] + 0.8, 2.6), layout="constrained")
+    panels = picture.subplots(1, int(sizes[0]), squeeze=False)[0]
+    shades = np.log10(np.maximum(counts, 0.5))
+    for room, axes in enumerate(panels):
+        image = axes.imshow(shades[room].T, vmin=shades.min(), vmax=shades.max(), cmap="viridis")
+        axes.set(title=f"room {room}: {int(counts[room].sum())}", xticks=[], yticks=[])
+    picture.colorbar(image, ax=list(panels), label="log10 visits")
+    return png(picture)
+
+
+def _density(first: np.ndarray, second: np.ndarray) -> str:
+    picture, axes = _axes("first", "second")
+    counts, x_edges, y_edges = np.histogram2d(first, second, bins=60)
+    shades = np.ma.masked_where(counts.T == 0, np.log10(np.maximum(counts.T, 1)))
+    mesh = axes.pcolormesh(x_edges, y_edges, shades, cmap="viridis")
+    picture.colorbar(mesh, ax=axes, label="log10 steps")
+    return png(picture)

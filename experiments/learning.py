@@ -1,0 +1,214 @@
+"""Where the wings meet: trains a decision model on recorded episodes, and lets it act."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import rich.console
+
+from experiments import tasks
+from jax_s4rl.data import windows
+from jax_s4rl.evaluation import rollout
+from jax_s4rl.models import decision, policy
+from jax_s4rl.modules import groups
+from jax_s4rl.training import loop, losses, optimizer, update
+
+# A feature that changes less than this in the data carries nothing: it is centered and not blown up.
+SMALLEST_STD = 1e-6
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How one model is built and trained."""
+
+    mixer: str = "s4d"
+    """Sequence mixer: attention or s4d."""
+    tokens: str = "concatenated"
+    """One token per step (concatenated) or three (interleaved)."""
+    context_length: int = 32
+    """Environment steps in a training window."""
+    start: str = "anywhere"
+    """Where windows start: anywhere in an episode, or at its beginning (whole episodes)."""
+    time_embedding: bool = True
+    """Whether tokens carry a learned embedding of the time step."""
+    width: int = 128
+    """Features of a token."""
+    num_layers: int = 3
+    """Blocks."""
+    num_heads: int = 1
+    """Heads of attention."""
+    state_size: int = 64
+    """Real state size of each feature's state space model."""
+    mlp_ratio: int = 4
+    """Hidden width of a block's feed-forward part over the width."""
+    dropout: float = 0.1
+    """Share of features dropped while training."""
+    batch_size: int = 64
+    """Windows in one update, over all devices."""
+    num_updates: int = 1000
+    """Gradient steps."""
+    updates_per_dispatch: int = 50
+    """Gradient steps in one call of the compiled program."""
+    optimization: optimizer.OptimizerConfig = dataclasses.field(default_factory=optimizer.OptimizerConfig)
+    """Rates and bounds of AdamW."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A trained model.
+
+    Attributes:
+      config: shape of the model.
+      seed: of its training.
+      params: its parameters.
+      log: losses and times of the training.
+      compile_seconds: time to compile the update, which all seeds share.
+    """
+
+    config: decision.DecisionConfig
+    seed: int
+    params: Any
+    log: loop.TrainingLog
+    compile_seconds: float
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of trained scalars."""
+        return decision.num_parameters(self.params)
+
+
+def train(
+    settings: Settings,
+    task: tasks.Task,
+    *,
+    seeds: Sequence[int],
+    console: rich.console.Console | None = None,
+) -> Iterator[Trained]:
+    """Trains one model for each seed, one after the other, with one compiled update.
+
+    Args:
+      settings: of model and training.
+      task: the episodes to learn from.
+      seeds: of parameters, windows and dropout.
+      console: where progress is shown.
+
+    Yields:
+      The trained models, in the order of the seeds.
+
+    Raises:
+      ValueError: settings that cannot be built or do not fit the devices or the episodes.
+    """
+    config = configure(settings, task)
+    loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
+    boxed = jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0))
+    transformation = optimizer.make(settings.optimization, groups.labels(boxed), settings.num_updates)
+    run_update = update.make(
+        loss_function(config),
+        functools.partial(windows.sample_windows, context_length=settings.context_length, start=settings.start),
+        transformation,
+        batch_size=settings.batch_size,
+        updates_per_dispatch=settings.updates_per_dispatch,
+    )
+    store = update.replicate(windows.make_store(task.record))
+    init = jax.jit(lambda key: groups.strip(decision.init(config, key)))
+    compiled, compile_seconds = None, 0.0
+    for seed in seeds:
+        param_key, train_key = jax.random.split(jax.random.key(seed))
+        state = update.replicate(update.init(init(param_key), transformation, train_key))
+        if compiled is None:
+            compiled, compile_seconds = loop.compile_update(run_update, state, store)
+        state, log = loop.run(
+            compiled,
+            state,
+            store,
+            num_updates=settings.num_updates,
+            updates_per_dispatch=settings.updates_per_dispatch,
+            title=f"{task.dataset}: {settings.mixer}, {settings.tokens}, seed {seed}",
+            console=console,
+        )
+        yield Trained(config, seed, update.unreplicate(state.params), log, compile_seconds)
+
+
+def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
+    """The model's shape and its scales, with statistics from the data it will be trained on."""
+    record = task.record
+    longest = int(record.episode_lengths.max())
+    if settings.start == "beginning" and longest > settings.context_length:
+        raise ValueError(
+            f"training on whole episodes asks for context_length >= {longest}, the longest episode, but it is "
+            f"{settings.context_length}; raise it, or train on windows that start anywhere"
+        )
+    observations = record.observations.reshape(record.num_steps, -1).astype(np.float64)
+    std = observations.std(axis=0)
+    returned = np.abs(record.episode_returns).max()
+    return decision.DecisionConfig(
+        observation_size=observations.shape[1],
+        num_actions=task.num_actions,
+        action_size=None if task.num_actions is not None else record.actions.shape[1],
+        mixer=settings.mixer,
+        tokens=settings.tokens,
+        context_length=settings.context_length,
+        horizon=task.max_steps if settings.time_embedding else None,
+        width=settings.width,
+        num_layers=settings.num_layers,
+        num_heads=settings.num_heads,
+        state_size=settings.state_size,
+        mlp_ratio=settings.mlp_ratio,
+        dropout=settings.dropout,
+        return_scale=float(returned) if returned > 0 else 1.0,
+        observation_mean=tuple(observations.mean(axis=0).tolist()),
+        observation_std=tuple(np.where(std > SMALLEST_STD, std, 1.0).tolist()),
+    )
+
+
+def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
+    """The loss of a batch of windows: how far predicted actions are from those taken."""
+    model = decision.DecisionModel(config)
+    action_loss = losses.for_actions(config.num_actions is not None)
+
+    def loss(params: Any, batch: windows.Windows, key: jax.Array) -> Any:
+        predictions = model.apply(
+            {"params": params},
+            batch.returns_to_go,
+            batch.observations,
+            batch.actions,
+            batch.previous_actions,
+            batch.time_steps,
+            batch.mask,
+            deterministic=config.dropout == 0,
+            rngs={"dropout": key},
+        )
+        return action_loss(predictions, batch.actions, batch.mask)
+
+    return loss
+
+
+def act(
+    trained: Trained, task: tasks.Task, targets: Sequence[float], *, greedy: Sequence[bool], seed: int
+) -> rollout.Rollout:
+    """Lets a trained model act one episode for each target.
+
+    What is still asked for never falls below the lowest return-to-go in the data.
+
+    Args:
+      trained: the model.
+      task: what it was trained on; its environment is acted in.
+      targets: return asked for at the start of each episode.
+      greedy: for each episode, whether the likeliest action is taken or one is sampled.
+      seed: of environments and samples.
+
+    Returns:
+      The episodes and times.
+    """
+    return rollout.rollout(
+        task.make_env,
+        policy.Policy(trained.config, task.max_steps),
+        trained.params,
+        np.asarray(targets),
+        greedy=np.asarray(greedy),
+        seed=seed,
+        lowest_target=task.lowest_return_to_go,
+    )

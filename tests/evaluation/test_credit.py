@@ -1,0 +1,43 @@
+"""First actions under the umbrella, and the closed form of what return conditioning can know about them."""
+
+import numpy as np
+import pytest
+
+from jax_s4rl.data import trajectories
+from jax_s4rl.evaluation import credit
+
+
+def umbrella_episode(generator, chain_length):
+    """One episode of bsuite's umbrella chain under uniformly random actions, written out from its rules."""
+    need, action = generator.integers(0, 2, 2)
+    rewards = generator.choice([-1.0, 1.0], chain_length)
+    rewards[-1] = 1.0 if need == action else -1.0
+    observations = np.zeros((chain_length, 3), np.float32)
+    observations[:, credit.NEED] = need
+    last = np.arange(chain_length) == chain_length - 1
+    actions = np.full(chain_length, action, np.int32)
+    return trajectories.Episode(observations, actions, rewards, last, ~last & False, observations[-1], 0)
+
+
+def test_a_first_action_is_right_if_it_follows_the_forecast():
+    generator = np.random.default_rng(0)
+    record = trajectories.from_episodes([umbrella_episode(generator, 4) for _ in range(50)])
+    right = credit.umbrella_first_actions(record)
+    last_rewards = record.rewards[record.episode_starts + 3]
+    np.testing.assert_array_equal(right, last_rewards > 0)
+
+
+def test_the_closed_form_agrees_with_simulated_episodes():
+    generator, chain_length, count = np.random.default_rng(1), 5, 4000
+    record = trajectories.from_episodes([umbrella_episode(generator, chain_length) for _ in range(count)])
+    right = credit.umbrella_first_actions(record)
+    for value in (-3.0, -1.0, 1.0, 3.0):
+        chosen = record.episode_returns == value
+        share, wanted = right[chosen].mean(), credit.umbrella_closed_form(value, chain_length)
+        assert abs(share - wanted) < 4 * np.sqrt(0.25 / chosen.sum())
+
+
+@pytest.mark.parametrize("chain_length", [1, 10, 100])
+def test_the_closed_form_is_certain_at_the_extremes(chain_length):
+    values = np.array([-chain_length, 0.0, chain_length])
+    assert credit.umbrella_closed_form(values, chain_length).tolist() == [0.0, 0.5, 1.0]

@@ -1,0 +1,121 @@
+"""Token order: what is woven comes apart again, and no token shows an action to its own prediction."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.modules import tokens
+
+BATCH, LENGTH, FEATURES, WIDTH = 2, 5, 3, 8
+
+
+def make(layout, *, num_actions=4, horizon=16):
+    tokenizer = tokens.Tokenizer(
+        layout=layout,
+        width=WIDTH,
+        num_actions=num_actions,
+        return_scale=10.0,
+        observation_mean=(1.0,) * FEATURES,
+        observation_std=(2.0,) * FEATURES,
+        horizon=horizon,
+    )
+    keys = jax.random.split(jax.random.key(0), 3)
+    actions = jax.random.randint(keys[2], (BATCH, LENGTH), 0, 4)
+    steps = {
+        "returns_to_go": jax.random.normal(keys[0], (BATCH, LENGTH)),
+        "observations": jax.random.normal(keys[1], (BATCH, LENGTH, FEATURES)),
+        "actions": actions,
+        "previous_actions": jnp.concatenate([jnp.full((BATCH, 1), -1), actions[:, :-1]], axis=1),
+        "time_steps": jnp.broadcast_to(jnp.arange(LENGTH), (BATCH, LENGTH)),
+    }
+    return tokenizer, tokenizer.init(jax.random.key(1), **steps), steps
+
+
+def test_split_undoes_interleave():
+    parts = tuple(jax.random.normal(key, (2, 5, 3)) for key in jax.random.split(jax.random.key(0), 3))
+    for got, wanted in zip(tokens.split(tokens.interleave(*parts)), parts, strict=True):
+        assert jnp.array_equal(got, wanted)
+
+
+def test_interleaved_order_within_a_step():
+    parts = [jnp.full((1, 2, 1), value) for value in (1.0, 2.0, 3.0)]
+    assert tokens.interleave(*parts)[0, :, 0].tolist() == [1, 2, 3, 1, 2, 3]
+    flags = make(tokens.INTERLEAVED)[0]
+    assert flags.predictive(tokens.interleave(*parts))[0, :, 0].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+def test_the_step_gives_the_tokens_of_the_whole_sequence(layout):
+    tokenizer, params, steps = make(layout)
+    whole = tokenizer.apply(params, **steps)
+    arrived = [
+        tokenizer.apply(
+            params,
+            steps["returns_to_go"][:, t],
+            steps["observations"][:, t],
+            steps["previous_actions"][:, t],
+            steps["time_steps"][:, t],
+            method="step",
+        )
+        for t in range(LENGTH)
+    ]
+    # Interleaved, the first token of all is of an action that was never taken, and the last action has not arrived.
+    late = len(arrived[0]) == 3
+    fed = jnp.stack([token for step in arrived for token in step], axis=1)[:, late:]
+    np.testing.assert_allclose(fed, whole[:, : fed.shape[1]], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+def test_an_action_is_not_visible_to_its_own_prediction(layout):
+    tokenizer, params, steps = make(layout)
+
+    def visible(actions, step):
+        # All tokens up to the one that predicts the action of `step`.
+        whole = tokenizer.apply(params, **(steps | actions))
+        return whole[:, : step + 1] if layout == tokens.CONCATENATED else whole[:, : 3 * step + 2]
+
+    changed = {"actions": steps["actions"].at[:, 2].set((steps["actions"][:, 2] + 1) % 4)}
+    changed["previous_actions"] = steps["previous_actions"].at[:, 3].set(changed["actions"][:, 2])
+    assert jnp.array_equal(visible(changed, 2), visible({}, 2))
+    assert not jnp.array_equal(visible(changed, 3), visible({}, 3))
+
+
+def test_the_time_embedding_follows_the_episodes_own_clock():
+    tokenizer, params, steps = make(tokens.CONCATENATED)
+    table = params["params"]["embed_time"]["embedding"]
+    early = tokenizer.apply(params, **steps)
+    late = tokenizer.apply(params, **(steps | {"time_steps": steps["time_steps"] + 7}))
+    shift = table[7 : 7 + LENGTH] - table[:LENGTH]
+    np.testing.assert_allclose(late - early, jnp.broadcast_to(shift, late.shape), rtol=1e-4, atol=1e-5)
+
+
+def test_tokens_without_time_do_not_change_with_the_clock():
+    tokenizer, params, steps = make(tokens.INTERLEAVED, horizon=None)
+    assert "embed_time" not in params["params"]
+    later = steps | {"time_steps": steps["time_steps"] + 1000}
+    assert jnp.array_equal(tokenizer.apply(params, **steps), tokenizer.apply(params, **later))
+
+
+@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+def test_flags_of_steps_become_flags_of_tokens(layout):
+    tokenizer, _, _ = make(layout)
+    flags = jnp.array([[True, False]])
+    if layout == tokens.CONCATENATED:
+        assert tokenizer.spread(flags, first_only=True).tolist() == [[True, False]]
+    else:
+        assert tokenizer.spread(flags, first_only=True).tolist() == [[True, False, False, False, False, False]]
+        assert tokenizer.spread(flags, first_only=False).tolist() == [[True] * 3 + [False] * 3]
+
+
+def test_continuous_actions_are_embedded():
+    tokenizer, _, steps = make(tokens.INTERLEAVED, num_actions=4)
+    continuous = tokenizer.clone(num_actions=None)
+    steps = steps | {name: jnp.ones((BATCH, LENGTH, 2)) for name in ("actions", "previous_actions")}
+    params = continuous.init(jax.random.key(0), **steps)
+    assert params["params"]["embed_action"]["kernel"].shape == (2, WIDTH)
+
+
+def test_an_unknown_layout_is_refused():
+    with pytest.raises(ValueError, match="tokens are 'woven'; choose one of interleaved, concatenated"):
+        make("woven")
