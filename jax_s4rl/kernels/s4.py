@@ -295,8 +295,8 @@ def _host_steps(parameters: Parameters, rate: Any) -> dplr.Steps:
 def _on_host(parameters: Parameters, discretization: str, rate: Any) -> dplr.Steps | dplr.Dense:
     if discretization == "bilinear":
         return _host_steps(parameters, rate)
-    host = jax.tree.map(lambda x: np.asarray(x, np.float64), (*parameters[:3], parameters.step))
-    return dplr.zoh(*host[:3], host[3] * np.asarray(rate, np.float64), np)
+    Lambda, P, B, _, _, sample = jax.tree.map(lambda x: np.asarray(x, np.float64), parameters)
+    return dplr.zoh(Lambda, P, B, sample * np.asarray(rate, np.float64), xp=np)
 
 
 def _full(parameters: Parameters, dtype: Any) -> Parameters:

@@ -5,11 +5,13 @@ pair instead of L, and the sum over pairs is a matrix product; memory is O(sqrt(
 same two levels, transposed, sum a row of inputs into the state at its end.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jax_s4rl.kernels import checks, chunks, pairs
+from jax_s4rl.kernels import checks, chunks, pairs, trigonometry
 from jax_s4rl.kernels.discretization import Discrete
 
 METHODS = ("auto", "block", "direct")
@@ -31,7 +33,8 @@ def powers(discrete: Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
     """
     log_modulus, angle = discrete.log_modulus[..., None, :], discrete.angle[..., None, :]
     m = exponents.astype(log_modulus.dtype).reshape((1,) * (log_modulus.ndim - 2) + (-1, 1))
-    return pairs.exp(pairs.Pair(m * log_modulus, m * angle))
+    size, (cosine, sine) = jnp.exp(m * log_modulus), trigonometry.cis(m * angle)
+    return pairs.Pair(size * cosine, size * sine)
 
 
 def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "auto") -> Float[Array, "*batch H L"]:
@@ -60,14 +63,49 @@ def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "a
     v = pairs.as_pair(v)
     checks.length(L)
     checks.choice("method", method, METHODS)
-    checks.shape("v (its last two axes)", jnp.zeros(v.shape[-2:]), discrete.angle.shape)
+    if v.shape[-2:] != discrete.angle.shape:
+        raise ValueError(
+            f"v has shape {v.shape}, expected (*batch, H, Nh) with the (H, Nh) = {discrete.angle.shape} of A_bar"
+        )
     if method == "direct" or (method == "auto" and L <= DIRECT_MAX_LENGTH):
         return 2 * pairs.real_einsum("...hn,hln->...hl", v, powers(discrete, jnp.arange(L)))
+    return _block(L, discrete.log_modulus, discrete.angle, v)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _block(L: int, log_modulus: Array, angle: Array, v: pairs.Pair) -> Float[Array, "*batch H L"]:
+    fine, coarse, _ = _levels(L, log_modulus, angle)
+    return _product(L, _weighted(v, coarse), fine)
+
+
+@_block.defjvp
+def _block_jvp(L, primals, tangents):
+    """`dK_l = 2 Re sum (dv + l v dz) A_bar^l`, z = log_modulus + i angle; its transpose needs no further exponential."""
+    log_modulus, angle, v = primals
+    dz, dv = pairs.Pair(tangents[0][..., None, :], tangents[1][..., None, :]), tangents[2]
+    fine, coarse, inner = _levels(L, log_modulus, angle)
+    weighted = _weighted(v, coarse)
+    dtype = log_modulus.dtype
+    start = (inner * jnp.arange(coarse.shape[-2])).astype(dtype).reshape((1,) * (weighted.ndim - 2) + (-1, 1))
+    moved = pairs.multiply(pairs.with_ndim(dz, weighted.ndim), weighted)
+    outer = pairs.add(_weighted(dv, coarse), pairs.scale(moved, start))
+    sloped = pairs.scale(fine, jnp.arange(inner).astype(dtype)[None, :, None])
+    return _product(L, weighted, fine), _product(L, outer, fine) + _product(L, moved, sloped)
+
+
+def _levels(L: int, log_modulus: Array, angle: Array) -> tuple[pairs.Pair, pairs.Pair, int]:
+    """Powers below the inner length M [H, M, Nh], the powers q M that reach L [H, Q, Nh], and M."""
     inner = chunks.power_of_two(L, lambda T: T * T)
-    fine = powers(discrete, jnp.arange(inner))
-    coarse = powers(discrete, inner * jnp.arange(-(-L // inner)))
-    weighted = pairs.multiply(pairs.Pair(v.re[..., None, :], v.im[..., None, :]), pairs.with_ndim(coarse, v.ndim + 1))
-    blocks = 2 * jnp.einsum("...hqn,hbn->...hqb", _signed_parts(weighted), pairs.stack_parts(fine), precision=EXACT)
+    discrete = Discrete(log_modulus, angle, pairs.Pair(angle, angle))
+    return powers(discrete, jnp.arange(inner)), powers(discrete, inner * jnp.arange(-(-L // inner))), inner
+
+
+def _weighted(v: pairs.Pair, coarse: pairs.Pair) -> pairs.Pair:
+    return pairs.multiply(pairs.Pair(v.re[..., None, :], v.im[..., None, :]), pairs.with_ndim(coarse, v.ndim + 1))
+
+
+def _product(L: int, outer: pairs.Pair, fine: pairs.Pair) -> Float[Array, "*batch H L"]:
+    blocks = 2 * pairs.real_einsum("...hqn,hbn->...hqb", outer, fine)
     return blocks.reshape(*blocks.shape[:-2], -1)[..., :L]
 
 
@@ -92,9 +130,10 @@ def final_state(discrete: Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair
     outer = -(-L // inner)
     # Zeros in front: they add nothing to the state, and the last step stays the last.
     u = jnp.pad(u, [(0, 0)] * (u.ndim - 2) + [(outer * inner - L, 0), (0, 0)]).reshape(*u.shape[:-2], outer, inner, H)
-    fine = pairs.stack_parts(powers(discrete, jnp.arange(inner - 1, -1, -1)))
+    fine = powers(discrete, jnp.arange(inner - 1, -1, -1))
     coarse = powers(discrete, inner * jnp.arange(outer - 1, -1, -1))
-    blocks = pairs.split_parts(jnp.einsum("...qbh,hbs->...hqs", u, fine, precision=EXACT))
+    re, im = (jnp.einsum("...qbh,hbn->...hqn", u, x, precision=EXACT) for x in fine)
+    blocks = pairs.Pair(re, im)
     total = pairs.multiply(blocks, pairs.with_ndim(coarse, blocks.ndim))
     return pairs.Pair(total.re.sum(-2), total.im.sum(-2))
 
@@ -123,7 +162,3 @@ def advance(discrete: Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
     state = pairs.as_pair(state)
     power = pairs.exp(pairs.Pair(L * discrete.log_modulus, L * discrete.angle))
     return pairs.multiply(pairs.with_ndim(power, state.ndim), state)
-
-
-def _signed_parts(x: pairs.Pair) -> Float[Array, "..."]:
-    return jnp.concatenate([x.re, -x.im], axis=-1)
