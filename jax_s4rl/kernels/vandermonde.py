@@ -80,7 +80,7 @@ def _block(L: int, log_modulus: Array, angle: Array, v: pairs.Pair) -> Float[Arr
 
 @_block.defjvp
 def _block_jvp(L, primals, tangents):
-    """`dK_l = 2 Re sum (dv + l v dz) A_bar^l`, z = log_modulus + i angle; its transpose needs no further exponential."""
+    """`dK_l = 2 Re sum (dv + l v dz) A_bar^l`, z = log_modulus + i angle; its transpose needs no exponential."""
     log_modulus, angle, v = primals
     dz, dv = pairs.Pair(tangents[0][..., None, :], tangents[1][..., None, :]), tangents[2]
     fine, coarse, inner = _levels(L, log_modulus, angle)

@@ -1,0 +1,78 @@
+"""S4D and S4 step by step in complex128, each system written out in full with both halves of every pair.
+
+One feature, one row and one step at a time: nothing is shared with the kernels but the definition.
+"""
+
+import numpy as np
+
+from jax_s4rl.kernels.oracle import discretization
+
+
+def matrix(Lambda: np.ndarray, P: np.ndarray | None = None) -> np.ndarray:
+    """`diag(Lambda) - P P*` of one feature over both halves: Lambda [Nh], P [rank, Nh] -> [2 Nh, 2 Nh]."""
+    A = np.diag(np.concatenate([Lambda, Lambda.conj()]))
+    if P is None:
+        return A
+    both = np.concatenate([P, P.conj()], axis=1)
+    return A - both.T @ both.conj()
+
+
+def discrete(
+    Lambda: np.ndarray, P: np.ndarray | None, B: np.ndarray, step: float, method: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Dense transition and input of one feature, [2 Nh, 2 Nh] and [2 Nh]."""
+    return discretization.dense(matrix(Lambda, P), np.concatenate([B, B.conj()]), step, method)
+
+
+def kernel(
+    Lambda: np.ndarray, P: np.ndarray | None, B: np.ndarray, C: np.ndarray, step: np.ndarray, L: int, method: str
+) -> np.ndarray:
+    """Impulse responses [H, L]; `Lambda`, `B`, `C` are [H, Nh], `P` [H, rank, Nh] or None, `step` [H]."""
+    found = np.zeros((len(step), L))
+    for h, spacing in enumerate(step):
+        A_bar, x = discrete(Lambda[h], None if P is None else P[h], B[h], spacing, method)
+        C_full = np.concatenate([C[h], C[h].conj()])
+        for k in range(L):
+            found[h, k] = np.real(C_full @ x)
+            x = A_bar @ x
+    return found
+
+
+def run(
+    system: tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    u: np.ndarray,
+    state: np.ndarray | None = None,
+    resets: np.ndarray | None = None,
+    method: str = "zoh",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs and final half state [rows, H, Nh] of `(Lambda, P, B, C, D, step)` over rows u [rows, L, H]."""
+    Lambda, P, B, C, D, step = system
+    Nh = Lambda.shape[-1]
+    y, final = np.zeros(u.shape), np.zeros((len(u), u.shape[2], Nh), complex)
+    for h, spacing in enumerate(step):
+        A_bar, B_bar = discrete(Lambda[h], None if P is None else P[h], B[h], spacing, method)
+        C_full = np.concatenate([C[h], C[h].conj()])
+        for row in range(len(u)):
+            x = np.zeros(2 * Nh, complex)
+            if state is not None:
+                x = np.concatenate([state[row, h], state[row, h].conj()])
+            for k in range(u.shape[1]):
+                if resets is not None and resets[row, k]:
+                    x = np.zeros(2 * Nh, complex)
+                x = A_bar @ x + B_bar * u[row, k, h]
+                y[row, k, h] = np.real(C_full @ x) + D[h] * u[row, k, h]
+            final[row, h] = x[:Nh]
+    return y, final
+
+
+def truncated(
+    system: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], L: int, wrap: float
+) -> np.ndarray:
+    """`C (I - wrap A_bar^L)` of `(Lambda, P, B, C, step)` under the bilinear rule, [H, Nh]."""
+    Lambda, P, B, C, step = system
+    found = np.zeros(C.shape, complex)
+    for h, spacing in enumerate(step):
+        A_bar, _ = discrete(Lambda[h], P[h], B[h], spacing, "bilinear")
+        row = np.concatenate([C[h], C[h].conj()])
+        found[h] = (row - wrap * row @ np.linalg.matrix_power(A_bar, L))[: C.shape[1]]
+    return found
