@@ -1,0 +1,163 @@
+"""Tables and figure of `benchmarks/README.md`, written from the result lines of `benchmarks.kernels`."""
+
+from pathlib import Path
+from typing import Any
+
+from experiments import results
+
+README = results.ROOT / "benchmarks" / "README.md"
+FIGURE = results.ROOT / "benchmarks" / "results" / "kernels.png"
+BEGIN, END = "<!-- kernels: begin, written by benchmarks/kernels.py -->", "<!-- kernels: end -->"
+DIRECTIONS = ("forward", "forward+backward")
+SCANS = ("sequential", "associative", "chunked", "plain")
+
+Row = dict[str, Any]
+Found = dict[tuple, Row]
+
+
+def line(row: Row) -> str:
+    """One line of progress."""
+    metrics, seconds = row["metrics"], row["seconds"]
+    name = f"{row['method']:26} {metrics['direction']:17} H={metrics['features']:<4} L={row['context_length']:<6}"
+    if metrics["skipped"]:
+        return f"{name} skipped: {metrics['skipped']}"
+    error = "" if metrics["error"] is None else f"error {metrics['error']:.1e}"
+    return f"{name} compile {seconds['compile']:6.2f} s, median {1e3 * seconds['median']:9.3f} ms  {error}"
+
+
+def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None:
+    """Put the report between its marks in the README, which is made if it is not there."""
+    text = readme.read_text() if readme.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
+    if BEGIN not in text or END not in text:
+        text += f"\n{BEGIN}\n{END}\n"
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    parts = ["## Kernels", _preface()]
+    for machine in dict.fromkeys(row["machine"] for row in rows):
+        found = newest(row for row in rows if row["machine"] == machine)
+        parts += [f"### {machine}", ratios(found), *(table(found, H) for H in _features(found))]
+        if not figure.exists() or machine == rows[-1]["machine"]:
+            draw(found, figure)
+    parts.insert(2, f"![Forward and backward times]({figure.parent.name}/{figure.name})")
+    readme.write_text(before + BEGIN + "\n" + "\n\n".join(parts) + "\n" + END + after)
+
+
+def newest(rows) -> Found:
+    """The last line of each function, direction and size."""
+    return {
+        (row["method"], row["metrics"]["direction"], row["metrics"]["features"], row["context_length"]): row
+        for row in rows
+    }
+
+
+def _features(found: Found) -> list[int]:
+    return sorted({key[2] for key in found})
+
+
+def _preface() -> str:
+    return (
+        "Medians of ten or more runs in milliseconds, compile time apart, float32, N = 64. In brackets the largest "
+        "error against the plain form in float64, relative to the largest entry, of outputs or gradients. A minus: "
+        "not run, for its memory or time is above the limits of the script; `results/kernels.jsonl` says which."
+    )
+
+
+def table(found: Found, H: int) -> str:
+    """All times of one number of features."""
+    lengths = sorted({key[3] for key in found if key[2] == H})
+    head = f"| H = {H} | direction | " + " | ".join(f"L = {length:,}" for length in lengths) + " |"
+    lines = [head, "| --- | --- |" + " ---: |" * len(lengths)]
+    for method in dict.fromkeys(key[0] for key in found if key[2] == H):
+        for direction in DIRECTIONS:
+            cells = [_cell(found.get((method, direction, H, length))) for length in lengths]
+            lines.append(f"| {method} | {direction} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(row: Row | None) -> str:
+    if row is None or "median" not in row["seconds"]:
+        return "-"
+    error = row["metrics"]["error"]
+    note = "" if error is None else f" ({error:.0e})"
+    return f"{1e3 * row['seconds']['median']:.3g}{note}"
+
+
+def ratios(found: Found) -> str:
+    """What was asked of the kernels, and what was measured."""
+    lines = ["| ratio | asked | measured |", "| --- | --- | --- |"]
+    for subject, faster, smaller in (("diagonal", ("15", "15"), "1/6"), ("low_rank", ("8", "10"), "1/8")):
+        for direction, asked in zip(DIRECTIONS, faster, strict=True):
+            value = _ratio(found, (f"{subject}/plain", f"{subject}/ours"), direction, (256, 1024), _minimum)
+            lines.append(
+                _asked(f"{subject} kernel, {direction}, plain over ours, H = 256, L = 1,024", f">= {asked}", value)
+            )
+        value = _ratio(found, (f"{subject}/ours", f"{subject}/plain"), DIRECTIONS[1], (256, 1024), _memory)
+        lines.append(
+            _asked(f"{subject} kernel, temporary memory of the backward pass, ours over plain", smaller, value)
+        )
+    for direction in DIRECTIONS:
+        names = ("convolution/fft", "convolution/transforms")
+        worst = [_ratio(found, names, direction, size, _minimum) for size in _sizes(found, names[0])]
+        lines.append(_asked(f"FFT convolution over its bare transforms, {direction}, each H and L", "<= 1.3", *worst))
+        worst = [_over_fastest(found, direction, size) for size in _sizes(found, "recurrence/chunked")]
+        lines.append(_asked(f"chunked scan over the fastest scan, {direction}, each H and L", "<= 1.2", *worst))
+    for direction in DIRECTIONS:
+        names = ("recurrence/associative", "recurrence/chunked")
+        values = [_ratio(found, names, direction, (H, 4096), _compile) for H in _features(found)]
+        lines.append(_asked(f"compile time, associative over chunked, {direction}, L = 4,096, each H", ">= 4", *values))
+    return "\n".join(lines)
+
+
+def _asked(name: str, asked: str, *values: float | None) -> str:
+    return f"| {name} | {asked} | {', '.join('-' if value is None else f'{value:.3g}' for value in values)} |"
+
+
+def _minimum(row: Row) -> float | None:
+    return row["seconds"].get("minimum")
+
+
+def _memory(row: Row) -> float | None:
+    return row["metrics"]["temporary_mib"]
+
+
+def _compile(row: Row) -> float | None:
+    return row["seconds"].get("compile")
+
+
+def _ratio(found: Found, names: tuple[str, str], direction: str, size: tuple[int, int], value) -> float | None:
+    over, under = (found.get((name, direction, *size)) for name in names)
+    top, bottom = (None if row is None else value(row) for row in (over, under))
+    return top / bottom if top and bottom else None
+
+
+def _sizes(found: Found, method: str) -> list[tuple[int, int]]:
+    return sorted({key[2:] for key in found if key[0] == method})
+
+
+def _over_fastest(found: Found, direction: str, size: tuple[int, int]) -> float | None:
+    rows = {name: found.get((f"recurrence/{name}", direction, *size)) for name in SCANS}
+    times = {name: time for name, row in rows.items() if row and (time := _minimum(row))}
+    return times["chunked"] / min(times.values()) if "chunked" in times else None
+
+
+def draw(found: Found, path: Path) -> None:
+    """Forward and backward times over length, one panel a subject; nothing where matplotlib is not installed."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        return
+    subjects = list(dict.fromkeys(key[0].split("/")[0] for key in found))
+    figure, axes = plt.subplots(1, len(subjects), figsize=(3.2 * len(subjects), 3.2), squeeze=False)
+    widest = _features(found)[-1]
+    for axis, subject in zip(axes[0], subjects, strict=True):
+        for method in dict.fromkeys(key[0] for key in found if key[0].split("/")[0] == subject):
+            rows = sorted((key[3], row) for key, row in found.items() if key[:3] == (method, DIRECTIONS[1], widest))
+            points = [(length, 1e3 * row["seconds"]["median"]) for length, row in rows if "median" in row["seconds"]]
+            if points:
+                axis.loglog(*zip(*points, strict=True), "o-", markersize=3, linewidth=1, label=method.split("/")[1])
+        axis.set(title=f"{subject}, H = {widest}", xlabel="length")
+        axis.legend(fontsize=7, frameon=False)
+    axes[0][0].set_ylabel("forward+backward, ms")
+    figure.tight_layout()
+    figure.savefig(path, dpi=80)
+    plt.close(figure)

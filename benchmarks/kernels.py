@@ -1,0 +1,143 @@
+"""Speed, memory and accuracy of the kernels beside the plain published forms, forward and forward with backward.
+
+    python -m benchmarks.kernels            # everything; --quick for a minute's worth
+    python -m benchmarks.kernels --subjects diagonal low_rank --features 256
+
+Appends a line per measurement to `benchmarks/results/kernels.jsonl`, then writes the tables of `benchmarks/README.md`
+and their figure from the newest lines of every machine. Needs only jax, numpy, jaxtyping, tyro and matplotlib.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.experimental
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import cases, kernel_report, timing
+from experiments import results
+
+RESULTS = results.ROOT / "benchmarks" / "results" / "kernels.jsonl"
+
+# JAX 0.6 has it among its experiments.
+enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What to measure and where to write."""
+
+    subjects: tuple[str, ...] = tuple(cases.SUBJECTS)
+    """Any of diagonal, low_rank, convolution, recurrence, attention."""
+    features: tuple[int, ...] = (64, 256)
+    """Numbers of features H."""
+    lengths: tuple[int, ...] = (64, 256, 1024, 4096, 16384)
+    """Lengths L."""
+    repeats: int = 10
+    """Timed runs of each function, after one to warm up."""
+    memory_limit: float = 1024.0
+    """MiB of temporaries above which a function is not run; its line says so."""
+    time_limit: float = 3.0
+    """Seconds of one run above which it is not repeated; its line says so."""
+    quick: bool = False
+    """Only 64 features and lengths 64 and 256."""
+    report_only: bool = False
+    """Measure nothing, write the tables again."""
+    out: Path = RESULTS
+    """Result lines are appended here."""
+
+
+def main(config: Config) -> None:
+    """Measure all that is asked for, then write the report."""
+    if config.quick:
+        config = dataclasses.replace(config, features=(64,), lengths=(64, 256))
+    if not config.report_only:
+        measure_all(config)
+    if config.out == RESULTS:
+        kernel_report.write(list(results.read_rows(config.out)))
+
+
+def measure_all(config: Config) -> None:
+    """Append one line per function, size and direction."""
+    unknown = set(config.subjects) - cases.SUBJECTS.keys()
+    if unknown:
+        raise SystemExit(f"unknown subjects {sorted(unknown)}; choose from {', '.join(cases.SUBJECTS)}")
+    limits = timing.Limits(config.repeats, config.memory_limit, config.time_limit)
+    for subject in config.subjects:
+        for H in config.features:
+            for length in config.lengths:
+                for case in cases.SUBJECTS[subject](H, length):
+                    for backward in (False, True):
+                        row = measure(case, backward, limits, {"features": H, "length": length})
+                        results.append_row(config.out, row)
+                        print(kernel_report.line(row), flush=True)
+
+
+def measure(case: cases.Case, backward: bool, limits: timing.Limits, sizes: dict[str, int]) -> dict[str, Any]:
+    """Measure one case in one direction; a result line."""
+    function, arguments = case.function, case.arguments
+    if backward:
+        function, arguments = case.with_gradient or with_gradient(function), (weights(case), *arguments)
+    measured = timing.measure(function, arguments, limits)
+    metrics = {
+        "direction": "forward+backward" if backward else "forward",
+        "features": sizes["features"],
+        "state_size": cases.N if case.method.split("/")[0] in ("diagonal", "low_rank") else None,
+        "batch": case.batch,
+        "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
+        "temporary_mib": measured.temporary_mib,
+        "error": error(case, measured.result, backward),
+        "skipped": measured.skipped,
+    }
+    return results.make_row(
+        experiment="benchmarks/kernels",
+        method=case.method,
+        context_length=sizes["length"],
+        seed=0,
+        metrics=metrics,
+        seconds=measured.seconds,
+    )
+
+
+def error(case: cases.Case, result: Any, backward: bool) -> float | None:
+    """Largest deviation from the plain form in float64, relative to the largest entry, of the few features compared."""
+    if result is None or case.exact is None:
+        return None
+    with enable_x64(True):
+        arguments = _wide(case.few(case.arguments))
+        if backward:
+            wanted = jax.jit(with_gradient(case.exact))(_wide(case.few_output(weights(case))), *arguments)
+        else:
+            wanted = jax.jit(case.exact)(*arguments)
+    got = case.few(result) if backward else case.few_output(result)
+    return max(_deviation(*both) for both in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True))
+
+
+def weights(case: cases.Case) -> Any:
+    """A random cotangent in the shape and dtype of the output."""
+    rng = np.random.default_rng(1)
+    shapes = jax.eval_shape(case.function, *case.arguments)
+    return jax.tree.map(lambda x: jnp.asarray(rng.normal(size=x.shape), x.dtype), shapes)
+
+
+def with_gradient(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradients of all arguments, from the output's cotangent and them."""
+    return lambda cotangent, *arguments: jax.vjp(function, *arguments)[1](cotangent)
+
+
+def _wide(tree: Any) -> Any:
+    return jax.tree.map(lambda x: jnp.asarray(np.asarray(x, np.float64)), tree)
+
+
+def _deviation(got: Any, wanted: Any) -> float:
+    got, wanted = np.asarray(got, np.float64), np.asarray(wanted, np.float64)
+    return float(np.abs(got - wanted).max() / max(np.abs(wanted).max(), 1e-300))
+
+
+if __name__ == "__main__":
+    import tyro
+
+    main(tyro.cli(Config, description=__doc__))

@@ -1,0 +1,58 @@
+"""The report says what the lines say, between its marks and nowhere else."""
+
+import pytest
+
+from benchmarks import kernel_report
+
+
+def row(method, direction="forward", H=256, L=1024, median=0.002, **metrics):
+    return {
+        "method": method,
+        "context_length": L,
+        "machine": "a machine",
+        "metrics": {
+            "direction": direction,
+            "features": H,
+            "error": 2e-6,
+            "temporary_mib": 3.0,
+            "skipped": None,
+            **metrics,
+        },
+        "seconds": {"compile": 1.0, "minimum": median / 2, "median": median},
+    }
+
+
+def test_times_errors_and_ratios_come_from_the_newest_lines():
+    rows = [row("diagonal/ours", median=9.0), row("diagonal/ours"), row("diagonal/plain", median=0.05)]
+    found = kernel_report.newest(rows)
+    assert "| diagonal/ours | forward | 2 (2e-06) |" in kernel_report.table(found, 256)
+    assert "| >= 15 | 25 |" in kernel_report.ratios(found)
+
+
+def test_the_chunked_scan_is_held_against_the_fastest():
+    rows = [row("recurrence/chunked", median=3.0), row("recurrence/sequential", median=2.0)]
+    assert "| <= 1.2 | 1.5 |" in kernel_report.ratios(kernel_report.newest(rows))
+
+
+def test_what_was_not_run_says_so():
+    skipped = row("diagonal/plain", skipped="needs 2048 MiB of temporaries, limit 1024")
+    skipped["seconds"] = {"compile": 1.0}
+    assert "skipped: needs 2048 MiB" in kernel_report.line(skipped)
+    assert "| - |" in kernel_report.table(kernel_report.newest([skipped]), 256)
+    assert "median     2.000 ms" in kernel_report.line(row("diagonal/ours"))
+
+
+@pytest.mark.parametrize("start", ["", "# Benchmarks\n\nOther words.\n"])
+def test_the_report_keeps_what_others_wrote(tmp_path, start):
+    readme, figure = tmp_path / "README.md", tmp_path / "results" / "kernels.png"
+    figure.parent.mkdir()
+    if start:
+        readme.write_text(start)
+    rows = [row("diagonal/ours", direction) for direction in kernel_report.DIRECTIONS]
+    for _ in range(2):
+        kernel_report.write(rows, readme, figure)
+    text = readme.read_text()
+    assert text.startswith(start or "# Benchmarks")
+    assert text.count("## Kernels") == text.count("### a machine") == 1
+    assert "](results/kernels.png)" in text
+    assert figure.stat().st_size > 1000
