@@ -40,8 +40,8 @@ def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
     """The system of a measure.
 
     Args:
-        measure: `"legs"` (scaled Legendre: all of the past, uniformly), `"legt"` (Legendre on a window of two time units)
-            or `"fout"` (Fourier on such a window).
+        measure: `"legs"` (scaled Legendre: all of the past, uniformly), `"legt"` (Legendre on a window of two time
+            units) or `"fout"` (Fourier on such a window).
         N: State size, at least 1 (even for `"fout"`).
 
     Returns:
