@@ -65,7 +65,7 @@ def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> t
     Returns:
       The picture, and a sentence that says what its axes are.
     """
-    seen = record.observations
+    seen = np.concatenate([record.observations, record.final_observations])
     if isinstance(space, gymnasium.spaces.Discrete):
         return _visits(seen.astype(int), int(space.n)), "Visits of each index."
     if isinstance(space, gymnasium.spaces.MultiDiscrete) and len(space.nvec) == 3:
@@ -75,17 +75,17 @@ def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> t
     varied = [index for index in range(rows.shape[1]) if len(np.unique(rows[:, index])) > 2]
     if rows.shape[1] <= MAX_PLAIN_DIMENSIONS and len(varied) >= 2:
         first, second = varied[:2]
-        return _density(rows[:, first], rows[:, second]), f"Coordinates {first} and {second} (logarithmic color)."
+        names = f"coordinate {first}", f"coordinate {second}"
+        return _density(rows[:, first], rows[:, second], names), f"Coordinates {first} and {second} (log. color)."
     if rows.shape[1] < 2:
-        return _visits(
-            np.digitize(rows[:, 0], np.unique(rows[:, 0])) - 1, len(np.unique(rows))
-        ), "Visits of each value."
+        values, places = np.unique(rows[:, 0], return_inverse=True)
+        return _visits(places, len(values)), "Visits of each value, in rising order."
     centered = rows - rows.mean(axis=0)
     _, _, directions = np.linalg.svd(centered[:: max(1, len(centered) // 5_000)], full_matrices=False)
     first, second = (centered @ directions[:2].T).T
-    return _density(
-        first, second
-    ), f"First two principal components of {rows.shape[1]} coordinates (logarithmic color)."
+    names = "first component", "second component"
+    meaning = f"First two principal components of {rows.shape[1]} coordinates (log. color)."
+    return _density(first, second, names), meaning
 
 
 def action_histogram(record: trajectories.Trajectories) -> str:
@@ -94,6 +94,7 @@ def action_histogram(record: trajectories.Trajectories) -> str:
     if record.is_discrete:
         counts = np.bincount(record.actions)
         axes.bar(np.arange(len(counts)), counts, color=BLUE)
+        axes.set_xticks(np.arange(len(counts)))
     else:
         for index, values in enumerate(record.actions.T):
             axes.hist(values, bins=50, histtype="step", label=f"component {index}")
@@ -188,15 +189,15 @@ def _rooms(seen: np.ndarray, sizes: np.ndarray) -> str:
     picture = figure.Figure(figsize=(2.2 * sizes[0] + 0.8, 2.6), layout="constrained")
     panels = picture.subplots(1, int(sizes[0]), squeeze=False)[0]
     shades = np.log10(np.maximum(counts, 0.5))
+    images = [axes.imshow(shades[room].T, vmin=shades.min(), vmax=shades.max()) for room, axes in enumerate(panels)]
     for room, axes in enumerate(panels):
-        image = axes.imshow(shades[room].T, vmin=shades.min(), vmax=shades.max(), cmap="viridis")
         axes.set(title=f"room {room}: {int(counts[room].sum())}", xticks=[], yticks=[])
-    picture.colorbar(image, ax=list(panels), label="log10 visits")
+    picture.colorbar(images[0], ax=list(panels), label="log10 visits")
     return png(picture)
 
 
-def _density(first: np.ndarray, second: np.ndarray) -> str:
-    picture, axes = _axes("first", "second")
+def _density(first: np.ndarray, second: np.ndarray, names: tuple[str, str]) -> str:
+    picture, axes = _axes(*names)
     counts, x_edges, y_edges = np.histogram2d(first, second, bins=60)
     shades = np.ma.masked_where(counts.T == 0, np.log10(np.maximum(counts.T, 1)))
     mesh = axes.pcolormesh(x_edges, y_edges, shades, cmap="viridis")

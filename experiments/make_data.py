@@ -34,16 +34,15 @@ def main(config: Config) -> None:
         return
     for name in config.names:
         recipes.find(name)
-    rows = table.Table("data set", "seed", "episodes", "steps", "return", "best", "content hash")
+    rows = table.Table("data set", "seed", "episodes", "steps", "return", "best", "hash", box=None)
     for name in config.names:
         for seed in config.seeds:
             record, metadata = recipes.load(name, seed, config.folder)
             rows.add_row(*describe(name, seed, record, metadata))
     out.print(rows)
     files = [recipes.path_of(name, seed, config.folder) for name in config.names for seed in config.seeds]
-    out.print(
-        f"kept in {files[0].parent}, each with its side file ({storage.side_file(files[0]).name})", highlight=False
-    )
+    for file in files:
+        out.print(f"{file} (and {storage.side_file(file).name})", highlight=False, soft_wrap=True)
 
 
 def describe(name: str, seed: int, record: trajectories.Trajectories, metadata: dict[str, Any]) -> tuple[str, ...]:
@@ -51,7 +50,7 @@ def describe(name: str, seed: int, record: trajectories.Trajectories, metadata: 
     returns = record.episode_returns
     spread = f"{returns.mean():.2f} ± {returns.std():.2f}"
     best = f"{np.max(returns):.2f}"
-    return name, str(seed), str(record.num_episodes), str(record.num_steps), spread, best, metadata["content_hash"][:12]
+    return name, str(seed), str(record.num_episodes), str(record.num_steps), spread, best, metadata["content_hash"][:8]
 
 
 if __name__ == "__main__":

@@ -12,9 +12,6 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jax_s4rl.collection import ppo_network
 
-# Below this spread the advantages of a minibatch are noise and stay as small as they are.
-MIN_SPREAD = 1e-8
-
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -42,6 +39,8 @@ class Config:
     """Reward for undecided policies."""
     value_weight: float = 0.5
     """Weight of the critic's squared error."""
+    min_spread: float = 1e-8
+    """Added to the deviation that advantages are divided by: smaller ones are noise, and stay small."""
     max_gradient_norm: float = 0.5
     """Global norm that gradients are clipped to."""
     width: int = 64
@@ -232,7 +231,7 @@ def _loss(
     outputs = ppo_network.judge(network, parameters, part.observations, normalizer)
     log_ratio = ppo_network.log_probability(outputs, part.actions, network.discrete) - part.old_log_probability
     ratio = jnp.exp(log_ratio)
-    advantage = (part.advantages - jnp.mean(part.advantages)) / (jnp.std(part.advantages) + MIN_SPREAD)
+    advantage = (part.advantages - jnp.mean(part.advantages)) / (jnp.std(part.advantages) + config.min_spread)
     clipped = jnp.clip(ratio, 1 - config.clip_range, 1 + config.clip_range)
     policy_loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
     value_loss = 0.5 * jnp.mean((outputs.value - part.targets) ** 2)

@@ -1,0 +1,75 @@
+import base64
+import io
+
+import gymnasium
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments import data_pictures
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.envs import making
+from tests.data import records
+
+spaces = gymnasium.spaces
+
+
+def read(uri):
+    return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
+
+
+@pytest.mark.parametrize("lengths", [(3, 1, 5), (1,), (7, 7, 7)])
+def test_histograms_are_pictures_with_ink(lengths):
+    record = records.make_record(lengths)
+    for draw in (
+        lambda: data_pictures.returns_histogram(record, {"random": 0.0, "optimal": 2.0}),
+        lambda: data_pictures.returns_histogram(record, None),
+        lambda: data_pictures.lengths_histogram(record),
+        lambda: data_pictures.action_histogram(record),
+    ):
+        assert len(np.unique(np.asarray(read(draw()).convert("L")))) > 10
+
+
+@pytest.mark.parametrize(
+    ("shape", "space", "meaning"),
+    [
+        ((), spaces.Discrete(9), "each index"),
+        ((3,), spaces.MultiDiscrete([3, 4, 4]), "each cell"),
+        ((4,), spaces.Box(-9, 9, (4,)), "Coordinates 0 and 1"),
+        ((30,), spaces.Box(-9, 9, (30,)), "principal components of 30"),
+        ((1,), spaces.Box(-9, 9, (1,)), "each value"),
+    ],
+)
+def test_coverage_fits_the_kind_of_observation(shape, space, meaning):
+    record = records.make_record((20, 30), observation_shape=shape)
+    if not isinstance(space, spaces.Box):
+        whole = {name: np.abs(getattr(record, name)).astype(int) for name in ("observations", "final_observations")}
+        record = type(record)(**{**vars(record), **whole})
+    picture, sentence = data_pictures.coverage_map(record, space)
+    assert meaning in sentence
+    assert read(picture).format == "PNG"
+
+
+def test_bins_of_few_whole_numbers_are_centered_on_them():
+    assert data_pictures._bins(np.array([2, 4, 4])).tolist() == [1.5, 2.5, 3.5, 4.5]
+    assert len(data_pictures._bins(np.array([0.0, 100.5]))) == 41
+    assert np.all(np.diff(data_pictures._bins(np.array([0.5, 0.5]))) > 0)
+
+
+def test_episodes_are_filmed_from_their_seeds_and_actions():
+    make = lambda **kwargs: making.make("jax_s4rl/KeyDoor-v0", max_steps=12, **kwargs)  # noqa: E731
+    record = rollouts.record_episodes(make, random_policy.uniform(spaces.Discrete(6)), 3, seed=0)
+    chosen = data_pictures.choose_episodes(record)
+    assert list(chosen) == ["highest return", "middle", "lowest"]
+    film = read(data_pictures.film(make, record.episode(0)))
+    assert film.format == "GIF"
+    # Frames that are alike may be merged by the GIF writer.
+    assert 1 < film.n_frames <= 13
+
+
+def test_what_cannot_be_filmed_is_not(monkeypatch):
+    make = lambda **kwargs: making.make("umbrella_length/2", **kwargs)  # noqa: E731
+    record = rollouts.record_episodes(make, random_policy.uniform(spaces.Discrete(2)), 3, seed=0)
+    assert data_pictures.film(make, record.episode(0)) is None
+    unknown = type(record)(**{**vars(record), "episode_seeds": np.full(3, -1)})
+    assert data_pictures.choose_episodes(unknown) == {}

@@ -1,0 +1,43 @@
+import re
+
+import pytest
+
+from experiments import look_at_data
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.data import storage
+from jax_s4rl.envs import making
+from tests.data import records
+
+
+@pytest.fixture
+def saved(tmp_path):
+    make = lambda: making.make("jax_s4rl/RandomWalk-v0")  # noqa: E731
+    record = rollouts.record_episodes(make, random_policy.uniform_legal, 20, seed=0)
+    metadata = {
+        "name": "walks <20>",
+        "env": {"id": "jax_s4rl/RandomWalk-v0", "kwargs": {}},
+        "reference_scores": {"random": -7.7, "optimal": -3.4},
+        "policy": [{"behavior": "uniform over legal actions", "mean_return": -7.0}],
+    }
+    storage.save_trajectories(tmp_path / "walks.npz", record, metadata)
+    return tmp_path / "walks.npz"
+
+
+def test_one_command_draws_one_page_that_needs_nothing_else(saved):
+    page = look_at_data.main(look_at_data.Config(str(saved), out=saved.with_name("page.html"))).read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/gif;base64,") == 3
+    assert not re.search(r"(src|href)=[\"'](?!data:)", page)
+    assert "walks &lt;20&gt;" in page
+    assert "uniform over legal actions" in page
+
+
+def test_pages_of_worlds_that_draw_nothing_say_so():
+    record = records.make_record((2, 2))
+    metadata = {"env": {"id": "memory_len/0", "kwargs": {}}}
+    assert "draws nothing" in look_at_data.draw_page("x", record, metadata)
+
+
+def test_data_without_an_environment_are_refused():
+    with pytest.raises(ValueError, match="names no environment"):
+        look_at_data.draw_page("x", records.make_record((2,)), {"env": None})
