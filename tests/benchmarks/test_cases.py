@@ -13,6 +13,7 @@ def published():
         yield
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", cases.SUBJECTS)
 def test_every_case_can_be_called_and_cut(subject):
     found = list(cases.SUBJECTS[subject](64, 16))

@@ -57,6 +57,7 @@ def test_the_low_rank_kernel_is_the_response_of_the_dense_system():
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-9 * np.abs(wanted).max())
 
 
+@pytest.mark.slow
 def test_convolution_recurrence_and_attention_equal_the_oracle():
     rng = np.random.default_rng(0)
     u, kernel = jnp.asarray(rng.normal(size=(2, 9, 3))), jnp.asarray(rng.normal(size=(3, 9)))

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
@@ -42,20 +41,21 @@ def as_jax(arrays, options, dtype=jnp.float32):
     return tuple(jnp.asarray(x, dtype) for x in arrays), options
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("length", [1, 2, 9])
 def test_equals_the_oracle(length):
     for arrays, options, window in cases(length):
         wanted = oracle.attend(*arrays, **options, window=window)
-        with jax.enable_x64(True):
-            inputs, settings = as_jax(arrays, options, jnp.float64)
-            out = attend(*inputs, **settings, window=window)
-            np.testing.assert_allclose(out, wanted, rtol=0, atol=FLOAT64)
+        inputs, settings = as_jax(arrays, options, jnp.float64)
+        out = attend(*inputs, **settings, window=window)
+        np.testing.assert_allclose(out, wanted, rtol=0, atol=FLOAT64)
         if length == 9:
             inputs, settings = as_jax(arrays, options)
             out = attend(*inputs, **settings, window=window)
             np.testing.assert_allclose(out, wanted, rtol=0, atol=FLOAT32)
 
 
+@pytest.mark.slow
 def test_blocks_skip_what_is_hidden_and_equal_the_whole():
     (q, k, v), _ = as_jax(draw(300, (1,))[:3], {})
     whole = attend(q, k, v, method="dense")
@@ -64,6 +64,7 @@ def test_blocks_skip_what_is_hidden_and_equal_the_whole():
     np.testing.assert_allclose(attend(q, k, v, window=7, method="blocked"), near, rtol=0, atol=FLOAT32)
 
 
+@pytest.mark.slow
 def test_chunks_equal_the_whole_with_resets_padding_and_windows():
     for arrays, options, window in cases(11):
         (q, k, v), settings = as_jax(arrays, options)
@@ -152,19 +153,21 @@ def test_a_later_step_changes_no_earlier_output():
     np.testing.assert_array_equal(attend(q, k, v)[:, :6], attend(*changed)[:, :6])
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.slow
 def test_gradients_equal_finite_differences():
-    with jax.enable_x64(True):
-        q, k, v, mask, resets = draw(5, (), 1, 2)
-        mask, resets = jnp.asarray(mask), jnp.asarray(resets)
+    q, k, v, mask, resets = draw(5, (), 1, 2)
+    mask, resets = jnp.asarray(mask), jnp.asarray(resets)
 
-        @jax.jit
-        def run(q, k, v):
-            return attention.attend(q, k, v, mask=mask, resets=resets, window=3)
+    @jax.jit
+    def run(q, k, v):
+        return attention.attend(q, k, v, mask=mask, resets=resets, window=3)
 
-        inputs = tuple(jnp.asarray(x) for x in (q, k, v))
-        check_grads(lambda *x: run(*(jnp.asarray(y) for y in x)), inputs, order=2, modes=["rev"])
+    inputs = tuple(jnp.asarray(x) for x in (q, k, v))
+    check_grads(lambda *x: run(*(jnp.asarray(y) for y in x)), inputs, order=2, modes=["rev"])
 
 
+@pytest.mark.slow
 def test_the_gradient_through_a_cache_equals_that_of_the_whole():
     (q, k, v), _ = as_jax(draw(8)[:3], {})
 
@@ -193,6 +196,7 @@ def test_low_precision_goes_in_and_out(dtype):
     assert stepped.dtype == cache.keys.dtype == dtype
 
 
+@pytest.mark.slow
 def test_transformations_change_nothing():
     (q, k, v), settings = as_jax(draw(6)[:3], {"resets": draw(6)[4]})
     resets = settings["resets"]
@@ -211,6 +215,7 @@ def test_transformations_change_nothing():
         np.testing.assert_allclose(got, wanted, rtol=0, atol=FLOAT32)
 
 
+@pytest.mark.slow
 def test_what_the_fused_kernel_is_given_says_the_same():
     for arrays, options, window in cases(6):
         (q, k, v), settings = as_jax(arrays, options)
@@ -242,14 +247,6 @@ def test_a_full_cache_is_not_silent():
         attention.step(q[:, 2], k[:, 2], v[:, 2], cache)
     with pytest.raises(ValueError, match="holds 2 tokens and 0"):
         take_chunk(q, k, v, attention.init_cache((2,), 2, 2, 4))
-
-
-@pytest.fixture
-def unchecked():
-    """Users run without the run-time shape checks of these tests, so the errors they meet are tested without them."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -21,6 +21,7 @@ def loss(arrays, ranks, block, reach=None):
     return jnp.sum(jnp.sin(blockwise.attend(*arrays, ranks, block=block, reach=reach)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cached", "reach"), [(0, None), (0, 3), (4, None)])
 def test_many_blocks_equal_one_and_so_do_their_gradients(cached, reach):
     rank = jnp.arange(11)[None] + cached

@@ -36,6 +36,7 @@ def assert_falls(losses):
     assert losses[-1] < BETTER * losses[0]
 
 
+@pytest.mark.slow
 def test_a_plain_function_learns_with_s4d():
     u, target = task()
     start = initialization.diagonal("lin", 2 * WIDTH)
@@ -79,6 +80,7 @@ class Recurrent(nnx.Module):
         return self.readout(s5.apply(parameters, u, resets=resets)[0])
 
 
+@pytest.mark.slow
 def test_an_nnx_module_learns_with_s5():
     u, target = task()
     model = Recurrent(nnx.Rngs(0))
@@ -110,6 +112,7 @@ class Attentive(eqx.Module):
         return out[:, 0, :FEATURES]
 
 
+@pytest.mark.slow
 def test_an_equinox_module_learns_with_attention():
     u, target = task()
     model = Attentive(jax.random.key(0))

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
@@ -35,23 +34,23 @@ def assert_close(got, wanted, tolerance):
     np.testing.assert_allclose(np.asarray(got, np.float64), wanted, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("method", METHODS)
 def test_equals_the_oracle(method, length):
     u, kernel = draw(length)
     assert_close(causal(*float32(u, kernel), method=method), oracle.causal(u, kernel), FLOAT32)
-    with jax.enable_x64(True):
-        y = causal(jnp.asarray(u), jnp.asarray(kernel), method=method)
-        assert y.dtype == jnp.float64
-        assert_close(y, oracle.causal(u, kernel), FLOAT64)
+    y = causal(jnp.asarray(u), jnp.asarray(kernel), method=method)
+    assert y.dtype == jnp.float64
+    assert_close(y, oracle.causal(u, kernel), FLOAT64)
 
 
+@pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("length", LENGTHS)
 def test_bidirectional_equals_the_oracle(length):
     (u, ahead), (_, behind) = draw(length), draw(length, seed=1)
-    with jax.enable_x64(True):
-        y = bidirectional(jnp.asarray(u), jnp.asarray(ahead), jnp.asarray(behind))
-        assert_close(y, oracle.bidirectional(u, ahead, behind), FLOAT64)
+    y = bidirectional(jnp.asarray(u), jnp.asarray(ahead), jnp.asarray(behind))
+    assert_close(y, oracle.bidirectional(u, ahead, behind), FLOAT64)
 
 
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
@@ -66,16 +65,17 @@ def test_methods_have_the_same_gradients(batch):
         assert_close(got, wanted, FLOAT32)
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.slow
 def test_gradients_and_second_derivatives_equal_finite_differences():
-    with jax.enable_x64(True):
-        u, kernel = (jnp.asarray(array) for array in draw(6, (), 2))
-        other = jnp.asarray(draw(6, (), 2, seed=2)[1])
-        for run in (
-            lambda u, kernel: convolution.causal(jnp.asarray(u), jnp.asarray(kernel), method="fft"),
-            lambda u, kernel: convolution.bidirectional(jnp.asarray(u), jnp.asarray(kernel), other),
-            lambda u, kernel: convolution.bidirectional(jnp.asarray(u), other, jnp.asarray(kernel)),
-        ):
-            check_grads(jax.jit(run), (u, kernel), order=2, modes=["rev"])
+    u, kernel = (jnp.asarray(array) for array in draw(6, (), 2))
+    other = jnp.asarray(draw(6, (), 2, seed=2)[1])
+    for run in (
+        lambda u, kernel: convolution.causal(jnp.asarray(u), jnp.asarray(kernel), method="fft"),
+        lambda u, kernel: convolution.bidirectional(jnp.asarray(u), jnp.asarray(kernel), other),
+        lambda u, kernel: convolution.bidirectional(jnp.asarray(u), other, jnp.asarray(kernel)),
+    ):
+        check_grads(jax.jit(run), (u, kernel), order=2, modes=["rev"])
 
 
 def test_auto_is_the_matrix_up_to_its_bound_and_the_transform_above():
@@ -113,6 +113,7 @@ def test_low_precision_goes_in_and_out_and_is_float32_between(method, dtype):
     assert_close(y.astype(jnp.float32), exact, float(jnp.finfo(dtype).eps))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_transformations_change_nothing(method):
     u, kernel = float32(*draw(12, (2,)))
@@ -141,14 +142,6 @@ def test_transformations_change_nothing(method):
 )
 def test_fft_length_is_the_next_even_5_smooth_number(length, n):
     assert convolution.fft_length(length) == n
-
-
-@pytest.fixture
-def unchecked():
-    """Users run without the run-time shape checks of these tests, so the errors they meet are tested without them."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.mark.usefixtures("unchecked")

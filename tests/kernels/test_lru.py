@@ -70,6 +70,7 @@ def test_the_normalizer_is_exact_at_the_unit_circle_and_what_the_ring_starts_wit
     np.testing.assert_allclose(lru.normalizer(values.Lambda), values.gain, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_normalized_states_keep_the_variance_of_white_noise():
     values = parameters(features=1, width=4, inner=0.5, outer=0.9)._replace(B=pairs.as_pair(jnp.ones((4, 1))))
     u = jax.random.normal(jax.random.key(2), (4000, 100, 1))

@@ -86,6 +86,7 @@ def test_a_nan_before_a_reset_stays_before_it():
     assert_same(stepped, clean[:, 5])
 
 
+@pytest.mark.slow
 def test_gradients_equal_each_other_and_finite_differences(x64):
     constants, _ = system(np.float64)
     u, state, resets = draw(5, np.float64)
@@ -103,6 +104,7 @@ def test_gradients_equal_each_other_and_finite_differences(x64):
     check_grads(lambda *x: compiled(*(jnp.asarray(leaf) for leaf in x)), tuple(flat), order=1, modes=["rev"])
 
 
+@pytest.mark.slow
 def test_the_gradient_through_a_boundary_equals_that_of_the_whole():
     constants, _ = system()
     u, state, _ = draw(9)
@@ -120,6 +122,7 @@ def test_the_gradient_through_a_boundary_equals_that_of_the_whole():
     assert_same(got, wanted, 1e-4)
 
 
+@pytest.mark.slow
 def test_transformations_change_nothing():
     constants, _ = system()
     u, state, resets = draw(5)

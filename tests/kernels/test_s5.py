@@ -45,6 +45,7 @@ def test_equals_the_oracle(discretization):
     assert_close(pairs.to_complex(state), last, FLOAT64)
 
 
+@pytest.mark.slow
 def test_all_forms_are_one_function_in_float32():
     values = parameters()
     u, resets = draw(33)
@@ -69,6 +70,7 @@ def test_packed_episodes_equal_separate_rows():
     assert_close(packed, jnp.concatenate([first, second], 1), 1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spacing", [1e-5, 1.0])
 def test_steps_at_both_ends_and_a_zero_lambda_are_finite_with_their_gradients(spacing):
     values = parameters()._replace(step=jnp.full(8, spacing))
