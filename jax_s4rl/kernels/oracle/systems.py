@@ -38,6 +38,14 @@ def kernel(
     return found
 
 
+def diagonal_kernel(
+    Lambda: np.ndarray, B: np.ndarray, C: np.ndarray, step: np.ndarray, L: int, method: str
+) -> np.ndarray:
+    """The same [H, L] where there is no low-rank part, from one power a pair and a step."""
+    A_bar, gain = discretization.diagonal(Lambda, step[:, None], method)
+    return np.stack([2 * np.real(C * gain * B * A_bar**k).sum(-1) for k in range(L)], axis=-1)
+
+
 def run(
     system: tuple[np.ndarray, np.ndarray | None, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     u: np.ndarray,

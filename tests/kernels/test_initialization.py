@@ -1,0 +1,132 @@
+"""Starts of every family: against the formulas, the systems they come from, and their distributions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.kernels import hippo, initialization, pairs, vandermonde
+from jax_s4rl.kernels.discretization import discretize
+
+ROUNDING = 1e-5
+# Averages of some thousand draws.
+SAMPLING = 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("lin", [-0.5, -0.5 + 1j * np.pi, -0.5 + 2j * np.pi]),
+        ("inv", [-0.5 + 30j / np.pi, -0.5 + 6j / np.pi, -0.5 + 6 / np.pi * 0.2j]),
+        ("real", [-1, -2, -3]),
+        ("legs", hippo.dplr("legs", 6).Lambda),
+    ],
+)
+def test_diagonals_are_the_formulas(name, wanted):
+    start = initialization.diagonal(name, 6)
+    np.testing.assert_allclose(pairs.to_complex(start.Lambda), wanted, rtol=ROUNDING, atol=ROUNDING)
+    assert start.Lambda.dtype == jnp.float32
+    assert start.B.shape == (3,)
+
+
+def test_random_frequencies_are_log_normal():
+    start = initialization.diagonal("random", 4000, key=jax.random.key(0))
+    log_frequency = np.log(start.Lambda.im)
+    assert abs(log_frequency.mean()) < SAMPLING
+    assert abs(log_frequency.std() - 1) < SAMPLING
+    assert np.all(np.asarray(start.Lambda.re) == -0.5)
+
+
+@pytest.mark.parametrize("s", [0.2, 1.0, 3.0])
+def test_the_diagonal_of_legs_with_half_its_input_nears_legs(s):
+    # Gu et al. 2022 (S4D), theorem 3, on the transfer function to the first state, which for LegS is 1/(s + 1).
+    for N, error in [(16, 5e-3), (256, 2e-4)]:
+        form, start = hippo.dplr("legs", N), initialization.diagonal("legs", N)
+        modes = np.asarray(pairs.to_complex(start.B)) / (s - form.Lambda)
+        assert abs(2 * (form.V[0] @ modes).real * (s + 1) - 1) < error
+
+
+@pytest.mark.parametrize("measure", ["legs", "legt", "fout"])
+def test_low_rank_starts_are_stable(measure):
+    start = initialization.low_rank(measure, 8)
+    assert np.all(np.asarray(start.Lambda.re) <= -np.float32(initialization.FLOOR))
+    np.testing.assert_allclose(pairs.to_complex(start.P), hippo.dplr(measure, 8).P, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_negative_real_has_an_inverse_a_floor_and_a_gradient():
+    real = jnp.asarray([-0.5, -3.0, -0.01])
+    np.testing.assert_allclose(initialization.negative_real(initialization.free_real(real)), real, rtol=ROUNDING)
+    free = jnp.asarray([-100.0, -30.0, 0.0, 5.0])
+    assert np.all(np.asarray(initialization.negative_real(free)) <= -np.float32(initialization.FLOOR))
+    assert np.all(np.asarray(jax.vmap(jax.grad(initialization.negative_real))(free[2:])) < 0)
+    assert np.isfinite(initialization.free_real(jnp.asarray(0.0)))
+
+
+def test_output_weights_have_unit_size():
+    C = initialization.output(jax.random.key(0), (100, 50))
+    assert abs(float(pairs.squared_modulus(C).mean()) - 1) < SAMPLING
+
+
+def test_steps_are_log_uniform():
+    log_step = np.asarray(initialization.log_step(jax.random.key(0), (4000,), 1e-3, 1e-1))
+    assert np.log(1e-3) <= log_step.min() < log_step.max() <= np.log(1e-1)
+    assert abs(log_step.mean() - np.log(1e-2)) < SAMPLING
+    assert abs(log_step.std() - np.log(100) / np.sqrt(12)) < SAMPLING
+
+
+def test_one_block_of_s5_is_the_real_system_in_eigenvectors():
+    # In one block, C A_bar^l B over pairs is twice the real part of the half system's, whatever the basis.
+    start = initialization.s5(jax.random.key(0), H=2, P=4)
+    V, form = hippo.dplr("legs", 8).V, hippo.dplr("legs", 8)
+    B, C = (np.asarray(pairs.to_complex(x)) for x in (start.B, start.C))
+    real_B, real_C = 2 * (V @ B).real, 2 * (C @ V.conj().T).real
+    normal = 2 * (V @ np.diag(form.Lambda) @ V.conj().T).real
+    for power in range(3):
+        half = 2 * (C @ np.diag(form.Lambda**power) @ B).real
+        full = real_C @ np.linalg.matrix_power(normal, power) @ real_B
+        np.testing.assert_allclose(half, full, rtol=1e-4, atol=1e-3)
+
+
+def test_s5_blocks_repeat_the_spectrum():
+    start = initialization.s5(jax.random.key(0), H=3, P=8, blocks=4)
+    np.testing.assert_allclose(start.Lambda.im, np.tile(hippo.dplr("legs", 4).Lambda.imag, 4), rtol=ROUNDING)
+    assert start.B.shape == (8, 3)
+    assert start.C.shape == (3, 8)
+
+
+def test_the_ring_is_uniform_in_area_and_its_gain_is_normalised():
+    ring = initialization.lru_ring(jax.random.key(0), 4000, 0.5, 0.9, largest_angle=1.0)
+    size = np.exp(-np.exp(np.asarray(ring.log_decay, np.float64)))
+    assert 0.5 <= size.min() < size.max() <= 0.9 + 1e-6
+    assert abs((size**2).mean() - (0.25 + 0.81) / 2) < SAMPLING
+    assert np.exp(ring.log_angle).max() <= 1.0
+    np.testing.assert_allclose(np.exp(ring.log_gain), np.sqrt(1 - size**2), rtol=1e-4)
+
+
+def test_slow_modes_of_a_start_survive_the_shortest_step():
+    # At step 1e-3 the modes of LegS lose 1/2000 a sample: the kernel's end is still far from zero.
+    start = initialization.diagonal("legs", 16)
+    Lambda, B = (pairs.with_ndim(x, 2) for x in start)
+    system = discretize(Lambda, jnp.full((1, 1), 1e-3))
+    K = vandermonde.kernel(system, pairs.multiply(B, system.gain), 1000)
+    assert float(jnp.abs(K[0, -100:]).max()) > 0.01 * float(jnp.abs(K).max())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: initialization.diagonal("lin", 3), "even integer"),
+        (lambda: initialization.diagonal("cubic", 4), "unknown diagonal 'cubic'"),
+        (lambda: initialization.diagonal("random", 4), "needs a key, got None"),
+        (lambda: initialization.low_rank("legs", 7), "use N = 8"),
+        (
+            lambda: initialization.log_step(jax.random.key(0), (2,), 0.1, 0.01),
+            "0 < shortest <= longest, got 0.1 and 0.01",
+        ),
+        (lambda: initialization.s5(jax.random.key(0), 2, 6, 4), "cannot be split into 4 equal blocks"),
+        (lambda: initialization.lru_ring(jax.random.key(0), 2, 0.9, 0.5), "got 0.9 and 0.5"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
