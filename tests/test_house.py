@@ -1,6 +1,7 @@
 """The layering of the house: who may import whom, how large a file may be, and that every file has its test."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +46,7 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
 def imports(path: Path) -> list[str]:
     """Every absolute module that a file imports, relative ones resolved."""
     package = path.relative_to(ROOT).parent.parts
