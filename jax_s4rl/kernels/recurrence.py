@@ -141,7 +141,7 @@ def _backward(how: How, saved: tuple, cotangent: Pair) -> tuple[Pair, Pair, Pair
     )
     product = pairs.multiply(at_start, pairs.conjugate(state))
     if a.ndim == 1:
-        to_a = pairs.add(_each(lambda x: x.sum((0, 1)), products), _each(lambda x: x.sum(0), product))
+        to_a = pairs.add(_each(_total, products), _each(_total, product))
         return to_a, to_b, pairs.multiply(pairs.conjugate(pairs.with_ndim(a, 2)), at_start), None
     parts = [_each(lambda x: x[:, None], product), products]
     to_a = Pair(*(jnp.concatenate(both[::-1] if reverse else both, 1) for both in zip(*parts, strict=True)))
@@ -149,6 +149,12 @@ def _backward(how: How, saved: tuple, cotangent: Pair) -> tuple[Pair, Pair, Pair
 
 
 _scan.defvjp(_forward, _backward)
+
+
+def _total(x: Array) -> Array:
+    """Sum over all axes but the last; as a product with ones, which on CPU takes a third of the time of a reduction."""
+    rows = x.reshape(-1, x.shape[-1])
+    return jnp.matmul(jnp.ones(rows.shape[:1], x.dtype), rows, precision=lax.Precision.HIGHEST)
 
 
 def _advance(a: Pair, x: Pair, b: Pair, reset: Array | None) -> Pair:
