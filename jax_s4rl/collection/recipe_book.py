@@ -39,8 +39,16 @@ PENDULUM = ppo_storage.Run(
 KEY_DOOR = ppo_storage.Run(
     "key_door-ppo",
     "jax_s4rl/KeyDoor-v0",
-    # The entropy keeps the policy curious after the last apple, where only the second key leads on.
-    ppo_update.Config(total_steps=1_000_000, num_envs=16, num_minibatches=8, entropy_weight=0.05, reward_scale=0.2),
+    # After the last apple only the second key leads on: entropy, and advantages that stay small where they are noise,
+    # keep the policy looking for it.
+    ppo_update.Config(
+        total_steps=1_000_000,
+        num_envs=16,
+        num_minibatches=8,
+        entropy_weight=0.03,
+        min_spread=0.1,
+        reward_scale=0.2,
+    ),
     strengths=(("medium", 11 / 3),),
     replay_steps=400_000,
     env_kwargs={"obs": "full"},

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+CHECKED_ROWS = 1 << 16
+
 
 class Episode(NamedTuple):
     """One run of an environment, from reset to end.
@@ -228,9 +230,8 @@ def check_values(trajectories: Trajectories) -> None:
             f"{trajectories.num_steps} steps recorded; the file mixes episodes of different records"
         )
     for name in ("rewards", "observations", "final_observations", "actions"):
-        values = getattr(trajectories, name)
-        if values.dtype.kind == "f" and not np.isfinite(values.reshape(len(values), -1)).all():
-            row = int(np.argmin(np.isfinite(values.reshape(len(values), -1)).all(axis=1)))
+        row = _first_not_finite(getattr(trajectories, name))
+        if row is not None:
             raise ValueError(f"got a {name} value at row {row} that is not finite; drop or repair the episode it is in")
     if trajectories.is_discrete and trajectories.actions.min() < 0:
         raise ValueError(f"got the discrete action {trajectories.actions.min()}, wanted actions counted from 0")
@@ -246,6 +247,17 @@ def _check_length(name: str, array: np.ndarray, wanted: int, unit: str) -> None:
     if array.ndim == 0 or len(array) != wanted:
         found = "a single value" if array.ndim == 0 else f"{len(array)} entries"
         raise ValueError(f"got {name} with {found}, wanted {wanted}, one per {unit}; the arrays are of unlike records")
+
+
+def _first_not_finite(values: np.ndarray) -> int | None:
+    """Looks block by block: the values may lie on the disk, and exceed the memory."""
+    if values.dtype.kind != "f":
+        return None
+    for start in range(0, len(values), CHECKED_ROWS):
+        block = np.isfinite(values[start : start + CHECKED_ROWS]).reshape(len(values[start : start + CHECKED_ROWS]), -1)
+        if not block.all():
+            return start + int(np.argmin(block.all(axis=1)))
+    return None
 
 
 def _brief(values: np.ndarray) -> str:

@@ -4,11 +4,11 @@ import itertools
 import numpy as np
 import pytest
 
-from jax_s4rl.collection import parts, ppo_storage, ppo_update
+from jax_s4rl.collection import parts, ppo_storage
+from tests.collection import worlds
 from tests.data import records
 
-CONFIG = ppo_update.Config(total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8, num_layers=1)
-RUN = ppo_storage.Run("cartpole", "CartPole-v1", CONFIG, (), replay_steps=512)
+RUN = ppo_storage.Run("cartpole", "CartPole-v1", worlds.CARTPOLE_CONFIG, (), replay_steps=512)
 
 
 @pytest.fixture(scope="module")

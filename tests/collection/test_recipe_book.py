@@ -7,6 +7,7 @@ import pytest
 from jax_s4rl.collection import parts, recipe_book, recipes, rollouts
 from jax_s4rl.data import spaces
 from jax_s4rl.envs import making
+from tests.collection import worlds
 from tests.data import records
 
 
@@ -47,8 +48,7 @@ def test_a_tenth_of_the_mixed_data_is_always_right(family):
 
 def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
     book = recipe_book.book()
-    config = dataclasses.replace(recipe_book.CARTPOLE.config, total_steps=4096)
-    run = dataclasses.replace(recipe_book.CARTPOLE, config=config, strengths=())
+    run = dataclasses.replace(recipe_book.CARTPOLE, config=worlds.CARTPOLE_CONFIG, strengths=())
     small = (parts.Uniform(3), parts.Snapshot(run, "expert", 3))
     names = ["cartpole/mixed", "masked_cartpole/mixed"]
     monkeypatch.setattr(

@@ -9,6 +9,7 @@ from jax_s4rl.collection import ppo_update
 CONFIG = ppo_update.Config(
     total_steps=960, num_envs=4, rollout_length=12, num_minibatches=2, learning_rate=1e-2, width=8, num_layers=1
 )
+CARTPOLE_CONFIG = ppo_update.Config(total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8)
 
 
 class Corridor(gymnasium.Env):
