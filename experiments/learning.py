@@ -186,9 +186,7 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
     return loss
 
 
-def act(
-    trained: Trained, task: tasks.Task, targets: Sequence[float], *, greedy: Sequence[bool], seed: int
-) -> rollout.Rollout:
+def act(trained: Trained, task: tasks.Task, targets: np.ndarray, *, greedy: np.ndarray, seed: int) -> rollout.Rollout:
     """Lets a trained model act one episode for each target.
 
     What is still asked for never falls below the lowest return-to-go in the data.
@@ -207,8 +205,8 @@ def act(
         task.make_env,
         policy.Policy(trained.config, task.max_steps),
         trained.params,
-        np.asarray(targets),
-        greedy=np.asarray(greedy),
+        targets,
+        greedy=greedy,
         seed=seed,
         lowest_target=task.lowest_return_to_go,
     )

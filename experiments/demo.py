@@ -1,0 +1,234 @@
+"""S4 and attention, side by side: trained on the same offline data, acting in the same environments.
+
+Run it with `make demo`, or `python -m experiments.demo --help` for its settings. It takes two tasks:
+
+* CartPole, data of mixed strength: does the return that is asked for steer the return that is achieved?
+* bsuite's umbrella_length, uniformly random data: only the first action matters, and luck covers it up. The share of
+  right first actions stands beside the closed form of what the data can teach.
+
+Result lines go to `runs/demo/results.jsonl`, pictures to `runs/demo/report.html`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rich.box
+import rich.console
+import rich.table
+import tyro
+
+from experiments import compilation, figures, learning, report, results, tasks
+from jax_s4rl.evaluation import credit, rollout, statistics
+from jax_s4rl.training import optimizer
+
+# By whether a task counts first actions.
+CAPTIONS = {
+    False: "greedy, sampled: mean return; follows: rank correlation of asked and achieved return, sampled",
+    True: "greedy, sampled: share of right first actions; closed form: what sampling from perfect knowledge gives",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Demo:
+    """What the demo trains."""
+
+    mixers: tuple[str, ...] = ("attention", "s4d")
+    """Sequence mixers to compare."""
+    seeds: int = 2
+    """Training runs of each mixer, with seeds 0, 1, ..."""
+    tokens: str = "concatenated"
+    """One token per step (concatenated) or three (interleaved)."""
+    cartpole_updates: int = 500
+    """Updates on CartPole."""
+    umbrella_updates: int = 500
+    """Updates on the umbrella chain."""
+    folder: Path = Path("runs/demo")
+    """Where result lines and report go."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """One task of the demo: its data, its settings, and what is asked for."""
+
+    dataset: str
+    settings: learning.Settings
+    targets: tuple[float, ...]
+    episodes: int
+
+
+def plans(demo: Demo) -> list[Plan]:
+    """The two tasks; every setting but the mixer is the same for all mixers."""
+    small = {"tokens": demo.tokens, "width": 64, "num_layers": 2, "state_size": 32, "mlp_ratio": 2}
+    cartpole = learning.Settings(
+        **small,
+        context_length=32,
+        dropout=0.0,
+        batch_size=64,
+        num_updates=demo.cartpole_updates,
+        updates_per_dispatch=25,
+        optimization=optimizer.OptimizerConfig(learning_rate=3e-3),
+    )
+    umbrella = learning.Settings(
+        **small,
+        context_length=10,
+        start="beginning",
+        dropout=0.1,
+        batch_size=128,
+        num_updates=demo.umbrella_updates,
+        updates_per_dispatch=25,
+        optimization=optimizer.OptimizerConfig(learning_rate=1e-3),
+    )
+    return [
+        Plan("cartpole/mixed", cartpole, (25, 50, 100, 200, 350, 500), episodes=10),
+        Plan("umbrella_length/9/random", umbrella, (-8, -4, -2, 2, 4, 8), episodes=100),
+    ]
+
+
+def main(demo: Demo) -> None:
+    """Trains, acts, and reports."""
+    console = rich.console.Console()
+    compilation.enable_cache()
+    path = demo.folder / "results.jsonl"
+    path.unlink(missing_ok=True)
+    for plan in plans(demo):
+        console.print(f"[bold]{plan.dataset}[/bold]: loading the data (recorded on first use)")
+        task = tasks.load(plan.dataset)
+        record = task.record
+        console.print(
+            f"  {record.num_episodes:,} episodes, {record.num_steps:,} steps, returns {record.episode_returns.min():g} "
+            f"to {record.episode_returns.max():g}, mean {figures.number(record.episode_returns.mean())}"
+        )
+        for mixer in demo.mixers:
+            for row in run(plan, task, mixer, demo.seeds, console):
+                results.append_row(path, row)
+    rows = list(results.read_rows(path))
+    for shown in tables(rows):
+        console.print(shown)
+    written = report.write(demo.folder / "report.html", rows, title="S4 and attention on the same offline data")
+    console.print(f"Result lines: {path}\nReport:       {written}")
+
+
+def run(
+    plan: Plan, task: tasks.Task, mixer: str, num_seeds: int, console: rich.console.Console
+) -> Iterator[dict[str, Any]]:
+    """Trains and judges one mixer on one task; yields a result line for each seed."""
+    settings = dataclasses.replace(plan.settings, mixer=mixer)
+    console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")
+    for trained in learning.train(settings, task, seeds=range(num_seeds), console=console):
+        asked = np.tile(np.repeat(plan.targets, plan.episodes), 2)
+        greedy = np.arange(len(asked)) < len(asked) // 2
+        acted = learning.act(trained, task, asked, greedy=greedy, seed=1_000 * (trained.seed + 1))
+        metrics = judge(task, plan, acted) | {
+            "learning_curve": {"updates": trained.log.steps, "loss": trained.log.losses},
+            "updates_per_second": trained.log.updates_per_second,
+            "milliseconds_per_call": acted.milliseconds_per_call,
+            "episodes_at_once": len(asked),
+        }
+        seconds = {
+            "compile": trained.compile_seconds + acted.compile_seconds,
+            "train": trained.log.seconds,
+            "evaluate": acted.act_seconds,
+        }
+        console.print(
+            f"    seed {trained.seed}: loss {trained.log.losses[-1]:.4f}, "
+            f"{trained.log.updates_per_second:.0f} updates/s; "
+            f"asked for {plan.targets[-1]:g}, achieved {metrics['achieved_greedy'][-1]:.1f} on average"
+        )
+        yield results.make_row(
+            experiment="demo",
+            env=task.env_id if task.env_id != "jax_s4rl/Bsuite-v0" else str(task.env_kwargs["bsuite_id"]),
+            dataset=task.dataset,
+            method=mixer,
+            tokens=settings.tokens,
+            context_length=settings.context_length,
+            seed=trained.seed,
+            parameters=trained.num_parameters,
+            updates=settings.num_updates,
+            metrics=metrics,
+            seconds=seconds,
+        )
+
+
+def judge(task: tasks.Task, plan: Plan, acted: rollout.Rollout) -> dict[str, Any]:
+    """What the episodes show: achieved returns for each asked, control, and right first actions under an umbrella."""
+    achieved = acted.record.episode_returns
+    returns = task.record.episode_returns
+    metrics: dict[str, Any] = {
+        "asked": list(plan.targets),
+        "achieved_greedy": _means(plan, acted, achieved, greedy=True),
+        "achieved_sampled": _means(plan, acted, achieved, greedy=False),
+        "episodes_per_target": plan.episodes,
+        "data_mean": returns.mean(),
+        "data_best": returns.max(),
+        "random": task.random_return,
+        "optimal": task.optimal_return,
+    }
+    for name, chosen in (("greedy", acted.greedy), ("sampled", ~acted.greedy)):
+        control = statistics.controllability(acted.targets[chosen], achieved[chosen])
+        metrics |= {f"rank_correlation_{name}": control.rank_correlation, f"slope_{name}": control.slope}
+    if task.dataset.startswith("umbrella"):
+        right = credit.umbrella_first_actions(acted.record).astype(float)
+        closed_form = credit.umbrella_closed_form(np.array(plan.targets), task.max_steps)
+        metrics |= {
+            "first_action_greedy": _means(plan, acted, right, greedy=True),
+            "first_action_sampled": _means(plan, acted, right, greedy=False),
+            "first_action_closed_form": closed_form,
+        }
+    return metrics
+
+
+def _means(plan: Plan, acted: rollout.Rollout, values: np.ndarray, *, greedy: bool) -> list[float]:
+    """Mean over the episodes of each target, in the order of the targets."""
+    of_kind = acted.greedy == greedy
+    return [float(values[of_kind & (acted.targets == np.float32(target))].mean()) for target in plan.targets]
+
+
+def tables(rows: list[dict[str, Any]]) -> Iterator[rich.table.Table]:
+    """One table for each task; a line for each mixer, numbers are means over its seeds."""
+    for env in dict.fromkeys(row["env"] for row in rows):
+        here = [row for row in rows if row["env"] == env]
+        first = here[0]["metrics"]
+        asked, data_mean = first["asked"][-1], figures.number(first["data_mean"])
+        shown = rich.table.Table(
+            title=f"{env}: asked for a return of {asked:g}, the data's mean is {data_mean}",
+            caption=CAPTIONS["first_action_greedy" in first],
+            box=rich.box.SIMPLE_HEAD,
+        )
+        for number, (mixer, group) in enumerate(figures.by_method(here).items()):
+            cells = {"mixer": mixer} | summary(group)
+            if number == 0:
+                for name in cells:
+                    shown.add_column(name, justify="left" if name == "mixer" else "right", no_wrap=True)
+            shown.add_row(*cells.values())
+        yield shown
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, str]:
+    """The numbers of one mixer on one task that matter most, by the heads of their columns."""
+
+    def mean(value: Callable[[dict[str, Any]], float]) -> float:
+        return float(np.mean([value(row["metrics"]) for row in rows]))
+
+    if "first_action_greedy" in rows[0]["metrics"]:
+        cells = {
+            "greedy": f"{mean(lambda m: m['first_action_greedy'][-1]):.0%}",
+            "sampled": f"{mean(lambda m: m['first_action_sampled'][-1]):.0%}",
+            "closed form": f"{mean(lambda m: m['first_action_closed_form'][-1]):.0%}",
+        }
+    else:
+        cells = {
+            "greedy": f"{mean(lambda m: m['achieved_greedy'][-1]):.1f}",
+            "sampled": f"{mean(lambda m: m['achieved_sampled'][-1]):.1f}",
+            "follows": f"{mean(lambda m: m['rank_correlation_sampled']):.2f}",
+        }
+    return cells | {
+        "updates/s": f"{mean(lambda m: m['updates_per_second']):.0f}",
+        "ms/action": f"{mean(lambda m: m['milliseconds_per_call'] / m['episodes_at_once']):.3f}",
+    }
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Demo))

@@ -1,0 +1,105 @@
+"""Training and acting, end to end on a little real data."""
+
+import dataclasses
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+from experiments import learning, tasks
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.training import optimizer
+
+SMALL = learning.Settings(
+    context_length=8,
+    width=8,
+    num_layers=1,
+    state_size=4,
+    mlp_ratio=1,
+    dropout=0.0,
+    batch_size=8,
+    num_updates=60,
+    updates_per_dispatch=20,
+    optimization=optimizer.OptimizerConfig(learning_rate=1e-2),
+)
+
+
+def make_task(env_id="CartPole-v1"):
+    def make_env():
+        return gymnasium.make(env_id, max_episode_steps=40)
+
+    with make_env() as env:
+        discrete = isinstance(env.action_space, gymnasium.spaces.Discrete)
+        record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), 8, seed=0)
+        num_actions = int(env.action_space.n) if discrete else None
+    return tasks.Task(env_id, {"max_episode_steps": 40}, "tiny", record, num_actions, 40, 20.0, 40.0)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task()
+
+
+@pytest.fixture(scope="module")
+def trained(task):
+    return list(learning.train(SMALL, task, seeds=[3, 1]))
+
+
+def test_it_learns_and_acts(task, trained):
+    first = trained[0]
+    assert first.seed == 3
+    assert first.log.losses[-1] < first.log.losses[0]
+    assert first.num_parameters == sum(leaf.size for leaf in jax.tree.leaves(first.params))
+    acted = learning.act(first, task, np.array([10.0, 20.0]), greedy=np.array([True, False]), seed=0)
+    assert acted.record.num_episodes == 2
+    assert (acted.record.episode_lengths <= 40).all()
+
+
+def test_seeds_share_one_compiled_update_and_repeat(task, trained):
+    first, second = trained
+    assert first.compile_seconds == second.compile_seconds > 0
+    assert first.log.losses != second.log.losses
+    (again,) = learning.train(SMALL, task, seeds=[1])
+    assert again.log.losses == second.log.losses
+
+
+def test_continuous_actions_learn_and_act():
+    settings = dataclasses.replace(SMALL, mixer="attention", tokens="interleaved")
+    task = make_task("Pendulum-v1")
+    (trained,) = learning.train(settings, task, seeds=[0])
+    assert trained.log.losses[-1] < trained.log.losses[0]
+    acted = learning.act(trained, task, np.array([-100.0]), greedy=np.array([True]), seed=0)
+    assert acted.record.actions.shape[1:] == (1,)
+
+
+def test_the_shape_of_the_model_comes_from_the_data(task):
+    config = learning.configure(SMALL, task)
+    observations = task.record.observations
+    assert config.observation_size == 4
+    np.testing.assert_allclose(config.observation_mean, observations.mean(axis=0), rtol=1e-4, atol=1e-6)
+    assert config.return_scale == task.record.episode_returns.max()
+    assert config.horizon == 40
+    assert learning.configure(dataclasses.replace(SMALL, time_embedding=False), task).horizon is None
+
+
+def test_a_feature_that_never_changes_is_not_blown_up(task):
+    constant = dataclasses.replace(task.record, observations=np.ones_like(task.record.observations))
+    config = learning.configure(SMALL, dataclasses.replace(task, record=constant))
+    assert config.observation_std == (1.0,) * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"start": "beginning"}, r"training on whole episodes asks for context_length >= \d+"),
+        ({"batch_size": 7}, "a batch of 7 rows cannot be shared evenly by 2 devices"),
+        ({"mixer": "s4dd"}, "there is no mixer 's4dd'"),
+        ({"num_updates": 30}, "30 updates do not make whole dispatches of 20"),
+        ({"state_size": 5}, "state_size is 5; conjugate pairs ask for an even number"),
+        ({"mixer": "attention", "num_heads": 3}, "width 8 cannot be split into 3 heads"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_before_training(task, changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        next(learning.train(dataclasses.replace(SMALL, **changes), task, seeds=[0]))
