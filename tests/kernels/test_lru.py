@@ -45,6 +45,7 @@ def test_equals_the_oracle():
     assert_close(pairs.to_complex(state), last, FLOAT64)
 
 
+@pytest.mark.slow
 def test_all_forms_are_one_function_in_float32():
     values = parameters()
     u, resets = draw(33)

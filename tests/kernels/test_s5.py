@@ -62,6 +62,7 @@ def test_all_forms_are_one_function_in_float32():
     assert_close(jnp.stack(outs, 1), y, FORMS)
 
 
+@pytest.mark.slow
 def test_packed_episodes_equal_separate_rows():
     values, (u, _) = parameters(), draw(20, rows=1)
     packed, _ = apply(values, u, resets=jnp.zeros((1, 20), bool).at[0, 13].set(True))
