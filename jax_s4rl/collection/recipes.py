@@ -100,11 +100,17 @@ def _record(recipe: recipe_book.Recipe, seed: int, folder: Path) -> tuple[trajec
     return record, [float(part.episode_returns.mean()) for part in recorded]
 
 
+def _scores(recipe: recipe_book.Recipe) -> dict[str, Any]:
+    if recipe.reference_scores is not None:
+        return dict(recipe.reference_scores)
+    scores = references.scores(recipe.env_id, **recipe.env_kwargs)
+    return {"random": scores.random, "optimal": scores.optimal, "kind": scores.kind}
+
+
 def _metadata(name: str, recipe: recipe_book.Recipe, seed: int, means: list[float]) -> dict[str, Any]:
     stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, Path())
     env = stage.make_env()
     described = describe(recipe)
-    scores = references.scores(recipe.env_id, **recipe.env_kwargs)
     metadata = {
         "name": name,
         "env": described["env"],
@@ -115,7 +121,7 @@ def _metadata(name: str, recipe: recipe_book.Recipe, seed: int, means: list[floa
             {"behavior": part["behavior"], "mean_return": mean}
             for part, mean in zip(described["parts"], means, strict=True)
         ],
-        "reference_scores": {"random": scores.random, "optimal": scores.optimal, "kind": scores.kind},
+        "reference_scores": _scores(recipe),
         "recipe": described,
         "versions": {package: importlib.metadata.version(package) for package in PACKAGES},
     }
