@@ -20,9 +20,11 @@ import rich.console
 import rich.table
 import tyro
 
-from experiments import compilation, figures, learning, report, results, tasks
+from experiments import compilation, documents, figures, learning, report, results, tasks
 from jax_s4rl.evaluation import credit, rollout, statistics
 from jax_s4rl.training import optimizer
+
+PUBLISHED = results.ROOT / "experiments" / "results" / "demo.jsonl"
 
 # By whether a task counts first actions.
 CAPTIONS = {
@@ -47,6 +49,8 @@ class Demo:
     """Updates on the umbrella chain."""
     folder: Path = Path("runs/demo")
     """Where result lines and report go."""
+    publish: bool = False
+    """Copies the result lines to experiments/results and their table into the README, as its authors do."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +111,8 @@ def main(demo: Demo) -> None:
     rows = list(results.read_rows(path))
     for shown in tables(rows):
         console.print(shown)
+    if demo.publish:
+        publish(rows)
     written = report.write(demo.folder / "report.html", rows, title="S4 and attention on the same offline data")
     console.print(f"Result lines: {path}\nReport:       {written}")
 
@@ -186,10 +192,50 @@ def _means(plan: Plan, acted: rollout.Rollout, values: np.ndarray, *, greedy: bo
     return [float(values[of_kind & (acted.targets == np.float32(target))].mean()) for target in plan.targets]
 
 
+def publish(rows: list[dict[str, Any]], readme: Path = documents.README, lines: Path = PUBLISHED) -> None:
+    """Commits nothing, but leaves result lines and README as they are to be committed."""
+    lines.unlink(missing_ok=True)
+    for row in rows:
+        results.append_row(lines, row)
+    documents.write_section(readme, "demo", markdown(rows))
+
+
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """The numbers of `tables` as Markdown, one table for each task, with the machine that measured them."""
+    parts = []
+    for env, here in group_by_env(rows).items():
+        first = here[0]["metrics"]
+        lines = [{"mixer": mixer} | summary(group) for mixer, group in figures.by_method(here).items()]
+        caption = CAPTIONS["first_action_greedy" in first]
+        asked, data_mean = first["asked"][-1], figures.number(first["data_mean"])
+        parts += [
+            f"**{env}**, asked for a return of {asked:g} (mean of the data {data_mean}). "
+            f"{caption[0].upper()}{caption[1:]}.",
+            "\n".join(
+                [
+                    "| " + " | ".join(lines[0]) + " |",
+                    "| --- " + "| ---: " * (len(lines[0]) - 1) + "|",
+                    *("| " + " | ".join(line.values()) + " |" for line in lines),
+                ]
+            ),
+        ]
+    first = rows[0]
+    seeds = len({row["seed"] for row in rows})
+    parts.append(
+        f"Means over {seeds} seeds; `ms/action` is a step of all environments at once, divided by their number. "
+        f"Measured on {first['machine']}, commit {first['commit']}; lines in `experiments/results/demo.jsonl`."
+    )
+    return "\n\n".join(parts)
+
+
+def group_by_env(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Lines grouped by environment, in the order in which the environments come."""
+    return {env: [row for row in rows if row["env"] == env] for env in dict.fromkeys(row["env"] for row in rows)}
+
+
 def tables(rows: list[dict[str, Any]]) -> Iterator[rich.table.Table]:
     """One table for each task; a line for each mixer, numbers are means over its seeds."""
-    for env in dict.fromkeys(row["env"] for row in rows):
-        here = [row for row in rows if row["env"] == env]
+    for env, here in group_by_env(rows).items():
         first = here[0]["metrics"]
         asked, data_mean = first["asked"][-1], figures.number(first["data_mean"])
         shown = rich.table.Table(

@@ -15,12 +15,11 @@ from typing import Any
 
 import tyro
 
-from experiments import results
+from experiments import documents, results
 from jax_s4rl.envs import making, policies, references
 
 RESULTS = results.ROOT / "experiments" / "results" / "reference_scores.jsonl"
-README = results.ROOT / "README.md"
-OPEN, CLOSE = "<!-- reference-scores -->", "<!-- /reference-scores -->"
+SECTION = "reference-scores"
 NUM_GRAPHS = 30
 SEED_STEP = 1000  # between settings, so that the errors of 30 graphs are independent
 
@@ -71,8 +70,8 @@ class Config:
     """Of environments and policies."""
     out: Path = RESULTS
     """Result lines; the file is written anew."""
-    readme: Path = README
-    """Where the table goes, if the file has the two marks."""
+    readme: Path = documents.README
+    """Where the table goes, between its two marks."""
 
 
 def main(config: Config) -> None:
@@ -87,8 +86,7 @@ def main(config: Config) -> None:
         results.append_row(config.out, row)
     text = table(rows)
     print(text)
-    if config.readme.exists() and OPEN in config.readme.read_text():
-        config.readme.write_text(put_between_marks(config.readme.read_text(), text))
+    documents.write_section(config.readme, SECTION, text)
 
 
 def rows_of(setting: Setting, config: Config, *, seed: int = 0) -> list[dict[str, Any]]:
@@ -155,23 +153,6 @@ def _played(metrics: list[Mapping[str, Any]]) -> str:
 def _number(value: float) -> str:
     digits = 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 3
     return f"{value:.{digits}f}".rstrip("0").rstrip(".") if value else "0"
-
-
-def put_between_marks(text: str, content: str) -> str:
-    """Replaces what stands between the two marks.
-
-    Raises:
-        ValueError: the text does not have both.
-
-    Example:
-        >>> put_between_marks("a <!-- reference-scores --> old <!-- /reference-scores --> b", "new")
-        'a <!-- reference-scores -->\\n\\nnew\\n\\n<!-- /reference-scores --> b'
-    """
-    before, opening, rest = text.partition(OPEN)
-    _, closing, after = rest.partition(CLOSE)
-    if not (opening and closing):
-        raise ValueError(f"got a text without the marks {OPEN} and {CLOSE}; write both where the table shall stand")
-    return f"{before}{opening}\n\n{content}\n\n{closing}{after}"
 
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ def _adamw(config: OptimizerConfig, peak: float, weight_decay: float, num_update
 def _permissive(transformation: optax.GradientTransformation) -> optax.GradientTransformation:
     """Optax counts updates in integers and mixes them with floats, which JAX's strict dtype promotion forbids."""
 
-    def update(*arguments: Any) -> Any:
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         with jax.numpy_dtype_promotion("standard"):
-            return transformation.update(*arguments)
+            return transformation.update(updates, state, params)
 
     return optax.GradientTransformation(transformation.init, update)
 

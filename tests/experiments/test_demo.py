@@ -38,6 +38,18 @@ def test_means_are_taken_by_target_and_choice():
     assert demo._means(plan, acted, values, greedy=False) == [4.5, 6.5]
 
 
+def test_publishing_leaves_lines_and_readme(tmp_path):
+    readme, lines = tmp_path / "README.md", tmp_path / "results" / "demo.jsonl"
+    readme.write_text("<!-- demo -->\n<!-- /demo -->\n")
+    for _ in range(2):
+        demo.publish(rows.demo(), readme, lines)
+    assert len(list(results.read_rows(lines))) == len(rows.demo())
+    text = readme.read_text()
+    assert text.count("| s4d |") == 2
+    assert "500.5" in text
+    assert "Means over 2 seeds" in text
+
+
 @pytest.mark.slow
 def test_a_short_demo_runs_from_the_data_to_the_page(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))
