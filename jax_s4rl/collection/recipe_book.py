@@ -1,7 +1,7 @@
 """Every named data set, one entry each.
 
-Random, medium and expert are as in D4RL. Replay is what a training played in its first steps, from random to good: until
-medium alone, these quick trainings would leave only about a hundred episodes.
+Random, medium and expert are as in D4RL. Replay is what a training played in its first steps, from random to good:
+until medium alone, these quick trainings would leave about a hundred episodes.
 """
 
 import dataclasses
