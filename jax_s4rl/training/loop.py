@@ -116,6 +116,9 @@ def check_dispatches(num_updates: int, updates_per_dispatch: int) -> None:
 @contextmanager
 def _progress(title: str, total: int, console: rich.console.Console | None) -> Iterator[Callable[[int, float], None]]:
     console = console or rich.console.Console()
+    if not console.is_terminal:
+        yield lambda step, loss: None
+        return
     bar = rich.progress.Progress(
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(),
@@ -124,7 +127,6 @@ def _progress(title: str, total: int, console: rich.console.Console | None) -> I
         rich.progress.TextColumn("{task.fields[speed]:.1f} updates/s"),
         rich.progress.TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
         transient=True,
     )
     start = time.perf_counter()
