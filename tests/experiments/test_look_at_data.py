@@ -11,13 +11,13 @@ from tests.data import records
 
 @pytest.fixture
 def saved(tmp_path):
-    make = lambda: making.make("jax_s4rl/RandomWalk-v0")  # noqa: E731
-    record = rollouts.record_episodes(make, random_policy.uniform_legal, 20, seed=0)
+    make = lambda: making.make("jax_s4rl/KeyDoor-v0", max_steps=10)  # noqa: E731
+    record = rollouts.record_episodes(make, random_policy.uniform(make().action_space), 20, seed=0)
     metadata = {
         "name": "walks <20>",
-        "env": {"id": "jax_s4rl/RandomWalk-v0", "kwargs": {}},
-        "reference_scores": {"random": -7.7, "optimal": -3.4},
-        "policy": [{"behavior": "uniform over legal actions", "mean_return": -7.0}],
+        "env": {"id": "jax_s4rl/KeyDoor-v0", "kwargs": {"max_steps": 10}},
+        "reference_scores": {"random": 0.0, "optimal": 11.0},
+        "policy": [{"behavior": "uniform", "mean_return": 0.1}],
     }
     storage.save_trajectories(tmp_path / "walks.npz", record, metadata)
     return tmp_path / "walks.npz"
@@ -29,7 +29,7 @@ def test_one_command_draws_one_page_that_needs_nothing_else(saved):
     assert page.count("data:image/gif;base64,") == 3
     assert not re.search(r"(src|href)=[\"'](?!data:)", page)
     assert "walks &lt;20&gt;" in page
-    assert "uniform over legal actions" in page
+    assert "uniform: mean return 0.10" in page
 
 
 def test_pages_of_worlds_that_draw_nothing_say_so():
