@@ -38,7 +38,7 @@ class Config:
     """Lengths L."""
     repeats: int = 10
     """Timed runs of each function, after one to warm up."""
-    memory_limit: float = 1024.0
+    memory_limit: float = 2048.0
     """MiB of temporaries above which a function is not run; its line says so."""
     time_limit: float = 3.0
     """Seconds of one run above which it is not repeated; its line says so."""

@@ -52,10 +52,11 @@ def transforms(u, kernel):
 
 
 def transforms_and_back(cotangent, u, kernel):
-    """The transforms of the convolution and of both its gradients."""
+    """The transforms of the convolution and of both its gradients; `cotangent` in the form of the output."""
     n = convolution.fft_length(u.shape[-1])
     transfer, y = transforms(u, kernel)
-    return y, jnp.fft.irfft(jnp.fft.rfft(cotangent[..., : u.shape[-1]], n), n), jnp.fft.irfft(transfer, n)
+    arriving = jnp.fft.rfft(cotangent[1][..., : u.shape[-1]], n)
+    return y, jnp.fft.irfft(arriving, n), jnp.fft.irfft(transfer, n)
 
 
 def convolve(u, kernel):

@@ -12,7 +12,7 @@ class Limits(NamedTuple):
     """What is measured, and what is too large to be."""
 
     repeats: int = 10
-    temporary_mib: float = 1024.0
+    temporary_mib: float = 2048.0
     seconds_per_run: float = 3.0
 
 

@@ -198,6 +198,8 @@ def _chunked(a: Pair, b: Pair, state: Pair, resets: Array | None, reverse: bool,
     rows, length, width = b.shape
     num = -(-length // chunk)
     size = -(-length // num)
+    if num == 1:
+        return _sequential(a, b, state, resets, reverse)
 
     def split(x: Array) -> Array:
         pad = num * size - length
@@ -207,18 +209,15 @@ def _chunked(a: Pair, b: Pair, state: Pair, resets: Array | None, reverse: bool,
 
     b, resets = _each(split, b), None if resets is None else split(resets)
     factors = pairs.with_ndim(a, 4) if a.ndim == 1 else _each(split, a)
-    if num == 1:
-        states, _ = _within(factors, b, _each(lambda x: x[:, None, None], state), resets, reverse)
-    else:
-        # Made from b, so that under shard_map it varies over devices as b does.
-        nothing = _each(lambda x: jnp.zeros_like(x[:, :, :1]), b)
-        local, products = _within(factors, b, nothing, resets, reverse)
-        alive = None if resets is None else lax.cumsum(resets.astype(jnp.int32), 2, reverse=reverse) == 0
-        last = (slice(None), slice(None), 0 if reverse else -1)
-        whole, ends = (_each(lambda x: x[last], x) for x in (products, local))
-        entering = _across(whole, ends, None if alive is None else alive[last], state, reverse)
-        states = pairs.add(pairs.multiply(products, _each(lambda x: x[:, :, None], entering)), local)
-        states = states if alive is None else pairs.where(alive[..., None], states, local)
+    # Made from b, so that under shard_map it varies over devices as b does.
+    nothing = _each(lambda x: jnp.zeros_like(x[:, :, :1]), b)
+    local, products = _within(factors, b, nothing, resets, reverse)
+    alive = None if resets is None else lax.cumsum(resets.astype(jnp.int32), 2, reverse=reverse) == 0
+    last = (slice(None), slice(None), 0 if reverse else -1)
+    whole, ends = (_each(lambda x: x[last], x) for x in (products, local))
+    entering = _across(whole, ends, None if alive is None else alive[last], state, reverse)
+    states = pairs.add(pairs.multiply(products, _each(lambda x: x[:, :, None], entering)), local)
+    states = states if alive is None else pairs.where(alive[..., None], states, local)
     begin = num * size - length if reverse else 0
     return _each(lambda x: x.reshape(rows, -1, width)[:, begin : begin + length], states)
 

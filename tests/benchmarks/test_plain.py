@@ -77,7 +77,7 @@ def test_the_bare_transforms_are_those_of_the_convolution():
     transfer, y = plain.transforms(u, kernel)
     close(transfer, np.fft.rfft(padded[0]))
     close(y, padded)
-    again, to_u, to_kernel = plain.transforms_and_back(cotangent, u, kernel)
+    again, to_u, to_kernel = plain.transforms_and_back((transfer, cotangent), u, kernel)
     close(again, padded)
     close(to_u[..., :9], np.asarray(cotangent))
     close(to_kernel, padded[0])
