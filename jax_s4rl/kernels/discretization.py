@@ -11,7 +11,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import checks, pairs
+from jax_s4rl.kernels import checks, pairs, trigonometry
 
 METHODS = ("zoh", "bilinear")
 
@@ -22,11 +22,15 @@ SERIES_TERMS = 15
 
 
 class Discrete(NamedTuple):
-    """A discretised diagonal system `x_k = exp(log_modulus + i angle) x_{k-1} + gain B u_k`."""
+    """A discretised diagonal system `x_k = exp(log_modulus + i angle) x_{k-1} + gain B u_k`.
+
+    `angle` is in radians, less whole turns; `correction`, what rounding left out of it, matters to high powers only.
+    """
 
     log_modulus: Float[Array, "..."]
     angle: Float[Array, "..."]
     gain: pairs.Pair
+    correction: Float[Array, "..."] | None = None
 
 
 def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str = "zoh") -> Discrete:
@@ -55,10 +59,12 @@ def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str
         (Array([0.5], dtype=float32), Array([0.5], dtype=float32))
     """
     checks.choice("discretization", method, METHODS)
+    Lambda = pairs.as_pair(Lambda)
     z = pairs.scale(Lambda, step)
     spread = step * jnp.ones_like(z.re)
     if method == "zoh":
-        return Discrete(z.re, z.im, pairs.scale(exprel(z), spread))
+        angle, correction = trigonometry.angle(spread, Lambda.im * jnp.ones_like(spread))
+        return Discrete(z.re, angle, pairs.scale(exprel(z), spread), correction)
     return Discrete(*_bilinear_transition(z), pairs.scale(pairs.reciprocal(_one_minus_half(z)), spread))
 
 

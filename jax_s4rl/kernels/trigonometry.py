@@ -1,42 +1,96 @@
-"""Cosine and sine of one angle together, in a form that vectorises.
+"""Cosine and sine of multiples of an angle, in a form that vectorises and loses nothing in float32.
 
-XLA on CPU calls the scalar library for each of `cos` and `sin`, ten times the cost of `exp`. One reduction by
-multiples of pi/2 and two short polynomials (Chebyshev interpolation in x^2 on [0, (pi/4)^2]; errors 1e-8 and 8e-10)
-do for float32 what the library does, to two roundings, in a tenth of the time.
+XLA on CPU calls the scalar library for each of `cos` and `sin`, ten times the cost of `exp`. One reduction by multiples
+of pi/2 and two short polynomials (Chebyshev interpolation in x^2 on [0, (pi/4)^2]; errors 1e-8 and 8e-10) take a tenth
+of that time. The angle of one step is a product, and the angle after l steps a multiple of it, so two roundings would
+grow with l: the first is kept as a second number, the second avoided by splitting the angle into halves of twelve bits,
+whose multiples are exact. With that the error of the LegS kernel at L = 1,024 and the shortest step fell from 3e-5 to
+1.4e-7 of its largest entry. float64 calls the library.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# pi/2 in three parts: the first two have so few bits that their product with a count below 2^16 is nearly exact.
+# pi/2 in three parts: the first two have so few bits that their product with a count below 2^16 is exact or nearly.
 HALF_PI = (1.5703125, 4.837512969970703e-4, 7.549790126404332e-8)
 SINE = (-0.16666664539989606, 0.008332724732629701, -0.00019582855850695666)
 COSINE = (0.04166666453694607, -0.0013888279449647916, 2.4542896336690007e-05)
 
 
 @jax.custom_jvp
-def cis(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-    """Cosine and sine of an angle in radians.
-
-    In float32 the error is about 1e-7, and beyond angles of 1e5 that of rounding the angle itself; float64 calls the
-    library.
+def angle(step: Float[Array, "..."], frequency: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The product of two numbers less whole turns, and what rounding it to one number leaves out.
 
     Args:
-        angle: Any shape.
+        step: Any shape.
+        frequency: The same shape.
 
     Returns:
-        Cosine and sine, in the shape and dtype of `angle`.
+        An angle in [-pi, pi] and a correction to it, to be added last.
 
     Example:
-        >>> cosine, sine = cis(jnp.zeros(1))
+        >>> turned, correction = angle(jnp.asarray([0.5]), jnp.asarray([6.0]))
+        >>> float(turned[0]), float(correction[0])
+        (3.0, 0.0)
+    """
+    product = step * frequency
+    if product.dtype != jnp.float32:
+        return product, jnp.zeros_like(product)
+    (s, s_rest), (f, f_rest) = _halves(step), _halves(frequency)
+    rounding = ((s * f - product) + s * f_rest + s_rest * f) + s_rest * f_rest
+    turns = jnp.round(product / (2 * jnp.pi))
+    first, second, third = (-4 * turns * part for part in HALF_PI)
+    head = product + first
+    total = head + second
+    # What the addition above rounded off (Knuth's two-sum).
+    back = total - head
+    return total, ((head - (total - back)) + (second - back)) + (third + rounding)
+
+
+@angle.defjvp
+def _angle_jvp(primals, tangents):
+    change = tangents[0] * primals[1] + primals[0] * tangents[1]
+    return angle(*primals), (change, jnp.zeros_like(change))
+
+
+@jax.custom_jvp
+def multiples(
+    count: Float[Array, "..."], angle: Float[Array, "..."], correction: Float[Array, "..."]
+) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """Cosine and sine of `count (angle + correction)`.
+
+    Args:
+        count: Whole numbers (with more than twelve significant bits the last ones round); broadcasts.
+        angle: In radians, best within [-pi, pi].
+        correction: What the angle lacks, as `angle` gives it; not differentiated.
+
+    Returns:
+        Cosine and sine, accurate to about 1e-7.
+
+    Example:
+        >>> cosine, sine = multiples(jnp.asarray([2.0]), jnp.asarray([0.0]), jnp.zeros(1))
         >>> float(cosine[0]), float(sine[0])
         (1.0, 0.0)
     """
     if angle.dtype != jnp.float32:
-        return jnp.cos(angle), jnp.sin(angle)
-    quarter = jnp.round(angle * (2 / jnp.pi))
-    x = ((angle - quarter * HALF_PI[0]) - quarter * HALF_PI[1]) - quarter * HALF_PI[2]
+        return jnp.cos(count * angle), jnp.sin(count * angle)
+    high, low = _halves(angle)
+    large, small = count * high, count * (low + correction)
+    quarter = jnp.round((large + small) * (2 / jnp.pi))
+    x = ((large - quarter * HALF_PI[0]) - quarter * HALF_PI[1]) + (small - quarter * HALF_PI[2])
+    return _in_quarters(quarter, x)
+
+
+@multiples.defjvp
+def _multiples_jvp(primals, tangents):
+    cosine, sine = multiples(*primals)
+    change = primals[0] * tangents[1] + tangents[0] * primals[1]
+    return (cosine, sine), (-sine * change, cosine * change)
+
+
+def _in_quarters(quarter: Array, x: Array) -> tuple[Array, Array]:
+    """Cosine and sine of `quarter pi/2 + x`, for |x| up to pi/4."""
     square = x * x
     sine = x + x * square * (SINE[0] + square * (SINE[1] + square * SINE[2]))
     cosine = 1 - square / 2 + square * square * (COSINE[0] + square * (COSINE[1] + square * COSINE[2]))
@@ -47,7 +101,8 @@ def cis(angle: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "
     return jnp.where((turn == 1) | (turn == 2), -real, real), jnp.where(turn >= 2, -imaginary, imaginary)
 
 
-@cis.defjvp
-def _cis_jvp(primals, tangents):
-    cosine, sine = cis(primals[0])
-    return (cosine, sine), (-sine * tangents[0], cosine * tangents[0])
+def _halves(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    """The upper twelve bits of a float32 and the rest; by its bits, so that no compiler can simplify it away."""
+    bits = jax.lax.bitcast_convert_type(x, jnp.uint32) & jnp.uint32(0xFFFFF000)
+    high = jax.lax.bitcast_convert_type(bits, jnp.float32)
+    return high, x - high

@@ -26,14 +26,15 @@ def powers(discrete: Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
 
     Args:
         discrete: Transition of shape [..., Nh].
-        exponents: The exponents; need not be whole.
+        exponents: Whole numbers; with more than twelve significant bits the last ones round.
 
     Returns:
         Pair of shape [..., M, Nh].
     """
     log_modulus, angle = discrete.log_modulus[..., None, :], discrete.angle[..., None, :]
+    correction = jnp.zeros_like(angle) if discrete.correction is None else discrete.correction[..., None, :]
     m = exponents.astype(log_modulus.dtype).reshape((1,) * (log_modulus.ndim - 2) + (-1, 1))
-    size, (cosine, sine) = jnp.exp(m * log_modulus), trigonometry.cis(m * angle)
+    size, (cosine, sine) = jnp.exp(m * log_modulus), trigonometry.multiples(m, angle, correction)
     return pairs.Pair(size * cosine, size * sine)
 
 
@@ -69,23 +70,23 @@ def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "a
         )
     if method == "direct" or (method == "auto" and L <= DIRECT_MAX_LENGTH):
         return 2 * pairs.real_einsum("...hn,hln->...hl", v, powers(discrete, jnp.arange(L)))
-    return _block(L, discrete.log_modulus, discrete.angle, v)
+    return _block(L, discrete._replace(gain=pairs.as_pair(discrete.angle)), v)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _block(L: int, log_modulus: Array, angle: Array, v: pairs.Pair) -> Float[Array, "*batch H L"]:
-    fine, coarse, _ = _levels(L, log_modulus, angle)
+def _block(L: int, discrete: Discrete, v: pairs.Pair) -> Float[Array, "*batch H L"]:
+    fine, coarse, _ = _levels(L, discrete)
     return _product(L, _weighted(v, coarse), fine)
 
 
 @_block.defjvp
 def _block_jvp(L, primals, tangents):
     """`dK_l = 2 Re sum (dv + l v dz) A_bar^l`, z = log_modulus + i angle; its transpose needs no exponential."""
-    log_modulus, angle, v = primals
-    dz, dv = pairs.Pair(tangents[0][..., None, :], tangents[1][..., None, :]), tangents[2]
-    fine, coarse, inner = _levels(L, log_modulus, angle)
+    (discrete, v), (change, dv) = primals, tangents
+    dz = pairs.Pair(change.log_modulus[..., None, :], change.angle[..., None, :])
+    fine, coarse, inner = _levels(L, discrete)
     weighted = _weighted(v, coarse)
-    dtype = log_modulus.dtype
+    dtype = v.dtype
     start = (inner * jnp.arange(coarse.shape[-2])).astype(dtype).reshape((1,) * (weighted.ndim - 2) + (-1, 1))
     moved = pairs.multiply(pairs.with_ndim(dz, weighted.ndim), weighted)
     outer = pairs.add(_weighted(dv, coarse), pairs.scale(moved, start))
@@ -93,10 +94,9 @@ def _block_jvp(L, primals, tangents):
     return _product(L, weighted, fine), _product(L, outer, fine) + _product(L, moved, sloped)
 
 
-def _levels(L: int, log_modulus: Array, angle: Array) -> tuple[pairs.Pair, pairs.Pair, int]:
+def _levels(L: int, discrete: Discrete) -> tuple[pairs.Pair, pairs.Pair, int]:
     """Powers below the inner length M [H, M, Nh], the powers q M that reach L [H, Q, Nh], and M."""
     inner = chunks.power_of_two(L, lambda T: T * T)
-    discrete = Discrete(log_modulus, angle, pairs.Pair(angle, angle))
     return powers(discrete, jnp.arange(inner)), powers(discrete, inner * jnp.arange(-(-L // inner))), inner
 
 
@@ -160,5 +160,5 @@ def state_response(
 def advance(discrete: Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
     """The state L steps later when nothing comes in, `A_bar^L x`."""
     state = pairs.as_pair(state)
-    power = pairs.exp(pairs.Pair(L * discrete.log_modulus, L * discrete.angle))
-    return pairs.multiply(pairs.with_ndim(power, state.ndim), state)
+    re, im = (x[..., 0, :] for x in powers(discrete, jnp.asarray([L])))
+    return pairs.multiply(pairs.with_ndim(pairs.Pair(re, im), state.ndim), state)

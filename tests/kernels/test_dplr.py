@@ -1,0 +1,63 @@
+"""Both discretisations of a DPLR system, traced and on the host, against the oracle and each other."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.kernels import dplr, pairs
+from jax_s4rl.kernels.oracle import systems
+
+EXACT = 1e-10
+MEASURES = ["legs", "legt", "fout"]
+
+
+def real_form(A_bar, B_bar):
+    """The oracle's matrix over both halves, as a real one on [re, im] of the first."""
+    Nh = len(B_bar) // 2
+    to_both = np.block([[np.eye(Nh), 1j * np.eye(Nh)], [np.eye(Nh), -1j * np.eye(Nh)]])
+    return (np.linalg.solve(to_both, A_bar @ to_both)).real, np.linalg.solve(to_both, B_bar).real
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("method", ["bilinear", "zoh"])
+@pytest.mark.parametrize("step", [1e-5, 0.01, 1.0])
+def test_every_form_is_the_oracle(x64, s4_system, as_numpy, measure, method, step):
+    parameters = s4_system(measure=measure, dtype=jnp.float64)
+    steps = jnp.full((3,), step)
+    Lambda, P, B = parameters[:3]
+    numbers = as_numpy((Lambda, P, B))
+    wanted = [real_form(*systems.discrete(*(x[h] for x in numbers), step, method)) for h in range(3)]
+    if method == "bilinear":
+        forms = [dplr.dense(dplr.bilinear(Lambda, P, B, steps))]
+        forms += [dplr.dense(dplr.bilinear_on_host(*numbers, np.asarray(steps)), np)]
+    else:
+        forms = [dplr.zoh(Lambda, P, B, steps), dplr.zoh(*jax.tree.map(np.asarray, (Lambda, P, B, steps)), xp=np)]
+    for form in forms:
+        np.testing.assert_allclose(form.A_bar, np.stack([A for A, _ in wanted]), rtol=0, atol=EXACT)
+        np.testing.assert_allclose(form.B_bar, np.stack([B for _, B in wanted]), rtol=0, atol=EXACT)
+        # The left half plane goes into the unit disk, whatever the step.
+        assert max(np.abs(np.linalg.eigvals(np.asarray(form.A_bar))).max(1)) < 1
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_linear_step_is_the_dense_one(x64, s4_system, measure):
+    parameters = s4_system(measure=measure, dtype=jnp.float64)
+    steps = dplr.bilinear(*parameters[:3], parameters.step)
+    x = pairs.Pair(*jax.random.normal(jax.random.key(0), (2, 5, 3, 4), jnp.float64))
+    wanted = jnp.einsum("hij,bhj->bhi", dplr.dense(steps).A_bar, pairs.stack_parts(x))
+    np.testing.assert_allclose(pairs.stack_parts(dplr.advance(steps, x)), wanted, rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2, 5, 12])
+def test_powers(x64, exponent):
+    A = np.random.default_rng(0).normal(size=(2, 3, 3))
+    wanted = np.linalg.matrix_power(A, exponent)
+    np.testing.assert_allclose(dplr.power(jnp.asarray(A), exponent), wanted, rtol=1e-11)
+    np.testing.assert_allclose(dplr.power(A, exponent, np), wanted, rtol=1e-11)
+
+
+def test_rank_three_is_refused():
+    Lambda, P, B = (pairs.as_pair(-jnp.ones(shape)) for shape in ((1, 4), (1, 3, 4), (1, 4)))
+    with pytest.raises(ValueError, match="rank 3, expected 1 or 2"):
+        dplr.bilinear(Lambda, P, B, jnp.ones(1))

@@ -1,0 +1,40 @@
+"""Powers by doubling against repeated products in float64."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.kernels import dplr, krylov
+
+EXACT = 1e-10
+RNG = np.random.default_rng(0)
+A = np.stack([np.linalg.qr(RNG.normal(size=(4, 4)))[0] * 0.95 for _ in range(3)])
+B, C = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
+
+
+def powers(T):
+    return np.stack([np.linalg.matrix_power(A, k) for k in range(T)], axis=1)
+
+
+@pytest.mark.parametrize("L", [1, 2, 3, 16, 50])
+def test_the_kernel_is_the_definition(x64, L):
+    got = krylov.kernel(dplr.Dense(jnp.asarray(A), jnp.asarray(B)), jnp.asarray(C), L)
+    np.testing.assert_allclose(got, np.einsum("hi,hlij,hj->hl", C, powers(L), B), rtol=0, atol=EXACT)
+
+
+def test_rows_and_columns_are_all_powers(x64):
+    squared = krylov.squarings(jnp.asarray(A), 8)
+    np.testing.assert_allclose(squared[-1], powers(9)[:, 8], rtol=0, atol=EXACT)
+    rows, columns = krylov.rows(jnp.asarray(C), squared[:-1]), krylov.columns(jnp.asarray(B), squared[:-1])
+    np.testing.assert_allclose(rows, np.einsum("hi,hlij->hlj", C, powers(8)), rtol=0, atol=EXACT)
+    np.testing.assert_allclose(columns, np.einsum("hlij,hj->hli", powers(8), B), rtol=0, atol=EXACT)
+
+
+@pytest.mark.parametrize("L", [1, 5, 23])
+def test_the_constants_of_a_chunk(x64, L):
+    chunk = krylov.chunk(dplr.Dense(jnp.asarray(A), jnp.asarray(B)), jnp.asarray(C), L, 8)
+    T, rest = chunk.kernel.shape[1], (L - 1) % chunk.kernel.shape[1] + 1
+    np.testing.assert_allclose(chunk.read, np.einsum("hi,hlij->hlj", C, powers(T + 1)[:, 1:]), rtol=0, atol=EXACT)
+    np.testing.assert_allclose(chunk.write[:, ::-1], np.einsum("hlij,hj->hli", powers(T), B), rtol=0, atol=EXACT)
+    np.testing.assert_allclose(chunk.carry, powers(T + 1)[:, T], rtol=0, atol=EXACT)
+    np.testing.assert_allclose(chunk.last_carry, powers(T + 1)[:, rest], rtol=0, atol=EXACT)
