@@ -1,4 +1,5 @@
 import functools
+import multiprocessing
 import subprocess
 import sys
 
@@ -68,11 +69,18 @@ def test_random_play_stays_in_its_spaces_and_ends(env_id, kwargs):
         assert env.observation_space.contains(observation)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environments_are_imported_once():
+    multiprocessing.set_forkserver_preload(["gymnasium", "minigrid.minigrid_env", "jax_s4rl.envs"])
+
+
 @pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
 def test_both_vector_environments_run_it_alike(env_id, kwargs):
-    make = functools.partial(gymnasium.make, env_id, **kwargs)
+    make = functools.partial(gymnasium.make, f"jax_s4rl.envs:{env_id}", **kwargs)
+    # Not forked from this process: it runs JAX's threads, whose locks a fork would copy.
+    asynchronous = functools.partial(gymnasium.vector.AsyncVectorEnv, context="forkserver")
     rows = []
-    for vector in (gymnasium.vector.SyncVectorEnv, gymnasium.vector.AsyncVectorEnv):
+    for vector in (gymnasium.vector.SyncVectorEnv, asynchronous):
         envs = vector([make, make], autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
         envs.action_space.seed(0)
         observations = [envs.reset(seed=[5, 6])[0]]
