@@ -96,6 +96,38 @@ def apply(
     return y.astype(u.dtype), state
 
 
+def apply_both_ways(
+    forward: Parameters,
+    backward: Parameters,
+    u: Float[Array, "*batch L H"],
+    *,
+    discretization: str = "zoh",
+    rate: Rate = 1.0,
+) -> Float[Array, "*batch L H"]:
+    """Run one system over the past and present and another over the future, with one transform of the input.
+
+    Args:
+        forward: The system over the past and the present, with its D.
+        backward: The system over the future, from the next step on; its D is not used.
+        u: Input; whole rows only, as nothing can be carried on from either end.
+        discretization: `"zoh"` or `"bilinear"`.
+        rate: Factor on the step.
+
+    Returns:
+        Output in the shape and dtype of `u`.
+
+    Example:
+        >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
+        >>> integrator = Parameters(Lambda, B, C, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> apply_both_ways(integrator, integrator, jnp.ones((3, 1)))[:, 0].round(3)
+        Array([3., 3., 3.], dtype=float32)
+    """
+    parameters, work = _prepared(forward, u)
+    ahead, behind = (kernel(x, u.shape[-2], discretization=discretization, rate=rate) for x in (parameters, backward))
+    y = convolution.bidirectional(work, ahead, behind) + _lead(parameters.D, u.ndim) * work
+    return y.astype(u.dtype)
+
+
 def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate: Rate = 1.0) -> Float[Array, "H L"]:
     """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`."""
     parameters = _full(parameters)

@@ -41,11 +41,8 @@ def angle(step: Float[Array, "..."], frequency: Float[Array, "..."]) -> tuple[Fl
     rounding = ((s * f - product) + s * f_rest + s_rest * f) + s_rest * f_rest
     turns = jnp.round(product / (2 * jnp.pi))
     first, second, third = (-4 * turns * part for part in HALF_PI)
-    head = product + first
-    total = head + second
-    # What the addition above rounded off (Knuth's two-sum).
-    back = total - head
-    return total, ((head - (total - back)) + (second - back)) + (third + rounding)
+    total, lost = _sum(product + first, second)
+    return _sum(total, lost + (third + rounding))
 
 
 @angle.defjvp
@@ -99,6 +96,13 @@ def _in_quarters(quarter: Array, x: Array) -> tuple[Array, Array]:
     swap = (turn == 1) | (turn == 3)
     real, imaginary = jnp.where(swap, sine, cosine), jnp.where(swap, cosine, sine)
     return jnp.where((turn == 1) | (turn == 2), -real, real), jnp.where(turn >= 2, -imaginary, imaginary)
+
+
+def _sum(x: Array, y: Array) -> tuple[Array, Array]:
+    """A sum and what rounding it left out (Knuth's two-sum)."""
+    total = x + y
+    back = total - x
+    return total, (x - (total - back)) + (y - back)
 
 
 def _halves(x: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:

@@ -1,0 +1,126 @@
+"""The DPLR kernel against the step-by-step oracle, at the accuracy promised, and its gradients."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.kernels import cauchy, pairs
+from jax_s4rl.kernels.oracle import systems
+
+EXACT = 1e-10
+# Issue 3 asks for 7e-6 and 1e-4; measured 2e-6 and 1e-5 over measures, lengths and steps (N = 64).
+FLOAT32, GRADIENTS = 5e-6, 5e-5
+RNG = np.random.default_rng(0)
+
+
+@partial(jax.jit, static_argnames=("L", "wrap"))
+def kernel(parameters, L, wrap=cauchy.WRAP):
+    Lambda, P, B, C, _, step = parameters
+    return cauchy.kernel(Lambda, P, B, C, step=step, L=L, wrap=wrap)
+
+
+def truncated(parameters, as_numpy, L, wrap=cauchy.WRAP):
+    """Parameters whose C is cut for L steps, in float64 and rounded once."""
+    Lambda, P, B, C, _, step = as_numpy(parameters)
+    cut = systems.truncated((Lambda, P, B, C, step), L, wrap)
+    return parameters._replace(C=pairs.astype(jnp.asarray(cut.astype(np.complex64)), parameters.C.dtype))
+
+
+def true(parameters, as_numpy, L, wrap=cauchy.WRAP):
+    """The kernel of the system that the rounded parameters say, from its definition."""
+    Lambda, P, B, C, _, step = as_numpy(parameters)
+    restored = np.zeros_like(C)
+    for h in range(len(step)):
+        A_bar, _ = systems.discrete(Lambda[h], P[h], B[h], step[h], "bilinear")
+        rest = np.eye(len(A_bar)) - wrap * np.linalg.matrix_power(A_bar, L)
+        restored[h] = np.linalg.solve(rest.T, np.concatenate([C[h], C[h].conj()]))[: C.shape[1]]
+    return systems.kernel(Lambda, P, B, restored, step, L, "bilinear")
+
+
+def relative(got, wanted):
+    return np.abs(np.asarray(got, np.float64) - wanted).max() / np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("measure", ["legs", "legt", "fout"])
+@pytest.mark.parametrize(("L", "wrap"), [(1, 0.5), (2, 0.5), (7, 0.25), (64, 0.5)])
+def test_float64_is_the_oracle(x64, s4_system, as_numpy, measure, L, wrap):
+    parameters = truncated(s4_system(measure=measure, dtype=jnp.float64), as_numpy, L, wrap)
+    assert relative(kernel(parameters, L, wrap), true(parameters, as_numpy, L, wrap)) < EXACT
+
+
+@pytest.mark.parametrize("measure", ["legs", "legt", "fout"])
+@pytest.mark.parametrize(("L", "step"), [(2, 1e-3), (300, 1e-3), (300, 0.1)])
+def test_float32_is_as_accurate_as_promised(s4_system, as_numpy, measure, L, step):
+    parameters = s4_system(2, 64, measure)._replace(step=jnp.full((2,), step))
+    parameters = truncated(parameters, as_numpy, L)
+    assert relative(kernel(parameters, L), true(parameters, as_numpy, L)) < FLOAT32
+
+
+def test_the_papers_own_truncation_is_there_too(x64, s4_system, as_numpy):
+    parameters = truncated(s4_system(dtype=jnp.float64), as_numpy, 50, wrap=1.0)
+    assert relative(kernel(parameters, 50, 1.0), true(parameters, as_numpy, 50, wrap=1.0)) < EXACT
+
+
+def test_groups_of_features_are_the_features_one_by_one(s4_system, as_numpy):
+    parameters = s4_system(2 * cauchy.GROUP + 3)
+    whole = kernel(parameters, 20)
+    parts = [kernel(jax.tree.map(lambda x, i=i: x[i : i + 8], parameters), 20) for i in (0, 8, 16)]
+    np.testing.assert_allclose(whole, np.concatenate(parts), rtol=0, atol=1e-6 * np.abs(whole).max())
+
+
+def loss(parameters, weights):
+    return (kernel(parameters, weights.shape[1]) * weights).sum()
+
+
+def test_gradients_in_float32_are_those_of_float64(x64, s4_system):
+    weights = jnp.asarray(RNG.normal(size=(2, 128)))
+    exact = jax.grad(loss)(s4_system(2, 64, dtype=jnp.float64), weights)
+    rough = jax.grad(loss)(s4_system(2, 64, dtype=jnp.float32), weights.astype(jnp.float32))
+    start = s4_system(2, 64, dtype=jnp.float32)
+    # The float64 system at the very values that float32 holds.
+    exact = jax.grad(loss)(jax.tree.map(lambda x: x.astype(jnp.float64), start), weights)
+    for name, got, wanted in zip(start._fields, rough, exact, strict=True):
+        for part, right in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
+            size = max(np.abs(right).max(), 1e-12)
+            assert np.abs(np.asarray(part, np.float64) - right).max() / size < GRADIENTS, name
+
+
+def test_gradients_are_finite_differences(x64, s4_system):
+    parameters, weights = (
+        s4_system(cauchy.GROUP + 1, 6, "legt", dtype=jnp.float64),
+        jnp.asarray(RNG.normal(size=(9, 11))),
+    )
+    direction = jax.tree.map(lambda x: jnp.asarray(RNG.normal(size=x.shape)) * jnp.abs(x), parameters)
+    slope = sum(
+        jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), jax.grad(loss)(parameters, weights), direction))
+    )
+    ahead, behind = (
+        loss(jax.tree.map(lambda x, d, s=s: x + s * d, parameters, direction), weights) for s in (1e-6, -1e-6)
+    )
+    assert abs((ahead - behind) / 2e-6 - slope) < 1e-6 * max(1, abs(slope))
+
+
+def test_undamped_and_vanishing_modes_meet_no_pole(s4_system):
+    parameters = s4_system(2, 4)
+    still = parameters._replace(Lambda=pairs.Pair(jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.0], [0.0, 2.0]])))
+    for step in (1e-5, 1.0):
+        value, slopes = jax.value_and_grad(loss)(still._replace(step=jnp.full((2,), step)), jnp.ones((2, 64)))
+        assert np.isfinite(value)
+        assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slopes))
+
+
+@pytest.mark.parametrize(
+    ("change", "L", "wrap", "message"),
+    [
+        ({}, 0, 0.5, "L must be an integer of at least 1, got 0"),
+        ({}, 4, 0.0, r"wrap must lie in \(0, 1\], got 0.0"),
+        ({"P": pairs.zeros((3, 3, 4))}, 4, 0.5, "with a rank of 1 or 2"),
+        ({"B": pairs.zeros((3, 5))}, 4, 0.5, r"B has shape \(3, 5\), expected \(3, 4\)"),
+    ],
+)
+def test_bad_input_is_refused(unchecked, s4_system, change, L, wrap, message):
+    with pytest.raises(ValueError, match=message):
+        kernel(s4_system()._replace(**change), L, wrap)
