@@ -1,0 +1,46 @@
+"""What the README promises is there: its kernel example runs, its table is complete, its commands exist."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+KERNELS = ROOT / "jax_s4rl" / "kernels"
+# Parts that the public modules are made of.
+INNER = {"blockwise", "checks", "chunks", "dplr", "krylov", "mimo", "pairs", "trigonometry"}
+
+
+def test_the_kernel_example_runs():
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "s4d.apply" in block)
+    names = {}
+    exec(example, names)
+    assert names["y"].shape == (8, 1000, 16)
+    assert names["y_t"].shape == (8, 16)
+
+
+def test_every_public_kernel_function_is_in_the_table():
+    missing = [
+        f"{path.stem}.{node.name}"
+        for path in sorted(KERNELS.glob("*.py"))
+        if path.stem not in INNER
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if f"`{path.stem}.{node.name}`" not in README
+    ]
+    assert not missing, f"the README's table of kernels lacks {missing}"
+
+
+def test_every_named_kernel_function_exists():
+    named = set(re.findall(r"`([a-z0-9_]+)\.([a-z0-9_]+)`", README.split("## Train on")[0]))
+    modules = {path.stem for path in KERNELS.glob("*.py")}
+    for module, function in named:
+        if module in modules:
+            functions = {n.name for n in ast.parse((KERNELS / f"{module}.py").read_text()).body if hasattr(n, "name")}
+            assert function in functions, f"the README names {module}.{function}, which is not there"
+
+
+def test_every_make_command_of_the_readme_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)?)", README))
+    assert {"demo", "test"} <= named <= targets
