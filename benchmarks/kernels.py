@@ -8,7 +8,7 @@ and their figure from the newest lines of every machine. Needs only jax, numpy, 
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 from benchmarks import cases, kernel_report, timing
 from experiments import results
 
+Row = dict[str, Any]
 RESULTS = results.ROOT / "benchmarks" / "results" / "kernels.jsonl"
 
 # JAX 0.6 has it among its experiments.
@@ -69,37 +70,41 @@ def measure_all(config: Config) -> None:
     for subject in config.subjects:
         for H in config.features:
             for length in config.lengths:
-                for case in cases.SUBJECTS[subject](H, length):
-                    for backward in (False, True):
-                        row = measure(case, backward, limits, {"features": H, "length": length})
+                for backward in (False, True):
+                    for row in measure(list(cases.SUBJECTS[subject](H, length)), backward, limits, (H, length)):
                         results.append_row(config.out, row)
                         print(kernel_report.line(row), flush=True)
 
 
-def measure(case: cases.Case, backward: bool, limits: timing.Limits, sizes: dict[str, int]) -> dict[str, Any]:
-    """Measure one case in one direction; a result line."""
-    function, arguments = case.function, case.arguments
-    if backward:
-        function, arguments = case.with_gradient or with_gradient(function), (weights(case), *arguments)
-    measured = timing.measure(function, arguments, limits)
-    metrics = {
-        "direction": "forward+backward" if backward else "forward",
-        "features": sizes["features"],
-        "state_size": cases.N if case.method.split("/")[0] in ("diagonal", "low_rank") else None,
-        "batch": case.batch,
-        "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
-        "temporary_mib": measured.temporary_mib,
-        "error": error(case, measured.result, backward),
-        "skipped": measured.skipped,
-    }
-    return results.make_row(
-        experiment="benchmarks/kernels",
-        method=case.method,
-        context_length=sizes["length"],
-        seed=0,
-        metrics=metrics,
-        seconds=measured.seconds,
-    )
+def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size: tuple[int, int]) -> Iterator[Row]:
+    """Measure all cases of one size in one direction, in turn; their result lines."""
+    measured = timing.measure({case.method: _work(case, backward) for case in found}, limits)
+    for case in found:
+        own = measured[case.method]
+        metrics = {
+            "direction": "forward+backward" if backward else "forward",
+            "features": size[0],
+            "state_size": cases.N if case.method.split("/")[0] in ("diagonal", "low_rank") else None,
+            "batch": case.batch,
+            "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
+            "temporary_mib": own.temporary_mib,
+            "error": error(case, own.result, backward),
+            "skipped": own.skipped,
+        }
+        yield results.make_row(
+            experiment="benchmarks/kernels",
+            method=case.method,
+            context_length=size[1],
+            seed=0,
+            metrics=metrics,
+            seconds=own.seconds,
+        )
+
+
+def _work(case: cases.Case, backward: bool) -> timing.Work:
+    if not backward:
+        return case.function, case.arguments
+    return case.with_gradient or with_gradient(case.function), (weights(case), *case.arguments)
 
 
 def error(case: cases.Case, result: Any, backward: bool) -> float | None:

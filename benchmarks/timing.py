@@ -1,4 +1,4 @@
-"""Timing of one compiled JAX function: compile time apart, blocked until ready, memory from the compiled program."""
+"""Timing of compiled JAX functions in turn: compile time apart, blocked until ready, memory as compiled."""
 
 import statistics
 import time
@@ -25,17 +25,38 @@ class Measured(NamedTuple):
     skipped: str | None = None
 
 
-def measure(function: Callable[..., Any], arguments: tuple, limits: Limits) -> Measured:
-    """Compile `function` for `arguments`, run it once to warm up, then `limits.repeats` times.
+Work = tuple[Callable[..., Any], tuple]
+
+
+def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
+    """Compile every function for its arguments, run it once to warm up, then all in turn `limits.repeats` times.
+
+    Taking turns keeps ratios true where a machine is faster in one minute than in the next.
 
     Args:
-        function: A pure JAX function.
-        arguments: What it is called with.
+        works: By name, a pure JAX function and what it is called with.
         limits: Number of repeats, and the memory and time above which nothing is repeated.
 
     Returns:
-        The result of the warm-up, seconds (compile, minimum, median) and MiB of temporaries.
+        By name, the result, the seconds (compile, minimum, median) and MiB of temporaries.
     """
+    compiled, first = {}, {}
+    for name, (function, arguments) in works.items():
+        compiled[name], first[name] = _begin(function, arguments, limits)
+    runs: dict[str, list[float]] = {name: [] for name in works if first[name].skipped is None}
+    for _ in range(limits.repeats):
+        for name in runs:
+            began = time.perf_counter()
+            jax.block_until_ready(compiled[name](*works[name][1]))
+            runs[name].append(time.perf_counter() - began)
+    for name, times in runs.items():
+        seconds = first[name].seconds | {"minimum": min(times), "median": statistics.median(times)}
+        first[name] = first[name]._replace(seconds=seconds)
+    return first
+
+
+def _begin(function: Callable[..., Any], arguments: tuple, limits: Limits) -> tuple[Any, Measured]:
+    """Compile, and run once unless it needs too much memory."""
     began = time.perf_counter()
     compiled = jax.jit(function).lower(*arguments).compile()
     seconds = {"compile": time.perf_counter() - began}
@@ -43,14 +64,10 @@ def measure(function: Callable[..., Any], arguments: tuple, limits: Limits) -> M
     temporary = None if analysis is None else analysis.temp_size_in_bytes / 2**20
     if temporary is not None and temporary > limits.temporary_mib:
         reason = f"needs {temporary:.0f} MiB of temporaries, limit {limits.temporary_mib:.0f}"
-        return Measured(None, seconds, temporary, reason)
+        return compiled, Measured(None, seconds, temporary, reason)
     began = time.perf_counter()
     result = jax.block_until_ready(compiled(*arguments))
     if (once := time.perf_counter() - began) > limits.seconds_per_run:
-        return Measured(result, seconds, temporary, f"one run takes {once:.1f} s, limit {limits.seconds_per_run:.0f}")
-    runs = []
-    for _ in range(limits.repeats):
-        began = time.perf_counter()
-        jax.block_until_ready(compiled(*arguments))
-        runs.append(time.perf_counter() - began)
-    return Measured(result, seconds | {"minimum": min(runs), "median": statistics.median(runs)}, temporary)
+        reason = f"one run takes {once:.1f} s, limit {limits.seconds_per_run:.0f}"
+        return compiled, Measured(result, seconds, temporary, reason)
+    return compiled, Measured(result, seconds, temporary)

@@ -4,9 +4,11 @@ import jax.numpy as jnp
 
 from benchmarks import timing
 
+WORK = (lambda x: jnp.sin(x) @ x, (jnp.ones((8, 8)),))
+
 
 def test_a_function_is_measured_in_every_respect():
-    measured = timing.measure(lambda x: jnp.sin(x) @ x, (jnp.ones((8, 8)),), timing.Limits(repeats=3))
+    measured = timing.measure({"some": WORK}, timing.Limits(repeats=3))["some"]
     assert set(measured.seconds) == {"compile", "minimum", "median"}
     assert 0 < measured.seconds["minimum"] <= measured.seconds["median"]
     assert measured.result.shape == (8, 8)
@@ -14,11 +16,10 @@ def test_a_function_is_measured_in_every_respect():
 
 
 def test_what_is_too_large_is_not_run_and_what_is_too_slow_not_repeated():
-    arguments = (jnp.ones((8, 8)),)
-    large = timing.measure(lambda x: jnp.sin(x) @ x, arguments, timing.Limits(temporary_mib=-1.0))
+    large = timing.measure({"some": WORK}, timing.Limits(temporary_mib=-1.0))["some"]
     assert large.result is None
     assert "MiB of temporaries, limit -1" in (large.skipped or "")
-    slow = timing.measure(lambda x: jnp.sin(x) @ x, arguments, timing.Limits(seconds_per_run=0.0))
+    slow = timing.measure({"some": WORK}, timing.Limits(seconds_per_run=0.0))["some"]
     assert slow.result is not None
     assert set(slow.seconds) == {"compile"}
     assert "one run takes" in (slow.skipped or "")

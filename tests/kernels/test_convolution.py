@@ -79,8 +79,15 @@ def test_gradients_and_second_derivatives_equal_finite_differences():
 
 
 def test_auto_is_the_matrix_up_to_its_bound_and_the_transform_above():
-    for length, method in ((convolution.TOEPLITZ_MAX_LENGTH, "toeplitz"), (convolution.TOEPLITZ_MAX_LENGTH + 1, "fft")):
-        u, kernel = float32(*draw(length))
+    short, long = convolution.TOEPLITZ_MAX_LENGTH, convolution.TOEPLITZ_MAX_LENGTH_MANY
+    few, many = 2, convolution.MANY_ROWS
+    for length, rows, method in (
+        (short, few, "toeplitz"),
+        (short + 1, few, "fft"),
+        (long, many, "toeplitz"),
+        (long + 1, many, "fft"),
+    ):
+        u, kernel = float32(*draw(length, (rows,)))
         wanted = jax.make_jaxpr(lambda u, k, m=method: convolution.causal(u, k, method=m))(u, kernel)
         assert str(jax.make_jaxpr(convolution.causal)(u, kernel)) == str(wanted)
 
