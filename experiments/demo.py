@@ -10,6 +10,7 @@ Result lines go to `runs/demo/results.jsonl`, pictures to `runs/demo/report.html
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import tyro
 
 from experiments import compilation, documents, figures, learning, report, results, tasks
 from jax_s4rl.evaluation import credit, rollout, statistics
+from jax_s4rl.modules import mixers
 from jax_s4rl.training import optimizer
 
 PUBLISHED = results.ROOT / "experiments" / "results" / "demo.jsonl"
@@ -95,6 +97,8 @@ def main(demo: Demo) -> None:
     """Trains, acts, and reports."""
     console = rich.console.Console()
     compilation.enable_cache()
+    for name in demo.mixers:
+        mixers.check(name)
     path = demo.folder / "results.jsonl"
     path.unlink(missing_ok=True)
     for plan in plans(demo):
@@ -277,4 +281,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Demo))
+    try:
+        main(tyro.cli(Demo))
+    except ValueError as error:
+        sys.exit(f"error: {error}")

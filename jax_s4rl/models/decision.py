@@ -54,8 +54,7 @@ class DecisionConfig:
                 f"num_actions is {self.num_actions} and action_size is {self.action_size}; "
                 "give exactly one of them: num_actions for discrete actions, action_size for continuous ones"
             )
-        if self.mixer not in mixers.NAMES:
-            mixers.make(self.mixer, width=self.width, num_heads=self.num_heads, state_size=self.state_size)
+        mixers.check(self.mixer)
         if self.tokens not in tokens.LAYOUTS:
             raise ValueError(f"tokens is {self.tokens!r}; choose one of {', '.join(tokens.LAYOUTS)}")
         if self.context_length < 1:

@@ -68,10 +68,15 @@ def make(name: str, *, width: int, num_heads: int, state_size: int) -> nn.Module
       >>> make("s4d", width=8, num_heads=1, state_size=4).width
       8
     """
+    check(name)
     if name == "attention":
         return attention.Attention(width, num_heads)
-    if name == "s4d":
-        return s4d.S4D(width, state_size)
-    close = difflib.get_close_matches(name, NAMES, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    raise ValueError(f"there is no mixer {name!r}; choose one of {', '.join(NAMES)}{hint}")
+    return s4d.S4D(width, state_size)
+
+
+def check(name: str) -> None:
+    """Raises `ValueError` unless there is a mixer of that name."""
+    if name not in NAMES:
+        close = difflib.get_close_matches(name, NAMES, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"there is no mixer {name!r}; choose one of {', '.join(NAMES)}{hint}")

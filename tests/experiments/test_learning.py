@@ -1,15 +1,22 @@
 """Training and acting, end to end on a little real data."""
 
 import dataclasses
+import functools
 
+import chex
 import gymnasium
 import jax
 import numpy as np
+import optax
 import pytest
 
 from experiments import learning, tasks
 from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.training import optimizer
+from jax_s4rl.data import windows
+from jax_s4rl.models import decision
+from jax_s4rl.modules import groups
+from jax_s4rl.training import optimizer, update
+from tests import filling
 
 SMALL = learning.Settings(
     context_length=8,
@@ -71,6 +78,24 @@ def test_continuous_actions_learn_and_act():
     assert trained.log.losses[-1] < trained.log.losses[0]
     acted = learning.act(trained, task, np.array([-100.0]), greedy=np.array([True]), seed=0)
     assert acted.record.actions.shape[1:] == (1,)
+
+
+@pytest.mark.parametrize("mixer", ["attention", "s4d"])
+def test_one_device_and_two_make_the_same_update_of_a_model(task, mixer):
+    config = learning.configure(dataclasses.replace(SMALL, mixer=mixer), task)
+    params = groups.strip(filling.fill(functools.partial(decision.init, config), jax.random.key(0)))
+    draw = functools.partial(windows.sample_windows, context_length=SMALL.context_length)
+    updated = []
+    for devices in (jax.devices()[:1], jax.devices()[:2]):
+        descent = optax.sgd(0.1)
+        step = update.make(
+            learning.loss_function(config), draw, descent, batch_size=8, updates_per_dispatch=1, devices=devices
+        )
+        state = update.replicate(update.init(params, descent, jax.random.key(1)), devices)
+        state, _ = step(state, update.replicate(windows.make_store(task.record), devices))
+        updated.append(update.unreplicate(state.params))
+    assert not jax.tree.all(jax.tree.map(np.array_equal, params, updated[0]))
+    chex.assert_trees_all_close(*updated, rtol=1e-6, atol=1e-6)
 
 
 def test_the_shape_of_the_model_comes_from_the_data(task):
