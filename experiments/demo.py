@@ -47,7 +47,7 @@ class Demo:
     """One token per step (concatenated) or three (interleaved)."""
     cartpole_updates: int = 500
     """Updates on CartPole."""
-    umbrella_updates: int = 500
+    umbrella_updates: int = 1200
     """Updates on the umbrella chain."""
     folder: Path = Path("runs/demo")
     """Where result lines and report go."""
