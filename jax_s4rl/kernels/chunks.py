@@ -97,9 +97,14 @@ def states(
         added, kept = inputs
         return _carry(system.carry, jnp.where(kept[:, None, None], x, 0)) + added, x
 
-    state, before = jax.lax.scan(advance, state, (local, keep[:, :-1].T))
+    state, before = jax.lax.scan(advance, varying_with(state, last), (local, keep[:, :-1].T))
     final = _carry(system.last_carry, jnp.where(keep[:, -1, None, None], state, 0)) + last
     return jnp.concatenate([before, state[None]]), final
+
+
+def varying_with(x: Float[Array, "..."], other: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The same values, but varying over every device that `other` varies over, as `shard_map` asks of a scan's carry."""
+    return jnp.where(jnp.zeros((), bool), jax.lax.stop_gradient(other), x)
 
 
 def within(

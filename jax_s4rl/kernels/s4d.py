@@ -216,6 +216,8 @@ def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chun
 def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: Array | None):
     if state is None:
         state = pairs.zeros((*u.shape[:-2], *constants.C.shape), u.dtype)
+    later = step(constants, u[..., 0, :], state)[1]
+    state = jax.tree.map(chunks.varying_with, state, later)
     times = jnp.moveaxis(u, -2, 0)
     starts = None if resets is None else jnp.moveaxis(resets, -1, 0)
 
