@@ -1,16 +1,16 @@
-"""State space and attention kernels as pure functions on arrays: needs jax, numpy, chex and jaxtyping, and no framework.
+"""State space and attention kernels as pure functions on arrays: needs jax, numpy, chex and jaxtyping, no framework.
 
-Families, each a module with the same verbs `apply` (whole sequence, or chunk after chunk), `prepare`, `step`, `init_state`:
-`s4d` (diagonal), `s4` (diagonal plus low rank), `s5` and `lru` (one system for all features). `attention` has `attend`,
-`chunk` and `step`.
+Families, each a module with the same verbs `apply` (whole sequence, or chunk after chunk), `prepare`, `step`,
+`init_state`: `s4d` (diagonal), `s4` (diagonal plus low rank), `s5` and `lru` (one system for all features).
+`attention` has `attend`, `chunk` and `step`.
 
-What they are made from: `initialization` and `hippo` (where parameters start), `discretization` and `dplr` (from continuous
-time to steps), `vandermonde`, `cauchy` and `krylov` (the kernel of a diagonal, a low-rank, a dense system), `convolution`,
-`recurrence`, `chunks`, `mimo` and `blockwise` (how a sequence is run), `trigonometry`, `pairs` and `checks` (angles, complex
-numbers, bad input). `oracle` holds slow float64 NumPy twins to test against.
+What they are made from: `initialization` and `hippo` (where parameters start), `discretization` and `dplr` (from
+continuous time to steps), `vandermonde`, `cauchy` and `krylov` (the kernel of a diagonal, a low-rank, a dense
+system), `convolution`, `recurrence`, `chunks`, `mimo` and `blockwise` (how a sequence is run), `trigonometry`,
+`pairs` and `checks` (angles, complex numbers, bad input). `oracle` holds slow float64 NumPy twins to test against.
 
-Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, scan, remat, pmap and shard_map. They compute
-in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
+Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, scan, remat, pmap and shard_map. They
+compute in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
 
 Letters, as in the papers:
 

@@ -103,7 +103,7 @@ def states(
 
 
 def varying_with(x: Float[Array, "..."], other: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The same values, but varying over every device that `other` varies over, as `shard_map` asks of a scan's carry."""
+    """The same values, but varying over each device that `other` varies over, as `shard_map` asks of a scan's carry."""
     return jnp.where(jnp.zeros((), bool), jax.lax.stop_gradient(other), x)
 
 

@@ -217,7 +217,7 @@ def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: 
     if state is None:
         state = pairs.zeros((*u.shape[:-2], *constants.C.shape), u.dtype)
     later = step(constants, u[..., 0, :], state)[1]
-    state = jax.tree.map(chunks.varying_with, state, later)
+    start = pairs.Pair(chunks.varying_with(state.re, later.re), chunks.varying_with(state.im, later.im))
     times = jnp.moveaxis(u, -2, 0)
     starts = None if resets is None else jnp.moveaxis(resets, -1, 0)
 
@@ -225,8 +225,8 @@ def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: 
         y, x = step(constants, inputs[0], x, inputs[1])
         return x, y
 
-    state, y = jax.lax.scan(advance, state, (times, starts))
-    return jnp.moveaxis(y, 0, -2), state
+    final, y = jax.lax.scan(advance, start, (times, starts))
+    return jnp.moveaxis(y, 0, -2), final
 
 
 def _discrete(parameters: Parameters, method: str, rate: Rate) -> discretization.Discrete:
