@@ -119,8 +119,8 @@ def apply_both_ways(
     Example:
         >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
         >>> integrator = Parameters(Lambda, B, C, D=jnp.zeros(1), step=jnp.ones(1))
-        >>> apply_both_ways(integrator, integrator, jnp.ones((3, 1)))[:, 0].round(3)
-        Array([3., 3., 3.], dtype=float32)
+        >>> bool(jnp.allclose(apply_both_ways(integrator, integrator, jnp.ones((3, 1))), 3.0))
+        True
     """
     parameters, work = _prepared(forward, u)
     ahead, behind = (kernel(x, u.shape[-2], discretization=discretization, rate=rate) for x in (parameters, backward))

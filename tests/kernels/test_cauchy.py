@@ -10,6 +10,9 @@ import pytest
 from jax_s4rl.kernels import cauchy, pairs
 from jax_s4rl.kernels.oracle import systems
 
+# Many programs to compile: minutes, not seconds.
+pytestmark = pytest.mark.slow
+
 EXACT = 1e-10
 # Issue 3 asks for 7e-6 and 1e-4; measured 2e-6 and 1e-5 over measures, lengths and steps (N = 64).
 FLOAT32, GRADIENTS = 5e-6, 5e-5

@@ -10,6 +10,9 @@ from flax import nnx
 
 from jax_s4rl.kernels import attention, initialization, pairs, s4d, s5
 
+# Many programs to compile: minutes, not seconds.
+pytestmark = pytest.mark.slow
+
 FEATURES, WIDTH, LENGTH, LAG = 4, 8, 24, 3
 UPDATES, BETTER = 40, 0.6  # after 40 updates the loss is under 0.6 of where it began; measured 0.05 to 0.4
 

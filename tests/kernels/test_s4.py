@@ -12,6 +12,9 @@ import pytest
 from jax_s4rl.kernels import cauchy, pairs, s4, s4d
 from jax_s4rl.kernels.oracle import systems
 
+# Many programs to compile: minutes, not seconds.
+pytestmark = pytest.mark.slow
+
 EXACT = 1e-10
 # Issue 3: convolution = scan = chunked = step for DPLR; a packed row = separate rows; gradients through chunks.
 FORMS, PACKED, GRADIENTS = 2e-5, 1e-5, 1e-4

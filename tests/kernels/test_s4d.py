@@ -13,6 +13,9 @@ import pytest
 from jax_s4rl.kernels import pairs, s4d
 from jax_s4rl.kernels.oracle import systems
 
+# Many programs to compile: minutes, not seconds.
+pytestmark = pytest.mark.slow
+
 EXACT = 1e-10
 # Issue 3: convolution = scan = chunked = step, and a packed row = separate rows.
 FORMS = 1e-5

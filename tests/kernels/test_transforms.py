@@ -11,6 +11,9 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jax_s4rl.kernels import initialization, lru, pairs, s4, s4d, s5
 
+# Many programs to compile: minutes, not seconds.
+pytestmark = pytest.mark.slow
+
 # The same float32 operations in another order.
 ROUNDING = 5e-6
 # Central differences of step 1e-6 in float64.
