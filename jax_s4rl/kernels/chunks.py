@@ -71,35 +71,37 @@ def run(
     (B, L, H), T = u.shape, system.kernel.shape[-1]
     segment = None if resets is None else jnp.cumsum(_chunked(resets, T).astype(jnp.int32), axis=-1)
     before, final = states(system, u, state, segment)
-    response = jnp.einsum("qbhs,hts->bqth", before, system.read, precision=EXACT)
+    response = jnp.einsum("qhbs,hts->hbqt", before, system.read, precision=EXACT)
     if segment is not None:
-        response = jnp.where((segment == 0)[..., None], response, 0)
-    y = within(system.kernel, _chunked(u, T), segment) + response
+        response = jnp.where((segment == 0)[None], response, 0)
+    y = within(system.kernel, _chunked(u, T), segment) + jnp.moveaxis(response, 0, -1)
     return y.reshape(B, -1, H)[:, :L], final
 
 
 def states(
     system: Chunk, u: Float[Array, "B L H"], state: Float[Array, "B H S"], segment: Int[Array, "B Q T"] | None = None
-) -> tuple[Float[Array, "Q B H S"], Float[Array, "B H S"]]:
+) -> tuple[Float[Array, "Q H B S"], Float[Array, "B H S"]]:
     """The state before each chunk, and after the last step; `segment` counts the resets so far in each chunk."""
     L, T = u.shape[1], system.write.shape[1]
-    u = _chunked(u, T)
-    B, Q = u.shape[:2]
+    u = jnp.moveaxis(_chunked(u, T), -1, 0)
+    B, Q = u.shape[1:3]
     rest = L - T * (Q - 1)
     keep = jnp.ones((B, Q), bool)
     if segment is not None:
-        u = jnp.where((segment == segment[..., -1:])[..., None], u, 0)
+        u = jnp.where((segment == segment[..., -1:])[None], u, 0)
         keep = segment[..., -1] == 0
-    local = jnp.einsum("bqth,hts->qbhs", u[:, :-1], system.write, precision=EXACT)
-    last = jnp.einsum("bth,hts->bhs", u[:, -1, :rest], system.write[:, T - rest :], precision=EXACT)
+    keep = keep.T[:, None, :, None]
+    local = jnp.einsum("hbqt,hts->qhbs", u, system.write, precision=EXACT)
+    last = jnp.einsum("hbt,hts->hbs", u[:, :, -1, :rest], system.write[:, T - rest :], precision=EXACT)
 
     def advance(x, inputs):
         added, kept = inputs
-        return _carry(system.carry, jnp.where(kept[:, None, None], x, 0)) + added, x
+        return _carry(system.carry, jnp.where(kept, x, 0)) + added, x
 
-    state, before = jax.lax.scan(advance, varying_with(state, last), (local, keep[:, :-1].T))
-    final = _carry(system.last_carry, jnp.where(keep[:, -1, None, None], state, 0)) + last
-    return jnp.concatenate([before, state[None]]), final
+    start = varying_with(jnp.swapaxes(state, 0, 1), last)
+    before = jax.lax.scan(advance, start, (local, keep))[1]
+    final = _carry(system.last_carry, jnp.where(keep[-1], before[-1], 0)) + last
+    return before, jnp.swapaxes(final, 0, 1)
 
 
 def varying_with(x: Float[Array, "..."], other: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -111,37 +113,53 @@ def within(
     kernel: Float[Array, "H T"], u: Float[Array, "B Q T H"], segment: Int[Array, "B Q T"] | None
 ) -> Float[Array, "B Q T H"]:
     """Causal product inside each chunk; steps of different segments do not see each other."""
-    T = u.shape[2]
     if segment is None:
+        T = u.shape[2]
         lag = jnp.arange(T)[:, None] - jnp.arange(T)[None, :]
         matrix = jnp.where(lag[None] >= 0, kernel[:, jnp.maximum(lag, 0)], 0)
-        return jnp.einsum("htj,bqjh->bqth", matrix, u, precision=EXACT)
+        return jnp.moveaxis(jnp.einsum("htj,hbqj->hbqt", matrix, jnp.moveaxis(u, -1, 0), precision=EXACT), 0, -1)
+    near = _lag_by_lag(kernel[:, :LEAF], u, segment)
+    far = _across_halves(kernel, jnp.moveaxis(u, -1, 0), segment)
+    return near if far is None else near + jnp.moveaxis(far, 0, -1)
+
+
+def _across_halves(
+    kernel: Float[Array, "H T"], u: Float[Array, "H B Q T"], segment: Int[Array, "B Q T"]
+) -> Float[Array, "H B Q T"] | None:
+    """What the left half of each chunk sends to the right one, and so on inside both, down to leaves."""
+    T = u.shape[-1]
     if T <= LEAF:
-        return _lag_by_lag(kernel, u, segment)
+        return None
     half = T // 2
-    shape = (*u.shape[:1], -1, half)
-    y = within(kernel[:, :half], u.reshape(*shape, u.shape[-1]), segment.reshape(*shape)).reshape(u.shape)
     meeting = segment[..., half - 1 : half]
-    sent = jnp.where((segment[..., :half] == meeting)[..., None], u[..., :half, :], 0)
+    sent = jnp.where((segment[..., :half] == meeting)[None], u[..., :half], 0)
     lag = half + jnp.arange(half)[:, None] - jnp.arange(half)[None, :]
-    arriving = jnp.einsum("htj,bqjh->bqth", kernel[:, lag], sent, precision=EXACT)
-    arriving = jnp.where((segment[..., half:] == meeting)[..., None], arriving, 0)
-    return jnp.concatenate([y[..., :half, :], y[..., half:, :] + arriving], axis=2)
+    arriving = jnp.einsum("htj,hbqj->hbqt", kernel[:, lag], sent, precision=EXACT)
+    arriving = jnp.where((segment[..., half:] == meeting)[None], arriving, 0)
+    y = jnp.concatenate([jnp.zeros_like(arriving), arriving], axis=-1)
+    B = u.shape[1]
+    inside = _across_halves(kernel[:, :half], u.reshape(-1, B, u.shape[2] * 2, half), segment.reshape(B, -1, half))
+    return y if inside is None else y + inside.reshape(u.shape)
 
 
-def _lag_by_lag(kernel: Array, u: Array, segment: Array) -> Array:
+def _lag_by_lag(
+    kernel: Float[Array, "H leaf"], u: Float[Array, "B Q T H"], segment: Int[Array, "B Q T"]
+) -> Float[Array, "B Q T H"]:
+    """Causal product inside leaves as long as the kernel, one lag at a time."""
+    B, leaf, H = u.shape[0], kernel.shape[1], u.shape[-1]
+    shape, u, segment = u.shape, u.reshape(B, -1, leaf, H), segment.reshape(B, -1, leaf)
     y = kernel[:, 0].reshape(1, 1, 1, -1) * u
-    for lag in range(1, u.shape[2]):
+    for lag in range(1, leaf):
         same = (segment[..., lag:] == segment[..., :-lag])[..., None]
         add = kernel[:, lag].reshape(1, 1, 1, -1) * jnp.where(same, u[..., :-lag, :], 0)
-        y = y.at[..., lag:, :].add(add)
-    return y
+        y = y + jnp.pad(add, [(0, 0), (0, 0), (lag, 0), (0, 0)])
+    return y.reshape(shape)
 
 
-def _carry(carry: Array, x: Float[Array, "B H S"]) -> Float[Array, "B H S"]:
+def _carry(carry: Array, x: Float[Array, "H B S"]) -> Float[Array, "H B S"]:
     if carry.ndim == 3:
-        return jnp.einsum("hij,bhj->bhi", carry, x, precision=EXACT)
-    (re, im), (x_re, x_im) = jnp.split(carry[None], 2, axis=-1), jnp.split(x, 2, axis=-1)
+        return jnp.einsum("hij,hbj->hbi", carry, x, precision=EXACT)
+    (re, im), (x_re, x_im) = jnp.split(carry[:, None], 2, axis=-1), jnp.split(x, 2, axis=-1)
     return jnp.concatenate([re * x_re - im * x_im, re * x_im + im * x_re], axis=-1)
 
 
