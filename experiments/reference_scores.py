@@ -3,13 +3,14 @@
     python -m experiments.reference_scores
 
 plays both reference policies in every environment, writes `experiments/results/reference_scores.jsonl`, and puts the
-table between `<!-- reference-scores -->` and `<!-- /reference-scores -->` of README.md.
+table between `<!-- reference-scores -->` and `<!-- /reference-scores -->` of README.md. MuJoCo's tasks need the extra
+`mujoco`; `--only` plays some environments and leaves the lines of the others as they are.
 """
 
 import dataclasses
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ class Setting:
     num_random: int = 2000
     """Episodes of random play."""
     num_optimal: int = 200
-    """Episodes of the optimal policy."""
+    """Episodes of the optimal policy; 0 where none is known."""
 
 
 DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
@@ -57,6 +58,9 @@ SETTINGS = (
     Setting("CartPole-v1", {}, 10_000, 100),
     Setting("jax_s4rl/MaskedCartPole-v0", {}, 5000, 100),
     Setting("Pendulum-v1", {}, 500, 500),
+    Setting("Hopper-v5", {}, 2000, 0),
+    Setting("HalfCheetah-v5", {}, 100, 0),
+    Setting("Walker2d-v5", {}, 2000, 0),
 )
 
 
@@ -64,24 +68,33 @@ SETTINGS = (
 class Config:
     """What to play and where to write."""
 
+    only: tuple[str, ...] = ()
+    """Ids of the environments to play; all of them if none is named."""
     scale: float = 1.0
     """Share of the episodes to play; errors grow with its root."""
     seed: int = 0
     """Of environments and policies."""
     out: Path = RESULTS
-    """Result lines; the file is written anew."""
+    """Result lines; those of what is played are replaced."""
     readme: Path = documents.README
     """Where the table goes, between its two marks."""
 
 
 def main(config: Config) -> None:
     """Plays, writes the lines, and puts the table into the README."""
-    rows = []
+    chosen = choose(config.only)
+    lines: dict[str, list[dict[str, Any]]] = {}
+    for row in results.read_rows(config.out):
+        lines.setdefault(name_of(Setting(row["env"], row["metrics"]["kwargs"])), []).append(row)
     for number, setting in enumerate(SETTINGS):
-        rows += rows_of(setting, config, seed=config.seed + SEED_STEP * number)
-        reference, measured = (rows[-1]["metrics"][name] for name in ("optimal", "mean_return"))
-        print(f"{name_of(setting)}: optimal {reference:.2f}, played {measured:.2f}", flush=True)
+        if setting not in chosen:
+            continue
+        rows = rows_of(setting, config, seed=config.seed + SEED_STEP * number)
+        lines[name_of(setting)] = rows
+        reference, measured = (rows[-1]["metrics"][name] for name in (rows[-1]["method"], "mean_return"))
+        print(f"{name_of(setting)}: {rows[-1]['method']} {reference:.2f}, played {measured:.2f}", flush=True)
     config.out.unlink(missing_ok=True)
+    rows = [row for setting in SETTINGS for row in lines.get(name_of(setting), [])]
     for row in rows:
         results.append_row(config.out, row)
     text = table(rows)
@@ -89,12 +102,35 @@ def main(config: Config) -> None:
     documents.write_section(config.readme, SECTION, text)
 
 
+def choose(names: Sequence[str]) -> list[Setting]:
+    """The settings to play, each of which can be played here.
+
+    Args:
+        names: ids of environments; all if empty.
+
+    Returns:
+        Their settings.
+
+    Raises:
+        ValueError: an id of which there is no setting, or whose package is missing.
+    """
+    known = {setting.env_id for setting in SETTINGS}
+    if unknown := sorted(set(names) - known):
+        raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(sorted(known))}")
+    chosen = [setting for setting in SETTINGS if not names or setting.env_id in names]
+    for setting in chosen:
+        making.make(setting.env_id, **setting.kwargs).close()
+    return chosen
+
+
 def rows_of(setting: Setting, config: Config, *, seed: int = 0) -> list[dict[str, Any]]:
-    """Plays both policies in one setting, with a seed of its own: a result line for each."""
+    """Plays the policies in one setting, with a seed of its own: a result line for each."""
     env = making.make(setting.env_id, **setting.kwargs)
     reference = references.scores(setting.env_id, **setting.kwargs)
     rows = []
     for method, number in (("random", setting.num_random), ("optimal", setting.num_optimal)):
+        if number == 0:
+            continue
         num_episodes = max(2, round(number * config.scale))
         policy = policies.uniform(env, seed + 1) if method == "random" else policies.optimal(env)
         start = time.perf_counter()
@@ -133,7 +169,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
         "| --- | --- | ---: | ---: | --- | ---: | ---: |",
     ]
     for (env_id, arguments), by_method in groups.items():
-        random, optimal = by_method["random"], by_method["optimal"]
+        random, optimal = by_method["random"], by_method.get("optimal", [])
         kind = random[0]["kind"]
         cells = [f"`{env_id}`", arguments, _number(_mean(random, "random")), _number(_mean(random, "optimal")), kind]
         lines.append(f"| {' | '.join([*cells, _played(random), _played(optimal)])} |")
@@ -145,6 +181,8 @@ def _mean(metrics: list[Mapping[str, Any]], name: str) -> float:
 
 
 def _played(metrics: list[Mapping[str, Any]]) -> str:
+    if not metrics:
+        return "not known"
     error = math.sqrt(sum(each["standard_error"] ** 2 for each in metrics)) / len(metrics)
     mean = _number(_mean(metrics, "mean_return"))
     return f"{mean} ± {_number(error)}" if error > 1e-6 else mean  # below that it is rounding

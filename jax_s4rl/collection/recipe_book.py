@@ -63,12 +63,6 @@ MUJOCO = (
     ("halfcheetah", "HalfCheetah-v5", 1_400.0),
     ("walker2d", "Walker2d-v5", 1_500.0),
 )
-# Random: measured, 2,000 (HalfCheetah: 100) episodes; optimal: D4RL's expert policies, not the best there can be.
-MUJOCO_SCORES = {
-    "hopper": {"random": 17.0, "optimal": 3234.3, "kind": "random measured, optimal from D4RL"},
-    "halfcheetah": {"random": -272.9, "optimal": 12135.0, "kind": "random measured, optimal from D4RL"},
-    "walker2d": {"random": 1.6, "optimal": 4592.3, "kind": "random measured, optimal from D4RL"},
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +75,6 @@ class Recipe:
         env_kwargs: Arguments of the environment.
         keep: Names the episodes to keep of all recorded; None keeps all.
         limit: How many of those to keep at most, the first ones; None keeps all.
-        reference_scores: "random", "optimal" and their "kind"; None takes those of `envs.references`.
     """
 
     env_id: str
@@ -89,7 +82,6 @@ class Recipe:
     env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     keep: Callable[[trajectories.Trajectories, Any], np.ndarray] | None = None
     limit: int | None = None
-    reference_scores: Mapping[str, Any] | None = None
 
 
 def book() -> dict[str, Recipe]:
@@ -182,7 +174,7 @@ def mujoco() -> dict[str, Recipe]:
     for name, env_id, medium in MUJOCO:
         run = ppo_storage.Run(f"{name}-ppo", env_id, config, (("medium", medium),), replay_steps=400_000)
         for kind, content in _by_strength(run, 200, 200).items():
-            found[f"{name}/{kind}"] = Recipe(env_id, content, reference_scores=MUJOCO_SCORES[name])
+            found[f"{name}/{kind}"] = Recipe(env_id, content)
     return found
 
 

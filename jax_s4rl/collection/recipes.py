@@ -8,6 +8,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import gymnasium
+
 from jax_s4rl.collection import parts, recipe_book
 from jax_s4rl.data import spaces, storage, trajectories
 from jax_s4rl.envs import references
@@ -89,6 +91,11 @@ def describe(recipe: recipe_book.Recipe) -> dict[str, Any]:
     return json.loads(json.dumps({"env": environment, **described}))
 
 
+def packages_of(env: gymnasium.Env) -> tuple[str, ...]:
+    """Names the packages whose behavior enters the data of an environment."""
+    return (*PACKAGES, "mujoco") if ".mujoco." in type(env.unwrapped).__module__ else PACKAGES
+
+
 def _record(recipe: recipe_book.Recipe, seed: int, folder: Path) -> tuple[trajectories.Trajectories, list[float]]:
     stage = parts.Stage(recipe.env_id, recipe.env_kwargs, seed, 0, folder)
     recorded = [part.record(dataclasses.replace(stage, stream=stream)) for stream, part in enumerate(recipe.parts)]
@@ -101,8 +108,6 @@ def _record(recipe: recipe_book.Recipe, seed: int, folder: Path) -> tuple[trajec
 
 
 def _scores(recipe: recipe_book.Recipe) -> dict[str, Any]:
-    if recipe.reference_scores is not None:
-        return dict(recipe.reference_scores)
     scores = references.scores(recipe.env_id, **recipe.env_kwargs)
     return {"random": scores.random, "optimal": scores.optimal, "kind": scores.kind}
 
@@ -123,7 +128,7 @@ def _metadata(name: str, recipe: recipe_book.Recipe, seed: int, means: list[floa
         ],
         "reference_scores": _scores(recipe),
         "recipe": described,
-        "versions": {package: importlib.metadata.version(package) for package in PACKAGES},
+        "versions": {package: importlib.metadata.version(package) for package in packages_of(env)},
     }
     env.close()
     return metadata

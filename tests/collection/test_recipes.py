@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -60,6 +61,14 @@ def test_the_side_file_says_what_the_data_are(tmp_path):
     np.testing.assert_allclose(metadata["policy"][0]["mean_return"], record.episode_returns[:12].mean())
     assert set(metadata["versions"]) == set(recipes.PACKAGES)
     assert metadata["content_hash"] == storage.content_hash(record)
+
+
+def test_the_physics_engine_is_among_the_versions_of_what_runs_in_it():
+    class Robot(gymnasium.Env):
+        __module__ = "gymnasium.envs.mujoco.robot"
+
+    assert recipes.packages_of(Robot()) == (*recipes.PACKAGES, "mujoco")
+    assert recipes.packages_of(gymnasium.make("CartPole-v1")) == recipes.PACKAGES
 
 
 def test_a_filter_keeps_what_it_names(tmp_path):

@@ -66,6 +66,7 @@ def test_what_is_only_seen_changes_no_score():
 def test_kinds():
     assert references.scores("memory_len/0").kind == "exact"
     assert references.scores("Pendulum-v1").kind == "measured"
+    assert references.scores("Hopper-v5").kind == "D4RL's expert"
 
 
 def test_the_scale_runs_from_random_to_optimal():
@@ -91,6 +92,8 @@ def test_what_is_not_known_is_said():
         references.scores("catch/0")
     with pytest.raises(ValueError, match="not registered"):
         references.scores("Umbrella")
+    with pytest.raises(ValueError, match=r"\['gravity'\], with which the scores were not measured"):
+        references.scores("CartPole-v1", render_mode="rgb_array", gravity=1.0)
     with pytest.raises(ValueError, match="target_return=6"):
         references.umbrella_first_action(5, 6)
 

@@ -1,3 +1,7 @@
+import dataclasses
+
+import pytest
+
 from experiments import reference_scores, results
 
 CONFIG = reference_scores.Config(scale=0.01)
@@ -18,6 +22,28 @@ def test_every_environment_of_the_table_has_scores():
     assert len(set(names)) == len(names)
     registered = {setting.env_id for setting in reference_scores.SETTINGS}
     assert registered >= reference_scores.references.BY_ID.keys() - {"jax_s4rl/Bsuite-v0"}
+
+
+def test_where_no_optimal_policy_is_known_random_play_stands_alone():
+    rows = reference_scores.rows_of(reference_scores.Setting("memory_len/0", {}, 200, 0), CONFIG)
+    assert [row["method"] for row in rows] == ["random"]
+    assert reference_scores.table(rows).endswith("| not known |")
+
+
+def test_some_are_played_and_the_lines_of_the_others_stay(tmp_path, monkeypatch):
+    settings = [reference_scores.Setting(f"memory_len/{number}", {}, 200, 200) for number in (0, 1)]
+    monkeypatch.setattr(reference_scores, "SETTINGS", settings)
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- reference-scores --><!-- /reference-scores -->")
+    config = reference_scores.Config(scale=0.01, out=tmp_path / "rows.jsonl", readme=readme)
+    reference_scores.main(config)
+    first = list(results.read_rows(config.out))
+    reference_scores.main(dataclasses.replace(config, only=("memory_len/1",), seed=1))
+    second = list(results.read_rows(config.out))
+    assert second[:2] == first[:2]
+    assert [row["seed"] for row in second] == [0, 0, 1001, 1001]
+    with pytest.raises(ValueError, match="got memory_len/2, wanted some of memory_len/0, memory_len/1"):
+        reference_scores.main(dataclasses.replace(config, only=("memory_len/2",)))
 
 
 def test_graphs_are_one_line_of_the_table(tmp_path):
