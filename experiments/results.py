@@ -31,7 +31,7 @@ FIELDS = (
     "versions",
 )
 TOKENS = ("interleaved", "concatenated", None)
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "bsuite", "minigrid")
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "bsuite", "minigrid", "mujoco")
 
 
 def make_row(
