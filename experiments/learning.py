@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -80,6 +80,59 @@ class Trained:
         return decision.num_parameters(self.params)
 
 
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """What all seeds of a training share.
+
+    Attributes:
+      config: shape of the model.
+      update: the pmapped update, not yet compiled.
+      init: makes the state before the first update from a seed, replicated over devices.
+      draw: draws the rows of a batch from a store.
+      store: the data, replicated over devices.
+    """
+
+    config: decision.DecisionConfig
+    update: Callable[[update.TrainState, Any], tuple[update.TrainState, update.Metrics]]
+    init: Callable[[int], update.TrainState]
+    draw: update.Draw
+    store: windows.Store
+
+
+def prepare(settings: Settings, task: tasks.Task) -> Program:
+    """Builds model, optimizer and update, and puts the data on the devices.
+
+    Args:
+      settings: of model and training.
+      task: the episodes to learn from.
+
+    Returns:
+      The program.
+
+    Raises:
+      ValueError: settings that cannot be built or do not fit the devices or the episodes.
+    """
+    config = configure(settings, task)
+    loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
+    boxed = jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0))
+    transformation = optimizer.make(settings.optimization, groups.labels(boxed), settings.num_updates)
+    draw = functools.partial(windows.sample_windows, context_length=settings.context_length, start=settings.start)
+    run_update = update.make(
+        loss_function(config),
+        draw,
+        transformation,
+        batch_size=settings.batch_size,
+        updates_per_dispatch=settings.updates_per_dispatch,
+    )
+    init_params = jax.jit(lambda key: groups.strip(decision.init(config, key)))
+
+    def init(seed: int) -> update.TrainState:
+        param_key, train_key = jax.random.split(jax.random.key(seed))
+        return update.replicate(update.init(init_params(param_key), transformation, train_key))
+
+    return Program(config, run_update, init, draw, update.replicate(windows.make_store(task.record)))
+
+
 def train(
     settings: Settings,
     task: tasks.Task,
@@ -101,35 +154,22 @@ def train(
     Raises:
       ValueError: settings that cannot be built or do not fit the devices or the episodes.
     """
-    config = configure(settings, task)
-    loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
-    boxed = jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0))
-    transformation = optimizer.make(settings.optimization, groups.labels(boxed), settings.num_updates)
-    run_update = update.make(
-        loss_function(config),
-        functools.partial(windows.sample_windows, context_length=settings.context_length, start=settings.start),
-        transformation,
-        batch_size=settings.batch_size,
-        updates_per_dispatch=settings.updates_per_dispatch,
-    )
-    store = update.replicate(windows.make_store(task.record))
-    init = jax.jit(lambda key: groups.strip(decision.init(config, key)))
+    program = prepare(settings, task)
     compiled, compile_seconds = None, 0.0
     for seed in seeds:
-        param_key, train_key = jax.random.split(jax.random.key(seed))
-        state = update.replicate(update.init(init(param_key), transformation, train_key))
+        state = program.init(seed)
         if compiled is None:
-            compiled, compile_seconds = loop.compile_update(run_update, state, store)
+            compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
         state, log = loop.run(
             compiled,
             state,
-            store,
+            program.store,
             num_updates=settings.num_updates,
             updates_per_dispatch=settings.updates_per_dispatch,
             title=f"{task.dataset}: {settings.mixer}, {settings.tokens}, seed {seed}",
             console=console,
         )
-        yield Trained(config, seed, update.unreplicate(state.params), log, compile_seconds)
+        yield Trained(program.config, seed, update.unreplicate(state.params), log, compile_seconds)
 
 
 def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
