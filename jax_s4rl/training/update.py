@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 AXIS = "devices"
 
@@ -104,10 +104,9 @@ def _update_once(
     state: TrainState, store: Any, loss: LossFunction, draw: Draw, optimizer: Any, rows: int
 ) -> tuple[TrainState, Metrics]:
     device = jax.lax.axis_index(AXIS)
-    draw_key, noise_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    _, noise_key = _draw_and_noise_keys(state.key, state.step)
     row_numbers = device * rows + jnp.arange(rows, dtype=jnp.int32)
-    row_keys = jax.vmap(jax.random.fold_in, (None, 0))(draw_key, row_numbers)
-    batch = draw(row_keys, store)
+    batch = draw(row_keys(state.key, state.step, row_numbers), store)
     value_and_grad = jax.value_and_grad(loss, has_aux=True)
     (total, weight), gradient = value_and_grad(state.params, batch, jax.random.fold_in(noise_key, device))
     # Devices may hold different numbers of real steps: sums are added first and divided once.
@@ -119,6 +118,26 @@ def _update_once(
     norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradient)))
     metrics = Metrics(total * scale, norm)
     return TrainState(params, opt_state, state.step + 1, state.key), metrics
+
+
+def row_keys(key: PRNGKeyArray, step: Int[Array, ""] | int, row_numbers: Int[Array, " rows"]) -> Key[Array, " rows"]:
+    """The keys with which rows of a batch are drawn: the same rows can be drawn again, to see what was in them.
+
+    Args:
+      key: of the run.
+      step: updates made before.
+      row_numbers: places in the global batch.
+
+    Returns:
+      A key for each row.
+    """
+    draw_key, _ = _draw_and_noise_keys(key, step)
+    return jax.vmap(jax.random.fold_in, (None, 0))(draw_key, row_numbers)
+
+
+def _draw_and_noise_keys(key: PRNGKeyArray, step: Int[Array, ""] | int) -> tuple[PRNGKeyArray, PRNGKeyArray]:
+    draw_key, noise_key = jax.random.split(jax.random.fold_in(key, step))
+    return draw_key, noise_key
 
 
 def replicate(tree: Any, devices: Sequence[Any] | None = None) -> Any:

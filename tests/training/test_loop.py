@@ -4,6 +4,7 @@ import io
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 import pytest
 import rich.console
@@ -20,11 +21,15 @@ def loss(params, batch, key):
     return jnp.sum((params - batch) ** 2), jnp.float32(len(batch))
 
 
-def run(*, target=1.0, num_updates=8, updates_per_dispatch=2, console=None, compiled=False):
-    optimizer = optax.sgd(0.1)
+def prepare(*, target=1.0, updates_per_dispatch=2, learning_rate=0.1):
+    optimizer = optax.sgd(learning_rate)
     step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=updates_per_dispatch)
     state = update.replicate(update.init(jnp.zeros(()), optimizer, jax.random.key(0)))
-    store = update.replicate(jnp.float32(target))
+    return step, state, update.replicate(jnp.float32(target))
+
+
+def run(*, target=1.0, num_updates=8, updates_per_dispatch=2, console=None, compiled=False):
+    step, state, store = prepare(target=target, updates_per_dispatch=updates_per_dispatch)
     if compiled:
         step, seconds = loop.compile_update(step, state, store)
         assert seconds > 0
@@ -60,10 +65,59 @@ def test_a_terminal_sees_loss_and_speed():
 
 
 def test_a_loss_that_is_no_number_stops_the_training():
-    with pytest.raises(FloatingPointError, match="the loss became nan between update 0 and 2; lower the learning rate"):
+    with pytest.raises(loop.Diverged, match="the loss became nan at update 1; lower the learning rate") as caught:
         run(target=float("nan"))
+    assert caught.value.step == 0
 
 
-def test_updates_that_do_not_fill_dispatches_are_refused():
-    with pytest.raises(ValueError, match="7 updates do not make whole dispatches of 2"):
-        run(num_updates=7)
+def test_the_first_bad_update_is_named_and_explained():
+    # A step of this length doubles the distance to the target: before update n it is 2^(n-1), the gradient 2^n. The
+    # square of 2^64 is the first number that float32 cannot hold.
+    step, state, store = prepare(updates_per_dispatch=50, learning_rate=1.5)
+    trained = loop.dispatches(
+        step, state, store, num_updates=200, updates_per_dispatch=50, explain=lambda before: f"after {before} updates"
+    )
+    assert next(trained).step == 50
+    with pytest.raises(loop.Diverged, match=r"the gradient norm became inf at update 64 \(after 63 updates\);"):
+        next(trained)
+
+
+def test_training_goes_on_where_it_was_left():
+    step, state, store = prepare()
+    *_, whole = loop.dispatches(step, state, store, num_updates=8, updates_per_dispatch=2)
+    step, state, store = prepare()
+    first = next(loop.dispatches(step, state, store, num_updates=8, updates_per_dispatch=2))
+    rest = list(loop.dispatches(step, first.train_state, store, num_updates=8, updates_per_dispatch=2, start=2))
+    assert [dispatch.step for dispatch in rest] == [4, 6, 8]
+    assert (rest[-1].train_state.params == whole.train_state.params).all()
+    assert not list(loop.dispatches(step, rest[-1].train_state, store, num_updates=8, updates_per_dispatch=2, start=8))
+
+
+def test_nothing_enters_the_devices_and_nothing_is_compiled_after_the_first_dispatch():
+    step, state, store = prepare()
+    trained = loop.dispatches(step, state, store, num_updates=8, updates_per_dispatch=2)
+    next(trained)
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
+    with jax.transfer_guard("disallow"):
+        assert [dispatch.step for dispatch in trained] == [4, 6, 8]
+    assert not [name for name in compiled if "compile" in name]
+    # Neither of the two is blind.
+    with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+        jnp.zeros(3) + 1.0
+    jax.jit(lambda x: x - 3)(store)
+    assert [name for name in compiled if "compile" in name]
+
+
+def test_seeds_keep_an_axis_of_their_own():
+    metrics = update.Metrics(np.array([[1.0, 3.0], [4.0, 6.0]]), np.array([[1.0, 1.0], [2.0, 2.0]]))
+    dispatch = loop.Dispatch(2, None, metrics, 0.1)
+    assert dispatch.means() == {"loss": [2.0, 5.0], "gradient_norm": [1.0, 2.0]}
+    assert dispatch.loss == 3.5
+
+
+@pytest.mark.parametrize(("num_updates", "start"), [(7, 0), (8, 3), (8, 10)])
+def test_updates_that_do_not_fill_dispatches_are_refused(num_updates, start):
+    step, state, store = prepare()
+    with pytest.raises(ValueError, match="updates do not make whole dispatches of 2"):
+        next(loop.dispatches(step, state, store, num_updates=num_updates, updates_per_dispatch=2, start=start))

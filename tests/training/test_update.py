@@ -120,3 +120,20 @@ def test_it_is_traced_once():
 def test_batches_that_do_not_fit_the_devices_are_refused(batch_size, per_dispatch, sentence):
     with pytest.raises(ValueError, match=sentence):
         update.make(loss, draw, optax.sgd(0.1), batch_size=batch_size, updates_per_dispatch=per_dispatch)
+
+
+def test_rows_can_be_drawn_again():
+    seen = []
+
+    def watched(keys, store):
+        jax.debug.callback(lambda data: seen.append(np.asarray(data)), jax.random.key_data(keys))
+        return draw(keys, store)
+
+    optimizer = optax.sgd(0.1)
+    step = update.make(loss, watched, optimizer, batch_size=4, updates_per_dispatch=3)
+    state = update.init({"w": jnp.zeros(3), "b": jnp.zeros(())}, optimizer, jax.random.key(5))
+    jax.block_until_ready(step(update.replicate(state), update.replicate(jnp.ones(3))))
+    again = update.row_keys(jax.random.key(5), 2, jnp.arange(4, dtype=jnp.int32))
+    drawn = {tuple(key) for keys in seen for key in keys.tolist()}
+    assert len(drawn) == 12
+    assert {tuple(key) for key in jax.random.key_data(again).tolist()} <= drawn
