@@ -227,6 +227,35 @@ def chunk(
     return _unless_full(out, own._replace(oldest=begin), cache, window), _write(cache, k, v, number, position)
 
 
+def positions(
+    length: int,
+    start: Int[Array, "*batch"] | None = None,
+    *,
+    resets: Bool[Array, "*batch L"] | None = None,
+    mask: Bool[Array, "*batch L"] | None = None,
+) -> Int[Array, "*rows L"]:
+    """How many real tokens of its own episode stand before each token of a row; 0 at padding.
+
+    Args:
+        length: Number of tokens, L.
+        start: Tokens of the running episode before the row (`Cache.position`); none if None.
+        resets: True where an episode starts.
+        mask: True where a step is real.
+
+    Returns:
+        Positions; batch axes are 1 where nothing tells rows apart.
+
+    Example:
+        >>> positions(4, resets=jnp.array([False, False, True, False]))
+        Array([0, 1, 0, 1], dtype=int32)
+    """
+    flags = resets if mask is None else mask
+    if start is None:
+        start = jnp.zeros((1,) * (0 if flags is None else flags.ndim - 1), jnp.int32)
+    ranks = _rank(start, length, mask, resets, None)
+    return jnp.maximum(ranks.query - ranks.oldest, 0)
+
+
 def _check(
     q: Array, k: Array, v: Array, window: int | None, mask: Array | None = None, resets: Array | None = None
 ) -> None:

@@ -54,7 +54,7 @@ class DecisionConfig:
                 f"num_actions is {self.num_actions} and action_size is {self.action_size}; "
                 "give exactly one of them: num_actions for discrete actions, action_size for continuous ones"
             )
-        mixers.check(self.mixer)
+        mixers.check(self.mixer_config, width=self.width)
         if self.tokens not in tokens.LAYOUTS:
             raise ValueError(f"tokens is {self.tokens!r}; choose one of {', '.join(tokens.LAYOUTS)}")
         if self.context_length < 1:
@@ -66,6 +66,13 @@ class DecisionConfig:
                     f"{name} has {given} numbers but an observation has {self.observation_size}; "
                     "take the statistics from the data set that the model is trained on"
                 )
+
+    @property
+    def mixer_config(self) -> mixers.MixerConfig:
+        """The mixer, with those of the sizes above that it has."""
+        sizes: dict[str, Any] = {"num_heads": self.num_heads, "state_size": self.state_size}
+        owned = mixers.OPTIONS.get(self.mixer, ())
+        return mixers.MixerConfig(self.mixer, **{name: size for name, size in sizes.items() if name in owned})
 
 
 class DecisionModel(nn.Module):
@@ -93,7 +100,11 @@ class DecisionModel(nn.Module):
         )
         self.blocks = [
             block.Block(
-                mixers.make(config.mixer, width=config.width, num_heads=config.num_heads, state_size=config.state_size),
+                mixers.make(
+                    config.mixer_config,
+                    width=config.width,
+                    max_length=config.context_length * self.tokenizer.tokens_per_step,
+                ),
                 config.mlp_ratio,
                 config.dropout,
             )

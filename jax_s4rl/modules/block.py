@@ -1,32 +1,49 @@
-"""The pre-norm residual block around a sequence mixer."""
+"""The residual block around a sequence mixer."""
 
 from typing import Any
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+NORMS = ("pre", "post")
+INDEPENDENT, SHARED = "independent", "shared"
+DROPOUTS = (INDEPENDENT, SHARED)
 
 
 class Block(nn.Module):
-    """Mixes across time, then across features: `x + mixer(norm(x))`, then `x + mlp(norm(x))`.
+    """Mixes across time, then across features, each time as a residual branch around a layer norm.
+
+    Before the branch (`norm="pre"`): `x + mixer(norm(x))`, then `x + mlp(norm(x))`; after the sum (`norm="post"`):
+    `norm(x + mixer(x))`, then `norm(x + mlp(x))`. Without feed-forward part (`mlp_ratio=0`) a state space mixer makes
+    the block that the S4 papers use: norm, SSM, GELU, GLU, residual.
 
     Attributes:
       mixer: a module with the verbs of `mixers.Mixer`.
-      mlp_ratio: hidden width of the feed-forward part over the width of the block.
-      dropout: share of features dropped on both branches while training.
+      mlp_ratio: hidden width of the feed-forward part over the width of the block; 0 for none.
+      dropout: share of features dropped on the branches while training.
+      norm: "pre" or "post".
+      dropout_over_time: "independent" for every step, or "shared": one mask for all steps of a row, as in S4.
+      dtype: of activations; weights and the statistics of norms are float32.
     """
 
     mixer: Any
     mlp_ratio: int = 4
     dropout: float = 0.0
+    norm: str = "pre"
+    dropout_over_time: str = INDEPENDENT
+    dtype: Any = jnp.float32
 
     def setup(self) -> None:
         """Makes norms and the feed-forward part."""
+        check(self.mlp_ratio, self.dropout, self.norm, self.dropout_over_time)
         width = self.mixer.width
-        self.mixer_norm = nn.LayerNorm()
-        self.mlp_norm = nn.LayerNorm()
-        self.hidden = nn.Dense(self.mlp_ratio * width)
-        self.output = nn.Dense(width)
-        self.drop = nn.Dropout(self.dropout)
+        self.mixer_norm = nn.LayerNorm(dtype=self.dtype)
+        self.drop = nn.Dropout(self.dropout, broadcast_dims=(-2,) if self.dropout_over_time == SHARED else ())
+        if self.mlp_ratio:
+            self.mlp_norm = nn.LayerNorm(dtype=self.dtype)
+            self.hidden = nn.Dense(self.mlp_ratio * width, dtype=self.dtype)
+            self.output = nn.Dense(width, dtype=self.dtype)
 
     def __call__(
         self,
@@ -37,10 +54,21 @@ class Block(nn.Module):
         mask: Bool[Array, "batch length"] | None = None,
         deterministic: bool = True,
     ) -> tuple[Float[Array, "batch length width"], Any]:
-        """Maps a whole sequence, or the next chunk of one; arguments as in `mixers.Mixer`."""
-        mixed, state = self.mixer(self.mixer_norm(x), state, resets=resets, mask=mask)
-        x = x + self.drop(mixed, deterministic=deterministic)
-        return x + self.drop(self._mlp(self.mlp_norm(x)), deterministic=deterministic), state
+        """Maps a whole sequence, or the next chunk of one; arguments as in `mixers.Mixer`.
+
+        Args:
+          x: features.
+          state: what `init_state` or the chunk before returned; None for a whole sequence.
+          resets: True where an episode starts.
+          mask: False at padding.
+          deterministic: False while training, with a "dropout" key.
+
+        Returns:
+          The mapped features, and the state after them (None if none was given).
+        """
+        mixed, state = self.mixer(self._before(x, self.mixer_norm), state, resets=resets, mask=mask)
+        x = self._after(x + self.drop(mixed, deterministic=deterministic), self.mixer_norm)
+        return self._feed_forward(x, deterministic=deterministic), state
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """The mixer's state before the first token."""
@@ -58,9 +86,32 @@ class Block(nn.Module):
         reset: Bool[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch width"], Any]:
         """Maps one token; equal to the same position of `__call__`."""
-        mixed, state = self.mixer.step(constants, self.mixer_norm(x), state, reset)
-        x = x + mixed
-        return x + self._mlp(self.mlp_norm(x)), state
+        mixed, state = self.mixer.step(constants, self._before(x, self.mixer_norm), state, reset)
+        return self._feed_forward(self._after(x + mixed, self.mixer_norm), deterministic=True), state
 
-    def _mlp(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
-        return self.output(nn.gelu(self.hidden(x)))
+    def _feed_forward(self, x: Float[Array, "*rows width"], *, deterministic: bool) -> Float[Array, "*rows width"]:
+        if not self.mlp_ratio:
+            return x
+        mapped = self.output(nn.gelu(self.hidden(self._before(x, self.mlp_norm))))
+        return self._after(x + self.drop(mapped, deterministic=deterministic), self.mlp_norm)
+
+    def _before(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
+        return norm(x) if self.norm == "pre" else x
+
+    def _after(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
+        return norm(x) if self.norm == "post" else x
+
+
+def check(mlp_ratio: int, dropout: float, norm: str, dropout_over_time: str) -> None:
+    """Raises `ValueError` for options of a block that do not exist or do not fit.
+
+    Example:
+      >>> check(0, 0.1, "pre", "shared")
+    """
+    for name, value, choices in (("norm", norm, NORMS), ("dropout_over_time", dropout_over_time, DROPOUTS)):
+        if value not in choices:
+            raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+    if mlp_ratio < 0:
+        raise ValueError(f"mlp_ratio is {mlp_ratio}; take 0 for no feed-forward part, or a positive number")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"dropout is {dropout}; it is the share of features dropped, at least 0 and below 1")

@@ -1,12 +1,15 @@
 """The sequence mixers by name, and the verbs that each of them has."""
 
+import dataclasses
 import difflib
+import math
 from typing import Any, Protocol
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.modules import attention, s4d
+from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
 
 
 class Mixer(Protocol):
@@ -46,37 +49,121 @@ class Mixer(Protocol):
         ...
 
 
-NAMES = ("attention", "s4d")
+_STATE_SPACE = ("state_size", "glu")
+_CONTINUOUS = (*_STATE_SPACE, "discretization", "step_range")
+
+# Which options each mixer has.
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "attention": ("num_heads", "window", "positions"),
+    "s4": (*_CONTINUOUS, "initialization"),
+    "s4d": (*_CONTINUOUS, "initialization"),
+    "s5": (*_CONTINUOUS, "num_blocks"),
+    "lru": (*_STATE_SPACE, "ring", "largest_angle"),
+    "lstm": (),
+    "mlp": (),
+}
+NAMES = tuple(OPTIONS)
+
+_LAYERS: dict[str, Any] = {
+    "attention": attention.Attention,
+    "s4": s4.S4,
+    "s4d": s4d.S4D,
+    "s5": s5.S5,
+    "lru": lru.LRU,
+    "lstm": lstm.LSTM,
+    "mlp": mlp.MLP,
+}
 
 
-def make(name: str, *, width: int, num_heads: int, state_size: int) -> nn.Module:
-    """Makes the mixer called `name`.
+@dataclasses.dataclass(frozen=True)
+class MixerConfig:
+    """A sequence mixer and its options; those of other mixers must be left at their defaults."""
+
+    name: str = "s4d"
+    """Sequence mixer: attention, s4, s4d, s5, lru, lstm or mlp (which has no memory)."""
+    state_size: int = 64
+    """State space models: real state size, of each feature (s4, s4d) or of the one state they share (s5, lru)."""
+    initialization: str | None = None
+    """Where the dynamics start: lin, inv, legs, real or random (s4d, default lin); legs, legt or fout (s4)."""
+    discretization: str | None = None
+    """From continuous time to steps: zoh or bilinear; by default zoh (s4d, s5) or bilinear (s4)."""
+    step_range: tuple[float, float] = (1e-3, 1e-1)
+    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200 tokens."""
+    glu: bool = True
+    """State space models: whether the linear map that follows the state is gated, with twice the weights."""
+    num_blocks: int = 1
+    """Equal blocks that the state of s5 starts as; divides half of state_size."""
+    ring: tuple[float, float] = (0.0, 1.0)
+    """Smallest and largest modulus of the initial eigenvalues of lru."""
+    largest_angle: float = 2 * math.pi
+    """Largest angle of the initial eigenvalues of lru, in radians."""
+    num_heads: int = 1
+    """Heads of attention; divides the width."""
+    window: int | None = None
+    """Tokens that each token of attention sees, itself included; None for all of its episode."""
+    positions: str = attention.NONE
+    """Positions in attention: none (order comes from the tokens), learned or rotary."""
+
+    def __post_init__(self) -> None:
+        """Takes lists for pairs, as JSON gives them."""
+        for name in ("step_range", "ring"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+
+def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.float32) -> nn.Module:
+    """Makes a mixer.
 
     Args:
-      name: one of `NAMES`.
+      config: which one, and its options.
       width: number of features.
-      num_heads: heads of attention.
-      state_size: real state size N of a state space model.
+      max_length: longest sequence in tokens that the model is built for; learned positions end there.
+      dtype: of activations; weights, states and their kernels are float32.
 
     Returns:
       An unbound Flax module with the verbs of `Mixer`.
 
     Raises:
-      ValueError: no mixer has that name.
+      ValueError: as `check`.
 
     Example:
-      >>> make("s4d", width=8, num_heads=1, state_size=4).width
+      >>> make(MixerConfig("s4d", state_size=4), width=8, max_length=32).width
       8
     """
-    check(name)
-    if name == "attention":
-        return attention.Attention(width, num_heads)
-    return s4d.S4D(width, state_size)
+    check(config, width=width)
+    given = {name: getattr(config, name) for name in OPTIONS[config.name]}
+    options = {name: value for name, value in given.items() if value is not None}
+    if config.name == "attention":
+        options["max_length"] = max_length
+    return _LAYERS[config.name](width=width, dtype=dtype, **options)
 
 
-def check(name: str) -> None:
-    """Raises `ValueError` unless there is a mixer of that name."""
-    if name not in NAMES:
-        close = difflib.get_close_matches(name, NAMES, n=1)
+def check(config: MixerConfig, *, width: int | None = None) -> None:
+    """Refuses what cannot be built, before anything is.
+
+    Args:
+      config: a mixer and its options.
+      width: number of features; None if it is not known yet.
+
+    Raises:
+      ValueError: an unknown mixer, an option that the mixer does not have, or a value that does not fit.
+
+    Example:
+      >>> check(MixerConfig("lstm", num_heads=4))
+      Traceback (most recent call last):
+      ValueError: num_heads is 4, but mixer 'lstm' has no such option (attention has); leave it out
+    """
+    if config.name not in NAMES:
+        close = difflib.get_close_matches(config.name, NAMES, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"there is no mixer {name!r}; choose one of {', '.join(NAMES)}{hint}")
+        raise ValueError(f"there is no mixer {config.name!r}; choose one of {', '.join(NAMES)}{hint}")
+    for field in dataclasses.fields(config):
+        value, owners = getattr(config, field.name), [name for name in NAMES if field.name in OPTIONS[name]]
+        if field.name != "name" and value != field.default and config.name not in owners:
+            raise ValueError(
+                f"{field.name} is {value}, but mixer {config.name!r} has no such option "
+                f"({', '.join(owners)} {'has' if len(owners) == 1 else 'have'}); leave it out"
+            )
+    if config.name == "attention" and width is not None:
+        attention.check_heads(width, config.num_heads, config.positions)
+    if "state_size" in OPTIONS[config.name]:
+        state_space.check_state_size(config.state_size)

@@ -9,7 +9,9 @@ from tests import filling
 
 
 def make(dropout=0.0):
-    layer = block.Block(mixers.make("s4d", width=8, num_heads=1, state_size=4), mlp_ratio=2, dropout=dropout)
+    layer = block.Block(
+        mixers.make(mixers.MixerConfig("s4d", state_size=4), width=8, max_length=10), mlp_ratio=2, dropout=dropout
+    )
     x = jax.random.normal(jax.random.key(1), (2, 10, 8))
     return layer, groups.strip(filling.fill(layer.init, jax.random.key(0), x)), x
 

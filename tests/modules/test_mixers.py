@@ -17,7 +17,9 @@ TOLERANCE = 1e-5
 
 @functools.cache
 def make(name):
-    mixer = mixers.make(name, width=WIDTH, num_heads=2, state_size=8)
+    sizes = {"num_heads": 2, "state_size": 8}
+    config = mixers.MixerConfig(name, **{k: v for k, v in sizes.items() if k in mixers.OPTIONS[name]})
+    mixer = mixers.make(config, width=WIDTH, max_length=LENGTH)
     x = jax.random.normal(jax.random.key(1), (BATCH, LENGTH, WIDTH))
     params = groups.strip(filling.fill(mixer.init, jax.random.key(0), x))
     return mixer, params, x
@@ -114,4 +116,4 @@ def test_noise_at_padding_changes_neither_output_nor_gradient(name):
 
 def test_an_unknown_mixer_is_named_with_a_remedy():
     with pytest.raises(ValueError, match=r"no mixer 's4dd'; choose one of .* did you mean 's4d'"):
-        mixers.make("s4dd", width=8, num_heads=1, state_size=8)
+        mixers.check(mixers.MixerConfig("s4dd"))

@@ -1,0 +1,58 @@
+"""The linear recurrent unit (LRU) as a sequence mixer."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jax_s4rl.kernels import initialization, lru, pairs
+from jax_s4rl.modules import groups, state_space
+
+
+class LRU(state_space.StateSpace):
+    """One discrete diagonal system that all features drive and read, then a (gated) linear map across features.
+
+    Attributes:
+      width, state_size, glu, dtype: as in `state_space.StateSpace`; the one state, of `state_size / 2` complex numbers,
+        is shared by all features.
+      ring: smallest and largest modulus of the initial eigenvalues; 0.999 remembers about a thousand tokens.
+      largest_angle: of the initial eigenvalues, in radians; small angles suit long memories.
+
+    Source: Orvieto et al. (2023), "Resurrecting Recurrent Neural Networks for Long Sequences".
+    """
+
+    ring: tuple[float, float] = (0.0, 1.0)
+    largest_angle: float = 2 * math.pi
+
+    kernel = lru
+
+    def setup(self) -> None:
+        """Makes the parameters; eigenvalues and gains belong to the state space group."""
+        super().setup()
+        size, width = self.state_size // 2, self.width
+
+        def initial(key: jax.Array) -> Array:
+            return jnp.stack([*initialization.lru_ring(key, size, *self.ring, self.largest_angle)])
+
+        def inputs(key: jax.Array) -> Array:
+            return jax.random.normal(key, (2 * size, width)) / math.sqrt(2 * width)
+
+        def outputs(key: jax.Array) -> Array:
+            return jax.random.normal(key, (width, 2 * size)) / math.sqrt(size)
+
+        # One parameter for the three: the initial gain depends on the decay that was drawn.
+        self.eigenvalues: Array = self.param("eigenvalues", groups.state_space(initial))
+        self.B: Array = self.param("B", inputs)
+        self.C: Array = self.param("C", outputs)
+        self.D = state_space.add_skip(self, width)
+
+    def _parameters(self) -> lru.Parameters:
+        log_decay, log_angle, log_gain = self.eigenvalues
+        return lru.Parameters(
+            Lambda=pairs.Pair(-jnp.exp(log_decay), jnp.exp(log_angle)),
+            B=pairs.Pair(*jnp.split(self.B, 2)),
+            C=pairs.split_parts(self.C),
+            D=self.D,
+            gain=jnp.exp(log_gain),
+        )

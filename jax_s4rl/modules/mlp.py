@@ -1,0 +1,62 @@
+"""A mixer without memory: each token is mapped by itself."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+# As many weights as the four square matrices of attention.
+RATIO = 2
+
+
+class MLP(nn.Module):
+    """Maps each token by itself; with one token per step, the behavior cloning control that sees no history.
+
+    Attributes:
+      width: number of features, in and out.
+      dtype: of activations.
+    """
+
+    width: int
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Makes the two linear maps."""
+        self.hidden = nn.Dense(RATIO * self.width, dtype=self.dtype)
+        self.output = nn.Dense(self.width, dtype=self.dtype)
+
+    def __call__(
+        self,
+        x: Float[Array, "batch length width"],
+        state: tuple[()] | None = None,
+        *,
+        resets: Bool[Array, "batch length"] | None = None,
+        mask: Bool[Array, "batch length"] | None = None,
+    ) -> tuple[Float[Array, "batch length width"], tuple[()] | None]:
+        """Maps every token; resets and padding change nothing where there is no memory."""
+        del resets, mask
+        return self._map(x), state
+
+    def init_state(self, batch_size: int, max_length: int) -> tuple[()]:
+        """No state."""
+        del batch_size, max_length
+        return ()
+
+    def prepare(self) -> tuple[()]:
+        """No constants."""
+        return ()
+
+    def step(
+        self,
+        constants: tuple[()],
+        x: Float[Array, "batch width"],
+        state: tuple[()],
+        reset: Bool[Array, " batch"] | None = None,
+    ) -> tuple[Float[Array, "batch width"], tuple[()]]:
+        """Maps one token."""
+        del constants, reset
+        return self._map(x), state
+
+    def _map(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
+        return self.output(nn.gelu(self.hidden(x)))

@@ -1,0 +1,72 @@
+"""The diagonal-plus-low-rank state space layer (S4) as a sequence mixer."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jax_s4rl.kernels import initialization, pairs, s4
+from jax_s4rl.modules import groups, state_space
+
+
+class S4(state_space.StateSpace):
+    """A bank of diagonal-plus-low-rank models, one for each feature, then a (gated) linear map across features.
+
+    Attributes:
+      width, state_size, glu, dtype: as in `state_space.StateSpace`; each feature has its own state.
+      initialization: HiPPO measure to start from: "legs", "legt" or "fout".
+      discretization: "bilinear" (O(N) a step) or "zoh" (O(N^2) a step).
+      step_range: shortest and longest initial step, drawn log-uniformly.
+
+    Source: Gu, Goel, Ré (2022), "Efficiently Modeling Long Sequences with Structured State Spaces".
+    """
+
+    initialization: str = "legs"
+    discretization: str = "bilinear"
+    step_range: tuple[float, float] = (1e-3, 1e-1)
+
+    kernel = s4
+
+    def setup(self) -> None:
+        """Makes the parameters; those of the dynamics belong to the state space group."""
+        super().setup()
+        shape = (self.width, self.state_size // 2)
+
+        def initial() -> initialization.LowRank:
+            return initialization.low_rank(self.initialization, self.state_size)
+
+        def low_rank(key: jax.Array) -> Array:
+            del key
+            P = pairs.stack_parts(initial().P)
+            return jnp.broadcast_to(P[None], (self.width, *P.shape))
+
+        def inputs(key: jax.Array) -> Array:
+            del key
+            B = pairs.stack_parts(initial().B)
+            return jnp.broadcast_to(B[None], (self.width, *B.shape))
+
+        def output(key: jax.Array) -> Array:
+            return pairs.stack_parts(initialization.output(key, shape))
+
+        self.log_decay, self.frequency = state_space.add_poles(
+            self, lambda key: pairs.with_ndim(initial().Lambda, 2), shape
+        )
+        self.log_step = state_space.add_steps(self, self.width, self.step_range)
+        self.P: Array = self.param("P", groups.state_space(low_rank))
+        self.B: Array = self.param("B", groups.state_space(inputs))
+        self.C: Array = self.param("C", output)
+        self.D = state_space.add_skip(self, self.width)
+
+    def _parameters(self) -> s4.Parameters:
+        return s4.Parameters(
+            Lambda=state_space.poles(self.log_decay, self.frequency),
+            P=pairs.split_parts(self.P),
+            B=pairs.split_parts(self.B),
+            C=pairs.split_parts(self.C),
+            D=self.D,
+            step=jnp.exp(self.log_step),
+        )
+
+    def _options(self) -> dict[str, Any]:
+        return {"discretization": self.discretization}
