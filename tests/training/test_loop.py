@@ -71,14 +71,14 @@ def test_a_loss_that_is_no_number_stops_the_training():
 
 
 def test_the_first_bad_update_is_named_and_explained():
-    # A step of this length doubles the distance to the target: before update n it is 2^(n-1), the gradient 2^n. The
-    # square of 2^64 is the first number that float32 cannot hold.
+    # A step of this length doubles the distance to the target: before update n it is 2^(n-1), and the loss its
+    # square. float32 ends at 2^128.
     step, state, store = prepare(updates_per_dispatch=50, learning_rate=1.5)
     trained = loop.dispatches(
         step, state, store, num_updates=200, updates_per_dispatch=50, explain=lambda before: f"after {before} updates"
     )
     assert next(trained).step == 50
-    with pytest.raises(loop.Diverged, match=r"the gradient norm became inf at update 64 \(after 63 updates\);"):
+    with pytest.raises(loop.Diverged, match=r"the loss became inf at update 65 \(after 64 updates\);"):
         next(trained)
 
 
