@@ -1,5 +1,7 @@
 """Tables and figure of `benchmarks/README.md`, written from the result lines of `benchmarks.kernels`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ SCANS = ("sequential", "associative", "chunked", "plain")
 
 Row = dict[str, Any]
 Found = dict[tuple, Row]
+Value = Callable[[Row], float | None]
 
 
 def line(row: Row) -> str:
@@ -56,7 +59,9 @@ def _features(found: Found) -> list[int]:
 
 def _preface() -> str:
     return (
-        "Medians of ten or more runs in milliseconds, compile time apart, float32, N = 64. In brackets the largest "
+        "Medians of ten or more runs in milliseconds, in turns, compile time apart, float32, N = 64, huge pages for "
+        "malloc (fresh page faults in every run are noise). Ratios of times are given by the medians, then by the minima. "
+        "In brackets the largest "
         "error against the plain form in float64, relative to the largest entry, of outputs or gradients. A minus: "
         "not run, for its memory or time is above the limits of the script; `results/kernels.jsonl` says which."
     )
@@ -84,32 +89,40 @@ def _cell(row: Row | None) -> str:
 
 def ratios(found: Found) -> str:
     """What was asked of the kernels, and what was measured."""
-    lines = ["| ratio | asked | measured |", "| --- | --- | --- |"]
+    lines = ["| ratio | asked | by medians | by minima |", "| --- | --- | --- | --- |"]
     for subject, faster, smaller in (("diagonal", ("15", "15"), "1/6"), ("low_rank", ("8", "10"), "1/8")):
+        ours, plain = f"{subject}/ours", f"{subject}/plain"
         for direction, asked in zip(DIRECTIONS, faster, strict=True):
-            value = _ratio(found, (f"{subject}/plain", f"{subject}/ours"), direction, (256, 1024), _minimum)
-            lines.append(
-                _asked(f"{subject} kernel, {direction}, plain over ours, H = 256, L = 1,024", f">= {asked}", value)
-            )
-        value = _ratio(found, (f"{subject}/ours", f"{subject}/plain"), DIRECTIONS[1], (256, 1024), _memory)
-        lines.append(
-            _asked(f"{subject} kernel, temporary memory of the backward pass, ours over plain", smaller, value)
-        )
+            name = f"{subject} kernel, {direction}, plain over ours, H = 256, L = 1,024"
+            ratio = partial(_ratio, found, (plain, ours), direction, (256, 1024))
+            lines.append(_asked(name, f">= {asked}", lambda measure, ratio=ratio: [ratio(measure)]))
+        memory = _ratio(found, (ours, plain), DIRECTIONS[1], (256, 1024), _memory)
+        name = f"{subject} kernel, temporary memory of the backward pass, ours over plain"
+        lines.append(f"| {name} | <= {smaller} | {_number(memory)} | |")
     for direction in DIRECTIONS:
-        names = ("convolution/fft", "convolution/transforms")
-        worst = [_ratio(found, names, direction, size, _minimum) for size in _sizes(found, names[0])]
-        lines.append(_asked(f"FFT convolution over its bare transforms, {direction}, each H and L", "<= 1.3", *worst))
-        worst = [_over_fastest(found, direction, size) for size in _sizes(found, "recurrence/chunked")]
-        lines.append(_asked(f"chunked scan over the fastest scan, {direction}, each H and L", "<= 1.2", *worst))
+        name = f"FFT convolution over its bare transforms, {direction}, each H and L"
+        lines.append(_asked(name, "<= 1.3", partial(_over_transforms, found, direction)))
+        name = f"chunked scan over the fastest scan, {direction}, each H and L"
+        lines.append(_asked(name, "<= 1.2", partial(_over_fastest, found, direction)))
     for direction in DIRECTIONS:
         names = ("recurrence/associative", "recurrence/chunked")
-        values = [_ratio(found, names, direction, (H, 4096), _compile) for H in _features(found)]
-        lines.append(_asked(f"compile time, associative over chunked, {direction}, L = 4,096, each H", ">= 4", *values))
+        values = [_number(_ratio(found, names, direction, (H, 4096), _compile)) for H in _features(found)]
+        name = f"compile time, associative over chunked, {direction}, L = 4,096, each H"
+        lines.append(f"| {name} | >= 4 | {', '.join(values)} | |")
     return "\n".join(lines)
 
 
-def _asked(name: str, asked: str, *values: float | None) -> str:
-    return f"| {name} | {asked} | {', '.join('-' if value is None else f'{value:.3g}' for value in values)} |"
+def _asked(name: str, asked: str, values: Callable[[Value], list[float | None]]) -> str:
+    cells = (", ".join(map(_number, values(measure))) for measure in (_median, _minimum))
+    return f"| {name} | {asked} | {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _median(row: Row) -> float | None:
+    return row["seconds"].get("median")
 
 
 def _minimum(row: Row) -> float | None:
@@ -124,7 +137,7 @@ def _compile(row: Row) -> float | None:
     return row["seconds"].get("compile")
 
 
-def _ratio(found: Found, names: tuple[str, str], direction: str, size: tuple[int, int], value) -> float | None:
+def _ratio(found: Found, names: tuple[str, str], direction: str, size: tuple[int, int], value: Value) -> float | None:
     over, under = (found.get((name, direction, *size)) for name in names)
     top, bottom = (None if row is None else value(row) for row in (over, under))
     return top / bottom if top and bottom else None
@@ -134,10 +147,18 @@ def _sizes(found: Found, method: str) -> list[tuple[int, int]]:
     return sorted({key[2:] for key in found if key[0] == method})
 
 
-def _over_fastest(found: Found, direction: str, size: tuple[int, int]) -> float | None:
-    rows = {name: found.get((f"recurrence/{name}", direction, *size)) for name in SCANS}
-    times = {name: time for name, row in rows.items() if row and (time := _minimum(row))}
-    return times["chunked"] / min(times.values()) if "chunked" in times else None
+def _over_transforms(found: Found, direction: str, measure: Value) -> list[float | None]:
+    names = ("convolution/fft", "convolution/transforms")
+    return [_ratio(found, names, direction, size, measure) for size in _sizes(found, names[0])]
+
+
+def _over_fastest(found: Found, direction: str, measure: Value) -> list[float | None]:
+    values = []
+    for size in _sizes(found, "recurrence/chunked"):
+        rows = {name: found.get((f"recurrence/{name}", direction, *size)) for name in SCANS}
+        times = {name: time for name, row in rows.items() if row and (time := measure(row))}
+        values.append(times["chunked"] / min(times.values()) if "chunked" in times else None)
+    return values
 
 
 def draw(found: Found, path: Path) -> None:

@@ -8,6 +8,7 @@ and their figure from the newest lines of every machine. Needs only jax, numpy, 
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ class Config:
     """Numbers of features H."""
     lengths: tuple[int, ...] = (64, 256, 1024, 4096, 16384)
     """Lengths L."""
-    repeats: int = 10
+    repeats: int = 15
     """Timed runs of each function, after one to warm up."""
     memory_limit: float = 2048.0
     """MiB of temporaries above which a function is not run; its line says so."""
@@ -88,6 +89,7 @@ def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size
             "batch": case.batch,
             "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
             "temporary_mib": own.temporary_mib,
+            "huge_pages": os.environ.get(timing.TUNABLE) == timing.HUGE_PAGES,
             "error": error(case, own.result, backward),
             "skipped": own.skipped,
         }
@@ -145,4 +147,5 @@ def _deviation(got: Any, wanted: Any) -> float:
 if __name__ == "__main__":
     import tyro
 
+    timing.with_huge_pages()
     main(tyro.cli(Config, description=__doc__))

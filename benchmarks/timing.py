@@ -1,11 +1,27 @@
 """Timing of compiled JAX functions in turn: compile time apart, blocked until ready, memory as compiled."""
 
+import os
+import platform
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+
+TUNABLE, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
+
+
+def with_huge_pages() -> None:
+    """Start the script again with huge pages for `malloc`, where the C library has them.
+
+    A fresh temporary is otherwise faulted in page by page in every run, which costs up to a third of the time and
+    varies with what the machine did before: noise that has nothing to do with the functions compared.
+    """
+    if platform.libc_ver()[0] == "glibc" and TUNABLE not in os.environ:
+        os.environ[TUNABLE] = HUGE_PAGES
+        os.execv(sys.executable, sys.orig_argv)
 
 
 class Limits(NamedTuple):

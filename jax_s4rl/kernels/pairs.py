@@ -128,7 +128,10 @@ def reciprocal(x: Complexlike) -> Pair:
 
 def divide(x: Complexlike, y: Complexlike) -> Pair:
     """Quotient `x / y`; infinite or NaN where `y` is zero."""
-    return multiply(x, reciprocal(y))
+    x, y = as_pair(x), as_pair(y)
+    modulus = squared_modulus(y)
+    # The division comes last: XLA counts it as dear, and does not repeat what leads to it in all that is fused to it.
+    return Pair((x.re * y.re + x.im * y.im) / modulus, (x.im * y.re - x.re * y.im) / modulus)
 
 
 def exp(x: Complexlike) -> Pair:
