@@ -7,16 +7,20 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from matplotlib import figure
+from matplotlib import figure, ticker
 from PIL import Image
 
 from jax_s4rl.data import trajectories
+from jax_s4rl.envs import references
 
 MAX_FRAMES = 100
-MAX_WIDTH = 300
+MAX_WIDTH = 360
+WIDTH = 5.2  # of a figure, in inches
 MAX_POINTS = 200_000
 MAX_PLAIN_DIMENSIONS = 8
-BLUE = "#2b6cb0"
+BLUE, ORANGE, GRAY = "#2b6cb0", "#dd6b20", "#a0aec0"
+ENDS = {"terminated": BLUE, "truncated": ORANGE, "cut": GRAY}
+FEWEST_BINS = 5
 
 
 def returns_histogram(record: trajectories.Trajectories, scores: dict[str, Any] | None) -> str:
@@ -30,12 +34,13 @@ def returns_histogram(record: trajectories.Trajectories, scores: dict[str, Any] 
       A PNG as data URI, as all pictures here.
     """
     picture, axes = _axes("return of an episode", "episodes")
-    axes.hist(record.episode_returns, bins=_bins(record.episode_returns), color=BLUE)
-    for name, style in (("random", ":"), ("optimal", "--")):
+    _histogram(axes, [record.episode_returns], color=[BLUE])
+    best = references.EXPERT if scores and scores.get("kind") == references.EXPERT else "optimal"
+    for name, label, style in (("random", "random", ":"), ("optimal", best, "--")):
         if scores and scores.get(name) is not None:
-            axes.axvline(scores[name], color="black", linestyle=style, label=f"{name} {scores[name]:.2f}")
-    axes.axvline(record.episode_returns.mean(), color="#c05621", label=f"mean {record.episode_returns.mean():.2f}")
-    axes.legend(frameon=False)
+            axes.axvline(scores[name], color="black", linestyle=style, label=f"{label} {scores[name]:.2f}")
+    axes.axvline(record.episode_returns.mean(), color=ORANGE, label=f"mean {record.episode_returns.mean():.2f}")
+    _legend(axes)
     return png(picture)
 
 
@@ -45,10 +50,11 @@ def lengths_histogram(record: trajectories.Trajectories) -> str:
     last = record.episode_starts + record.episode_lengths - 1
     terminated = record.terminations[last]
     truncated = record.truncations[last] & ~terminated
-    kinds = {"terminated": terminated, "truncated": truncated, "cut": ~terminated & ~truncated}
-    kept = {f"{name} ({mask.sum()})": record.episode_lengths[mask] for name, mask in kinds.items() if mask.any()}
-    axes.hist(list(kept.values()), bins=_bins(record.episode_lengths), stacked=True, label=list(kept))
-    axes.legend(frameon=False)
+    masks = {"terminated": terminated, "truncated": truncated, "cut": ~terminated & ~truncated}
+    kept = {name: record.episode_lengths[mask] for name, mask in masks.items() if mask.any()}
+    names = [f"{name} ({len(lengths):,})" for name, lengths in kept.items()]
+    _histogram(axes, list(kept.values()), stacked=True, label=names, color=[ENDS[name] for name in kept])
+    _legend(axes)
     return png(picture)
 
 
@@ -69,7 +75,7 @@ def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> t
     if isinstance(space, gymnasium.spaces.Discrete):
         return _visits(seen.astype(int), int(space.n)), "Visits of each index."
     if isinstance(space, gymnasium.spaces.MultiDiscrete) and len(space.nvec) == 3:
-        return _rooms(seen.astype(int), space.nvec), "Visits of each cell, room by room (logarithmic color)."
+        return _rooms(seen.astype(int), space.nvec), "Visits of each cell, room by room; white was never visited."
     rows = seen.reshape(len(seen), -1).astype(np.float64)
     rows = rows[:: max(1, len(rows) // MAX_POINTS)]
     varied = [index for index in range(rows.shape[1]) if len(np.unique(rows[:, index])) > 2]
@@ -94,11 +100,11 @@ def action_histogram(record: trajectories.Trajectories) -> str:
     if record.is_discrete:
         counts = np.bincount(record.actions)
         axes.bar(np.arange(len(counts)), counts, color=BLUE)
-        axes.set_xticks(np.arange(len(counts)))
+        axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
     else:
         for index, values in enumerate(record.actions.T):
             axes.hist(values, bins=50, histtype="step", label=f"component {index}")
-        axes.legend(frameon=False)
+        _legend(axes)
     return png(picture)
 
 
@@ -159,40 +165,63 @@ def gif(frames: Sequence[Image.Image]) -> str:
 def _frame(env: gymnasium.Env) -> Image.Image:
     image = Image.fromarray(np.asarray(env.render(), np.uint8))
     image.thumbnail((MAX_WIDTH, MAX_WIDTH))
-    return image.quantize(64)
+    # Its palette keeps the color of small things, such as the agent; the default one would blend it with the floor.
+    return image.quantize(128, Image.Quantize.FASTOCTREE)
 
 
 def _axes(x_label: str, y_label: str) -> tuple[figure.Figure, Any]:
-    picture = figure.Figure(figsize=(5.2, 3.4), layout="constrained")
+    picture = figure.Figure(figsize=(WIDTH, 3.4), layout="constrained")
     axes = picture.add_subplot(xlabel=x_label, ylabel=y_label)
     axes.spines[["top", "right"]].set_visible(False)
     return picture, axes
 
 
+def _legend(axes: Any) -> None:
+    """Above the axes, where it hides no data."""
+    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2)
+
+
+def _histogram(axes: Any, groups: Sequence[np.ndarray], **style: Any) -> None:
+    values = np.concatenate(groups)
+    bins = _bins(values)
+    axes.hist(groups, bins=bins, rwidth=0.85 if _are_few_whole(values) else None, **style)
+    margin = 0.01 * (bins[-1] - bins[0])
+    axes.set_xlim(bins[0] - margin, bins[-1] + margin)
+    if _are_few_whole(values):
+        axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
+
+
+def _are_few_whole(values: np.ndarray) -> bool:
+    return bool(np.all(values == np.round(values)) and values.max() - values.min() <= 60)
+
+
 def _bins(values: np.ndarray) -> np.ndarray:
-    """Bins of width 1 where few whole numbers occur, else forty."""
+    """Bins of width 1 where few whole numbers occur, at least five of them; else forty."""
     low, high = float(values.min()), float(values.max())
-    if np.all(values == np.round(values)) and high - low <= 60:
-        return np.arange(low - 0.5, high + 1.5)
+    if _are_few_whole(values):
+        margin = max(0, FEWEST_BINS - round(high - low)) // 2
+        return np.arange(low - margin - 0.5, high + margin + 1.5)
     return np.linspace(low, high if high > low else low + 1, 41)
 
 
 def _visits(indices: np.ndarray, size: int) -> str:
     picture, axes = _axes("index", "steps")
     axes.bar(np.arange(size), np.bincount(indices.ravel(), minlength=size), color=BLUE)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
     return png(picture)
 
 
 def _rooms(seen: np.ndarray, sizes: np.ndarray) -> str:
     counts = np.zeros(tuple(sizes))
     np.add.at(counts, tuple(seen.T), 1)
-    picture = figure.Figure(figsize=(2.2 * sizes[0] + 0.8, 2.6), layout="constrained")
+    picture = figure.Figure(figsize=(WIDTH, WIDTH / sizes[0] + 0.4), layout="constrained")
     panels = picture.subplots(1, int(sizes[0]), squeeze=False)[0]
-    shades = np.log10(np.maximum(counts, 0.5))
+    shades = np.ma.masked_where(counts == 0, np.log10(np.maximum(counts, 1)))
     images = [axes.imshow(shades[room].T, vmin=shades.min(), vmax=shades.max()) for room, axes in enumerate(panels)]
     for room, axes in enumerate(panels):
-        axes.set(title=f"room {room}: {int(counts[room].sum())}", xticks=[], yticks=[])
-    picture.colorbar(images[0], ax=list(panels), label="log10 visits")
+        axes.set(title=f"room {room}: {int(counts[room].sum()):,}", xticks=[], yticks=[])
+        axes.title.set_fontsize("medium")
+    picture.colorbar(images[0], ax=list(panels), label="log10 visits", location="bottom", aspect=40)
     return png(picture)
 
 

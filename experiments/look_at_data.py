@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import html
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,26 @@ import tyro
 from rich import console
 
 from experiments import data_pictures
-from jax_s4rl.collection import recipes
+from jax_s4rl.collection import recipes, rollouts
 from jax_s4rl.data import files, storage, trajectories
 from jax_s4rl.envs import making
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.row { display: flex; flex-wrap: wrap; gap: 1.5rem; } figure { margin: 0; } figcaption { color: #4a5568; }
-img { max-width: 100%; } table { border-collapse: collapse; } td, th { padding: .2rem .8rem .2rem 0; text-align: left; }
+.row { display: flex; flex-wrap: wrap; gap: 1.5rem; margin-top: 1.5rem; }
+figure { margin: 0; } figcaption { color: #4a5568; } .films { align-items: flex-end; }
+.films img { border: 1px solid #e2e8f0; }
+img { max-width: 100%; } table { border-collapse: collapse; } td, th { padding: .2rem 1rem .2rem 0; text-align: left; }
+td { overflow-wrap: anywhere; }
 pre { background: #f7fafc; padding: 1rem; overflow: auto; max-height: 24rem; }
 """
+# How an environment shows the place alone, whatever else it can show.
+PLACES = {
+    "jax_s4rl/KeyDoor-v0": "position",
+    "jax_s4rl/KeyToDoor-v0": "position",
+    "jax_s4rl/RandomWalk-v0": "index",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Config:
 
 def main(config: Config) -> Path:
     """Draws the page and says where it is."""
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame looks for a screen even where it only draws pictures
     if config.data.endswith(".npz"):
         record, metadata = storage.load_trajectories(config.data)
     else:
@@ -70,11 +81,12 @@ def draw_page(name: str, record: trajectories.Trajectories, metadata: Mapping[st
     make_env = functools.partial(
         making.make, metadata["env"]["id"], disable_env_checker=True, **metadata["env"]["kwargs"]
     )
-    env = make_env()
-    coverage, meaning = data_pictures.coverage_map(record, env.observation_space)
-    env.close()
+    coverage, meaning = _coverage(make_env, record, metadata["env"])
     pictures = [
-        (data_pictures.returns_histogram(record, metadata.get("reference_scores")), "Returns."),
+        (
+            data_pictures.returns_histogram(record, metadata.get("reference_scores")),
+            "Returns, and the means of these data and of the reference policies.",
+        ),
         (data_pictures.lengths_histogram(record), "Lengths, by what ended the episode."),
         (coverage, f"Coverage. {meaning}"),
         (data_pictures.action_histogram(record), "Actions."),
@@ -91,13 +103,27 @@ def draw_page(name: str, record: trajectories.Trajectories, metadata: Mapping[st
     return f"<!doctype html><html lang='en'><head>{head}</head><body>{''.join(parts)}</body></html>\n"
 
 
+def _coverage(make_env: Any, record: trajectories.Trajectories, env_data: Mapping[str, Any]) -> tuple[str, str]:
+    """The coverage map, of the places where the environment can show them instead of what was recorded."""
+    if (view := PLACES.get(env_data["id"])) and (record.episode_seeds >= 0).all():
+        make_env = functools.partial(make_env, obs=view)
+        record = rollouts.reenact(make_env, record)
+    env = make_env()
+    picture = data_pictures.coverage_map(record, env.observation_space)
+    env.close()
+    return picture
+
+
 def _facts(record: trajectories.Trajectories, metadata: Mapping[str, Any]) -> str:
     returns = record.episode_returns
+    arguments = [f"{name}={value}" for name, value in metadata["env"]["kwargs"].items()]
     facts = {
-        "environment": json.dumps(metadata["env"]),
-        "episodes, steps": f"{record.num_episodes}, {record.num_steps}",
-        "return": f"{returns.mean():.2f} ± {returns.std():.2f}, from {returns.min():.2f} to {returns.max():.2f}",
-        "length": f"{record.episode_lengths.mean():.1f}, up to {record.episode_lengths.max()}",
+        "environment": " ".join([metadata["env"]["id"], *arguments]),
+        "size": f"{record.num_episodes:,} episodes, {record.num_steps:,} steps",
+        "return": f"mean {returns.mean():.2f}, standard deviation {returns.std():.2f}, from {returns.min():.2f} to "
+        f"{returns.max():.2f}",
+        "length": f"mean {record.episode_lengths.mean():.1f}, from {record.episode_lengths.min()} to "
+        f"{record.episode_lengths.max()}",
         "content hash": str(metadata.get("content_hash", "unknown")),
     }
     facts |= {
@@ -123,7 +149,7 @@ def _films(make_env: Any, record: trajectories.Trajectories) -> str:
             return "<p>This environment draws nothing.</p>"
         value, length = record.episode_returns[index], record.episode_lengths[index]
         shown.append(_figure(film, f"{name}: episode {index}, return {value:.2f}, {length} steps"))
-    return f'<div class="row">{"".join(shown)}</div>'
+    return f'<div class="row films">{"".join(shown)}</div>'
 
 
 if __name__ == "__main__":

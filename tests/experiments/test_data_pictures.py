@@ -51,7 +51,9 @@ def test_coverage_fits_the_kind_of_observation(shape, space, meaning):
 
 
 def test_bins_of_few_whole_numbers_are_centered_on_them():
-    assert data_pictures._bins(np.array([2, 4, 4])).tolist() == [1.5, 2.5, 3.5, 4.5]
+    assert data_pictures._bins(np.array([2, 7])).tolist() == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
+    assert data_pictures._bins(np.array([2, 4, 4])).tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
+    assert data_pictures._bins(np.array([60, 60])).tolist() == [57.5, 58.5, 59.5, 60.5, 61.5, 62.5]
     assert len(data_pictures._bins(np.array([0.0, 100.5]))) == 41
     assert np.all(np.diff(data_pictures._bins(np.array([0.5, 0.5]))) > 0)
 
@@ -65,6 +67,13 @@ def test_episodes_are_filmed_from_their_seeds_and_actions():
     assert film.format == "GIF"
     # Frames that are alike may be merged by the GIF writer.
     assert 1 < film.n_frames <= 13
+
+
+def test_a_film_keeps_the_colors_of_small_things():
+    make = lambda **kwargs: making.make("jax_s4rl/KeyDoor-v0", max_steps=2, **kwargs)  # noqa: E731
+    record = rollouts.record_episodes(make, random_policy.uniform(spaces.Discrete(6)), 1, seed=0)
+    frame = np.asarray(read(data_pictures.film(make, record.episode(0))).convert("RGB"), int)
+    assert np.abs(frame - [255, 0, 0]).sum(axis=-1).min() < 30, "the agent is red"
 
 
 def test_what_cannot_be_filmed_is_not(monkeypatch):

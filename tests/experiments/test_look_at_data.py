@@ -1,3 +1,4 @@
+import functools
 import re
 
 import pytest
@@ -36,6 +37,16 @@ def test_pages_of_worlds_that_draw_nothing_say_so():
     record = records.make_record((2, 2))
     metadata = {"env": {"id": "memory_len/0", "kwargs": {}}}
     assert "draws nothing" in look_at_data.draw_page("x", record, metadata)
+
+
+def test_coverage_shows_places_whatever_was_recorded():
+    make = lambda: making.make("jax_s4rl/KeyDoor-v0", max_steps=4, obs="full")  # noqa: E731
+    record = rollouts.record_episodes(make, random_policy.uniform(make().action_space), 3, seed=0)
+    about = {"id": "jax_s4rl/KeyDoor-v0", "kwargs": {"max_steps": 4, "obs": "full"}}
+    make_env = functools.partial(making.make, about["id"], **about["kwargs"])
+    assert "each cell" in look_at_data._coverage(make_env, record, about)[1]
+    unknown = type(record)(**{**vars(record), "episode_seeds": record.episode_seeds * 0 - 1})
+    assert "principal components" in look_at_data._coverage(make_env, unknown, about)[1]
 
 
 def test_data_without_an_environment_are_refused():
