@@ -60,8 +60,7 @@ def _features(found: Found) -> list[int]:
 def _preface() -> str:
     return (
         "Medians of ten or more runs in milliseconds, in turns, compile time apart, float32, N = 64, huge pages for "
-        "malloc (fresh page faults in every run are noise). Ratios of times are given by the medians, then by the minima. "
-        "In brackets the largest "
+        "malloc (fresh page faults in every run are noise). In brackets the largest "
         "error against the plain form in float64, relative to the largest entry, of outputs or gradients. A minus: "
         "not run, for its memory or time is above the limits of the script; `results/kernels.jsonl` says which."
     )
