@@ -1,0 +1,125 @@
+"""Configurations as JSON and back, so that a run can be loaded from its folder alone."""
+
+import dataclasses
+import importlib
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+TYPE = "__dataclass__"
+# Only classes of the project are made from a file: a run folder may come from anywhere.
+ROOTS = ("jax_s4rl", "experiments")
+
+
+def to_json(value: Any) -> Any:
+    """Turns nested dataclasses, mappings, sequences and scalars into what JSON holds.
+
+    A dataclass becomes an object of its fields, with its module and name, so that `from_json` can make it again.
+
+    Args:
+      value: what to turn.
+
+    Returns:
+      Nested dictionaries, lists and scalars.
+
+    Raises:
+      ValueError: something JSON cannot hold, or a dataclass that could not be made again.
+
+    Example:
+      >>> to_json({"sizes": (1, 2)})
+      {'sizes': [1, 2]}
+    """
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"got {value}, which JSON cannot hold; give a finite number or None")
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        return {TYPE: _name(type(value))} | fields
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [to_json(item) for item in value]
+    raise ValueError(
+        f"got a {type(value).__name__} in a configuration; give numbers, strings, sequences or dataclasses"
+    )
+
+
+def from_json(value: Any) -> Any:
+    """Makes again what `to_json` turned; sequences come back as tuples.
+
+    Raises:
+      ValueError: a class that is not the project's or is no longer there, or other fields than it has now.
+    """
+    if isinstance(value, list):
+        return tuple(from_json(item) for item in value)
+    if not isinstance(value, Mapping):
+        return value
+    fields = {key: from_json(item) for key, item in value.items() if key != TYPE}
+    if TYPE not in value:
+        return fields
+    made = _find(value[TYPE])
+    known = {field.name for field in dataclasses.fields(made) if field.init}
+    if fields.keys() != known:
+        raise ValueError(
+            f"{value[TYPE]} was saved with fields that differ from today's: missing {sorted(known - fields.keys())}, "
+            f"unknown {sorted(fields.keys() - known)}; use the version of jax_s4rl that saved it"
+        )
+    return made(**fields)
+
+
+def check_same(saved: Any, given: Any, *, where: str) -> None:
+    """Raises `ValueError` naming the fields in which two configurations differ.
+
+    Args:
+      saved: JSON of the one that is on disk.
+      given: JSON of the one that is asked for.
+      where: what holds the saved one.
+
+    Example:
+      >>> check_same({"model": {"width": 8}}, {"model": {"width": 16}}, where="runs/x")
+      Traceback (most recent call last):
+      ...
+      ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was given; go on with the ...
+    """
+    old, new = dict(_leaves(saved)), dict(_leaves(given))
+    names = [name for name in old | new if old.get(name, "missing") != new.get(name, "missing")]
+    if names:
+        differences = ", ".join(f"{name} is {_shown(old, name)} there, {_shown(new, name)} was given" for name in names)
+        raise ValueError(
+            f"{where} was made with another configuration: {differences}; go on with the saved values, or choose "
+            "another folder"
+        )
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, value
+
+
+def _shown(leaves: dict[str, Any], name: str) -> str:
+    return repr(leaves[name]) if name in leaves else "nothing"
+
+
+def _name(made: type) -> str:
+    name = f"{made.__module__}.{made.__qualname__}"
+    if made.__module__.split(".")[0] not in ROOTS or "." in made.__qualname__:
+        raise ValueError(f"{name} cannot be made again from a file; define it at the top of a module of {ROOTS}")
+    return name
+
+
+def _find(name: str) -> type:
+    module, _, made = name.rpartition(".")
+    if module.split(".")[0] in ROOTS:
+        try:
+            found = getattr(importlib.import_module(module), made)
+        except (ImportError, AttributeError):
+            found = None
+        if isinstance(found, type) and dataclasses.is_dataclass(found):
+            return found
+    raise ValueError(f"there is no configuration {name}; use the version of jax_s4rl that saved it")
