@@ -1,0 +1,175 @@
+"""Checkpoints: they come back whole, few are kept, and damage is noticed."""
+
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+
+from jax_s4rl.training import checkpoints, optimizer
+
+SETTINGS = {"optimization": optimizer.OptimizerConfig(), "mean": (0.5, 1.5)}
+
+
+def make_state(number):
+    return {"weights": np.full((4, 4), number, np.float32), "step": np.int32(number), "key": jax.random.key(number)}
+
+
+def opened(folder, settings=SETTINGS, said=None):
+    return checkpoints.Checkpoints(folder / "checkpoints", settings, report=(said if said is not None else []).append)
+
+
+def fill(folder, steps=(10, 20, 30, 40, 50), best=20):
+    with opened(folder) as saved:
+        for step in steps:
+            saved.save(step, make_state(step), loss=float(abs(step - best)))
+    return folder / "checkpoints"
+
+
+def test_a_state_comes_back_with_its_step_and_configuration(tmp_path):
+    with opened(tmp_path) as saved:
+        assert saved.restore(make_state(0)) is None
+    fill(tmp_path)
+    with opened(tmp_path) as saved:
+        found = saved.restore(make_state(0))
+    assert found is not None
+    assert found.step == 50
+    assert found.state["step"] == 50
+    np.testing.assert_array_equal(found.state["weights"], make_state(50)["weights"])
+    np.testing.assert_array_equal(jax.random.key_data(found.state["key"]), jax.random.key_data(jax.random.key(50)))
+    assert found.configuration["mean"] == [0.5, 1.5]
+    assert found.configuration["optimization"]["clip"] == 1.0
+
+
+def test_the_last_three_and_the_best_are_kept_over_restarts(tmp_path):
+    fill(tmp_path)
+    with opened(tmp_path) as saved:
+        assert saved.steps == [20, 30, 40, 50]
+        saved.save(60, make_state(60), loss=100.0)
+        saved.wait()
+        assert saved.steps == [20, 40, 50, 60]
+
+
+def test_a_step_is_saved_once_and_a_state_is_copied(tmp_path):
+    state = make_state(1)
+    with opened(tmp_path) as saved:
+        saved.save(10, state, loss=1.0)
+        state["weights"] += 1
+        saved.save(10, state, loss=1.0)
+    with opened(tmp_path) as saved:
+        saved.save(10, state, loss=1.0)
+        np.testing.assert_array_equal(saved.restore(state).state["weights"], make_state(1)["weights"])
+
+
+def test_numbers_that_are_not_finite_are_never_saved(tmp_path):
+    folder = fill(tmp_path, steps=(10,))
+    with (
+        opened(tmp_path) as saved,
+        pytest.raises(FloatingPointError, match=r"after 20 updates \['weights'\] and 0 more"),
+    ):
+        saved.save(20, make_state(1) | {"weights": np.full((4, 4), np.inf, np.float32)}, loss=1.0)
+    assert checkpoints.load(folder, make_state(0)).step == 10
+
+
+def test_a_run_loads_from_its_folder_alone(tmp_path):
+    folder = fill(tmp_path)
+    newest, best = (
+        checkpoints.load(folder, {"weights": make_state(0)["weights"]}, best=best) for best in (False, True)
+    )
+    assert (newest.step, best.step) == (50, 20)
+    assert best.state["weights"][0, 0] == 20
+    with pytest.raises(FileNotFoundError, match="there is no checkpoint in"):
+        checkpoints.load(tmp_path / "elsewhere", {})
+
+
+def test_another_configuration_is_refused_by_name(tmp_path):
+    fill(tmp_path)
+    other = SETTINGS | {"optimization": optimizer.OptimizerConfig(clip=2.0)}
+    with opened(tmp_path, other) as saved, pytest.raises(ValueError, match=r"optimization.clip is 1.0 there, 2.0 was"):
+        saved.restore(make_state(0))
+
+
+def arrays_of(path):
+    """The largest file of a checkpoint: its numbers."""
+    return max((path / "arrays").rglob("*"), key=lambda file: file.stat().st_size if file.is_file() else 0)
+
+
+def flip_a_bit(path):
+    content = bytearray(arrays_of(path).read_bytes())
+    content[len(content) // 2] ^= 1
+    arrays_of(path).write_bytes(content)
+
+
+def change_a_number(path):
+    """Damage that the file format itself cannot see."""
+    shutil.rmtree(path / "arrays")
+    shutil.copytree(path.parent / "10" / "arrays", path / "arrays")
+
+
+def empty(path):
+    shutil.rmtree(path)
+    path.mkdir()
+
+
+DAMAGES = {
+    "truncated": lambda path: arrays_of(path).write_bytes(b""),
+    "bit": flip_a_bit,
+    "other numbers": change_a_number,
+    "no arrays": lambda path: shutil.rmtree(path / "arrays"),
+    "no text": lambda path: shutil.rmtree(path / "about"),
+    "half a text": lambda path: (path / "about" / "metadata").write_text('{"step"'),
+    "no loss": lambda path: (path / "metrics" / "metrics").write_text("{}"),
+    "empty": empty,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, damage):
+    folder = fill(tmp_path, steps=(10, 20))
+    damage(folder / "20")
+    said = []
+    assert checkpoints.load(folder, make_state(0), report=said.append).step == 10
+    assert f"the checkpoint {folder / '20'} is damaged" in said[0]
+    said.clear()
+    with opened(tmp_path, said=said) as saved:
+        assert saved.restore(make_state(0)).step == 10
+        saved.save(20, make_state(20), loss=0.0)
+    assert len(said) == 1
+    assert f"the checkpoint {folder / '20'} is damaged" in said[0]
+    assert f"moved to {tmp_path / 'damaged' / '20-0'}, going on from the one before" in said[0]
+    assert checkpoints.load(folder, make_state(0)).step == 20
+
+
+def test_an_older_damaged_checkpoint_does_not_stand_in_the_way(tmp_path):
+    folder = fill(tmp_path, steps=(10, 20))
+    (folder / "10" / "metrics" / "metrics").write_text("")
+    with opened(tmp_path) as saved:
+        assert saved.restore(make_state(0)).step == 20
+        assert saved.steps == [20]
+
+
+def test_a_half_written_checkpoint_is_removed_and_named(tmp_path):
+    folder = fill(tmp_path, steps=(10,))
+    shutil.copytree(folder / "10", folder / f"20{checkpoints.UNFINISHED}-7")
+    said = []
+    with opened(tmp_path, said=said) as saved:
+        assert saved.restore(make_state(0)).step == 10
+    assert said == ["the checkpoint of update 20 was not complete when the run ended; removed"]
+    assert [path.name for path in folder.iterdir()] == ["10"]
+
+
+def test_nothing_but_damage_is_an_error(tmp_path):
+    folder = fill(tmp_path, steps=(10,))
+    empty(folder / "10")
+    with pytest.raises(ValueError, match=r"every checkpoint in .* is damaged; train again in another folder"):
+        checkpoints.load(folder, make_state(0), report=lambda said: None)
+    with pytest.raises(ValueError, match=r"every checkpoint in .* is damaged; train again in another folder"):
+        opened(tmp_path)
+
+
+def test_what_is_written_is_json_for_people(tmp_path):
+    about = json.loads((fill(tmp_path, steps=(10,)) / "10" / "about" / "metadata").read_text())
+    assert about["step"] == 10
+    assert about["arrays"]["['weights']"] == ["float32", 4, 4]
+    assert about["keys"] == {"['key']": "threefry2x32"}
