@@ -90,15 +90,20 @@ def test_another_configuration_is_refused_by_name(tmp_path):
         saved.restore(make_state(0))
 
 
-def arrays_of(path):
-    """The largest file of a checkpoint: its numbers."""
-    return max((path / "arrays").rglob("*"), key=lambda file: file.stat().st_size if file.is_file() else 0)
+def files_of_numbers(path):
+    return [file for file in (path / "arrays").rglob("*") if file.parent.name == "d" and file.stat().st_size]
 
 
-def flip_a_bit(path):
-    content = bytearray(arrays_of(path).read_bytes())
-    content[len(content) // 2] ^= 1
-    arrays_of(path).write_bytes(content)
+def truncate(path):
+    for file in files_of_numbers(path):
+        file.write_bytes(file.read_bytes()[:-8])
+
+
+def flip_bits(path):
+    for file in files_of_numbers(path):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
 
 
 def change_a_number(path):
@@ -113,8 +118,8 @@ def empty(path):
 
 
 DAMAGES = {
-    "truncated": lambda path: arrays_of(path).write_bytes(b""),
-    "bit": flip_a_bit,
+    "truncated": truncate,
+    "bits": flip_bits,
     "other numbers": change_a_number,
     "no arrays": lambda path: shutil.rmtree(path / "arrays"),
     "no text": lambda path: shutil.rmtree(path / "about"),
