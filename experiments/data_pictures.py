@@ -2,6 +2,8 @@
 
 import base64
 import io
+import os
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -36,9 +38,13 @@ def returns_histogram(record: trajectories.Trajectories, scores: dict[str, Any] 
     picture, axes = _axes("return of an episode", "episodes")
     _histogram(axes, [record.episode_returns], color=[BLUE])
     best = references.EXPERT if scores and scores.get("kind") == references.EXPERT else "optimal"
+    limits = [*axes.get_xlim()]
     for name, label, style in (("random", "random", ":"), ("optimal", best, "--")):
         if scores and scores.get(name) is not None:
             axes.axvline(scores[name], color="black", linestyle=style, label=f"{label} {scores[name]:.2f}")
+            limits.append(scores[name])
+    margin = 0.01 * (max(limits) - min(limits))
+    axes.set_xlim(min(limits) - margin, max(limits) + margin)
     axes.axvline(record.episode_returns.mean(), color=ORANGE, label=f"mean {record.episode_returns.mean():.2f}")
     _legend(axes)
     return png(picture)
@@ -147,6 +153,13 @@ def film(make_env: Callable[..., gymnasium.Env], episode: trajectories.Episode) 
     return gif(frames)
 
 
+def need_no_screen() -> None:
+    """Lets pygame and MuJoCo draw without a screen, unless the caller's environment variables say otherwise."""
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    if sys.platform == "linux" and "DISPLAY" not in os.environ:
+        os.environ.setdefault("MUJOCO_GL", "egl")
+
+
 def png(picture: figure.Figure) -> str:
     """Turns a figure into a data URI."""
     buffer = io.BytesIO()
@@ -185,8 +198,7 @@ def _histogram(axes: Any, groups: Sequence[np.ndarray], **style: Any) -> None:
     values = np.concatenate(groups)
     bins = _bins(values)
     axes.hist(groups, bins=bins, rwidth=0.85 if _are_few_whole(values) else None, **style)
-    margin = 0.01 * (bins[-1] - bins[0])
-    axes.set_xlim(bins[0] - margin, bins[-1] + margin)
+    axes.set_xlim(bins[0], bins[-1])
     if _are_few_whole(values):
         axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
 

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import html
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .row { display: flex; flex-wrap: wrap; gap: 1.5rem; margin-top: 1.5rem; }
-figure { margin: 0; } figcaption { color: #4a5568; } .films { align-items: flex-end; }
+figure { margin: 0; } figcaption { color: #4a5568; } .films { align-items: flex-end; } .films figure { max-width: 362px; }
 .films img { border: 1px solid #e2e8f0; }
 img { max-width: 100%; } table { border-collapse: collapse; } td, th { padding: .2rem 1rem .2rem 0; text-align: left; }
 td { overflow-wrap: anywhere; }
@@ -49,7 +48,7 @@ class Config:
 
 def main(config: Config) -> Path:
     """Draws the page and says where it is."""
-    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame looks for a screen even where it only draws pictures
+    data_pictures.need_no_screen()
     if config.data.endswith(".npz"):
         record, metadata = storage.load_trajectories(config.data)
     else:
@@ -144,7 +143,11 @@ def _films(make_env: Any, record: trajectories.Trajectories) -> str:
         return "<p>The seeds of these episodes are not known, so they cannot be played again.</p>"
     shown = []
     for name, index in chosen.items():
-        film = data_pictures.film(make_env, record.episode(index))
+        try:
+            film = data_pictures.film(make_env, record.episode(index))
+        except Exception as error:  # of a drawing engine, each of which has its own kinds; the page is worth more
+            reason = html.escape(f"{type(error).__name__}: {error}")
+            return f"<p>These episodes cannot be drawn on this machine ({reason}).</p>"
         if film is None:
             return "<p>This environment draws nothing.</p>"
         value, length = record.episode_returns[index], record.episode_lengths[index]

@@ -1,5 +1,6 @@
 import base64
 import io
+import os
 
 import gymnasium
 import numpy as np
@@ -74,6 +75,16 @@ def test_a_film_keeps_the_colors_of_small_things():
     record = rollouts.record_episodes(make, random_policy.uniform(spaces.Discrete(6)), 1, seed=0)
     frame = np.asarray(read(data_pictures.film(make, record.episode(0))).convert("RGB"), int)
     assert np.abs(frame - [255, 0, 0]).sum(axis=-1).min() < 30, "the agent is red"
+
+
+def test_no_screen_is_needed_unless_one_is_asked_for(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "osmesa")
+    for name in ("SDL_VIDEODRIVER", "DISPLAY"):
+        monkeypatch.setenv(name, "")  # so that it is put back afterwards
+        monkeypatch.delenv(name)
+    data_pictures.need_no_screen()
+    assert os.environ["SDL_VIDEODRIVER"] == "dummy"
+    assert os.environ["MUJOCO_GL"] == "osmesa"
 
 
 def test_what_cannot_be_filmed_is_not(monkeypatch):

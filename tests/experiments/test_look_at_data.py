@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from experiments import look_at_data
+from experiments import data_pictures, look_at_data
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.data import storage
 from jax_s4rl.envs import making
@@ -37,6 +37,16 @@ def test_pages_of_worlds_that_draw_nothing_say_so():
     record = records.make_record((2, 2))
     metadata = {"env": {"id": "memory_len/0", "kwargs": {}}}
     assert "draws nothing" in look_at_data.draw_page("x", record, metadata)
+
+
+def test_a_machine_that_cannot_draw_still_gives_a_page(saved, monkeypatch):
+    def fail(*_):
+        raise OSError("no <OpenGL> here")
+
+    monkeypatch.setattr(data_pictures, "film", fail)
+    page = look_at_data.draw_page("walks", *storage.load_trajectories(saved))
+    assert "cannot be drawn on this machine (OSError: no &lt;OpenGL&gt; here)" in page
+    assert page.count("data:image/png;base64,") == 4
 
 
 def test_coverage_shows_places_whatever_was_recorded():
