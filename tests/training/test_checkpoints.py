@@ -9,6 +9,9 @@ import pytest
 
 from jax_s4rl.training import checkpoints, optimizer
 
+# Where one array cannot be read, Orbax leaves the reads of the others to fail by themselves, after it has gone on.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 SETTINGS = {"optimization": optimizer.OptimizerConfig(), "mean": (0.5, 1.5)}
 
 
