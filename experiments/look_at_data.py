@@ -20,8 +20,8 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 1180px; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .row { display: flex; flex-wrap: wrap; gap: 1.5rem; margin-top: 1.5rem; }
-figure { margin: 0; } figcaption { color: #4a5568; } .films { align-items: flex-end; } .films figure { max-width: 362px; }
-.films img { border: 1px solid #e2e8f0; }
+figure { margin: 0; } figcaption { color: #4a5568; }
+.films { align-items: flex-start; } .films figure { max-width: 362px; } .films img { border: 1px solid #e2e8f0; }
 img { max-width: 100%; } table { border-collapse: collapse; } td, th { padding: .2rem 1rem .2rem 0; text-align: left; }
 td { overflow-wrap: anywhere; }
 pre { background: #f7fafc; padding: 1rem; overflow: auto; max-height: 24rem; }
