@@ -1,15 +1,17 @@
-"""Steps per second of every environment: bare, as `gymnasium.make` wraps it, and eight of them in one vector.
+"""Steps per second of every environment: bare, as `gymnasium.make` wraps it, eight in one vector, and recorded.
 
     python -m benchmarks.environments
 
 appends to `benchmarks/results/environments.jsonl` and prints a table. The actions are drawn before the clock starts;
-the resets at the end of episodes are inside it.
+the resets at the end of episodes are inside it. Recording is what data sets are made with, all of it: environments are
+made, actions drawn, arrays checked. `--only` measures some environments; MuJoCo's, which need the extra `mujoco`, are
+measured when they are named.
 """
 
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,13 @@ import rich.table
 import tyro
 
 from experiments import results
+from jax_s4rl.collection import parts
 from jax_s4rl.envs import making
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "environments.jsonl"
 NUM_COPIES = 8
+METRICS = ("bare", "wrapped", "vector", "recorded")
+NUM_RECORDED = 5  # times as many steps as one other measurement has: making the environments shall not count for much
 DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
 SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CartPole-v1", {}),
@@ -41,12 +46,15 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("discounting_chain/0", {}),
     ("cartpole/0", {}),
 )
+MUJOCO = tuple((env_id, {}) for env_id in ("Hopper-v5", "HalfCheetah-v5", "Walker2d-v5"))
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """How long to measure and where to write."""
 
+    only: tuple[str, ...] = ()
+    """Ids of the environments to measure; if none is named, all but MuJoCo's."""
     num_steps: int = 20_000
     """Steps of each measurement of a single environment."""
     repeats: int = 3
@@ -58,14 +66,26 @@ class Config:
 def main(config: Config) -> None:
     """Measures all environments."""
     shown = rich.table.Table(
-        "environment", "arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", title="steps/s"
+        "environment", "arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", "recorded", title="steps/s"
     )
-    for env_id, kwargs in SETTINGS:
+    for env_id, kwargs in choose(config.only):
         row = measure(env_id, kwargs, config)
         results.append_row(config.out, row)
-        speeds = [f"{row['metrics'][name]:,.0f}" for name in ("bare", "wrapped", "vector")]
+        speeds = [f"{row['metrics'][name]:,.0f}" for name in METRICS]
         shown.add_row(env_id, ", ".join(f"{name}={value}" for name, value in kwargs.items()), *speeds)
     rich.console.Console().print(shown)
+
+
+def choose(names: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
+    """The settings of the environments named, or all but MuJoCo's.
+
+    Raises:
+        ValueError: an id of which there is no setting.
+    """
+    known = dict.fromkeys(env_id for env_id, _ in (*SETTINGS, *MUJOCO))
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(known)}")
+    return [setting for setting in (*SETTINGS, *MUJOCO) if setting[0] in names] if names else list(SETTINGS)
 
 
 def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, Any]:
@@ -75,11 +95,13 @@ def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, An
     space.seed(0)
     actions = [space.sample() for _ in range(config.num_steps)]
     start = time.perf_counter()
+    num_episodes = run(env.unwrapped, actions)
     metrics = {
         "kwargs": kwargs,
         "bare": _median(lambda: run(env.unwrapped, actions), config.repeats) * config.num_steps,
         "wrapped": _median(lambda: run(env, actions), config.repeats) * config.num_steps,
         "vector": _vector(env_id, kwargs, config),
+        "recorded": _recorded(env_id, kwargs, NUM_RECORDED * num_episodes),
     }
     seconds = {"measure": time.perf_counter() - start}
     return results.make_row(
@@ -87,13 +109,16 @@ def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, An
     )
 
 
-def run(env: gymnasium.Env, actions: list[Any]) -> None:
-    """Plays the actions, whatever they do; resets where an episode ends."""
+def run(env: gymnasium.Env, actions: list[Any]) -> int:
+    """Plays the actions, whatever they do; resets where an episode ends; counts the episodes begun."""
     env.reset(seed=0)
+    num_episodes = 1
     for action in actions:
         _, _, terminated, truncated, _ = env.step(action)
         if terminated or truncated:
             env.reset()
+            num_episodes += 1
+    return num_episodes
 
 
 def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
@@ -113,7 +138,15 @@ def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
     return per_second
 
 
-def _median(action: Callable[[], None], repeats: int) -> float:
+def _recorded(env_id: str, kwargs: dict[str, Any], num_episodes: int) -> float:
+    """Steps per second of one recording of random play."""
+    stage = parts.Stage(env_id, kwargs, seed=0, stream=0, folder=Path())
+    start = time.perf_counter()
+    record = parts.Uniform(num_episodes).record(stage)
+    return record.num_steps / (time.perf_counter() - start)
+
+
+def _median(action: Callable[[], Any], repeats: int) -> float:
     """Median of how often the action could run in a second."""
     speeds = []
     for _ in range(repeats):

@@ -17,7 +17,14 @@ def test_a_measurement_is_a_result_line(env_id, tmp_path):
     results.append_row(tmp_path / "rows.jsonl", row)
     [read] = results.read_rows(tmp_path / "rows.jsonl")
     assert read["env"] == env_id
-    assert all(read["metrics"][name] > 0 for name in ("bare", "wrapped", "vector"))
+    assert all(read["metrics"][name] > 0 for name in environments.METRICS)
+
+
+def test_mujoco_is_measured_when_it_is_named():
+    assert environments.choose(()) == list(environments.SETTINGS)
+    assert environments.choose(("Hopper-v5", "memory_len/22")) == [("memory_len/22", {}), ("Hopper-v5", {})]
+    with pytest.raises(ValueError, match="got Hoper-v5, wanted some of CartPole-v1"):
+        environments.choose(("Hoper-v5",))
 
 
 def test_the_script_prints_and_writes(tmp_path, monkeypatch, capsys):

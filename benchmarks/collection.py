@@ -1,0 +1,104 @@
+"""How well and how fast PPO trains, on every environment for which a recipe trains it.
+
+    python -m benchmarks.collection
+
+trains each with three seeds and appends to `benchmarks/results/collection.jsonl`. MuJoCo's trainings need the extra
+`mujoco` and run when they are named: `python -m benchmarks.collection --runs hopper-ppo --seeds 0`.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import rich.console
+import rich.table
+import tyro
+
+from experiments import results
+from jax_s4rl.collection import parts, ppo, ppo_policy, ppo_storage, recipe_book, rollouts
+
+RESULTS = results.ROOT / "benchmarks" / "results" / "collection.jsonl"
+# What a training shall reach, in the mean return of its latest episodes. KeyDoor's is just below the optimum of 11, for
+# a policy that still explores misses an apple now and then.
+GOALS = {"cartpole-ppo": 475.0, "key_door-ppo": 10.8, "pendulum-ppo": -200.0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Which trainings to run and where to write."""
+
+    runs: tuple[str, ...] = tuple(GOALS)
+    """Names of trainings."""
+    seeds: tuple[int, ...] = (0, 1, 2)
+    """Each is trained once a seed."""
+    num_episodes: int = 100
+    """Episodes in which the strongest policy is judged, greedy and sampled."""
+    out: Path = RESULTS
+    """Result lines are appended here."""
+
+
+def main(config: Config) -> None:
+    """Trains, judges, and says how it went."""
+    known = runs()
+    if unknown := [name for name in config.runs if name not in known]:
+        raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(known)}")
+    shown = rich.table.Table("training", "seed", "steps", "goal at step", "greedy", "sampled", "steps/s", box=None)
+    for name in config.runs:
+        for seed in config.seeds:
+            row = measure(known[name], seed, config.num_episodes)
+            results.append_row(config.out, row)
+            found = row["metrics"]
+            reached = "-" if found["steps_to_goal"] is None else f"{found['steps_to_goal']:,}"
+            speed = found["environment_steps"] / row["seconds"]["train"]
+            judged = [f"{found[f'{kind}_return']:.1f}" for kind in ("greedy", "sampled")]
+            shown.add_row(name, str(seed), f"{found['environment_steps']:,}", reached, *judged, f"{speed:,.0f}")
+    rich.console.Console().print(shown)
+
+
+def runs() -> dict[str, ppo_storage.Run]:
+    """The trainings that recipes draw on, by name."""
+    recipes = recipe_book.book().values()
+    found = [part.run for recipe in recipes for part in recipe.parts if isinstance(part, parts.Snapshot | parts.Replay)]
+    return {run.name: run for run in found}
+
+
+def measure(run: ppo_storage.Run, seed: int, num_episodes: int) -> dict[str, Any]:
+    """Trains once and judges the strongest policy, as a result line."""
+    strengths = [strength for _, strength in run.strengths]
+    goal = GOALS.get(run.name, strengths[-1] if strengths else None)
+    start = time.perf_counter()
+    training = ppo.train(run.make_env, run.config, seed=seed, strengths=strengths, name=run.env_id)
+    trained = time.perf_counter()
+    judged = {}
+    for kind in ("greedy", "sampled"):
+        env = run.make_env()
+        policy = ppo_policy.behavior(training.network, training.snapshots[-1], env, greedy=kind == "greedy")
+        env.close()
+        record = rollouts.record_episodes(run.make_env, policy, num_episodes, seed=seed)
+        judged[f"{kind}_return"] = float(record.episode_returns.mean())
+        judged[f"{kind}_length"] = float(record.episode_lengths.mean())
+    reached = (step for step, progress in training.history if goal is not None and progress >= goal)
+    metrics = {
+        "run": run.name,
+        "environment_steps": run.config.num_updates * run.config.num_envs * run.config.rollout_length,
+        "goal": goal,
+        "steps_to_goal": next(reached, None),
+        "snapshots": [[snapshot.num_steps, snapshot.mean_return] for snapshot in training.snapshots],
+        **judged,
+    }
+    # Compiling and the measuring of snapshots are part of the training.
+    seconds = {"train": trained - start, "evaluate": time.perf_counter() - trained}
+    return results.make_row(
+        experiment="benchmarks/collection",
+        env=run.env_id,
+        method="ppo",
+        seed=seed,
+        updates=run.config.num_updates,
+        metrics=metrics,
+        seconds=seconds,
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
