@@ -1,0 +1,152 @@
+"""Several processes that train one model together, on one machine or many: JAX finds them and ends them together."""
+
+import contextlib
+import dataclasses
+import inspect
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+from jaxtyping import UInt8
+
+from jax_s4rl.training import flat_trees
+
+# Seconds of silence after which a process is taken for dead, and the others end. JAX waits for 100.
+HEARTBEAT_TIMEOUT = 30
+
+
+@dataclasses.dataclass(frozen=True)
+class Cluster:
+    """Which processes train together; with nothing given, this one trains alone."""
+
+    detect: bool = False
+    """Lets JAX find the others: under Slurm, on TPU pods, in Kubernetes, with Open MPI."""
+    coordinator: str | None = None
+    """Address and port of process 0, for instance 10.0.0.1:1234."""
+    num_processes: int | None = None
+    """Number of processes."""
+    process_id: int | None = None
+    """Number of this process, from 0."""
+
+    def __post_init__(self) -> None:
+        explicit = (self.coordinator, self.num_processes, self.process_id)
+        given = [value for value in explicit if value is not None]
+        if given and (self.detect or len(given) < len(explicit)):
+            raise ValueError(
+                f"got coordinator {self.coordinator}, num_processes {self.num_processes}, process_id {self.process_id} "
+                f"and detect {self.detect}; give the first three together, or detect alone"
+            )
+        if self.num_processes is not None and not 0 <= (self.process_id or 0) < self.num_processes:
+            raise ValueError(
+                f"process_id is {self.process_id} of {self.num_processes} processes; they are numbered from 0"
+            )
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether there is nothing to join."""
+        return not self.detect and self.coordinator is None
+
+
+@contextlib.contextmanager
+def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[None]:
+    """Joins the other processes, and leaves them together; call it before anything asks JAX for a device.
+
+    If a process dies, JAX ends the others within `HEARTBEAT_TIMEOUT` seconds, saying that another task died. One that
+    leaves with an error dies at once, for the others would wait for it.
+
+    Args:
+      cluster: what to join.
+      report: told in a sentence who this process is.
+
+    Yields:
+      Nothing.
+
+    Raises:
+      ValueError: JAX finds no cluster.
+    """
+    if cluster.is_alone:
+        yield
+        return
+    _initialize(cluster)
+    report(
+        f"process {jax.process_index()} of {jax.process_count()} ({socket.gethostname()}, pid {os.getpid()}); if one "
+        f"dies, the others end within {HEARTBEAT_TIMEOUT} s, and the run can be resumed"
+    )
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, SystemExit) and not error.code:
+            jax.distributed.shutdown()
+            raise
+        _die(error)
+    jax.distributed.shutdown()
+
+
+def is_first() -> bool:
+    """Whether this is the process that writes files and speaks."""
+    return jax.process_index() == 0
+
+
+def any_of(flag: bool) -> bool:
+    """Whether the flag is set in any process; all have to ask at the same point."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+
+
+def from_first(tree: Any, like: Any) -> Any:
+    """Gives all processes the tree of process 0, bit for bit.
+
+    Args:
+      tree: in process 0 what to send; ignored elsewhere.
+      like: tree of the same structure, types and shapes, in every process.
+
+    Returns:
+      The tree of process 0, on the host.
+    """
+    if jax.process_count() == 1:
+        return tree
+    flat = flat_trees.flatten(tree if is_first() else like)
+    # As bytes: JAX sends by adding up, and minus zero plus zero is another zero.
+    sent = multihost_utils.broadcast_one_to_all({name: _bytes(array) for name, array in flat.arrays.items()})
+    arrays = {
+        name: np.asarray(sent[name]).view(array.dtype).reshape(array.shape) for name, array in flat.arrays.items()
+    }
+    return flat_trees.unflatten(flat_trees.FlatTree(arrays, flat.keys), like)
+
+
+def _initialize(cluster: Cluster) -> None:
+    # For processes on CPUs; others take no notice.
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    options: dict[str, Any] = {}
+    # Older versions of JAX cannot be told.
+    if "heartbeat_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
+        options["heartbeat_timeout_seconds"] = HEARTBEAT_TIMEOUT
+    try:
+        jax.distributed.initialize(cluster.coordinator, cluster.num_processes, cluster.process_id, **options)
+    except ValueError as error:
+        raise ValueError(
+            f"JAX found no cluster ({error}); give coordinator, num_processes and process_id, or start one alone"
+        ) from None
+
+
+def _die(error: BaseException) -> None:
+    if isinstance(error, SystemExit):
+        print(error.code, file=sys.stderr, flush=True)
+    elif isinstance(error, ValueError | FloatingPointError):
+        print(f"error: {error}", file=sys.stderr, flush=True)
+    else:
+        traceback.print_exception(error)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _bytes(array: np.ndarray) -> UInt8[np.ndarray, " bytes"]:
+    return np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
