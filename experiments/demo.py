@@ -23,6 +23,7 @@ import tyro
 
 from experiments import compilation, documents, figures, learning, report, results, tasks
 from jax_s4rl.evaluation import credit, rollout, statistics
+from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
 from jax_s4rl.training import optimizer
 
@@ -67,21 +68,17 @@ class Plan:
 
 def plans(demo: Demo) -> list[Plan]:
     """The two tasks; every setting but the mixer is the same for all mixers."""
-    small = {"tokens": demo.tokens, "width": 64, "num_layers": 2, "state_size": 32, "mlp_ratio": 2}
+    small = decision.ModelConfig(tokens=demo.tokens, width=64, num_layers=2, mlp_ratio=2)
     cartpole = learning.Settings(
-        **small,
-        context_length=32,
-        dropout=0.0,
+        model=dataclasses.replace(small, context_length=32, dropout=0.0),
         batch_size=64,
         num_updates=demo.cartpole_updates,
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(learning_rate=3e-3),
     )
     umbrella = learning.Settings(
-        **small,
-        context_length=10,
+        model=dataclasses.replace(small, context_length=10, dropout=0.1),
         start="beginning",
-        dropout=0.1,
         batch_size=128,
         num_updates=demo.umbrella_updates,
         updates_per_dispatch=25,
@@ -98,7 +95,7 @@ def main(demo: Demo) -> None:
     console = rich.console.Console()
     compilation.enable_cache()
     for name in demo.mixers:
-        mixers.check(name)
+        mixers.check(mixers.MixerConfig(name))
     path = demo.folder / "results.jsonl"
     path.unlink(missing_ok=True)
     for plan in plans(demo):
@@ -125,7 +122,9 @@ def run(
     plan: Plan, task: tasks.Task, mixer: str, num_seeds: int, console: rich.console.Console
 ) -> Iterator[dict[str, Any]]:
     """Trains and judges one mixer on one task; yields a result line for each seed."""
-    settings = dataclasses.replace(plan.settings, mixer=mixer)
+    sizes = {"state_size": 32} if "state_size" in mixers.OPTIONS[mixer] else {}
+    model = dataclasses.replace(plan.settings.model, mixer=mixers.MixerConfig(mixer, **sizes))
+    settings = dataclasses.replace(plan.settings, model=model)
     console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")
     for trained in learning.train(settings, task, seeds=range(num_seeds), console=console):
         asked = np.tile(np.repeat(plan.targets, plan.episodes), 2)
@@ -152,8 +151,8 @@ def run(
             env=task.env_id if task.env_id != "jax_s4rl/Bsuite-v0" else str(task.env_kwargs["bsuite_id"]),
             dataset=task.dataset,
             method=mixer,
-            tokens=settings.tokens,
-            context_length=settings.context_length,
+            tokens=model.tokens,
+            context_length=model.context_length,
             seed=trained.seed,
             parameters=trained.num_parameters,
             updates=settings.num_updates,

@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import gymnasium
 import jax
 import numpy as np
 import rich.console
@@ -13,7 +14,7 @@ from experiments import tasks
 from jax_s4rl.data import windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision, policy
-from jax_s4rl.modules import groups
+from jax_s4rl.modules import encoders, groups
 from jax_s4rl.training import loop, losses, optimizer, update
 
 # A feature that changes less than this in the data carries nothing: it is centered and not blown up.
@@ -24,28 +25,10 @@ SMALLEST_STD = 1e-6
 class Settings:
     """How one model is built and trained."""
 
-    mixer: str = "s4d"
-    """Sequence mixer: attention or s4d."""
-    tokens: str = "concatenated"
-    """One token per step (concatenated) or three (interleaved)."""
-    context_length: int = 32
-    """Environment steps in a training window."""
+    model: decision.ModelConfig = dataclasses.field(default_factory=decision.ModelConfig)
+    """Shape of the model."""
     start: str = "anywhere"
     """Where windows start: anywhere in an episode, or at its beginning (whole episodes)."""
-    time_embedding: bool = True
-    """Whether tokens carry a learned embedding of the time step."""
-    width: int = 128
-    """Features of a token."""
-    num_layers: int = 3
-    """Blocks."""
-    num_heads: int = 1
-    """Heads of attention."""
-    state_size: int = 64
-    """Real state size of each feature's state space model."""
-    mlp_ratio: int = 4
-    """Hidden width of a block's feed-forward part over the width."""
-    dropout: float = 0.1
-    """Share of features dropped while training."""
     batch_size: int = 64
     """Windows in one update, over all devices."""
     num_updates: int = 1000
@@ -116,7 +99,7 @@ def prepare(settings: Settings, task: tasks.Task) -> Program:
     loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
     boxed = jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0))
     transformation = optimizer.make(settings.optimization, groups.labels(boxed), settings.num_updates)
-    draw = functools.partial(windows.sample_windows, context_length=settings.context_length, start=settings.start)
+    draw = functools.partial(windows.sample_windows, context_length=settings.model.context_length, start=settings.start)
     run_update = update.make(
         loss_function(config),
         draw,
@@ -166,7 +149,7 @@ def train(
             program.store,
             num_updates=settings.num_updates,
             updates_per_dispatch=settings.updates_per_dispatch,
-            title=f"{task.dataset}: {settings.mixer}, {settings.tokens}, seed {seed}",
+            title=f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, seed {seed}",
             console=console,
         )
         yield Trained(program.config, seed, update.unreplicate(state.params), log, compile_seconds)
@@ -176,38 +159,51 @@ def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
     """The model's shape and its scales, with statistics from the data it will be trained on."""
     record = task.record
     longest = int(record.episode_lengths.max())
-    if settings.start == "beginning" and longest > settings.context_length:
+    if settings.start == "beginning" and longest > settings.model.context_length:
         raise ValueError(
             f"training on whole episodes asks for context_length >= {longest}, the longest episode, but it is "
-            f"{settings.context_length}; raise it, or train on windows that start anywhere"
+            f"{settings.model.context_length}; raise it, or train on windows that start anywhere"
         )
-    observations = record.observations.reshape(record.num_steps, -1).astype(np.float64)
-    std = observations.std(axis=0)
+    with task.make_env() as env:
+        seen = _describe_observations(env.observation_space, record.observations)
     returned = np.abs(record.episode_returns).max()
     return decision.DecisionConfig(
-        observation_size=observations.shape[1],
+        observation_shape=record.observations.shape[1:],
+        **seen,
         num_actions=task.num_actions,
         action_size=None if task.num_actions is not None else record.actions.shape[1],
-        mixer=settings.mixer,
-        tokens=settings.tokens,
-        context_length=settings.context_length,
-        horizon=task.max_steps if settings.time_embedding else None,
-        width=settings.width,
-        num_layers=settings.num_layers,
-        num_heads=settings.num_heads,
-        state_size=settings.state_size,
-        mlp_ratio=settings.mlp_ratio,
-        dropout=settings.dropout,
+        horizon=task.max_steps,
         return_scale=float(returned) if returned > 0 else 1.0,
-        observation_mean=tuple(observations.mean(axis=0).tolist()),
-        observation_std=tuple(np.where(std > SMALLEST_STD, std, 1.0).tolist()),
+        model=settings.model,
     )
 
 
+def _describe_observations(space: gymnasium.Space, observations: np.ndarray) -> dict[str, Any]:
+    """Kind of the observations, and the statistics that standardize those that are vectors."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return {"observation_kind": encoders.INDEX, "num_observations": int(space.n)}
+    if observations.ndim == 4:
+        return {"observation_kind": encoders.IMAGE}
+    if observations.ndim == 2 and np.isin(observations, (0, 1)).all() and _is_unit(space):
+        return {"observation_kind": encoders.ONE_HOT}
+    numbers = observations.astype(np.float64)
+    mean, std = numbers.mean(axis=0), numbers.std(axis=0)
+    return {
+        "observation_mean": tuple(mean.ravel().tolist()),
+        "observation_std": tuple(np.where(std > SMALLEST_STD, std, 1.0).ravel().tolist()),
+    }
+
+
+def _is_unit(space: gymnasium.Space) -> bool:
+    """Whether every number of an observation lies between zero and one."""
+    if isinstance(space, gymnasium.spaces.Box):
+        return bool((space.low >= 0).all() and (space.high <= 1).all())
+    return isinstance(space, gymnasium.spaces.MultiBinary)
+
+
 def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
-    """The loss of a batch of windows: how far predicted actions are from those taken."""
-    model = decision.DecisionModel(config)
-    action_loss = losses.for_actions(config.num_actions is not None)
+    """The loss of a batch of windows: how far predictions are from what was done, and seen, and earned."""
+    model, chosen = decision.DecisionModel(config), config.model
 
     def loss(params: Any, batch: windows.Windows, key: jax.Array) -> Any:
         predictions = model.apply(
@@ -218,15 +214,32 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
             batch.previous_actions,
             batch.time_steps,
             batch.mask,
-            deterministic=config.dropout == 0,
+            deterministic=chosen.dropout == 0,
             rngs={"dropout": key},
         )
-        return action_loss(predictions, batch.actions, batch.mask)
+        total, weight = losses.action(predictions.action, predictions.log_std, batch.actions, batch.mask)
+        if chosen.observation_loss:
+            observations = decision.observation_targets(config, batch.observations)
+            part, _ = losses.next_observation(predictions.observation, observations, batch.mask)
+            total += chosen.observation_loss * part
+        if chosen.return_loss:
+            returned = (batch.returns_to_go / config.return_scale, batch.mask)
+            part, _ = losses.scalar_error(predictions.return_to_go / config.return_scale, *returned)
+            total += chosen.return_loss * part
+        return total, weight
 
     return loss
 
 
-def act(trained: Trained, task: tasks.Task, targets: np.ndarray, *, greedy: np.ndarray, seed: int) -> rollout.Rollout:
+def act(
+    trained: Trained,
+    task: tasks.Task,
+    targets: np.ndarray,
+    *,
+    greedy: np.ndarray,
+    seed: int,
+    memory: str = policy.RESTART,
+) -> rollout.Rollout:
     """Lets a trained model act one episode for each target.
 
     What is still asked for never falls below the lowest return-to-go in the data.
@@ -237,13 +250,15 @@ def act(trained: Trained, task: tasks.Task, targets: np.ndarray, *, greedy: np.n
       targets: return asked for at the start of each episode.
       greedy: for each episode, whether the likeliest action is taken or one is sampled.
       seed: of environments and samples.
+      memory: what episodes beyond the context are acted with: "restart" fits windows that start anywhere, "carry" whole
+        episodes and packed rows (see `policy.Policy`).
 
     Returns:
       The episodes and times.
     """
     return rollout.rollout(
         task.make_env,
-        policy.Policy(trained.config, task.max_steps),
+        policy.Policy(trained.config, task.max_steps, memory),
         trained.params,
         targets,
         greedy=greedy,

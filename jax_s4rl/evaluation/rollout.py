@@ -35,7 +35,7 @@ class Policy(Protocol):
         self,
         prepared: Any,
         state: Any,
-        observation: Float[Array, "batch features"],
+        observation: Shaped[Array, "batch *shape"],
         return_to_go: Float[Array, " batch"],
         greedy: Bool[Array, " batch"],
         key: PRNGKeyArray,
@@ -96,7 +96,7 @@ def rollout(
       The episodes and the times.
 
     Raises:
-      ValueError: there is no target, an observation is not a vector, or an episode outlasts the policy.
+      ValueError: there is no target, an observation is not one array, or an episode outlasts the policy.
 
     Source: Chen et al. (2021), "Decision Transformer", Algorithm 1 (evaluation loop).
     """
@@ -166,12 +166,7 @@ class _Recorder:
         seeds = [seed + number for number in range(len(envs))]
         first = [env.reset(seed=number)[0] for env, number in zip(envs, seeds, strict=True)]
         self.notes = [notebook.Notebook(*start) for start in zip(first, seeds, strict=True)]
-        self.observations = np.stack([np.asarray(observation, np.float32) for observation in first])
-        if self.observations.ndim != 2:
-            raise ValueError(
-                f"an observation has shape {self.observations.shape[1:]}; the policy reads vectors: "
-                "wrap the environment with gymnasium.wrappers.FlattenObservation"
-            )
+        self.observations = np.stack([_shown(observation) for observation in first])
         self.alive = np.ones(len(envs), bool)
         self.episodes: list[trajectories.Episode | None] = [None] * len(envs)
 
@@ -189,6 +184,17 @@ class _Recorder:
                 self.episodes[index] = self.notes[index].close(bool(terminated), bool(truncated))
         self.observations = observations
         return rewards
+
+
+def _shown(observation: Any) -> Shaped[np.ndarray, "*shape"]:
+    """An observation as the policy sees it: numbers in single precision, bytes, indices and flags as they are."""
+    if isinstance(observation, dict | tuple):
+        raise ValueError(
+            f"an observation is a {type(observation).__name__}; the policy reads single arrays: "
+            "wrap the environment with gymnasium.wrappers.FlattenObservation"
+        )
+    array = np.asarray(observation)
+    return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
 
 
 def _fitted(action: Shaped[np.ndarray, "*action"], space: gymnasium.Space) -> Shaped[np.ndarray, "*action"]:

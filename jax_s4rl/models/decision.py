@@ -1,82 +1,26 @@
-"""The decision model: tokens of a trajectory, blocks around one sequence mixer, and a head that predicts actions."""
+"""The decision model: tokens of a trajectory, blocks around one sequence mixer, and heads that predict."""
 
-import dataclasses
 from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from jax_s4rl.modules import block, mixers, tokens
+from jax_s4rl.models import configs
+from jax_s4rl.modules import block, encoders, heads, mixers, tokens
 
-
-@dataclasses.dataclass(frozen=True)
-class DecisionConfig:
-    """Everything that fixes a decision model's shape; written into the run folder, it is enough to load the run."""
-
-    observation_size: int
-    """Numbers in one observation."""
-    num_actions: int | None = None
-    """Size of a discrete action space; None if actions are continuous."""
-    action_size: int | None = None
-    """Numbers in one continuous action; None if actions are discrete."""
-    mixer: str = "s4d"
-    """Sequence mixer: attention or s4d."""
-    tokens: str = tokens.CONCATENATED
-    """One token per step (concatenated) or three (interleaved)."""
-    context_length: int = 32
-    """Longest window, in environment steps, that the model maps at once."""
-    horizon: int | None = None
-    """Time steps that have an embedding, which is learned; None: no time embedding, and no limit."""
-    width: int = 128
-    """Features of a token."""
-    num_layers: int = 3
-    """Blocks."""
-    num_heads: int = 1
-    """Heads of attention."""
-    state_size: int = 64
-    """Real state size of each feature's state space model."""
-    mlp_ratio: int = 4
-    """Hidden width of a block's feed-forward part over the width."""
-    dropout: float = 0.1
-    """Share of features dropped while training."""
-    return_scale: float = 1.0
-    """Divides returns-to-go."""
-    observation_mean: tuple[float, ...] = ()
-    """Mean of each observed number in the training data; empty for zero."""
-    observation_std: tuple[float, ...] = ()
-    """Standard deviation of each observed number in the training data; empty for one."""
-
-    def __post_init__(self) -> None:
-        """Refuses what cannot be built, before anything is trained."""
-        if (self.num_actions is None) == (self.action_size is None):
-            raise ValueError(
-                f"num_actions is {self.num_actions} and action_size is {self.action_size}; "
-                "give exactly one of them: num_actions for discrete actions, action_size for continuous ones"
-            )
-        mixers.check(self.mixer_config, width=self.width)
-        if self.tokens not in tokens.LAYOUTS:
-            raise ValueError(f"tokens is {self.tokens!r}; choose one of {', '.join(tokens.LAYOUTS)}")
-        if self.context_length < 1:
-            raise ValueError(f"context_length is {self.context_length}; a window holds at least 1 step")
-        for name in ("observation_mean", "observation_std"):
-            given = len(getattr(self, name))
-            if given not in (0, self.observation_size):
-                raise ValueError(
-                    f"{name} has {given} numbers but an observation has {self.observation_size}; "
-                    "take the statistics from the data set that the model is trained on"
-                )
-
-    @property
-    def mixer_config(self) -> mixers.MixerConfig:
-        """The mixer, with those of the sizes above that it has."""
-        sizes: dict[str, Any] = {"num_heads": self.num_heads, "state_size": self.state_size}
-        owned = mixers.OPTIONS.get(self.mixer, ())
-        return mixers.MixerConfig(self.mixer, **{name: size for name, size in sizes.items() if name in owned})
+ModelConfig = configs.ModelConfig
+DecisionConfig = configs.DecisionConfig
 
 
 class DecisionModel(nn.Module):
     """Predicts each action of a trajectory from the returns-to-go, observations and actions up to it.
+
+    Returns-to-go inside the token stream are a part of every token, or a token of their own. Outside of it the memory
+    never sees them: the hidden features of each step are conditioned on that step's return-to-go right before the
+    action head. One memory then answers for any return that might be asked for, and can judge what return is to be
+    expected (`return_loss`): the model as critic of its own history, under the behavior that made the data.
 
     Attributes:
       config: shape of the model.
@@ -84,40 +28,29 @@ class DecisionModel(nn.Module):
     Source: Chen et al. (2021), "Decision Transformer: Reinforcement Learning via Sequence Modeling", Algorithm 1.
     """
 
-    config: DecisionConfig
+    config: configs.DecisionConfig
 
     def setup(self) -> None:
-        """Makes tokenizer, blocks and head."""
-        config = self.config
-        self.tokenizer = tokens.Tokenizer(
-            layout=config.tokens,
-            width=config.width,
-            num_actions=config.num_actions,
-            return_scale=config.return_scale,
-            observation_mean=config.observation_mean or (0.0,) * config.observation_size,
-            observation_std=config.observation_std or (1.0,) * config.observation_size,
-            horizon=config.horizon,
-        )
-        self.blocks = [
-            block.Block(
-                mixers.make(
-                    config.mixer_config,
-                    width=config.width,
-                    max_length=config.context_length * self.tokenizer.tokens_per_step,
-                ),
-                config.mlp_ratio,
-                config.dropout,
-            )
-            for _ in range(config.num_layers)
-        ]
-        self.embedding_drop = nn.Dropout(config.dropout)
+        """Makes tokenizer, blocks and heads."""
+        config, chosen = self.config, self.config.model
+        self.tokenizer = _tokenizer(config)
+        self.blocks = [_block(chosen) for _ in range(chosen.num_layers)]
+        time_axis = (1,) if chosen.dropout_over_time == block.SHARED else ()
+        self.embedding_drop = nn.Dropout(chosen.dropout, broadcast_dims=time_axis)
         self.norm = nn.LayerNorm()
-        self.head = nn.Dense(config.num_actions or config.action_size or 0)
+        is_gaussian = config.num_actions is None and chosen.continuous_head == heads.GAUSSIAN
+        self.action_head = heads.Action(config.num_actions or config.action_size or 0, is_gaussian)
+        if chosen.returns == tokens.OUTSIDE:
+            self.film = heads.Film()
+        if chosen.observation_loss:
+            self.observation_head = heads.NextObservation(config.num_observations or config.observation_shape[0])
+        if chosen.return_loss:
+            self.return_head = nn.Dense(1)
 
     def __call__(
         self,
         returns_to_go: Float[Array, "batch length"],
-        observations: Float[Array, "batch length features"],
+        observations: Num[Array, "batch length *shape"],
         actions: Num[Array, "batch length *action"],
         previous_actions: Num[Array, "batch length *action"],
         time_steps: Int[Array, "batch length"],
@@ -125,7 +58,7 @@ class DecisionModel(nn.Module):
         resets: Bool[Array, "batch length"] | None = None,
         *,
         deterministic: bool = True,
-    ) -> Float[Array, "batch length outputs"]:
+    ) -> heads.Predictions:
         """Predicts the action of every step of whole windows.
 
         Args:
@@ -139,23 +72,28 @@ class DecisionModel(nn.Module):
           deterministic: False while training, with a "dropout" key.
 
         Returns:
-          Logits of discrete actions, or continuous actions.
+          The predictions of every step, [batch, length, ...]. That of the next observation sees the step's action.
 
         Raises:
           ValueError: the window is longer than the model was built for.
         """
-        if mask.shape[1] > self.config.context_length:
+        if mask.shape[1] > self.config.model.context_length:
             raise ValueError(
                 f"the window has {mask.shape[1]} steps but the model was built for context_length="
-                f"{self.config.context_length}; shorten the window or build the model for a longer context"
+                f"{self.config.model.context_length}; shorten the window or build the model for a longer context"
             )
         x = self.tokenizer(returns_to_go, observations, actions, previous_actions, time_steps)
-        x = self.embedding_drop(x, deterministic=deterministic)
+        x = self.embedding_drop(x, deterministic=deterministic).astype(self.config.model.activations)
         token_mask = self.tokenizer.spread(mask, first_only=False)
         token_resets = None if resets is None else self.tokenizer.spread(resets, first_only=True)
+
+        def run(layer: block.Block, x: Array) -> Array:
+            return layer(x, resets=token_resets, mask=token_mask, deterministic=deterministic)[0]
+
+        run_block = nn.remat(run) if self.config.model.rematerialize else run
         for layer in self.blocks:
-            x, _ = layer(x, resets=token_resets, mask=token_mask, deterministic=deterministic)
-        return self.head(self.norm(self.tokenizer.predictive(x)))
+            x = run_block(layer, x)
+        return self._predict(self.tokenizer.predictive(x), returns_to_go, actions)
 
     def init_state(self, batch_size: int, max_steps: int) -> list[Any]:
         """The state of every block before the first step of episodes that are `max_steps` long at most."""
@@ -171,11 +109,11 @@ class DecisionModel(nn.Module):
         constants: list[Any],
         state: list[Any],
         return_to_go: Float[Array, " batch"],
-        observation: Float[Array, "batch features"],
+        observation: Num[Array, "batch *shape"],
         previous_action: Num[Array, "batch *action"],
         time_step: Int[Array, " batch"],
         reset: Bool[Array, " batch"],
-    ) -> tuple[Float[Array, "batch outputs"], list[Any]]:
+    ) -> tuple[heads.Predictions, list[Any]]:
         """Predicts the action of one step from the carried state; equal to the same step of `__call__`.
 
         Args:
@@ -188,21 +126,70 @@ class DecisionModel(nn.Module):
           reset: True where the state is cleared before this step.
 
         Returns:
-          Logits or continuous actions, and the state after this step.
+          The predictions, without the next observation (no action is chosen yet), and the state after this step.
         """
         arrived = self.tokenizer.step(return_to_go, observation, previous_action, time_step)
-        outputs = []
+        x = arrived[-1]
         for token, clear in zip(arrived, self.tokenizer.starts(reset), strict=True):
-            x, states = token, []
+            x, states = token.astype(self.config.model.activations), []
             for layer, layer_constants, layer_state in zip(self.blocks, constants, state, strict=True):
                 x, layer_state = layer.step(layer_constants, x, layer_state, clear)
                 states.append(layer_state)
             state = states
-            outputs.append(x)
-        return self.head(self.norm(outputs[-1])), state
+        return self._predict(x, return_to_go, None), state
+
+    def _predict(
+        self,
+        x: Float[Array, "*rows width"],
+        returns_to_go: Float[Array, "*rows"],
+        actions: Num[Array, "..."] | None,
+    ) -> heads.Predictions:
+        chosen, scale = self.config.model, self.config.return_scale
+        hidden = self.norm(x.astype(jnp.float32))
+        conditioned = self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
+        action, log_std = self.action_head(conditioned)
+        observation, return_to_go = None, None
+        if chosen.observation_loss and actions is not None:
+            observation = self.observation_head(hidden, self.tokenizer.action(actions))
+        if chosen.return_loss:
+            return_to_go = scale * self.return_head(hidden)[..., 0]
+        return heads.Predictions(action, log_std, observation, return_to_go)
 
 
-def init(config: DecisionConfig, key: jax.Array) -> Any:
+def _tokenizer(config: configs.DecisionConfig) -> tokens.Tokenizer:
+    chosen = config.model
+    return tokens.Tokenizer(
+        layout=chosen.tokens,
+        returns=chosen.returns,
+        time_embedding=chosen.time_embedding,
+        width=chosen.width,
+        observation=encoders.Observation(
+            kind=config.observation_kind,
+            width=chosen.width,
+            num_observations=config.num_observations,
+            mean=config.observation_mean,
+            std=config.observation_std,
+        ),
+        num_actions=config.num_actions,
+        return_scale=config.return_scale,
+        horizon=config.horizon,
+    )
+
+
+def _block(chosen: configs.ModelConfig) -> block.Block:
+    dtype = jnp.dtype(chosen.activations)
+    max_tokens = chosen.context_length * chosen.tokens_per_step
+    return block.Block(
+        mixers.make(chosen.mixer, width=chosen.width, max_length=max_tokens, dtype=dtype),
+        chosen.mlp_ratio,
+        chosen.dropout,
+        norm=chosen.norm,
+        dropout_over_time=chosen.dropout_over_time,
+        dtype=dtype,
+    )
+
+
+def init(config: configs.DecisionConfig, key: jax.Array) -> Any:
     """Draws the parameters of a decision model, boxed with their optimizer groups (see `modules.groups`).
 
     Args:
@@ -216,21 +203,31 @@ def init(config: DecisionConfig, key: jax.Array) -> Any:
     return DecisionModel(config).init(key, **window)["params"]
 
 
-def empty_window(config: DecisionConfig, *, batch_size: int, length: int) -> dict[str, Any]:
+def empty_window(config: configs.DecisionConfig, *, batch_size: int, length: int) -> dict[str, Any]:
     """Arguments of `DecisionModel.__call__` with the right shapes and no content."""
     rows = (batch_size, length)
     discrete = config.num_actions is not None
-    actions = jax.numpy.zeros(rows if discrete else (*rows, config.action_size), "int32" if discrete else "float32")
+    actions = jnp.zeros(rows if discrete else (*rows, config.action_size), "int32" if discrete else "float32")
+    is_index = config.observation_kind == encoders.INDEX
     return {
-        "returns_to_go": jax.numpy.zeros(rows),
-        "observations": jax.numpy.zeros((*rows, config.observation_size)),
+        "returns_to_go": jnp.zeros(rows),
+        "observations": jnp.zeros((*rows, *config.observation_shape), "int32" if is_index else "float32"),
         "actions": actions,
         "previous_actions": actions,
-        "time_steps": jax.numpy.zeros(rows, "int32"),
-        "mask": jax.numpy.ones(rows, bool),
+        "time_steps": jnp.zeros(rows, "int32"),
+        "mask": jnp.ones(rows, bool),
     }
 
 
+def observation_targets(
+    config: configs.DecisionConfig, observations: Num[Array, "batch length *shape"]
+) -> Num[Array, "batch length *shape"]:
+    """Observations as `Predictions.observation` predicts them: standardized numbers, or indices."""
+    if config.observation_kind == encoders.INDEX:
+        return observations
+    return encoders.standardize(observations, config.observation_mean, config.observation_std)
+
+
 def num_parameters(params: Any) -> int:
-    """Number of scalars in a tree of parameters."""
+    """Number of scalars in a tree of parameters, or of their shapes (`jax.eval_shape`)."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

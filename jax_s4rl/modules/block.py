@@ -28,7 +28,7 @@ class Block(nn.Module):
     """
 
     mixer: Any
-    mlp_ratio: int = 4
+    mlp_ratio: int | float = 4
     dropout: float = 0.0
     norm: str = "pre"
     dropout_over_time: str = INDEPENDENT
@@ -42,7 +42,7 @@ class Block(nn.Module):
         self.drop = nn.Dropout(self.dropout, broadcast_dims=(-2,) if self.dropout_over_time == SHARED else ())
         if self.mlp_ratio:
             self.mlp_norm = nn.LayerNorm(dtype=self.dtype)
-            self.hidden = nn.Dense(self.mlp_ratio * width, dtype=self.dtype)
+            self.hidden = nn.Dense(round(self.mlp_ratio * width), dtype=self.dtype)
             self.output = nn.Dense(width, dtype=self.dtype)
 
     def __call__(
@@ -102,7 +102,7 @@ class Block(nn.Module):
         return norm(x) if self.norm == "post" else x
 
 
-def check(mlp_ratio: int, dropout: float, norm: str, dropout_over_time: str) -> None:
+def check(mlp_ratio: int | float, dropout: float, norm: str, dropout_over_time: str) -> None:
     """Raises `ValueError` for options of a block that do not exist or do not fit.
 
     Example:

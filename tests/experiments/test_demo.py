@@ -14,7 +14,7 @@ from tests.experiments import rows
 
 def test_mixers_differ_in_nothing_else():
     first, second = demo.plans(demo.Demo())
-    assert first.settings.mixer == second.settings.mixer
+    assert first.settings.model.mixer == second.settings.model.mixer
     assert {plan.dataset for plan in (first, second)} == {"cartpole/mixed", "umbrella_length/9/random"}
 
 

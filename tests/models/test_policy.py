@@ -1,28 +1,24 @@
 """The policy: acting equals predicting on the window it remembers, and it remembers what training showed it."""
 
-import functools
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.models import decision, policy
-from jax_s4rl.modules import groups, mixers, tokens
-from tests import filling
+from jax_s4rl.models import policy
+from jax_s4rl.modules import heads, mixers, tokens
+from tests.models import small
 
 ENVS = 2
 TOLERANCE = 1e-5
 
 
-@functools.cache
-def make(mixer, layout, *, context_length, max_steps, **changes):
-    small = {"width": 8, "num_layers": 2, "num_heads": 1, "state_size": 4, "mlp_ratio": 2, "num_actions": 3}
-    config = decision.DecisionConfig(
-        observation_size=4, mixer=mixer, tokens=layout, context_length=context_length, **(small | changes)
-    )
-    params = groups.strip(filling.fill(functools.partial(decision.init, config), jax.random.key(0)))
-    return policy.Policy(config, max_steps), params
+def make(mixer, layout, *, context_length, max_steps, facts=(), memory=policy.RESTART, **changes):
+    config = small.config(mixer, dict(facts), tokens=layout, context_length=context_length, num_layers=1, **changes)
+    config = dataclasses.replace(config, horizon=max(max_steps, context_length))
+    return policy.Policy(config, max_steps, memory), small.params(config)
 
 
 def act(actor, params, steps):
@@ -55,9 +51,8 @@ def start(actor, params, num_envs):
     return prepared, jax.jit(actor.init, static_argnums=1)(prepared, num_envs)
 
 
-def predict(actor, params, window):
-    model = decision.DecisionModel(actor.config)
-    return jax.jit(lambda inputs: model.apply({"params": params}, **inputs))(window)
+def predict(actor, window):
+    return small.predict(actor.config, window).action
 
 
 @pytest.mark.parametrize("mixer", mixers.NAMES)
@@ -66,7 +61,7 @@ def test_greedy_actions_are_the_likeliest_of_the_whole_window(mixer, layout):
     actor, params = make(mixer, layout, context_length=12, max_steps=12)
     assert not actor.is_staggered
     actions, window = act(actor, params, 12)
-    logits = predict(actor, params, window)
+    logits = predict(actor, window)
     np.testing.assert_array_equal(actions, jnp.argmax(logits, axis=-1))
 
 
@@ -85,7 +80,7 @@ def test_past_the_context_actions_are_those_of_a_training_window(mixer, layout):
     columns = begins[:, None] + np.arange(context)
     seen = {name: jnp.pad(x, [(0, 0), (0, context)] + [(0, 0)] * (x.ndim - 2)) for name, x in window.items()}
     seen = {name: x[:, columns].reshape(ENVS * steps, context, *x.shape[2:]) for name, x in seen.items()}
-    logits = predict(actor, params, seen).reshape(ENVS, steps, context, -1)
+    logits = predict(actor, seen).reshape(ENVS, steps, context, -1)
     wanted = jnp.argmax(logits[:, np.arange(steps), ages], axis=-1)
     np.testing.assert_array_equal(actions, wanted)
 
@@ -106,21 +101,47 @@ def test_sampled_actions_follow_the_predicted_distribution():
         "mask": jnp.ones((1, 1), bool),
     }
     # Five standard deviations of a share of 4,000 draws.
-    np.testing.assert_allclose(shares, jax.nn.softmax(predict(actor, params, one)[0, 0]), atol=0.04)
+    np.testing.assert_allclose(shares, jax.nn.softmax(predict(actor, one)[0, 0]), atol=0.04)
 
 
-def test_a_continuous_policy_acts_as_predicted():
-    actor, params = make("attention", "interleaved", context_length=4, max_steps=4, num_actions=None, action_size=2)
-    prepared, state = start(actor, params, 3)
-    action, state = jax.jit(actor.act)(
-        prepared, state, jnp.ones((3, 4)), jnp.ones(3), jnp.zeros(3, bool), jax.random.key(0)
+@pytest.mark.parametrize("head", heads.CONTINUOUS)
+def test_continuous_actions_are_predicted_or_drawn(head):
+    actor, params = make(
+        "mlp",
+        "concatenated",
+        context_length=4,
+        max_steps=4,
+        facts={"num_actions": None, "action_size": 2},
+        continuous_head=head,
     )
-    assert action.shape == (3, 2)
-    np.testing.assert_array_equal(state.previous_action, action)
+    count = 4000
+    prepared, state = start(actor, params, count)
+    inputs = (jnp.ones((count, 4)), jnp.ones(count))
+    step = jax.jit(actor.act)
+    greedy, state_after = step(prepared, state, *inputs, jnp.ones(count, bool), jax.random.key(0))
+    drawn, _ = step(prepared, state, *inputs, jnp.zeros(count, bool), jax.random.key(0))
+    assert greedy.shape == (count, 2)
+    np.testing.assert_array_equal(state_after.previous_action, greedy)
+    one = {
+        "returns_to_go": jnp.ones((1, 1)),
+        "observations": jnp.ones((1, 1, 4)),
+        "actions": jnp.zeros((1, 1, 2)),
+        "previous_actions": jnp.zeros((1, 1, 2)),
+        "time_steps": jnp.zeros((1, 1), jnp.int32),
+        "mask": jnp.ones((1, 1), bool),
+    }
+    predicted = small.predict(actor.config, one)
+    np.testing.assert_allclose(greedy, jnp.broadcast_to(predicted.action[0], greedy.shape), atol=1e-5)
+    if head == heads.POINT:
+        np.testing.assert_array_equal(drawn, greedy)
+    else:
+        # Five standard errors of a standard deviation from 4,000 draws.
+        np.testing.assert_allclose(drawn.std(axis=0), jnp.exp(predicted.log_std[0, 0]), rtol=0.06)
 
 
-def test_many_steps_trace_once():
-    actor, params = make("s4d", "concatenated", context_length=4, max_steps=30)
+@pytest.mark.parametrize("mixer", mixers.NAMES)
+def test_many_steps_trace_once(mixer):
+    actor, params = make(mixer, "concatenated", context_length=4, max_steps=30)
     traces = []
 
     def counted(*arguments):
@@ -133,6 +154,60 @@ def test_many_steps_trace_once():
     assert len(traces) == 1
 
 
+FIXED = [name for name in mixers.NAMES if name != "attention"]
+
+
+@pytest.mark.parametrize("mixer", FIXED)
+def test_a_carried_memory_has_a_fixed_size(mixer):
+    def sizes(max_steps):
+        actor, params = make(mixer, "concatenated", context_length=4, max_steps=max_steps, memory=policy.CARRY)
+        state = jax.eval_shape(lambda p: actor.init(actor.prepare(p), 3), params)
+        return [leaf.shape for leaf in jax.tree.leaves(state)]
+
+    assert sizes(4) == sizes(4000)
+
+
+def test_a_carried_memory_is_that_of_the_whole_episode():
+    steps = 20
+    actor, params = make("s4d", "concatenated", context_length=6, max_steps=steps, memory=policy.CARRY)
+    assert not actor.is_staggered
+    actions, window = act(actor, params, steps)
+    whole = dataclasses.replace(actor, config=small.with_model(actor.config, context_length=steps))
+    np.testing.assert_array_equal(actions, jnp.argmax(predict(whole, window), axis=-1))
+
+
+def test_attention_with_a_window_carries_a_ring():
+    steps, window_size = 20, 4
+    mixer = small.mixer_config("attention", window=window_size)
+    actor, params = make(mixer, "concatenated", context_length=6, max_steps=steps, memory=policy.CARRY)
+    _, state = start(actor, params, 3)
+    assert {leaf.shape[1] for leaf in jax.tree.leaves(state.memories) if leaf.ndim == 4} == {window_size}
+    actions, window = act(actor, params, steps)
+    whole = dataclasses.replace(actor, config=small.with_model(actor.config, context_length=steps))
+    np.testing.assert_array_equal(actions, jnp.argmax(predict(whole, window), axis=-1))
+
+
+@pytest.mark.parametrize("options", [{}, {"window": 4, "positions": "learned"}])
+def test_attention_cannot_carry_past_its_context_without_a_window(options):
+    mixer = small.mixer_config("attention", **options)
+    with pytest.raises(ValueError, match="attention cannot carry its memory over 20 steps: it was trained on 6"):
+        make(mixer, "concatenated", context_length=6, max_steps=20, memory=policy.CARRY)
+
+
+def test_an_unknown_memory_is_refused():
+    with pytest.raises(ValueError, match="memory is 'forget'; choose one of restart, carry"):
+        make("s4d", "concatenated", context_length=6, max_steps=6, memory="forget")
+
+
+def test_observations_of_another_shape_are_refused():
+    actor, params = make("mlp", "concatenated", context_length=4, max_steps=4)
+    prepared, state = start(actor, params, 1)
+    with pytest.raises(ValueError, match=r"observations have shape \(5,\) but the model was built for \(4,\)"):
+        actor.act(prepared, state, jnp.ones((1, 5)), jnp.ones(1), jnp.ones(1, bool), jax.random.key(0))
+
+
 def test_episodes_past_the_time_embedding_are_refused():
-    with pytest.raises(ValueError, match="episodes may last 30 steps but the model has time embeddings for 20"):
-        make("s4d", "concatenated", context_length=4, max_steps=30, horizon=20)
+    config = small.config("s4d")
+    with pytest.raises(ValueError, match="episodes may last 30 steps but the model has time embeddings for 12"):
+        policy.Policy(config, 30)
+    policy.Policy(small.with_model(config, time_embedding="sinusoidal"), 30)

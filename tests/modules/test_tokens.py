@@ -1,24 +1,28 @@
 """Token order: what is woven comes apart again, and no token shows an action to its own prediction."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.modules import tokens
+from jax_s4rl.modules import encoders, tokens
+from tests import filling
 
 BATCH, LENGTH, FEATURES, WIDTH = 2, 5, 3, 8
 
 
-def make(layout, *, num_actions=4, horizon=16):
+def make(layout, *, returns=tokens.INSIDE, time=tokens.LEARNED, num_actions=4):
     tokenizer = tokens.Tokenizer(
         layout=layout,
+        returns=returns,
+        time_embedding=time,
         width=WIDTH,
+        observation=encoders.Observation("vector", WIDTH, mean=(1.0,) * FEATURES, std=(2.0,) * FEATURES),
         num_actions=num_actions,
         return_scale=10.0,
-        observation_mean=(1.0,) * FEATURES,
-        observation_std=(2.0,) * FEATURES,
-        horizon=horizon,
+        horizon=16,
     )
     keys = jax.random.split(jax.random.key(0), 3)
     actions = jax.random.randint(keys[2], (BATCH, LENGTH), 0, 4)
@@ -29,26 +33,30 @@ def make(layout, *, num_actions=4, horizon=16):
         "previous_actions": jnp.concatenate([jnp.full((BATCH, 1), -1), actions[:, :-1]], axis=1),
         "time_steps": jnp.broadcast_to(jnp.arange(LENGTH), (BATCH, LENGTH)),
     }
-    return tokenizer, tokenizer.init(jax.random.key(1), **steps), steps
+    return tokenizer, filling.fill(functools.partial(tokenizer.init, **steps), jax.random.key(1)), steps
 
 
-def test_split_undoes_interleave():
-    parts = tuple(jax.random.normal(key, (2, 5, 3)) for key in jax.random.split(jax.random.key(0), 3))
-    for got, wanted in zip(tokens.split(tokens.interleave(*parts)), parts, strict=True):
+@pytest.mark.parametrize("count", [2, 3])
+def test_split_undoes_interleave(count):
+    parts = tuple(jax.random.normal(key, (2, 5, 3)) for key in jax.random.split(jax.random.key(0), count))
+    for got, wanted in zip(tokens.split(tokens.interleave(*parts), count), parts, strict=True):
         assert jnp.array_equal(got, wanted)
 
 
 def test_interleaved_order_within_a_step():
     parts = [jnp.full((1, 2, 1), value) for value in (1.0, 2.0, 3.0)]
     assert tokens.interleave(*parts)[0, :, 0].tolist() == [1, 2, 3, 1, 2, 3]
-    flags = make(tokens.INTERLEAVED)[0]
-    assert flags.predictive(tokens.interleave(*parts))[0, :, 0].tolist() == [2, 2]
+    inside, outside = (make(tokens.INTERLEAVED, returns=returns)[0] for returns in (tokens.INSIDE, tokens.OUTSIDE))
+    assert inside.predictive(tokens.interleave(*parts))[0, :, 0].tolist() == [2, 2]
+    assert outside.predictive(tokens.interleave(*parts[1:]))[0, :, 0].tolist() == [2, 2]
 
 
+@pytest.mark.parametrize("returns", tokens.RETURNS)
 @pytest.mark.parametrize("layout", tokens.LAYOUTS)
-def test_the_step_gives_the_tokens_of_the_whole_sequence(layout):
-    tokenizer, params, steps = make(layout)
+def test_the_step_gives_the_tokens_of_the_whole_sequence(layout, returns):
+    tokenizer, params, steps = make(layout, returns=returns)
     whole = tokenizer.apply(params, **steps)
+    assert whole.shape[1] == LENGTH * tokenizer.tokens_per_step
     arrived = [
         tokenizer.apply(
             params,
@@ -60,10 +68,26 @@ def test_the_step_gives_the_tokens_of_the_whole_sequence(layout):
         )
         for t in range(LENGTH)
     ]
+    assert len(arrived[0]) == len(tokenizer.starts(jnp.array([True]))) == tokenizer.tokens_per_step
     # Interleaved, the first token of all is of an action that was never taken, and the last action has not arrived.
-    late = len(arrived[0]) == 3
+    late = layout == tokens.INTERLEAVED
     fed = jnp.stack([token for step in arrived for token in step], axis=1)[:, late:]
     np.testing.assert_allclose(fed, whole[:, : fed.shape[1]], rtol=1e-5, atol=1e-6)
+
+
+def test_the_start_of_an_episode_clears_before_its_first_token():
+    reset = jnp.array([True])
+    inside, outside = (make(tokens.INTERLEAVED, returns=returns)[0] for returns in (tokens.INSIDE, tokens.OUTSIDE))
+    assert [bool(flag[0]) for flag in inside.starts(reset)] == [False, True, False]
+    assert [bool(flag[0]) for flag in outside.starts(reset)] == [False, True]
+    assert [bool(flag[0]) for flag in make(tokens.CONCATENATED)[0].starts(reset)] == [True]
+
+
+@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+def test_tokens_without_returns_do_not_change_with_them(layout):
+    tokenizer, params, steps = make(layout, returns=tokens.OUTSIDE)
+    richer = steps | {"returns_to_go": steps["returns_to_go"] + 5}
+    assert jnp.array_equal(tokenizer.apply(params, **steps), tokenizer.apply(params, **richer))
 
 
 @pytest.mark.parametrize("layout", tokens.LAYOUTS)
@@ -90,8 +114,18 @@ def test_the_time_embedding_follows_the_episodes_own_clock():
     np.testing.assert_allclose(late - early, jnp.broadcast_to(shift, late.shape), rtol=1e-4, atol=1e-5)
 
 
+def test_a_sinusoidal_time_embedding_needs_no_table_and_has_no_end():
+    tokenizer, params, steps = make(tokens.CONCATENATED, time=tokens.SINUSOIDAL)
+    assert "embed_time" not in params["params"]
+    early = tokenizer.apply(params, **steps)
+    late = tokenizer.apply(params, **(steps | {"time_steps": steps["time_steps"] + 700}))
+    times = steps["time_steps"]
+    shift = encoders.sines(times + 700, WIDTH) - encoders.sines(times, WIDTH)
+    np.testing.assert_allclose(late - early, shift, rtol=1e-4, atol=1e-5)
+
+
 def test_tokens_without_time_do_not_change_with_the_clock():
-    tokenizer, params, steps = make(tokens.INTERLEAVED, horizon=None)
+    tokenizer, params, steps = make(tokens.INTERLEAVED, time=tokens.NONE)
     assert "embed_time" not in params["params"]
     later = steps | {"time_steps": steps["time_steps"] + 1000}
     assert jnp.array_equal(tokenizer.apply(params, **steps), tokenizer.apply(params, **later))
@@ -106,16 +140,3 @@ def test_flags_of_steps_become_flags_of_tokens(layout):
     else:
         assert tokenizer.spread(flags, first_only=True).tolist() == [[True, False, False, False, False, False]]
         assert tokenizer.spread(flags, first_only=False).tolist() == [[True] * 3 + [False] * 3]
-
-
-def test_continuous_actions_are_embedded():
-    tokenizer, _, steps = make(tokens.INTERLEAVED, num_actions=4)
-    continuous = tokenizer.clone(num_actions=None)
-    steps = steps | {name: jnp.ones((BATCH, LENGTH, 2)) for name in ("actions", "previous_actions")}
-    params = continuous.init(jax.random.key(0), **steps)
-    assert params["params"]["embed_action"]["kernel"].shape == (2, WIDTH)
-
-
-def test_an_unknown_layout_is_refused():
-    with pytest.raises(ValueError, match="tokens are 'woven'; choose one of interleaved, concatenated"):
-        make("woven")

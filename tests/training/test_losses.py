@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.stats
 
 from jax_s4rl.training import losses
 
@@ -25,19 +26,47 @@ def test_squared_error_by_hand():
     assert float(weight) == 3
 
 
-@pytest.mark.parametrize("is_discrete", [True, False])
+def test_gaussian_by_hand():
+    mean, log_std, actions = (jax.random.normal(jax.random.key(seed), (2, 3, 2)) for seed in range(3))
+    total, weight = losses.gaussian(mean, log_std, actions, MASK)
+    wanted = -scipy.stats.norm.logpdf(actions, mean, np.exp(log_std)).mean(axis=-1)[MASK].sum()
+    assert float(total) == pytest.approx(wanted, rel=1e-5)
+    assert float(weight) == 3
+
+
+def test_the_last_step_of_an_episode_has_no_next_observation():
+    observations = jnp.arange(6.0).reshape(1, 6, 1)
+    mask = jnp.array([[True, True, True, True, True, False]])
+    resets = jnp.array([[False, False, True, False, False, False]])
+    # Steps 0, 2 and 3 are followed by 1, 3 and 4.
+    total, weight = losses.next_observation(jnp.zeros((1, 6, 1)), observations, mask, resets)
+    assert (float(total), float(weight)) == (1.0 + 9.0 + 16.0, 3.0)
+    logits = jnp.zeros((1, 6, 5))
+    total, weight = losses.next_observation(logits, jnp.zeros((1, 6), jnp.int32), mask, resets)
+    assert float(total) == pytest.approx(3 * np.log(5), rel=1e-6)
+
+
+def test_one_number_for_each_step():
+    total, weight = losses.scalar_error(jnp.full((2, 3), 2.0), jnp.zeros((2, 3)), MASK)
+    assert (float(total), float(weight)) == (12.0, 3.0)
+
+
+@pytest.mark.parametrize("kind", ["discrete", "point", "gaussian"])
 @pytest.mark.parametrize("noise", [1e30, jnp.nan])
-def test_padding_reaches_neither_value_nor_gradient(is_discrete, noise):
-    loss = losses.for_actions(is_discrete)
+def test_padding_reaches_neither_value_nor_gradient(kind, noise):
     predictions = jax.random.normal(jax.random.key(0), (2, 3, 4))
-    actions = jnp.ones((2, 3), jnp.int32) if is_discrete else jnp.ones((2, 3, 4))
+    actions = jnp.ones((2, 3), jnp.int32) if kind == "discrete" else jnp.ones((2, 3, 4))
     noisy = jnp.where(MASK[..., None], predictions, noise)
 
-    def total(predictions):
-        return loss(predictions, actions, MASK)[0]
+    @jax.jit
+    def value_and_gradient(predictions):
+        def total(predictions):
+            return losses.action(predictions, predictions if kind == "gaussian" else None, actions, MASK)[0]
 
-    clean_value, clean_gradient = jax.value_and_grad(total)(predictions)
-    noisy_value, noisy_gradient = jax.value_and_grad(total)(noisy)
+        return jax.value_and_grad(total)(predictions)
+
+    clean_value, clean_gradient = value_and_gradient(predictions)
+    noisy_value, noisy_gradient = value_and_gradient(noisy)
     assert float(noisy_value) == float(clean_value)
     np.testing.assert_array_equal(noisy_gradient, clean_gradient)
     np.testing.assert_array_equal(jnp.where(MASK[..., None], 0.0, noisy_gradient), 0.0)

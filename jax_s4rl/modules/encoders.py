@@ -1,0 +1,162 @@
+"""Encoders: an observation or an action, of whatever kind, becomes a feature vector of the tokens' width."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Num
+
+VECTOR = "vector"
+ONE_HOT = "one_hot"
+INDEX = "index"
+IMAGE = "image"
+KINDS = (VECTOR, ONE_HOT, INDEX, IMAGE)
+
+# How many axes one observation has.
+RANKS = {VECTOR: 1, ONE_HOT: 1, INDEX: 0, IMAGE: 3}
+IMAGE_CHANNELS = (16, 32, 32)
+
+
+def check(kind: str, shape: tuple[int, ...], num_observations: int | None) -> None:
+    """Raises `ValueError` unless observations of that kind can have that shape.
+
+    Args:
+      kind: one of `KINDS`.
+      shape: of one observation.
+      num_observations: number of different observations, of an index; None otherwise.
+
+    Example:
+      >>> check("index", (), 5)
+      >>> check("image", (8, 8), None)
+      Traceback (most recent call last):
+      ValueError: an observation of kind 'image' has 3 axes but its shape is (8, 8); ...
+    """
+    if kind not in KINDS:
+        raise ValueError(f"observation_kind is {kind!r}; choose one of {', '.join(KINDS)}")
+    if len(shape) != RANKS[kind]:
+        raise ValueError(
+            f"an observation of kind {kind!r} has {RANKS[kind]} axes but its shape is {shape}; "
+            "choose another kind, or wrap the environment (for instance with FlattenObservation)"
+        )
+    if (kind == INDEX) != (num_observations is not None):
+        raise ValueError(
+            f"observations are of kind {kind!r} and num_observations is {num_observations}; "
+            "give their number if, and only if, they are indices"
+        )
+
+
+def standardize(
+    observations: Num[Array, "*rows features"], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Float[Array, "*rows features"]:
+    """Vectors in units of the training data's standard deviation.
+
+    Args:
+      observations: with any number of leading axes.
+      mean, std: of each number; empty for zero and one.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> standardize(jnp.array([3.0, 5.0]), (1.0, 1.0), (2.0, 1.0)).tolist()
+      [1.0, 4.0]
+    """
+    numbers = observations.astype(jnp.float32)
+    ones = (1,) * (numbers.ndim - 1)
+    if mean:
+        numbers = numbers - np.asarray(mean, np.float32).reshape(*ones, -1)
+    if std:
+        numbers = numbers / np.asarray(std, np.float32).reshape(*ones, -1)
+    return numbers
+
+
+class Observation(nn.Module):
+    """Encodes observations of one kind.
+
+    * vector: standardized with the statistics of the training data, then a linear map;
+    * one_hot: flags, whose rare ones standardization would blow up; a linear map;
+    * index: a row of a table;
+    * image, height x width x channels, bytes scaled to [0, 1]: three convolutions of stride 2, then a linear map.
+
+    Attributes:
+      kind: one of `KINDS`.
+      width: number of features.
+      num_observations: rows of the table, if observations are indices.
+      mean, std: of each number of a vector; empty for zero and one.
+    """
+
+    kind: str
+    width: int
+    num_observations: int | None = None
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def setup(self) -> None:
+        """Makes the layers of the kind."""
+        if self.kind == INDEX:
+            self.table = nn.Embed(self.num_observations or 0, self.width)
+            return
+        self.linear = nn.Dense(self.width)
+        if self.kind == IMAGE:
+            self.convolutions = [nn.Conv(channels, (3, 3), strides=2) for channels in IMAGE_CHANNELS]
+
+    def __call__(self, observations: Num[Array, "*rows_and_shape"]) -> Float[Array, "*rows_and_width"]:
+        """Encodes observations with any number of leading axes."""
+        if self.kind == INDEX:
+            return self.table(observations)
+        if self.kind == IMAGE:
+            return self.linear(self._see(observations))
+        return self.linear(standardize(observations, self.mean, self.std))
+
+    def _see(self, images: Num[Array, "*rows height width channels"]) -> Float[Array, "*rows features"]:
+        pixels = images.astype(jnp.float32)
+        if images.dtype == jnp.uint8:
+            pixels = pixels / 255
+        for convolution in self.convolutions:
+            pixels = nn.relu(convolution(pixels))
+        return pixels.reshape(*images.shape[:-3], -1)
+
+
+class Action(nn.Module):
+    """Encodes actions: discrete ones by a table with a row of its own for "no action" (-1), continuous ones linearly.
+
+    Attributes:
+      num_actions: of a discrete action space; None for a continuous one.
+      width: number of features.
+    """
+
+    num_actions: int | None
+    width: int
+
+    def setup(self) -> None:
+        """Makes the table or the linear map."""
+        if self.num_actions is None:
+            self.linear = nn.Dense(self.width)
+        else:
+            self.table = nn.Embed(self.num_actions + 1, self.width)
+
+    def __call__(self, actions: Num[Array, "..."]) -> Float[Array, "... width"]:
+        """Encodes actions with any number of leading axes."""
+        return self.linear(actions) if self.num_actions is None else self.table(actions + 1)
+
+
+def sines(time_steps: Int[Array, "*rows"], width: int) -> Float[Array, "*rows width"]:
+    """Sines and cosines of a time step, with wavelengths from 2 pi to 20,000 pi steps.
+
+    `sines(t)[i] = sin(t / 10000^(2 i / width))`, and the cosines behind them.
+
+    Args:
+      time_steps: index of each step within its episode.
+      width: number of features; even.
+
+    Returns:
+      The features.
+
+    Source: Vaswani et al. (2017), "Attention Is All You Need", section 3.5.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> sines(jnp.array([0]), 4).tolist()
+      [[0.0, 0.0, 1.0, 1.0]]
+    """
+    half = width // 2
+    frequencies = np.exp(-np.log(10_000.0) * np.arange(half) / half).astype(np.float32)
+    angles = time_steps[..., None].astype(jnp.float32) * frequencies.reshape((1,) * time_steps.ndim + (half,))
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)

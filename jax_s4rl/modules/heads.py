@@ -1,0 +1,88 @@
+"""Heads: what a decision model predicts from the hidden features of a step."""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+POINT = "point"
+GAUSSIAN = "gaussian"
+CONTINUOUS = (POINT, GAUSSIAN)
+
+# Standard deviations from 0.7 % to 7.4 of an action's unit.
+LOG_STD_RANGE = (-5.0, 2.0)
+
+
+class Predictions(NamedTuple):
+    """What the model says about one step, or about each step of windows; None where it was not asked.
+
+    Attributes:
+      action: logits of discrete actions, the mean of continuous ones.
+      log_std: logarithm of the standard deviation of a Gaussian action.
+      observation: the next observation: standardized numbers, or the logits of an index.
+      return_to_go: expected return from this step on, in the unit of the rewards.
+    """
+
+    action: Float[Array, "*rows outputs"]
+    log_std: Float[Array, "*rows outputs"] | None = None
+    observation: Float[Array, "*rows features"] | None = None
+    return_to_go: Float[Array, "*rows"] | None = None
+
+
+class Film(nn.Module):
+    """Conditions features on a number: `x * (1 + scale(c)) + shift(c)`, at first `x` itself.
+
+    Source: Perez et al. (2018), "FiLM: Visual Reasoning with a General Conditioning Layer", equation 2.
+    """
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*rows width"], condition: Float[Array, "*rows"]) -> Float[Array, "*rows width"]:
+        """Conditions the features of each row on its number."""
+        width = x.shape[-1]
+        hidden = nn.gelu(nn.Dense(width, name="hidden")(condition[..., None]))
+        output = nn.Dense(2 * width, kernel_init=nn.initializers.zeros, name="output")
+        scale, shift = jnp.split(output(hidden), 2, axis=-1)
+        return x * (1 + scale) + shift
+
+
+class Action(nn.Module):
+    """Predicts actions: logits, one action, or a normal distribution with a predicted log-standard-deviation.
+
+    Attributes:
+      size: number of discrete actions, or of numbers in a continuous one.
+      is_gaussian: whether a standard deviation is predicted, bounded smoothly to `LOG_STD_RANGE`.
+    """
+
+    size: int
+    is_gaussian: bool = False
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "*rows width"]
+    ) -> tuple[Float[Array, "*rows size"], Float[Array, "*rows size"] | None]:
+        """The logits or means, and the log-standard-deviations if there are any."""
+        center = nn.Dense(self.size, name="center")(x)
+        if not self.is_gaussian:
+            return center, None
+        lowest, highest = LOG_STD_RANGE
+        share = nn.sigmoid(nn.Dense(self.size, name="spread")(x))
+        return center, lowest + (highest - lowest) * share
+
+
+class NextObservation(nn.Module):
+    """Predicts the next observation from the hidden features of a step and the action taken there.
+
+    Attributes:
+      size: numbers of a vector, or number of different observations.
+    """
+
+    size: int
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "*rows width"], action: Float[Array, "*rows width"]
+    ) -> Float[Array, "*rows size"]:
+        """The prediction from hidden features and the encoded action."""
+        hidden = nn.gelu(nn.Dense(x.shape[-1], name="hidden")(jnp.concatenate([x, action], axis=-1)))
+        return nn.Dense(self.size, name="output")(hidden)

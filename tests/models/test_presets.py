@@ -1,0 +1,51 @@
+"""Presets: the paper's shape, and twins that differ in the mixer but not in the count."""
+
+import dataclasses
+
+import pytest
+
+from jax_s4rl.models import configs, presets
+from jax_s4rl.modules import mixers
+
+FACTS = {"observation_shape": (17,), "num_actions": 6, "horizon": 1000}
+
+
+def config(name):
+    return configs.DecisionConfig(**FACTS, model=presets.get(name))
+
+
+def test_the_paper_has_three_blocks_of_minigpt():
+    chosen = presets.get("paper")
+    assert (chosen.mixer.name, chosen.mixer.num_heads, chosen.num_layers, chosen.width) == ("attention", 1, 3, 128)
+    # 12 width^2 of matrices, biases (3 + 1 + 4 + 1 widths) and norms (4 widths) in each block; the final norm.
+    blocks = 3 * (12 * 128**2 + 13 * 128) + 2 * 128
+    # Linear return, observations; table of actions and of time; head.
+    rest = 2 * 128 + 18 * 128 + 7 * 128 + 1000 * 128 + 129 * 6
+    assert presets.count(config("paper")) == blocks + rest
+
+
+@pytest.mark.parametrize("mixer", mixers.NAMES)
+def test_twins_have_the_same_number_of_parameters(mixer):
+    wanted = config("paper")
+    twin = presets.twin(wanted, mixers.MixerConfig(mixer))
+    assert twin.model.mixer.name == mixer
+    assert presets.count(twin) == pytest.approx(presets.count(wanted), rel=0.002)
+    same = dataclasses.replace(twin, model=dataclasses.replace(wanted.model))
+    assert same == wanted
+
+
+def test_the_lean_preset_has_no_feed_forward_part():
+    lean, full = config("paper-lean"), config("paper")
+    assert lean.model.mlp_ratio == 0
+    assert (lean.model.width, lean.model.num_layers) == (full.model.width, full.model.num_layers)
+    assert presets.count(lean) < presets.count(full)
+
+
+def test_a_mixer_that_is_too_large_has_no_twin():
+    with pytest.raises(ValueError, match=r"a lstm model of width 128 has at least .* more than the .* to be matched"):
+        presets.twin(config("paper-lean"), mixers.MixerConfig("lstm"))
+
+
+def test_an_unknown_preset_is_refused():
+    with pytest.raises(ValueError, match="there is no preset 'papr'; choose one of paper, paper-lean"):
+        presets.get("papr")
