@@ -122,7 +122,7 @@ def run(
     plan: Plan, task: tasks.Task, mixer: str, num_seeds: int, console: rich.console.Console
 ) -> Iterator[dict[str, Any]]:
     """Trains and judges one mixer on one task; yields a result line for each seed."""
-    sizes = {"state_size": 32} if "state_size" in mixers.OPTIONS[mixer] else {}
+    sizes: dict[str, Any] = {"state_size": 32} if "state_size" in mixers.OPTIONS[mixer] else {}
     model = dataclasses.replace(plan.settings.model, mixer=mixers.MixerConfig(mixer, **sizes))
     settings = dataclasses.replace(plan.settings, model=model)
     console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")

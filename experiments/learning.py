@@ -1,5 +1,6 @@
 """Where the wings meet: trains a decision model on recorded episodes, and lets it act."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -164,7 +165,7 @@ def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
             f"training on whole episodes asks for context_length >= {longest}, the longest episode, but it is "
             f"{settings.model.context_length}; raise it, or train on windows that start anywhere"
         )
-    with task.make_env() as env:
+    with contextlib.closing(task.make_env()) as env:
         seen = _describe_observations(env.observation_space, record.observations)
     returned = np.abs(record.episode_returns).max()
     return decision.DecisionConfig(
@@ -206,7 +207,7 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
     model, chosen = decision.DecisionModel(config), config.model
 
     def loss(params: Any, batch: windows.Windows, key: jax.Array) -> Any:
-        predictions = model.apply(
+        predictions: Any = model.apply(
             {"params": params},
             batch.returns_to_go,
             batch.observations,
