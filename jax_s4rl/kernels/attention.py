@@ -228,30 +228,27 @@ def chunk(
 
 
 def positions(
+    start: Int[Array, "*rows"],
     length: int,
-    start: Int[Array, "*batch"] | None = None,
     *,
     resets: Bool[Array, "*batch L"] | None = None,
     mask: Bool[Array, "*batch L"] | None = None,
-) -> Int[Array, "*rows L"]:
+) -> Int[Array, "*places L"]:
     """How many real tokens of its own episode stand before each token of a row; 0 at padding.
 
     Args:
+        start: Tokens of the running episode before the row, as `Cache.position`; batch axes may be 1.
         length: Number of tokens, L.
-        start: Tokens of the running episode before the row (`Cache.position`); none if None.
         resets: True where an episode starts.
         mask: True where a step is real.
 
     Returns:
-        Positions; batch axes are 1 where nothing tells rows apart.
+        Positions, in the batch shape of what is given.
 
     Example:
-        >>> positions(4, resets=jnp.array([False, False, True, False]))
+        >>> positions(jnp.zeros((), jnp.int32), 4, resets=jnp.array([False, False, True, False]))
         Array([0, 1, 0, 1], dtype=int32)
     """
-    flags = resets if mask is None else mask
-    if start is None:
-        start = jnp.zeros((1,) * (0 if flags is None else flags.ndim - 1), jnp.int32)
     ranks = _rank(start, length, mask, resets, None)
     return jnp.maximum(ranks.query - ranks.oldest, 0)
 

@@ -73,8 +73,8 @@ class Attention(nn.Module):
         """
         length = x.shape[1]
         self._check_length(length)
-        start = None if state is None else state.position
-        queries, keys, values = self._project(x, attention.positions(length, start, resets=resets, mask=mask))
+        start = jnp.zeros((1,), jnp.int32) if state is None else state.position
+        queries, keys, values = self._project(x, attention.positions(start, length, resets=resets, mask=mask))
         options = {"mask": mask, "resets": resets, "window": self.window}
         if state is None:
             mixed = attention.attend(queries, keys, values, **options)
@@ -158,16 +158,16 @@ def rotate(
     return jnp.concatenate([left * cos - right * sin, left * sin + right * cos], axis=-1).astype(x.dtype)
 
 
-def check_heads(width: int, num_heads: int, positions: str) -> None:
-    """Raises `ValueError` for positions that do not exist, or heads that do not fit."""
+def check_heads(width: int | None, num_heads: int, positions: str) -> None:
+    """Raises `ValueError` for positions that do not exist, or heads that do not fit the width, where it is known."""
     if positions not in POSITIONS:
         raise ValueError(f"positions is {positions!r}; choose one of {', '.join(POSITIONS)}")
-    if num_heads < 1 or width % num_heads:
+    if num_heads < 1 or (width is not None and width % num_heads):
         raise ValueError(
             f"attention of width {width} cannot be split into {num_heads} heads; "
             "choose num_heads so that it divides the width"
         )
-    if positions == ROTARY and width // num_heads % 2:
+    if positions == ROTARY and width is not None and width // num_heads % 2:
         raise ValueError(
             f"rotary positions turn pairs of features, but each of {num_heads} heads has {width // num_heads}; "
             "choose num_heads so that it is even"

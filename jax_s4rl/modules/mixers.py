@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jax_s4rl.kernels import checks, discretization
 from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
 
 
@@ -104,11 +105,6 @@ class MixerConfig:
     positions: str = attention.NONE
     """Positions in attention: none (order comes from the tokens), learned or rotary."""
 
-    def __post_init__(self) -> None:
-        """Takes lists for pairs, as JSON gives them."""
-        for name in ("step_range", "ring"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-
 
 def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.float32) -> nn.Module:
     """Makes a mixer.
@@ -116,7 +112,8 @@ def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.f
     Args:
       config: which one, and its options.
       width: number of features.
-      max_length: longest sequence in tokens that the model is built for; learned positions end there.
+      max_length: longest sequence in tokens that the model is built for; learned positions end there, and s4 convolves
+        no longer row. Parameters of s4 fit the `max_length` they were trained with alone.
       dtype: of activations; weights, states and their kernels are float32.
 
     Returns:
@@ -132,7 +129,7 @@ def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.f
     check(config, width=width)
     given = {name: getattr(config, name) for name in OPTIONS[config.name]}
     options = {name: value for name, value in given.items() if value is not None}
-    if config.name == "attention":
+    if config.name in ("attention", "s4"):
         options["max_length"] = max_length
     return _LAYERS[config.name](width=width, dtype=dtype, **options)
 
@@ -163,7 +160,29 @@ def check(config: MixerConfig, *, width: int | None = None) -> None:
                 f"{field.name} is {value}, but mixer {config.name!r} has no such option "
                 f"({', '.join(owners)} {'has' if len(owners) == 1 else 'have'}); leave it out"
             )
-    if config.name == "attention" and width is not None:
-        attention.check_heads(width, config.num_heads, config.positions)
+    _check_values(config, width)
+
+
+def _check_values(config: MixerConfig, width: int | None) -> None:
+    if config.initialization is not None:
+        choices = s4.INITIALIZATIONS if config.name == "s4" else s4d.INITIALIZATIONS
+        checks.choice(f"initialization of {config.name}", config.initialization, choices)
+    if config.discretization is not None:
+        checks.choice("discretization", config.discretization, discretization.METHODS)
     if "state_size" in OPTIONS[config.name]:
         state_space.check_state_size(config.state_size)
+        if config.num_blocks < 1 or config.state_size // 2 % config.num_blocks:
+            raise ValueError(
+                f"num_blocks is {config.num_blocks}; it has to divide the {config.state_size // 2} pairs of state_size "
+                f"{config.state_size}"
+            )
+    if not 0 < config.step_range[0] <= config.step_range[1]:
+        raise ValueError(f"step_range is {config.step_range}; steps need 0 < shortest <= longest")
+    if not 0 <= config.ring[0] < config.ring[1] <= 1:
+        raise ValueError(f"ring is {config.ring}; it needs 0 <= smallest < largest <= 1")
+    if config.largest_angle <= 0:
+        raise ValueError(f"largest_angle is {config.largest_angle}; it has to be positive, 2 pi for the whole circle")
+    if config.window is not None and config.window < 1:
+        raise ValueError(f"window is {config.window}; a token sees at least itself, so take 1 or more, or None")
+    if config.name == "attention":
+        attention.check_heads(width, config.num_heads, config.positions)

@@ -9,6 +9,8 @@ from jaxtyping import Array, Float
 from jax_s4rl.kernels import initialization, pairs, s4d
 from jax_s4rl.modules import state_space
 
+INITIALIZATIONS = initialization.DIAGONALS
+
 
 class S4D(state_space.StateSpace):
     """A bank of diagonal state space models, one for each feature, then a (gated) linear map across features.

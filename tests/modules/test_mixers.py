@@ -1,6 +1,8 @@
-"""Every mixer: whole sequence = chunk after chunk = step by step, causal, blind to padding and to other episodes."""
+"""Every mixer: whole = chunks = steps, with resets and padding; blind to padding, the future and other episodes."""
 
+import dataclasses
 import functools
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -10,110 +12,186 @@ import pytest
 from jax_s4rl.modules import groups, mixers
 from tests import filling
 
-BATCH, LENGTH, WIDTH = 2, 48, 8
-# Float32 sums in another order; the views were measured at 1e-6 and below.
+BATCH, LENGTH, WIDTH = 2, 8, 8
+# Float32 sums in another order; S4's way through matrix powers has twice the bound of issue 5.
 TOLERANCE = 1e-5
+S4_TOLERANCE = 2e-5
+
+MAIN = {
+    "attention": {"num_heads": 2},
+    "s4": {"state_size": 4},
+    "s4d": {"state_size": 4},
+    "s5": {"state_size": 8, "num_blocks": 2},
+    "lru": {"state_size": 8},
+    "lstm": {},
+    "mlp": {},
+}
+FURTHER = {
+    "s4 legt": ("s4", {"state_size": 4, "initialization": "legt", "glu": False}),
+    "learned ring": ("attention", {"positions": "learned", "window": 3}),
+    "s4 zoh": ("s4", {"state_size": 4, "discretization": "zoh"}),
+    "s4d bilinear": ("s4d", {"state_size": 4, "initialization": "legs", "discretization": "bilinear", "glu": False}),
+}
+CASES = {name: (name, options) for name, options in MAIN.items()} | {
+    "rotary ring": ("attention", {"num_heads": 2, "positions": "rotary", "window": 3}),
+    "learned": ("attention", {"positions": "learned"}),
+    **FURTHER,
+}
+
+# Row 0: padding, the rest of an episode, a second one, padding, a third, padding. Row 1: two episodes and padding.
+REAL = np.array([[0, 1, 1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 0]], bool)
+STARTS = np.array([[0, 0, 0, 1, 0, 0, 1, 0], [0, 0, 0, 0, 1, 0, 0, 0]], bool)
+EPISODE = np.cumsum(STARTS, axis=1)
 
 
 @functools.cache
-def make(name):
-    sizes = {"num_heads": 2, "state_size": 8}
-    config = mixers.MixerConfig(name, **{k: v for k, v in sizes.items() if k in mixers.OPTIONS[name]})
-    mixer = mixers.make(config, width=WIDTH, max_length=LENGTH)
-    x = jax.random.normal(jax.random.key(1), (BATCH, LENGTH, WIDTH))
-    params = groups.strip(filling.fill(mixer.init, jax.random.key(0), x))
-    return mixer, params, x
+def make(case, length=LENGTH):
+    name, options = CASES[case]
+    mixer = mixers.make(mixers.MixerConfig(name, **options), width=WIDTH, max_length=length)
+    x = jax.random.normal(jax.random.key(1), (BATCH, length, WIDTH))
+    return mixer, groups.strip(filling.fill(mixer.init, jax.random.key(0), x)), x
 
 
-def some_resets():
-    return jnp.zeros((BATCH, LENGTH), bool).at[0, 17].set(True).at[0, 30].set(True).at[1, 5].set(True)
+def assert_close(got, wanted, bound):
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=bound * float(np.max(np.abs(wanted))))
 
 
-def apply(mixer, params, *arguments, **options):
-    return jax.jit(functools.partial(mixer.apply, **options))(params, *arguments)
+def run_steps(mixer, params, x, resets):
+    resets = jnp.asarray(resets)
+    constants = mixer.apply(params, method="prepare")
+    state = mixer.apply(params, *x.shape[:2], method="init_state")
+
+    def body(state, now):
+        y, state = mixer.apply(params, constants, now[0], state, now[1], method="step")
+        return state, y
+
+    return jax.lax.scan(body, state, (x.swapaxes(0, 1), resets.swapaxes(0, 1)))[1].swapaxes(0, 1)
 
 
-def run_steps(mixer, params, x, resets=None):
-    def run(columns):
-        constants = mixer.apply(params, method="prepare")
-        state = mixer.apply(params, x.shape[0], x.shape[1], method="init_state")
-
-        def body(state, step):
-            token, reset = step
-            y, state = mixer.apply(params, constants, token, state, reset, method="step")
-            return state, y
-
-        return jax.lax.scan(body, state, columns)[1]
-
-    resets = jnp.zeros(x.shape[:2], bool) if resets is None else resets
-    return jax.jit(run)((x.swapaxes(0, 1), resets.swapaxes(0, 1))).swapaxes(0, 1)
-
-
-def assert_close(got, wanted):
-    scale = float(jnp.max(jnp.abs(wanted)))
-    np.testing.assert_allclose(got, wanted, rtol=0, atol=TOLERANCE * scale)
-
-
-@pytest.mark.parametrize("name", mixers.NAMES)
-@pytest.mark.parametrize("resets", [None, some_resets()], ids=["one episode", "resets"])
-def test_steps_equal_the_whole_sequence(name, resets):
-    mixer, params, x = make(name)
-    whole, state = apply(mixer, params, x, resets=resets)
-    assert state is None
-    assert_close(run_steps(mixer, params, x, resets), whole)
-
-
-@pytest.mark.parametrize("name", mixers.NAMES)
-@pytest.mark.parametrize("resets", [None, some_resets()], ids=["one episode", "resets"])
-def test_chunks_equal_the_whole_sequence(name, resets):
-    mixer, params, x = make(name)
-    whole, _ = apply(mixer, params, x, resets=resets)
-    state = jax.jit(lambda: mixer.apply(params, BATCH, LENGTH, method="init_state"))()
-    parts = []
-    for begin, end in ((0, 7), (7, 8), (8, LENGTH)):
-        part = None if resets is None else resets[:, begin:end]
-        y, state = apply(mixer, params, x[:, begin:end], state, resets=part)
+def run_chunks(mixer, params, x, resets, mask, bounds):
+    state, parts = mixer.apply(params, *x.shape[:2], method="init_state"), []
+    for begin, end in itertools.pairwise(bounds):
+        flags = {"resets": jnp.asarray(resets)[:, begin:end], "mask": jnp.asarray(mask)[:, begin:end]}
+        y, state = mixer.apply(params, x[:, begin:end], state, **flags)
         parts.append(y)
-    assert_close(jnp.concatenate(parts, axis=1), whole)
+    return jnp.concatenate(parts, axis=1)
 
 
-@pytest.mark.parametrize("name", mixers.NAMES)
-def test_a_later_input_changes_no_earlier_output(name):
-    mixer, params, x = make(name)
-    whole, _ = apply(mixer, params, x)
-    changed, _ = apply(mixer, params, x.at[:, 20:].add(1.0))
-    # An FFT mixes time at rounding level, hence no exact equality.
-    assert_close(changed[:, :20], whole[:, :20])
-    assert not np.allclose(changed[:, 20:], whole[:, 20:], atol=1e-2)
+def compact(x, real):
+    """The real tokens of each row, in front; then whatever was padding."""
+    order = np.argsort(~real, axis=1, kind="stable")
+    return jnp.asarray(x)[np.arange(x.shape[0])[:, None], order]
 
 
-@pytest.mark.parametrize("name", mixers.NAMES)
-def test_a_reset_separates_episodes_of_a_row(name):
-    mixer, params, x = make(name)
-    resets = jnp.zeros((BATCH, LENGTH), bool).at[:, 20].set(True)
-    packed, _ = apply(mixer, params, x, resets=resets)
-    first, _ = apply(mixer, params, x[:, :20])
-    second, _ = apply(mixer, params, x[:, 20:])
-    assert_close(packed, jnp.concatenate([first, second], axis=1))
+def compare_views(case, *, real, starts, bounds, params=None):
+    """The three views of packed rows with padding, and of plain rows, in one program."""
+    mixer, drawn, x = make(case, real.shape[1])
+
+    def views(params, x):
+        whole, state = mixer.apply(params, x, resets=jnp.asarray(starts), mask=jnp.asarray(real))
+        plain, plain_state = mixer.apply(params, x)
+        assert state is plain_state is None
+        chunks = run_chunks(mixer, params, x, starts, real, bounds)
+        fed = jnp.concatenate([compact(x, real), x])
+        steps = run_steps(mixer, params, fed, jnp.concatenate([compact(starts, real), jnp.zeros_like(starts)]))
+        return whole, chunks, steps[:BATCH], plain, steps[BATCH:]
+
+    whole, chunks, steps, plain, plain_steps = jax.jit(views)(drawn if params is None else params, x)
+    bound = S4_TOLERANCE if CASES[case][0] == "s4" else TOLERANCE
+    assert_close(chunks[real], whole[real], bound)
+    assert_close(steps[compact(real, real)], whole[real], bound)
+    assert_close(plain_steps, plain, bound)
 
 
-@pytest.mark.parametrize("name", mixers.NAMES)
-def test_noise_at_padding_changes_neither_output_nor_gradient(name):
-    mixer, params, x = make(name)
-    mask = jnp.ones((BATCH, LENGTH), bool).at[0, 30:].set(False).at[1, 40:].set(False)
-    noisy = jnp.where(mask[..., None], x, 100.0)
-
-    def total(params, inputs):
-        y, _ = mixer.apply(params, inputs, mask=mask)
-        return jnp.sum(jnp.where(mask[..., None], y, 0.0) ** 2)
-
-    clean_value, clean_gradient = jax.jit(jax.value_and_grad(total))(params, jnp.where(mask[..., None], x, 0.0))
-    noisy_value, noisy_gradient = jax.jit(jax.value_and_grad(total))(params, noisy)
-    np.testing.assert_allclose(noisy_value, clean_value, rtol=1e-6)
-    for got, wanted in zip(jax.tree.leaves(noisy_gradient), jax.tree.leaves(clean_gradient), strict=True):
-        np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-6 * float(jnp.max(jnp.abs(wanted)) + 1e-6))
+@pytest.mark.parametrize("case", [pytest.param(case, marks=[pytest.mark.slow] * (case in FURTHER)) for case in CASES])
+def test_whole_rows_chunks_and_steps_are_equal(case):
+    compare_views(case, real=REAL, starts=STARTS, bounds=(0, 2, LENGTH))
 
 
-def test_an_unknown_mixer_is_named_with_a_remedy():
-    with pytest.raises(ValueError, match=r"no mixer 's4dd'; choose one of .* did you mean 's4d'"):
-        mixers.check(mixers.MixerConfig("s4dd"))
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_views_agree_over_a_thousand_steps_from_the_initial_parameters(case):
+    length = 1000
+    mixer, _, x = make(case, length)
+    params = groups.strip(jax.jit(mixer.init)(jax.random.key(0), x[:, :2]))
+    generator = np.random.default_rng(0)
+    # One long episode after padding in row 0, many episodes with padding before some of them in row 1.
+    real, starts = np.ones((BATCH, length), bool), np.zeros((BATCH, length), bool)
+    real[0, :100] = False
+    starts[1] = generator.random(length) < 0.02
+    real[1] = starts[1] | ~np.roll(starts[1], -1) | (generator.random(length) < 0.5)
+    compare_views(case, real=real, starts=starts, bounds=(0, 333, 334, 700, length), params=params)
+    gradients = jax.jit(jax.grad(lambda params: jnp.sum(mixer.apply(params, x)[0] ** 2)))(params)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradients))
+
+
+def weighted(case, *, packed):
+    """Outputs, and the derivatives of a weighted sum of their squares, of rows with or without resets."""
+    mixer, params, x = make(case)
+    flags = {"mask": REAL, "resets": STARTS} if packed else {"mask": np.sort(REAL, axis=1)[:, ::-1]}
+
+    def total(params, x, weights):
+        y, _ = mixer.apply(params, x, **{name: jnp.asarray(value) for name, value in flags.items()})
+        return jnp.sum(jnp.where(weights[..., None], y, 0.0) ** 2), y
+
+    derived = jax.jit(jax.value_and_grad(total, argnums=(0, 1), has_aux=True))
+
+    def run(x, weights):
+        (_, y), gradients = derived(params, x, weights)
+        return np.where(weights[..., None], y, 0.0), gradients
+
+    return run, flags["mask"], x
+
+
+@pytest.mark.parametrize(
+    "packed", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["packed", "without resets"]
+)
+@pytest.mark.parametrize("case", MAIN)
+def test_nothing_hidden_changes_an_output_or_a_gradient(case, packed):
+    run, real, x = weighted(case, packed=packed)
+    noise = 3 * jax.random.normal(jax.random.key(2), x.shape)
+    time = np.broadcast_to(np.arange(LENGTH), real.shape)
+    visible = {"padding": (real, real), "future": (real & (time < 3), time < 3)}
+    if packed:
+        second = real & (EPISODE == 1)
+        visible["other episodes"] = (second, second)
+    for what, (weights, kept) in visible.items():
+        y, gradients = run(x, weights)
+        noisy_y, noisy_gradients = run(jnp.where(kept[..., None], x, noise), weights)
+        np.testing.assert_allclose(noisy_y, y, atol=1e-6 * np.max(np.abs(y)), err_msg=what)
+        for got, wanted in zip(jax.tree.leaves(noisy_gradients), jax.tree.leaves(gradients), strict=True):
+            bound = 1e-5 * float(jnp.max(jnp.abs(wanted))) + 1e-7
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=bound, err_msg=what)
+        assert not np.any(np.where(kept[..., None], 0.0, gradients[1])), what
+
+
+def test_every_option_of_the_configuration_belongs_to_a_mixer():
+    fields = {field.name for field in dataclasses.fields(mixers.MixerConfig)} - {"name"}
+    assert fields == set().union(*mixers.OPTIONS.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"name": "s4dd"}, r"no mixer 's4dd'; choose one of .* did you mean 's4d'"),
+        ({"name": "s4d", "window": 8}, r"window is 8, but mixer 's4d' has no such option \(attention has\)"),
+        ({"name": "attention", "state_size": 8}, r"no such option \(s4, s4d, s5, lru have\); leave it out"),
+        ({"name": "s5", "initialization": "legs"}, r"initialization is legs, but mixer 's5' has no such option"),
+        ({"name": "s4d", "state_size": 5}, "state_size is 5; conjugate pairs ask for an even number"),
+        ({"name": "s4d", "initialization": "fout"}, "unknown initialization of s4d 'fout'"),
+        ({"name": "s4", "initialization": "lin"}, "unknown initialization of s4 'lin'"),
+        ({"name": "s5", "discretization": "euler"}, "unknown discretization 'euler'"),
+        ({"name": "s5", "num_blocks": 3}, "num_blocks is 3; it has to divide the 32 pairs of state_size 64"),
+        ({"name": "s4", "step_range": (0.1, 0.01)}, "step_range is .*; steps need 0 < shortest <= longest"),
+        ({"name": "lru", "ring": (0.9, 1.1)}, "ring is .*; it needs 0 <= smallest < largest <= 1"),
+        ({"name": "lru", "largest_angle": 0.0}, "largest_angle is 0.0; it has to be positive"),
+        ({"name": "attention", "num_heads": 3}, "width 8 cannot be split into 3 heads"),
+        ({"name": "attention", "window": 0}, "window is 0; a token sees at least itself"),
+        ({"name": "attention", "positions": "sinusoidal"}, "positions is 'sinusoidal'; choose one of none, learned"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        mixers.check(mixers.MixerConfig(**options), width=8)
+    with pytest.raises(ValueError, match=sentence):
+        mixers.make(mixers.MixerConfig(**options), width=8, max_length=4)
