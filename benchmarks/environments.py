@@ -65,9 +65,8 @@ class Config:
 
 def main(config: Config) -> None:
     """Measures all environments."""
-    shown = rich.table.Table(
-        "environment", "arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", "recorded", title="steps/s"
-    )
+    names = ("arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", "recorded")
+    shown = rich.table.Table(rich.table.Column("environment", no_wrap=True), *names, title="steps/s", box=None)
     for env_id, kwargs in choose(config.only):
         row = measure(env_id, kwargs, config)
         results.append_row(config.out, row)
