@@ -24,7 +24,7 @@ class Block(nn.Module):
       dropout: share of features dropped on the branches while training.
       norm: "pre" or "post".
       dropout_over_time: "independent" for every step, or "shared": one mask for all steps of a row, as in S4.
-      dtype: of activations; weights and the statistics of norms are float32.
+      dtype: of activations; weights and norms are float32.
     """
 
     mixer: Any
@@ -38,10 +38,10 @@ class Block(nn.Module):
         """Makes norms and the feed-forward part."""
         check(self.mlp_ratio, self.dropout, self.norm, self.dropout_over_time)
         width = self.mixer.width
-        self.mixer_norm = nn.LayerNorm(dtype=self.dtype)
+        self.mixer_norm = nn.LayerNorm()
         self.drop = nn.Dropout(self.dropout, broadcast_dims=(-2,) if self.dropout_over_time == SHARED else ())
         if self.mlp_ratio:
-            self.mlp_norm = nn.LayerNorm(dtype=self.dtype)
+            self.mlp_norm = nn.LayerNorm()
             self.hidden = nn.Dense(round(self.mlp_ratio * width), dtype=self.dtype)
             self.output = nn.Dense(width, dtype=self.dtype)
 
@@ -96,10 +96,13 @@ class Block(nn.Module):
         return self._after(x + self.drop(mapped, deterministic=deterministic), self.mlp_norm)
 
     def _before(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
-        return norm(x) if self.norm == "pre" else x
+        return self._normalize(x, norm) if self.norm == "pre" else x
 
     def _after(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
-        return norm(x) if self.norm == "post" else x
+        return self._normalize(x, norm) if self.norm == "post" else x
+
+    def _normalize(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
+        return norm(x.astype(jnp.float32)).astype(self.dtype)
 
 
 def check(mlp_ratio: int | float, dropout: float, norm: str, dropout_over_time: str) -> None:

@@ -236,6 +236,15 @@ def test_on_a_gpu_auto_is_the_fused_kernel():
         np.testing.assert_allclose(got.astype(jnp.float32), wanted.astype(jnp.float32), rtol=0, atol=0.03)
 
 
+def test_positions_count_the_real_tokens_of_an_episode():
+    resets = jnp.array([[0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0]], bool)
+    mask = jnp.array([[0, 1, 1, 1, 0, 1], [1, 1, 1, 0, 0, 1]], bool)
+    got = attention.positions(jnp.array([0, 7]), 6, resets=resets, mask=mask)
+    # A reset at padding holds for the next real token.
+    np.testing.assert_array_equal(got, [[0, 0, 1, 0, 0, 1], [7, 8, 9, 0, 0, 0]])
+    np.testing.assert_array_equal(attention.positions(jnp.array([2]), 3), [[2, 3, 4]])
+
+
 def test_a_full_cache_is_not_silent():
     (q, k, v), _ = as_jax(draw(3)[:3], {})
     cache = attention.init_cache((2,), 2, 2, 4)

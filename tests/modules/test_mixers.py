@@ -165,6 +165,27 @@ def test_nothing_hidden_changes_an_output_or_a_gradient(case, packed):
         assert not np.any(np.where(kept[..., None], 0.0, gradients[1])), what
 
 
+@pytest.mark.parametrize("case", MAIN)
+def test_half_width_activations_leave_parameters_and_memory_of_systems_in_float32(case):
+    name, options = CASES[case]
+    mixer = mixers.make(mixers.MixerConfig(name, **options), width=WIDTH, max_length=LENGTH, dtype=jnp.bfloat16)
+    x = jax.ShapeDtypeStruct((BATCH, LENGTH, WIDTH), jnp.bfloat16)
+    params = groups.strip(jax.eval_shape(mixer.init, jax.random.key(0), x))
+    assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+
+    def views(params, x):
+        state = mixer.apply(params, BATCH, LENGTH, method="init_state")
+        whole, later = mixer.apply(params, x, state, resets=jnp.asarray(STARTS), mask=jnp.asarray(REAL))
+        constants = mixer.apply(params, method="prepare")
+        step, last = mixer.apply(params, constants, x[:, 0], later, method="step")
+        return (whole, step), (state, later, last)
+
+    outputs, states = jax.eval_shape(views, params, x)
+    assert {leaf.dtype for leaf in jax.tree.leaves(outputs)} == {jnp.dtype("bfloat16")}
+    kinds = {leaf.dtype for leaf in jax.tree.leaves(states)} - {jnp.dtype("int32")}
+    assert kinds <= ({jnp.dtype("bfloat16")} if name == "attention" else {jnp.dtype("float32")})
+
+
 def test_every_option_of_the_configuration_belongs_to_a_mixer():
     fields = {field.name for field in dataclasses.fields(mixers.MixerConfig)} - {"name"}
     assert fields == set().union(*mixers.OPTIONS.values())
