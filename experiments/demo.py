@@ -78,7 +78,7 @@ def plans(demo: Demo) -> list[Plan]:
     )
     umbrella = learning.Settings(
         model=dataclasses.replace(small, context_length=10, dropout=0.1),
-        start="beginning",
+        regime="episodes",
         batch_size=128,
         num_updates=demo.umbrella_updates,
         updates_per_dispatch=25,

@@ -12,7 +12,7 @@ import numpy as np
 import rich.console
 
 from experiments import tasks
-from jax_s4rl.data import windows
+from jax_s4rl.data import regimes, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import encoders, groups
@@ -28,14 +28,18 @@ class Settings:
 
     model: decision.ModelConfig = dataclasses.field(default_factory=decision.ModelConfig)
     """Shape of the model."""
-    start: str = "anywhere"
-    """Where windows start: anywhere in an episode, or at its beginning (whole episodes)."""
+    regime: str = "windows"
+    """What a row of a batch is: a slice of an episode (windows), a whole one (episodes), or several (packed)."""
+    weighting: str = "length"
+    """How often an episode is drawn: by its length, uniform, or balanced over returns."""
     batch_size: int = 64
     """Windows in one update, over all devices."""
     num_updates: int = 1000
     """Gradient steps."""
     updates_per_dispatch: int = 50
     """Gradient steps in one call of the compiled program."""
+    num_micro_batches: int = 1
+    """Parts in which a device takes its rows, one after the other, where memory is short."""
     optimization: optimizer.OptimizerConfig = dataclasses.field(default_factory=optimizer.OptimizerConfig)
     """Rates and bounds of AdamW."""
 
@@ -48,7 +52,7 @@ class Trained:
       config: shape of the model.
       seed: of its training.
       params: its parameters.
-      log: losses and times of the training.
+      log: its losses, and its share of the time that the seeds trained with it took.
       compile_seconds: time to compile the update, which all seeds share.
     """
 
@@ -70,25 +74,26 @@ class Program:
 
     Attributes:
       config: shape of the model.
-      update: the pmapped update, not yet compiled.
-      init: makes the state before the first update from a seed, replicated over devices.
+      update: the pmapped update of `num_seeds` models at once, not yet compiled.
+      init: makes the states before the first update from the seeds, on the devices.
       draw: draws the rows of a batch from a store.
       store: the data, replicated over devices.
     """
 
     config: decision.DecisionConfig
     update: Callable[[update.TrainState, Any], tuple[update.TrainState, update.Metrics]]
-    init: Callable[[int], update.TrainState]
+    init: Callable[[Sequence[int]], update.TrainState]
     draw: update.Draw
     store: windows.Store
 
 
-def prepare(settings: Settings, task: tasks.Task) -> Program:
+def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program:
     """Builds model, optimizer and update, and puts the data on the devices.
 
     Args:
       settings: of model and training.
       task: the episodes to learn from.
+      num_seeds: models trained at once.
 
     Returns:
       The program.
@@ -100,21 +105,27 @@ def prepare(settings: Settings, task: tasks.Task) -> Program:
     loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
     boxed = jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0))
     transformation = optimizer.make(settings.optimization, groups.labels(boxed), settings.num_updates)
-    draw = functools.partial(windows.sample_windows, context_length=settings.model.context_length, start=settings.start)
+    draw = regimes.make(settings.regime, task.record, context_length=settings.model.context_length)
     run_update = update.make(
         loss_function(config),
         draw,
         transformation,
         batch_size=settings.batch_size,
         updates_per_dispatch=settings.updates_per_dispatch,
+        num_seeds=num_seeds,
+        num_micro_batches=settings.num_micro_batches,
     )
     init_params = jax.jit(lambda key: groups.strip(decision.init(config, key)))
 
-    def init(seed: int) -> update.TrainState:
+    def init_one(seed: int) -> update.TrainState:
         param_key, train_key = jax.random.split(jax.random.key(seed))
-        return update.replicate(update.init(init_params(param_key), transformation, train_key))
+        return update.init(init_params(param_key), transformation, train_key)
 
-    return Program(config, run_update, init, draw, update.replicate(windows.make_store(task.record)))
+    def init(seeds: Sequence[int]) -> update.TrainState:
+        return update.place([init_one(seed) for seed in seeds])
+
+    store = windows.make_store(task.record, settings.weighting)
+    return Program(config, run_update, init, draw, update.replicate(store))
 
 
 def train(
@@ -124,7 +135,7 @@ def train(
     seeds: Sequence[int],
     console: rich.console.Console | None = None,
 ) -> Iterator[Trained]:
-    """Trains one model for each seed, one after the other, with one compiled update.
+    """Trains one model for each seed, all in one program.
 
     Args:
       settings: of model and training.
@@ -138,33 +149,27 @@ def train(
     Raises:
       ValueError: settings that cannot be built or do not fit the devices or the episodes.
     """
-    program = prepare(settings, task)
-    compiled, compile_seconds = None, 0.0
-    for seed in seeds:
-        state = program.init(seed)
-        if compiled is None:
-            compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
-        state, log = loop.run(
-            compiled,
-            state,
-            program.store,
-            num_updates=settings.num_updates,
-            updates_per_dispatch=settings.updates_per_dispatch,
-            title=f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, seed {seed}",
-            console=console,
-        )
-        yield Trained(program.config, seed, update.unreplicate(state.params), log, compile_seconds)
+    program = prepare(settings, task, len(seeds))
+    state = program.init(seeds)
+    compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
+    state, log = loop.run(
+        compiled,
+        state,
+        program.store,
+        num_updates=settings.num_updates,
+        updates_per_dispatch=settings.updates_per_dispatch,
+        title=f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds",
+        console=console,
+    )
+    params = update.collect(state.params, len(seeds))
+    for number, seed in enumerate(seeds):
+        own = jax.tree.map(lambda x, n=number: x[n], params)
+        yield Trained(program.config, seed, own, log.of_seed(number, len(seeds)), compile_seconds)
 
 
 def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
     """The model's shape and its scales, with statistics from the data it will be trained on."""
     record = task.record
-    longest = int(record.episode_lengths.max())
-    if settings.start == "beginning" and longest > settings.model.context_length:
-        raise ValueError(
-            f"training on whole episodes asks for context_length >= {longest}, the longest episode, but it is "
-            f"{settings.model.context_length}; raise it, or train on windows that start anywhere"
-        )
     with contextlib.closing(task.make_env()) as env:
         seen = _describe_observations(env.observation_space, record.observations)
     returned = np.abs(record.episode_returns).max()
@@ -215,13 +220,14 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
             batch.previous_actions,
             batch.time_steps,
             batch.mask,
+            batch.resets,
             deterministic=chosen.dropout == 0,
             rngs={"dropout": key},
         )
         total, weight = losses.action(predictions.action, predictions.log_std, batch.actions, batch.mask)
         if chosen.observation_loss:
             observations = decision.observation_targets(config, batch.observations)
-            part, _ = losses.next_observation(predictions.observation, observations, batch.mask)
+            part, _ = losses.next_observation(predictions.observation, observations, batch.mask, batch.resets)
             total += chosen.observation_loss * part
         if chosen.return_loss:
             returned = (batch.returns_to_go / config.return_scale, batch.mask)

@@ -6,56 +6,62 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from jax_s4rl.data import returns, trajectories, windows
+from jax_s4rl.data import returns, sampling, trajectories, windows
+
+# A packed row would be of steps from all over the record, and reading is what costs here.
+REGIMES = ("windows", "episodes")
 
 
 class HostStore(NamedTuple):
     """A record that stays where it is (see `storage.load_trajectories(in_memory=False)`), and its clocks.
 
-    The clocks and returns-to-go take 12 bytes a step of host memory.
+    The clocks and returns-to-go take 12 bytes a step of host memory. `weights` [E] says how often each episode is
+    drawn.
     """
 
     record: trajectories.Trajectories
     returns_to_go: np.ndarray
     time_steps: np.ndarray
     remaining: np.ndarray
+    weights: np.ndarray
 
 
-def make_host_store(record: trajectories.Trajectories) -> HostStore:
+def make_host_store(record: trajectories.Trajectories, weighting: str = "length") -> HostStore:
     """Prepares a record for `sample_windows`; observations and actions are not copied."""
     lengths = record.episode_lengths
     time_steps = np.arange(record.num_steps) - np.repeat(record.episode_starts, lengths)
     remaining = np.repeat(lengths, lengths) - time_steps
     to_go = returns.returns_to_go(np.asarray(record.rewards), lengths)
-    return HostStore(record, to_go, time_steps.astype(np.int32), remaining.astype(np.int32))
+    weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
+    return HostStore(record, to_go, time_steps.astype(np.int32), remaining.astype(np.int32), weights)
 
 
 def sample_windows(
-    rng: np.random.Generator, store: HostStore, batch_size: int, context_length: int, *, start: str = "anywhere"
+    rng: np.random.Generator, store: HostStore, batch_size: int, context_length: int, *, regime: str = "windows"
 ) -> windows.Windows:
-    """Draws windows as `windows.sample_windows` does, on the host.
+    """Draws windows as `regimes.make` does, on the host.
 
     Args:
         rng: Source of randomness.
         store: What `make_host_store` gave.
         batch_size: Number of windows (B).
         context_length: Steps in each (K).
-        start: "anywhere" or "beginning", as in `windows.sample_windows`.
+        regime: "windows" (from any step on) or "episodes" (from step 0).
 
     Returns:
         The windows, on the device.
 
     Raises:
-        ValueError: If a size is below 1 or `start` has no meaning.
+        ValueError: If a size is below 1 or `regime` has no meaning.
     """
     if batch_size < 1:
         raise ValueError(f"got batch_size {batch_size}, wanted at least 1")
-    if start not in windows.STARTS:
-        raise ValueError(f"got start={start!r}, wanted one of {', '.join(windows.STARTS)}")
-    if start == "anywhere":
-        first = rng.integers(0, store.record.num_steps, batch_size)
-    else:
-        first = store.record.episode_starts[rng.integers(0, store.record.num_episodes, batch_size)]
+    if regime not in REGIMES:
+        raise ValueError(f"got regime={regime!r}, wanted one of {', '.join(REGIMES)}")
+    episodes = rng.choice(len(store.weights), batch_size, p=store.weights)
+    first = store.record.episode_starts[episodes]
+    if regime == "windows":
+        first = first + rng.integers(0, store.record.episode_lengths[episodes])
     return gather_windows(store, first, context_length)
 
 
@@ -88,6 +94,7 @@ def gather_windows(store: HostStore, first_steps: Int[np.ndarray, " B"], context
         time_steps=jnp.asarray(store.time_steps[rows]),
         remaining=jnp.asarray(store.remaining[rows]),
         episode_starts=jnp.zeros(1, jnp.int32),
+        episode_bounds=jnp.zeros(1, jnp.uint32),
     )
     begins = jnp.arange(len(first_steps), dtype=jnp.int32) * (context_length + 1) + 1
     return windows.gather_windows(small, begins, context_length)

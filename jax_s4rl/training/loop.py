@@ -25,7 +25,7 @@ class Dispatch(NamedTuple):
     Attributes:
       step: updates made so far.
       train_state: replicated; donated to the next dispatch, so read it before the loop goes on.
-      metrics: of each of the dispatch's updates, on the host: [*seeds, updates].
+      metrics: of each of the dispatch's updates, on the host: [seeds, updates].
       seconds: wall-clock time of this dispatch.
     """
 
@@ -34,8 +34,8 @@ class Dispatch(NamedTuple):
     metrics: updates.Metrics
     seconds: float
 
-    def means(self) -> dict[str, float | list[float]]:
-        """Mean of each metric over the dispatch's updates; with vmapped seeds, a list of one for each."""
+    def means(self) -> dict[str, list[float]]:
+        """Mean of each metric over the dispatch's updates, one for each seed."""
         return {name: np.mean(values, axis=-1).tolist() for name, values in self.metrics._asdict().items()}
 
     @property
@@ -62,7 +62,7 @@ class TrainingLog:
 
     Attributes:
       steps: number of updates made when each loss was taken.
-      losses: mean loss of each dispatch; with vmapped seeds, a list of one for each.
+      losses: mean loss of each dispatch, a list of one for each seed.
       gradient_norms: mean gradient norm of each dispatch, likewise.
       seconds: wall-clock time of all updates; compilation is not in it.
     """
@@ -71,6 +71,11 @@ class TrainingLog:
     losses: list[Any]
     gradient_norms: list[Any]
     seconds: float
+
+    def of_seed(self, number: int, num_seeds: int) -> "TrainingLog":
+        """The log of one seed: its losses and gradient norms, and its share of the time."""
+        losses, norms = ([values[number] for values in every] for every in (self.losses, self.gradient_norms))
+        return TrainingLog(self.steps, losses, norms, self.seconds / num_seeds)
 
     @property
     def updates_per_second(self) -> float:

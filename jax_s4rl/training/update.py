@@ -6,13 +6,14 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.experimental import multihost_utils
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 AXIS = "devices"
 
 
 class TrainState(NamedTuple):
-    """All that changes in training.
+    """All that changes in training; where several seeds are trained at once, stacked along a leading axis.
 
     Attributes:
       params: of the model.
@@ -23,7 +24,7 @@ class TrainState(NamedTuple):
 
     params: Any
     opt_state: Any
-    step: Int[Array, ""]
+    step: Int[Array, "*seeds"]
     key: PRNGKeyArray
 
 
@@ -42,12 +43,12 @@ class Metrics(NamedTuple):
       gradient_norm: of the mean gradient, before clipping.
     """
 
-    loss: Float[Array, ""]
-    gradient_norm: Float[Array, ""]
+    loss: Float[Array, "*updates"]
+    gradient_norm: Float[Array, "*updates"]
 
 
 def init(params: Any, optimizer: optax.GradientTransformation, key: PRNGKeyArray) -> TrainState:
-    """The state before the first update."""
+    """The state of one seed before its first update."""
     return TrainState(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
 
 
@@ -58,65 +59,120 @@ def make(
     *,
     batch_size: int,
     updates_per_dispatch: int,
+    num_seeds: int = 1,
+    num_micro_batches: int = 1,
     devices: Sequence[Any] | None = None,
 ) -> Callable[[TrainState, Any], tuple[TrainState, Metrics]]:
     """Makes the update function.
 
     Every row of the global batch has a key of its own, made from the run's key, the step and the row's number. So the
-    same rows are drawn whatever the number of devices, and each device gathers its own share.
+    same rows are drawn whatever the number of devices, and each device gathers its own share. Several seeds are trained
+    in one program, each as if it were alone: spread over the devices where these divide them, and otherwise all on
+    every device, which then share the rows of each seed's batch.
 
     Args:
       loss: of a batch.
       draw: of rows from the store.
       optimizer: of the parameters.
-      batch_size: rows of one update, over all devices.
+      batch_size: rows of one update of one seed, over all devices.
       updates_per_dispatch: updates in one call, in one compiled program.
-      devices: to share the batch; all devices if None.
+      num_seeds: models trained at once.
+      num_micro_batches: parts in which a device takes its rows, one after the other, to save memory; the gradient is
+        that of all.
+      devices: to train on; all devices if None.
 
     Returns:
-      A pmapped function of (train state, store), both replicated (see `replicate`), to the next train state and the
-      metrics of each update, [devices, updates_per_dispatch]. The given train state is donated.
+      A pmapped function of the train states (see `place`) and the store (see `replicate`) to the next train states and
+      the metrics of each update, [devices, num_seeds, updates_per_dispatch], the same on all devices. The given states
+      are donated.
 
     Raises:
-      ValueError: the devices do not divide the batch.
+      ValueError: the devices or the micro-batches do not divide the batch.
     """
     num_devices = len(devices) if devices is not None else jax.device_count()
-    if batch_size < 1 or batch_size % num_devices:
-        lower = max(batch_size // num_devices, 1) * num_devices
-        raise ValueError(
-            f"a batch of {batch_size} rows cannot be shared evenly by {num_devices} devices; "
-            f"take a multiple of {num_devices}, for instance {lower}"
-        )
+    shared = not _is_spread(num_seeds, num_devices)
+    rows = _rows(batch_size, num_devices if shared else 1, num_micro_batches)
     if updates_per_dispatch < 1:
         raise ValueError(f"updates_per_dispatch is {updates_per_dispatch}; a dispatch makes at least 1 update")
-    rows = batch_size // num_devices
 
-    def update(train_state: TrainState, store: Any) -> tuple[TrainState, Metrics]:
+    def update_one(train_state: TrainState, store: Any) -> tuple[TrainState, Metrics]:
         def body(state: TrainState, _: None) -> tuple[TrainState, Metrics]:
-            return _update_once(state, store, loss, draw, optimizer, rows)
+            part = jax.lax.axis_index(AXIS) if shared else jnp.zeros((), jnp.int32)
+            sums = _sums(state, store, loss, draw, part * rows + jnp.arange(rows, dtype=jnp.int32), num_micro_batches)
+            return _descend(state, jax.lax.psum(sums, AXIS) if shared else sums, optimizer)
 
         return jax.lax.scan(body, train_state, length=updates_per_dispatch)
+
+    def update(train_states: TrainState, store: Any) -> tuple[TrainState, Metrics]:
+        train_states, metrics = _over_seeds(update_one, train_states, store)
+        # Small, and so every process can watch all seeds.
+        return train_states, metrics if shared else jax.lax.all_gather(metrics, AXIS, tiled=True)
 
     return jax.pmap(update, axis_name=AXIS, donate_argnums=0, devices=devices)
 
 
-def _update_once(
-    state: TrainState, store: Any, loss: LossFunction, draw: Draw, optimizer: Any, rows: int
-) -> tuple[TrainState, Metrics]:
-    device = jax.lax.axis_index(AXIS)
+def _over_seeds(update_one: Callable[..., Any], train_states: TrainState, store: Any) -> Any:
+    if train_states.step.shape[0] > 1:
+        return jax.vmap(update_one, in_axes=(0, None))(train_states, store)
+    # One seed alone is spared an axis of length one, which every operation would carry along.
+    results = update_one(jax.tree.map(lambda x: x[0], train_states), store)
+    return jax.tree.map(lambda x: x[None], results)
+
+
+def _is_spread(num_seeds: int, num_devices: int) -> bool:
+    """Whether every device trains its own seeds; otherwise all devices train all of them together."""
+    if num_seeds < 1:
+        raise ValueError(f"num_seeds is {num_seeds}; train at least 1 model")
+    return num_seeds % num_devices == 0
+
+
+def _rows(batch_size: int, num_parts: int, num_micro_batches: int) -> int:
+    """Rows of a batch on one device."""
+    if batch_size < 1 or batch_size % num_parts:
+        lower = max(batch_size // num_parts, 1) * num_parts
+        raise ValueError(
+            f"a batch of {batch_size} rows cannot be shared evenly by {num_parts} devices; "
+            f"take a multiple of {num_parts}, for instance {lower}"
+        )
+    rows = batch_size // num_parts
+    if num_micro_batches < 1 or rows % num_micro_batches:
+        raise ValueError(
+            f"{rows} rows on a device cannot be taken in {num_micro_batches} equal parts; "
+            "choose a number of micro-batches that divides them"
+        )
+    return rows
+
+
+def _sums(
+    state: TrainState, store: Any, loss: LossFunction, draw: Draw, row_numbers: Int[Array, " rows"], num_parts: int
+) -> Any:
+    """Loss, weight and gradient, each summed over the given rows of the batch."""
     _, noise_key = _draw_and_noise_keys(state.key, state.step)
-    row_numbers = device * rows + jnp.arange(rows, dtype=jnp.int32)
-    batch = draw(row_keys(state.key, state.step, row_numbers), store)
     value_and_grad = jax.value_and_grad(loss, has_aux=True)
-    (total, weight), gradient = value_and_grad(state.params, batch, jax.random.fold_in(noise_key, device))
+
+    def of_rows(numbers: Int[Array, " part"]) -> Any:
+        batch = draw(row_keys(state.key, state.step, numbers), store)
+        return value_and_grad(state.params, batch, jax.random.fold_in(noise_key, numbers[0]))
+
+    parts = row_numbers.reshape(num_parts, -1)
+    if num_parts == 1:
+        return of_rows(parts[0])
+
+    def add(sums: Any, numbers: Int[Array, " part"]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, sums, of_rows(numbers)), None
+
+    return jax.lax.scan(add, of_rows(parts[0]), parts[1:])[0]
+
+
+def _descend(state: TrainState, sums: Any, optimizer: optax.GradientTransformation) -> tuple[TrainState, Metrics]:
+    """Changes the parameters by the mean gradient."""
     # Devices may hold different numbers of real steps: sums are added first and divided once.
-    total, weight, gradient = jax.lax.psum((total, weight, gradient), AXIS)
+    (total, weight), gradient = sums
     scale = 1.0 / jnp.maximum(weight, jnp.ones_like(weight))
     gradient = jax.tree.map(lambda g: g * scale.astype(g.dtype), gradient)
     changes, opt_state = optimizer.update(gradient, state.opt_state, state.params)
     params = optax.apply_updates(state.params, changes)
-    norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in jax.tree.leaves(gradient)))
-    metrics = Metrics(total * scale, norm)
+    metrics = Metrics(total * scale, optax.tree.norm(gradient))
     return TrainState(params, opt_state, state.step + 1, state.key), metrics
 
 
@@ -148,6 +204,46 @@ def replicate(tree: Any, devices: Sequence[Any] | None = None) -> Any:
     return copy(jnp.arange(count), tree)
 
 
-def unreplicate(tree: Any) -> Any:
-    """The first device's copy of a replicated tree."""
-    return jax.tree.map(lambda x: x[0], tree)
+def place(train_states: Sequence[TrainState], devices: Sequence[Any] | None = None) -> TrainState:
+    """Lays the states of all seeds out on the devices, as the function that `make` returned takes them.
+
+    Args:
+      train_states: one for each seed, the same on every process.
+      devices: those that `make` was given; all devices if None.
+
+    Returns:
+      The states, [devices of this process, seeds on a device, ...].
+    """
+    stacked = jax.tree.map(lambda *x: jnp.stack(x), *train_states)
+    everywhere = list(devices) if devices is not None else jax.devices()
+    if not _is_spread(len(train_states), len(everywhere)):
+        return replicate(stacked, devices)
+    own = jnp.asarray([n for n, device in enumerate(everywhere) if device.process_index == jax.process_index()])
+    split = jax.tree.map(lambda x: x.reshape(len(everywhere), -1, *x.shape[1:])[own], stacked)
+    return jax.pmap(lambda x: x, axis_name=AXIS, devices=devices)(split)
+
+
+def collect(tree: Any, num_seeds: int) -> Any:
+    """Takes states, or parts of them, of all seeds back from the devices, on every process.
+
+    Args:
+      tree: of arrays [devices of this process, seeds on a device, ...].
+      num_seeds: models trained at once.
+
+    Returns:
+      The tree with arrays [seeds, ...].
+    """
+
+    def one(x: Array) -> Array:
+        if x.shape[1] == num_seeds:
+            return x[0]
+        x = x.reshape(-1, *x.shape[2:])
+        return x if len(x) == num_seeds else _from_all_processes(x)
+
+    return jax.tree.map(one, tree)
+
+
+def _from_all_processes(x: Array) -> Array:
+    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+        return jax.random.wrap_key_data(_from_all_processes(jax.random.key_data(x)), impl=jax.random.key_impl(x))
+    return jnp.asarray(multihost_utils.process_allgather(x, tiled=True))

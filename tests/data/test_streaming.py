@@ -26,7 +26,8 @@ def test_first_steps_are_uniform_over_steps_or_over_episodes():
     assert len(starts) == 17
     # 4,000 draws over 17 steps: standard deviation 15, five of them 75; over 4 episodes: 27, five of them 137.
     np.testing.assert_allclose(counts, 4_000 / 17, atol=75)
-    batch = streaming.sample_windows(np.random.default_rng(0), store, 4_000, 8, start="beginning")
+    store = streaming.make_host_store(records.make_record(LENGTHS), "uniform")
+    batch = streaming.sample_windows(np.random.default_rng(0), store, 4_000, 8, regime="episodes")
     assert int(batch.time_steps[:, 0].max()) == 0
     lengths, counts = np.unique(np.asarray(batch.mask).sum(axis=1), return_counts=True)
     assert lengths.tolist() == sorted(LENGTHS)
@@ -34,10 +35,10 @@ def test_first_steps_are_uniform_over_steps_or_over_episodes():
 
 
 @pytest.mark.parametrize(
-    ("sizes", "start", "sentence"),
-    [((0, 4), "anywhere", "batch_size 0"), ((4, 0), "anywhere", "context_length 0"), ((4, 4), "end", "start='end'")],
+    ("sizes", "regime", "sentence"),
+    [((0, 4), "windows", "batch_size 0"), ((4, 0), "windows", "context_length 0"), ((4, 4), "end", "regime='end'")],
 )
-def test_sizes_and_starts_without_meaning_are_refused(sizes, start, sentence):
+def test_sizes_and_starts_without_meaning_are_refused(sizes, regime, sentence):
     store = streaming.make_host_store(records.make_record(LENGTHS))
     with pytest.raises(ValueError, match=sentence):
-        streaming.sample_windows(np.random.default_rng(0), store, *sizes, start=start)
+        streaming.sample_windows(np.random.default_rng(0), store, *sizes, regime=regime)

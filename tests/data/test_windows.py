@@ -1,7 +1,4 @@
-import collections
-
 import chex
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,8 +7,6 @@ from jax_s4rl.data import returns, windows
 from tests.data import records
 
 LENGTHS = (3, 1, 5, 8)
-# 8,000 draws over 17 steps: a count has standard deviation about 21, so 5 of them are 110 of the 470 expected.
-NUM_DRAWS, COUNT_ERROR = 8_000, 110
 
 
 def window_by_hand(record, first, context_length):
@@ -41,43 +36,10 @@ def test_every_window_is_what_plain_loops_cut(action_size):
     record = records.make_record(LENGTHS, action_size=action_size)
     store = windows.make_store(record)
     found = windows.gather_windows(store, jnp.arange(record.num_steps), 4)
+    assert found.resets is None
     for step in range(record.num_steps):
-        for name, array, wanted in zip(found._fields, found, window_by_hand(record, step, 4), strict=True):
+        for name, array, wanted in zip(found._fields, found, window_by_hand(record, step, 4), strict=False):
             np.testing.assert_array_equal(array[step], wanted, err_msg=f"{name} at {step}")
-
-
-class SampleWindowsTest(chex.TestCase):
-    @chex.variants(with_jit=True, without_jit=True, with_device=True)
-    def test_draws_are_windows_of_the_store(self):
-        record = records.make_record(LENGTHS)
-        store = windows.make_store(record)
-        draw = self.variant(lambda keys: windows.sample_windows(keys, store, 4))
-        batch = draw(jax.random.split(jax.random.key(3), 6))
-        begins = np.asarray(batch.observations[:, 0])
-        firsts = [int(np.flatnonzero((record.observations == row).all(axis=1))[0]) for row in begins]
-        chex.assert_trees_all_equal(batch, windows.gather_windows(store, jnp.array(firsts), 4))
-
-
-def test_first_steps_are_uniform_over_all_steps():
-    record = records.make_record(LENGTHS)
-    batch = windows.sample_windows(jax.random.split(jax.random.key(0), NUM_DRAWS), windows.make_store(record), 1)
-    counts = collections.Counter(np.asarray(batch.returns_to_go[:, 0]).tolist())
-    assert len(counts) == record.num_steps
-    for count in counts.values():
-        assert abs(count - NUM_DRAWS / record.num_steps) < COUNT_ERROR
-
-
-def test_whole_episodes_are_uniform_over_episodes_and_start_at_step_0():
-    record = records.make_record(LENGTHS)
-    batch = windows.sample_windows(
-        jax.random.split(jax.random.key(0), NUM_DRAWS), windows.make_store(record), 8, start="beginning"
-    )
-    assert int(batch.time_steps[:, 0].max()) == 0
-    counts = collections.Counter(np.asarray(batch.mask).sum(axis=1).tolist())
-    assert sorted(counts) == sorted(LENGTHS)
-    # Four episodes: standard deviation 39, five of them 195.
-    for count in counts.values():
-        assert abs(count - NUM_DRAWS / 4) < 195
 
 
 def test_time_steps_are_the_episodes_own_wherever_the_window_starts():
@@ -101,27 +63,34 @@ def test_noise_in_a_neighboring_episode_never_reaches_a_window():
     chex.assert_trees_all_equal(windows.gather_windows(mixed, first, 6), plain)
 
 
-def test_a_new_key_traces_nothing_again():
+def packed_by_hand(record, episodes, context_length):
+    """Episodes end to end, with plain loops; None where none is left."""
+    steps = [
+        int(record.episode_starts[number]) + step
+        for number in episodes
+        for step in range(int(record.episode_lengths[number]))
+    ]
+    return (steps + [None] * context_length)[:context_length]
+
+
+@pytest.mark.parametrize("context_length", [9, 16, 40])
+def test_packed_rows_are_whole_episodes_end_to_end(context_length):
+    record = records.make_record(LENGTHS)
+    store = windows.make_store(record)
+    drawn = [[3, 1, 0], [1, 1, 3], [0, 2, 1]]
+    packed = windows.gather_packed(store, jnp.array(drawn), context_length)
+    for row, episodes in enumerate(drawn):
+        for place, step in enumerate(packed_by_hand(record, episodes, context_length)):
+            assert bool(packed.mask[row, place]) == (step is not None)
+            assert bool(packed.resets[row, place]) == (step in record.episode_starts)
+            if step is not None:
+                alone = windows.gather_windows(store, jnp.array([step]), 1)
+                for name, value in alone._asdict().items():
+                    if name != "resets":
+                        np.testing.assert_array_equal(getattr(packed, name)[row, place], value[0, 0], err_msg=name)
+
+
+def test_a_window_of_no_step_is_refused():
     store = windows.make_store(records.make_record(LENGTHS))
-    draw = jax.jit(chex.assert_max_traces(lambda keys, held: windows.sample_windows(keys, held, 3), n=1))
-    for seed in range(3):
-        draw(jax.random.split(jax.random.key(seed), 4), store)
-
-
-def test_a_row_depends_on_its_own_key_only():
-    store = windows.make_store(records.make_record(LENGTHS))
-    keys = jax.random.split(jax.random.key(1), 6)
-    whole = windows.sample_windows(keys, store, 4)
-    halves = [windows.sample_windows(part, store, 4) for part in (keys[:3], keys[3:])]
-    chex.assert_trees_all_equal(whole, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *halves))
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [((0, "anywhere"), "context_length 0"), ((4, "middle"), "start='middle'")],
-)
-def test_sizes_and_starts_without_meaning_are_refused(arguments, sentence):
-    store = windows.make_store(records.make_record(LENGTHS))
-    context_length, start = arguments
-    with pytest.raises(ValueError, match=sentence):
-        windows.sample_windows(jax.random.split(jax.random.key(0), 4), store, context_length, start=start)
+    with pytest.raises(ValueError, match="context_length 0"):
+        windows.gather_windows(store, jnp.array([0]), 0)

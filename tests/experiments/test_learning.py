@@ -12,7 +12,7 @@ import pytest
 
 from experiments import learning, tasks
 from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.data import windows
+from jax_s4rl.data import regimes, windows
 from jax_s4rl.models import decision
 from jax_s4rl.modules import groups, mixers
 from jax_s4rl.training import optimizer, update
@@ -64,12 +64,13 @@ def test_it_learns_and_acts(task, trained):
     assert (acted.record.episode_lengths <= 40).all()
 
 
-def test_seeds_share_one_compiled_update_and_repeat(task, trained):
+def test_seeds_of_one_program_are_those_of_single_runs(task, trained):
     first, second = trained
     assert first.compile_seconds == second.compile_seconds > 0
     assert first.log.losses != second.log.losses
-    (again,) = learning.train(SMALL, task, seeds=[1])
-    assert again.log.losses == second.log.losses
+    (alone,) = learning.train(SMALL, task, seeds=[1])
+    np.testing.assert_allclose(alone.log.losses, second.log.losses, rtol=1e-4)
+    chex.assert_trees_all_close(alone.params, second.params, rtol=1e-3, atol=1e-4)
 
 
 def test_continuous_actions_learn_and_act():
@@ -85,16 +86,16 @@ def test_continuous_actions_learn_and_act():
 def test_one_device_and_two_make_the_same_update_of_a_model(task, mixer):
     config = learning.configure(with_model(mixer=mixers.MixerConfig(mixer)), task)
     params = groups.strip(filling.fill(functools.partial(decision.init, config), jax.random.key(0)))
-    draw = functools.partial(windows.sample_windows, context_length=SMALL.model.context_length)
+    draw = regimes.make("windows", task.record, context_length=SMALL.model.context_length)
     updated = []
     for devices in (jax.devices()[:1], jax.devices()[:2]):
         descent = optax.sgd(0.1)
         step = update.make(
             learning.loss_function(config), draw, descent, batch_size=8, updates_per_dispatch=1, devices=devices
         )
-        state = update.replicate(update.init(params, descent, jax.random.key(1)), devices)
+        state = update.place([update.init(params, descent, jax.random.key(1))], devices)
         state, _ = step(state, update.replicate(windows.make_store(task.record), devices))
-        updated.append(update.unreplicate(state.params))
+        updated.append(jax.tree.map(lambda x: x[0], update.collect(state.params, 1)))
     assert not jax.tree.all(jax.tree.map(np.array_equal, params, updated[0]))
     chex.assert_trees_all_close(*updated, rtol=1e-6, atol=1e-6)
 
@@ -117,7 +118,7 @@ def test_a_feature_that_never_changes_is_not_blown_up(task):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"start": "beginning"}, r"training on whole episodes asks for context_length >= \d+"),
+        ({"regime": "episodes"}, r"training on whole episodes asks for context_length >= \d+"),
         ({"batch_size": 7}, "a batch of 7 rows cannot be shared evenly by 2 devices"),
         ({"num_updates": 30}, "30 updates do not make whole dispatches of 20"),
     ],

@@ -24,7 +24,7 @@ def loss(params, batch, key):
 def prepare(*, target=1.0, updates_per_dispatch=2, learning_rate=0.1):
     optimizer = optax.sgd(learning_rate)
     step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=updates_per_dispatch)
-    state = update.replicate(update.init(jnp.zeros(()), optimizer, jax.random.key(0)))
+    state = update.place([update.init(jnp.zeros(()), optimizer, jax.random.key(0))])
     return step, state, update.replicate(jnp.float32(target))
 
 
@@ -44,7 +44,7 @@ def test_the_log_tells_steps_losses_and_times():
     assert len(log.losses) == len(log.gradient_norms) == 4
     assert log.losses == sorted(log.losses, reverse=True)
     assert log.updates_per_second == pytest.approx(8 / log.seconds)
-    assert int(update.unreplicate(state).step) == 8
+    assert update.collect(state.step, 1).tolist() == [8]
 
 
 def test_a_compiled_update_trains_the_same():

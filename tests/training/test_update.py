@@ -27,34 +27,65 @@ def loss(params, batch, key):
     return errors.sum(), mask.sum(dtype=jnp.float32)
 
 
-def run(num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8):
+def run(num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8, seeds=(0,), **options):
     devices = jax.devices()[:num_devices]
     optimizer = optax.sgd(0.1, momentum=0.5)
     step = update.make(
-        loss, draw, optimizer, batch_size=batch_size, updates_per_dispatch=updates_per_dispatch, devices=devices
+        loss,
+        draw,
+        optimizer,
+        batch_size=batch_size,
+        updates_per_dispatch=updates_per_dispatch,
+        num_seeds=len(seeds),
+        devices=devices,
+        **options,
     )
     params = {"w": jnp.zeros(3), "b": jnp.zeros(())}
-    state = update.replicate(update.init(params, optimizer, jax.random.key(0)), devices)
+    state = update.place([update.init(params, optimizer, jax.random.key(seed)) for seed in seeds], devices)
     store = update.replicate(jnp.array([1.0, -2.0, 3.0]), devices)
     metrics = []
     for _ in range(num_dispatches):
         state, measured = step(state, store)
-        metrics.append(update.unreplicate(measured))
-    return state, metrics
+        chex.assert_tree_shape_prefix(measured, (num_devices, len(seeds), updates_per_dispatch))
+        metrics.append(jax.tree.map(lambda x: x[0], measured))
+    return update.collect(state, len(seeds)), metrics
+
+
+def assert_same(got, wanted):
+    (got_state, got_metrics), (wanted_state, wanted_metrics) = got, wanted
+    chex.assert_trees_all_close(got_state.params, wanted_state.params, rtol=TOLERANCE, atol=TOLERANCE)
+    chex.assert_trees_all_close(got_metrics, wanted_metrics, rtol=1e-5, atol=TOLERANCE)
 
 
 def test_one_device_and_two_make_the_same_update():
-    one, one_metrics = run(1)
-    two, two_metrics = run(2)
-    chex.assert_trees_all_close(
-        update.unreplicate(one.params), update.unreplicate(two.params), rtol=TOLERANCE, atol=TOLERANCE
-    )
-    chex.assert_trees_all_close(one_metrics, two_metrics, rtol=1e-5, atol=TOLERANCE)
+    assert_same(run(2), run(1))
+
+
+def test_rows_taken_in_parts_make_the_same_update():
+    assert_same(run(1, num_micro_batches=4), run(1))
+    assert_same(run(2, num_micro_batches=2), run(1))
+
+
+@pytest.mark.parametrize("seeds", [(3, 7), (3, 7, 5)], ids=["spread over devices", "sharing devices"])
+def test_seeds_trained_at_once_are_those_trained_alone(seeds):
+    state, metrics = run(2, seeds=seeds)
+    for number, seed in enumerate(seeds):
+        alone, alone_metrics = run(1, seeds=(seed,))
+        chex.assert_trees_all_equal(jax.random.key_data(state.key[number]), jax.random.key_data(alone.key[0]))
+        chex.assert_trees_all_close(
+            jax.tree.map(lambda x, n=number: x[n], (state.params, [m.loss for m in metrics])),
+            jax.tree.map(lambda x: x[0], (alone.params, [m.loss for m in alone_metrics])),
+            rtol=1e-5,
+            atol=TOLERANCE,
+        )
 
 
 def test_devices_stay_equal():
-    state, _ = run(2)
-    chex.assert_trees_all_equal(*(jax.tree.map(lambda x, i=i: x[i], state.params) for i in range(2)))
+    devices, optimizer = jax.devices(), optax.sgd(0.1)
+    step = update.make(loss, draw, optimizer, batch_size=4, updates_per_dispatch=3)
+    first = update.init({"w": jnp.zeros(3), "b": jnp.zeros(())}, optimizer, jax.random.key(0))
+    state, _ = step(update.place([first]), update.replicate(jnp.ones(3)))
+    chex.assert_trees_all_equal(*(jax.tree.map(lambda x, i=i: x[i], state.params) for i in range(len(devices))))
 
 
 def test_one_long_dispatch_equals_many_short_ones():
@@ -69,25 +100,25 @@ def test_an_update_is_gradient_descent_on_the_mean_over_real_steps():
     step = update.make(loss, draw, optimizer, batch_size=4, updates_per_dispatch=1, devices=jax.devices()[:1])
     params = {"w": jnp.ones(3), "b": jnp.zeros(())}
     key, store = jax.random.key(3), jnp.array([1.0, -2.0, 3.0])
-    state = update.replicate(update.init(params, optimizer, key), jax.devices()[:1])
+    state = update.place([update.init(params, optimizer, key)], jax.devices()[:1])
     state, metrics = step(state, update.replicate(store, jax.devices()[:1]))
 
     draw_key, _ = jax.random.split(jax.random.fold_in(key, 0))
     batch = draw(jax.vmap(jax.random.fold_in, (None, 0))(draw_key, jnp.arange(4)), store)
     (total, weight), gradient = jax.value_and_grad(loss, has_aux=True)(params, batch, key)
     wanted = jax.tree.map(lambda p, g: p - 0.5 * g / weight, params, gradient)
-    chex.assert_trees_all_close(update.unreplicate(state.params), wanted, rtol=1e-5)
-    np.testing.assert_allclose(metrics.loss[0, 0], total / weight, rtol=1e-5)
+    chex.assert_trees_all_close(update.collect(state.params, 1), jax.tree.map(lambda x: x[None], wanted), rtol=1e-5)
+    np.testing.assert_allclose(metrics.loss[0, 0, 0], total / weight, rtol=1e-5)
 
 
 def test_every_update_draws_new_rows():
     _, metrics = run(1, updates_per_dispatch=5, num_dispatches=1)
-    assert len(set(np.asarray(metrics[0].loss).tolist())) == 5
+    assert len(set(np.asarray(metrics[0].loss[0]).tolist())) == 5
 
 
 def test_the_update_learns():
     _, metrics = run(2, updates_per_dispatch=50, num_dispatches=4)
-    assert float(metrics[-1].loss[-1]) < 0.01 * float(metrics[0].loss[0])
+    assert float(metrics[-1].loss[0, -1]) < 0.01 * float(metrics[0].loss[0, 0])
 
 
 def test_it_is_traced_once():
@@ -100,7 +131,7 @@ def test_it_is_traced_once():
     optimizer = optax.sgd(0.1, momentum=0.5)
     step = update.make(counting, draw, optimizer, batch_size=4, updates_per_dispatch=2)
     params = {"w": jnp.zeros(3), "b": jnp.zeros(())}
-    state = update.replicate(update.init(params, optimizer, jax.random.key(0)))
+    state = update.place([update.init(params, optimizer, jax.random.key(0))])
     store = update.replicate(jnp.ones(3))
     state, _ = step(state, store)
     first = len(traced)
@@ -132,8 +163,17 @@ def test_rows_can_be_drawn_again():
     optimizer = optax.sgd(0.1)
     step = update.make(loss, watched, optimizer, batch_size=4, updates_per_dispatch=3)
     state = update.init({"w": jnp.zeros(3), "b": jnp.zeros(())}, optimizer, jax.random.key(5))
-    jax.block_until_ready(step(update.replicate(state), update.replicate(jnp.ones(3))))
+    jax.block_until_ready(step(update.place([state]), update.replicate(jnp.ones(3))))
     again = update.row_keys(jax.random.key(5), 2, jnp.arange(4, dtype=jnp.int32))
     drawn = {tuple(key) for keys in seen for key in keys.tolist()}
     assert len(drawn) == 12
     assert {tuple(key) for key in jax.random.key_data(again).tolist()} <= drawn
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [({"num_seeds": 0}, "num_seeds is 0"), ({"num_micro_batches": 3}, "4 rows on a device cannot be taken in 3")],
+)
+def test_seeds_and_parts_that_cannot_be_are_refused(options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        update.make(loss, draw, optax.sgd(0.1), batch_size=8, updates_per_dispatch=1, **options)
