@@ -74,17 +74,17 @@ class Program:
 
     Attributes:
       config: shape of the model.
-      update: the pmapped update of `num_seeds` models at once, not yet compiled.
       init: makes the states before the first update from the seeds, on the devices.
       draw: draws the rows of a batch from a store.
       store: the data, replicated over devices.
+      update: the pmapped update of `num_seeds` models at once, not yet compiled.
     """
 
     config: decision.DecisionConfig
-    update: Callable[[update.TrainState, Any], tuple[update.TrainState, update.Metrics]]
     init: Callable[[Sequence[int]], update.TrainState]
     draw: update.Draw
     store: windows.Store
+    update: loop.Update
 
 
 def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program:
@@ -125,7 +125,7 @@ def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program
         return update.place([init_one(seed) for seed in seeds])
 
     store = windows.make_store(task.record, settings.weighting)
-    return Program(config, run_update, init, draw, update.replicate(store))
+    return Program(config, init, draw, update.replicate(store), run_update)
 
 
 def train(
