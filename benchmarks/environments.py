@@ -42,6 +42,7 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     (TIMER, {"preset": "dt", "distractor_steps": 1000}),
     ("umbrella_length/0", {}),
     ("umbrella_length/22", {}),
+    ("jax_s4rl/Umbrella-v0", {"bsuite_id": "umbrella_length/22", "forecast": "first"}),
     ("memory_len/22", {}),
     ("discounting_chain/0", {}),
     ("cartpole/0", {}),

@@ -40,6 +40,7 @@ class Setting:
 
 
 DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
+UMBRELLA = "jax_s4rl/Umbrella-v0"
 SETTINGS = (
     *(Setting(WALK, {"graph_seed": seed}, 500, 200) for seed in range(NUM_GRAPHS)),
     Setting("umbrella_length/0", {}, 10_000, 1000),
@@ -61,6 +62,7 @@ SETTINGS = (
     Setting("Hopper-v5", {}, 2000, 0),
     Setting("HalfCheetah-v5", {}, 100, 0),
     Setting("Walker2d-v5", {}, 2000, 0),
+    Setting(UMBRELLA, {"bsuite_id": "umbrella_length/13", "forecast": "first", "reward_noise": 0}, 2000, 200),
 )
 
 

@@ -166,4 +166,5 @@ OPTIMAL: dict[str, Callable[[Any], Policy]] = {
     "MaskedCartPoleEnv": lambda _: controllers.MaskedCartPole(),
     "PendulumEnv": lambda _: controllers.pendulum,
     "RandomWalkEnv": _shortest_path,
+    "UmbrellaEnv": _bsuite,
 }

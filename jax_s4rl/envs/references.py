@@ -195,6 +195,7 @@ BY_ID = {
     "jax_s4rl/KeyToDoor-v0": key_to_door,
     "jax_s4rl/MaskedCartPole-v0": _of_defaults(CARTPOLE),
     "jax_s4rl/RandomWalk-v0": random_walk,
+    "jax_s4rl/Umbrella-v0": bsuite,
 }
 
 

@@ -13,6 +13,7 @@ SIMULATED = [
     ("jax_s4rl/KeyToDoor-v0", {"preset": "low_var"}, 400),
     ("umbrella_length/3", {}, 1000),
     ("umbrella_distract/0", {}, 500),
+    ("jax_s4rl/Umbrella-v0", {"bsuite_id": "umbrella_length/3", "reward_noise": 0}, 500),
     ("memory_len/4", {}, 1000),
     ("memory_size/3", {}, 1000),
     ("discounting_chain/1", {}, 300),
@@ -25,6 +26,7 @@ OPTIMAL = [
     ("jax_s4rl/KeyDoor-v0", {"layout": "random"}),
     ("jax_s4rl/KeyToDoor-v0", {"preset": "low_var", "distractor_steps": 20}),
     ("umbrella_length/10", {}),
+    ("jax_s4rl/Umbrella-v0", {"bsuite_id": "umbrella_length/3", "reward_noise": 0, "forecast": "first"}),
 ]
 
 

@@ -18,6 +18,7 @@ MODES = {
     "jax_s4rl/KeyDoor-v0": [*OBSERVATIONS, TWO_ROOMS],
     "jax_s4rl/KeyToDoor-v0": [{}, {"preset": "high_var", "distractor_steps": 0, "pickup": "action"}, *OBSERVATIONS],
     "jax_s4rl/MaskedCartPole-v0": [{}],
+    "jax_s4rl/Umbrella-v0": [{}, {"forecast": "first", "reward_noise": 0}],
     "jax_s4rl/RandomWalk-v0": [{"obs": "index"}, {"obs": "onehot"}, {"connect": "raw", "graph_seed": 3}],
 }
 VARIANTS = [(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
