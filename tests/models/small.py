@@ -5,6 +5,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import pytest
 
 from jax_s4rl.models import configs, decision
 from jax_s4rl.modules import groups, mixers
@@ -12,6 +13,11 @@ from tests import filling
 
 BATCH, LENGTH, NUM_ACTIONS, SIZE = 2, 12, 3, 4
 OPTIONS = {"num_heads": 2, "state_size": 4}
+
+
+def marked(cases, quick):
+    """Test cases, of which all but the quick ones run with the slow tests: each compiles a program of its own."""
+    return [pytest.param(*case, marks=[] if case in quick else pytest.mark.slow) for case in cases]
 
 
 def mixer_config(name, **options):
@@ -39,18 +45,20 @@ def window(config, *, length=LENGTH):
     """Rows of one whole episode each, full of random numbers of the right kinds."""
     empty = decision.empty_window(config, batch_size=BATCH, length=length)
     keys = dict(zip(empty, jax.random.split(jax.random.key(1), len(empty)), strict=True))
-    filled = {name: _noise(keys[name], empty[name], config) for name in ("returns_to_go", "observations", "actions")}
+    filled = {name: _noise(keys[name], empty[name]) for name in ("returns_to_go", "observations", "actions")}
     none = -1 if config.num_actions is not None else 0
     filled["previous_actions"] = jnp.roll(filled["actions"], 1, axis=1).at[:, 0].set(none)
     filled["time_steps"] = jnp.broadcast_to(jnp.arange(length), (BATCH, length))
     return empty | filled | {"resets": jnp.zeros((BATCH, length), bool)}
 
 
-def _noise(key, like, config):
-    if like.dtype == jnp.int32:
-        highest = config.num_actions if like.ndim == 2 and config.num_observations is None else config.num_observations
-        return jax.random.randint(key, like.shape, 0, min(highest or 3, config.num_actions or 3))
-    return jax.random.normal(key, like.shape)
+def _noise(key, like):
+    # Indices of observations and actions alike.
+    return (
+        jax.random.randint(key, like.shape, 0, NUM_ACTIONS)
+        if like.dtype == jnp.int32
+        else jax.random.normal(key, like.shape)
+    )
 
 
 @functools.cache

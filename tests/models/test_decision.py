@@ -17,13 +17,10 @@ from tests.models import small
 TOLERANCE = 1e-5
 TOLERANCE_OF = {"s4": 2e-5}
 
-# What compiles long goes with the slow tests; every mixer and layout is in one of the two.
-QUICK = [(mixer, tokens.CONCATENATED) for mixer in mixers.NAMES if mixer != "s4"] + [("attention", tokens.INTERLEAVED)]
-EVERY = [
-    pytest.param(mixer, layout, marks=[] if (mixer, layout) in QUICK else pytest.mark.slow)
-    for mixer in mixers.NAMES
-    for layout in tokens.LAYOUTS
-]
+ALL = [(mixer, layout) for mixer in mixers.NAMES for layout in tokens.LAYOUTS]
+# Quick cases of each kind of memory: a state in the complex plane, a cache, gates.
+QUICK = [("s4d", tokens.CONCATENATED), ("attention", tokens.INTERLEAVED), ("lstm", tokens.CONCATENATED)]
+EVERY = small.marked(ALL, QUICK)
 
 
 def close(got, wanted, mixer="s4d"):
@@ -174,6 +171,7 @@ def test_observations_and_returns_are_scaled_by_the_statistics_of_the_data():
     close(small.predict(scaled, raw).action, small.predict(config, inputs).action)
 
 
+@pytest.mark.slow
 def test_rematerialized_blocks_give_the_same_gradient():
     config = small.config("mlp", num_layers=1, dropout=0.2)
     inputs = small.window(config)

@@ -12,7 +12,8 @@ from jax_s4rl.modules import heads, mixers, tokens
 from tests.models import small
 
 ENVS = 2
-TOLERANCE = 1e-5
+ALL = [(mixer, layout) for mixer in mixers.NAMES for layout in tokens.LAYOUTS]
+EVERY = small.marked(ALL, [("s4d", tokens.CONCATENATED), ("attention", tokens.INTERLEAVED)])
 
 
 def make(mixer, layout, *, context_length, max_steps, facts=(), memory=policy.RESTART, **changes):
@@ -55,8 +56,7 @@ def predict(actor, window):
     return small.predict(actor.config, window).action
 
 
-@pytest.mark.parametrize("mixer", mixers.NAMES)
-@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+@pytest.mark.parametrize(("mixer", "layout"), EVERY)
 def test_greedy_actions_are_the_likeliest_of_the_whole_window(mixer, layout):
     actor, params = make(mixer, layout, context_length=12, max_steps=12)
     assert not actor.is_staggered
@@ -65,8 +65,7 @@ def test_greedy_actions_are_the_likeliest_of_the_whole_window(mixer, layout):
     np.testing.assert_array_equal(actions, jnp.argmax(logits, axis=-1))
 
 
-@pytest.mark.parametrize("mixer", mixers.NAMES)
-@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+@pytest.mark.parametrize(("mixer", "layout"), EVERY)
 def test_past_the_context_actions_are_those_of_a_training_window(mixer, layout):
     context, half, steps = 6, 3, 20
     actor, params = make(mixer, layout, context_length=context, max_steps=steps)
@@ -139,9 +138,9 @@ def test_continuous_actions_are_predicted_or_drawn(head):
         np.testing.assert_allclose(drawn.std(axis=0), jnp.exp(predicted.log_std[0, 0]), rtol=0.06)
 
 
-@pytest.mark.parametrize("mixer", mixers.NAMES)
-def test_many_steps_trace_once(mixer):
-    actor, params = make(mixer, "concatenated", context_length=4, max_steps=30)
+@pytest.mark.parametrize(("mixer", "layout"), EVERY)
+def test_many_steps_trace_once(mixer, layout):
+    actor, params = make(mixer, layout, context_length=4, max_steps=30)
     traces = []
 
     def counted(*arguments):
@@ -154,17 +153,19 @@ def test_many_steps_trace_once(mixer):
     assert len(traces) == 1
 
 
-FIXED = [name for name in mixers.NAMES if name != "attention"]
+@pytest.mark.parametrize("mixer", mixers.NAMES)
+def test_a_step_keeps_the_form_of_the_state_and_its_size_forgets_the_length(mixer):
+    def forms(max_steps):
+        actor, params = make(mixer, "concatenated", context_length=max_steps, max_steps=max_steps)
+        prepared = jax.eval_shape(actor.prepare, params)
+        before = jax.eval_shape(lambda p: actor.init(p, 3), prepared)
+        inputs = (jnp.ones((3, 4)), jnp.ones(3), jnp.ones(3, bool), jax.random.key(0))
+        _, after = jax.eval_shape(actor.act, prepared, before, *inputs)
+        # The same shapes, types and weakness of types: nothing for jit to compile again.
+        assert jax.tree.map(str, after) == jax.tree.map(str, before)
+        return [leaf.shape for leaf in jax.tree.leaves(after)]
 
-
-@pytest.mark.parametrize("mixer", FIXED)
-def test_a_carried_memory_has_a_fixed_size(mixer):
-    def sizes(max_steps):
-        actor, params = make(mixer, "concatenated", context_length=4, max_steps=max_steps, memory=policy.CARRY)
-        state = jax.eval_shape(lambda p: actor.init(actor.prepare(p), 3), params)
-        return [leaf.shape for leaf in jax.tree.leaves(state)]
-
-    assert sizes(4) == sizes(4000)
+    assert (forms(4) == forms(4000)) == (mixer != "attention")
 
 
 def test_a_carried_memory_is_that_of_the_whole_episode():
