@@ -38,6 +38,19 @@ class Pull(Countdown):
         return super().step(0)
 
 
+class Shows(Countdown):
+    """Shows whatever it is given."""
+
+    def __init__(self, observation):
+        self.observation = observation
+
+    def reset(self, *, seed=None, options=None):
+        return self.observation, super().reset(seed=seed)[1]
+
+    def step(self, action):
+        return self.observation, *super().step(action)[1:]
+
+
 @dataclasses.dataclass(frozen=True)
 class Spy:
     """Acts by a rule, and keeps on the device what it was shown."""
@@ -108,6 +121,46 @@ def test_greedy_is_asked_for_each_episode():
 def test_continuous_actions_are_clipped_to_the_space():
     outcome = run([0.0], make_env=Pull, policy=Spy(scale=5.0))
     assert outcome.record.actions.tolist() == [[1.0], [1.0]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Keeps form and type of what it was shown in its state."""
+
+    max_steps: int = 10
+
+    def prepare(self, params):
+        return params
+
+    def init(self, prepared, num_envs):
+        return ()
+
+    def act(self, prepared, state, observation, return_to_go, greedy, key):
+        forms.append((observation.shape, str(observation.dtype)))
+        return greedy.astype(jnp.int32), state
+
+
+forms = []
+
+
+@pytest.mark.parametrize(
+    ("observation", "form"),
+    [
+        (3, ((1,), "int32")),
+        (np.zeros((4, 5, 3), np.uint8), ((1, 4, 5, 3), "uint8")),
+        (np.zeros(2, np.int8), ((1, 2), "int8")),
+        (np.zeros(2), ((1, 2), "float32")),
+    ],
+)
+def test_observations_of_every_kind_reach_the_policy(observation, form):
+    forms.clear()
+    rollout.rollout(lambda: Shows(observation), Reader(), {}, [0.0], greedy=True, seed=0)
+    assert set(forms) == {form}
+
+
+def test_observations_of_several_parts_are_refused():
+    with pytest.raises(ValueError, match="an observation is a dict; the policy reads single arrays"):
+        rollout.rollout(lambda: Shows({"image": np.zeros(3)}), Reader(), {}, [0.0], greedy=True, seed=0)
 
 
 def test_times_are_taken():
