@@ -33,15 +33,17 @@ def with_model(**changes):
     return dataclasses.replace(SMALL, model=dataclasses.replace(SMALL.model, **changes))
 
 
-def make_task(env_id="CartPole-v1"):
+def make_task(env_id="CartPole-v1", **kwargs):
+    kwargs = {"max_episode_steps": 40} | kwargs
+
     def make_env():
-        return gymnasium.make(env_id, max_episode_steps=40)
+        return gymnasium.make(env_id, disable_env_checker=True, **kwargs)
 
     with make_env() as env:
         discrete = isinstance(env.action_space, gymnasium.spaces.Discrete)
         record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), 8, seed=0)
         num_actions = int(env.action_space.n) if discrete else None
-    return tasks.Task(env_id, {"max_episode_steps": 40}, "tiny", record, num_actions, 40, 20.0, 40.0)
+    return tasks.Task(env_id, kwargs, "tiny", record, num_actions, 40, 20.0, 40.0)
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,37 @@ def test_the_shape_of_the_model_comes_from_the_data(task):
     np.testing.assert_allclose(config.observation_mean, observations.mean(axis=0), rtol=1e-4, atol=1e-6)
     assert config.return_scale == task.record.episode_returns.max()
     assert config.horizon == 40
+
+
+@pytest.mark.parametrize(
+    ("space", "observations", "kind"),
+    [
+        (gymnasium.spaces.Discrete(5), np.array([0, 3]), "index"),
+        (gymnasium.spaces.Box(0, 255, (4, 4, 3), np.uint8), np.zeros((2, 4, 4, 3), np.uint8), "image"),
+        (gymnasium.spaces.Box(0, 1, (3,)), np.eye(3, dtype=np.float32), "one_hot"),
+        (gymnasium.spaces.MultiBinary(3), np.eye(3, dtype=np.int8), "one_hot"),
+        (gymnasium.spaces.Box(0, 1, (3,)), np.eye(3, dtype=np.float32) / 2, "vector"),
+        (gymnasium.spaces.Box(-1, 1, (3,)), np.eye(3, dtype=np.float32), "vector"),
+    ],
+)
+def test_the_kind_of_observations_comes_from_space_and_data(space, observations, kind):
+    config = decision.DecisionConfig(
+        observation_shape=space.shape, num_actions=2, horizon=5, **learning._describe_observations(space, observations)
+    )
+    assert config.observation_kind == kind
+    assert len(config.observation_mean) == (3 if kind == "vector" else 0)
+
+
+@pytest.mark.slow
+def test_it_learns_to_foresee_and_to_judge():
+    settings = with_model(returns="outside", observation_loss=0.5, return_loss=0.5, tokens="interleaved")
+    task = make_task("jax_s4rl/RandomWalk-v0", obs="index")
+    (trained,) = learning.train(settings, task, seeds=[0])
+    assert trained.config.observation_kind == "index"
+    assert trained.log.losses[-1] < trained.log.losses[0]
+    wishes = {"greedy": np.array([False, True]), "seed": 0, "memory": "carry"}
+    acted = learning.act(trained, task, np.array([-5.0, -10.0]), **wishes)
+    assert acted.record.observations.ndim == 1
 
 
 def test_a_feature_that_never_changes_is_not_blown_up(task):
