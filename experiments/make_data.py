@@ -34,7 +34,9 @@ def main(config: Config) -> None:
         return
     for name in config.names:
         recipes.find(name)
-    rows = table.Table("data set", "seed", "episodes", "steps", "return", "best", "hash", box=None)
+    rows = table.Table(
+        table.Column("data set", no_wrap=True), "seed", "episodes", "steps", "return", "best", "hash", box=None
+    )
     for name in config.names:
         for seed in config.seeds:
             record, metadata = recipes.load(name, seed, config.folder)

@@ -1,13 +1,16 @@
 """Minari data sets, in and out; Minari is imported only here, when it is used."""
 
+import contextlib
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from jax_s4rl.data import trajectories
+from jax_s4rl.data import spaces, trajectories
 
 # Our own side file travels in Minari's metadata under this name.
 METADATA = "jax_s4rl"
@@ -35,34 +38,51 @@ def save_minari(
 
     Raises:
         ValueError: If the id is malformed or taken, or the spaces do not fit the record.
+        OSError: If the disk refuses; nothing half-written is left.
     """
     minari = _import_minari()
     from minari.data_collector import EpisodeBuffer
 
     if dataset_id in minari.list_local_datasets():
         raise ValueError(f"there is a local Minari data set {dataset_id} already; delete it, or choose another version")
+    spaces.check_fit(record, observation_space, action_space)
     buffers = [_to_buffer(EpisodeBuffer, index, episode) for index, episode in enumerate(record.episodes())]
+    # Without an environment to play in, Minari leaves out the reference scores that it is given.
     scores = metadata.get("reference_scores", {})
-    try:
+    references = {"ref_min_score": scores.get("random"), "ref_max_score": scores.get("optimal")}
+    known = {name: float(score) for name, score in references.items() if score is not None}
+    name = str(metadata.get("name", "unknown"))
+    with _whole_or_nothing(dataset_id), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it asks for environments that a record does not need
         dataset = minari.create_dataset_from_buffers(
             dataset_id,
             buffers,
             env=env_spec,
             observation_space=observation_space,
             action_space=action_space,
-            algorithm_name=str(metadata.get("name", "unknown")),
+            algorithm_name=name,
             author="jax_s4rl",
             author_email="unknown",
             code_permalink="unknown",
-            description=str(metadata.get("name", "unknown")),
+            description=name,
             jpeg_encoding=False,
         )
+        dataset.storage.update_metadata({METADATA: json.dumps(dict(metadata), sort_keys=True), **known})
+
+
+@contextlib.contextmanager
+def _whole_or_nothing(dataset_id: str) -> Iterator[None]:
+    """Removes what was written of a data set that could not be written whole."""
+    from minari.storage import get_dataset_path
+
+    try:
+        yield
     except (ValueError, AssertionError) as error:
+        shutil.rmtree(get_dataset_path(dataset_id), ignore_errors=True)
         raise ValueError(f"Minari refuses the data set {dataset_id}: {error}") from None
-    # Without an environment to play in, Minari leaves out the reference scores that it is given.
-    references = {"ref_min_score": scores.get("random"), "ref_max_score": scores.get("optimal")}
-    known = {name: float(score) for name, score in references.items() if score is not None}
-    dataset.storage.update_metadata({METADATA: json.dumps(dict(metadata), sort_keys=True), **known})
+    except BaseException:
+        shutil.rmtree(get_dataset_path(dataset_id), ignore_errors=True)
+        raise
 
 
 def load_minari(

@@ -76,13 +76,18 @@ class Writer:
             self.rows.append(self.last)
 
     def close(self) -> None:
-        """Writes the file."""
+        """Writes the file; an old one stays whole until the new one is complete."""
         if self.last and (not self.rows or self.rows[-1] is not self.last):
             self.rows.append(self.last)
-        with self.path.open("w", newline="") as file:
-            table = csv.DictWriter(file, fieldnames=list(self.last) or ["episode"])
-            table.writeheader()
-            table.writerows(self.rows)
+        unfinished = self.path.with_name(f".{self.path.name}")
+        try:
+            with unfinished.open("w", newline="") as file:
+                table = csv.DictWriter(file, fieldnames=list(self.last) or ["episode"])
+                table.writeheader()
+                table.writerows(self.rows)
+            unfinished.replace(self.path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def is_logged(episode: int) -> bool:

@@ -1,4 +1,5 @@
 import gymnasium
+import h5py
 import minari
 import numpy as np
 import pytest
@@ -99,3 +100,36 @@ def test_an_id_that_is_taken_or_malformed_is_refused():
         save(records.make_record((2,)), Discrete(4))
     with pytest.raises(ValueError, match="Minari refuses"):
         save(records.make_record((2,)), Discrete(4), "no version")
+
+
+@pytest.mark.parametrize(
+    ("observation_space", "action_space", "sentence"),
+    [
+        (Box(-9, 9, (7,)), Discrete(9), "environment's have shape \\(7,\\)"),
+        (Box(-99, 99, (2,)), Discrete(1), "go from 0 to 0"),
+        (Box(-99, 99, (2,)), Box(-1, 1, (2,)), "discrete actions"),
+    ],
+)
+def test_spaces_that_do_not_fit_are_refused(observation_space, action_space, sentence, folder):
+    record = records.make_record((3, 2))
+    with pytest.raises(ValueError, match=sentence):
+        minari_datasets.save_minari(
+            "tests/small-v0", record, METADATA, observation_space=observation_space, action_space=action_space
+        )
+    assert not list(folder.rglob("*.hdf5"))
+
+
+def test_a_full_disk_leaves_nothing_behind(monkeypatch, folder):
+    def refuse(*_, **__):
+        raise OSError("no space left on device")
+
+    save(records.make_record((2,)), Discrete(4), "tests/other-v0")
+    monkeypatch.setattr(h5py.Group, "create_dataset", refuse)
+    with pytest.raises(OSError, match="no space"):
+        save(records.make_record((2,)), Discrete(4))
+    assert list(minari.list_local_datasets()) == ["tests/other-v0"]
+    assert not (folder / "tests" / "small-v0").exists()
+    monkeypatch.undo()
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
+    save(records.make_record((2,)), Discrete(4))
+    assert set(minari.list_local_datasets()) == {"tests/other-v0", "tests/small-v0"}

@@ -79,3 +79,16 @@ def test_bad_input_is_one_clear_sentence(tmp_path):
     with pytest.raises(ValueError, match="is there already"):
         bsuite_results.record("memory_len/0", policies.optimal, tmp_path, num_episodes=1)
     bsuite_results.record("memory_len/0", policies.optimal, tmp_path, num_episodes=1, overwrite=True)
+
+
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no space left on device")
+
+    bsuite_results.record("memory_len/0", policies.optimal, tmp_path, num_episodes=2)
+    [path] = tmp_path.iterdir()
+    before = path.read_text()
+    monkeypatch.setattr(csv.DictWriter, "writerows", refuse)
+    with pytest.raises(OSError, match="no space"):
+        bsuite_results.record("memory_len/0", policies.optimal, tmp_path, num_episodes=3, overwrite=True)
+    assert [file.read_text() for file in tmp_path.iterdir()] == [before]
