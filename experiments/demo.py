@@ -142,7 +142,7 @@ def run(
             "evaluate": acted.act_seconds,
         }
         console.print(
-            f"    seed {trained.seed}: loss {trained.log.losses[-1]:.4f}, "
+            f"    seed {trained.seed}: {trained.num_parameters:,} parameters, loss {trained.log.losses[-1]:.4f}, "
             f"{trained.log.updates_per_second:.0f} updates/s; "
             f"asked for {plan.targets[-1]:g}, achieved {metrics['achieved_greedy'][-1]:.1f} on average"
         )
