@@ -14,6 +14,7 @@ from jax_s4rl.data import spaces, trajectories
 
 # Our own side file travels in Minari's metadata under this name.
 METADATA = "jax_s4rl"
+INSTALL_DOWNLOAD = "install what it downloads with: pip install 'minari[hf]'"
 INSTALL = "install the extra: pip install 'jax-s4rl[minari]'"
 
 
@@ -99,11 +100,13 @@ def load_minari(
         The episodes (float actions and rewards become float32), and what is known about them.
 
     Raises:
-        ValueError: If there is no such data set, or its spaces have no flat form.
+        ValueError: If there is no such data set, its spaces have no flat form, or a package to download with is missing.
     """
     minari = _import_minari()
     try:
         dataset = minari.load_dataset(dataset_id, download=download)
+    except ImportError as error:
+        raise ValueError(f"Minari cannot download {dataset_id!r} ({error}); {INSTALL_DOWNLOAD}") from None
     except (FileNotFoundError, ValueError, KeyError, OSError) as error:
         local = list(minari.list_local_datasets())
         near = difflib.get_close_matches(dataset_id, local, n=3, cutoff=0.3)

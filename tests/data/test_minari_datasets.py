@@ -94,6 +94,15 @@ def test_an_id_that_is_not_there_is_answered_with_the_nearest():
         minari_datasets.load_minari("elsewhere/entirely-v7")
 
 
+def test_a_package_that_downloading_needs_is_named(monkeypatch):
+    def fail(*_, **__):
+        raise ImportError("huggingface_hub is not installed")
+
+    monkeypatch.setattr(minari, "load_dataset", fail)
+    with pytest.raises(ValueError, match=r"huggingface_hub is not installed\); install what it downloads with"):
+        minari_datasets.load_minari("elsewhere/entirely-v7", download=True)
+
+
 def test_an_id_that_is_taken_or_malformed_is_refused():
     save(records.make_record((2,)), Discrete(4))
     with pytest.raises(ValueError, match="already"):
