@@ -100,7 +100,8 @@ def load_minari(
         The episodes (float actions and rewards become float32), and what is known about them.
 
     Raises:
-        ValueError: If there is no such data set, its spaces have no flat form, or a package to download with is missing.
+        ValueError: If there is no such data set, a package to download with is missing, or its spaces have no flat form
+            and `flatten` is not set.
     """
     minari = _import_minari()
     try:
