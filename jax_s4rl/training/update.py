@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.experimental import multihost_utils
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
@@ -214,7 +215,8 @@ def place(train_states: Sequence[TrainState], devices: Sequence[Any] | None = No
     Returns:
       The states, [devices of this process, seeds on a device, ...].
     """
-    stacked = jax.tree.map(lambda *x: jnp.stack(x), *train_states)
+    # One program: by themselves, the many small operations would each be compiled.
+    stacked = jax.jit(lambda states: jax.tree.map(lambda *x: jnp.stack(x), *states))(list(train_states))
     everywhere = list(devices) if devices is not None else jax.devices()
     if not _is_spread(len(train_states), len(everywhere)):
         return replicate(stacked, devices)
@@ -227,23 +229,21 @@ def collect(tree: Any, num_seeds: int) -> Any:
     """Takes states, or parts of them, of all seeds back from the devices, on every process.
 
     Args:
-      tree: of arrays [devices of this process, seeds on a device, ...].
+      tree: of arrays [devices of this process, seeds on a device, ...], still there or fetched to the host.
       num_seeds: models trained at once.
 
     Returns:
-      The tree with arrays [seeds, ...].
+      The tree with arrays [seeds, ...], copied to the host but for typed keys.
     """
 
-    def one(x: Array) -> Array:
+    def one(x: Any) -> Any:
+        if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(jnp.asarray(one(jax.random.key_data(x))), impl=jax.random.key_impl(x))
+        # A copy: what NumPy shows of an array on the CPU is the array itself, which the next update overwrites.
+        x = np.array(x)
         if x.shape[1] == num_seeds:
             return x[0]
         x = x.reshape(-1, *x.shape[2:])
-        return x if len(x) == num_seeds else _from_all_processes(x)
+        return x if len(x) == num_seeds else np.asarray(multihost_utils.process_allgather(x, tiled=True))
 
     return jax.tree.map(one, tree)
-
-
-def _from_all_processes(x: Array) -> Array:
-    if jnp.issubdtype(x.dtype, jax.dtypes.prng_key):
-        return jax.random.wrap_key_data(_from_all_processes(jax.random.key_data(x)), impl=jax.random.key_impl(x))
-    return jnp.asarray(multihost_utils.process_allgather(x, tiled=True))
