@@ -115,14 +115,14 @@ def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program
         num_seeds=num_seeds,
         num_micro_batches=settings.num_micro_batches,
     )
-    init_params = jax.jit(lambda key: groups.strip(decision.init(config, key)))
 
-    def init_one(seed: int) -> update.TrainState:
-        param_key, train_key = jax.random.split(jax.random.key(seed))
-        return update.init(init_params(param_key), transformation, train_key)
+    @jax.jit
+    def init_one(key: jax.Array) -> update.TrainState:
+        param_key, train_key = jax.random.split(key)
+        return update.init(groups.strip(decision.init(config, param_key)), transformation, train_key)
 
     def init(seeds: Sequence[int]) -> update.TrainState:
-        return update.place([init_one(seed) for seed in seeds])
+        return update.place([init_one(jax.random.key(seed)) for seed in seeds])
 
     store = windows.make_store(task.record, settings.weighting)
     return Program(config, init, draw, update.replicate(store), run_update)
@@ -158,6 +158,7 @@ def train(
         program.store,
         num_updates=settings.num_updates,
         updates_per_dispatch=settings.updates_per_dispatch,
+        num_seeds=len(seeds),
         title=f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds",
         console=console,
     )

@@ -110,8 +110,9 @@ def dispatches(
     *,
     num_updates: int,
     updates_per_dispatch: int,
+    num_seeds: int = 1,
     start: int = 0,
-    explain: Callable[[int], str] | None = None,
+    explain: Callable[[int, int], str] | None = None,
 ) -> Iterator[Dispatch]:
     """Trains, and hands out what each dispatch leaves; whoever stops asking stops the training.
 
@@ -123,9 +124,10 @@ def dispatches(
       store: replicated data for the update's `draw`.
       num_updates: of the whole training, those before `start` included.
       updates_per_dispatch: the number that `update` was made with.
+      num_seeds: the number that `update` was made with.
       start: updates that `train_state` has behind it.
-      explain: told the updates made before the one whose loss or gradient became no number; what it returns stands in
-        the error, for instance what that batch held.
+      explain: told which seed's loss or gradient became no number, and the updates made before; what it returns stands
+        in the error, for instance what that batch held.
 
     Yields:
       One dispatch after the other, up to `num_updates`.
@@ -139,8 +141,8 @@ def dispatches(
     for step in range(start, num_updates, updates_per_dispatch):
         begin = time.perf_counter()
         train_state, metrics = update(train_state, store)
-        # Fetched whole and cut here: indexing on the device would send the index there.
-        metrics = jax.tree.map(lambda values: values[0], jax.device_get(metrics))
+        # Fetched first and put together here: indexing on a device would send the index there.
+        metrics = updates.collect(jax.device_get(metrics), num_seeds)
         _check_finite(metrics, step, explain)
         yield Dispatch(step + updates_per_dispatch, train_state, metrics, time.perf_counter() - begin)
 
@@ -152,6 +154,7 @@ def run(
     *,
     num_updates: int,
     updates_per_dispatch: int,
+    num_seeds: int = 1,
     title: str = "training",
     console: rich.console.Console | None = None,
 ) -> tuple[Any, TrainingLog]:
@@ -163,6 +166,7 @@ def run(
       store: see `dispatches`.
       num_updates: a multiple of `updates_per_dispatch`.
       updates_per_dispatch: see `dispatches`.
+      num_seeds: see `dispatches`.
       title: stands before the progress bar.
       console: where progress is shown; nothing is shown if it is no terminal.
 
@@ -177,7 +181,12 @@ def run(
     begin = time.perf_counter()
     with progress(title, num_updates, console) as advance:
         for dispatch in dispatches(
-            update, train_state, store, num_updates=num_updates, updates_per_dispatch=updates_per_dispatch
+            update,
+            train_state,
+            store,
+            num_updates=num_updates,
+            updates_per_dispatch=updates_per_dispatch,
+            num_seeds=num_seeds,
         ):
             train_state = dispatch.train_state
             means = dispatch.means()
@@ -237,21 +246,22 @@ def progress(
         yield advance
 
 
-def _check_finite(metrics: updates.Metrics, step: int, explain: Callable[[int], str] | None) -> None:
-    firsts = {name: _first_bad_update(values) for name, values in metrics._asdict().items()}
+def _check_finite(metrics: updates.Metrics, step: int, explain: Callable[[int, int], str] | None) -> None:
+    firsts = {name: _first_bad(values) for name, values in metrics._asdict().items()}
     bad = {name: first for name, first in firsts.items() if first is not None}
     if not bad:
         return
     name = min(bad, key=bad.__getitem__)
-    first, values = bad[name], getattr(metrics, name)[..., bad[name]]
-    reason = f" ({explain(step + first)})" if explain is not None else ""
+    number, seed = bad[name]
+    reason = f" ({explain(seed, step + number)})" if explain is not None else ""
     raise Diverged(
-        f"the {name.replace('_', ' ')} became {values[~np.isfinite(values)].flat[0]} at update "
-        f"{step + first + 1}{reason}; lower the learning rate, or look for bad numbers in the data",
-        step + first,
+        f"the {name.replace('_', ' ')} became {getattr(metrics, name)[seed, number]} at update {step + number + 1}"
+        f"{reason}; lower the learning rate, or look for bad numbers in the data",
+        step + number,
     )
 
 
-def _first_bad_update(values: Float[np.ndarray, "*seeds updates"]) -> int | None:
-    bad = ~np.isfinite(values).reshape(-1, values.shape[-1]).all(axis=0)
-    return int(np.argmax(bad)) if bad.any() else None
+def _first_bad(values: Float[np.ndarray, "seeds updates"]) -> tuple[int, int] | None:
+    """The first update in which a seed has no finite number, and that seed."""
+    bad = np.argwhere(~np.isfinite(values).T)
+    return (int(bad[0, 0]), int(bad[0, 1])) if len(bad) else None

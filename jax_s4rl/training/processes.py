@@ -88,6 +88,12 @@ def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[
     jax.distributed.shutdown()
 
 
+def part() -> None:
+    """Leaves the others for good; computing on this process's own devices goes on. All have to part together."""
+    if jax.process_count() > 1:
+        jax.distributed.shutdown()
+
+
 def is_first() -> bool:
     """Whether this is the process that writes files and speaks."""
     return jax.process_index() == 0

@@ -75,10 +75,15 @@ def test_the_first_bad_update_is_named_and_explained():
     # square. float32 ends at 2^128.
     step, state, store = prepare(updates_per_dispatch=50, learning_rate=1.5)
     trained = loop.dispatches(
-        step, state, store, num_updates=200, updates_per_dispatch=50, explain=lambda before: f"after {before} updates"
+        step,
+        state,
+        store,
+        num_updates=200,
+        updates_per_dispatch=50,
+        explain=lambda seed, step: f"seed {seed} after {step}",
     )
     assert next(trained).step == 50
-    with pytest.raises(loop.Diverged, match=r"the loss became inf at update 65 \(after 64 updates\);"):
+    with pytest.raises(loop.Diverged, match=r"the loss became inf at update 65 \(seed 0 after 64\);"):
         next(trained)
 
 
@@ -107,6 +112,27 @@ def test_nothing_enters_the_devices_and_nothing_is_compiled_after_the_first_disp
         jnp.zeros(3) + 1.0
     jax.jit(lambda x: x - 3)(store)
     assert [name for name in compiled if "compile" in name]
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3])
+def test_the_metrics_of_all_seeds_arrive_and_a_bad_one_is_named(num_seeds):
+    # On two devices two seeds are spread, three are not. The last one starts far away and runs off.
+    optimizer = optax.sgd(1.5)
+    step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=10, num_seeds=num_seeds)
+    starts = [1.0] * (num_seeds - 1) + [1e15]
+    states = [update.init(jnp.float32(start), optimizer, jax.random.key(0)) for start in starts]
+    trained = loop.dispatches(
+        step,
+        update.place(states),
+        update.replicate(jnp.float32(1.0)),
+        num_updates=30,
+        updates_per_dispatch=10,
+        num_seeds=num_seeds,
+        explain=lambda seed, before: f"seed {seed}",
+    )
+    assert next(trained).means()["loss"][:-1] == [0.0] * (num_seeds - 1)
+    with pytest.raises(loop.Diverged, match=rf"\(seed {num_seeds - 1}\)"):
+        next(trained)
 
 
 def test_seeds_keep_an_axis_of_their_own():
