@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-import numpy as np
 
-from jax_s4rl.envs import bsuite_adapter
+from jax_s4rl.envs import bsuite_adapter, policies
 
 # bsuite logs at these multiples of every power of ten.
 RATIOS = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
@@ -103,7 +102,7 @@ def is_logged(episode: int) -> bool:
 
 def record(
     bsuite_id: str,
-    policy_of: Callable[[gymnasium.Env], Callable[[Any], Any]],
+    policy_of: Callable[[gymnasium.Env], policies.Policy],
     folder: str | Path,
     *,
     num_episodes: int | None = None,
@@ -126,23 +125,9 @@ def record(
     env = bsuite_adapter.BsuiteEnv(bsuite_id)
     policy = policy_of(env)
     with Writer(folder, bsuite_id, overwrite=overwrite) as writer:
-        for episode in range(num_episodes or env.bsuite_num_episodes):
-            rewards = _episode(env, policy, seed if episode == 0 else None)
-            writer.add(len(rewards), float(np.sum(rewards)), env.bsuite_info())
+        for rewards in policies.episodes(env, policy, num_episodes or env.bsuite_num_episodes, seed):
+            writer.add(len(rewards), sum(rewards), env.bsuite_info())
     return writer.total_return / writer.episode
-
-
-def _episode(env: gymnasium.Env, policy: Any, seed: int | None) -> list[float]:
-    observation, _ = env.reset(seed=seed)
-    if hasattr(policy, "reset"):
-        policy.reset()
-    rewards: list[float] = []
-    is_over = False
-    while not is_over:
-        observation, reward, terminated, truncated, _ = env.step(policy(observation))
-        rewards.append(float(reward))
-        is_over = terminated or truncated
-    return rewards
 
 
 def scores(folder: str | Path) -> dict[str, float]:

@@ -4,7 +4,7 @@ A policy is a function from an observation to an action. The optimal ones are re
 the environment that they are made for. A policy that remembers has `reset()`, to be called when an episode starts.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium
@@ -78,8 +78,8 @@ def optimal(env: gymnasium.Env) -> Policy:
     return OPTIMAL[name](env.unwrapped)
 
 
-def play(env: gymnasium.Env, policy: Policy, num_episodes: int, seed: int) -> np.ndarray:
-    """Returns of whole episodes, the first with `reset(seed=seed)` and the others after it.
+def episodes(env: gymnasium.Env, policy: Policy, num_episodes: int, seed: int) -> Iterator[list[float]]:
+    """Plays whole episodes, the first with `reset(seed=seed)` and the others after it.
 
     Args:
         env: one environment (not a vector).
@@ -87,19 +87,24 @@ def play(env: gymnasium.Env, policy: Policy, num_episodes: int, seed: int) -> np
         num_episodes: how many.
         seed: of the environment.
 
-    Returns:
-        Undiscounted returns, float64 [num_episodes].
+    Yields:
+        The rewards of each episode.
     """
-    returns = np.zeros(num_episodes)
     for episode in range(num_episodes):
         observation, _ = env.reset(seed=seed if episode == 0 else None)
         controllers.forget(policy)
+        rewards: list[float] = []
         is_over = False
         while not is_over:
             observation, reward, terminated, truncated, _ = env.step(policy(observation))
-            returns[episode] += float(reward)
+            rewards.append(float(reward))
             is_over = terminated or truncated
-    return returns
+        yield rewards
+
+
+def play(env: gymnasium.Env, policy: Policy, num_episodes: int, seed: int) -> np.ndarray:
+    """Undiscounted returns of `episodes`, float64 [num_episodes]."""
+    return np.array([sum(rewards) for rewards in episodes(env, policy, num_episodes, seed)])
 
 
 def _shortest_path(world: Any) -> Policy:
