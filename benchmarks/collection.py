@@ -2,23 +2,26 @@
 
     python -m benchmarks.collection
 
-trains each with three seeds and appends to `benchmarks/results/collection.jsonl`. MuJoCo's trainings need the extra
-`mujoco` and run when they are named: `python -m benchmarks.collection --runs hopper-ppo --seeds 0`.
+trains each with three seeds, appends to `benchmarks/results/collection.jsonl` and writes the table in
+`benchmarks/README.md`. MuJoCo's trainings need the extra `mujoco` and run when they are named:
+
+    python -m benchmarks.collection --runs hopper-ppo --seeds 0
 """
 
 import dataclasses
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import rich.console
-import rich.table
 import tyro
 
-from experiments import results
+from experiments import documents, results
 from jax_s4rl.collection import parts, ppo, ppo_policy, ppo_storage, recipe_book, rollouts
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "collection.jsonl"
+README = results.ROOT / "benchmarks" / "README.md"
+SECTION = "collection"
 # What a training shall reach, in the mean return of its latest episodes. KeyDoor's is just below the optimum of 11, for
 # a policy that still explores misses an apple now and then.
 GOALS = {"cartpole-ppo": 475.0, "key_door-ppo": 10.8, "pendulum-ppo": -200.0}
@@ -36,6 +39,8 @@ class Config:
     """Episodes in which the strongest policy is judged, greedy and sampled."""
     out: Path = RESULTS
     """Result lines are appended here."""
+    readme: Path = README
+    """Where the table goes, between its two marks."""
 
 
 def main(config: Config) -> None:
@@ -43,17 +48,32 @@ def main(config: Config) -> None:
     known = runs()
     if unknown := [name for name in config.runs if name not in known]:
         raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(known)}")
-    shown = rich.table.Table("training", "seed", "steps", "goal at step", "greedy", "sampled", "steps/s", box=None)
     for name in config.runs:
         for seed in config.seeds:
             row = measure(known[name], seed, config.num_episodes)
             results.append_row(config.out, row)
-            found = row["metrics"]
-            reached = "-" if found["steps_to_goal"] is None else f"{found['steps_to_goal']:,}"
-            speed = found["environment_steps"] / row["seconds"]["train"]
-            judged = [f"{found[f'{kind}_return']:.1f}" for kind in ("greedy", "sampled")]
-            shown.add_row(name, str(seed), f"{found['environment_steps']:,}", reached, *judged, f"{speed:,.0f}")
-    rich.console.Console().print(shown)
+            print(f"{name}, seed {seed}: {row['metrics']['greedy_return']:.1f}", flush=True)
+    text = table(results.read_rows(config.out))
+    print(text)
+    documents.write_section(config.readme, SECTION, text)
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table of the latest line of each training and seed."""
+    latest = {(row["metrics"]["run"], row["seed"]): row for row in rows}
+    lines = [
+        "| training | environment | seed | steps | goal | reached at step | greedy | sampled | seconds |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for (name, seed), row in sorted(latest.items()):
+        found = row["metrics"]
+        goal = "" if found["goal"] is None else f"{found['goal']:g}"
+        reached = "never" if found["steps_to_goal"] is None else f"{found['steps_to_goal']:,}"
+        returns = [f"{found[f'{kind}_return']:.1f}" for kind in ("greedy", "sampled")]
+        cells = [name, f"`{row['env']}`", str(seed), f"{found['environment_steps']:,}", goal, reached, *returns]
+        cells.append(f"{row['seconds']['train']:.0f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def runs() -> dict[str, ppo_storage.Run]:

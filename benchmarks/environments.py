@@ -2,30 +2,31 @@
 
     python -m benchmarks.environments
 
-appends to `benchmarks/results/environments.jsonl` and prints a table. The actions are drawn before the clock starts;
-the resets at the end of episodes are inside it. Recording is what data sets are made with, all of it: environments are
-made, actions drawn, arrays checked. `--only` measures some environments; MuJoCo's, which need the extra `mujoco`, are
-measured when they are named.
+appends to `benchmarks/results/environments.jsonl` and writes the table in `benchmarks/README.md`. The actions are drawn
+before the clock starts; the resets at the end of episodes are inside it. Recording is what data sets are made with, all
+of it: environments are made, actions drawn, arrays checked. `--only` measures some environments; MuJoCo's, which need the
+extra `mujoco`, are measured when they are named.
 """
 
 import dataclasses
+import json
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
-import rich.console
-import rich.table
 import tyro
 
-from experiments import results
+from experiments import documents, results
 from jax_s4rl.collection import parts
 from jax_s4rl.envs import making
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "environments.jsonl"
+README = results.ROOT / "benchmarks" / "README.md"
+SECTION = "environments"
 NUM_COPIES = 8
 METRICS = ("bare", "wrapped", "vector", "recorded")
 NUM_RECORDED = 5  # times as many steps as one other measurement has: making the environments shall not count for much
@@ -62,18 +63,34 @@ class Config:
     """Measurements, of which the median counts."""
     out: Path = RESULTS
     """Result lines are appended here."""
+    readme: Path = README
+    """Where the table goes, between its two marks."""
 
 
 def main(config: Config) -> None:
-    """Measures all environments."""
-    names = ("arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", "recorded")
-    shown = rich.table.Table(rich.table.Column("environment", no_wrap=True), *names, title="steps/s", box=None)
+    """Measures, and writes lines and table."""
     for env_id, kwargs in choose(config.only):
         row = measure(env_id, kwargs, config)
         results.append_row(config.out, row)
+        print(f"{env_id}: {row['metrics']['bare']:,.0f} steps/s bare", flush=True)
+    text = table(results.read_rows(config.out))
+    print(text)
+    documents.write_section(config.readme, SECTION, text)
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table of the latest line of each environment and its arguments."""
+    latest = {(row["env"], json.dumps(row["metrics"]["kwargs"])): row for row in rows}
+    lines = [
+        f"| steps/s | arguments | bare | wrapped | {NUM_COPIES} in a vector | recorded |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for (env_id, _), row in latest.items():
+        arguments = ", ".join(f"{name}={value}" for name, value in row["metrics"]["kwargs"].items())
         speeds = [f"{row['metrics'][name]:,.0f}" for name in METRICS]
-        shown.add_row(env_id, ", ".join(f"{name}={value}" for name, value in kwargs.items()), *speeds)
-    rich.console.Console().print(shown)
+        lines.append(f"| {' | '.join([f'`{env_id}`', arguments, *speeds])} |")
+    machines = sorted({row["machine"] for row in latest.values()})
+    return "\n".join([*lines, "", f"Measured on {'; '.join(machines)}."])
 
 
 def choose(names: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:

@@ -27,8 +27,17 @@ def test_mujoco_is_measured_when_it_is_named():
         environments.choose(("Hoper-v5",))
 
 
-def test_the_script_prints_and_writes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(environments, "SETTINGS", (("CartPole-v1", {}),))
-    environments.main(environments.Config(num_steps=16, repeats=1, out=tmp_path / "rows.jsonl"))
+def test_the_script_writes_lines_and_the_latest_of_them_into_a_table(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(environments, "SETTINGS", (("CartPole-v1", {}), (environments.WALK, {"obs": "onehot"})))
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- environments --><!-- /environments -->")
+    config = environments.Config(num_steps=16, repeats=1, out=tmp_path / "rows.jsonl", readme=readme)
+    for _ in range(2):
+        environments.main(config)
     assert "CartPole-v1" in capsys.readouterr().out
-    assert len(list(results.read_rows(tmp_path / "rows.jsonl"))) == 1
+    rows = list(results.read_rows(config.out))
+    assert len(rows) == 4
+    lines = readme.read_text().splitlines()
+    [line] = [line for line in lines if "CartPole-v1" in line]
+    assert f"{rows[2]['metrics']['bare']:,.0f} |" in line
+    assert sum("obs=onehot" in line for line in lines) == 1
