@@ -4,7 +4,7 @@
 
 appends to `benchmarks/results/environments.jsonl` and writes the table in `benchmarks/README.md`. The actions are drawn
 before the clock starts; the resets at the end of episodes are inside it. Recording is what data sets are made with, all
-of it: environments are made, actions drawn, arrays checked. `--only` measures some environments; MuJoCo's, which need the
+of it: environments made, actions drawn, arrays checked. `--only` measures some environments; MuJoCo's, which need the
 extra `mujoco`, are measured when they are named.
 """
 
