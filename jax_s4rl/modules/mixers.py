@@ -19,9 +19,9 @@ class Mixer(Protocol):
     `__call__` maps a whole sequence, or a chunk of it if the state of the chunk before is handed on; `step` maps one
     token. `prepare` makes what all steps share, once before acting. Both take resets (an episode starts here).
 
-    Padding, wherever it stands, changes no output at real steps and no gradient, as long as what stands in it is finite.
-    For attention, lstm and mlp it is as if it were not there; the state of a state space model decays through it, which
-    shows only where an episode goes on behind padding, and no window of this project has that.
+    Padding, wherever it stands, changes no output at real steps and no gradient, as long as it is finite. For attention,
+    lstm and mlp it is as if it were not there; the state of a state space model decays through it, which shows only
+    where an episode goes on behind padding, and no window of this project has that.
     """
 
     def __call__(
