@@ -87,7 +87,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     ]
     for (env_id, _), row in latest.items():
         arguments = ", ".join(f"{name}={value}" for name, value in row["metrics"]["kwargs"].items())
-        speeds = [f"{row['metrics'][name]:,.0f}" for name in METRICS]
+        speeds = [f"{row['metrics'][name]:,.0f}" if name in row["metrics"] else "" for name in METRICS]
         lines.append(f"| {' | '.join([f'`{env_id}`', arguments, *speeds])} |")
     machines = sorted({row["machine"] for row in latest.values()})
     return "\n".join([*lines, "", f"Measured on {'; '.join(machines)}."])
