@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
@@ -199,9 +200,23 @@ def _open(folder: Path) -> ocp.CheckpointManager:
         preservation_policy.BestN(get_metric_fn=loss, reverse=True, n=1),
     ]
     options = ocp.CheckpointManagerOptions(
-        best_fn=loss, best_mode="min", preservation_policy=preservation_policy.AnyPreservationPolicy(keep)
+        best_fn=loss,
+        best_mode="min",
+        preservation_policy=preservation_policy.AnyPreservationPolicy(keep),
+        create=False,
+        multiprocessing_options=_alone(),
     )
     return ocp.CheckpointManager(folder, options=options)
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Only the process that opens checkpoints touches them, so Orbax must not wait for the others."""
+    if jax.process_count() == 1:
+        return ocp.options.MultiprocessingOptions()
+    own = jax.process_index()
+    return ocp.options.MultiprocessingOptions(
+        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
+    )
 
 
 def _steps(folder: Path) -> Iterator[int]:
@@ -227,7 +242,11 @@ def _read(path: Path) -> tuple[dict[str, Any], flat_trees.FlatTree]:
     """Reads one checkpoint whole; any failure means damage, since only complete ones ever stand under this name."""
     _loss(path)
     try:
-        with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as reader:
+        options = _alone()
+        handler = ocp.CompositeCheckpointHandler(
+            composite_options=ocp.CompositeOptions(multiprocessing_options=options)
+        )
+        with ocp.Checkpointer(handler, multiprocessing_options=options) as reader:
             about = reader.restore(path, args=_items(about=ocp.args.JsonRestore()))["about"]
             wanted = {name: np.empty(shape, jnp.dtype(dtype)) for name, (dtype, *shape) in about["arrays"].items()}
             arrays = reader.restore(path, args=_items(arrays=ocp.args.StandardRestore(wanted)))["arrays"]

@@ -1,0 +1,225 @@
+"""Trains decision models on a data set, in a run folder, and lets them act.
+
+    python -m experiments.train --dataset cartpole/mixed --mixer s4d --folder runs/cartpole --seeds 2
+
+A run that ended early, by a signal or a power cut, goes on with `--resume` as if nothing had been:
+
+    python -m experiments.train --folder runs/cartpole --resume
+"""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import numpy as np
+import rich.console
+import tyro
+
+from experiments import compilation, learning, results, run_folder, run_folder_loading, tasks
+from jax_s4rl.evaluation import rollout
+from jax_s4rl.models import decision
+from jax_s4rl.training import diagnosis, interruption, loop, processes, update
+
+
+@dataclasses.dataclass(frozen=True)
+class Train:
+    """What to train, and where."""
+
+    dataset: str = "cartpole/mixed"
+    """Name of the data set, made on first use."""
+    mixer: str | None = None
+    """Sequence mixer, short for --model.mixer.name."""
+    seeds: int = 1
+    """Models to train at once, with seeds 0, 1, ..."""
+    folder: Path = Path("runs/train")
+    """Where all that is written goes."""
+    resume: bool = False
+    """Goes on with the run in the folder, if there is one; settings that are not given are those of the run."""
+    checkpoint_every: int = 500
+    """Updates between checkpoints."""
+    targets: tuple[float, ...] = ()
+    """Returns asked for in the end; by default the highest in the data."""
+    episodes: int = 10
+    """Episodes for each target, greedy and sampled."""
+    settings: Annotated[learning.Settings, tyro.conf.arg(name="")] = dataclasses.field(
+        default_factory=learning.Settings
+    )
+    """How models are built and trained."""
+    cluster: processes.Cluster = dataclasses.field(default_factory=processes.Cluster)
+    """Other processes that train with this one."""
+
+    def resolved(self) -> learning.Settings:
+        """The settings with the mixer that was asked for by its short name."""
+        if self.mixer is None:
+            return self.settings
+        model = self.settings.model
+        mixer = dataclasses.replace(model.mixer, name=self.mixer)
+        return dataclasses.replace(self.settings, model=dataclasses.replace(model, mixer=mixer))
+
+
+def main(options: Train) -> None:
+    """Trains, and acts with what was learned."""
+    compilation.enable_cache()
+    with processes.joined(options.cluster):
+        console = rich.console.Console(quiet=not processes.is_first())
+        settings, seeds = options.resolved(), tuple(range(options.seeds))
+        console.print(f"{options.dataset}: loading the data (recorded on first use)", highlight=False)
+        task = tasks.load(options.dataset)
+        program = learning.prepare(settings, task, len(seeds))
+        description = run_folder.describe(task, settings, program.config, seeds)
+        with run_folder.opened(
+            options.folder, description, resume=options.resume, report=lambda text: console.print(text, highlight=False)
+        ) as folder:
+            seconds = train(program, settings, folder, options.checkpoint_every, console)
+            # What follows is local: the other processes need not wait for it.
+            processes.part()
+            if processes.is_first():
+                folder.write_results(evaluate(options, seconds, console))
+
+
+def train(
+    program: learning.Program,
+    settings: learning.Settings,
+    folder: run_folder.RunFolder,
+    checkpoint_every: int,
+    console: rich.console.Console,
+) -> dict[str, float]:
+    """Trains to the end, or until SIGTERM: then a checkpoint is written, and the process ends with success.
+
+    Args:
+      program: what to run.
+      settings: of the training.
+      folder: open for this run.
+      checkpoint_every: updates between checkpoints.
+      console: where progress is shown.
+
+    Returns:
+      Seconds to compile and to train.
+    """
+    seeds = folder.description.seeds
+    state, start = folder.restore(program.init(seeds))
+    compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
+    title = f"{folder.description.dataset}: {settings.model.mixer.name}, {len(seeds)} seeds"
+    saved = start
+    with (
+        interruption.watched() as is_told_to_stop,
+        loop.progress(title, settings.num_updates, console, start=start) as advance,
+    ):
+        for dispatch in loop.dispatches(
+            compiled,
+            state,
+            program.store,
+            num_updates=settings.num_updates,
+            updates_per_dispatch=settings.updates_per_dispatch,
+            num_seeds=len(seeds),
+            start=start,
+            explain=explainer(program, state, settings.batch_size, len(seeds)),
+        ):
+            advance(dispatch)
+            folder.write(dispatch)
+            stop = processes.any_of(is_told_to_stop())
+            if stop or dispatch.step - saved >= checkpoint_every or dispatch.step == settings.num_updates:
+                folder.save(dispatch)
+                saved = dispatch.step
+            if stop and dispatch.step < settings.num_updates:
+                folder.complete()
+                console.print(
+                    f"stopped by SIGTERM after update {dispatch.step} of {settings.num_updates}, with a checkpoint; "
+                    f"go on with: {folder.resume_command}",
+                    highlight=False,
+                    soft_wrap=True,
+                )
+                sys.exit(0)
+    return {"compile": compile_seconds, "train": folder.complete()}
+
+
+def explainer(program: learning.Program, state: update.TrainState, batch_size: int, num_seeds: int) -> Any:
+    """Makes the function that tells which episodes a batch came from, when its loss became no number."""
+    keys = update.collect(state.key, num_seeds)
+
+    def explain(seed: int, step: int) -> str:
+        store = jax.tree.map(lambda x: x[0], program.store)
+        episodes = diagnosis.episodes_of_update(program.draw, store, keys[seed], step, batch_size)
+        return f"seed {seed}, {diagnosis.describe(episodes)}"
+
+    return explain
+
+
+def evaluate(options: Train, seconds: dict[str, float], console: rich.console.Console) -> list[dict[str, Any]]:
+    """Loads the finished run from its folder, as anybody would, and lets each model act.
+
+    Args:
+      options: of the run.
+      seconds: spent so far, by phase, on all seeds.
+      console: where results are shown.
+
+    Returns:
+      A result line for each seed.
+    """
+    run = run_folder_loading.load(options.folder)
+    description, world = run.description, run.description.world
+    targets = options.targets or (world.best_return,)
+    asked = np.tile(np.repeat(targets, options.episodes), 2)
+    greedy = np.arange(len(asked)) < len(asked) // 2
+    shares = {phase: value / len(description.seeds) for phase, value in seconds.items()}
+    rows = []
+    for number, seed in enumerate(description.seeds):
+        acted = run.act(asked, greedy=greedy, seed=1_000 * (seed + 1), number=number)
+        metrics = judge(acted, targets)
+        console.print(
+            f"seed {seed}: asked for {targets[-1]:g}, achieved {metrics['achieved_greedy'][-1]:.1f} greedy, "
+            f"{metrics['achieved_sampled'][-1]:.1f} sampled",
+            highlight=False,
+        )
+        rows.append(
+            results.make_row(
+                experiment="train",
+                env=world.env_id if world.env_id != "jax_s4rl/Bsuite-v0" else str(world.env_kwargs["bsuite_id"]),
+                dataset=description.dataset,
+                method=description.model.model.mixer.name,
+                tokens=description.model.model.tokens,
+                context_length=description.model.model.context_length,
+                seed=seed,
+                parameters=decision.num_parameters(run.params_of(number)),
+                updates=run.step,
+                metrics=metrics | {"milliseconds_per_call": acted.milliseconds_per_call},
+                seconds=shares | {"evaluate": acted.compile_seconds + acted.act_seconds},
+            )
+        )
+    return rows
+
+
+def judge(acted: rollout.Rollout, targets: tuple[float, ...]) -> dict[str, list[float]]:
+    """Mean return achieved for each that was asked, greedy and sampled."""
+    achieved = acted.record.episode_returns
+
+    def means(of_kind: np.ndarray) -> list[float]:
+        return [float(achieved[of_kind & (acted.targets == np.float32(target))].mean()) for target in targets]
+
+    return {"asked": list(targets), "achieved_greedy": means(acted.greedy), "achieved_sampled": means(~acted.greedy)}
+
+
+def parse(arguments: list[str] | None = None) -> Train:
+    """Reads the command line; with `--resume`, what is not given is as it was in the run.
+
+    Args:
+      arguments: those of the process if None.
+
+    Returns:
+      The options.
+    """
+    options = tyro.cli(Train, args=arguments, description=__doc__)
+    if not options.resume or not (options.folder / run_folder.ABOUT).exists():
+        return options
+    saved = run_folder.read(options.folder)
+    before = Train(dataset=saved.dataset, seeds=len(saved.seeds), settings=saved.settings)
+    return tyro.cli(Train, args=arguments, default=before, description=__doc__)
+
+
+if __name__ == "__main__":
+    try:
+        main(parse())
+    except (ValueError, FloatingPointError) as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,103 @@
+"""Run folders: what is in them, who may write, and what goes on with them."""
+
+import dataclasses
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import results, run_folder, run_folder_lock, run_folder_metrics
+from jax_s4rl.data import storage
+from jax_s4rl.training import loop, update
+from tests.experiments import runs
+
+
+def dispatch(program, seeds=(0,), step=10):
+    metrics = update.Metrics(*(np.full((len(seeds), 2), value, np.float32) for value in (3.0, 0.5)))
+    return loop.Dispatch(
+        step, program.init(seeds)._replace(step=np.full((2, len(seeds)), step, np.int32)), metrics, 0.5
+    )
+
+
+def test_a_folder_says_what_the_run_is(tmp_path):
+    described = runs.describe((0, 3))
+    with run_folder.opened(tmp_path / "x", described, resume=False):
+        about = json.loads((tmp_path / "x" / run_folder.ABOUT).read_text())
+    assert about["versions"]["jax"] == jax.__version__
+    assert about["commit"] == results.commit()
+    assert about["configuration"]["dataset_hash"] == storage.content_hash(runs.RECORD)
+    again = run_folder.read(tmp_path / "x")
+    assert again == described
+    with again.world.make_env() as env:
+        assert env.spec.max_episode_steps == 40
+
+
+def test_a_run_goes_on_only_if_asked_to_and_as_it_was(tmp_path):
+    for resume in (True, True):
+        with run_folder.opened(tmp_path, runs.describe(), resume=resume):
+            pass
+    assert len(json.loads((tmp_path / run_folder.ABOUT).read_text())["resumed"]) == 1
+    with (
+        pytest.raises(ValueError, match="already holds a run; go on with it by --resume"),
+        run_folder.opened(tmp_path, runs.describe(), resume=False),
+    ):
+        pass
+    wider = dataclasses.replace(runs.SETTINGS, model=dataclasses.replace(runs.SETTINGS.model, width=16))
+    other = dataclasses.replace(runs.describe((0, 1), wider), dataset_hash="0")
+    sentence = (
+        rf"dataset_hash is '{runs.describe().dataset_hash}' there, '0' was given, seeds is \[0\] there, \[0, 1\] was "
+        "given, settings.model.width is 128 there, 16 was given; go on with the saved values"
+    )
+    with pytest.raises(ValueError, match=sentence), run_folder.opened(tmp_path, other, resume=True):
+        pass
+
+
+def test_a_folder_in_use_is_refused(tmp_path):
+    with (
+        run_folder_lock.Lock(tmp_path),
+        pytest.raises(ValueError, match="is in use by process"),
+        run_folder.opened(tmp_path, runs.describe(), resume=True),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1), (5, 6, 7)])
+def test_states_metrics_and_steps_come_back(tmp_path, seeds):
+    program, said = runs.make_program(len(seeds)), []
+    with run_folder.opened(tmp_path, runs.describe(seeds), resume=False, report=said.append) as folder:
+        state, start = folder.restore(program.init(seeds))
+        assert start == 0
+        reached = dispatch(program, seeds)
+        folder.write(reached)
+        folder.save(reached)
+        folder.write(dispatch(program, seeds, step=20))
+        assert folder.complete() == 1.0
+    with run_folder.opened(tmp_path, runs.describe(seeds), resume=True, report=said.append) as folder:
+        state, start = folder.restore(program.init(seeds))
+        assert folder.complete() == 0.5
+    assert start == 10
+    assert said == ["going on after update 10"]
+    assert [row["step"] for row in run_folder_metrics.read(tmp_path)] == [10]
+    assert next(run_folder_metrics.read(tmp_path))["loss"] == [3.0] * len(seeds)
+    wanted = update.collect(reached.train_state.key, len(seeds))
+    np.testing.assert_array_equal(
+        *(jax.random.key_data(keys) for keys in (update.collect(state.key, len(seeds)), wanted))
+    )
+
+
+def test_results_replace_those_of_before(tmp_path):
+    row = results.make_row(experiment="train", method="s4d", metrics={}, seconds={})
+    with run_folder.opened(tmp_path, runs.describe(), resume=False) as folder:
+        folder.write_results([row, row])
+        folder.write_results([row])
+        assert "--resume" in folder.resume_command
+    assert len(list(results.read_rows(tmp_path / run_folder.RESULTS))) == 1
+
+
+def test_a_folder_without_a_run_or_with_half_of_one_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no run in .* \(no run.json\); check the name"):
+        run_folder.read(tmp_path)
+    (tmp_path / run_folder.ABOUT).write_text('{"configuration":')
+    with pytest.raises(ValueError, match=r"run.json is damaged .*; restore it, or train again in another folder"):
+        run_folder.read(tmp_path)
