@@ -18,9 +18,10 @@ class DecisionModel(nn.Module):
     """Predicts each action of a trajectory from the returns-to-go, observations and actions up to it.
 
     Returns-to-go inside the token stream are a part of every token, or a token of their own. Outside of it the memory
-    never sees them: the hidden features of each step are conditioned on that step's return-to-go right before the
-    action head. One memory then answers for any return that might be asked for, and can judge what return is to be
-    expected (`return_loss`): the model as critic of its own history, under the behavior that made the data.
+    never sees them, nor the rewards that they tell of: the hidden features of each step are conditioned on that step's
+    return-to-go right before the action head. One memory then answers for any return that might be asked for, and can
+    judge what return is to be expected (`return_loss`, its mean): the model as critic of its own history, under the
+    behavior that made the data.
 
     Attributes:
       config: shape of the model.
