@@ -19,7 +19,7 @@ class Mixer(Protocol):
     `__call__` maps a whole sequence, or a chunk of it if the state of the chunk before is handed on; `step` maps one
     token. `prepare` makes what all steps share, once before acting. Both take resets (an episode starts here).
 
-    Padding, wherever it stands, changes no output at real steps and no gradient, as long as it is finite. For attention,
+    Padding, wherever it stands, changes no output at real steps and no gradient, as long as it is finite. To attention,
     lstm and mlp it is as if it were not there; the state of a state space model decays through it, which shows only
     where an episode goes on behind padding, and no window of this project has that.
     """
