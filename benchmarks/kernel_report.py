@@ -5,11 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments import results
+from experiments import documents, results
 
 README = results.ROOT / "benchmarks" / "README.md"
 FIGURE = results.ROOT / "benchmarks" / "results" / "kernels.png"
-BEGIN, END = "<!-- kernels: begin, written by benchmarks/kernels.py -->", "<!-- kernels: end -->"
 DIRECTIONS = ("forward", "forward+backward")
 SCANS = ("sequential", "associative", "chunked", "plain")
 
@@ -29,12 +28,7 @@ def line(row: Row) -> str:
 
 
 def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None:
-    """Put the report between its marks in the README, which is made if it is not there."""
-    text = readme.read_text() if readme.exists() else f"# Benchmarks\n\n{BEGIN}\n{END}\n"
-    if BEGIN not in text or END not in text:
-        text += f"\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
+    """Put the report into its section of the README."""
     parts = ["## Kernels", _preface()]
     for machine in dict.fromkeys(row["machine"] for row in rows):
         found = newest(row for row in rows if row["machine"] == machine)
@@ -42,7 +36,7 @@ def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None
         if not figure.exists() or machine == rows[-1]["machine"]:
             draw(found, figure)
     parts.insert(2, f"![Forward and backward times]({figure.parent.name}/{figure.name})")
-    readme.write_text(before + BEGIN + "\n" + "\n\n".join(parts) + "\n" + END + after)
+    documents.write_section(readme, "kernels", "\n\n".join(parts))
 
 
 def newest(rows) -> Found:

@@ -8,7 +8,6 @@ and their figure from the newest lines of every machine. Needs only jax, numpy, 
 """
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -89,7 +88,7 @@ def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size
             "batch": case.batch,
             "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
             "temporary_mib": own.temporary_mib,
-            "huge_pages": os.environ.get(timing.TUNABLE) == timing.HUGE_PAGES,
+            "huge_pages": timing.has_huge_pages(),
             "error": error(case, own.result, backward),
             "skipped": own.skipped,
         }

@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -22,6 +23,11 @@ def with_huge_pages() -> None:
     if platform.libc_ver()[0] == "glibc" and TUNABLE not in os.environ:
         os.environ[TUNABLE] = HUGE_PAGES
         os.execv(sys.executable, sys.orig_argv)
+
+
+def has_huge_pages() -> bool:
+    """Whether this process has them."""
+    return os.environ.get(TUNABLE) == HUGE_PAGES
 
 
 class Limits(NamedTuple):
@@ -47,8 +53,6 @@ Work = tuple[Callable[..., Any], tuple]
 def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
     """Compile every function for its arguments, run it once to warm up, then all in turn `limits.repeats` times.
 
-    Taking turns keeps ratios true where a machine is faster in one minute than in the next.
-
     Args:
         works: By name, a pure JAX function and what it is called with.
         limits: Number of repeats, and the memory and time above which nothing is repeated.
@@ -59,16 +63,45 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
     compiled, first = {}, {}
     for name, (function, arguments) in works.items():
         compiled[name], first[name] = _begin(function, arguments, limits)
-    runs: dict[str, list[float]] = {name: [] for name in works if first[name].skipped is None}
-    for _ in range(limits.repeats):
-        for name in runs:
-            began = time.perf_counter()
-            jax.block_until_ready(compiled[name](*works[name][1]))
-            runs[name].append(time.perf_counter() - began)
-    for name, times in runs.items():
-        seconds = first[name].seconds | {"minimum": min(times), "median": statistics.median(times)}
-        first[name] = first[name]._replace(seconds=seconds)
+    calls = {
+        name: partial(compiled[name], *arguments)
+        for name, (_, arguments) in works.items()
+        if first[name].skipped is None
+    }
+    for name, seconds in take_turns(calls, limits.repeats).items():
+        own = {key: seconds[key] for key in ("minimum", "median")}
+        first[name] = first[name]._replace(seconds=first[name].seconds | own)
     return first
+
+
+def take_turns(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
+    """Call all functions in turn, `repeats` times; each has been called before.
+
+    Taking turns keeps ratios true where a machine is faster in one minute than in the next.
+
+    Args:
+        calls: By name, what is called; its result is waited for.
+        repeats: Number of turns.
+
+    Returns:
+        By name, seconds on the wall (minimum and median), and `cpu`, the median of the processor time of all threads.
+    """
+    wall: dict[str, list[float]] = {name: [] for name in calls}
+    processor: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            begin, spent = time.perf_counter(), time.process_time()
+            jax.block_until_ready(call())
+            wall[name].append(time.perf_counter() - begin)
+            processor[name].append(time.process_time() - spent)
+    return {
+        name: {
+            "minimum": min(times),
+            "median": statistics.median(times),
+            "cpu": statistics.median(processor[name]),
+        }
+        for name, times in wall.items()
+    }
 
 
 def _begin(function: Callable[..., Any], arguments: tuple, limits: Limits) -> tuple[Any, Measured]:
