@@ -28,11 +28,13 @@ class Checkpoint(NamedTuple):
       step: updates made.
       state: of the structure that was asked for, on the host but for typed keys.
       configuration: JSON, as it was given to `Checkpoints`.
+      digest: of all numbers of the state, those that were not asked for included.
     """
 
     step: int
     state: Any
     configuration: Any
+    digest: str
 
 
 class Checkpoints:
@@ -112,7 +114,7 @@ class Checkpoints:
             return None
         about, flat = _read(self.folder / str(step))
         configuration.check_same(about["configuration"], self.settings, where=str(self.folder))
-        return Checkpoint(step, flat_trees.unflatten(flat, like), about["configuration"])
+        return Checkpoint(step, flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
 
     @property
     def steps(self) -> list[int]:
@@ -155,7 +157,7 @@ def load(folder: Path, like: Any, *, best: bool = False, report: Callable[[str],
         except Damaged as error:
             report(f"{error}; taking the next one")
             continue
-        return Checkpoint(step, flat_trees.unflatten(flat, like), about["configuration"])
+        return Checkpoint(step, flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
     raise ValueError(f"every checkpoint in {folder} is damaged; train again in another folder")
 
 

@@ -1,0 +1,20 @@
+"""Kills: a run that is killed learns what it would have learned in peace. The committed line has twenty of them."""
+
+import pytest
+
+from benchmarks import kills
+
+
+@pytest.mark.slow
+def test_a_killed_run_is_the_run_in_peace_bit_for_bit(tmp_path):
+    row = kills.measure(kills.Config(num_kills=3, num_updates=600, seed=1), tmp_path)
+    assert row["metrics"]["identical"]
+    assert row["metrics"]["same_lines"]
+    assert row["metrics"]["resumed_from"] == sorted(row["metrics"]["resumed_from"])
+
+
+def test_the_command_resumes_and_says_what_is_small(tmp_path):
+    words = kills.command(kills.Config(num_updates=40), tmp_path)
+    assert "--resume" in words
+    assert words[words.index("--num-updates") + 1] == "40"
+    assert words[words.index("--folder") + 1] == str(tmp_path)
