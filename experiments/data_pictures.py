@@ -22,7 +22,8 @@ MAX_POINTS = 200_000
 MAX_PLAIN_DIMENSIONS = 8
 BLUE, ORANGE, GRAY = "#2b6cb0", "#dd6b20", "#a0aec0"
 ENDS = {"terminated": BLUE, "truncated": ORANGE, "cut": GRAY}
-FEWEST_BINS = 5
+FEWEST_BINS, MAX_BINS = 5, 60
+MAX_BARS = 30  # histograms of no more bins have gaps between them
 
 
 def returns_histogram(record: trajectories.Trajectories, scores: dict[str, Any] | None) -> str:
@@ -197,23 +198,28 @@ def _legend(axes: Any) -> None:
 def _histogram(axes: Any, groups: Sequence[np.ndarray], **style: Any) -> None:
     values = np.concatenate(groups)
     bins = _bins(values)
-    axes.hist(groups, bins=bins, rwidth=0.85 if _are_few_whole(values) else None, **style)
+    axes.hist(groups, bins=bins, rwidth=0.85 if len(bins) <= MAX_BARS else None, **style)
     axes.set_xlim(bins[0], bins[-1])
-    if _are_few_whole(values):
+    if _are_whole(values):
         axes.xaxis.set_major_locator(ticker.MaxNLocator("auto", integer=True))
 
 
-def _are_few_whole(values: np.ndarray) -> bool:
-    return bool(np.all(values == np.round(values)) and values.max() - values.min() <= 60)
+def _are_whole(values: np.ndarray) -> bool:
+    return bool(np.all(values == np.round(values)))
 
 
 def _bins(values: np.ndarray) -> np.ndarray:
-    """Bins of width 1 where few whole numbers occur, at least five of them; else forty."""
+    """Forty bins; for whole numbers at most sixty and at least five, each of which holds equally many of them."""
     low, high = float(values.min()), float(values.max())
-    if _are_few_whole(values):
-        margin = max(0, FEWEST_BINS - round(high - low)) // 2
-        return np.arange(low - margin - 0.5, high + margin + 1.5)
-    return np.linspace(low, high if high > low else low + 1, 41)
+    if not _are_whole(values):
+        return np.linspace(low, high if high > low else low + 1, 41)
+    kinds = np.unique(values).astype(np.int64)
+    step = int(np.gcd.reduce(np.diff(kinds))) if len(kinds) > 10 else 1  # the returns of coins are all even or all odd
+    count = round((high - low) / step) + 1
+    margin = max(0, FEWEST_BINS + 1 - count) // 2
+    width = step * -(-count // MAX_BINS)
+    first = low - step * (margin + 0.5)
+    return first + width * np.arange(-(-(count + 2 * margin) * step // width) + 1)
 
 
 def _visits(indices: np.ndarray, size: int) -> str:

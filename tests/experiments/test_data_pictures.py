@@ -56,6 +56,11 @@ def test_bins_of_few_whole_numbers_are_centered_on_them():
     assert data_pictures._bins(np.array([2, 4, 4])).tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
     assert data_pictures._bins(np.array([60, 60])).tolist() == [57.5, 58.5, 59.5, 60.5, 61.5, 62.5]
     assert len(data_pictures._bins(np.array([0.0, 100.5]))) == 41
+    coins = data_pictures._bins(np.arange(-34, 39, 2))
+    assert (coins[0], coins[-1], coins[1] - coins[0]) == (-35, 39, 2)
+    lengths = data_pictures._bins(np.arange(9, 501))
+    assert (lengths[0], lengths[1] - lengths[0]) == (8.5, 9)
+    assert 500 < lengths[-1] < 510
     assert np.all(np.diff(data_pictures._bins(np.array([0.5, 0.5]))) > 0)
 
 
