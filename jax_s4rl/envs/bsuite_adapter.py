@@ -1,6 +1,7 @@
 """Any environment of bsuite, as a Gymnasium environment with flat observations."""
 
 import difflib
+import functools
 import inspect
 import warnings
 from typing import Any
@@ -150,6 +151,7 @@ def reseed(raw: Any, bsuite_id: str, seed: int) -> None:
             layer._rng = fresh_layer._rng if takes_seed else np.random.RandomState(seed)
 
 
+@functools.cache
 def _takes_seed(name: str) -> bool:
     return "seed" in inspect.signature(bsuite.EXPERIMENT_NAME_TO_ENVIRONMENT[name]).parameters
 
