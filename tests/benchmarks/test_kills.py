@@ -1,5 +1,7 @@
 """Kills: a run that is killed learns what it would have learned in peace. The committed line has twenty of them."""
 
+import json
+
 import pytest
 
 from benchmarks import kills
@@ -11,6 +13,13 @@ def test_a_killed_run_is_the_run_in_peace_bit_for_bit(tmp_path):
     assert row["metrics"]["identical"]
     assert row["metrics"]["same_lines"]
     assert row["metrics"]["resumed_from"] == sorted(row["metrics"]["resumed_from"])
+
+
+def test_the_committed_line_holds_twenty_kills():
+    row = json.loads(kills.RESULTS.read_text().splitlines()[-1])
+    assert row["metrics"]["kills"] == 20
+    assert row["metrics"]["identical"]
+    assert len(row["metrics"]["resumed_from"]) > 10
 
 
 def test_the_command_resumes_and_says_what_is_small(tmp_path):
