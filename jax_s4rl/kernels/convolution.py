@@ -3,7 +3,7 @@
 Two methods with the same result. `"fft"` multiplies spectra of the next even 5-smooth length, keeps them for its own
 derivative rule, and costs O(L log L). `"toeplitz"` multiplies by the Toeplitz matrix of the kernel, costs O(L^2), and
 never mixes a later input into an earlier output, not even by rounding. `"auto"` takes `"toeplitz"` up to
-`TOEPLITZ_MAX_LENGTH` steps, and to twice as many in a batch of `MANY_ROWS`.
+`TOEPLITZ_MAX_LENGTH` steps, and to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS`.
 """
 
 import math
@@ -18,11 +18,15 @@ from jax_s4rl.kernels import checks
 
 METHODS = ("auto", "fft", "toeplitz")
 
-# The matrix is built and differentiated once for all rows. Measured on two CPU cores, float32, forward and backward: at
-# L = 32 it wins 3x with 64 rows (H = 128); at L = 64 it wins 2x with 256 rows (H = 256) and loses 2.4x with 16; at
-# L = 100 and 64 rows both are equal, at L = 256 and 64 rows it loses 1.6x.
+# The matrix is built and differentiated once for all rows. Measured on two CPU cores, float32, forward and backward,
+# H = 128, against transforms in parts: with 64 rows it takes 0.33 of their time at L = 32, 0.48 at 64, 0.69 at 100,
+# 0.85 at 128 and 1.2 at 192; with 16 rows 1.2 at L = 100.
 TOEPLITZ_MAX_LENGTH = 32
-TOEPLITZ_MAX_LENGTH_MANY, MANY_ROWS = 64, 64
+TOEPLITZ_MAX_LENGTH_MANY, MANY_ROWS = 128, 64
+
+# XLA's transforms run on one thread on CPU, but independent ones side by side. In parts, forward and backward of a
+# block of a model took 0.81 to 0.84 of the time on two cores (H = 128; L = 100, 341, 1,024 with 64, 16, 4 rows).
+CPU_PARTS, LARGE = 4, 2**17
 
 
 def causal(
@@ -132,13 +136,23 @@ def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]) -> Flo
     steps = jnp.arange(u.shape[-2])
     lag = steps[:, None] - steps[None, :]
     matrix = jnp.where(lag[None] >= 0, kernel[:, jnp.maximum(lag, 0)], jnp.zeros((), kernel.dtype))
-    return jnp.einsum("hij,...jh->...ih", matrix, u, precision=lax.Precision.HIGHEST)
+    # One transpose in and one out: left to an einsum, more of them are made around the product.
+    columns = jnp.transpose(u.reshape(-1, *u.shape[-2:]), (2, 1, 0))
+    y = jnp.einsum("hij,hjb->hib", matrix, columns, precision=lax.Precision.HIGHEST)
+    return jnp.transpose(y, (2, 1, 0)).reshape(u.shape)
 
 
 def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
     """Circular convolution over `fft_length(L)` steps; transforms are fastest along the last axis."""
-    sizes = (fft_length(u.shape[-2]), kernel.shape[-1])
-    return jnp.swapaxes(_circular(sizes, jnp.swapaxes(u, -1, -2), kernel), -1, -2)
+    sizes, features = (fft_length(u.shape[-2]), kernel.shape[-1]), u.shape[-1]
+    parts = CPU_PARTS if jax.default_backend() == "cpu" and u.size >= LARGE else 1
+    ends = [features * part // parts for part in range(1, parts + 1)]
+    pieces = [
+        jnp.swapaxes(_circular(sizes, jnp.swapaxes(u[..., begin:end], -1, -2), kernel[begin:end]), -1, -2)
+        for begin, end in zip([0, *ends], ends, strict=False)
+        if begin < end
+    ]
+    return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis=-1)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
