@@ -50,6 +50,7 @@ class Trained:
 
     Attributes:
       config: shape of the model.
+      memory: with which it acts, see `memory`.
       seed: of its training.
       params: its parameters.
       log: its losses, and its share of the time that the seeds trained with it took.
@@ -57,6 +58,7 @@ class Trained:
     """
 
     config: decision.DecisionConfig
+    memory: str
     seed: int
     params: Any
     log: loop.TrainingLog
@@ -165,7 +167,7 @@ def train(
     params = update.collect(state.params, len(seeds))
     for number, seed in enumerate(seeds):
         own = jax.tree.map(lambda x, n=number: x[n], params)
-        yield Trained(program.config, seed, own, log.of_seed(number, len(seeds)), compile_seconds)
+        yield Trained(program.config, memory(settings), seed, own, log.of_seed(number, len(seeds)), compile_seconds)
 
 
 def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
@@ -239,6 +241,17 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
     return loss
 
 
+def memory(settings: Settings) -> str:
+    """A memory at acting time that training has seen (`policy.Policy`).
+
+    Windows that start anywhere have only known young memories: it is cleared on the way. Whole episodes and packed rows
+    have it carried from an episode's first step to its last; attention without a window cannot go on past its context.
+    """
+    mixer = settings.model.mixer
+    has_end = mixer.name == "attention" and mixer.window is None
+    return policy.RESTART if settings.regime == "windows" or has_end else policy.CARRY
+
+
 def act(
     trained: Trained,
     task: tasks.Task,
@@ -246,7 +259,6 @@ def act(
     *,
     greedy: np.ndarray,
     seed: int,
-    memory: str = policy.RESTART,
 ) -> rollout.Rollout:
     """Lets a trained model act one episode for each target.
 
@@ -258,15 +270,13 @@ def act(
       targets: return asked for at the start of each episode.
       greedy: for each episode, whether the likeliest action is taken or one is sampled.
       seed: of environments and samples.
-      memory: what episodes beyond the context are acted with: "restart" fits windows that start anywhere, "carry" whole
-        episodes and packed rows (see `policy.Policy`).
 
     Returns:
       The episodes and times.
     """
     return rollout.rollout(
         task.make_env,
-        policy.Policy(trained.config, task.max_steps, memory),
+        policy.Policy(trained.config, task.max_steps, trained.memory),
         trained.params,
         targets,
         greedy=greedy,

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments import run_folder
+from experiments import learning, run_folder
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import groups
@@ -51,21 +51,13 @@ class Run:
         world = self.description.world
         return rollout.rollout(
             world.make_env,
-            policy.Policy(self.description.model, world.max_steps, self.memory),
+            policy.Policy(self.description.model, world.max_steps, learning.memory(self.description.settings)),
             self.params_of(number),
             targets,
             greedy=greedy,
             seed=seed,
             lowest_target=world.lowest_return_to_go,
         )
-
-    @property
-    def memory(self) -> str:
-        """A memory that training has seen: cleared on the way, or carried through whole episodes where that can be."""
-        chosen = self.description.settings.model
-        is_cut = self.description.settings.regime == "windows"
-        has_end = chosen.mixer.name == "attention" and chosen.mixer.window is None
-        return policy.RESTART if is_cut or has_end else policy.CARRY
 
 
 def load(folder: str | Path, *, best: bool = False) -> Run:

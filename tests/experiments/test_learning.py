@@ -13,7 +13,7 @@ import pytest
 from experiments import learning, tasks
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.data import regimes, windows
-from jax_s4rl.models import decision
+from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import groups, mixers
 from jax_s4rl.training import optimizer, update
 from tests import filling
@@ -159,3 +159,16 @@ def test_a_feature_that_never_changes_is_not_blown_up(task):
 def test_settings_that_cannot_work_are_refused_before_training(task, changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         next(learning.train(dataclasses.replace(SMALL, **changes), task, seeds=[0]))
+
+
+@pytest.mark.parametrize(
+    ("regime", "mixer", "wanted"),
+    [
+        ("windows", mixers.MixerConfig("s4d"), policy.RESTART),
+        ("episodes", mixers.MixerConfig("s4d"), policy.CARRY),
+        ("packed", mixers.MixerConfig("attention"), policy.RESTART),
+        ("packed", mixers.MixerConfig("attention", window=4), policy.CARRY),
+    ],
+)
+def test_the_memory_fits_the_regime(regime, mixer, wanted):
+    assert learning.memory(dataclasses.replace(with_model(mixer=mixer), regime=regime)) == wanted

@@ -1,6 +1,5 @@
 """Loading: a folder is enough to act, and what acts is what was trained."""
 
-import dataclasses
 import functools
 
 import gymnasium
@@ -59,26 +58,8 @@ def test_a_loaded_run_acts_as_the_trained_model_does(saved):
     described = loaded.description
     assert described.world.lowest_return_to_go == returns.returns_to_go(task.record.rewards, np.array([3, 5])).min()
     acted = loaded.act(asked, greedy=greedy, seed=3, number=1)
-    trained: learning.Trained = learning.Trained(described.model, 7, params[1], None, 0.0)
+    trained: learning.Trained = learning.Trained(described.model, policy.RESTART, 7, params[1], None, 0.0)
     wanted = learning.act(trained, task, asked, greedy=greedy, seed=3)
     records.assert_same(acted.record, wanted.record)
     with described.world.make_env() as env:
         assert isinstance(env, gymnasium.Env)
-
-
-@pytest.mark.parametrize(
-    ("regime", "mixer", "memory"),
-    [
-        ("windows", mixers.MixerConfig("s4d"), policy.RESTART),
-        ("episodes", mixers.MixerConfig("s4d"), policy.CARRY),
-        ("packed", mixers.MixerConfig("attention"), policy.RESTART),
-        ("packed", mixers.MixerConfig("attention", window=4), policy.CARRY),
-    ],
-)
-def test_the_memory_fits_the_regime(saved, regime, mixer, memory):
-    described = run_folder.read(saved[0])
-    settings = dataclasses.replace(
-        described.settings, regime=regime, model=dataclasses.replace(described.settings.model, mixer=mixer)
-    )
-    run = run_folder_loading.Run(dataclasses.replace(described, settings=settings), 0, {})
-    assert run.memory == memory
