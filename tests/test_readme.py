@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 KERNELS = ROOT / "jax_s4rl" / "kernels"
@@ -32,7 +34,7 @@ def test_every_public_kernel_function_is_in_the_table():
 
 
 def test_every_named_kernel_function_exists():
-    named = set(re.findall(r"`([a-z0-9_]+)\.([a-z0-9_]+)`", README.split("## Train on")[0]))
+    named = set(re.findall(r"`([a-z0-9_]+)\.([a-z0-9_]+)`", README.split("## Train, act")[0]))
     modules = {path.stem for path in KERNELS.glob("*.py")}
     for module, function in named:
         if module in modules:
@@ -44,3 +46,11 @@ def test_every_make_command_of_the_readme_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z]+(?:-[a-z]+)?)", README))
     assert {"demo", "test"} <= named <= targets
+
+
+@pytest.mark.slow
+def test_the_training_example_runs():
+    (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "learning.train" in block)
+    names = {}
+    exec(example.replace("num_updates=500", "num_updates=50"), names)
+    assert names["acted"].record.num_episodes == 2

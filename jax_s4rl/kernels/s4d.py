@@ -61,7 +61,8 @@ def apply(
         method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
             carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with
             resets, else the faster convolution for the length.
-        discretization: `"zoh"` or `"bilinear"`.
+        discretization: `"zoh"` or `"bilinear"`; the latter hardly damps modes faster than the samples, whose rounding
+            then adds up: from the LegS start, steps differ from a convolution by 1.3e-5 after 1,000 (zoh: 3e-6).
         rate: Factor on the step: 2 runs a model on data sampled half as often.
         chunk: Longest chunk of `"chunked"`.
 
