@@ -147,6 +147,13 @@ def _die(error: BaseException) -> None:
         print(error.code, file=sys.stderr, flush=True)
     elif isinstance(error, ValueError | FloatingPointError):
         print(f"error: {error}", file=sys.stderr, flush=True)
+    elif isinstance(error, jax.errors.JaxRuntimeError):
+        print(
+            f"error: a computation shared with others failed; another process of this run may have died ({error}); "
+            "see what it said, and resume the run",
+            file=sys.stderr,
+            flush=True,
+        )
     else:
         traceback.print_exception(error)
     sys.stdout.flush()

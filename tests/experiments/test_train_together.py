@@ -40,7 +40,8 @@ def nobody_is_left_behind():
     while STARTED:
         process = STARTED.pop()
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 def start(folder, *options, num_devices=2):
@@ -67,7 +68,8 @@ def wait_for_lines(folder, count, processes):
 
 def finish(*processes):
     outputs = [process.communicate(timeout=300)[0] for process in processes]
-    assert not any(process.returncode for process in processes), outputs
+    if any(process.returncode for process in processes):
+        pytest.fail("\n".join(outputs))
     return outputs
 
 
@@ -95,7 +97,8 @@ def test_if_a_process_is_killed_the_other_ends_and_the_run_resumes(tmp_path, vic
     assert time.monotonic() - begin < A_MINUTE
     assert pair[1 - victim].returncode != 0
     assert "if one dies, the others end within" in said
-    assert "another task died" in said
+    # Whether JAX or the broken connection is faster.
+    assert "another task died" in said or "another process of this run may have died" in said
     pair[victim].communicate()
     outputs = finish(*start_pair(tmp_path, *options, "--resume"))
     assert "going on after update" in outputs[0]
