@@ -1,4 +1,4 @@
-"""State space and attention kernels as pure functions on arrays: needs jax, numpy, chex and jaxtyping, no framework.
+"""State space and attention kernels as pure functions on arrays: needs jax, numpy and jaxtyping, no framework.
 
 Families, each a module with the same verbs `apply` (whole sequence, or chunk after chunk), `prepare`, `step`,
 `init_state`: `s4d` (diagonal), `s4` (diagonal plus low rank), `s5` and `lru` (one system for all features).

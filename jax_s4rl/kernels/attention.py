@@ -71,7 +71,7 @@ def attend(
         >>> attend(q, k, v, resets=jnp.array([True, False, True]))[:, 0, 0]
         Array([2., 3., 9.], dtype=float32)
     """
-    _check(q, k, v, window, mask, resets)
+    window = _check(q, k, v, window, mask, resets)
     checks.choice("attention method", method, METHODS)
     if method == "auto":
         method = "fused" if _why_not_fused(q) is None else "blocked"
@@ -158,7 +158,8 @@ def step(
         (2.0, 2)
     """
     q, k, v = (x[..., None, :, :] for x in (q, k, v))
-    _check(q, k, v, window)
+    window = _check(q, k, v, window)
+    checks.flags("reset", reset, q.shape[:-3])
     _check_cache(cache, k, window, None if reset is None else reset[..., None], None)
     position = cache.position if reset is None else jnp.where(reset, 0, cache.position)
     cache = _write(cache, k, v, position[..., None], position + 1)
@@ -204,7 +205,7 @@ def chunk(
         >>> int(cache.position)
         3
     """
-    _check(q, k, v, window, mask, resets)
+    window = _check(q, k, v, window, mask, resets)
     _check_cache(cache, k, window, resets, mask)
     q, k, v = _without_padding(mask, q, k, v)
     length = q.shape[-3]
@@ -255,7 +256,7 @@ def positions(
 
 def _check(
     q: Array, k: Array, v: Array, window: int | None, mask: Array | None = None, resets: Array | None = None
-) -> None:
+) -> int | None:
     checks.compute_dtype(q, k, v)
     if q.ndim < 3 or 0 in q.shape[-3:]:
         raise ValueError(f"q has shape {q.shape}, expected (*batch, L, heads, head_dim), none of the last three 0")
@@ -264,10 +265,8 @@ def _check(
         if array.dtype != q.dtype:
             raise ValueError(f"{name} has dtype {array.dtype} and q {q.dtype}; cast them to one dtype")
     for name, flags in (("mask", mask), ("resets", resets)):
-        if flags is not None:
-            checks.shape(name, flags, q.shape[:-2])
-    if window is not None:
-        checks.length(window, "window")
+        checks.flags(name, flags, q.shape[:-2])
+    return None if window is None else checks.length(window, "window")
 
 
 def _check_cache(cache: Cache, k: Array, window: int | None, resets: Array | None, mask: Array | None) -> None:

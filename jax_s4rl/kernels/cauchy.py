@@ -73,7 +73,8 @@ def kernel(
         The kernel, [H, L].
 
     Raises:
-        ValueError: L below 1, a rank above 2, shapes that do not match, or wrap outside (0, 1].
+        ValueError: L below 1, a rank above 2, shapes that do not match, wrap outside (0, 1], a known negative step, or
+            a known Lambda with a positive real part.
 
     Source:
         Gu et al. 2022 (S4), algorithm 1 and appendix C.3.
@@ -85,8 +86,11 @@ def kernel(
         Array(0.1111, dtype=float32)
     """
     Lambda, P, B, C = (pairs.as_pair(x) for x in (Lambda, P, B, C))
-    _check(Lambda, P, B, C, L, wrap)
+    L = checks.length(L)
+    _check(Lambda, P, B, C, wrap)
     H = P.shape[0]
+    checks.shape("step", step, (H,))
+    checks.spacing("step", step)
     group = H if jax.default_backend() != "cpu" else GROUP
     if group >= H:
         return _kernel(L, wrap, (Lambda, P, B, C, step))
@@ -188,12 +192,12 @@ def _constant(x: np.ndarray, dtype: Any, ndim: int) -> pairs.Pair:
     return pairs.with_ndim(pairs.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype)), ndim)
 
 
-def _check(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, C: pairs.Pair, L: int, wrap: float) -> None:
-    checks.length(L)
+def _check(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, C: pairs.Pair, wrap: float) -> None:
     if P.ndim != 3 or not 1 <= P.shape[1] <= MAX_RANK:
         got = tuple(P.shape)
         raise ValueError(f"P has shape {got}, expected (H, rank, Nh) with a rank of 1 or 2; add an axis or factors")
     for name, x in (("Lambda", Lambda), ("B", B), ("C", C)):
         checks.shape(name, x, (P.shape[0], P.shape[2]))
+    checks.stable(Lambda)
     if not 0 < wrap <= 1:
         raise ValueError(f"wrap must lie in (0, 1], got {wrap}; 1 is the plain truncation")

@@ -1,5 +1,7 @@
 """What a caller can do wrong with static values: one error each, at trace time, with got, wanted and remedy."""
 
+import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,19 +36,29 @@ def compute_dtype(*arrays: Any) -> Any:
     return jnp.float64 if any(dtype in (jnp.float64, jnp.complex128) for dtype in dtypes) else jnp.float32
 
 
-def length(L: int, name: str = "L") -> int:
-    """Check that a length is an integer of at least one."""
-    if not isinstance(L, int) or L < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {L!r}; pass the number of steps")
-    return L
+def length(L: Any, name: str = "L", least: int = 1) -> int:
+    """Check that a length is an integer of at least `least`, and give it as an int.
+
+    Example:
+        >>> length(np.int64(8))
+        8
+    """
+    found = _index(L)
+    if found is None or found < least:
+        whole = isinstance(L, float) and L.is_integer() and least <= L
+        remedy = f"write {int(L)}" if whole else "pass the number of steps as an int, known at trace time"
+        raise ValueError(f"{name} must be an integer of at least {least}, got {L!r}; {remedy}")
+    return found
 
 
-def even(N: int) -> int:
+def even(N: Any) -> int:
     """Check that a state size can be split into conjugate pairs, and give half of it."""
-    if not isinstance(N, int) or N < 2 or N % 2:
-        nearest = max(2, 2 * (int(N) // 2 + 1))
-        raise ValueError(f"N must be an even integer of at least 2 (conjugate pairs), got {N!r}; use N = {nearest}")
-    return N // 2
+    found = _index(N)
+    if found is None or found < 2 or found % 2:
+        known = isinstance(N, int | float | np.number) and math.isfinite(N)
+        remedy = f"use N = {max(2, 2 * math.ceil(N / 2))}" if known else "pass an int, known at trace time"
+        raise ValueError(f"N must be an even integer of at least 2 (conjugate pairs), got {N!r}; {remedy}")
+    return found // 2
 
 
 def choice(name: str, got: str, allowed: Sequence[str]) -> str:
@@ -63,6 +75,48 @@ def shape(name: str, array: Any, wanted: Sequence[int]) -> None:
         raise ValueError(f"{name} has shape {got}, expected {tuple(wanted)}; see the shapes in the docstring")
 
 
+def real(name: str, array: Any) -> None:
+    """Check that an array is real and floating: a cast would drop an imaginary part without a word."""
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        raise ValueError(f"{name} must be real and floating, got dtype {array.dtype}; cast with `.astype(jnp.float32)`")
+
+
+def flags(name: str, array: Any, wanted: Sequence[int]) -> None:
+    """Check resets or a mask, None being none at all: bool, and of the shape wanted."""
+    if array is None:
+        return
+    if getattr(array, "dtype", None) != jnp.bool_:
+        got = getattr(array, "dtype", type(array).__name__)
+        raise ValueError(f"{name} must be a bool array, got {got}; pass `jnp.asarray({name}) != 0`")
+    shape(name, array, wanted)
+
+
+def one_step(u: Any, state: pairs.Pair, reset: Any, *, system: Sequence[int], features: int) -> None:
+    """Check what a `step` is given: u (*batch, features), state (*batch, *system), reset (*batch)."""
+    real("u", u)
+    batch = tuple(state.shape[: max(0, state.ndim - len(system))])
+    shape("state", state, (*batch, *system))
+    if tuple(u.shape) != (*batch, features):
+        raise ValueError(
+            f"u has shape {tuple(u.shape)}, expected {(*batch, features)} for a state of shape {tuple(state.shape)}; "
+            "give u and init_state the same batch axes"
+        )
+    flags("reset", reset, batch)
+
+
+def spacing(name: str, step: Any) -> None:
+    """Check that no known sample spacing is negative."""
+    if is_concrete(step) and bool((np.asarray(step) < 0).any()):
+        least = float(np.asarray(step).min())
+        raise ValueError(f"{name} has an entry of {least:.3g}, but must be positive; pass `jnp.exp(log_step)`")
+
+
+def rate(value: Any) -> None:
+    """Check that a rate given as a Python number is positive."""
+    if isinstance(value, int | float) and not value > 0:
+        raise ValueError(f"rate must be positive, got {value!r}; 1 is the rate of training, 2 half as many samples")
+
+
 def stable(Lambda: pairs.Pair) -> None:
     """Check that no known real part is above zero (a traced Lambda cannot be checked, and is not)."""
     if is_concrete(Lambda.re) and bool((np.asarray(Lambda.re) > 0).any()):
@@ -71,3 +125,13 @@ def stable(Lambda: pairs.Pair) -> None:
             f"Lambda has a real part of {top:.3g}, which grows without bound; it must be at most 0: "
             "make it from a free parameter with initialization.negative_real"
         )
+
+
+def _index(value: Any) -> int | None:
+    """The value as an int, or None: bools and floats are none, integers of NumPy are."""
+    if isinstance(value, bool | np.bool_):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None

@@ -105,10 +105,14 @@ def fft_length(length: int) -> int:
     Returns:
         The smallest even ``n >= 2 length - 1`` of the form ``2^a 3^b 5^c``.
 
+    Raises:
+        ValueError: A length below 1.
+
     Example:
         >>> fft_length(100), fft_length(341), fft_length(1024)
         (200, 720, 2048)
     """
+    length = checks.length(length, "length")
     candidate = max(2, 2 * length - 1 + (2 * length - 1) % 2)
     while not _is_smooth(candidate):
         candidate += 2
@@ -125,6 +129,8 @@ def _is_smooth(number: int) -> bool:
 def _prepare(u: Array, *kernels: Array) -> tuple[Array, ...]:
     """Check what can be known before the values are, and cast everything to the dtype to compute in."""
     dtype = checks.compute_dtype(u, *kernels)
+    for name, array in (("u", u), *(("the kernel", kernel) for kernel in kernels)):
+        checks.real(name, array)
     if u.ndim < 2 or u.shape[-2] < 1:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, H) with L of at least 1; add the missing axis")
     for kernel in kernels:

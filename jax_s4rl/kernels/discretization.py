@@ -9,6 +9,7 @@ import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jax_s4rl.kernels import checks, pairs, trigonometry
@@ -48,7 +49,8 @@ def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str
         Log-polar transition and the factor that B is multiplied by, in the broadcast shape.
 
     Raises:
-        ValueError: For an unknown method.
+        ValueError: For an unknown method, shapes that do not broadcast, a known negative step, or a known Lambda with a
+            positive real part.
 
     Source:
         Gu et al. 2022 (S4D), section 2.2; Gu et al. 2022 (S4), equation (3).
@@ -60,12 +62,25 @@ def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str
     """
     checks.choice("discretization", method, METHODS)
     Lambda = pairs.as_pair(Lambda)
+    _check(Lambda, step)
     z = pairs.scale(Lambda, step)
     spread = step * jnp.ones_like(z.re)
     if method == "zoh":
         angle, correction = trigonometry.angle(spread, Lambda.im * jnp.ones_like(spread))
         return Discrete(z.re, angle, pairs.scale(exprel(z), spread), correction)
     return Discrete(*_bilinear_transition(z), pairs.scale(pairs.reciprocal(_one_minus_half(z)), spread))
+
+
+def _check(Lambda: pairs.Pair, step: Array) -> None:
+    checks.stable(Lambda)
+    try:
+        np.broadcast_shapes(Lambda.shape, jnp.shape(step))
+    except ValueError as error:
+        raise ValueError(
+            f"step has shape {jnp.shape(step)}, which does not broadcast against Lambda's {Lambda.shape}; "
+            "give a step of one feature an axis for its pairs, `step[:, None]`"
+        ) from error
+    checks.spacing("step", step)
 
 
 def exprel(z: pairs.Complexlike) -> pairs.Pair:

@@ -18,7 +18,8 @@ class Parameters(NamedTuple):
     """A system of P states with H inputs and outputs.
 
     `Lambda` (Pair [P]): logarithm of the eigenvalues, so minus the decay per step, ``-exp(log_decay)``, and the angle;
-    `B` (Pair [P, H]), `C` (Pair [H, P]), `D` [H], and `gain` [P], which starts as `normalizer` and may be trained.
+    `B` (Pair [P, H]), `C` (Pair [H, P]), or complex arrays; `D` [H]; and `gain` [P], which starts as `normalizer` and
+    may be trained.
     """
 
     Lambda: pairs.Pair
@@ -52,7 +53,7 @@ def normalizer(Lambda: pairs.Complexlike) -> Float[Array, "P"]:
 def apply(
     parameters: Parameters,
     u: Float[Array, "*batch L H"],
-    state: pairs.Pair | None = None,
+    state: pairs.Complexlike | None = None,
     resets: Bool[Array, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -95,6 +96,7 @@ def prepare(parameters: Parameters) -> mimo.Constants:
         ValueError: As `apply`.
     """
     dtype = checks.compute_dtype(parameters)
+    parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
     mimo.check(*parameters[:4], ("gain", parameters.gain))
     Lambda, B, C, D, gain = jax.tree.map(lambda x: x.astype(dtype), parameters)
     return mimo.Constants(pairs.exp(Lambda), pairs.scale(B, gain[:, None]), C, D)
@@ -103,7 +105,7 @@ def prepare(parameters: Parameters) -> mimo.Constants:
 def step(
     constants: mimo.Constants,
     u: Float[Array, "*batch H"],
-    state: pairs.Pair,
+    state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step: `mimo.step`."""

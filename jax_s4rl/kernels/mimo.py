@@ -29,7 +29,7 @@ class Constants(NamedTuple):
 def run(
     constants: Constants,
     u: Float[Array, "*batch L H"],
-    state: Pair | None,
+    state: pairs.Complexlike | None,
     resets: Bool[Array, "*batch L"] | None,
     *,
     method: str,
@@ -59,6 +59,7 @@ def run(
     """
     checks.choice("method", method, tuple(METHODS))
     dtype = checks.compute_dtype(constants, u)
+    checks.real("u", u)
     width, features = constants.B_bar.shape
     if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != features:
         raise ValueError(
@@ -66,8 +67,7 @@ def run(
         )
     if state is not None:
         checks.shape("state", state, (*u.shape[:-2], width))
-    if resets is not None:
-        checks.shape("resets", resets, u.shape[:-1])
+    checks.flags("resets", resets, u.shape[:-1])
     system = jax.tree.map(lambda x: x.astype(dtype), constants)
     work = u.astype(dtype)
     inputs = pairs.split_parts(_product("...h,qh->...q", work, jnp.concatenate([*system.B_bar])))
@@ -76,7 +76,10 @@ def run(
 
 
 def step(
-    constants: Constants, u: Float[Array, "*batch H"], state: Pair, reset: Bool[Array, "*batch"] | None = None
+    constants: Constants,
+    u: Float[Array, "*batch H"],
+    state: pairs.Complexlike,
+    reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], Pair]:
     """Take one step.
 
@@ -89,6 +92,9 @@ def step(
     Returns:
         Output in the dtype of `u`, and the state after the step.
 
+    Raises:
+        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
+
     Example:
         >>> one = pairs.as_pair(jnp.ones((1, 1)))
         >>> integrator = Constants(pairs.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
@@ -96,6 +102,8 @@ def step(
         >>> float(y[0]), float(state.re[0])
         (5.0, 5.0)
     """
+    state = pairs.as_pair(state)
+    checks.one_step(u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1])
     if reset is not None:
         state = pairs.where(reset[..., None], Pair(*(jnp.zeros_like(part) for part in state)), state)
     work = u.astype(state.dtype)
@@ -111,6 +119,8 @@ def check(Lambda: Pair, B: Pair, C: Pair, D: Array, scale: tuple[str, Array]) ->
         ValueError: Shapes that do not match, integer arrays, or a known Lambda with a positive real part.
     """
     checks.compute_dtype(Lambda, B, C, D, scale[1])
+    checks.real("D", D)
+    checks.real(*scale)
     if B.ndim != 2:
         raise ValueError(f"B has shape {B.shape}, expected (P, H); vmap over further axes")
     checks.shape("Lambda", Lambda, B.shape[:1])

@@ -4,7 +4,7 @@ TPU and Metal have no complex128 or no complex numbers at all, Pallas has none, 
 (JAX returns conjugate gradients). A `Pair` is an ordinary pytree of two real arrays, so none of that arises.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,9 @@ class Pair(NamedTuple):
 Complexlike = Pair | Complex[Array | np.ndarray, "..."] | Float[Array | np.ndarray, "..."]
 
 
+Named = TypeVar("Named", bound=Any)
+
+
 def as_pair(x: Complexlike) -> Pair:
     """Take a `Pair`, a complex array, or a real array (imaginary part zero), and give a `Pair`.
 
@@ -54,6 +57,11 @@ def as_pair(x: Complexlike) -> Pair:
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"expected a floating or complex array, got dtype {x.dtype}; cast it first")
     return Pair(x, jnp.zeros_like(x))
+
+
+def in_fields(values: Named, *names: str) -> Named:
+    """Put Pairs into the fields named of a NamedTuple, whose owner may have filled them with complex arrays."""
+    return values._replace(**{name: as_pair(getattr(values, name)) for name in names})
 
 
 def to_complex(x: Complexlike) -> Complex[Array, "..."]:

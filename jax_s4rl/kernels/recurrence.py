@@ -68,13 +68,14 @@ def scan(
     """
     a, b = pairs.as_pair(a), pairs.as_pair(b)
     checks.choice("recurrence method", method, METHODS)
-    _check(a, b, chunk)
+    _check(a, b)
+    chunk = checks.length(chunk, "chunk")
     dtype = checks.compute_dtype(a, b)
     batch, (length, width) = b.shape[:-2], b.shape[-2:]
     state = _each(lambda x: jnp.zeros_like(x[..., 0, :]), b) if state is None else pairs.as_pair(state)
     checks.shape("the state", state, (*batch, width))
+    checks.flags("resets", resets, (*batch, length))
     if resets is not None:
-        checks.shape("resets", resets, (*batch, length))
         resets = resets.reshape(-1, length)
     rows = (-1, length, width)
     a, b, state = (pairs.astype(x, dtype) for x in (a, b, state))
@@ -85,8 +86,7 @@ def scan(
     return _reshape(states, (*batch, length, width)), _reshape(_each(lambda x: x[:, last], states), (*batch, width))
 
 
-def _check(a: Pair, b: Pair, chunk: int) -> None:
-    checks.length(chunk, "chunk")
+def _check(a: Pair, b: Pair) -> None:
     if b.ndim < 2 or b.shape[-2] < 1:
         raise ValueError(f"b has shape {b.shape}, expected (*batch, L, P) with L of at least 1; add the missing axis")
     if a.ndim == 1:

@@ -27,7 +27,8 @@ class Parameters(NamedTuple):
     """A continuous DPLR system for each of H features, Nh conjugate pairs and low rank R (1 or 2) each.
 
     `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them), `P` (Pair [H, R, Nh] or [R, Nh]), `C` (Pair
-    [H, Nh]); `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be negative.
+    [H, Nh]), or complex arrays; `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be
+    negative.
     """
 
     Lambda: pairs.Pair
@@ -49,7 +50,7 @@ class Constants(NamedTuple):
 def apply(
     parameters: Parameters,
     u: Float[Array, "*batch L H"],
-    state: pairs.Pair | None = None,
+    state: pairs.Complexlike | None = None,
     resets: Bool[Array, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -91,6 +92,7 @@ def apply(
         Array([1., 1., 1.], dtype=float32)
     """
     dtype = checks.compute_dtype(parameters, u)
+    checks.real("u", u)
     parameters, work = _full(parameters, dtype), u.astype(dtype)
     _check_input(parameters, u, state, resets, method)
     state = None if state is None else pairs.astype(state, dtype)
@@ -170,6 +172,7 @@ def prepare(
     dtype = checks.compute_dtype(parameters)
     parameters = _full(parameters, dtype)
     checks.choice("discretization", discretization, dplr.METHODS)
+    checks.rate(rate)
     if length is not None:
         _check_truncated(discretization, rate)
         parameters = restore(parameters, length)
@@ -186,7 +189,7 @@ def prepare(
 def step(
     constants: Constants,
     u: Float[Array, "*batch H"],
-    state: pairs.Pair,
+    state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step, in O(N) a feature.
@@ -199,7 +202,12 @@ def step(
 
     Returns:
         Output in the dtype of `u`, and the state after the step.
+
+    Raises:
+        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
     """
+    state = pairs.as_pair(state)
+    checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
     if reset is not None:
         state = pairs.where(reset[..., None, None], pairs.zeros((1,) * state.ndim, state.dtype), state)
     work, system = u.astype(state.dtype), constants.system
@@ -263,6 +271,7 @@ def _dense(
 ) -> tuple[Parameters, dplr.Dense]:
     """Parameters with their true C, and the discretised system as real matrices."""
     checks.choice("discretization", discretization, dplr.METHODS)
+    checks.rate(rate)
     if length is not None:
         _check_truncated(discretization, rate)
         parameters = restore(parameters, length)
@@ -303,7 +312,7 @@ def _on_host(parameters: Parameters, discretization: str, rate: Any) -> dplr.Ste
 
 def _full(parameters: Parameters, dtype: Any) -> Parameters:
     """Check the shapes, spread what all features share, and compute in one dtype."""
-    Lambda, P, B, C, D, sample = parameters
+    Lambda, P, B, C, D, sample = pairs.in_fields(parameters, "Lambda", "P", "B", "C")
     checks.stable(Lambda)
     if C.ndim != 2:
         raise ValueError(f"C has shape {tuple(C.shape)}, expected (H, Nh); vmap over further axes")
@@ -311,8 +320,10 @@ def _full(parameters: Parameters, dtype: Any) -> Parameters:
     rank = P.shape[-2] if P.ndim > 1 else 1
     for name, x, shape in (("Lambda", Lambda, (H, Nh)), ("P", P, (H, rank, Nh)), ("B", B, (H, Nh))):
         checks.shape(name, x, shape if x.ndim == len(shape) else shape[1:])
-    checks.shape("D", D, (H,))
-    checks.shape("step", sample, (H,))
+    for name, x in (("D", D), ("step", sample)):
+        checks.real(name, x)
+        checks.shape(name, x, (H,))
+    checks.spacing("step", sample)
     wide = Parameters(_spread(Lambda, H, 2), _spread(P, H, 3), _spread(B, H, 2), C, D, sample)
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), wide)
 
@@ -325,17 +336,17 @@ def _spread(x: pairs.Pair, H: int, ndim: int) -> pairs.Pair:
     return pairs.Pair(re, im)
 
 
-def _check_input(parameters: Parameters, u: Array, state: pairs.Pair | None, resets: Array | None, method: str) -> None:
+def _check_input(
+    parameters: Parameters, u: Array, state: pairs.Complexlike | None, resets: Array | None, method: str
+) -> None:
     checks.choice("method", method, METHODS)
     H, Nh = parameters.C.shape
     if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != H:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}) with L >= 1, as C has {H} features")
     if state is not None:
         checks.shape("state", state, (*u.shape[:-2], H, Nh))
-    if resets is None:
-        return
-    checks.shape("resets", resets, u.shape[:-1])
-    if method in ("fft", "toeplitz"):
+    checks.flags("resets", resets, u.shape[:-1])
+    if resets is not None and method in ("fft", "toeplitz"):
         raise ValueError(f"method {method!r} cannot reset the state inside a row; use 'chunked', 'scan' or 'auto'")
 
 

@@ -20,8 +20,8 @@ Rate = float | int | Float[Array, ""]
 class Parameters(NamedTuple):
     """A continuous diagonal system for each of H features, Nh conjugate pairs each.
 
-    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them) and `C` (Pair [H, Nh]); `D` [H]; `step` [H],
-    positive, in the time unit of Lambda, whose real part must be negative.
+    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them) and `C` (Pair [H, Nh]), or complex arrays;
+    `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be negative.
     """
 
     Lambda: pairs.Pair
@@ -43,7 +43,7 @@ class Constants(NamedTuple):
 def apply(
     parameters: Parameters,
     u: Float[Array, "*batch L H"],
-    state: pairs.Pair | None = None,
+    state: pairs.Complexlike | None = None,
     resets: Bool[Array, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -145,7 +145,7 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
 def step(
     constants: Constants,
     u: Float[Array, "*batch H"],
-    state: pairs.Pair,
+    state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step.
@@ -158,7 +158,12 @@ def step(
 
     Returns:
         Output in the dtype of `u`, and the state after the step.
+
+    Raises:
+        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
     """
+    state = pairs.as_pair(state)
+    checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
     A_bar, B_bar, C = (pairs.with_ndim(x, state.ndim) for x in constants[:3])
     if reset is not None:
         state = pairs.where(reset[..., None, None], pairs.zeros((1,) * state.ndim, state.dtype), state)
@@ -232,6 +237,7 @@ def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: 
 
 def _discrete(parameters: Parameters, method: str, rate: Rate) -> discretization.Discrete:
     """The transition, and the gain with B already in it."""
+    checks.rate(rate)
     system = discretization.discretize(parameters.Lambda, (parameters.step * rate)[:, None], method)
     return system._replace(gain=pairs.multiply(system.gain, parameters.B))
 
@@ -243,6 +249,7 @@ def _constants(parameters: Parameters, system: discretization.Discrete) -> Const
 
 def _prepared(parameters: Parameters, u: Array) -> tuple[Parameters, Array]:
     dtype = checks.compute_dtype(parameters, u)
+    checks.real("u", u)
     parameters = _full(parameters)
     if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != parameters.C.shape[0]:
         H = parameters.C.shape[0]
@@ -253,6 +260,9 @@ def _prepared(parameters: Parameters, u: Array) -> tuple[Parameters, Array]:
 def _full(parameters: Parameters) -> Parameters:
     """Check the shapes, spread what all features share, and compute in one dtype."""
     dtype = checks.compute_dtype(parameters)
+    checks.real("D", parameters.D)
+    checks.real("step", parameters.step)
+    parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
     parameters = jax.tree.map(lambda x: jnp.asarray(x).astype(dtype), parameters)
     Lambda, B, C, D, sample = parameters
     checks.stable(Lambda)
@@ -267,7 +277,7 @@ def _full(parameters: Parameters) -> Parameters:
     return Parameters(wide[0], wide[1], C, D, sample)
 
 
-def _state(parameters: Parameters, u: Array, state: pairs.Pair | None) -> pairs.Pair | None:
+def _state(parameters: Parameters, u: Array, state: pairs.Complexlike | None) -> pairs.Pair | None:
     if state is None:
         return None
     checks.shape("state", state, (*u.shape[:-2], *parameters.C.shape))
@@ -275,10 +285,8 @@ def _state(parameters: Parameters, u: Array, state: pairs.Pair | None) -> pairs.
 
 
 def _check_resets(u: Array, resets: Array | None, method: str) -> None:
-    if resets is None:
-        return
-    checks.shape("resets", resets, u.shape[:-1])
-    if method in ("fft", "toeplitz"):
+    checks.flags("resets", resets, u.shape[:-1])
+    if resets is not None and method in ("fft", "toeplitz"):
         raise ValueError(f"method {method!r} cannot reset the state inside a row; use 'chunked', 'scan' or 'auto'")
 
 

@@ -19,8 +19,8 @@ Rate = float | int | Float[Array, ""]
 class Parameters(NamedTuple):
     """A continuous system of P conjugate pairs with H inputs and outputs.
 
-    `Lambda` (Pair [P], real part negative), `B` (Pair [P, H]), `C` (Pair [H, P]), `D` [H], `step` [P], positive, in the
-    time unit of Lambda.
+    `Lambda` (Pair [P], real part negative), `B` (Pair [P, H]), `C` (Pair [H, P]), or complex arrays; `D` [H]; `step`
+    [P], positive, in the time unit of Lambda.
     """
 
     Lambda: pairs.Pair
@@ -33,7 +33,7 @@ class Parameters(NamedTuple):
 def apply(
     parameters: Parameters,
     u: Float[Array, "*batch L H"],
-    state: pairs.Pair | None = None,
+    state: pairs.Complexlike | None = None,
     resets: Bool[Array, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -82,6 +82,8 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
         ValueError: As `apply`.
     """
     dtype = checks.compute_dtype(parameters)
+    parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
+    checks.rate(rate)
     mimo.check(*parameters[:4], ("step", parameters.step))
     Lambda, B, C, D, spacing = jax.tree.map(lambda x: x.astype(dtype), parameters)
     system = _discretize(Lambda, spacing * rate, discretization)
@@ -93,7 +95,7 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
 def step(
     constants: mimo.Constants,
     u: Float[Array, "*batch H"],
-    state: pairs.Pair,
+    state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step: `mimo.step`."""

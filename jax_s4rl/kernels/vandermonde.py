@@ -61,8 +61,7 @@ def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "a
         >>> kernel(halving, jnp.full((1, 1), 0.5), 4)
         Array([[1.   , 0.5  , 0.25 , 0.125]], dtype=float32)
     """
-    v = pairs.as_pair(v)
-    checks.length(L)
+    v, L = pairs.as_pair(v), checks.length(L)
     checks.choice("method", method, METHODS)
     if v.shape[-2:] != discrete.angle.shape:
         raise ValueError(
@@ -119,13 +118,19 @@ def final_state(discrete: Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair
     Returns:
         Pair of shape [*batch, H, Nh].
 
+    Raises:
+        ValueError: An input that is not floating or of other features, or L below 1.
+
     Example:
         >>> halving = Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
         >>> final_state(halving, jnp.ones((3, 1))).re
         Array([[1.75]], dtype=float32)
     """
-    L, H = u.shape[-2:]
-    checks.length(L)
+    checks.real("u", u)
+    H = discrete.angle.shape[0]
+    if u.ndim < 2 or u.shape[-1] != H:
+        raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}), as A_bar has {H} features")
+    L = checks.length(u.shape[-2])
     inner = chunks.power_of_two(L, lambda T: T * T)
     outer = -(-L // inner)
     # Zeros in front: they add nothing to the state, and the last step stays the last.
@@ -151,14 +156,19 @@ def state_response(
 
     Returns:
         The response, [*batch, L, H].
+
+    Raises:
+        ValueError: L below 1, or shapes that do not match.
     """
-    state = pairs.as_pair(state)
+    C, state = pairs.as_pair(C), pairs.as_pair(state)
+    checks.shape("C", C, discrete.angle.shape)
     v = pairs.multiply(pairs.with_ndim(C, state.ndim), advance(discrete, state, 1))
     return jnp.swapaxes(kernel(discrete, v, L), -1, -2)
 
 
 def advance(discrete: Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
-    """The state L steps later when nothing comes in, `A_bar^L x`."""
-    state = pairs.as_pair(state)
+    """The state L steps later when nothing comes in, `A_bar^L x`, for L of at least 0."""
+    state, L = pairs.as_pair(state), checks.length(L, least=0)
+    checks.shape("state", state, (*state.shape[:-2], *discrete.angle.shape))
     re, im = (x[..., 0, :] for x in powers(discrete, jnp.asarray([L])))
     return pairs.multiply(pairs.with_ndim(pairs.Pair(re, im), state.ndim), state)

@@ -5,14 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import checks, pairs
+from jax_s4rl.kernels import checks, lru, pairs, s4, s4d, s5
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: checks.length(0), "L must be an integer of at least 1, got 0"),
-        (lambda: checks.length(2.0), "got 2.0"),
+        (lambda: checks.length(8.0), "got 8.0; write 8"),
+        (lambda: checks.length(True), "got True; pass the number of steps"),
+        (lambda: checks.length(-1, least=0), "at least 0, got -1"),
+        (lambda: jax.jit(checks.length)(3), "known at trace time"),
+        (lambda: checks.even(8.0), "got 8.0; use N = 8"),
+        (lambda: checks.even(True), "got True; use N = 2"),
+        (lambda: checks.even(None), "got None; pass an int"),
         (lambda: checks.even(5), "got 5; use N = 6"),
         (lambda: checks.even(0), "got 0; use N = 2"),
         (
@@ -21,6 +27,12 @@ from jax_s4rl.kernels import checks, pairs
         ),
         (lambda: checks.shape("C", jnp.zeros((2, 3)), (2, 4)), r"C has shape \(2, 3\), expected \(2, 4\)"),
         (lambda: checks.compute_dtype(jnp.arange(3)), "got dtype int32"),
+        (lambda: checks.real("u", jnp.ones(2, jnp.complex64)), "u must be real and floating, got dtype complex64"),
+        (lambda: checks.flags("mask", jnp.ones(2), (2,)), "mask must be a bool array, got float32; pass"),
+        (lambda: checks.flags("mask", True, ()), "mask must be a bool array, got bool"),
+        (lambda: checks.flags("mask", jnp.ones(2, bool), (3,)), r"mask has shape \(2,\), expected \(3,\)"),
+        (lambda: checks.spacing("step", jnp.asarray([0.1, -0.2])), "step has an entry of -0.2, but must be positive"),
+        (lambda: checks.rate(0), "rate must be positive, got 0"),
         (lambda: checks.stable(pairs.as_pair(jnp.asarray([-1.0 + 1j, 0.25 + 1j]))), "real part of 0.25"),
     ],
 )
@@ -29,9 +41,12 @@ def test_bad_input_is_refused(unchecked, call, message):
         call()
 
 
-def test_good_input_passes():
-    assert checks.length(3) == 3
-    assert checks.even(6) == 3
+def test_good_input_passes(unchecked):
+    assert checks.length(3) == checks.length(np.int64(3)) == 3
+    assert type(checks.length(np.int64(3))) is int
+    assert checks.even(6) == checks.even(np.int32(6)) == 3
+    checks.flags("mask", None, (2,))
+    checks.rate(jnp.asarray(0.5))
     assert checks.choice("method", "fft", ["fft"]) == "fft"
     checks.shape("C", pairs.zeros((2, 3)), (2, 3))
     checks.stable(pairs.zeros((2,)))
@@ -47,3 +62,64 @@ def test_a_traced_value_is_not_concrete():
     jax.jit(lambda x: seen.append(checks.is_concrete(x)))(jnp.ones(2))
     assert seen == [False]
     assert checks.is_concrete(jnp.ones(2), np.ones(2))
+
+
+def system(family):
+    """The least parameters of a family: two features, one conjugate pair (each)."""
+    grid = pairs.Pair(*jnp.asarray([[[-0.5, -1.0]], [[2.0, 0.7]]]).swapaxes(1, 2))
+    both = pairs.Pair(*(jnp.concatenate([x, x / 2], axis=-1) for x in grid))
+    line = pairs.Pair(grid.re[:, 0], grid.im[:, 0])
+    D, step = jnp.ones(2), jnp.full(2, 0.3)
+    if family is s4d:
+        return s4d.Parameters(grid, grid, grid, D, step)
+    if family is s4:
+        return s4.Parameters(grid, pairs.Pair(grid.re[:, None], grid.im[:, None]), grid, grid, D, step)
+    return family.Parameters(line, both, both, D, step)
+
+
+FAMILIES = pytest.mark.parametrize("family", [s4d, s4, s5, lru])
+
+
+@FAMILIES
+def test_complex_arrays_are_pairs(family):
+    u = jnp.asarray([[1.0, -2.0], [0.5, 3.0], [0.0, 1.0]])
+
+    @jax.jit
+    def everything(parameters, state):
+        y, last = family.apply(parameters, u, state, method="scan")
+        return y, last, family.step(family.prepare(parameters), u[0], state)
+
+    parameters = system(family)
+    zeros = family.init_state(parameters).re
+    state = pairs.Pair(zeros + 1, zeros - 0.5)
+    complexes = jax.tree.map(
+        lambda x: pairs.to_complex(x) if isinstance(x, pairs.Pair) else x,
+        (parameters, state),
+        is_leaf=lambda x: isinstance(x, pairs.Pair),
+    )
+    got, wanted = everything(*complexes), everything(parameters, state)
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6), got, wanted)
+
+
+@FAMILIES
+def test_a_step_refuses_what_does_not_fit(unchecked, family):
+    parameters = system(family)
+    constants, state, u = family.prepare(parameters), family.init_state(parameters, (3,)), jnp.ones((3, 2))
+    for call, words in (
+        (lambda: family.step(constants, u[:, :1], state), r"u has shape \(3, 1\), expected \(3, 2\)"),
+        (lambda: family.step(constants, u[0], state), r"u has shape \(2,\), expected \(3, 2\)"),
+        (lambda: family.step(constants, u.astype(jnp.int32), state), "got dtype int32"),
+        (lambda: family.step(constants, u, state, jnp.ones(1, bool)), r"reset has shape \(1,\), expected \(3,\)"),
+        (lambda: family.step(constants, u, state, jnp.ones(3)), "reset must be a bool array, got float32"),
+        (lambda: family.step(constants, u, jax.tree.map(lambda x: x[..., [0, 0, 0]], state)), "state has shape"),
+        (lambda: family.apply(parameters, u, resets=jnp.ones(3, jnp.int32)), "resets must be a bool array, got int32"),
+        (lambda: family.apply(parameters, u.astype(jnp.complex64)), "got dtype complex64"),
+        (lambda: family.prepare(parameters._replace(D=parameters.D.astype(jnp.complex64))), "D must be real"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
+    if family is not lru:
+        with pytest.raises(ValueError, match=r"step has an entry of -0\.3"):
+            family.prepare(parameters._replace(step=-parameters.step))
+        with pytest.raises(ValueError, match="rate must be positive, got -1"):
+            family.prepare(parameters, rate=-1)

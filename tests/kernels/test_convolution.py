@@ -165,3 +165,7 @@ def test_bad_input_is_named():
         convolution.causal(u[:, :0], kernel[:, :0])
     with pytest.raises(ValueError, match="L of at least 1"):
         convolution.bidirectional(u[0, 0], kernel, kernel)
+    with pytest.raises(ValueError, match="got dtype complex64"):
+        convolution.causal(u, kernel.astype(jnp.complex64))
+    with pytest.raises(ValueError, match="length must be an integer of at least 1, got 0"):
+        convolution.fft_length(0)

@@ -102,3 +102,16 @@ def test_refining_the_step_converges_at_the_order_of_the_rule(x64, method, order
 def test_an_unknown_rule_is_refused():
     with pytest.raises(ValueError, match="unknown discretization 'euler'; expected one of 'zoh', 'bilinear'"):
         discretization.discretize(jnp.asarray([-1 + 0j]), jnp.ones(1), "euler")
+
+
+@pytest.mark.parametrize(
+    ("Lambda", "step", "message"),
+    [
+        (jnp.asarray([0.5 + 0j]), jnp.ones(1), "real part of 0.5"),
+        (jnp.asarray([-1 + 0j]), -jnp.ones(1), "step has an entry of -1"),
+        (-jnp.ones((2, 3)), jnp.ones(2), r"step has shape \(2,\), which does not broadcast against Lambda's \(2, 3\)"),
+    ],
+)
+def test_bad_values_are_refused(unchecked, Lambda, step, message):
+    with pytest.raises(ValueError, match=message):
+        discretization.discretize(Lambda, step)

@@ -197,6 +197,7 @@ def test_bad_input_is_named():
         (lambda: recurrence.scan(state, b), "a has shape"),
         (lambda: recurrence.scan(a, b, a), "the state has shape"),
         (lambda: recurrence.scan(a, b, resets=jnp.zeros((2, 3), bool)), "resets has shape"),
+        (lambda: recurrence.scan(a, b, resets=jnp.zeros((2, 4))), "resets must be a bool array, got float32"),
         (lambda: recurrence.scan(a, pairs.Pair(b.re[:, :0], b.im[:, :0])), "L of at least 1"),
         (lambda: recurrence.scan(jnp.ones(3, jnp.int32), b), "int32"),
     ):

@@ -16,7 +16,7 @@ from jax_s4rl.kernels.oracle import systems
 pytestmark = pytest.mark.slow
 
 EXACT = 1e-10
-# Issue 3: convolution = scan = chunked = step for DPLR; a packed row = separate rows; gradients through chunks.
+# The bounds set: convolution = scan = chunked = step for DPLR; a packed row = separate rows; gradients through chunks.
 FORMS, PACKED, GRADIENTS = 2e-5, 1e-5, 1e-4
 RNG = np.random.default_rng(0)
 MEASURES = ["legs", "legt", "fout"]

@@ -11,7 +11,7 @@ from jax_s4rl.kernels.discretization import Discrete, discretize
 from jax_s4rl.kernels.oracle import systems
 
 EXACT = 1e-10
-# Issue 3 asks for 3e-5 and 6e-5 (LegS), 5e-6 and 1e-5 (Lin); with angles exact to twice the bits it is a few roundings.
+# The bounds set: 3e-5 and 6e-5 (LegS), 5e-6 and 1e-5 (Lin); with angles exact to twice the bits it is a few roundings.
 FLOAT32 = 1e-6
 ROUNDING = 3e-6
 RNG = np.random.default_rng(0)
@@ -119,6 +119,11 @@ def test_a_shift_in_time_is_a_power_of_the_transition():
         (lambda: vandermonde.kernel(system(), normal(2, 3), 4, method="fast"), "unknown method 'fast'"),
         (lambda: vandermonde.kernel(system(), normal(2, 4), 4), r"v has shape \(2, 4\)"),
         (lambda: vandermonde.final_state(system(), jnp.zeros((0, 2))), "at least 1, got 0"),
+        (lambda: vandermonde.final_state(system(), jnp.zeros((4, 1))), r"u has shape \(4, 1\)"),
+        (lambda: vandermonde.final_state(system(), jnp.zeros((4, 2), jnp.int32)), "got dtype int32"),
+        (lambda: vandermonde.advance(system(), normal(2, 3), -1), "L must be an integer of at least 0, got -1"),
+        (lambda: vandermonde.advance(system(), normal(2, 1), 3), r"state has shape \(2, 1\), expected \(2, 3\)"),
+        (lambda: vandermonde.state_response(system(), normal(2, 1), normal(2, 3), 4), r"C has shape \(2, 1\)"),
     ],
 )
 def test_bad_input_is_refused(unchecked, call, message):
