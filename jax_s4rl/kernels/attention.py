@@ -250,6 +250,8 @@ def positions(
         >>> positions(jnp.zeros((), jnp.int32), 4, resets=jnp.array([False, False, True, False]))
         Array([0, 1, 0, 1], dtype=int32)
     """
+    for name, flags in (("mask", mask), ("resets", resets)):
+        checks.flags(name, flags, () if flags is None else flags.shape)
     ranks = _rank(start, length, mask, resets, None)
     return jnp.maximum(ranks.query - ranks.oldest, 0)
 

@@ -94,6 +94,11 @@ def prepare(parameters: Parameters) -> mimo.Constants:
 
     Raises:
         ValueError: As `apply`.
+
+    Example:
+        >>> one = jnp.ones((1, 1))
+        >>> prepare(Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.full(1, 0.5))).B_bar.re
+        Array([[0.5]], dtype=float32)
     """
     dtype = checks.compute_dtype(parameters)
     parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
@@ -108,7 +113,15 @@ def step(
     state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
-    """Take one step: `mimo.step`."""
+    """Take one step: `mimo.step`.
+
+    Example:
+        >>> one = jnp.ones((1, 1))
+        >>> counter = Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.ones(1))
+        >>> y, state = step(prepare(counter), jnp.ones(1), jnp.full(1, 4.0))
+        >>> float(y[0]), float(state.re[0])
+        (5.0, 5.0)
+    """
     return mimo.step(constants, u, state, reset)
 
 

@@ -168,6 +168,13 @@ def prepare(
 
     Returns:
         Constants in the dtype of the parameters.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> constants = prepare(leaky)
+        >>> constants.system.A_d.re, constants.system.B_bar.re
+        (Array([[0.]], dtype=float32), Array([[1.]], dtype=float32))
     """
     dtype = checks.compute_dtype(parameters)
     parameters = _full(parameters, dtype)
@@ -205,6 +212,13 @@ def step(
 
     Raises:
         ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> y, state = step(prepare(leaky), jnp.full(1, 3.0), init_state(leaky))
+        >>> float(y[0]), float(state.re[0, 0])
+        (3.0, 3.0)
     """
     state = pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])

@@ -130,14 +130,27 @@ def apply_both_ways(
 
 
 def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate: Rate = 1.0) -> Float[Array, "H L"]:
-    """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`."""
+    """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`.
+
+    Example:
+        >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
+        >>> kernel(integrator, 3)
+        Array([[1., 1., 1.]], dtype=float32)
+    """
     parameters = _full(parameters)
     system = _discrete(parameters, discretization, rate)
     return vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
 
 
 def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate = 1.0) -> Constants:
-    """Discretise once, for many calls of `step`."""
+    """Discretise once, for many calls of `step`.
+
+    Example:
+        >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
+        >>> constants = prepare(integrator, rate=2.0)
+        >>> constants.A_bar.re, constants.B_bar.re
+        (Array([[1.]], dtype=float32), Array([[2.]], dtype=float32))
+    """
     parameters = _full(parameters)
     return _constants(parameters, _discrete(parameters, discretization, rate))
 
@@ -161,6 +174,12 @@ def step(
 
     Raises:
         ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
+
+    Example:
+        >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
+        >>> y, state = step(prepare(integrator), jnp.ones(1), jnp.full((1, 1), 4.0))
+        >>> float(y[0]), float(state.re[0, 0])
+        (5.0, 5.0)
     """
     state = pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
@@ -174,7 +193,13 @@ def step(
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
-    """State of zeros, Pair [*batch_shape, H, Nh], before the first step."""
+    """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
+
+    Example:
+        >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
+        >>> init_state(integrator, (2,)).shape
+        (2, 1, 1)
+    """
     return pairs.zeros((*batch_shape, *parameters.C.shape), checks.compute_dtype(parameters))
 
 

@@ -80,6 +80,13 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
 
     Raises:
         ValueError: As `apply`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> one = jnp.ones((1, 1))
+        >>> integrator = Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> prepare(integrator, rate=2.0).B_bar.re
+        Array([[2.]], dtype=float32)
     """
     dtype = checks.compute_dtype(parameters)
     parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
@@ -98,7 +105,16 @@ def step(
     state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
-    """Take one step: `mimo.step`."""
+    """Take one step: `mimo.step`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> one = jnp.ones((1, 1))
+        >>> integrator = Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> y, state = step(prepare(integrator), jnp.full(1, 3.0), init_state(integrator))
+        >>> float(y[0]), float(state.re[0])
+        (6.0, 3.0)
+    """
     return mimo.step(constants, u, state, reset)
 
 

@@ -276,6 +276,7 @@ def test_bad_input_is_named():
         (lambda: attention.step(q[:, 0], k[:, 0], v[:, 0], cache, jnp.ones(2)), "reset must be a bool array"),
         (lambda: attention.chunk(q, k, v, cache, window=3), "window 3 is above"),
         (lambda: attention.step(q[:1, 0], k[:1, 0], v[:1, 0], cache), "cache's keys"),
+        (lambda: attention.positions(cache.position, 3, mask=jnp.ones((2, 3))), "mask must be a bool array"),
         (lambda: attention.init_cache((), 0, 1, 1), "capacity must be"),
     ):
         with pytest.raises(ValueError, match=words):
