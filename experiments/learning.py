@@ -214,7 +214,7 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
     """The loss of a batch of windows: how far predictions are from what was done, and seen, and earned."""
     model, chosen = decision.DecisionModel(config), config.model
 
-    def loss(params: Any, batch: windows.Windows, key: jax.Array) -> Any:
+    def loss(params: Any, batch: windows.Windows, noise: jax.Array) -> Any:
         predictions: Any = model.apply(
             {"params": params},
             batch.returns_to_go,
@@ -224,8 +224,7 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
             batch.time_steps,
             batch.mask,
             batch.resets,
-            deterministic=chosen.dropout == 0,
-            rngs={"dropout": key},
+            noise=noise if chosen.dropout else None,
         )
         total, weight = losses.action(predictions.action, predictions.log_std, batch.actions, batch.mask)
         if chosen.observation_loss:

@@ -3,6 +3,7 @@
 import dataclasses
 
 from jax_s4rl.modules import block, encoders, heads, mixers, tokens
+from jax_s4rl.modules import dropout as dropouts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +30,7 @@ class ModelConfig:
     """Where a block normalizes: before each branch (pre) or after each sum (post)."""
     dropout: float = 0.1
     """Share of features dropped while training."""
-    dropout_over_time: str = block.INDEPENDENT
+    dropout_over_time: str = dropouts.INDEPENDENT
     """Whether each token drops features of its own (independent) or all tokens of a row the same ones (shared)."""
     activations: str = "float32"
     """Type of activations in the blocks: float32 or bfloat16; weights, states, their kernels and heads are float32."""

@@ -5,10 +5,10 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Key, Num
 
 from jax_s4rl.models import configs
-from jax_s4rl.modules import block, encoders, heads, mixers, tokens
+from jax_s4rl.modules import block, dropout, encoders, heads, mixers, tokens
 
 ModelConfig = configs.ModelConfig
 DecisionConfig = configs.DecisionConfig
@@ -36,8 +36,6 @@ class DecisionModel(nn.Module):
         config, chosen = self.config, self.config.model
         self.tokenizer = _tokenizer(config)
         self.blocks = [_block(chosen) for _ in range(chosen.num_layers)]
-        time_axis = (1,) if chosen.dropout_over_time == block.SHARED else ()
-        self.embedding_drop = nn.Dropout(chosen.dropout, broadcast_dims=time_axis)
         self.norm = nn.LayerNorm()
         is_gaussian = config.num_actions is None and chosen.continuous_head == heads.GAUSSIAN
         self.action_head = heads.Action(config.num_actions or config.action_size or 0, is_gaussian)
@@ -58,7 +56,7 @@ class DecisionModel(nn.Module):
         mask: Bool[Array, "batch length"],
         resets: Bool[Array, "batch length"] | None = None,
         *,
-        deterministic: bool = True,
+        noise: Key[Array, " batch"] | None = None,
     ) -> heads.Predictions:
         """Predicts the action of every step of whole windows.
 
@@ -70,7 +68,7 @@ class DecisionModel(nn.Module):
           time_steps: each step's index within its episode.
           mask: False at padding.
           resets: True where another episode starts inside the row.
-          deterministic: False while training, with a "dropout" key.
+          noise: a typed key for each row while training, for dropout; None drops nothing.
 
         Returns:
           The predictions of every step, [batch, length, ...]. That of the next observation sees the step's action.
@@ -84,16 +82,18 @@ class DecisionModel(nn.Module):
                 f"{self.config.model.context_length}; shorten the window or build the model for a longer context"
             )
         x = self.tokenizer(returns_to_go, observations, actions, previous_actions, time_steps)
-        x = self.embedding_drop(x, deterministic=deterministic).astype(self.config.model.activations)
+        chosen, keys = self.config.model, self._noise_of_layers(noise)
+        x = dropout.drop(x, keys[-1], chosen.dropout, place=0, over_time=chosen.dropout_over_time)
+        x = x.astype(chosen.activations)
         token_mask = self.tokenizer.spread(mask, first_only=False)
         token_resets = None if resets is None else self.tokenizer.spread(resets, first_only=True)
 
-        def run(layer: block.Block, x: Array) -> Array:
-            return layer(x, resets=token_resets, mask=token_mask, deterministic=deterministic)[0]
+        def run(layer: block.Block, x: Array, own: Any) -> Array:
+            return layer(x, resets=token_resets, mask=token_mask, noise=own)[0]
 
-        run_block = nn.remat(run) if self.config.model.rematerialize else run
-        for layer in self.blocks:
-            x = run_block(layer, x)
+        run_block = nn.remat(run) if chosen.rematerialize else run
+        for layer, own in zip(self.blocks, keys, strict=False):
+            x = run_block(layer, x, own)
         return self._predict(self.tokenizer.predictive(x), returns_to_go, actions)
 
     def init_state(self, batch_size: int, max_steps: int) -> list[Any]:
@@ -138,6 +138,14 @@ class DecisionModel(nn.Module):
                 states.append(layer_state)
             state = states
         return self._predict(x, return_to_go, None), state
+
+    def _noise_of_layers(self, noise: Key[Array, " batch"] | None) -> list[Any]:
+        """Keys of each row for every block, and for the tokens last."""
+        count = self.config.model.num_layers + 1
+        if noise is None:
+            return [None] * count
+        split = jax.vmap(lambda key: jax.random.split(key, count))(noise)
+        return [split[:, place] for place in range(count)]
 
     def _predict(
         self,

@@ -4,11 +4,11 @@ from typing import Any
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Key
+
+from jax_s4rl.modules import dropout as dropouts
 
 NORMS = ("pre", "post")
-INDEPENDENT, SHARED = "independent", "shared"
-DROPOUTS = (INDEPENDENT, SHARED)
 
 
 class Block(nn.Module):
@@ -31,7 +31,7 @@ class Block(nn.Module):
     mlp_ratio: int | float = 4
     dropout: float = 0.0
     norm: str = "pre"
-    dropout_over_time: str = INDEPENDENT
+    dropout_over_time: str = dropouts.INDEPENDENT
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -39,7 +39,6 @@ class Block(nn.Module):
         check(self.mlp_ratio, self.dropout, self.norm, self.dropout_over_time)
         width = self.mixer.width
         self.mixer_norm = nn.LayerNorm()
-        self.drop = nn.Dropout(self.dropout, broadcast_dims=(-2,) if self.dropout_over_time == SHARED else ())
         if self.mlp_ratio:
             self.mlp_norm = nn.LayerNorm()
             self.hidden = nn.Dense(round(self.mlp_ratio * width), dtype=self.dtype)
@@ -52,7 +51,7 @@ class Block(nn.Module):
         *,
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
-        deterministic: bool = True,
+        noise: Key[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch length width"], Any]:
         """Maps a whole sequence, or the next chunk of one; arguments as in `mixers.Mixer`.
 
@@ -61,14 +60,15 @@ class Block(nn.Module):
           state: what `init_state` or the chunk before returned; None for a whole sequence.
           resets: True where an episode starts.
           mask: False at padding.
-          deterministic: False while training, with a "dropout" key.
+          noise: a key for each row while training, for dropout; None drops nothing. Blocks of one model need
+            different keys.
 
         Returns:
           The mapped features, and the state after them (None if none was given).
         """
         mixed, state = self.mixer(self._before(x, self.mixer_norm), state, resets=resets, mask=mask)
-        x = self._after(x + self.drop(mixed, deterministic=deterministic), self.mixer_norm)
-        return self._feed_forward(x, deterministic=deterministic), state
+        x = self._after(x + self._drop(mixed, noise, 0), self.mixer_norm)
+        return self._feed_forward(x, noise), state
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
         """The mixer's state before the first token."""
@@ -87,13 +87,22 @@ class Block(nn.Module):
     ) -> tuple[Float[Array, "batch width"], Any]:
         """Maps one token; equal to the same position of `__call__`."""
         mixed, state = self.mixer.step(constants, self._before(x, self.mixer_norm), state, reset)
-        return self._feed_forward(self._after(x + mixed, self.mixer_norm), deterministic=True), state
+        return self._feed_forward(self._after(x + mixed, self.mixer_norm), None), state
 
-    def _feed_forward(self, x: Float[Array, "*rows width"], *, deterministic: bool) -> Float[Array, "*rows width"]:
+    def _feed_forward(
+        self, x: Float[Array, "*rows width"], noise: Key[Array, " batch"] | None
+    ) -> Float[Array, "*rows width"]:
         if not self.mlp_ratio:
             return x
         mapped = self.output(nn.gelu(self.hidden(self._before(x, self.mlp_norm))))
-        return self._after(x + self.drop(mapped, deterministic=deterministic), self.mlp_norm)
+        return self._after(x + self._drop(mapped, noise, 1), self.mlp_norm)
+
+    def _drop(
+        self, x: Float[Array, "*rows width"], noise: Key[Array, " batch"] | None, place: int
+    ) -> Float[Array, "*rows width"]:
+        if noise is None:
+            return x
+        return dropouts.drop(x, noise, self.dropout, place=place, over_time=self.dropout_over_time)
 
     def _before(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
         return self._normalize(x, norm) if self.norm == "pre" else x
@@ -111,7 +120,7 @@ def check(mlp_ratio: int | float, dropout: float, norm: str, dropout_over_time: 
     Example:
       >>> check(0, 0.1, "pre", "shared")
     """
-    for name, value, choices in (("norm", norm, NORMS), ("dropout_over_time", dropout_over_time, DROPOUTS)):
+    for name, value, choices in (("norm", norm, NORMS), ("dropout_over_time", dropout_over_time, dropouts.KINDS)):
         if value not in choices:
             raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
     if mlp_ratio < 0:

@@ -32,8 +32,11 @@ class TrainState(NamedTuple):
 Draw = Callable[[Any, Any], Any]
 """Draws the rows of a batch from a store: `draw(keys, store)`, with one typed key for each row."""
 
-LossFunction = Callable[[Any, Any, PRNGKeyArray], tuple[Float[Array, ""], Float[Array, ""]]]
-"""`loss(params, batch, key)` gives sum and weight; their quotient over the rows of all devices is minimized."""
+LossFunction = Callable[[Any, Any, Key[Array, " rows"]], tuple[Float[Array, ""], Float[Array, ""]]]
+"""`loss(params, batch, noise)` gives sum and weight; their quotient over the rows of all devices is minimized.
+
+`noise` is a typed key for each row: what a row draws from its own is the same wherever the row is.
+"""
 
 
 class Metrics(NamedTuple):
@@ -153,7 +156,7 @@ def _sums(
 
     def of_rows(numbers: Int[Array, " part"]) -> Any:
         batch = draw(row_keys(state.key, state.step, numbers), store)
-        return value_and_grad(state.params, batch, jax.random.fold_in(noise_key, numbers[0]))
+        return value_and_grad(state.params, batch, jax.vmap(jax.random.fold_in, (None, 0))(noise_key, numbers))
 
     parts = row_numbers.reshape(num_parts, -1)
     if num_parts == 1:

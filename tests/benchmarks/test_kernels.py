@@ -14,6 +14,7 @@ def published():
         yield
 
 
+@pytest.mark.slow
 def test_a_small_run_writes_a_line_for_every_function_and_direction(tmp_path):
     out = tmp_path / "rows.jsonl"
     config = kernels.Config(("diagonal",), features=(64,), lengths=(8,), repeats=2, out=out)

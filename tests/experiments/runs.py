@@ -19,8 +19,8 @@ RECORD = records.make_record((3, 1, 5, 4))
 TASK = tasks.Task("CartPole-v1", {"max_episode_steps": 40}, "tiny", RECORD, 2, 40, 20.0, 40.0)
 
 
-def loss(params, batch, key):
-    noise = jax.random.normal(key, batch.returns_to_go.shape)
+def loss(params, batch, keys):
+    noise = jax.vmap(lambda key: jax.random.normal(key, batch.returns_to_go.shape[1:]))(keys)
     predicted = jnp.einsum("bto,o->bt", batch.observations, params["w"]) + 0.1 * noise
     errors = jnp.where(batch.mask, jnp.square(predicted - batch.returns_to_go), jnp.zeros(()))
     return jnp.sum(errors), jnp.sum(batch.mask, dtype=jnp.float32)

@@ -19,6 +19,7 @@ def real_form(A_bar, B_bar):
     return (np.linalg.solve(to_both, A_bar @ to_both)).real, np.linalg.solve(to_both, B_bar).real
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("method", ["bilinear", "zoh"])
 @pytest.mark.parametrize("step", [1e-5, 0.01, 1.0])

@@ -103,6 +103,7 @@ def test_the_ring_is_uniform_in_area_and_its_gain_is_normalised():
     np.testing.assert_allclose(np.exp(ring.log_gain), np.sqrt(1 - size**2), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_slow_modes_of_a_start_survive_the_shortest_step():
     # At step 1e-3 the modes of LegS lose 1/2000 a sample: the kernel's end is still far from zero.
     start = initialization.diagonal("legs", 16)

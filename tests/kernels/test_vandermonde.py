@@ -93,6 +93,7 @@ def test_states_go_on_where_they_were(x64, L):
     np.testing.assert_allclose(pairs.to_complex(vandermonde.advance(discrete, state, L)), x, rtol=0, atol=EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("L", [5, 40])
 def test_gradients_are_finite_differences(x64, L):
     discrete, v = system(dtype=np.float64), normal(2, 3, dtype=np.float64)

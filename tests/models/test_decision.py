@@ -57,6 +57,7 @@ def test_steps_equal_the_whole_window(mixer, layout):
     close(run_steps(config, inputs).action, small.predict(config, inputs).action, mixer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mixer", "layout"), EVERY)
 def test_noise_elsewhere_changes_no_loss_and_no_gradient(mixer, layout):
     config = small.config(mixer, tokens=layout, num_layers=1)
@@ -180,10 +181,8 @@ def test_rematerialized_blocks_give_the_same_gradient():
 
     def gradient(config):
         def loss(params):
-            rngs = {"dropout": jax.random.key(0)}
-            predicted = decision.DecisionModel(config).apply(
-                {"params": params}, **inputs, deterministic=False, rngs=rngs
-            )
+            noise = jax.random.split(jax.random.key(0), len(inputs["mask"]))
+            predicted = decision.DecisionModel(config).apply({"params": params}, **inputs, noise=noise)
             return losses.cross_entropy(predicted.action, inputs["actions"], inputs["mask"])[0]
 
         return jax.jit(jax.grad(loss))(small.params(config))

@@ -71,7 +71,7 @@ def test_dropout_acts_in_training_only_and_is_shared_over_time_where_asked(over_
     x = jnp.ones((BATCH, LENGTH, WIDTH))
     params = filling.fill(layer.init, jax.random.key(0), x)
     still, _ = layer.apply(params, x)
-    dropped, _ = layer.apply(params, x, deterministic=False, rngs={"dropout": jax.random.key(0)})
+    dropped, _ = layer.apply(params, x, noise=jax.random.split(jax.random.key(0), BATCH))
     branch, noisy = still - x, dropped - x
     shares = np.asarray(noisy / branch)
     assert set(np.round(shares.ravel(), 3)) == {0.0, 2.0}

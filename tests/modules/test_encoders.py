@@ -41,6 +41,7 @@ def test_an_index_past_the_table_is_not_silent():
     assert jnp.isnan(features).all()
 
 
+@pytest.mark.slow
 def test_images_of_bytes_are_scaled_and_every_pixel_counts():
     image = jax.random.randint(jax.random.key(0), (2, 5, 7, 3), 0, 256).astype(jnp.uint8)
     module = encoders.Observation("image", WIDTH)
@@ -52,6 +53,7 @@ def test_images_of_bytes_are_scaled_and_every_pixel_counts():
     assert (jnp.abs(gradient).sum(axis=(0, 3)) > 0).all()
 
 
+@pytest.mark.slow
 def test_images_keep_their_rows():
     images = jax.random.uniform(jax.random.key(0), (2, 3, 4, 4, 1))
     features, params = encode(encoders.Observation("image", WIDTH), images)

@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from jax_s4rl.modules import heads
 from tests import filling
@@ -12,6 +13,7 @@ from tests import filling
 HIDDEN = jax.random.normal(jax.random.key(0), (2, 5, 8))
 
 
+@pytest.mark.slow
 def test_film_starts_as_the_identity_and_learns_to_condition():
     condition = jax.random.normal(jax.random.key(1), (2, 5))
     module = heads.Film()

@@ -13,6 +13,7 @@ def init(**options):
     return layer.bind(groups.strip(layer.init(jax.random.key(0), 1, 1, method="init_state")))._parameters()
 
 
+@pytest.mark.slow
 def test_the_state_starts_as_equal_blocks():
     parameters = init(num_blocks=2)
     block = initialization.s5(jax.random.key(0), 3, 2).Lambda

@@ -61,6 +61,7 @@ def test_one_device_and_two_make_the_same_update():
     assert_same(run(2), run(1))
 
 
+@pytest.mark.slow
 def test_rows_taken_in_parts_make_the_same_update():
     assert_same(run(1, num_micro_batches=4), run(1))
     assert_same(run(2, num_micro_batches=2), run(1))
