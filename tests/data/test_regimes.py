@@ -58,6 +58,7 @@ def test_packed_rows_are_full_and_start_with_an_episode():
     np.testing.assert_array_equal(batch.resets, batch.time_steps == 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regime", regimes.REGIMES)
 def test_a_row_depends_on_its_own_key_only(regime):
     record = records.make_record(LENGTHS)

@@ -30,7 +30,7 @@ def relative(got, wanted):
     return np.abs(np.asarray(got, np.float64) - wanted).max() / np.abs(wanted).max()
 
 
-@pytest.mark.parametrize("L", [1, 2, 33, 257])
+@pytest.mark.parametrize("L", [1, 2, 33, pytest.param(257, marks=pytest.mark.slow)])
 def test_block_is_direct(L):
     discrete, v = system(), normal(2, 3)
     block, direct = (vandermonde.kernel(discrete, v, L, method=method) for method in ("block", "direct"))

@@ -67,7 +67,11 @@ def test_rows_taken_in_parts_make_the_same_update():
     assert_same(run(2, num_micro_batches=2), run(1))
 
 
-@pytest.mark.parametrize("seeds", [(3, 7), (3, 7, 5)], ids=["spread over devices", "sharing devices"])
+@pytest.mark.parametrize(
+    "seeds",
+    [(3, 7), pytest.param((3, 7, 5), marks=pytest.mark.slow)],
+    ids=["spread over devices", "sharing devices"],
+)
 def test_seeds_trained_at_once_are_those_trained_alone(seeds):
     state, metrics = run(2, seeds=seeds)
     for number, seed in enumerate(seeds):
