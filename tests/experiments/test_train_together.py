@@ -86,7 +86,7 @@ def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_p
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=TOLERANCE), one.params, other.params)
 
 
-@pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.parametrize("victim", [1])
 def test_if_a_process_is_killed_the_other_ends_and_the_run_resumes(tmp_path, victim):
     options = ["--num-updates", "300", "--checkpoint-every", "20"]
     pair = start_pair(tmp_path, *options)
