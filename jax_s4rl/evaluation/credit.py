@@ -1,12 +1,19 @@
 """Credit-assignment metrics: did the policy find the actions that mattered?"""
 
+from collections.abc import Sequence
+
 import numpy as np
+import scipy.special
+import scipy.stats
 from jaxtyping import Bool, Float
 
 from jax_s4rl.data import trajectories
 
 # Numbers of an umbrella observation: whether an umbrella is needed, whether one is carried, the time left, distractors.
 NEED = 0
+# bsuite counts a length as solved where the regret is below half of that of random play, which is 1 an episode.
+SOLVED_REGRET = 0.5
+REGRET_OF_A_WRONG_CHOICE = 2.0
 
 
 def umbrella_first_actions(record: trajectories.Trajectories) -> Bool[np.ndarray, " episodes"]:
@@ -42,3 +49,77 @@ def umbrella_closed_form(
       [0.0, 0.5, 0.6]
     """
     return np.clip(0.5 + np.asarray(target_return, np.float64) / (2 * chain_length), 0.0, 1.0)
+
+
+def umbrella_regret(right: Bool[np.ndarray, " episodes"]) -> float:
+    """Mean regret of an episode of bsuite's umbrella chain: 2 for a wrong first action, 0 for a right one.
+
+    Args:
+      right: what `umbrella_first_actions` said.
+
+    Returns:
+      Between 0 (optimal) and 2; random play has 1.
+
+    Example:
+      >>> umbrella_regret(np.array([True, True, True, False]))
+      0.5
+    """
+    return float(REGRET_OF_A_WRONG_CHOICE * np.mean(~np.asarray(right, bool)))
+
+
+def umbrella_score(regrets: Sequence[float] | Float[np.ndarray, " lengths"]) -> float:
+    """Share of chain lengths whose regret an episode is below 0.5: more than three of four first actions are right.
+
+    bsuite scores an agent that learns online, over all its episodes; this is the same rule for a policy that no longer
+    learns, so call it a bsuite-style offline score.
+
+    Args:
+      regrets: of every length, see `umbrella_regret`.
+
+    Returns:
+      Between 0 and 1.
+
+    Example:
+      >>> umbrella_score([0.0, 0.4, 0.5, 1.0])
+      0.5
+    """
+    return float(np.mean(np.asarray(regrets, np.float64) < SOLVED_REGRET))
+
+
+def umbrella_floor(chain_length: int) -> float:
+    """Least cross-entropy of the first action given the return, in random data: what perfect knowledge still has.
+
+    The return is that of `n` fair coins, j of them heads, and the first action right with probability j / n; the floor
+    is the mean binary entropy of j / n.
+
+    Args:
+      chain_length: steps n of an episode, at least 1.
+
+    Returns:
+      The floor in nats, from 0 (one step) to almost ln 2 (long chains).
+
+    Example:
+      >>> umbrella_floor(1), round(umbrella_floor(5), 3)
+      (0.0, 0.577)
+    """
+    heads = np.arange(chain_length + 1)
+    right = heads / chain_length
+    entropy = scipy.special.entr(right) + scipy.special.entr(1 - right)
+    return float(scipy.stats.binom.pmf(heads, chain_length, 0.5) @ entropy)
+
+
+def beats_data(achieved: Float[np.ndarray, " episodes"], recorded: Float[np.ndarray, " others"]) -> float:
+    """Share of episodes whose return is above that of every recorded episode.
+
+    Args:
+      achieved: returns of the policy.
+      recorded: returns of the data.
+
+    Returns:
+      Between 0 and 1; 0 where the data hold the optimum.
+
+    Example:
+      >>> beats_data(np.array([1.0, 3.0]), np.array([0.0, 2.0]))
+      0.5
+    """
+    return float(np.mean(achieved > np.max(recorded)))

@@ -41,3 +41,30 @@ def test_the_closed_form_agrees_with_simulated_episodes():
 def test_the_closed_form_is_certain_at_the_extremes(chain_length):
     values = np.array([-chain_length, 0.0, chain_length])
     assert credit.umbrella_closed_form(values, chain_length).tolist() == [0.0, 0.5, 1.0]
+
+
+def test_regret_is_that_of_bsuite():
+    # bsuite adds 2 for a wrong choice; random play is wrong half of the time.
+    assert credit.umbrella_regret(np.array([True, False])) == 1.0
+    assert credit.umbrella_regret(np.ones(7, bool)) == 0.0
+    assert credit.umbrella_score([credit.umbrella_regret(np.arange(8) > 1), 0.49, 1.0]) == 1 / 3
+
+
+def test_the_floor_is_the_entropy_that_is_left_in_random_data():
+    # By hand, n = 2: the return is -2, 0, 2 with chance 1/4, 1/2, 1/4, and tells all, nothing, all.
+    assert credit.umbrella_floor(2) == pytest.approx(np.log(2) / 2)
+    floors = [credit.umbrella_floor(length) for length in (1, 5, 10, 20, 50, 100)]
+    np.testing.assert_allclose(floors, [0, 0.577, 0.640, 0.6675, 0.683, 0.688], atol=6e-4)
+
+
+def test_the_floor_is_reached_by_the_closed_form_in_simulated_episodes():
+    generator, chain_length = np.random.default_rng(2), 4
+    record = trajectories.from_episodes([umbrella_episode(generator, chain_length) for _ in range(4000)])
+    right = credit.umbrella_first_actions(record)
+    chance = credit.umbrella_closed_form(record.episode_returns, chain_length)
+    taken = np.where(right, chance, 1 - chance)
+    assert -np.log(taken).mean() == pytest.approx(credit.umbrella_floor(chain_length), abs=0.02)
+
+
+def test_only_what_is_above_all_data_beats_them():
+    assert credit.beats_data(np.array([2.0, 2.5, 1.0]), np.array([2.0, 0.0])) == 1 / 3

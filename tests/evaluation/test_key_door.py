@@ -1,0 +1,135 @@
+"""Events read from full observations are those that the world itself tells in its infos."""
+
+import numpy as np
+import pytest
+
+from jax_s4rl.collection import random_policy, reference_policy, rollouts
+from jax_s4rl.data import trajectories
+from jax_s4rl.envs import key_door_layout, making
+from jax_s4rl.evaluation import key_door
+
+WORLDS = [
+    ("jax_s4rl/KeyToDoor-v0", {"preset": "dt"}),
+    ("jax_s4rl/KeyToDoor-v0", {"preset": "low_var", "size": 4}),
+    ("jax_s4rl/KeyDoor-v0", {"obs": "full", "size": 4, "n_apples": 2, "max_steps": 400}),
+    ("jax_s4rl/KeyDoor-v0", {"obs": "full", "size": 3, "n_rooms": 2, "n_apples": 2, "max_steps": 200}),
+]
+
+
+def play(env_id, kwargs, count=60):
+    """Random and optimal episodes in full observations, and the world that they are from."""
+
+    def make_env():
+        return making.make(env_id, **kwargs)
+
+    world = make_env()
+    uniform = rollouts.record_episodes(make_env, random_policy.uniform(world.action_space), count, seed=0)
+    optimal = rollouts.record_episodes(make_env, reference_policy.Optimal(), 5, seed=1)
+    return trajectories.concatenate([uniform, optimal]), world
+
+
+def told(record, world):
+    """Infos of every step of every episode, played again."""
+    everything = []
+    for episode in record.episodes():
+        _, info = world.reset(seed=episode.seed)
+        infos = [info]
+        for action in episode.actions.tolist():
+            infos.append(world.step(action)[-1])
+        everything.append(infos)
+    return everything
+
+
+def read(record, world):
+    eyes = world.unwrapped.eyes
+    return key_door.events(record, eyes, door_cell=key_door_layout.door_cell(eyes.size))
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), WORLDS)
+def test_events_are_what_the_world_says(env_id, kwargs):
+    record, world = play(env_id, kwargs)
+    happened, infos = read(record, world), told(record, world)
+    final = [episode[-1] for episode in infos]
+    assert happened.has_key.tolist() == [info["has_key"] for info in final]
+    # The world counts the first action as step 1.
+    assert [step + 1 if step >= 0 else -1 for step in happened.key_step] == [info["key_step"] for info in final]
+    assert happened.apples.tolist() == [info["apples"] for info in final]
+    assert happened.success.tolist() == [info["is_success"] for info in final]
+    assert happened.rooms.tolist() == [max(info["room"] for info in episode) for episode in infos]
+    assert happened.success[-5:].all()
+    assert not happened.success[:-5].all()
+
+
+def test_the_door_is_reached_with_the_key_or_without():
+    record, world = play("jax_s4rl/KeyToDoor-v0", {"preset": "dt"}, count=150)
+    happened = read(record, world)
+    np.testing.assert_array_equal(happened.success, happened.has_key & happened.at_door)
+    assert (happened.at_door & ~happened.has_key).any()
+    assert (happened.door_step[happened.at_door] >= 45).all()
+    # The reward is paid by the action that leads onto the door.
+    paid = [int(episode.rewards.argmax()) for episode in record.episodes() if episode.rewards.any()]
+    assert happened.door_step[happened.success].tolist() == paid
+
+
+def test_rates_of_random_play_are_near_the_exact_chances():
+    def make_env():
+        return making.make("jax_s4rl/KeyToDoor-v0")
+
+    world = make_env()
+    record = rollouts.record_episodes(make_env, random_policy.uniform(world.action_space), 400, seed=3)
+    found = key_door.rates(read(record, world))
+    for got, chance in ((found.key, 0.28), (found.door, 0.10), (found.success, 0.027)):
+        assert abs(got - chance) < 4 * np.sqrt(chance * (1 - chance) / 400)
+    assert found.second_room == found.last_room == 1.0
+    assert found.success_given_key == pytest.approx(found.success / found.key)
+    assert 1 <= found.steps_to_key <= 15
+
+
+def test_the_key_cell_is_where_it_lies_at_the_start():
+    record, world = play("jax_s4rl/KeyToDoor-v0", {"preset": "dt"}, count=20)
+    happened = read(record, world)
+    for episode, cell in zip(record.episodes(), happened.key_cell, strict=True):
+        world.reset(seed=episode.seed)
+        assert world.unwrapped.layout.keys[0] == cell
+    assert key_door.key_coverage(happened) == len(set(happened.key_cell[happened.success]))
+
+
+def make_events(key_step, success=None):
+    key_step = np.asarray(key_step)
+    none = np.full(len(key_step), -1)
+    return key_door.Events(none, key_step, none, none, none, key_step > 99 if success is None else success)
+
+
+def test_the_lift_compares_the_top_with_the_bottom_tenth():
+    key_step = np.full(100, -1)
+    key_step[:5], key_step[90:] = 3, 3  # half of the least asked, and all of the most asked
+    targets = np.repeat(np.arange(10.0), 10)
+    assert key_door.key_lift(make_events(key_step), targets) == 0.5
+    with pytest.raises(ValueError, match="ask for at least two returns"):
+        key_door.key_lift(make_events(key_step), np.ones(100))
+
+
+def test_shares_of_nothing_are_no_numbers():
+    found = key_door.rates(make_events([-1, -1]))
+    assert found.key == 0.0
+    assert np.isnan(found.success_given_key)
+    assert np.isnan(found.steps_to_key)
+
+
+def test_other_observations_are_refused():
+    env_id, kwargs = "jax_s4rl/KeyDoor-v0", {}
+    world = making.make(env_id, **kwargs)
+    record = rollouts.record_episodes(lambda: making.make(env_id), random_policy.uniform(world.action_space), 1, seed=0)
+    with pytest.raises(ValueError, match="play the episodes again with obs='full'"):
+        read(record, world)
+
+
+def test_episodes_seen_otherwise_are_read_after_playing_them_again():
+    position = {"layout": "random", "obs": "position", "preset": "dt"}
+    full = position | {"obs": "full"}
+    record, _ = play("jax_s4rl/KeyToDoor-v0", full, count=20)
+    hidden = rollouts.reenact(lambda: making.make("jax_s4rl/KeyToDoor-v0", **position), record)
+    world = making.make("jax_s4rl/KeyToDoor-v0", **full)
+    again = rollouts.reenact(lambda: world, hidden)
+    for got, wanted in zip(read(again, world), read(record, world), strict=True):
+        np.testing.assert_array_equal(got, wanted)
