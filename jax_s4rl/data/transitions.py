@@ -1,0 +1,114 @@
+"""Single transitions, drawn on the device: what one-step methods such as Q-learning learn from."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key, Shaped, UInt32
+
+from jax_s4rl.data import sampling, trajectories
+
+
+class Store(NamedTuple):
+    """A whole data set on the device (N steps, E episodes).
+
+    `observations` holds those before each action, and behind them the final ones of the episodes; `next_rows` says
+    which of them came after each step. `time_steps` is each step's index in its own episode.
+    """
+
+    observations: Shaped[Array, "M *obs"]
+    next_rows: Int[Array, " N"]
+    actions: Shaped[Array, "N *action"]
+    rewards: Float[Array, " N"]
+    terminations: Bool[Array, " N"]
+    time_steps: Int[Array, " N"]
+    episode_starts: Int[Array, " E"]
+    episode_lengths: Int[Array, " E"]
+    episode_bounds: UInt32[Array, " E"]
+
+
+class Transitions(NamedTuple):
+    """B steps, each with what was seen after it.
+
+    A step that the clock ended has a real next observation and `terminations` False: its future goes on.
+    """
+
+    observations: Shaped[Array, "B *obs"]
+    actions: Shaped[Array, "B *action"]
+    rewards: Float[Array, " B"]
+    next_observations: Shaped[Array, "B *obs"]
+    terminations: Bool[Array, " B"]
+    time_steps: Int[Array, " B"]
+
+
+Draw = Callable[[Key[Array, " B"], Store], Transitions]
+
+
+def make_store(record: trajectories.Trajectories, weighting: str = "length") -> Store:
+    """Puts a record on the default device.
+
+    Args:
+        record: The episodes; their arrays must fit into device memory.
+        weighting: How often each episode is drawn, see `sampling.episode_weights`; "length" draws every step as often.
+
+    Returns:
+        Device arrays to draw transitions from.
+    """
+    starts, lengths = record.episode_starts, record.episode_lengths
+    next_rows = np.arange(record.num_steps) + 1
+    next_rows[starts + lengths - 1] = record.num_steps + np.arange(record.num_episodes)
+    weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
+    return Store(
+        observations=jnp.asarray(np.concatenate([record.observations, record.final_observations])),
+        next_rows=jnp.asarray(next_rows, jnp.int32),
+        actions=jnp.asarray(record.actions),
+        rewards=jnp.asarray(record.rewards),
+        terminations=jnp.asarray(record.terminations),
+        time_steps=jnp.asarray(np.arange(record.num_steps) - np.repeat(starts, lengths), jnp.int32),
+        episode_starts=jnp.asarray(starts, jnp.int32),
+        episode_lengths=jnp.asarray(lengths, jnp.int32),
+        episode_bounds=jnp.asarray(sampling.bounds(weights)),
+    )
+
+
+def draw(keys: Key[Array, " B"], store: Store) -> Transitions:
+    """Draws one transition for each key: an episode by its weight, and a step of it uniformly.
+
+    Args:
+        keys: Typed keys.
+        store: What `make_store` gave.
+
+    Returns:
+        The transitions.
+
+    Example:
+        >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> store = make_store(trajectories.from_episodes([one]))
+        >>> draw(jax.random.split(jax.random.key(0), 4), store).observations.shape
+        (4, 3)
+    """
+    both = jax.vmap(jax.random.split)(keys)
+    episodes = jax.vmap(lambda key: sampling.draw_episodes(key, store.episode_bounds, 1)[0])(both[:, 0])
+    lengths = store.episode_lengths[episodes]
+    steps = jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(both[:, 1], lengths)
+    return gather(store, store.episode_starts[episodes] + steps)
+
+
+def gather(store: Store, steps: Int[Array, " B"]) -> Transitions:
+    """The transitions of the given steps.
+
+    Args:
+        store: What `make_store` gave.
+        steps: Flat indices, from 0 to N - 1.
+    """
+    return Transitions(
+        observations=store.observations[steps],
+        actions=store.actions[steps],
+        rewards=store.rewards[steps],
+        next_observations=store.observations[store.next_rows[steps]],
+        terminations=store.terminations[steps],
+        time_steps=store.time_steps[steps],
+    )

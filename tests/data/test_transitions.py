@@ -1,0 +1,53 @@
+"""Transitions are the record's own, up to the last step of every episode."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.data import transitions
+from tests.data import records
+
+
+@pytest.mark.parametrize("action_size", [None, 2])
+def test_every_transition_is_that_of_its_episode(action_size):
+    record = records.make_record((3, 1, 5), action_size=action_size)
+    store = transitions.make_store(record)
+    found = transitions.gather(store, jnp.arange(record.num_steps))
+    step = 0
+    for episode in record.episodes():
+        after = [*episode.observations[1:], episode.final_observation]
+        for number in range(len(episode.rewards)):
+            np.testing.assert_array_equal(found.observations[step], episode.observations[number])
+            np.testing.assert_array_equal(found.next_observations[step], after[number])
+            np.testing.assert_array_equal(found.actions[step], episode.actions[number])
+            assert found.rewards[step] == episode.rewards[number]
+            assert found.terminations[step] == episode.terminations[number]
+            assert found.time_steps[step] == number
+            step += 1
+
+
+def draw_steps(record, count, **options):
+    """The flat indices of drawn steps, told by their rewards."""
+    store = transitions.make_store(record, **options)._replace(rewards=jnp.arange(record.num_steps, dtype=jnp.float32))
+    drawn = jax.jit(transitions.draw)(jax.random.split(jax.random.key(0), count), store)
+    return np.asarray(drawn.rewards).astype(int)
+
+
+def test_every_step_is_drawn_as_often():
+    counts = np.bincount(draw_steps(records.make_record((3, 1, 5)), 9000), minlength=9)
+    # Each 1000 times, with a standard deviation of 30.
+    assert (abs(counts - 1000) < 150).all()
+
+
+def test_episodes_can_be_drawn_as_often_as_each_other():
+    counts = np.bincount(draw_steps(records.make_record((3, 1)), 6000, weighting="uniform"), minlength=4)
+    assert abs(counts[3] - 3000) < 200
+    assert (abs(counts[:3] - 1000) < 150).all()
+
+
+def test_a_row_depends_on_its_own_key_alone():
+    store = transitions.make_store(records.make_record((3, 1, 5)))
+    keys = jax.random.split(jax.random.key(1), 6)
+    whole, part = transitions.draw(keys, store), transitions.draw(keys[2:4], store)
+    np.testing.assert_array_equal(whole.observations[2:4], part.observations)
