@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import gymnasium
 import jax
@@ -70,8 +70,11 @@ class Trained:
         return decision.num_parameters(self.params)
 
 
+Config = TypeVar("Config")
+
+
 @dataclasses.dataclass(frozen=True)
-class Program:
+class Program(Generic[Config]):
     """What all seeds of a training share.
 
     Attributes:
@@ -82,14 +85,30 @@ class Program:
       update: the pmapped update of `num_seeds` models at once, not yet compiled.
     """
 
-    config: decision.DecisionConfig
+    config: Config
     init: Callable[[Sequence[int]], update.TrainState]
     draw: update.Draw
-    store: windows.Store
+    store: Any
     update: loop.Update
 
 
-def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program:
+class Fitted(NamedTuple):
+    """What the training of one seed left.
+
+    Attributes:
+      seed: of its training.
+      params: the last ones, as the update trains them.
+      log: its losses, and its share of the time.
+      compile_seconds: time to compile the update, which all seeds share.
+    """
+
+    seed: int
+    params: Any
+    log: loop.TrainingLog
+    compile_seconds: float
+
+
+def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program[decision.DecisionConfig]:
     """Builds model, optimizer and update, and puts the data on the devices.
 
     Args:
@@ -152,29 +171,68 @@ def train(
       ValueError: settings that cannot be built or do not fit the devices or the episodes.
     """
     program = prepare(settings, task, len(seeds))
+    title = f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
+    for fitted in fit(program, settings, seeds=seeds, title=title, console=console):
+        yield Trained(program.config, memory(settings), *fitted)
+
+
+class Schedule(Protocol):
+    """How long is trained: what all settings have."""
+
+    @property
+    def num_updates(self) -> int:
+        """Gradient steps."""
+        ...
+
+    @property
+    def updates_per_dispatch(self) -> int:
+        """Gradient steps in one call of the compiled program."""
+        ...
+
+
+def fit(
+    program: Program[Any],
+    schedule: Schedule,
+    *,
+    seeds: Sequence[int],
+    title: str,
+    console: rich.console.Console | None = None,
+) -> Iterator[Fitted]:
+    """Compiles a program and trains all its seeds to the end.
+
+    Args:
+      program: made for as many seeds.
+      schedule: how long to train.
+      seeds: of parameters and batches.
+      title: stands before the progress bar.
+      console: where progress is shown.
+
+    Yields:
+      What is left of each seed, in their order.
+    """
     state = program.init(seeds)
     compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
     state, log = loop.run(
         compiled,
         state,
         program.store,
-        num_updates=settings.num_updates,
-        updates_per_dispatch=settings.updates_per_dispatch,
+        num_updates=schedule.num_updates,
+        updates_per_dispatch=schedule.updates_per_dispatch,
         num_seeds=len(seeds),
-        title=f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds",
+        title=title,
         console=console,
     )
     params = update.collect(state.params, len(seeds))
     for number, seed in enumerate(seeds):
         own = jax.tree.map(lambda x, n=number: x[n], params)
-        yield Trained(program.config, memory(settings), seed, own, log.of_seed(number, len(seeds)), compile_seconds)
+        yield Fitted(seed, own, log.of_seed(number, len(seeds)), compile_seconds)
 
 
 def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
     """The model's shape and its scales, with statistics from the data it will be trained on."""
     record = task.record
     with contextlib.closing(task.make_env()) as env:
-        seen = _describe_observations(env.observation_space, record.observations)
+        seen = describe_observations(env.observation_space, record.observations)
     returned = np.abs(record.episode_returns).max()
     return decision.DecisionConfig(
         observation_shape=record.observations.shape[1:],
@@ -187,7 +245,8 @@ def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
     )
 
 
-def _describe_observations(space: gymnasium.Space, observations: np.ndarray) -> dict[str, Any]:
+def describe_observations(space: gymnasium.Space, observations: np.ndarray) -> dict[str, Any]:
+    """What a model has to know of observations: kind, number of indices, statistics of the data."""
     """Kind of the observations, and the statistics that standardize those that are vectors."""
     if isinstance(space, gymnasium.spaces.Discrete):
         return {"observation_kind": encoders.INDEX, "num_observations": int(space.n)}

@@ -31,11 +31,11 @@ class TrackedState(NamedTuple):
 
     Attributes:
       inner: state of the optimizer of the online parameters.
-      count: updates made.
+      num_updates: made so far.
     """
 
     inner: Any
-    count: Int[Array, ""]
+    num_updates: Int[Array, ""]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,7 +90,7 @@ def track(optimizer: optax.GradientTransformation, config: TargetConfig) -> opta
         if params is None:
             raise ValueError("target parameters follow the online ones, so the update asks for both; give params")
         changes, inner = optimizer.update(updates.online, state.inner, params.online)
-        online, count = optax.apply_updates(params.online, changes), state.count + 1
+        online, count = optax.apply_updates(params.online, changes), state.num_updates + 1
         rate = jnp.where(count % config.period == 0, config.rate, 0.0)
         moves = jax.tree.map(lambda new, old: rate.astype(old.dtype) * (new - old), online, params.target)
         return Tracked(changes, moves), TrackedState(inner, count)

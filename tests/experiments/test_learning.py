@@ -128,7 +128,7 @@ def test_the_shape_of_the_model_comes_from_the_data(task):
 )
 def test_the_kind_of_observations_comes_from_space_and_data(space, observations, kind):
     config = decision.DecisionConfig(
-        observation_shape=space.shape, num_actions=2, horizon=5, **learning._describe_observations(space, observations)
+        observation_shape=space.shape, num_actions=2, horizon=5, **learning.describe_observations(space, observations)
     )
     assert config.observation_kind == kind
     assert len(config.observation_mean) == (3 if kind == "vector" else 0)

@@ -75,7 +75,11 @@ def test_it_acts_in_a_rollout():
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"temperature": 0.0}, "temperature is 0"), ({"epsilon": 2.0}, "epsilon is 2"), ({"max_steps": 11}, "may last 11 steps")],
+    [
+        ({"temperature": 0.0}, "temperature is 0"),
+        ({"epsilon": 2.0}, "epsilon is 2"),
+        ({"max_steps": 11}, "may last 11 steps"),
+    ],
 )
 def test_policies_that_cannot_act_are_refused(options, sentence):
     network = q_network.NetworkConfig(width=4, time_embedding="learned")
