@@ -3,10 +3,9 @@
 S4 evaluates `sum_{l<L} K_l z^l = C (I - z^L A_bar^L) (I - z A_bar)^{-1} B_bar` at the roots of unity, where weakly
 damped poles come as close to the nodes as float32 can tell, and `I - A_bar^L` is nearly singular for a short row.
 Here the nodes lie on a slightly smaller circle, `z = exp(-(sigma + i theta))` with `z^L = e^{-sigma L} = wrap`: the
-factor to train becomes `C (I - wrap A_bar^L)`, whose condition number is at most a few, no pole meets a node (lambda
-= 0 included), and the price is that rounding errors grow by 1/wrap towards the end of the kernel. At wrap = 1/2 the
-largest error over measures, lengths and steps fell from 9e-4 to 2e-6 of the largest entry, and the largest condition
-number from 1e6 to 3 (N = 64, rows of 2 to 4,096 steps).
+factor to train becomes `C (I - wrap A_bar^L)`, whose condition number is at most `(1 + wrap) / (1 - wrap)` as A_bar
+is a contraction, no pole meets a node (lambda = 0 included), and the price is that rounding errors grow by 1/wrap
+towards the end of the kernel. `tests/kernels/test_cauchy.py` names the errors in float32.
 
 With half exponents `h = (sigma + i theta)/2`, `S = sinh h`, `C = cosh h` and `d = step Lambda` every term is a Cauchy
 sum `step sum_n v_n / (2 S - d_n C)` without a singular node at Nyquist; a conjugate pair folds into one term with
@@ -27,12 +26,11 @@ from jax_s4rl.kernels import checks, pairs
 EXACT = jax.lax.Precision.HIGHEST
 MAX_RANK = 2
 
-# Features at a time on CPU: what they need then stays in the cache, forward and backward. H = 256, N = 64, L = 1,024,
-# two cores: 7 ms and 58 ms with the gradient in 6 MiB, against 27 and 162 ms in 146 MiB all at once (4: 14, 95; 16:
-# 9, 81).
+# Features at a time on CPU: what they need then stays in the cache, forward and backward. Half and twice as many are
+# slower, all at once several times.
 GROUP = 8
 
-# See the table of errors in the module's docstring; 0.25 and 0.9 are each up to two times worse.
+# A compromise: with more, poles come closer to the nodes; with less, rounding errors grow more to the kernel's end.
 WRAP = 0.5
 
 
@@ -106,36 +104,104 @@ def _grouped(x: Array, group: int) -> Array:
 
 def _kernel(L: int, wrap: float, system: tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair, Array]) -> Array:
     Lambda, P, B, C, step = system
-    rank, dtype = P.shape[1], Lambda.dtype
+    rows = _stacked(C, pairs.conjugate(P))
+    columns = pairs.scale(_stacked(B, P), step[:, None, None])
+    answer = _transfer(L, wrap, rows, columns, pairs.scale(Lambda, step[:, None]))
     sinh, cosh = nodes(L, wrap)
-    sums = _sums(pairs.scale(Lambda, step[:, None]), _products(P, B, C), sinh, cosh)
-    direct, right, left, inner = _split(pairs.scale(sums, step[:, None, None]), rank)
-    low_rank = _woodbury(right, left, inner, _constant(cosh, dtype, 2))
-    answer = pairs.subtract(direct, pairs.multiply(low_rank, _constant(cosh, dtype, 2)))
-    spectrum = pairs.multiply(_constant(sinh + cosh, dtype, 2), answer)
-    undamped = jnp.asarray(wrap ** (-np.arange(L) / L), dtype)
-    return jnp.fft.irfft(pairs.to_complex(spectrum), L).astype(dtype) * undamped[None]
+    spectrum = pairs.multiply(_constant(sinh + cosh, Lambda.dtype, 2), answer)
+    undamped = jnp.asarray(wrap ** (-np.arange(L) / L), Lambda.dtype)
+    return jnp.fft.irfft(pairs.to_complex(spectrum), L).astype(Lambda.dtype) * undamped[None]
 
 
-def _products(P: pairs.Pair, B: pairs.Pair, C: pairs.Pair) -> pairs.Pair:
-    """Numerators of all sums, [H, (1 + rank)^2, Nh]: C B, C P, P* B, P* P."""
-    first, second = pairs.Pair(C.re[:, None], C.im[:, None]), pairs.Pair(B.re[:, None], B.im[:, None])
-    rows = jax.tree.map(lambda x, y: jnp.concatenate([x, y], 1)[:, :, None], first, pairs.conjugate(P))
-    columns = jax.tree.map(lambda x, y: jnp.concatenate([x, y], 1)[:, None], second, P)
-    table = pairs.multiply(rows, columns)
+def _stacked(first: pairs.Pair, others: pairs.Pair) -> pairs.Pair:
+    """[H, Nh] on top of [H, rank, Nh]."""
+    re, im = (jnp.concatenate([x[:, None], y], axis=1) for x, y in zip(first, others, strict=True))
+    return pairs.Pair(re, im)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _transfer(L: int, wrap: float, rows: pairs.Pair, columns: pairs.Pair, d: pairs.Pair) -> pairs.Pair:
+    """The transfer function at all nodes, [H, K], of rows (C, P*) and columns (B, P), each [H, 1 + rank, Nh].
+
+    With the Cauchy sums `[direct right; left inner]` of all rows and columns it is `direct - C right (I + C inner)^-1
+    left` (Woodbury), so with `rho = -C right (I + C inner)^-1` it is `direct + rho left`.
+    """
+    _, direct, left, _, rho = _closed_loop(L, wrap, rows, columns, d)
+    return pairs.add(direct, _dot(rho, left))
+
+
+@_transfer.defjvp
+def _transfer_jvp(L, wrap, primals, tangents):
+    """With `lam = -C (I + C inner)^-1 left` a change of the sums counts `[1 rho] change [1 lam]`, so that one of d_n
+
+    counts `X Y C / (2 S - d_n C)^2` with `X = C_n + rho P*_n` and `Y = B_n + lam P_n`. The poles of a part are none of
+    the whole: X and Y vanish there with the denominator. Their quotients by it are therefore made first, and are
+    small; added up as four terms, C B, rho P* B and so on, rounding would stay that the square has blown up.
+    """
+    (rows, columns, d), (to_rows, to_columns, to_d) = primals, tangents
+    fractions, direct, left, inner, rho = _closed_loop(L, wrap, rows, columns, d)
+    sinh, cosh = nodes(L, wrap)
+    c = _constant(cosh, d.dtype, 2)
+    lam = _feedback(left, jax.tree.map(lambda x: jnp.swapaxes(x, 1, 2), inner), c)
+    half, other_half = (
+        _squared_response(turn(rows), turn(columns), turn(d), rho, lam, fractions, sinh, cosh)
+        for turn in (pairs.as_pair, pairs.conjugate)
+    )
+    both, odd = pairs.add(half, other_half), pairs.subtract(half, other_half)
+    moved = pairs.Pair(
+        _over_states(to_d.re, both.re) - _over_states(to_d.im, odd.im),
+        _over_states(to_d.re, both.im) + _over_states(to_d.im, odd.re),
+    )
+    products = pairs.add(_products(to_rows, columns), _products(rows, to_columns))
+    sums = _sums(fractions, d, products, sinh, cosh)
+    weighed = _dot(_products(_with_one(rho), _with_one(lam)), sums)
+    return pairs.add(direct, _dot(rho, left)), pairs.add(pairs.multiply(moved, c), weighed)
+
+
+def _closed_loop(
+    L: int, wrap: float, rows: pairs.Pair, columns: pairs.Pair, d: pairs.Pair
+) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair]:
+    """Fractions [H, Nh, K], direct [H, K], left [H, rank, K], inner [H, rank, rank, K] and rho [H, rank, K]."""
+    sinh, cosh = nodes(L, wrap)
+    fractions, size = _fractions(d, sinh, cosh), rows.shape[1]
+    sums = _sums(fractions, d, _products(rows, columns), sinh, cosh)
+    table = jax.tree.map(lambda x: x.reshape(x.shape[0], size, size, -1), sums)
+    parts = [(0, 0), (0, slice(1, None)), (slice(1, None), 0), (slice(1, None), slice(1, None))]
+    direct, right, left, inner = (pairs.Pair(*(x[:, i, j] for x in table)) for i, j in parts)
+    return fractions, direct, left, inner, _feedback(right, inner, _constant(cosh, d.dtype, 2))
+
+
+def _products(rows: pairs.Pair, columns: pairs.Pair) -> pairs.Pair:
+    """All products of a row and a column, [H, (1 + rank)^2, ...]: of C B, C P, P* B, P* P in this order."""
+    table = pairs.multiply(
+        *(jax.tree.map(lambda x, i=i: jnp.expand_dims(x, i), y) for i, y in ((2, rows), (1, columns)))
+    )
     return jax.tree.map(lambda x: x.reshape(x.shape[0], -1, x.shape[-1]), table)
 
 
-def _split(sums: pairs.Pair, rank: int) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair]:
-    """Take [H, (1 + rank)^2, K] apart: C B [H, K], C P [H, rank, K], P* B [H, rank, K], P* P [H, rank, rank, K]."""
-    table = jax.tree.map(lambda x: x.reshape(x.shape[0], 1 + rank, 1 + rank, -1), sums)
-    parts = [(0, 0), (0, slice(1, None)), (slice(1, None), 0), (slice(1, None), slice(1, None))]
-    direct, right, left, inner = (pairs.Pair(*(x[:, i, j] for x in table)) for i, j in parts)
-    return direct, right, left, inner
+def _fractions(d: pairs.Pair, sinh: np.ndarray, cosh: np.ndarray) -> pairs.Pair:
+    """`1 / ((2 S - d C)(2 S - d* C))` for each pair and node, [H, Nh, K]."""
+    cc, sc, ss = (_constant(x, d.dtype, 3) for x in (cosh * cosh, -4 * sinh * cosh, 4 * sinh * sinh))
+    by_square = pairs.scale(cc, pairs.squared_modulus(d)[..., None])
+    return pairs.reciprocal(pairs.add(pairs.add(by_square, pairs.scale(sc, d.re[..., None])), ss))
 
 
-def _woodbury(right: pairs.Pair, left: pairs.Pair, inner: pairs.Pair, c: pairs.Pair) -> pairs.Pair:
-    """`right (I + c inner)^{-1} left` for each feature and node."""
+def _sums(fractions: pairs.Pair, d: pairs.Pair, v: pairs.Pair, sinh: np.ndarray, cosh: np.ndarray) -> pairs.Pair:
+    """Cauchy sums `sum_n v_n / (2 S - d_n C)` over both halves of every pair: v [H, R, Nh] -> [H, R, K].
+
+    A pair folds into `2 (2 S Re v - C Re(v d*))` times its fraction.
+    """
+    weights = 2 * jnp.concatenate([2 * v.re, v.re * d.re[:, None] + v.im * d.im[:, None]], axis=1)
+    re, im = (jnp.einsum("hrn,hnk->hrk", weights, x, precision=EXACT) for x in fractions)
+    R = v.shape[1]
+    by_sinh, by_cosh = pairs.Pair(re[:, :R], im[:, :R]), pairs.Pair(re[:, R:], im[:, R:])
+    return pairs.subtract(
+        pairs.multiply(_constant(sinh, d.dtype, 3), by_sinh), pairs.multiply(_constant(cosh, d.dtype, 3), by_cosh)
+    )
+
+
+def _feedback(seen: pairs.Pair, inner: pairs.Pair, c: pairs.Pair) -> pairs.Pair:
+    """`-C seen (I + C inner)^{-1}` for each feature and node, seen [H, rank, K]."""
 
     def at(x, *index):
         return pairs.Pair(x.re[:, *index], x.im[:, *index])
@@ -144,48 +210,51 @@ def _woodbury(right: pairs.Pair, left: pairs.Pair, inner: pairs.Pair, c: pairs.P
         scaled = pairs.multiply(at(inner, i, j), c)
         return pairs.Pair(scaled.re + 1, scaled.im) if i == j else scaled
 
+    seen = pairs.multiply(seen, pairs.Pair(-c.re[:, None], -c.im[:, None]))
     if inner.shape[1] == 1:
-        return pairs.divide(pairs.multiply(at(right, 0), at(left, 0)), entry(0, 0))
+        quotient = pairs.divide(at(seen, 0), entry(0, 0))
+        return pairs.Pair(quotient.re[:, None], quotient.im[:, None])
     (a, b), (d, e) = [[entry(i, j) for j in range(2)] for i in range(2)]
-    x, y = at(left, 0), at(left, 1)
-    first = pairs.multiply(at(right, 0), pairs.subtract(pairs.multiply(e, x), pairs.multiply(b, y)))
-    second = pairs.multiply(at(right, 1), pairs.subtract(pairs.multiply(a, y), pairs.multiply(d, x)))
-    return pairs.divide(pairs.add(first, second), pairs.subtract(pairs.multiply(a, e), pairs.multiply(b, d)))
+    x, y = at(seen, 0), at(seen, 1)
+    determinant = pairs.subtract(pairs.multiply(a, e), pairs.multiply(b, d))
+    first = pairs.divide(pairs.subtract(pairs.multiply(x, e), pairs.multiply(y, d)), determinant)
+    second = pairs.divide(pairs.subtract(pairs.multiply(y, a), pairs.multiply(x, b)), determinant)
+    return pairs.Pair(*(jnp.stack(both, axis=1) for both in zip(first, second, strict=True)))
 
 
-def _sums(d: pairs.Pair, v: pairs.Pair, sinh: np.ndarray, cosh: np.ndarray) -> pairs.Pair:
-    """Cauchy sums `sum_n v_n / (2 S - d_n C)` over both halves of every pair: d [H, Nh], v [H, R, Nh] -> [H, R, K].
-
-    A pair folds into `2 (2 S Re v - C Re(v d*)) / (|d|^2 C^2 - 4 Re(d) S C + 4 S^2)`.
-    """
-    dtype = d.dtype
-    cc, sc, ss = (_constant(x, dtype, 3) for x in (cosh * cosh, -4 * sinh * cosh, 4 * sinh * sinh))
-    fractions = _fractions(pairs.squared_modulus(d), d.re, cc, sc, ss)
-    weights = 2 * jnp.concatenate([2 * v.re, v.re * d.re[:, None] + v.im * d.im[:, None]], axis=1)
-    re, im = (jnp.einsum("hrn,hnk->hrk", weights, x, precision=EXACT) for x in fractions)
-    R = v.shape[1]
-    by_sinh, by_cosh = pairs.Pair(re[:, :R], im[:, :R]), pairs.Pair(re[:, R:], im[:, R:])
-    return pairs.subtract(
-        pairs.multiply(_constant(sinh, dtype, 3), by_sinh), pairs.multiply(_constant(cosh, dtype, 3), by_cosh)
-    )
+def _squared_response(rows, columns, d, rho, lam, fractions, sinh, cosh) -> pairs.Pair:
+    """`X Y / (2 S - d C)^2` for one half of every pair, [H, Nh, K]."""
+    conjugate = pairs.Pair(d.re[..., None], -d.im[..., None])
+    c, twice = _constant(cosh, d.dtype, 3), _constant(2 * sinh, d.dtype, 3)
+    inverse = pairs.multiply(fractions, pairs.subtract(twice, pairs.multiply(conjugate, c)))
+    X, Y = _mixed(rows, rho), _mixed(columns, lam)
+    return pairs.multiply(pairs.multiply(X, inverse), pairs.multiply(Y, inverse))
 
 
-@jax.custom_jvp
-def _fractions(square: Array, real: Array, cc: pairs.Pair, sc: pairs.Pair, ss: pairs.Pair) -> pairs.Pair:
-    """`1 / (square cc + real sc + ss)` for each pair and node, [H, Nh, K]."""
-    return pairs.reciprocal(pairs.add(_mixed(square, real, cc, sc), ss))
+def _mixed(x: pairs.Pair, weights: pairs.Pair) -> pairs.Pair:
+    """`x_0 + sum_r weights_r x_r`: x [H, 1 + rank, Nh], weights [H, rank, K] -> [H, Nh, K]."""
+    x, weights = (jax.tree.map(lambda part, i=i: jnp.expand_dims(part, i), y) for i, y in ((3, x), (2, weights)))
+    total = pairs.Pair(x.re[:, 0], x.im[:, 0])
+    for r in range(weights.shape[1]):
+        factor = pairs.Pair(weights.re[:, r], weights.im[:, r])
+        total = pairs.add(total, pairs.multiply(pairs.Pair(x.re[:, r + 1], x.im[:, r + 1]), factor))
+    return total
 
 
-@_fractions.defjvp
-def _fractions_jvp(primals, tangents):
-    """`df = -f (f dD)`: in this order nothing but f itself is kept for the way back."""
-    f = _fractions(*primals)
-    change = _mixed(tangents[0], tangents[1], primals[2], primals[3])
-    return f, pairs.scale(pairs.multiply(f, pairs.multiply(f, change)), -1.0)
+def _over_states(change: Array, response: Array) -> Array:
+    return jnp.einsum("hn,hnk->hk", change, response, precision=EXACT)
 
 
-def _mixed(square: Array, real: Array, cc: pairs.Pair, sc: pairs.Pair) -> pairs.Pair:
-    return pairs.add(pairs.scale(cc, square[..., None]), pairs.scale(sc, real[..., None]))
+def _dot(x: pairs.Pair, y: pairs.Pair) -> pairs.Pair:
+    """Sum of products over the second axis."""
+    product = pairs.multiply(x, y)
+    return pairs.Pair(product.re.sum(1), product.im.sum(1))
+
+
+def _with_one(x: pairs.Pair) -> pairs.Pair:
+    """A one (with no imaginary part) before the others of the second axis."""
+    first = jnp.ones_like(x.re[:, :1])
+    return pairs.Pair(jnp.concatenate([first, x.re], 1), jnp.concatenate([0 * first, x.im], 1))
 
 
 def _constant(x: np.ndarray, dtype: Any, ndim: int) -> pairs.Pair:

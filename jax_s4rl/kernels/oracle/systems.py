@@ -3,6 +3,8 @@
 One feature, one row and one step at a time: nothing is shared with the kernels but the definition.
 """
 
+import cmath
+
 import numpy as np
 
 from jax_s4rl.kernels.oracle import discretization
@@ -84,3 +86,38 @@ def truncated(
         row = np.concatenate([C[h], C[h].conj()])
         found[h] = (row - wrap * row @ np.linalg.matrix_power(A_bar, L))[: C.shape[1]]
     return found
+
+
+def restored(
+    system: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], L: int, wrap: float
+) -> np.ndarray:
+    """The C whose `truncated` form is that of `(Lambda, P, B, C, step)`, [H, Nh].
+
+    Example:
+        >>> one = np.ones((1, 1), complex)
+        >>> restored((-one, 0 * one[None], one, one / 2, np.full(1, 2.0)), 5, 0.5)
+        array([[0.5+0.j]])
+    """
+    Lambda, P, B, C, step = system
+    found = np.zeros(C.shape, complex)
+    for h, spacing in enumerate(step):
+        A_bar, _ = discrete(Lambda[h], P[h], B[h], spacing, "bilinear")
+        rest = np.eye(len(A_bar)) - wrap * np.linalg.matrix_power(A_bar, L)
+        found[h] = np.linalg.solve(rest.T, np.concatenate([C[h], C[h].conj()]))[: C.shape[1]]
+    return found
+
+
+def nodes(L: int, wrap: float) -> tuple[np.ndarray, np.ndarray]:
+    """Hyperbolic sine and cosine of half the logarithm of `1/z`, for the roots z of `z^L = wrap`, k = 0 .. L // 2.
+
+    Example:
+        >>> nodes(2, 1.0)[0].round(6)
+        array([0.+0.j, 0.+1.j])
+    """
+    sines, cosines = [], []
+    for k in range(L // 2 + 1):
+        root = wrap ** (1 / L) * cmath.exp(-2j * cmath.pi * k / L)
+        below = cmath.sqrt(root)
+        sines.append((1 / below - below) / 2)
+        cosines.append((1 / below + below) / 2)
+    return np.array(sines), np.array(cosines)
