@@ -19,6 +19,9 @@ DIAGONALS = ("lin", "inv", "real", "legs", "random")
 # DPLR kernel has a pole there.
 FLOOR = 1e-4
 
+# Draws of the ring keep away from 0 and 1 by so much: there a logarithm would be infinite.
+OPEN = 1e-6
+
 
 class Diagonal(NamedTuple):
     """Diagonal and input weights of one feature: Pairs [Nh]."""
@@ -218,11 +221,9 @@ def lru_ring(
     if not 0 <= inner < outer <= 1:
         raise ValueError(f"the ring needs 0 <= inner < outer <= 1, got {inner} and {outer}; swap or move them")
     radius_key, angle_key = jax.random.split(key)
-    # Open interval: at 0 and 1 a logarithm below would be infinite.
-    tiny = 1e-6
-    area = jax.random.uniform(radius_key, (P,), minval=tiny, maxval=1 - tiny)
+    area = jax.random.uniform(radius_key, (P,), minval=OPEN, maxval=1 - OPEN)
     log_decay = jnp.log(-0.5 * jnp.log(area * (outer**2 - inner**2) + inner**2))
-    log_angle = jnp.log(largest_angle * jax.random.uniform(angle_key, (P,), minval=tiny, maxval=1))
+    log_angle = jnp.log(largest_angle * jax.random.uniform(angle_key, (P,), minval=OPEN, maxval=1))
     return Ring(log_decay, log_angle, 0.5 * jnp.log(-jnp.expm1(-2 * jnp.exp(log_decay))))
 
 

@@ -97,6 +97,25 @@ def test_steps_equal_the_whole_and_leave_the_cache_of_one_chunk():
                 np.testing.assert_array_equal(cache.keys[row, :filled], by_chunk.keys[row, :filled])
 
 
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("window", [None, 3])
+def test_steps_and_the_cache_are_the_oracle(window):
+    q, k, v, _, resets = draw(8)
+    capacity = window or 8
+    cache, memories = attention.init_cache((2,), capacity, 2, 4, jnp.float64), [[], []]
+    for now in range(8):
+        inputs = (jnp.asarray(x[:, now]) for x in (q, k, v))
+        out, cache = take_step(*inputs, cache, jnp.asarray(resets[:, now]), window=window)
+        for row in range(2):
+            memory = [] if resets[row, now] else memories[row]
+            wanted, memories[row] = oracle.step(*(x[row, now] for x in (q, k, v)), memory, window)
+            np.testing.assert_allclose(out[row], wanted, rtol=0, atol=FLOAT64)
+            assert int(cache.position[row]) == len(memories[row])
+            for number, (key, value) in list(enumerate(memories[row]))[-capacity:]:
+                np.testing.assert_array_equal(cache.keys[row, number % capacity], key)
+                np.testing.assert_array_equal(cache.values[row, number % capacity], value)
+
+
 def test_packed_episodes_equal_separate_rows():
     (q, k, v), _ = as_jax(draw(9, ())[:3], {})
     resets = jnp.zeros(9, bool).at[jnp.array([0, 4])].set(True)
@@ -243,6 +262,14 @@ def test_positions_count_the_real_tokens_of_an_episode():
     # A reset at padding holds for the next real token.
     np.testing.assert_array_equal(got, [[0, 0, 1, 0, 0, 1], [7, 8, 9, 0, 0, 0]])
     np.testing.assert_array_equal(attention.positions(jnp.array([2]), 3), [[2, 3, 4]])
+
+
+def test_positions_are_the_oracle():
+    _, _, _, mask, resets = draw(12, (5,), seed=3)
+    start = np.arange(5)
+    got = attention.positions(jnp.asarray(start, jnp.int32), 12, resets=jnp.asarray(resets), mask=jnp.asarray(mask))
+    wanted = [oracle.positions(*row) for row in zip(start.tolist(), mask, resets, strict=True)]
+    np.testing.assert_array_equal(got, wanted)
 
 
 def test_a_full_cache_is_not_silent():

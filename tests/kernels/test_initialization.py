@@ -7,10 +7,55 @@ import pytest
 
 from jax_s4rl.kernels import hippo, initialization, pairs, vandermonde
 from jax_s4rl.kernels.discretization import discretize
+from jax_s4rl.kernels.oracle import initialization as oracle
 
+EXACT = 1e-10  # the bound set for every function against the oracle, relative to the largest entry
 ROUNDING = 1e-5
 # Averages of some thousand draws.
 SAMPLING = 0.05
+
+
+def assert_exact(got, wanted):
+    got = pairs.to_complex(got) if isinstance(got, pairs.Pair) else got
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=EXACT * np.abs(wanted).max())
+
+
+@pytest.mark.usefixtures("x64")
+def test_fixed_starts_are_the_oracle():
+    for name in ("lin", "inv", "real", "legs"):
+        for got, wanted in zip(initialization.diagonal(name, 8), oracle.diagonal(name, 8), strict=True):
+            assert_exact(got, wanted)
+    for measure in ("legs", "legt"):
+        wanted = oracle.low_rank(measure, 8, initialization.FLOOR)
+        for got, right in zip(initialization.low_rank(measure, 8), wanted, strict=True):
+            assert_exact(got, right)
+    free = np.array([-30.0, 0.0, 2.0])
+    real = initialization.negative_real(jnp.asarray(free))
+    assert_exact(real, oracle.negative_real(free, initialization.FLOOR))
+    assert_exact(initialization.free_real(real), oracle.free_real(np.asarray(real), initialization.FLOOR))
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("x64")
+def test_random_starts_are_the_oracle_of_their_draws():
+    key = jax.random.key(5)
+    start = initialization.diagonal("random", 8, key=key)
+    for got, wanted in zip(start, oracle.random_diagonal(np.asarray(jax.random.normal(key, (4,)))), strict=True):
+        assert_exact(got, wanted)
+    assert_exact(initialization.output(key, (3, 2)), oracle.output(np.asarray(jax.random.normal(key, (2, 3, 2)))))
+    uniform = np.asarray(jax.random.uniform(key, (6,)))
+    assert_exact(initialization.log_step(key, (6,), 1e-4, 0.5), oracle.log_step(uniform, 1e-4, 0.5))
+    first, second = jax.random.split(key)
+    draws = jax.random.normal(first, (2, 4, 3)), jax.random.normal(second, (3, 2, 4))
+    for got, wanted in zip(initialization.s5(key, 3, 4, blocks=2), oracle.s5(*map(np.asarray, draws)), strict=True):
+        assert_exact(got, wanted)
+    ring = initialization.lru_ring(key, 5, 0.3, 0.95, largest_angle=2.0)
+    tiny = initialization.OPEN
+    area, turn = (np.asarray(jax.random.uniform(part, (5,))) for part in (first, second))
+    area, turn = tiny + area * (1 - 2 * tiny), tiny + turn * (1 - tiny)
+    value, gain = oracle.lru_ring(area, turn, 0.3, 0.95, 2.0)
+    assert_exact(np.exp(-np.exp(ring.log_decay) + 1j * np.exp(ring.log_angle)), value)
+    assert_exact(jnp.exp(ring.log_gain), gain)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,12 @@ def test_all_forms_are_one_function_in_float32():
     assert_close(jnp.stack(outs, 1), y, FORMS)
 
 
+@pytest.mark.usefixtures("x64")
+def test_the_normalizer_is_the_oracle():
+    Lambda = -np.array([1e-3, 0.1, 0.5, 20.0]) + 1j * np.arange(4)
+    np.testing.assert_allclose(lru.normalizer(jnp.asarray(Lambda)), oracle.normalizer(Lambda), rtol=FLOAT64)
+
+
 def test_the_normalizer_is_exact_at_the_unit_circle_and_what_the_ring_starts_with():
     decay = np.array([1e-7, 1e-3, 0.5, 20.0])
     got = lru.normalizer(pairs.Pair(jnp.asarray(-decay, jnp.float32), jnp.zeros(4)))

@@ -144,6 +144,15 @@ def test_restoring_undoes_truncating(x64, s4_system, wrap):
         assert_close(again.C, parameters.C, 1e-8)
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_truncating_and_restoring_are_the_oracle(x64, s4_system, as_numpy, measure):
+    parameters = s4_system(measure=measure, dtype=jnp.float64)
+    Lambda, P, B, C, _, step = as_numpy(parameters)
+    for f, wanted in [(s4.truncate, systems.truncated), (s4.restore, systems.restored)]:
+        numbers = wanted((Lambda, P, B, C, step), 50, cauchy.WRAP)
+        assert_close(f(parameters, 50).C, pairs.Pair(numbers.real, numbers.imag), EXACT)
+
+
 def test_restoring_in_float32_under_jit_loses_nothing(s4_system):
     # The shortest step and row, where the paper's truncation loses three digits.
     parameters = s4_system(3, 64)._replace(step=jnp.full(3, 1e-3))

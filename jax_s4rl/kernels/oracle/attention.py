@@ -51,3 +51,43 @@ def attend(
                 for weight, step in zip(weights, seen, strict=True):
                     out[row][now, head] += weight / weights.sum() * v[row][step, head]
     return out
+
+
+def positions(start: int, mask: np.ndarray, resets: np.ndarray) -> list[int]:
+    """How many real tokens of its episode stand before each of one row; 0 at padding; mask and resets [L].
+
+    Example:
+        >>> positions(5, np.array([1, 0, 1, 1]), np.array([0, 0, 1, 0]))
+        [5, 0, 0, 1]
+    """
+    count, found = start, []
+    for real, begins in zip(mask, resets, strict=True):
+        if begins:
+            count = 0
+        found.append(count if real else 0)
+        if real:
+            count += 1
+    return found
+
+
+def step(
+    q: np.ndarray, k: np.ndarray, v: np.ndarray, memory: list[tuple[np.ndarray, np.ndarray]], window: int | None = None
+) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """Attend from one token to all in the memory and itself; q, k, v [heads, head_dim], memory a list of (k, v).
+
+    A reset is an empty memory, padding a token that is not brought here at all.
+
+    Example:
+        >>> one = np.ones((1, 1))
+        >>> out, memory = step(one, one, 3 * one, [(one, one)])
+        >>> out, len(memory)
+        (array([[2.]]), 2)
+    """
+    memory = [*memory, (np.asarray(k, np.float64), np.asarray(v, np.float64))]
+    seen = memory if window is None else memory[-window:]
+    out = np.zeros(np.shape(q))
+    for head in range(len(out)):
+        scores = [np.dot(q[head], key[head]) / np.sqrt(out.shape[-1]) for key, _ in seen]
+        weights = np.exp(np.array(scores) - max(scores))
+        out[head] = sum(weight / weights.sum() * value[head] for weight, (_, value) in zip(weights, seen, strict=True))
+    return out, memory

@@ -43,3 +43,13 @@ def lru(Lambda, B, C, D, gain, u, state=None, resets=None) -> tuple[np.ndarray, 
         array([1.  , 1.5 , 1.75])
     """
     return run(np.exp(Lambda), gain[:, None] * B, C, D, u, state, resets)
+
+
+def normalizer(Lambda: np.ndarray) -> np.ndarray:
+    """`sqrt(1 - |lambda|^2)` for the logarithm `Lambda` of each eigenvalue; cancels near the unit circle.
+
+    Example:
+        >>> normalizer(np.log([0.6j])).round(6)
+        array([0.8])
+    """
+    return np.sqrt(1 - np.abs(np.exp(Lambda)) ** 2)
