@@ -85,9 +85,9 @@ def step(
     """
     memory = [*memory, (np.asarray(k, np.float64), np.asarray(v, np.float64))]
     seen = memory if window is None else memory[-window:]
-    out = np.zeros(np.shape(q))
+    out = np.zeros_like(np.asarray(q, np.float64))
     for head in range(len(out)):
-        scores = [np.dot(q[head], key[head]) / np.sqrt(out.shape[-1]) for key, _ in seen]
+        scores = [np.dot(q[head], key[head]) / np.sqrt(len(q[head])) for key, _ in seen]
         weights = np.exp(np.array(scores) - max(scores))
         out[head] = sum(weight / weights.sum() * value[head] for weight, (_, value) in zip(weights, seen, strict=True))
     return out, memory

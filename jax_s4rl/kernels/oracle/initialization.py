@@ -48,7 +48,7 @@ def eigenform(measure: str, N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     A, B = hippo.transition(measure, N)
     factors = _factors(measure, N)
     values, vectors = np.linalg.eig(A + sum(np.outer(p, p) for p in factors))
-    kept = [k for k in np.argsort(values.imag) if values[k].imag > 0]
+    kept = [k for k in np.argsort(np.imag(values)) if np.imag(values[k]) > 0]
     Lambda, V = values[kept], vectors[:, kept]
     for n in range(len(kept)):
         seen = np.vdot(V[:, n], B)
