@@ -139,13 +139,24 @@ def _prepare(u: Array, *kernels: Array) -> tuple[Array, ...]:
 
 
 def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]) -> Float[Array, "*batch L H"]:
-    steps = jnp.arange(u.shape[-2])
-    lag = steps[:, None] - steps[None, :]
-    matrix = jnp.where(lag[None] >= 0, kernel[:, jnp.maximum(lag, 0)], jnp.zeros((), kernel.dtype))
+    matrix = _toeplitz_matrix(kernel)
     # One transpose in and one out: left to an einsum, more of them are made around the product.
-    columns = jnp.transpose(u.reshape(-1, *u.shape[-2:]), (2, 1, 0))
-    y = jnp.einsum("hij,hjb->hib", matrix, columns, precision=lax.Precision.HIGHEST)
-    return jnp.transpose(y, (2, 1, 0)).reshape(u.shape)
+    rows = jnp.transpose(u.reshape(-1, *u.shape[-2:]), (2, 0, 1))
+    y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=lax.Precision.HIGHEST)
+    return jnp.transpose(y, (1, 2, 0)).reshape(u.shape)
+
+
+def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
+    """``kernel[i - j]`` at row i and column j, 0 above the diagonal, without a gather, whose derivative is slow.
+
+    Copies of one row of 2 L numbers, read on in rows of 2 L - 1, move one place to the right from row to row.
+    """
+    features, length = kernel.shape
+    zeros = jnp.zeros((features, length), kernel.dtype)
+    row = jnp.concatenate([kernel[:, :1], zeros, jnp.flip(kernel[:, 1:], -1)], axis=-1)
+    copies = jnp.broadcast_to(row[:, None], (features, length, 2 * length)).reshape(features, -1)
+    shifted = copies[:, : length * (2 * length - 1)].reshape(features, length, 2 * length - 1)
+    return shifted[..., :length]
 
 
 def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
