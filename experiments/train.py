@@ -7,7 +7,9 @@ A run that ended early, by a signal or a power cut, goes on with `--resume` as i
     python -m experiments.train --folder runs/cartpole --resume
 """
 
+import contextlib
 import dataclasses
+import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,7 +22,7 @@ import tyro
 from experiments import compilation, learning, results, run_folder, run_folder_loading, tasks
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision
-from jax_s4rl.training import diagnosis, interruption, loop, processes, update
+from jax_s4rl.training import configuration, diagnosis, interruption, loop, processes, update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,9 +68,12 @@ def main(options: Train) -> None:
         console = rich.console.Console(quiet=not processes.is_first())
         settings, seeds = options.resolved(), tuple(range(options.seeds))
         console.print(f"{options.dataset}: loading the data (recorded on first use)", highlight=False)
-        task = tasks.load(options.dataset)
+        processes.check_same("the configuration", json.dumps(configuration.to_json([settings, seeds]), sort_keys=True))
+        with processes.one_before_the_others():
+            task = tasks.load(options.dataset)
         program = learning.prepare(settings, task, len(seeds))
         description = run_folder.describe(task, settings, program.config, seeds)
+        processes.check_same("the data", description.dataset_hash)
         with run_folder.opened(
             options.folder, description, resume=options.resume, report=lambda text: console.print(text, highlight=False)
         ) as folder:
@@ -99,14 +104,14 @@ def train(
       Seconds to compile and to train.
     """
     seeds = folder.description.seeds
-    state, start = folder.restore(program.init(seeds))
-    compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
     title = f"{folder.description.dataset}: {settings.model.mixer.name}, {len(seeds)} seeds"
-    saved = start
-    with (
-        interruption.watched() as is_told_to_stop,
-        loop.progress(title, settings.num_updates, console, start=start) as advance,
-    ):
+    with contextlib.ExitStack() as stack:
+        # First of all: a signal that comes while the program is compiled stops the run after its first dispatch.
+        is_told_to_stop = stack.enter_context(interruption.watched())
+        state, start = folder.restore(program.init(seeds))
+        compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
+        advance = stack.enter_context(loop.progress(title, settings.num_updates, console, start=start))
+        saved = start
         for dispatch in loop.dispatches(
             compiled,
             state,

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import inspect
 import os
 import socket
@@ -104,6 +105,41 @@ def any_of(flag: bool) -> bool:
     if jax.process_count() == 1:
         return flag
     return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
+
+
+@contextlib.contextmanager
+def one_before_the_others() -> Iterator[None]:
+    """Lets process 0 go first: what it records or downloads, the others find. All have to come here."""
+    if jax.process_count() == 1:
+        yield
+        return
+    if not is_first():
+        multihost_utils.sync_global_devices("process 0 went first")
+    yield
+    if is_first():
+        multihost_utils.sync_global_devices("process 0 went first")
+
+
+def check_same(name: str, text: str) -> None:
+    """Checks that all processes have the same text; all have to come here, and all of them fail or none.
+
+    Args:
+      name: of what is compared.
+      text: of this process.
+
+    Raises:
+      ValueError: a process has another text than process 0.
+    """
+    if jax.process_count() == 1:
+        return
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
+    digests = np.asarray(multihost_utils.process_allgather(digest))
+    others = [number for number, found in enumerate(digests) if not np.array_equal(found, digests[0])]
+    if others:
+        raise ValueError(
+            f"{name} of process {', '.join(map(str, others))} differs from that of process 0; "
+            "start all processes with the same command, the same code and the same data"
+        )
 
 
 def from_first(tree: Any, like: Any) -> Any:

@@ -72,6 +72,20 @@ def test_a_signal_leaves_with_success_and_resuming_repeats_the_rest(tmp_path, wh
     assert steps(tmp_path) == whole[1]
 
 
+def test_a_signal_that_comes_while_compiling_stops_after_the_first_dispatch(tmp_path, monkeypatch):
+    compile_update = loop.compile_update
+
+    def interrupted(*arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return compile_update(*arguments)
+
+    monkeypatch.setattr(loop, "compile_update", interrupted)
+    with pytest.raises(SystemExit) as left:
+        run(tmp_path)
+    assert left.value.code == 0
+    assert last(tmp_path)[0] == 2
+
+
 def test_what_came_after_the_last_checkpoint_is_repeated(tmp_path, whole):
     def die(dispatch):
         if dispatch.step == 16:

@@ -1,5 +1,6 @@
 """Several processes: what is asked for, and what they tell each other; training together is tested with the script."""
 
+import re
 import subprocess
 import sys
 
@@ -15,6 +16,9 @@ def test_a_process_alone_joins_nothing():
         assert processes.any_of(True)
         assert not processes.any_of(False)
         assert processes.from_first({"a": 1}, None) == {"a": 1}
+        processes.check_same("the data", "whatever")
+        with processes.one_before_the_others():
+            pass
 
 
 @pytest.mark.parametrize(
@@ -33,6 +37,7 @@ def test_half_an_address_is_refused(arguments, sentence):
 
 TALK = """
 import sys
+import time
 import jax
 import numpy as np
 from jax_s4rl.training import processes
@@ -44,6 +49,14 @@ with processes.joined(processes.Cluster(coordinator=f"127.0.0.1:{port}", num_pro
     assert processes.is_first() == (number == 0)
     assert processes.any_of(number == 1)
     assert not processes.any_of(False)
+    with processes.one_before_the_others():
+        print("turn", time.time())
+        time.sleep(0.5 if number == 0 else 0)
+    processes.check_same("the data", "same")
+    try:
+        processes.check_same("the data", f"of {number}")
+    except ValueError as error:
+        print(error)
     like = {"key": jax.random.key(5 - 5 * number), "zero": np.float32([-0.0, 1.5])}
     got = processes.from_first(like if number == 0 else None, like | {"key": jax.random.key(9)})
     assert jax.random.key_data(got["key"]).tolist() == [0, 5]
@@ -70,6 +83,10 @@ def test_two_processes_tell_each_other_what_they_know():
     assert codes == [0, 0], outputs
     assert "process 1 of 2" in outputs[1]
     assert "left" in outputs[0]
+    for output in outputs:
+        assert "the data of process 1 differs from that of process 0; start all processes with the same" in output
+    first, second = (float(re.search(r"turn ([\d.]+)", output)[1]) for output in outputs)
+    assert second - first >= 0.5
 
 
 @pytest.mark.slow
