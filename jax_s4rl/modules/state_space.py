@@ -1,5 +1,6 @@
 """What all state space mixers share: masking, the three views, the output map; a family adds its parameters alone."""
 
+import abc
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, ClassVar
@@ -83,9 +84,9 @@ class StateSpace(nn.Module):
         y, state = self.kernel.step(constants, x, state, reset)
         return self.gate(y), state
 
+    @abc.abstractmethod
     def _parameters(self) -> Any:
         """The `Parameters` of the family's kernel."""
-        raise NotImplementedError
 
     def _options(self) -> dict[str, Any]:
         """What the kernel's `apply` and `prepare` take besides."""
