@@ -82,6 +82,8 @@ class DecisionModel(nn.Module):
                 f"{self.config.model.context_length}; shorten the window or build the model for a longer context"
             )
         x = self.tokenizer(returns_to_go, observations, actions, previous_actions, time_steps)
+        # Adds zeros where somebody asks for the gradient here (`attribution`), and nothing otherwise.
+        x = self.perturb("tokens", x)
         chosen, keys = self.config.model, self._noise_of_layers(noise)
         x = dropout.drop(x, keys[-1], chosen.dropout, place=0, over_time=chosen.dropout_over_time)
         x = x.astype(chosen.activations)

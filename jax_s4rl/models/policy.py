@@ -132,6 +132,29 @@ class Policy:
         action = _choose(predicted, greedy, key, is_discrete=self.config.num_actions is not None)
         return action, PolicyState(memories, state.time_step + 1, action)
 
+    def follow(
+        self,
+        prepared: tuple[Any, Any],
+        state: PolicyState,
+        observation: Num[Array, "batch *shape"],
+        return_to_go: Float[Array, " batch"],
+        action: Num[Array, "batch *action"],
+    ) -> tuple[heads.Predictions, PolicyState]:
+        """Predicts a step as `act` does, and goes on with an action that was chosen by somebody else.
+
+        Args:
+          prepared: what `prepare` returned.
+          state: what `init` or the step before returned.
+          observation: of this step, unscaled.
+          return_to_go: what is asked for, or known to follow, unscaled.
+          action: taken at this step; its own prediction does not see it.
+
+        Returns:
+          The predictions, without the next observation, and the state after them.
+        """
+        predicted, memories = self._predict(prepared, state, observation, return_to_go)
+        return predicted, PolicyState(memories, state.time_step + 1, action)
+
     def _predict(
         self,
         prepared: tuple[Any, Any],
