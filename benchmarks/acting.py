@@ -1,11 +1,11 @@
-"""Milliseconds of one action after a history of steps, for every mixer, one episode at a time or 64 at once.
+"""Milliseconds of one action with room for a history, for every mixer, one episode at a time or 64 at once.
 
     python -m benchmarks.acting            # everything; --quick for a look
 
 A call does what a rollout does at every step: observations and returns-to-go go to the device, one compiled step, the
-actions come back. Attention acts from a cache as long as the history; `recompute` is attention that maps its whole
-history again at every step, as published Decision Transformers act. Appends lines to `benchmarks/results/acting.jsonl`,
-then writes the tables of `benchmarks/README.md`.
+actions come back. Attention acts from a cache as long as the history, which each step reads whole; `recompute` is
+attention that maps its whole history again at every step, as published Decision Transformers act. Appends lines to
+`benchmarks/results/acting.jsonl`, then writes the tables of `benchmarks/README.md`.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ class Config:
     mixers: tuple[str, ...] = mixers.NAMES
     """Mixers to time."""
     histories: tuple[int, ...] = (16, 64, 256, 1024, 4096)
-    """Steps before the action."""
+    """Steps that are remembered."""
     batches: tuple[int, ...] = (1, 64)
     """Episodes at once."""
     repeats: int = 30

@@ -37,9 +37,10 @@ def newest(rows: Iterable[Row]) -> Found:
 
 def _preface() -> str:
     return (
-        "Milliseconds of one step of a rollout, from observations on the host to actions on the host, after a history "
-        "of so many steps; medians of thirty or more calls in turns. Attention acts from an exact cache as long as the "
-        "history; `recompute` maps the whole history again at every step, as published Decision Transformers act."
+        "Milliseconds of one step of a rollout, from observations on the host to actions on the host, with room for a "
+        "history of so many steps; medians of thirty or more calls in turns. Attention acts from an exact cache as "
+        "long as the history, and each step reads the whole cache; the state of the others is the same at any step. "
+        "`recompute` maps the whole history again at every step, as published Decision Transformers act."
     )
 
 

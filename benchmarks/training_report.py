@@ -16,10 +16,10 @@ ATTENTION, FAST = ("attention", "interleaved"), ("s4d", "concatenated")
 def line(row: Row) -> str:
     """One line of progress."""
     seconds = row["seconds"]
+    processor = f", processor {1e3 * seconds['cpu']:8.1f} ms" if "cpu" in seconds else ""
     return (
         f"{row['method']:12} {row['tokens']:13} context {row['context_length']:<5} "
-        f"compile {seconds['compile']:6.1f} s, median {1e3 * seconds['median']:8.1f} ms, "
-        f"processor {1e3 * seconds['cpu']:8.1f} ms"
+        f"compile {seconds['compile']:6.1f} s, median {1e3 * seconds['median']:8.1f} ms{processor}"
     )
 
 

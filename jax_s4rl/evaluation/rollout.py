@@ -126,11 +126,11 @@ def _act_until_all_end(
 ) -> tuple[float, float, int]:
     start = time.perf_counter()
     prepared = _prepare(policy, params)
-    state = policy.init(prepared, len(targets))
     key = jax.random.key(seed)
     asked, wishes = targets, jnp.asarray(greedy)
     inputs = (jnp.asarray(recorder.observations), jnp.asarray(asked), wishes, key)
-    jax.block_until_ready(_act(policy, prepared, state, *inputs))
+    jax.block_until_ready(_act(policy, prepared, policy.init(prepared, len(targets)), *inputs))
+    state = policy.init(prepared, len(targets))
     compile_seconds, act_seconds = time.perf_counter() - start, 0.0
     for step in range(policy.max_steps):
         start = time.perf_counter()
@@ -153,7 +153,8 @@ def _prepare(policy: Policy, params: Any) -> Any:
     return policy.prepare(params)
 
 
-@functools.partial(jax.jit, static_argnums=0)
+# A state is used once: donated, a cache of keys and values is changed in place.
+@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
 def _act(policy: Policy, prepared: Any, state: Any, *inputs: Any) -> Any:
     return policy.act(prepared, state, *inputs)
 
