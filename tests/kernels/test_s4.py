@@ -12,9 +12,6 @@ import pytest
 from jax_s4rl.kernels import cauchy, pairs, s4, s4d
 from jax_s4rl.kernels.oracle import systems
 
-# Many programs to compile: minutes, not seconds.
-pytestmark = pytest.mark.slow
-
 EXACT = 1e-10
 # The bounds set: convolution = scan = chunked = step for DPLR; a packed row = separate rows; gradients through chunks.
 FORMS, PACKED, GRADIENTS = 2e-5, 1e-5, 1e-4
@@ -43,6 +40,7 @@ def in_every_form(parameters, u, state, resets, methods, discretization="bilinea
     return [s4.apply(parameters, u, state, resets, method=method, **options) for method in methods]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("measure", "discretization"), [("legs", "bilinear"), ("legt", "bilinear"), ("fout", "zoh")])
 @pytest.mark.parametrize("L", [1, 2, 35])
 def test_every_form_is_the_oracle_in_float64(x64, s4_system, as_numpy, measure, discretization, L):
@@ -58,6 +56,7 @@ def test_every_form_is_the_oracle_in_float64(x64, s4_system, as_numpy, measure, 
             assert_close(last, pairs.Pair(final.real, final.imag), EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("length", [None, 150])
 def test_every_form_is_the_same_in_float32(s4_system, measure, length):
@@ -74,6 +73,7 @@ def test_every_form_is_the_same_in_float32(s4_system, measure, length):
             assert_close(other, wanted, FORMS)
 
 
+@pytest.mark.slow
 def test_steps_are_the_sequence(s4_system):
     parameters, u, resets = s4_system(measure="legt"), normal(2, 12, 3), jnp.asarray(RNG.random((2, 12)) < 0.3)
     cut = s4.truncate(parameters, 12)
@@ -91,6 +91,7 @@ def test_steps_are_the_sequence(s4_system):
         assert_close(state, final, FORMS)
 
 
+@pytest.mark.slow
 def test_chunk_after_chunk_is_the_sequence_in_value_and_gradient(s4_system):
     parameters, u = s4_system(), normal(2, 30, 3)
 
@@ -106,6 +107,7 @@ def test_chunk_after_chunk_is_the_sequence_in_value_and_gradient(s4_system):
     assert_close(got, wanted, GRADIENTS)
 
 
+@pytest.mark.slow
 def test_a_packed_row_is_its_episodes_one_by_one(s4_system):
     parameters, u = s4_system(2, 32), normal(1, 40, 2)
     resets = jnp.zeros((1, 40), bool).at[0, jnp.asarray([0, 11, 12])].set(True)
@@ -116,6 +118,7 @@ def test_a_packed_row_is_its_episodes_one_by_one(s4_system):
     assert_close(final, alone[-1][1], PACKED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discretization", ["bilinear", "zoh"])
 def test_without_a_low_rank_part_it_is_s4d(s4_system, discretization):
     parameters, u, state = s4_system(), normal(2, 20, 3), state_of(2, 3, 4)
@@ -136,6 +139,7 @@ def test_a_dissipative_low_rank_part_keeps_it_stable(seed, scale, step):
     assert np.linalg.norm(system.A_bar[0], 2) < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrap", [cauchy.WRAP, 1.0])
 def test_restoring_undoes_truncating(x64, s4_system, wrap):
     parameters = s4_system(dtype=jnp.float64)
@@ -153,6 +157,7 @@ def test_truncating_and_restoring_are_the_oracle(x64, s4_system, as_numpy, measu
         assert_close(f(parameters, 50).C, pairs.Pair(numbers.real, numbers.imag), EXACT)
 
 
+@pytest.mark.slow
 def test_restoring_in_float32_under_jit_loses_nothing(s4_system):
     # The shortest step and row, where the paper's truncation loses three digits.
     parameters = s4_system(3, 64)._replace(step=jnp.full(3, 1e-3))
@@ -160,6 +165,7 @@ def test_restoring_in_float32_under_jit_loses_nothing(s4_system):
     assert_close(jax.jit(s4.restore, static_argnums=1)(cut, 64).C, parameters.C, 1e-5)
 
 
+@pytest.mark.slow
 def test_a_shorter_row_than_the_truncation(s4_system):
     parameters, u = s4_system(), normal(2, 20, 3)
     cut = s4.truncate(parameters, 33)
@@ -167,6 +173,7 @@ def test_a_shorter_row_than_the_truncation(s4_system):
     assert_close(s4.kernel(cut, 20, length=33), s4.kernel(parameters, 20), FORMS)
 
 
+@pytest.mark.slow
 def test_another_rate_is_another_step(s4_system):
     parameters, u = s4_system(), normal(20, 3)
     halved = parameters._replace(step=parameters.step * 2)
@@ -174,12 +181,14 @@ def test_another_rate_is_another_step(s4_system):
     assert_close(s4.prepare(parameters, rate=2.0), s4.prepare(halved), 1e-6)
 
 
+@pytest.mark.slow
 def test_shared_systems_are_spread(s4_system):
     parameters, u = s4_system(), normal(10, 3)
     one = {name: jax.tree.map(lambda x: x[0], getattr(parameters, name)) for name in ("Lambda", "P", "B")}
     assert_close(apply(parameters._replace(**one), u), apply(parameters, u), 1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4_system):
     parameters, u = s4_system(), normal(2, 40, 3).astype(jnp.bfloat16)
     y, state = apply(parameters, u)

@@ -13,9 +13,6 @@ import pytest
 from jax_s4rl.kernels import pairs, s4d
 from jax_s4rl.kernels.oracle import systems
 
-# Many programs to compile: minutes, not seconds.
-pytestmark = pytest.mark.slow
-
 EXACT = 1e-10
 # The bound set: convolution = scan = chunked = step, and a packed row = separate rows.
 FORMS = 1e-5
@@ -45,6 +42,7 @@ def in_every_form(parameters, u, state, resets, methods):
     return [s4d.apply(parameters, u, state, resets, method=method, chunk=16) for method in methods]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("L", [1, 2, 67])
 def test_every_form_is_the_oracle_in_float64(x64, s4d_system, as_numpy, L):
     parameters = s4d_system(H=2, N=6, dtype=jnp.float64)
@@ -65,6 +63,7 @@ def test_every_form_is_the_oracle_in_float64(x64, s4d_system, as_numpy, L):
             assert_close(last, pairs.Pair(final.real, final.imag), EXACT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["legs", "lin", "real"])
 def test_every_form_is_the_same_in_float32(s4d_system, name):
     parameters = s4d_system(4, 32, name)
@@ -79,6 +78,7 @@ def test_every_form_is_the_same_in_float32(s4d_system, name):
             assert_close(other, first, FORMS)
 
 
+@pytest.mark.slow
 def test_steps_are_the_sequence(s4d_system):
     parameters, u, resets = s4d_system(), normal(2, 12, 3), jnp.asarray(RNG.random((2, 12)) < 0.3)
     whole, final = apply(parameters, u, None, resets)
@@ -90,6 +90,7 @@ def test_steps_are_the_sequence(s4d_system):
     assert_close(state, final, FORMS)
 
 
+@pytest.mark.slow
 def test_chunk_after_chunk_is_the_sequence_in_value_and_gradient(s4d_system):
     parameters, u = s4d_system(), normal(2, 40, 3)
 
@@ -107,6 +108,7 @@ def test_chunk_after_chunk_is_the_sequence_in_value_and_gradient(s4d_system):
     assert_close(got, wanted, GRADIENTS)
 
 
+@pytest.mark.slow
 def test_a_packed_row_is_its_episodes_one_by_one(s4d_system):
     parameters, u = s4d_system(4, 32), normal(1, 90, 4)
     starts = [0, 11, 12, 60, 90]
@@ -119,6 +121,7 @@ def test_a_packed_row_is_its_episodes_one_by_one(s4d_system):
     assert_close(final, alone[-1][1], FORMS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", CONVOLUTIONS)
 def test_the_future_does_not_reach_the_past(s4d_system, method):
     parameters, u = s4d_system(), normal(1, 50, 3)
@@ -133,6 +136,7 @@ def test_the_future_does_not_reach_the_past(s4d_system, method):
     assert float(jnp.abs(after - before)[:, 30:].max()) > 1
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=15, deadline=None, derandomize=True)
 @hypothesis.given(seed=st.integers(0, 1000), shift=st.integers(0, 20), factor=st.floats(-3, 3))
 def test_the_map_is_linear_and_knows_no_clock(seed, shift, factor):
@@ -163,6 +167,7 @@ def test_another_rate_is_another_step(s4d_system):
     assert_close(s4d.prepare(parameters, rate=2.0), s4d.prepare(halved), 1e-6)
 
 
+@pytest.mark.slow
 def test_both_directions_are_two_systems(s4d_system):
     ahead, behind, u = s4d_system(seed=0), s4d_system(seed=1), normal(2, 30, 3)
     y = s4d.apply_both_ways(ahead, behind, u)
@@ -173,12 +178,14 @@ def test_both_directions_are_two_systems(s4d_system):
     assert_close(y, past + future, FORMS)
 
 
+@pytest.mark.slow
 def test_shared_systems_are_spread(s4d_system):
     parameters, u = s4d_system(), normal(10, 3)
     one = jax.tree.map(lambda x: x[0], (parameters.Lambda, parameters.B))
     assert_close(apply(parameters._replace(Lambda=one[0], B=one[1]), u), apply(parameters, u), 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["auto", "chunked", "scan"])
 def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4d_system, method):
     parameters, u = s4d_system(), normal(2, 40, 3).astype(jnp.bfloat16)
@@ -188,6 +195,7 @@ def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4d_system, method):
     assert_close(y.astype(jnp.float32), apply(parameters, u.astype(jnp.float32))[0], 2.0**-8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("discretization", ["zoh", "bilinear"])
 def test_extreme_steps_and_slow_modes_are_finite(s4d_system, discretization):
     u = normal(33, 3)

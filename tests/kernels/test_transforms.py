@@ -1,70 +1,19 @@
 """Every family under every transformation of JAX: jit, vmap, grad, scan, remat, pmap, shard_map."""
 
 from functools import partial
-from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import Mesh, PartitionSpec
 
-from jax_s4rl.kernels import initialization, lru, pairs, s4, s4d, s5
-
-# Many programs to compile: minutes, not seconds.
-pytestmark = pytest.mark.slow
+from jax_s4rl.kernels import attention, convolution, s4d
+from tests.kernels.families import FAMILIES, B, H, L, everywhere, of_s4d, on_two_devices, slope_and_difference
 
 # The same float32 operations in another order.
 ROUNDING = 5e-6
 # Central differences of step 1e-6 in float64.
 DIFFERENCES = 1e-6
-H, P, B, L = 2, 2, 2, 10
-# JAX 0.8 moved it out of `experimental`; older versions have it there only.
-if hasattr(jax, "shard_map"):
-    shard_map = jax.shard_map
-else:
-    from jax.experimental.shard_map import shard_map
-
-
-class Family(NamedTuple):
-    apply: Any
-    make: Any
-
-
-def of_s5(key):
-    start = initialization.s5(key, H, P)
-    return s5.Parameters(*start, jnp.ones(H), jnp.full((P,), 0.1))
-
-
-def of_lru(key):
-    ring, start = initialization.lru_ring(key, P, 0.4, 0.9), initialization.s5(key, H, P)
-    Lambda = pairs.Pair(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
-    return lru.Parameters(Lambda, start.B, start.C, jnp.ones(H), jnp.exp(ring.log_gain))
-
-
-def of_s4d(key):
-    Lambda, D = initialization.diagonal("lin", 2 * P), jnp.ones(H)
-    return s4d.Parameters(*(_tiled(x) for x in Lambda), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1))
-
-
-def of_s4(key, measure="legt"):
-    start, D = initialization.low_rank(measure, 2 * P), jnp.ones(H)
-    return s4.Parameters(*(_tiled(x) for x in start), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1))
-
-
-def _tiled(x):
-    return jax.tree.map(lambda part: jnp.stack([part] * H), x)
-
-
-FAMILIES = {
-    "s4d": Family(s4d.apply, of_s4d),
-    "s4d chunked": Family(partial(s4d.apply, method="chunked", chunk=4), of_s4d),
-    "s4d scan": Family(partial(s4d.apply, method="scan"), of_s4d),
-    "s4": Family(s4.apply, of_s4),
-    "s4 truncated": Family(partial(s4.apply, length=L), of_s4),
-    "s5": Family(s5.apply, of_s5),
-    "lru": Family(lru.apply, of_lru),
-}
 
 
 @pytest.fixture(params=FAMILIES)
@@ -83,38 +32,41 @@ def assert_close(got, wanted, tolerance=ROUNDING):
         np.testing.assert_allclose(part, right, rtol=0, atol=tolerance * max(1, float(jnp.abs(right).max())))
 
 
-def test_jit_and_vmap_over_data_and_parameters(family):
+@pytest.mark.slow
+def test_a_whole_sequence_is_one_function_everywhere(family):
     parameters, u = inputs(family)
     wanted = family.apply(parameters, u)
-    assert_close(jax.jit(family.apply)(parameters, u), wanted)
-    assert_close(jax.jit(jax.vmap(family.apply, in_axes=(None, 0)))(parameters, u), wanted)
-    other = jax.tree.map(lambda x: x * 0.9, parameters)
-    both = jax.tree.map(lambda *x: jnp.stack(x), parameters, other)
-    assert_close(
-        jax.jit(jax.vmap(family.apply, in_axes=(0, None)))(both, u),
-        jax.tree.map(lambda *x: jnp.stack(x), wanted, jax.jit(family.apply)(other, u)),
-    )
+    for got in everywhere(family.apply, parameters, (u,)):
+        assert_close(got, wanted)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["s4d chunked", "s4", "s5", "lru"])
+def test_resets_on_two_devices(name):
+    parameters, u = inputs(FAMILIES[name])
+    resets = jnp.zeros((B, L), bool).at[0, 3].set(True).at[1, 7].set(True)
+
+    def run(parameters, u, resets):
+        return FAMILIES[name].apply(parameters, u, None, resets)
+
+    wanted = jax.jit(run)(parameters, u, resets)
+    for got in on_two_devices(run, parameters, (u, resets)):
+        assert_close(got, wanted)
+
+
+def total(results):
+    """A loss in which everything counts, each entry with a weight of its own."""
+    leaves = [x for x in jax.tree.leaves(results) if jnp.issubdtype(x.dtype, jnp.floating)]
+    return sum((jnp.sin(x) * jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)).sum() for x in leaves)
+
+
+@pytest.mark.slow
 def test_gradients_are_finite_differences(x64, family):
-    parameters, u = inputs(family, jnp.float64)
-
-    @jax.jit
-    def loss(parameters, u):
-        y, state = family.apply(parameters, u)
-        return (y**2).sum() + (state.re**2).sum() + state.im.sum()
-
-    at = (parameters, u)
-    direction = jax.tree.map(
-        lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape) * (1 + jnp.abs(x)), at
-    )
-    slopes = jax.jit(jax.grad(loss, argnums=(0, 1)))(*at)
-    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), slopes, direction)))
-    moved = [jax.tree.map(lambda x, d, s=s: x + s * d, at, direction) for s in (1e-6, -1e-6)]
-    difference = (loss(*moved[0]) - loss(*moved[1])) / 2e-6
-    assert abs(difference - slope) < DIFFERENCES * max(1, abs(float(slope)))
+    slope, difference = slope_and_difference(lambda *x: total(family.apply(*x)), inputs(family, jnp.float64))
+    assert abs(difference - slope) < DIFFERENCES * max(1, abs(slope))
 
 
+@pytest.mark.slow
 def test_inside_scan_and_under_remat(family):
     parameters, u = inputs(family)
     parts = jnp.moveaxis(u.reshape(B, 2, L // 2, H), 1, 0)
@@ -136,12 +88,79 @@ def test_inside_scan_and_under_remat(family):
     assert_close(jax.jit(jax.value_and_grad(jax.checkpoint(whole)))(parameters, u), wanted)
 
 
-def test_on_two_devices(family):
-    parameters, u = inputs(family)
-    wanted = jax.jit(family.apply)(parameters, u)
-    per_device = jax.pmap(family.apply, in_axes=(None, 0), devices=jax.devices()[:2])(parameters, u)
-    assert_close(per_device, wanted)
-    mesh = Mesh(np.asarray(jax.devices()[:2]), ("data",))
-    split, same = PartitionSpec("data"), PartitionSpec()
-    sharded = jax.jit(shard_map(family.apply, mesh=mesh, in_specs=(same, split), out_specs=split))
-    assert_close(sharded(parameters, u), wanted)
+def a_step(name, dtype):
+    """`step` of a family from a state that is not zero, one row of the batch being reset."""
+    family = FAMILIES[name]
+    parameters, u = inputs(family, dtype)
+    state = jax.tree.map(lambda x: x + jnp.asarray(0.5, dtype), family.module.init_state(parameters, (B,)))
+    return family.module.step, family.module.prepare(parameters), (u[:, 0], state, jnp.array([False, True]))
+
+
+def a_cache(dtype, length):
+    q, k, v = jax.random.normal(jax.random.key(4), (3, B, length, 2, 4), dtype)
+    cache = attention.init_cache((B,), 6, 2, 4, dtype)
+    return (q, k, v), attention.chunk(k[:, :1], q[:, :1], v[:, :1], cache)[1]
+
+
+def an_attention_chunk(dtype):
+    (q, k, v), cache = a_cache(dtype, 3)
+
+    def run(scale, q, k, v, cache, resets):
+        return attention.chunk(scale * q, k, v, cache, resets=resets)
+
+    return run, jnp.ones((), dtype), (q, k, v, cache, jnp.zeros((B, 3), bool).at[0, 1].set(True))
+
+
+def an_attention_step(dtype):
+    (q, k, v), cache = a_cache(dtype, 1)
+
+    def run(scale, q, k, v, cache, reset):
+        return attention.step(scale * q, k, v, cache, reset)
+
+    return run, jnp.ones((), dtype), (q[:, 0], k[:, 0], v[:, 0], cache, jnp.array([False, True]))
+
+
+def both_ways(dtype):
+    ahead, behind = (jax.tree.map(lambda x: x.astype(dtype), of_s4d(jax.random.key(seed))) for seed in (0, 1))
+    return lambda systems, u: s4d.apply_both_ways(*systems, u), (ahead, behind), (inputs(FAMILIES["s4d"], dtype)[1],)
+
+
+def bidirectional(dtype):
+    kernels = tuple(jax.random.normal(jax.random.key(5), (2, H, L), dtype))
+    return lambda kernels, u: convolution.bidirectional(u, *kernels), kernels, (inputs(FAMILIES["s4d"], dtype)[1],)
+
+
+OTHERS = {
+    **{f"{name}.step": partial(a_step, name) for name in ("s4d", "s4", "s5", "lru")},
+    "attention.chunk": an_attention_chunk,
+    "attention.step": an_attention_step,
+    "s4d.apply_both_ways": both_ways,
+    "convolution.bidirectional": bidirectional,
+}
+# One of each kind stays among the fast tests: the others take seconds to compile.
+FAST = ("s4.step", "lru.step")
+EVERY_OTHER = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in OTHERS]
+
+
+@pytest.mark.parametrize("name", EVERY_OTHER)
+def test_the_other_verbs_are_one_function_everywhere(name):
+    run, shared, rows = OTHERS[name](jnp.float32)
+    wanted = run(shared, *rows)
+    for got in everywhere(run, shared, rows):
+        assert_close(got, wanted)
+
+
+@pytest.mark.parametrize("name", EVERY_OTHER)
+def test_gradients_of_the_other_verbs_are_finite_differences(x64, name):
+    run, shared, rows = OTHERS[name](jnp.float64)
+    leaves, tree = jax.tree.flatten((shared, rows))
+    moving = [jnp.issubdtype(x.dtype, jnp.floating) for x in leaves]
+
+    def loss(*floats):
+        given = iter(floats)
+        shared, rows = jax.tree.unflatten(tree, [next(given) if m else x for x, m in zip(leaves, moving, strict=True)])
+        return total(run(shared, *rows))
+
+    at = tuple(x for x, m in zip(leaves, moving, strict=True) if m)
+    slope, difference = slope_and_difference(loss, at)
+    assert abs(difference - slope) < DIFFERENCES * max(1, abs(slope))

@@ -1,0 +1,97 @@
+"""Small systems of every family, and a function put under every transformation of JAX, for the tests beside this."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+from jax_s4rl.kernels import initialization, lru, pairs, s4, s4d, s5
+
+H, P, B, L = 2, 2, 2, 10
+# JAX 0.8 moved it out of `experimental`; older versions have it there only.
+if hasattr(jax, "shard_map"):
+    shard_map = jax.shard_map
+else:
+    from jax.experimental.shard_map import shard_map
+
+
+class Family(NamedTuple):
+    """One way to run a family: its module, what to call, and what makes its parameters from a key and P pairs."""
+
+    module: Any
+    apply: Any
+    make: Any
+
+
+def of_s5(key, P=P):
+    start = initialization.s5(key, H, P)
+    return s5.Parameters(*start, jnp.ones(H), jnp.full((P,), 0.1))
+
+
+def of_lru(key, P=P):
+    ring, start = initialization.lru_ring(key, P, 0.4, 0.9), initialization.s5(key, H, P)
+    Lambda = pairs.Pair(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
+    return lru.Parameters(Lambda, start.B, start.C, jnp.ones(H), jnp.exp(ring.log_gain))
+
+
+def of_s4d(key, P=P):
+    Lambda, D = initialization.diagonal("lin", 2 * P), jnp.ones(H)
+    return s4d.Parameters(*(_tiled(x) for x in Lambda), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1))
+
+
+def of_s4(key, P=P, measure="legt"):
+    start, D = initialization.low_rank(measure, 2 * P), jnp.ones(H)
+    return s4.Parameters(*(_tiled(x) for x in start), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1))
+
+
+def _tiled(x):
+    return jax.tree.map(lambda part: jnp.stack([part] * H), x)
+
+
+FAMILIES = {
+    "s4d": Family(s4d, s4d.apply, of_s4d),
+    "s4d chunked": Family(s4d, partial(s4d.apply, method="chunked", chunk=4), of_s4d),
+    "s4d scan": Family(s4d, partial(s4d.apply, method="scan"), of_s4d),
+    "s4": Family(s4, s4.apply, of_s4),
+    "s4 truncated": Family(s4, partial(s4.apply, length=L), of_s4),
+    "s5": Family(s5, s5.apply, of_s5),
+    "lru": Family(lru, lru.apply, of_lru),
+}
+
+
+def everywhere(run: Callable[..., Any], shared: Any, rows: tuple) -> Iterator[Any]:
+    """`run(shared, *rows)` under each transformation, rows having the batch first; all results should be one."""
+    alone = (None, *[0] * len(rows))
+    yield jax.jit(run)(shared, *rows)
+    yield jax.jit(jax.vmap(run, alone))(shared, *rows)
+    both = jax.tree.map(lambda x: jnp.stack([x, x * jnp.asarray(0.5, x.dtype)]), shared)
+    yield jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(run, (0, *[None] * len(rows))))(both, *rows))
+    yield jax.jit(jax.checkpoint(run))(shared, *rows)
+    yield jax.jit(lambda shared, rows: jax.lax.scan(lambda _, x: (None, run(shared, *x)), None, rows)[1])(shared, rows)
+    yield from on_two_devices(run, shared, rows)
+
+
+def on_two_devices(run: Callable[..., Any], shared: Any, rows: tuple) -> Iterator[Any]:
+    """`run(shared, *rows)` by pmap and by shard_map, a part of the rows on each device."""
+    alone = (None, *[0] * len(rows))
+    yield jax.pmap(run, in_axes=alone, devices=jax.devices()[:2])(shared, *rows)
+    split, same = PartitionSpec("data"), PartitionSpec()
+    mesh = Mesh(np.asarray(jax.devices()[:2]), ("data",))
+    specs = (same, *[split] * len(rows))
+    yield jax.jit(shard_map(run, mesh=mesh, in_specs=specs, out_specs=split))(shared, *rows)
+
+
+def slope_and_difference(loss: Callable[..., Any], at: tuple) -> tuple[float, float]:
+    """Derivative of a loss along one direction, by its gradient and by central differences of step 1e-6."""
+    direction = jax.tree.map(
+        lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape) * (1 + jnp.abs(x)), at
+    )
+    slopes = jax.jit(jax.grad(loss, argnums=tuple(range(len(at)))))(*at)
+    slope = sum(jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), slopes, direction)))
+    moved = [jax.tree.map(lambda x, d, s=s: x + s * d, at, direction) for s in (1e-6, -1e-6)]
+    run = jax.jit(loss)
+    return float(slope), float((run(*moved[0]) - run(*moved[1])) / 2e-6)
