@@ -317,6 +317,7 @@ def act(
     *,
     greedy: np.ndarray,
     seed: int,
+    make_env: Callable[[], gymnasium.Env] | None = None,
 ) -> rollout.Rollout:
     """Lets a trained model act one episode for each target.
 
@@ -328,12 +329,13 @@ def act(
       targets: return asked for at the start of each episode.
       greedy: for each episode, whether the likeliest action is taken or one is sampled.
       seed: of environments and samples.
+      make_env: makes another environment to act in, for instance one that hides something; None for the task's own.
 
     Returns:
       The episodes and times.
     """
     return rollout.rollout(
-        task.make_env,
+        make_env or task.make_env,
         policy.Policy(trained.config, task.max_steps, trained.memory),
         trained.params,
         targets,

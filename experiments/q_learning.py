@@ -2,10 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
+import gymnasium
 import jax
 import numpy as np
 import rich.console
@@ -154,7 +155,14 @@ def train(
         yield Trained(program.config, settings, seed, params.online, log, compile_seconds)
 
 
-def act(trained: Trained, task: tasks.Task, *, greedy: np.ndarray, seed: int) -> rollout.Rollout:
+def act(
+    trained: Trained,
+    task: tasks.Task,
+    *,
+    greedy: np.ndarray,
+    seed: int,
+    make_env: Callable[[], gymnasium.Env] | None = None,
+) -> rollout.Rollout:
     """Lets a trained Q-network act one episode for each entry of `greedy`; no return is asked for.
 
     Args:
@@ -162,6 +170,7 @@ def act(trained: Trained, task: tasks.Task, *, greedy: np.ndarray, seed: int) ->
       task: what it was trained on; its environment is acted in.
       greedy: for each episode, whether the action of the highest value is taken or one is sampled.
       seed: of environments and samples.
+      make_env: makes another environment to act in; None for the task's own.
 
     Returns:
       The episodes and times; their targets are zero and mean nothing.
@@ -169,4 +178,4 @@ def act(trained: Trained, task: tasks.Task, *, greedy: np.ndarray, seed: int) ->
     chosen = trained.settings
     policy = q_policy.QPolicy(trained.config, task.max_steps, chosen.temperature, chosen.epsilon)
     nothing = np.zeros(len(greedy), np.float32)
-    return rollout.rollout(task.make_env, policy, trained.params, nothing, greedy=greedy, seed=seed)
+    return rollout.rollout(make_env or task.make_env, policy, trained.params, nothing, greedy=greedy, seed=seed)

@@ -15,7 +15,7 @@ from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import groups, mixers
-from jax_s4rl.training import optimizer, update
+from jax_s4rl.training import loop, optimizer, update
 from tests import filling
 
 SMALL = learning.Settings(
@@ -64,6 +64,10 @@ def test_it_learns_and_acts(task, trained):
     acted = learning.act(first, task, np.array([10.0, 20.0]), greedy=np.array([True, False]), seed=0)
     assert acted.record.num_episodes == 2
     assert (acted.record.episode_lengths <= 40).all()
+    shorter = learning.act(
+        first, task, np.array([10.0]), greedy=np.array([True]), seed=0, make_env=make_task(max_episode_steps=3).make_env
+    )
+    assert shorter.record.episode_lengths.max() <= 3
 
 
 @pytest.mark.slow
@@ -188,3 +192,31 @@ def test_eight_seeds_in_one_program_are_eight_single_runs(task):
         state, _ = program.update(program.init([one.seed]), program.store)
         alone = jax.tree.map(lambda x: x[0], update.collect(state.params, 1))
         chex.assert_trees_all_close(one.params, alone, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("mixer", "regime"), [("attention", "windows"), ("s4d", "packed"), ("s4", "episodes")])
+def test_after_the_first_dispatch_nothing_is_compiled_and_no_data_are_moved(task, mixer, regime):
+    compiled = []
+
+    def listen(event, seconds, **_):
+        compiled.append((event, seconds)) if "backend_compile" in event else None
+
+    settings = dataclasses.replace(with_model(mixer=mixers.MixerConfig(mixer), dropout=0.1), regime=regime)
+    settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, context_length=40))
+    program = learning.prepare(settings, task)
+    state = program.init([0])
+    program_compiled, _ = loop.compile_update(program.update, state, program.store)
+    dispatches = loop.dispatches(
+        program_compiled, state, program.store, num_updates=60, updates_per_dispatch=20, num_seeds=1
+    )
+    next(dispatches)
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        # Explicit copies to the host are the metrics; anything that goes to a device would raise.
+        with jax.transfer_guard("disallow"):
+            assert [dispatch.step for dispatch in dispatches] == [40, 60]
+        assert not compiled
+        jax.jit(lambda x: x + 3)(np.float32(1)).block_until_ready()
+        assert compiled
+    finally:
+        jax.monitoring.clear_event_listeners()

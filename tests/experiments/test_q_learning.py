@@ -61,6 +61,18 @@ def test_what_is_sampled_is_more_random_than_what_is_greedy(task, trained):
     assert greedy.record.episode_returns.mean() > sampled.record.episode_returns.mean()
 
 
+def test_another_environment_can_be_acted_in(task, trained):
+    started = []
+
+    def make_env():
+        world = making.make("jax_s4rl/RandomWalk-v0", graph_seed=1)
+        started.append(world)
+        return world
+
+    acted = q_learning.act(trained[0], task, greedy=np.ones(3, bool), seed=0, make_env=make_env)
+    assert len(started) == acted.record.num_episodes == 3
+
+
 def test_the_network_is_shaped_by_the_data(task):
     config = q_learning.configure(SMALL, task)
     assert (config.observation_kind, config.num_observations, config.num_actions) == ("index", 20, 20)
