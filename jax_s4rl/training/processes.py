@@ -69,7 +69,7 @@ def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[
       Nothing.
 
     Raises:
-      ValueError: JAX finds no cluster.
+      ValueError: JAX finds no cluster, or the processes cannot meet.
     """
     if cluster.is_alone:
         yield
@@ -175,6 +175,11 @@ def _initialize(cluster: Cluster) -> None:
     except ValueError as error:
         raise ValueError(
             f"JAX found no cluster ({error}); give coordinator, num_processes and process_id, or start one alone"
+        ) from None
+    except jax.errors.JaxRuntimeError as error:
+        raise ValueError(
+            f"the processes could not meet at {cluster.coordinator or 'the address that JAX found'} ({error}); see that "
+            "process 0 runs on that machine, that the port is free there, and that all processes were started"
         ) from None
 
 

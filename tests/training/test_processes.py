@@ -1,6 +1,7 @@
 """Several processes: what is asked for, and what they tell each other; training together is tested with the script."""
 
 import re
+import socket
 import subprocess
 import sys
 
@@ -102,3 +103,18 @@ def test_an_error_in_one_process_ends_the_other():
     assert codes[0] == 1
     assert codes[1] != 0
     assert "another task died" in outputs[1]
+
+
+@pytest.mark.slow
+def test_a_port_that_is_taken_is_an_error_for_people():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", ports.free()))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        lines = (
+            "from jax_s4rl.training import processes",
+            f"with processes.joined(processes.Cluster(coordinator={address!r}, num_processes=2, process_id=0)): pass",
+        )
+        ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=100)
+    assert f"the processes could not meet at {address}" in ended.stderr
+    assert "that the port is free there" in ended.stderr
