@@ -178,8 +178,8 @@ def _initialize(cluster: Cluster) -> None:
         ) from None
     except jax.errors.JaxRuntimeError as error:
         raise ValueError(
-            f"the processes could not meet at {cluster.coordinator or 'the address that JAX found'} ({error}); see that "
-            "process 0 runs on that machine, that the port is free there, and that all processes were started"
+            f"the processes could not meet at {cluster.coordinator or 'the address that JAX found'} ({error}); see "
+            "that process 0 runs on that machine, that the port is free there, and that all processes were started"
         ) from None
 
 
