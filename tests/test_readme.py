@@ -1,4 +1,4 @@
-"""What the README promises is there: its kernel example runs, its table is complete, its commands exist."""
+"""What the README promises is there: its examples run, its table is complete, its commands exist."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 KERNELS = ROOT / "jax_s4rl" / "kernels"
 # Parts that the public modules are made of.
-INNER = {"blockwise", "checks", "chunks", "dplr", "krylov", "mimo", "pairs", "trigonometry"}
+INNER = {"blockwise", "checks", "chunks", "dplr", "krylov", "mimo", "pairs", "siso", "trigonometry"}
 
 
 def test_the_kernel_example_runs():
@@ -31,6 +31,18 @@ def test_every_public_kernel_function_is_in_the_table():
         if f"`{path.stem}.{node.name}`" not in README
     ]
     assert not missing, f"the README's table of kernels lacks {missing}"
+
+
+def test_every_public_kernel_function_has_an_example_that_runs():
+    # The doctests themselves are collected with the tests.
+    missing = [
+        f"{path.relative_to(KERNELS)}: {node.name}"
+        for path in sorted(KERNELS.rglob("*.py"))
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        if ">>>" not in (ast.get_docstring(node) or "")
+    ]
+    assert not missing, f"these lack an Example with >>> in their docstring: {missing}"
 
 
 def test_every_named_kernel_function_exists():

@@ -37,6 +37,35 @@ class Dense(NamedTuple):
     B_bar: Float[Array, "H N"]
 
 
+def discretize(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"], method: str) -> Steps | Dense:
+    """Discretise by `"bilinear"` into the O(N) form, or by `"zoh"` into the dense one; traced.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> still = discretize(pairs.zeros((1, 1)), pairs.zeros((1, 1, 1)), one, jnp.ones(1), "bilinear")
+        >>> still.A_d.re, still.B_bar.re
+        (Array([[1.]], dtype=float32), Array([[1.]], dtype=float32))
+    """
+    return (bilinear if method == "bilinear" else zoh)(Lambda, P, B, step)
+
+
+def discretize_on_host(
+    Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Any, method: str, rate: Any = 1.0
+) -> Any:
+    """The same in float64 NumPy, whatever the dtype that comes in; `rate` is a factor on the step.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> discretize_on_host(pairs.zeros((1, 1)), pairs.zeros((1, 1, 1)), one, jnp.ones(1), "zoh", 2.0).B_bar
+        array([[2., 0.]])
+    """
+    Lambda, P, B = jax.tree.map(lambda x: np.asarray(x, np.float64), (Lambda, P, B))
+    step = np.asarray(step, np.float64) * np.asarray(rate, np.float64)
+    if method == "zoh":
+        return zoh(Lambda, P, B, step, xp=np)
+    return bilinear_on_host(Lambda.re + 1j * Lambda.im, P.re + 1j * P.im, B.re + 1j * B.im, step)
+
+
 def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"]) -> Steps:
     """Discretise by the bilinear rule, keeping the form; traced, in the dtype given.
 
@@ -49,8 +78,16 @@ def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array
     Returns:
         The O(N) form.
 
+    Raises:
+        ValueError: A rank above 2.
+
     Source:
         Gu et al. 2022 (S4), appendix C.2.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> bilinear(pairs.zeros((1, 1)), pairs.zeros((1, 1, 1)), one, jnp.full(1, 0.5)).B_bar.re
+        Array([[0.5]], dtype=float32)
     """
     half = discretization.discretize(Lambda, step[:, None], "bilinear")
     D = pairs.scale(half.gain, 0.5)
@@ -67,7 +104,13 @@ def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array
 
 
 def bilinear_on_host(Lambda: Any, P: Any, B: Any, step: Any) -> Steps:
-    """The same in float64 NumPy: complex128 arrays in, Pairs of float64 NumPy arrays out."""
+    """The same in float64 NumPy: complex128 arrays in, Pairs of float64 NumPy arrays out.
+
+    Example:
+        >>> one = np.ones((1, 1), complex)
+        >>> bilinear_on_host(0 * one, 0 * one[None], one, np.full(1, 0.5)).B_bar.re
+        array([[0.5]])
+    """
     D = 1 / (2 / step[:, None] - Lambda)
     F = D[:, None] * P
     W = np.eye(P.shape[1])[None] + 2 * np.einsum("hrn,hsn->hrs", P.conj(), F).real
@@ -78,14 +121,28 @@ def bilinear_on_host(Lambda: Any, P: Any, B: Any, step: Any) -> Steps:
 
 
 def advance(steps: Steps, x: pairs.Pair) -> pairs.Pair:
-    """One step without input: `A_bar x` for a half state [*batch, H, Nh]."""
+    """One step without input: `A_bar x` for a half state [*batch, H, Nh].
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> halving = Steps(pairs.scale(one, 0.5), pairs.zeros((1, 1, 1)), pairs.zeros((1, 1, 1)), one)
+        >>> advance(halving, one).re
+        Array([[0.5]], dtype=float32)
+    """
     A_d, F, Q = (pairs.with_ndim(part, x.ndim + extra) for part, extra in ((steps.A_d, 0), (steps.F, 1), (steps.Q, 1)))
     seen = 2 * (Q.re * x.re[..., None, :] - Q.im * x.im[..., None, :]).sum(-1, keepdims=True)
     return pairs.subtract(pairs.multiply(A_d, x), pairs.Pair((F.re * seen).sum(-2), (F.im * seen).sum(-2)))
 
 
 def dense(steps: Steps, xp: Any = jnp) -> Dense:
-    """Write the O(N) form out as real matrices (with `xp=np` on the host)."""
+    """Write the O(N) form out as real matrices (with `xp=np` on the host).
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> halving = Steps(pairs.scale(one, 0.5), pairs.zeros((1, 1, 1)), pairs.zeros((1, 1, 1)), one)
+        >>> dense(halving).A_bar[0].tolist()
+        [[0.5, 0.0], [0.0, 0.5]]
+    """
     f = xp.concatenate([steps.F.re, steps.F.im], -1)
     q = xp.concatenate([steps.Q.re, -steps.Q.im], -1)
     A_bar = rotation(steps.A_d, xp) - 2 * (f[:, :, :, None] * q[:, :, None, :]).sum(1)
@@ -93,7 +150,12 @@ def dense(steps: Steps, xp: Any = jnp) -> Dense:
 
 
 def rotation(x: pairs.Pair, xp: Any = jnp) -> Any:
-    """Real matrix of multiplication by `diag(x)`: [H, Nh] -> [H, N, N]."""
+    """Real matrix of multiplication by `diag(x)`: [H, Nh] -> [H, N, N].
+
+    Example:
+        >>> rotation(pairs.as_pair(jnp.asarray([[1j]])))[0].tolist()
+        [[0.0, -1.0], [1.0, 0.0]]
+    """
     Nh = x.re.shape[-1]
     eye = xp.eye(Nh, dtype=x.re.dtype)[None]
     re, im = eye * x.re[:, None], eye * x.im[:, None]
@@ -116,6 +178,11 @@ def zoh(Lambda: Any, P: Any, B: Any, step: Any, xp: Any = jnp) -> Dense:
 
     Source:
         Van Loan 1978, equation (1.2).
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> zoh(pairs.zeros((1, 1)), pairs.zeros((1, 1, 1)), one, jnp.full(1, 0.5)).B_bar
+        Array([[0.5, 0. ]], dtype=float32)
     """
     p = xp.concatenate([P.re, P.im], -1)
     A = rotation(Lambda, xp) - 2 * (p[:, :, :, None] * p[:, :, None, :]).sum(1)
@@ -127,7 +194,12 @@ def zoh(Lambda: Any, P: Any, B: Any, step: Any, xp: Any = jnp) -> Dense:
 
 
 def power(A: Any, exponent: int, xp: Any = jnp) -> Any:
-    """Matrix power by squaring, [H, N, N]."""
+    """Matrix power by squaring, [H, N, N].
+
+    Example:
+        >>> float(power(jnp.full((1, 1, 1), 2.0), 5)[0, 0, 0])
+        32.0
+    """
     result = None
     while True:
         if exponent % 2:

@@ -6,7 +6,6 @@ then the kernel is a Cauchy sum without powers of a matrix, the faster of the tw
 one to the other.
 """
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,12 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import cauchy, checks, chunks, convolution, dplr, krylov, pairs
+from jax_s4rl.kernels import cauchy, checks, chunks, convolution, dplr, krylov, pairs, siso
 
-METHODS = ("auto", "fft", "toeplitz", "chunked", "scan")
-CHUNK = 64
-
-Rate = float | int | Float[Array, ""]
+METHODS, CHUNK = siso.METHODS, siso.CHUNK
+Rate = siso.Rate
 
 
 class Parameters(NamedTuple):
@@ -94,14 +91,17 @@ def apply(
     dtype = checks.compute_dtype(parameters, u)
     checks.real("u", u)
     parameters, work = _full(parameters, dtype), u.astype(dtype)
-    _check_input(parameters, u, state, resets, method)
+    H, Nh = parameters.C.shape
+    siso.check_input(u, state, resets, method=method, system=(H, Nh))
     state = None if state is None else pairs.astype(state, dtype)
     options = {"discretization": discretization, "rate": rate, "length": length}
     if method == "scan":
-        y, state = _by_steps(prepare(parameters, **options), work, state, resets)
+        y, state = siso.by_steps(step, prepare(parameters, **options), work, state, resets)
     elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
         true, system = _dense(parameters, **options)
-        y, state = _by_chunks(system, true, work, state, resets, checks.length(chunk, "chunk"))
+        constants = krylov.chunk(system, _weights(true.C), u.shape[-2], checks.length(chunk, "chunk"))
+        y, state = siso.by_chunks(constants, work, state, resets)
+        y = y + siso.skip(parameters.D, work)
     else:
         y, state = _by_convolution(parameters, work, state, method, options)
     return y.astype(u.dtype), state
@@ -118,6 +118,29 @@ def kernel(
     """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`.
 
     With `length` a Cauchy sum over `length // 2 + 1` nodes, cut to L; without it two levels of matrix powers.
+
+    Args:
+        parameters: The system.
+        L: Number of steps, at least 1; static.
+        discretization: `"bilinear"`, or `"zoh"` (with `length=None` only).
+        rate: Factor on the step (with `length=None` only).
+        length: Length for which C is truncated, at least L; None where it is the output matrix itself.
+
+    Returns:
+        The kernel, [H, L], in the dtype of the parameters (float32 or float64).
+
+    Raises:
+        ValueError: Shapes that do not match, L below 1, a known Lambda with a positive real part, or a truncated C with
+            zoh, another rate or a longer row.
+
+    Source:
+        Gu et al. 2022 (S4), equation (5) and algorithm 1.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> bool(jnp.allclose(kernel(leaky, 3), jnp.array([[1.0, 0.0, 0.0]])))
+        True
     """
     parameters = _full(parameters, checks.compute_dtype(parameters))
     checks.length(L)
@@ -135,6 +158,26 @@ def truncate(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> 
     """Replace C by `C (I - wrap A_bar^length)`, for calls with that `length`; in float64 on the host where possible.
 
     Calls of this module take C truncated with the default `wrap`; 1 is the truncation of the S4 paper.
+
+    Args:
+        parameters: The system, with the output matrix itself as C.
+        length: Number of steps to truncate for, at least 1; static.
+        wrap: Weight that the steps after these wrap around with, in (0, 1].
+
+    Returns:
+        The same system with the truncated C.
+
+    Raises:
+        ValueError: Shapes that do not match, a length below 1, or a known Lambda with a positive real part.
+
+    Source:
+        Gu et al. 2022 (S4), appendix C.3.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> truncate(leaky._replace(step=jnp.full(1, 2 / 3)), 1, wrap=0.5).C.re
+        Array([[0.375]], dtype=float32)
     """
     return _convert(parameters, length, wrap, lambda C, rest, xp: (C[:, None] @ rest)[:, 0])
 
@@ -145,8 +188,25 @@ def restore(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> P
     With `wrap=1` (weights trained by the paper's own code) the matrix to invert is nearly singular where `length`
     steps are a short time; with the default its condition number is at most a few.
 
+    Args:
+        parameters: The system, with a truncated C.
+        length: Number of steps that C is truncated for, at least 1; static.
+        wrap: As `truncate` was given.
+
+    Returns:
+        The same system with the output matrix itself as C.
+
+    Raises:
+        ValueError: As `truncate`.
+
     Source:
         Gu et al. 2022 (S4), appendix C.3.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> restore(truncate(leaky, 16), 16).C.re
+        Array([[0.5]], dtype=float32)
     """
 
     def solve(C, rest, xp):
@@ -169,6 +229,13 @@ def prepare(
     Returns:
         Constants in the dtype of the parameters.
 
+    Raises:
+        ValueError: Unknown discretization, shapes that do not match, a rate that is not positive, a known Lambda with
+            a positive real part, or a truncated C with zoh or another rate.
+
+    Source:
+        Gu et al. 2022 (S4), equation (3) and appendix C.2.
+
     Example:
         >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
         >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
@@ -185,11 +252,9 @@ def prepare(
         parameters = restore(parameters, length)
     Lambda, P, B, C, D, sample = parameters
     if checks.is_concrete(parameters, rate):
-        system = _on_host(parameters, discretization, rate)
-    elif discretization == "zoh":
-        system = dplr.zoh(Lambda, P, B, sample * rate)
+        system = dplr.discretize_on_host(Lambda, P, B, sample, discretization, rate)
     else:
-        system = dplr.bilinear(Lambda, P, B, sample * rate)
+        system = dplr.discretize(Lambda, P, B, sample * rate, discretization)
     return Constants(jax.tree.map(lambda x: jnp.asarray(x, dtype), system), pairs.scale(C, 2.0), D)
 
 
@@ -222,8 +287,7 @@ def step(
     """
     state = pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
-    if reset is not None:
-        state = pairs.where(reset[..., None, None], pairs.zeros((1,) * state.ndim, state.dtype), state)
+    state = siso.cleared(state, reset)
     work, system = u.astype(state.dtype), constants.system
     if isinstance(system, dplr.Steps):
         moved, B_bar = dplr.advance(system, state), system.B_bar
@@ -231,53 +295,33 @@ def step(
         moved = jnp.einsum("hij,...hj->...hi", system.A_bar, pairs.stack_parts(state), precision=chunks.EXACT)
         moved, B_bar = pairs.split_parts(moved), pairs.split_parts(system.B_bar)
     state = pairs.add(moved, pairs.scale(pairs.with_ndim(B_bar, state.ndim), work[..., None]))
-    C = pairs.with_ndim(constants.C, state.ndim)
-    y = (C.re * state.re - C.im * state.im).sum(-1) + constants.D.reshape((1,) * (u.ndim - 1) + (-1,)) * work
-    return y.astype(u.dtype), state
+    return siso.read(constants.C, constants.D, work, state).astype(u.dtype), state
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
-    """State of zeros, Pair [*batch_shape, H, Nh], before the first step."""
+    """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> init_state(leaky, (2,)).shape
+        (2, 1, 1)
+    """
     return pairs.zeros((*batch_shape, *parameters.C.shape), checks.compute_dtype(parameters))
 
 
-def _by_chunks(system: dplr.Dense, parameters: Parameters, u: Array, state, resets, longest: int):
-    *batch, L, H = u.shape
-    constants = krylov.chunk(system, _weights(parameters.C), L, longest)
-    flat_resets = None if resets is None else resets.reshape(-1, L)
-    y, final = chunks.run(constants, u.reshape(-1, L, H), _flat_state(system, u, state), flat_resets)
-    return y.reshape(u.shape) + _lead(parameters.D, u.ndim) * u, _half_state(final, batch)
-
-
 def _by_convolution(parameters: Parameters, u: Array, state: pairs.Pair | None, method: str, options: dict[str, Any]):
-    *batch, L, H = u.shape
-    y = convolution.causal(u, kernel(parameters, L, **options), method=method) + _lead(parameters.D, u.ndim) * u
+    L = u.shape[-2]
+    y = convolution.causal(u, kernel(parameters, L, **options), method=method) + siso.skip(parameters.D, u)
     if state is None:
         # The final state needs no output weights: without them nothing has to be restored.
         options = options | {"length": None}
     parameters, system = _dense(parameters, **options)
     constants = krylov.chunk(system, _weights(parameters.C), L, CHUNK)
-    start, flat = _flat_state(system, u, state), u.reshape(-1, L, H)
-    final = _half_state(chunks.states(constants, flat, start)[1], batch)
-    if state is None:
-        return y, final
-    return y + chunks.run(constants, jnp.zeros_like(flat), start)[0].reshape(u.shape), final
-
-
-def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: Array | None):
-    if state is None:
-        state = pairs.zeros((*u.shape[:-2], *constants.C.shape), u.dtype)
-    later = step(constants, u[..., 0, :], state)[1]
-    start = pairs.Pair(chunks.varying_with(state.re, later.re), chunks.varying_with(state.im, later.im))
-    times = jnp.moveaxis(u, -2, 0)
-    starts = None if resets is None else jnp.moveaxis(resets, -1, 0)
-
-    def advance(x, inputs):
-        y, x = step(constants, inputs[0], x, inputs[1])
-        return x, y
-
-    final, y = jax.lax.scan(advance, start, (times, starts))
-    return jnp.moveaxis(y, 0, -2), final
+    if state is not None:
+        y = y + siso.by_chunks(constants, jnp.zeros_like(u), state, None)[0]
+    final = siso.half_state(chunks.states(constants, *siso.rows(constants, u, state))[1], u.shape[:-2])
+    return y, final
 
 
 def _dense(
@@ -290,9 +334,8 @@ def _dense(
         _check_truncated(discretization, rate)
         parameters = restore(parameters, length)
     Lambda, P, B, _, _, sample = parameters
-    if discretization == "zoh":
-        return parameters, dplr.zoh(Lambda, P, B, sample * rate)
-    return parameters, dplr.dense(dplr.bilinear(Lambda, P, B, sample * rate))
+    system = dplr.discretize(Lambda, P, B, sample * rate, discretization)
+    return parameters, dplr.dense(system) if isinstance(system, dplr.Steps) else system
 
 
 def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[..., Any]) -> Parameters:
@@ -301,7 +344,8 @@ def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[
     parameters = _full(parameters, dtype)
     checks.length(length, "length")
     if checks.is_concrete(parameters):
-        xp, system = np, dplr.dense(_host_steps(parameters, 1.0), np)
+        Lambda, P, B, _, _, sample = parameters
+        xp, system = np, dplr.dense(dplr.discretize_on_host(Lambda, P, B, sample, "bilinear"), np)
         C = np.concatenate([parameters.C.re, -parameters.C.im], -1).astype(np.float64)
     else:
         xp, system = jnp, _dense(parameters)[1]
@@ -309,19 +353,6 @@ def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[
     rest = xp.eye(C.shape[-1], dtype=C.dtype)[None] - wrap * dplr.power(system.A_bar, length, xp)
     re, im = jnp.split(jnp.asarray(change(C, rest, xp), dtype), 2, axis=-1)
     return parameters._replace(C=pairs.Pair(re, -im))
-
-
-def _host_steps(parameters: Parameters, rate: Any) -> dplr.Steps:
-    Lambda, P, B = (np.asarray(x.re, np.float64) + 1j * np.asarray(x.im, np.float64) for x in parameters[:3])
-    sample = np.asarray(parameters.step, np.float64) * np.asarray(rate, np.float64)
-    return dplr.bilinear_on_host(Lambda, P, B, sample)
-
-
-def _on_host(parameters: Parameters, discretization: str, rate: Any) -> dplr.Steps | dplr.Dense:
-    if discretization == "bilinear":
-        return _host_steps(parameters, rate)
-    Lambda, P, B, _, _, sample = jax.tree.map(lambda x: np.asarray(x, np.float64), parameters)
-    return dplr.zoh(Lambda, P, B, sample * np.asarray(rate, np.float64), xp=np)
 
 
 def _full(parameters: Parameters, dtype: Any) -> Parameters:
@@ -338,30 +369,8 @@ def _full(parameters: Parameters, dtype: Any) -> Parameters:
         checks.real(name, x)
         checks.shape(name, x, (H,))
     checks.spacing("step", sample)
-    wide = Parameters(_spread(Lambda, H, 2), _spread(P, H, 3), _spread(B, H, 2), C, D, sample)
+    wide = Parameters(siso.spread(Lambda, H, 2), siso.spread(P, H, 3), siso.spread(B, H, 2), C, D, sample)
     return jax.tree.map(lambda x: jnp.asarray(x, dtype), wide)
-
-
-def _spread(x: pairs.Pair, H: int, ndim: int) -> pairs.Pair:
-    """Repeat for each feature what all features share."""
-    if x.ndim == ndim:
-        return x
-    re, im = (jnp.broadcast_to(part[None], (H, *part.shape)) for part in x)
-    return pairs.Pair(re, im)
-
-
-def _check_input(
-    parameters: Parameters, u: Array, state: pairs.Complexlike | None, resets: Array | None, method: str
-) -> None:
-    checks.choice("method", method, METHODS)
-    H, Nh = parameters.C.shape
-    if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != H:
-        raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}) with L >= 1, as C has {H} features")
-    if state is not None:
-        checks.shape("state", state, (*u.shape[:-2], H, Nh))
-    checks.flags("resets", resets, u.shape[:-1])
-    if resets is not None and method in ("fft", "toeplitz"):
-        raise ValueError(f"method {method!r} cannot reset the state inside a row; use 'chunked', 'scan' or 'auto'")
 
 
 def _check_truncated(discretization: str, rate: Rate) -> None:
@@ -375,18 +384,3 @@ def _check_truncated(discretization: str, rate: Rate) -> None:
 def _weights(C: pairs.Pair) -> Float[Array, "H N"]:
     """Output weights on the real state: `2 Re(C x)`."""
     return 2 * jnp.concatenate([C.re, -C.im], -1)
-
-
-def _flat_state(system: dplr.Dense, u: Array, state: pairs.Pair | None) -> Float[Array, "B H N"]:
-    batch = math.prod(u.shape[:-2])
-    if state is None:
-        return jnp.zeros((batch, *system.B_bar.shape), u.dtype)
-    return pairs.stack_parts(state).reshape(batch, *system.B_bar.shape)
-
-
-def _half_state(x: Float[Array, "B H N"], batch: list[int]) -> pairs.Pair:
-    return pairs.split_parts(x.reshape(*batch, *x.shape[1:]))
-
-
-def _lead(x: Float[Array, "H"], ndim: int) -> Array:
-    return x.reshape((1,) * (ndim - 1) + (-1,))

@@ -9,12 +9,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, chunks, convolution, discretization, pairs, vandermonde
+from jax_s4rl.kernels import checks, chunks, convolution, discretization, pairs, siso, vandermonde
 
-METHODS = ("auto", "fft", "toeplitz", "chunked", "scan")
-CHUNK = 64
-
-Rate = float | int | Float[Array, ""]
+METHODS, CHUNK = siso.METHODS, siso.CHUNK
+Rate = siso.Rate
 
 
 class Parameters(NamedTuple):
@@ -62,7 +60,7 @@ def apply(
             carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with
             resets, else the faster convolution for the length.
         discretization: `"zoh"` or `"bilinear"`; the latter hardly damps modes faster than the samples, whose rounding
-            then adds up: from the LegS start, steps differ from a convolution by 1.3e-5 after 1,000 (zoh: 3e-6).
+            then adds up: over long rows its forms differ more from each other than those of zoh.
         rate: Factor on the step: 2 runs a model on data sampled half as often.
         chunk: Longest chunk of `"chunked"`.
 
@@ -84,14 +82,15 @@ def apply(
         >>> y[:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    parameters, work = _prepared(parameters, u)
-    state = _state(parameters, work, state)
-    _check_resets(work, resets, checks.choice("method", method, METHODS))
+    parameters, work = _prepared(parameters, u, state, resets, method)
+    state = None if state is None else pairs.astype(state, work.dtype)
     system = _discrete(parameters, discretization, rate)
     if method == "scan":
-        y, state = _by_steps(_constants(parameters, system), work, state, resets)
+        y, state = siso.by_steps(step, _constants(parameters, system), work, state, resets)
     elif method == "chunked" or resets is not None:
-        y, state = _by_chunks(parameters, system, work, state, resets, checks.length(chunk, "chunk"))
+        constants = _chunk(parameters, system, u.shape[-2], checks.length(chunk, "chunk"))
+        y, state = siso.by_chunks(constants, work, state, resets)
+        y = y + siso.skip(parameters.D, work)
     else:
         y, state = _by_convolution(parameters, system, work, state, method)
     return y.astype(u.dtype), state
@@ -117,6 +116,9 @@ def apply_both_ways(
     Returns:
         Output in the shape and dtype of `u`.
 
+    Raises:
+        ValueError: As `apply`.
+
     Example:
         >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
         >>> integrator = Parameters(Lambda, B, C, D=jnp.zeros(1), step=jnp.ones(1))
@@ -125,12 +127,28 @@ def apply_both_ways(
     """
     parameters, work = _prepared(forward, u)
     ahead, behind = (kernel(x, u.shape[-2], discretization=discretization, rate=rate) for x in (parameters, backward))
-    y = convolution.bidirectional(work, ahead, behind) + _lead(parameters.D, u.ndim) * work
+    y = convolution.bidirectional(work, ahead, behind) + siso.skip(parameters.D, work)
     return y.astype(u.dtype)
 
 
 def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate: Rate = 1.0) -> Float[Array, "H L"]:
     """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`.
+
+    Args:
+        parameters: The system.
+        L: Number of steps, at least 1; static.
+        discretization: `"zoh"` or `"bilinear"`.
+        rate: Factor on the step.
+
+    Returns:
+        The kernel, [H, L], in the dtype of the parameters (float32 or float64).
+
+    Raises:
+        ValueError: Unknown discretization, shapes that do not match, L below 1, a rate that is not positive, or a known
+            Lambda with a positive real part.
+
+    Source:
+        Gu et al. 2022 (S4D), equations (6) and (7).
 
     Example:
         >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
@@ -144,6 +162,20 @@ def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate:
 
 def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate = 1.0) -> Constants:
     """Discretise once, for many calls of `step`.
+
+    Args:
+        parameters: The system.
+        discretization: `"zoh"` or `"bilinear"`.
+        rate: Factor on the step.
+
+    Returns:
+        Constants in the dtype of the parameters.
+
+    Raises:
+        ValueError: As `kernel`.
+
+    Source:
+        Gu et al. 2022 (S4D), section 2.2.
 
     Example:
         >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
@@ -183,13 +215,10 @@ def step(
     """
     state = pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
-    A_bar, B_bar, C = (pairs.with_ndim(x, state.ndim) for x in constants[:3])
-    if reset is not None:
-        state = pairs.where(reset[..., None, None], pairs.zeros((1,) * state.ndim, state.dtype), state)
+    A_bar, B_bar = (pairs.with_ndim(x, state.ndim) for x in constants[:2])
     work = u.astype(state.dtype)
-    state = pairs.add(pairs.multiply(A_bar, state), pairs.scale(B_bar, work[..., None]))
-    y = (C.re * state.re - C.im * state.im).sum(-1) + constants.D.reshape((1,) * (u.ndim - 1) + (-1,)) * work
-    return y.astype(u.dtype), state
+    state = pairs.add(pairs.multiply(A_bar, siso.cleared(state, reset)), pairs.scale(B_bar, work[..., None]))
+    return siso.read(constants.C, constants.D, work, state).astype(u.dtype), state
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
@@ -208,25 +237,12 @@ def _by_convolution(
 ):
     L = u.shape[-2]
     response = vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
-    y = convolution.causal(u, response, method=method) + _lead(parameters.D, u.ndim) * u
+    y = convolution.causal(u, response, method=method) + siso.skip(parameters.D, u)
     final = pairs.multiply(vandermonde.final_state(system, u), pairs.with_ndim(system.gain, u.ndim))
     if state is None:
         return y, final
     y = y + vandermonde.state_response(system, parameters.C, state, L)
     return y, pairs.add(final, vandermonde.advance(system, state, L))
-
-
-def _by_chunks(parameters: Parameters, system: discretization.Discrete, u: Array, state, resets, chunk: int):
-    *batch, L, H = u.shape
-    flat = u.reshape(-1, L, H)
-    start = jnp.zeros((flat.shape[0], H, 2 * system.angle.shape[-1]), u.dtype)
-    if state is not None:
-        start = pairs.stack_parts(state).reshape(start.shape)
-    y, final = chunks.run(
-        _chunk(parameters, system, L, chunk), flat, start, None if resets is None else resets.reshape(-1, L)
-    )
-    final = pairs.split_parts(final.reshape(*batch, H, -1))
-    return y.reshape(u.shape) + _lead(parameters.D, u.ndim) * u, final
 
 
 def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chunk: int) -> chunks.Chunk:
@@ -244,22 +260,6 @@ def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chun
     )
 
 
-def _by_steps(constants: Constants, u: Array, state: pairs.Pair | None, resets: Array | None):
-    if state is None:
-        state = pairs.zeros((*u.shape[:-2], *constants.C.shape), u.dtype)
-    later = step(constants, u[..., 0, :], state)[1]
-    start = pairs.Pair(chunks.varying_with(state.re, later.re), chunks.varying_with(state.im, later.im))
-    times = jnp.moveaxis(u, -2, 0)
-    starts = None if resets is None else jnp.moveaxis(resets, -1, 0)
-
-    def advance(x, inputs):
-        y, x = step(constants, inputs[0], x, inputs[1])
-        return x, y
-
-    final, y = jax.lax.scan(advance, start, (times, starts))
-    return jnp.moveaxis(y, 0, -2), final
-
-
 def _discrete(parameters: Parameters, method: str, rate: Rate) -> discretization.Discrete:
     """The transition, and the gain with B already in it."""
     checks.rate(rate)
@@ -272,13 +272,19 @@ def _constants(parameters: Parameters, system: discretization.Discrete) -> Const
     return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D)
 
 
-def _prepared(parameters: Parameters, u: Array) -> tuple[Parameters, Array]:
+def _prepared(
+    parameters: Parameters,
+    u: Array,
+    state: pairs.Complexlike | None = None,
+    resets: Array | None = None,
+    method: str = "auto",
+) -> tuple[Parameters, Array]:
+    """Check all that a sequence is run with, and cast parameters and input to the dtype to compute in."""
     dtype = checks.compute_dtype(parameters, u)
     checks.real("u", u)
     parameters = _full(parameters)
-    if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != parameters.C.shape[0]:
-        H = parameters.C.shape[0]
-        raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}) with L >= 1, as C has {H} features")
+    H, Nh = parameters.C.shape
+    siso.check_input(u, state, resets, method=method, system=(H, Nh))
     return jax.tree.map(lambda x: x.astype(dtype), parameters), u.astype(dtype)
 
 
@@ -293,27 +299,9 @@ def _full(parameters: Parameters) -> Parameters:
     checks.stable(Lambda)
     if C.ndim != 2:
         raise ValueError(f"C has shape {C.shape}, expected (H, Nh); vmap over further axes")
-    wide = []
     for name, x in (("Lambda", Lambda), ("B", B)):
         checks.shape(name, x, C.shape if x.ndim == 2 else C.shape[1:])
-        wide.append(pairs.Pair(*(jnp.broadcast_to(part.reshape(-1, C.shape[1]), C.shape) for part in x)))
     checks.shape("D", D, C.shape[:1])
     checks.shape("step", sample, C.shape[:1])
-    return Parameters(wide[0], wide[1], C, D, sample)
-
-
-def _state(parameters: Parameters, u: Array, state: pairs.Complexlike | None) -> pairs.Pair | None:
-    if state is None:
-        return None
-    checks.shape("state", state, (*u.shape[:-2], *parameters.C.shape))
-    return pairs.astype(state, u.dtype)
-
-
-def _check_resets(u: Array, resets: Array | None, method: str) -> None:
-    checks.flags("resets", resets, u.shape[:-1])
-    if resets is not None and method in ("fft", "toeplitz"):
-        raise ValueError(f"method {method!r} cannot reset the state inside a row; use 'chunked', 'scan' or 'auto'")
-
-
-def _lead(x: Float[Array, "H"], ndim: int) -> Array:
-    return x.reshape((1,) * (ndim - 1) + (-1,))
+    H = C.shape[0]
+    return Parameters(siso.spread(Lambda, H, 2), siso.spread(B, H, 2), C, D, sample)
