@@ -6,7 +6,7 @@ Families, each a module with the same verbs `apply` (whole sequence, or chunk af
 
 What they are made from: `initialization` and `hippo` (where parameters start), `discretization` and `dplr` (from
 continuous time to steps), `vandermonde`, `cauchy` and `krylov` (the kernel of a diagonal, a low-rank, a dense
-system), `convolution`, `recurrence`, `chunks`, `mimo` and `blockwise` (how a sequence is run), `trigonometry`,
+system), `convolution`, `recurrence`, `chunks`, `siso`, `mimo` and `blockwise` (how a sequence is run), `trigonometry`,
 `pairs` and `checks` (angles, complex numbers, bad input). `oracle` holds slow float64 NumPy twins to test against.
 
 Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, scan, remat, pmap and shard_map. They

@@ -246,6 +246,9 @@ def positions(
     Returns:
         Positions, in the batch shape of what is given.
 
+    Raises:
+        ValueError: A mask or resets that are not bool.
+
     Example:
         >>> positions(jnp.zeros((), jnp.int32), 4, resets=jnp.array([False, False, True, False]))
         Array([0, 1, 0, 1], dtype=int32)

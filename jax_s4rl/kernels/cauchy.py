@@ -37,6 +37,16 @@ WRAP = 0.5
 def nodes(L: int, wrap: float = WRAP) -> tuple[np.ndarray, np.ndarray]:
     """Hyperbolic sine and cosine of the half exponents `(sigma + 2 pi i k / L) / 2`, k = 0 .. L // 2, in complex128.
 
+    Args:
+        L: Number of steps, at least 1.
+        wrap: As for `kernel`: `exp(-sigma L)`, in (0, 1].
+
+    Returns:
+        Sines and cosines, each [L // 2 + 1], on the host.
+
+    Source:
+        Gu et al. 2022 (S4), appendix C.3, at half the angle and on a smaller circle.
+
     Example:
         >>> sine, cosine = nodes(2, wrap=1.0)
         >>> np.round(sine.imag, 6), np.round(cosine.real, 6)

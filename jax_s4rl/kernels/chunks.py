@@ -36,7 +36,12 @@ class Chunk(NamedTuple):
 
 
 def power_of_two(L: int, reach: Callable[[int], int] = lambda T: T) -> int:
-    """The least power of two whose `reach` is at least L."""
+    """The least power of two whose `reach` is at least L.
+
+    Example:
+        >>> power_of_two(5), power_of_two(5, lambda T: T * T)
+        (8, 4)
+    """
     T = 1
     while reach(T) < L:
         T *= 2
@@ -55,8 +60,11 @@ def sizes(L: int, longest: int) -> tuple[int, int]:
 
 
 def run(
-    system: Chunk, u: Float[Array, "B L H"], state: Float[Array, "B H S"], resets: Bool[Array, "B L"] | None = None
-) -> tuple[Float[Array, "B L H"], Float[Array, "B H S"]]:
+    system: Chunk,
+    u: Float[Array, "batch L H"],
+    state: Float[Array, "batch H S"],
+    resets: Bool[Array, "batch L"] | None = None,
+) -> tuple[Float[Array, "batch L H"], Float[Array, "batch H S"]]:
     """Run a system over whole rows, chunk after chunk.
 
     Args:
@@ -67,26 +75,43 @@ def run(
 
     Returns:
         Outputs, and the state after the last step.
+
+    Example:
+        >>> one = jnp.ones((1, 2, 2))
+        >>> still = Chunk(one[..., 0], 0 * one, 0 * one, carry=one[:, 0], last_carry=one[:, 0])
+        >>> run(still, jnp.ones((1, 3, 1)), jnp.zeros((1, 1, 2)))[0][0, :, 0]
+        Array([1., 2., 1.], dtype=float32)
     """
-    (B, L, H), T = u.shape, system.kernel.shape[-1]
+    (batch, L, H), T = u.shape, system.kernel.shape[-1]
     segment = None if resets is None else jnp.cumsum(_chunked(resets, T).astype(jnp.int32), axis=-1)
     before, final = states(system, u, state, segment)
     response = jnp.einsum("qhbs,hts->hbqt", before, system.read, precision=EXACT)
     if segment is not None:
         response = jnp.where((segment == 0)[None], response, 0)
     y = within(system.kernel, _chunked(u, T), segment) + jnp.moveaxis(response, 0, -1)
-    return y.reshape(B, -1, H)[:, :L], final
+    return y.reshape(batch, -1, H)[:, :L], final
 
 
 def states(
-    system: Chunk, u: Float[Array, "B L H"], state: Float[Array, "B H S"], segment: Int[Array, "B Q T"] | None = None
-) -> tuple[Float[Array, "Q H B S"], Float[Array, "B H S"]]:
-    """The state before each chunk, and after the last step; `segment` counts the resets so far in each chunk."""
+    system: Chunk,
+    u: Float[Array, "batch L H"],
+    state: Float[Array, "batch H S"],
+    segment: Int[Array, "batch Q T"] | None = None,
+) -> tuple[Float[Array, "Q H batch S"], Float[Array, "batch H S"]]:
+    """The state before each chunk, and after the last step; `segment` counts the resets so far in each chunk.
+
+    Example:
+        >>> one = jnp.ones((1, 2, 2))
+        >>> still = Chunk(one[..., 0], 0 * one, 0 * one, carry=one[:, 0], last_carry=one[:, 0])
+        >>> before, final = states(still, jnp.ones((1, 3, 1)), jnp.zeros((1, 1, 2)))
+        >>> before.shape, final.shape
+        ((2, 1, 1, 2), (1, 1, 2))
+    """
     L, T = u.shape[1], system.write.shape[1]
     u = jnp.moveaxis(_chunked(u, T), -1, 0)
-    B, Q = u.shape[1:3]
+    batch, Q = u.shape[1:3]
     rest = L - T * (Q - 1)
-    keep = jnp.ones((B, Q), bool)
+    keep = jnp.ones((batch, Q), bool)
     if segment is not None:
         u = jnp.where((segment == segment[..., -1:])[None], u, 0)
         keep = segment[..., -1] == 0
@@ -105,14 +130,24 @@ def states(
 
 
 def varying_with(x: Float[Array, "..."], other: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The same values, but varying over each device that `other` varies over, as `shard_map` asks of a scan's carry."""
+    """The same values, but varying over each device that `other` varies over, as `shard_map` asks of a scan's carry.
+
+    Example:
+        >>> varying_with(jnp.zeros(1), jnp.full(1, jnp.nan))
+        Array([0.], dtype=float32)
+    """
     return jnp.where(jnp.zeros((), bool), jax.lax.stop_gradient(other), x)
 
 
 def within(
-    kernel: Float[Array, "H T"], u: Float[Array, "B Q T H"], segment: Int[Array, "B Q T"] | None
-) -> Float[Array, "B Q T H"]:
-    """Causal product inside each chunk; steps of different segments do not see each other."""
+    kernel: Float[Array, "H T"], u: Float[Array, "batch Q T H"], segment: Int[Array, "batch Q T"] | None
+) -> Float[Array, "batch Q T H"]:
+    """Causal product inside each chunk; steps of different segments do not see each other.
+
+    Example:
+        >>> within(jnp.ones((1, 2)), jnp.ones((1, 1, 2, 1)), None)[0, 0, :, 0]
+        Array([1., 2.], dtype=float32)
+    """
     if segment is None:
         T = u.shape[2]
         lag = jnp.arange(T)[:, None] - jnp.arange(T)[None, :]
@@ -124,8 +159,8 @@ def within(
 
 
 def _across_halves(
-    kernel: Float[Array, "H T"], u: Float[Array, "H B Q T"], segment: Int[Array, "B Q T"]
-) -> Float[Array, "H B Q T"] | None:
+    kernel: Float[Array, "H T"], u: Float[Array, "H batch Q T"], segment: Int[Array, "batch Q T"]
+) -> Float[Array, "H batch Q T"] | None:
     """What the left half of each chunk sends to the right one, and so on inside both, down to leaves."""
     T = u.shape[-1]
     if T <= LEAF:
@@ -137,17 +172,19 @@ def _across_halves(
     arriving = jnp.einsum("htj,hbqj->hbqt", kernel[:, lag], sent, precision=EXACT)
     arriving = jnp.where((segment[..., half:] == meeting)[None], arriving, 0)
     y = jnp.concatenate([jnp.zeros_like(arriving), arriving], axis=-1)
-    B = u.shape[1]
-    inside = _across_halves(kernel[:, :half], u.reshape(-1, B, u.shape[2] * 2, half), segment.reshape(B, -1, half))
+    batch = u.shape[1]
+    inside = _across_halves(
+        kernel[:, :half], u.reshape(-1, batch, u.shape[2] * 2, half), segment.reshape(batch, -1, half)
+    )
     return y if inside is None else y + inside.reshape(u.shape)
 
 
 def _lag_by_lag(
-    kernel: Float[Array, "H leaf"], u: Float[Array, "B Q T H"], segment: Int[Array, "B Q T"]
-) -> Float[Array, "B Q T H"]:
+    kernel: Float[Array, "H leaf"], u: Float[Array, "batch Q T H"], segment: Int[Array, "batch Q T"]
+) -> Float[Array, "batch Q T H"]:
     """Causal product inside leaves as long as the kernel, one lag at a time."""
-    B, leaf, H = u.shape[0], kernel.shape[1], u.shape[-1]
-    shape, u, segment = u.shape, u.reshape(B, -1, leaf, H), segment.reshape(B, -1, leaf)
+    batch, leaf, H = u.shape[0], kernel.shape[1], u.shape[-1]
+    shape, u, segment = u.shape, u.reshape(batch, -1, leaf, H), segment.reshape(batch, -1, leaf)
     y = kernel[:, 0].reshape(1, 1, 1, -1) * u
     for lag in range(1, leaf):
         same = (segment[..., lag:] == segment[..., :-lag])[..., None]
@@ -156,7 +193,7 @@ def _lag_by_lag(
     return y.reshape(shape)
 
 
-def _carry(carry: Array, x: Float[Array, "H B S"]) -> Float[Array, "H B S"]:
+def _carry(carry: Array, x: Float[Array, "H batch S"]) -> Float[Array, "H batch S"]:
     if carry.ndim == 3:
         return jnp.einsum("hij,hbj->hbi", carry, x, precision=EXACT)
     (re, im), (x_re, x_im) = jnp.split(carry[:, None], 2, axis=-1), jnp.split(x, 2, axis=-1)

@@ -102,7 +102,7 @@ def exprel(z: pairs.Complexlike) -> pairs.Pair:
         product = pairs.multiply(series, small)
         series = pairs.Pair(product.re + 1 / math.factorial(k), product.im)
     # One division for both, and last (see `pairs.divide`): where the series came last, XLA summed it anew for every
-    # power of the kernel, which took half of its time.
+    # power of the kernel.
     return pairs.divide(pairs.where(near, series, pairs.expm1(large)), large)
 
 

@@ -59,6 +59,16 @@ def negative_real(free: Float[Array, "..."], floor: float = FLOOR) -> Float[Arra
 
     Never above `-floor`, with a gradient everywhere (a hard clip has none beyond its bound).
 
+    Args:
+        free: Any real numbers.
+        floor: Slowest decay, positive, in one over the time unit of Lambda.
+
+    Returns:
+        The real parts, in the shape of `free`.
+
+    Source:
+        Gu et al. 2022 (S4D), section 3 (negative by an exponential); the floor is this package's.
+
     Example:
         >>> negative_real(free_real(jnp.asarray([-0.5])))
         Array([-0.5], dtype=float32)
@@ -67,7 +77,19 @@ def negative_real(free: Float[Array, "..."], floor: float = FLOOR) -> Float[Arra
 
 
 def free_real(real: Float[Array, "..."], floor: float = FLOOR) -> Float[Array, "..."]:
-    """Inverse of `negative_real`; a real part that is not below `-floor` starts one percent of `floor` below it."""
+    """Inverse of `negative_real`; a real part that is not below `-floor` starts one percent of `floor` below it.
+
+    Args:
+        real: Real parts of Lambda.
+        floor: As for `negative_real`.
+
+    Returns:
+        The free parameter, in the shape of `real`.
+
+    Example:
+        >>> free_real(jnp.asarray([-1.5]), floor=0.5)
+        Array([0.], dtype=float32)
+    """
     return jnp.log(jnp.maximum(-real - floor, 0.01 * floor))
 
 
@@ -126,6 +148,12 @@ def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
     Returns:
         Lambda [N/2], P [rank, N/2], B [N/2].
 
+    Raises:
+        ValueError: Unknown measure, or N odd or below 2.
+
+    Source:
+        Gu et al. 2022 (S4), theorem 2 and appendix C.1.
+
     Example:
         >>> low_rank("legt", 8).P.shape
         (2, 4)
@@ -136,7 +164,22 @@ def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
 
 
 def output(key: Key[Array, ""], shape: tuple[int, ...]) -> pairs.Pair:
-    """Complex normal weights with `E|C|^2 = 1`, as C starts in S4 and S4D."""
+    """Complex normal weights with `E|C|^2 = 1`, as C starts in S4 and S4D.
+
+    Args:
+        key: Random key.
+        shape: Shape of the weights, as (H, Nh).
+
+    Returns:
+        Pair of that shape.
+
+    Source:
+        Gu et al. 2022 (S4D), section 3.
+
+    Example:
+        >>> output(jax.random.key(0), (3, 4)).shape
+        (3, 4)
+    """
     parts = jax.random.normal(key, (2, *shape)) * math.sqrt(0.5)
     return pairs.Pair(parts[0], parts[1])
 
@@ -147,6 +190,15 @@ def log_step(
     """Logarithm of the sample spacing, uniform between those of `shortest` and `longest`.
 
     A feature with step s and decay 1/2 remembers about 2/s samples.
+
+    Args:
+        key: Random key.
+        shape: Shape of the result, as (H,).
+        shortest: Shortest sample spacing, positive, in the time unit of Lambda.
+        longest: Longest sample spacing.
+
+    Returns:
+        Logarithms of that shape.
 
     Raises:
         ValueError: Unless `0 < shortest <= longest`.
@@ -206,6 +258,16 @@ def lru_ring(
     """LRU: eigenvalues uniform in area on the ring `inner <= |lambda| <= outer`, angles uniform up to `largest_angle`.
 
     `gain = sqrt(1 - |lambda|^2)` is made as `sqrt(-expm1(-2 decay))`, without cancellation near the unit circle.
+
+    Args:
+        key: Random key.
+        P: Number of eigenvalues.
+        inner: Smallest modulus, at least 0.
+        outer: Largest modulus, at most 1.
+        largest_angle: In radians, positive.
+
+    Returns:
+        Logarithms of decay, angle and gain, each [P].
 
     Raises:
         ValueError: Unless `0 <= inner < outer <= 1`.

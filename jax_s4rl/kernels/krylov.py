@@ -28,7 +28,13 @@ def squarings(A: Float[Array, "H N N"], T: int) -> list[Float[Array, "H N N"]]:
 
 
 def rows(c: Float[Array, "H N"], powers: list[Float[Array, "H N N"]]) -> Float[Array, "H T N"]:
-    """All `c A^l`, l = 0 .. T-1, for the powers `A, A^2, ..., A^(T/2)`."""
+    """All `c A^l`, l = 0 .. T-1, for the powers `A, A^2, ..., A^(T/2)`.
+
+    Example:
+        >>> A = jnp.full((1, 1, 1), 2.0)
+        >>> rows(jnp.ones((1, 1)), squarings(A, 2))[0, :, 0]
+        Array([1., 2., 4., 8.], dtype=float32)
+    """
     found = c[:, None]
     for power in powers:
         found = jnp.concatenate([found, jnp.matmul(found, power, precision=EXACT)], axis=1)
@@ -36,7 +42,13 @@ def rows(c: Float[Array, "H N"], powers: list[Float[Array, "H N N"]]) -> Float[A
 
 
 def columns(b: Float[Array, "H N"], powers: list[Float[Array, "H N N"]]) -> Float[Array, "H T N"]:
-    """All `A^l b`, l = 0 .. T-1, each as a row, for the powers `A, A^2, ..., A^(T/2)`."""
+    """All `A^l b`, l = 0 .. T-1, each as a row, for the powers `A, A^2, ..., A^(T/2)`.
+
+    Example:
+        >>> A = jnp.full((1, 1, 1), 2.0)
+        >>> columns(jnp.ones((1, 1)), squarings(A, 2))[0, :, 0]
+        Array([1., 2., 4., 8.], dtype=float32)
+    """
     return rows(b, [jnp.swapaxes(power, -1, -2) for power in powers])
 
 
@@ -59,7 +71,14 @@ def kernel(system: dplr.Dense, c: Float[Array, "H N"], L: int) -> Float[Array, "
 
 
 def chunk(system: dplr.Dense, c: Float[Array, "H N"], L: int, longest: int) -> chunks.Chunk:
-    """Constants for `chunks.run` over rows of L steps, in chunks of at most `longest`."""
+    """Constants for `chunks.run` over rows of L steps, in chunks of at most `longest`.
+
+    Example:
+        >>> halving = dplr.Dense(jnp.full((1, 1, 1), 0.5), jnp.ones((1, 1)))
+        >>> constants = chunk(halving, jnp.ones((1, 1)), 5, 2)
+        >>> constants.kernel[0].tolist(), constants.last_carry.tolist()
+        ([1.0, 0.5], [[[0.5]]])
+    """
     T, rest = chunks.sizes(L, longest)
     powers = squarings(system.A_bar, T)
     seen = rows(c, powers[:-1])

@@ -126,5 +126,11 @@ def step(
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
-    """State of zeros, Pair [*batch_shape, P], before the first step."""
+    """State of zeros, Pair [*batch_shape, P], before the first step.
+
+    Example:
+        >>> one = jnp.ones((1, 1))
+        >>> init_state(Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.ones(1)), (2,)).shape
+        (2, 1)
+    """
     return pairs.zeros((*batch_shape, *parameters.Lambda.shape), checks.compute_dtype(parameters))

@@ -11,7 +11,6 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.kernels import checks, pairs, recurrence
-from jax_s4rl.kernels.pairs import Pair
 
 # How a family's methods are called, and the recurrence behind each.
 METHODS = {"auto": "auto", "scan": "sequential", "associative": "associative", "chunked": "chunked"}
@@ -20,9 +19,9 @@ METHODS = {"auto": "auto", "scan": "sequential", "associative": "associative", "
 class Constants(NamedTuple):
     """A discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H]."""
 
-    A_bar: Pair
-    B_bar: Pair
-    C: Pair
+    A_bar: pairs.Pair
+    B_bar: pairs.Pair
+    C: pairs.Pair
     D: Float[Array, "H"]
 
 
@@ -34,7 +33,7 @@ def run(
     *,
     method: str,
     chunk: int,
-) -> tuple[Float[Array, "*batch L H"], Pair]:
+) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """Run over a whole sequence.
 
     Args:
@@ -80,7 +79,7 @@ def step(
     u: Float[Array, "*batch H"],
     state: pairs.Complexlike,
     reset: Bool[Array, "*batch"] | None = None,
-) -> tuple[Float[Array, "*batch H"], Pair]:
+) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step.
 
     Args:
@@ -105,18 +104,22 @@ def step(
     state = pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1])
     if reset is not None:
-        state = pairs.where(reset[..., None], Pair(*(jnp.zeros_like(part) for part in state)), state)
+        state = pairs.where(reset[..., None], pairs.Pair(*(jnp.zeros_like(part) for part in state)), state)
     work = u.astype(state.dtype)
     arriving = pairs.split_parts(_product("...h,qh->...q", work, jnp.concatenate([*constants.B_bar])))
     state = pairs.add(pairs.multiply(pairs.with_ndim(constants.A_bar, state.ndim), state), arriving)
     return _output(constants, state, work).astype(u.dtype), state
 
 
-def check(Lambda: Pair, B: Pair, C: Pair, D: Array, scale: tuple[str, Array]) -> None:
+def check(Lambda: pairs.Pair, B: pairs.Pair, C: pairs.Pair, D: Array, scale: tuple[str, Array]) -> None:
     """Check the shapes of a system and of its named step or gain, and that it does not grow where that can be known.
 
     Raises:
         ValueError: Shapes that do not match, integer arrays, or a known Lambda with a positive real part.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> check(pairs.as_pair(-jnp.ones(1)), one, one, jnp.ones(1), ("step", jnp.ones(1)))
     """
     checks.compute_dtype(Lambda, B, C, D, scale[1])
     checks.real("D", D)
@@ -134,6 +137,6 @@ def _product(subscripts: str, left: Array, right: Array) -> Array:
     return jnp.einsum(subscripts, left, right, precision=lax.Precision.HIGHEST)
 
 
-def _output(constants: Constants, states: Pair, u: Array) -> Array:
+def _output(constants: Constants, states: pairs.Pair, u: Array) -> Array:
     D = constants.D.reshape((1,) * (u.ndim - 1) + (-1,))
     return pairs.real_einsum("...p,hp->...h", states, constants.C) + D * u

@@ -119,7 +119,15 @@ def step(
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
-    """State of zeros, Pair [*batch_shape, P], before the first step."""
+    """State of zeros, Pair [*batch_shape, P], before the first step.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> one = jnp.ones((1, 1))
+        >>> integrator = Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> init_state(integrator, (2,)).shape
+        (2, 1)
+    """
     return pairs.zeros((*batch_shape, *parameters.Lambda.shape), checks.compute_dtype(parameters))
 
 

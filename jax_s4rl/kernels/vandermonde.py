@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jax_s4rl.kernels import checks, chunks, pairs, trigonometry
-from jax_s4rl.kernels.discretization import Discrete
+from jax_s4rl.kernels import checks, chunks, discretization, pairs, trigonometry
 
 METHODS = ("auto", "block", "direct")
 
@@ -21,7 +20,7 @@ DIRECT_MAX_LENGTH = 32
 EXACT = jax.lax.Precision.HIGHEST
 
 
-def powers(discrete: Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
+def powers(discrete: discretization.Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
     """Powers `A_bar^m` for every exponent.
 
     Args:
@@ -30,6 +29,11 @@ def powers(discrete: Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
 
     Returns:
         Pair of shape [..., M, Nh].
+
+    Example:
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> powers(halving, jnp.arange(3)).re[0, :, 0]
+        Array([1.  , 0.5 , 0.25], dtype=float32)
     """
     log_modulus, angle = discrete.log_modulus[..., None, :], discrete.angle[..., None, :]
     correction = jnp.zeros_like(angle) if discrete.correction is None else discrete.correction[..., None, :]
@@ -38,7 +42,9 @@ def powers(discrete: Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
     return pairs.Pair(size * cosine, size * sine)
 
 
-def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "auto") -> Float[Array, "*batch H L"]:
+def kernel(
+    discrete: discretization.Discrete, v: pairs.Complexlike, L: int, *, method: str = "auto"
+) -> Float[Array, "*batch H L"]:
     """Impulse response `K_l = 2 Re sum_n v_n A_bar_n^l` for l = 0 .. L-1.
 
     Args:
@@ -57,7 +63,7 @@ def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "a
         Gu et al. 2022 (S4D), equation (7).
 
     Example:
-        >>> halving = Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
         >>> kernel(halving, jnp.full((1, 1), 0.5), 4)
         Array([[1.   , 0.5  , 0.25 , 0.125]], dtype=float32)
     """
@@ -73,7 +79,7 @@ def kernel(discrete: Discrete, v: pairs.Complexlike, L: int, *, method: str = "a
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _block(L: int, discrete: Discrete, v: pairs.Pair) -> Float[Array, "*batch H L"]:
+def _block(L: int, discrete: discretization.Discrete, v: pairs.Pair) -> Float[Array, "*batch H L"]:
     fine, coarse, _ = _levels(L, discrete)
     return _product(L, _weighted(v, coarse), fine)
 
@@ -93,7 +99,7 @@ def _block_jvp(L, primals, tangents):
     return _product(L, weighted, fine), _product(L, outer, fine) + _product(L, moved, sloped)
 
 
-def _levels(L: int, discrete: Discrete) -> tuple[pairs.Pair, pairs.Pair, int]:
+def _levels(L: int, discrete: discretization.Discrete) -> tuple[pairs.Pair, pairs.Pair, int]:
     """Powers below the inner length M [H, M, Nh], the powers q M that reach L [H, Q, Nh], and M."""
     inner = chunks.power_of_two(L, lambda T: T * T)
     return powers(discrete, jnp.arange(inner)), powers(discrete, inner * jnp.arange(-(-L // inner))), inner
@@ -108,7 +114,7 @@ def _product(L: int, outer: pairs.Pair, fine: pairs.Pair) -> Float[Array, "*batc
     return blocks.reshape(*blocks.shape[:-2], -1)[..., :L]
 
 
-def final_state(discrete: Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair:
+def final_state(discrete: discretization.Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair:
     """Sum a row of inputs into the state at its end, `x = sum_k A_bar^{L-1-k} u_k`: the transpose of `kernel`.
 
     Args:
@@ -122,7 +128,7 @@ def final_state(discrete: Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair
         ValueError: An input that is not floating or of other features, or L below 1.
 
     Example:
-        >>> halving = Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
         >>> final_state(halving, jnp.ones((3, 1))).re
         Array([[1.75]], dtype=float32)
     """
@@ -144,7 +150,7 @@ def final_state(discrete: Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair
 
 
 def state_response(
-    discrete: Discrete, C: pairs.Complexlike, state: pairs.Complexlike, L: int
+    discrete: discretization.Discrete, C: pairs.Complexlike, state: pairs.Complexlike, L: int
 ) -> Float[Array, "*batch L H"]:
     """What a state before the row adds to its outputs: `y_l = 2 Re sum_n C_n A_bar_n^{l+1} x_n`.
 
@@ -159,6 +165,11 @@ def state_response(
 
     Raises:
         ValueError: L below 1, or shapes that do not match.
+
+    Example:
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> state_response(halving, jnp.full((1, 1), 0.5), jnp.ones((1, 1)), 2)[:, 0]
+        Array([0.5 , 0.25], dtype=float32)
     """
     C, state = pairs.as_pair(C), pairs.as_pair(state)
     checks.shape("C", C, discrete.angle.shape)
@@ -166,8 +177,25 @@ def state_response(
     return jnp.swapaxes(kernel(discrete, v, L), -1, -2)
 
 
-def advance(discrete: Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
-    """The state L steps later when nothing comes in, `A_bar^L x`, for L of at least 0."""
+def advance(discrete: discretization.Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
+    """The state L steps later when nothing comes in, `A_bar^L x`.
+
+    Args:
+        discrete: Transition of shape [H, Nh].
+        state: The state now, [*batch, H, Nh].
+        L: Number of steps, at least 0; static.
+
+    Returns:
+        Pair of shape [*batch, H, Nh].
+
+    Raises:
+        ValueError: L below 0, or shapes that do not match.
+
+    Example:
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> advance(halving, jnp.ones((1, 1)), 2).re
+        Array([[0.25]], dtype=float32)
+    """
     state, L = pairs.as_pair(state), checks.length(L, least=0)
     checks.shape("state", state, (*state.shape[:-2], *discrete.angle.shape))
     re, im = (x[..., 0, :] for x in powers(discrete, jnp.asarray([L])))

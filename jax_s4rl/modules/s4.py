@@ -21,7 +21,7 @@ class S4(state_space.StateSpace):
       discretization: "bilinear" (O(N) a step) or "zoh" (O(N^2) a step).
       step_range: shortest and longest initial step, drawn log-uniformly.
       max_length: longest row in tokens that is convolved at once. The parameter C is then the output matrix truncated
-        for it, as S4 trains it: the kernel is a Cauchy sum, measured 2 to 5 times as fast to train as with C itself.
+        for it, as S4 trains it: the kernel is a Cauchy sum, faster to train than with C itself.
         Steps, chunks and rows with resets restore C, so they agree, at any length; but parameters trained with one
         `max_length` mean nothing under another. None, or "zoh": C itself, for any length.
 

@@ -37,7 +37,12 @@ def dense(A: np.ndarray, B: np.ndarray, step: float, method: str) -> tuple[np.nd
 
 
 def exponential(X: np.ndarray) -> np.ndarray:
-    """Matrix exponential: a Taylor series at 2^-s of the matrix, squared s times."""
+    """Matrix exponential: a Taylor series at 2^-s of the matrix, squared s times.
+
+    Example:
+        >>> exponential(np.log([[2.0]])).round(9)
+        array([[2.]])
+    """
     squarings = max(0, int(np.ceil(np.log2(np.abs(X).sum(1).max() + 1e-300))) + 4)
     X = X / 2.0**squarings
     result = term = np.eye(len(X), dtype=X.dtype)

@@ -20,7 +20,12 @@ def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def legs_memory(N: int, times: np.ndarray) -> np.ndarray:
-    """What LegS remembers of an impulse: `e^{tA} B = sqrt(2n+1) P_n(2 e^{-t} - 1) e^{-t}` for each time, [times, N]."""
+    """What LegS remembers of an impulse: `e^{tA} B = sqrt(2n+1) P_n(2 e^{-t} - 1) e^{-t}` for each time, [times, N].
+
+    Example:
+        >>> legs_memory(2, np.log([2.0]))
+        array([[0.5, 0. ]])
+    """
     place = 2 * np.exp(-times) - 1
     columns = [np.sqrt(2 * n + 1) * legendre.Legendre.basis(n)(place) * np.exp(-times) for n in range(N)]
     return np.stack(columns, axis=-1)

@@ -11,7 +11,13 @@ from jax_s4rl.kernels.oracle import discretization
 
 
 def matrix(Lambda: np.ndarray, P: np.ndarray | None = None) -> np.ndarray:
-    """`diag(Lambda) - P P*` of one feature over both halves: Lambda [Nh], P [rank, Nh] -> [2 Nh, 2 Nh]."""
+    """`diag(Lambda) - P P*` of one feature over both halves: Lambda [Nh], P [rank, Nh] -> [2 Nh, 2 Nh].
+
+    Example:
+        >>> matrix(np.array([1 - 1j]))
+        array([[1.-1.j, 0.+0.j],
+               [0.+0.j, 1.+1.j]])
+    """
     A = np.diag(np.concatenate([Lambda, Lambda.conj()]))
     if P is None:
         return A
@@ -22,14 +28,25 @@ def matrix(Lambda: np.ndarray, P: np.ndarray | None = None) -> np.ndarray:
 def discrete(
     Lambda: np.ndarray, P: np.ndarray | None, B: np.ndarray, step: float, method: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dense transition and input of one feature, [2 Nh, 2 Nh] and [2 Nh]."""
+    """Dense transition and input of one feature, [2 Nh, 2 Nh] and [2 Nh].
+
+    Example:
+        >>> discrete(np.zeros(1), None, np.ones(1), 0.5, "bilinear")[1]
+        array([0.5, 0.5])
+    """
     return discretization.dense(matrix(Lambda, P), np.concatenate([B, B.conj()]), step, method)
 
 
 def kernel(
     Lambda: np.ndarray, P: np.ndarray | None, B: np.ndarray, C: np.ndarray, step: np.ndarray, L: int, method: str
 ) -> np.ndarray:
-    """Impulse responses [H, L]; `Lambda`, `B`, `C` are [H, Nh], `P` [H, rank, Nh] or None, `step` [H]."""
+    """Impulse responses [H, L]; `Lambda`, `B`, `C` are [H, Nh], `P` [H, rank, Nh] or None, `step` [H].
+
+    Example:
+        >>> one = np.ones((1, 1), complex)
+        >>> kernel(0 * one, None, one, one / 2, np.ones(1), 3, "zoh")
+        array([[1., 1., 1.]])
+    """
     found = np.zeros((len(step), L))
     for h, spacing in enumerate(step):
         A_bar, x = discrete(Lambda[h], None if P is None else P[h], B[h], spacing, method)
@@ -43,7 +60,13 @@ def kernel(
 def diagonal_kernel(
     Lambda: np.ndarray, B: np.ndarray, C: np.ndarray, step: np.ndarray, L: int, method: str
 ) -> np.ndarray:
-    """The same [H, L] where there is no low-rank part, from one power a pair and a step."""
+    """The same [H, L] where there is no low-rank part, from one power a pair and a step.
+
+    Example:
+        >>> one = np.ones((1, 1), complex)
+        >>> diagonal_kernel(0 * one, one, one / 2, np.ones(1), 3, "zoh")
+        array([[1., 1., 1.]])
+    """
     A_bar, gain = discretization.diagonal(Lambda, step[:, None], method)
     return np.stack([2 * np.real(C * gain * B * A_bar**k).sum(-1) for k in range(L)], axis=-1)
 
@@ -55,7 +78,14 @@ def run(
     resets: np.ndarray | None = None,
     method: str = "zoh",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs and final half state [rows, H, Nh] of `(Lambda, P, B, C, D, step)` over rows u [rows, L, H]."""
+    """Outputs and final half state [rows, H, Nh] of `(Lambda, P, B, C, D, step)` over rows u [rows, L, H].
+
+    Example:
+        >>> one = np.ones((1, 1), complex)
+        >>> integrator = (0 * one, None, one, one / 2, np.zeros(1), np.ones(1))
+        >>> run(integrator, np.ones((1, 3, 1)))[0][0, :, 0]
+        array([1., 2., 3.])
+    """
     Lambda, P, B, C, D, step = system
     Nh = Lambda.shape[-1]
     y, final = np.zeros(u.shape), np.zeros((len(u), u.shape[2], Nh), complex)
@@ -78,7 +108,13 @@ def run(
 def truncated(
     system: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], L: int, wrap: float
 ) -> np.ndarray:
-    """`C (I - wrap A_bar^L)` of `(Lambda, P, B, C, step)` under the bilinear rule, [H, Nh]."""
+    """`C (I - wrap A_bar^L)` of `(Lambda, P, B, C, step)` under the bilinear rule, [H, Nh].
+
+    Example:
+        >>> one = np.ones((1, 1), complex)
+        >>> truncated((0 * one, 0 * one[None], one, one, np.ones(1)), 5, 0.5).real
+        array([[0.5]])
+    """
     Lambda, P, B, C, step = system
     found = np.zeros(C.shape, complex)
     for h, spacing in enumerate(step):
