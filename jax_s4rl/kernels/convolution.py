@@ -4,6 +4,9 @@ Two methods with the same result. `"fft"` multiplies spectra of the next even 5-
 derivative rule, and costs O(L log L). `"toeplitz"` multiplies by the Toeplitz matrix of the kernel, costs O(L^2), and
 never mixes a later input into an earlier output, not even by rounding. `"auto"` takes `"toeplitz"` up to
 `TOEPLITZ_MAX_LENGTH` steps, and to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS`.
+
+The third form, in chunks of real matrix products with a carried state, needs the system that a kernel comes from, as a
+kernel alone has no state to carry: `s4.apply` and `s4d.apply` take `method="chunked"`, by the machinery of `chunks`.
 """
 
 import math
@@ -18,14 +21,12 @@ from jax_s4rl.kernels import checks
 
 METHODS = ("auto", "fft", "toeplitz")
 
-# The matrix is built and differentiated once for all rows. Measured on two CPU cores, float32, forward and backward,
-# H = 128, against transforms in parts: with 64 rows it takes 0.33 of their time at L = 32, 0.48 at 64, 0.69 at 100,
-# 0.85 at 128 and 1.2 at 192; with 16 rows 1.2 at L = 100.
+# The matrix is built and differentiated once for all rows, so it stays the faster one up to a greater length where rows
+# are many; on CPU, forward and backward, the two meet about here.
 TOEPLITZ_MAX_LENGTH = 32
 TOEPLITZ_MAX_LENGTH_MANY, MANY_ROWS = 128, 64
 
-# XLA's transforms run on one thread on CPU, but independent ones side by side. In parts, forward and backward of a
-# block of a model took 0.81 to 0.84 of the time on two cores (H = 128; L = 100, 341, 1,024 with 64, 16, 4 rows).
+# XLA's transforms run on one thread on CPU, but independent ones side by side: in parts, large ones take less time.
 CPU_PARTS, LARGE = 4, 2**17
 
 

@@ -78,7 +78,7 @@ def test_the_population_of_graphs_is_that_of_the_specification():
         returns.append(-(1 - reached[:10, nodes]).sum(axis=0).mean())
     assert np.mean(success) == pytest.approx(0.43, abs=3 * SUCCESS_ERROR)
     assert np.mean(returns) == pytest.approx(-7.7, abs=3 * RETURN_ERROR)
-    assert np.mean(success[:30]) == pytest.approx(0.43, abs=0.03), "what issue 4 asks of 30 graphs"
+    assert np.mean(success[:30]) == pytest.approx(0.43, abs=0.03), "what 30 graphs must show"
     assert 3.1 < np.mean(length) < 3.5
 
 

@@ -13,7 +13,7 @@ from jax_s4rl.modules import groups, mixers
 from tests import filling
 
 BATCH, LENGTH, WIDTH = 2, 8, 8
-# Float32 sums in another order; S4's way through matrix powers has twice the bound of issue 5.
+# Float32 sums in another order; S4's way through matrix powers has twice the bound of the others.
 TOLERANCE = 1e-5
 S4_TOLERANCE = 2e-5
 
