@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jax_s4rl.kernels import attention
+from jax_s4rl.modules import linear
 
 NONE, LEARNED, ROTARY = "none", "learned", "rotary"
 POSITIONS = (NONE, LEARNED, ROTARY)
@@ -42,8 +43,8 @@ class Attention(nn.Module):
     def setup(self) -> None:
         """Makes the projections and the table of positions."""
         check_heads(self.width, self.num_heads, self.positions)
-        self.projections = nn.Dense(3 * self.width, dtype=self.dtype)
-        self.output = nn.Dense(self.width, dtype=self.dtype)
+        self.projections = linear.dense(3 * self.width, dtype=self.dtype)
+        self.output = linear.dense(self.width, dtype=self.dtype)
         if self.positions == LEARNED:
             if self.max_length is None:
                 raise ValueError("learned positions need max_length, got None; give the longest sequence in tokens")

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from jax_s4rl.modules import dropout as dropouts
+from jax_s4rl.modules import linear
 
 NORMS = ("pre", "post")
 
@@ -41,8 +42,8 @@ class Block(nn.Module):
         self.mixer_norm = nn.LayerNorm()
         if self.mlp_ratio:
             self.mlp_norm = nn.LayerNorm()
-            self.hidden = nn.Dense(round(self.mlp_ratio * width), dtype=self.dtype)
-            self.output = nn.Dense(width, dtype=self.dtype)
+            self.hidden = linear.dense(round(self.mlp_ratio * width), dtype=self.dtype)
+            self.output = linear.dense(width, dtype=self.dtype)
 
     def __call__(
         self,

@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jax_s4rl.modules import linear
+
 
 class Gate(nn.Module):
     """Mixes features at each step: `a * sigmoid(b)` with `a, b` linear in `gelu(y)`, or `a` alone.
@@ -24,7 +26,7 @@ class Gate(nn.Module):
 
     def setup(self) -> None:
         """Makes the linear map."""
-        self.output = nn.Dense(2 * self.width if self.glu else self.width, dtype=self.dtype)
+        self.output = linear.dense(2 * self.width if self.glu else self.width, dtype=self.dtype)
 
     def __call__(self, y: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
         """Maps each step by itself."""
