@@ -78,7 +78,7 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
             calls["peer"] = stack.enter_context(peer.apart(context_length, BATCHES[context_length]))
         for call in calls.values():
             jax.block_until_ready(call())
-        seconds = timing.take_turns(calls, config.repeats)
+        seconds = timing.take_turns(calls, config.repeats, settle=True)
     for one in found:
         each = {name: value / config.updates_per_dispatch for name, value in seconds[one.name].items()}
         yield _row(one.method, one.config, prepared[one.name][1], each)
