@@ -246,7 +246,6 @@ def configure(settings: Settings, task: tasks.Task) -> decision.DecisionConfig:
 
 
 def describe_observations(space: gymnasium.Space, observations: np.ndarray) -> dict[str, Any]:
-    """What a model has to know of observations: kind, number of indices, statistics of the data."""
     """Kind of the observations, and the statistics that standardize those that are vectors."""
     if isinstance(space, gymnasium.spaces.Discrete):
         return {"observation_kind": encoders.INDEX, "num_observations": int(space.n)}
