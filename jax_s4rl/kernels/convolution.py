@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Complex, Float
 
-from jax_s4rl.kernels import checks
+from jax_s4rl.kernels import checks, fences
 
 METHODS = ("auto", "fft", "toeplitz")
 
@@ -142,9 +142,9 @@ def _prepare(u: Array, *kernels: Array) -> tuple[Array, ...]:
 def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]) -> Float[Array, "*batch L H"]:
     matrix = _toeplitz_matrix(kernel)
     # One transpose in and one out: left to an einsum, more of them are made around the product.
-    rows = jnp.transpose(u.reshape(-1, *u.shape[-2:]), (2, 0, 1))
+    rows = _turn((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
     y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=lax.Precision.HIGHEST)
-    return jnp.transpose(y, (1, 2, 0)).reshape(u.shape)
+    return _turn((1, 2, 0), y).reshape(u.shape)
 
 
 def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
@@ -171,6 +171,23 @@ def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float
         if begin < end
     ]
     return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis=-1)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _turn(axes: tuple[int, ...], x: Array) -> Array:
+    """The transpose, computed by itself, and so is its derivative."""
+    return fences.fence(jnp.transpose(fences.fence(x), axes))
+
+
+def _turn_forward(axes: tuple[int, ...], x: Array) -> tuple[Array, None]:
+    return _turn(axes, x), None
+
+
+def _turn_backward(axes: tuple[int, ...], _: None, cotangent: Array) -> tuple[Array]:
+    return (_turn(tuple(axes.index(axis) for axis in range(len(axes))), cotangent),)
+
+
+_turn.defvjp(_turn_forward, _turn_backward)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))

@@ -8,6 +8,8 @@ import jax
 from jax import lax
 from jaxtyping import Array, Float
 
+from jax_s4rl.kernels import fences
+
 
 def dense(features: int, *, dtype: Any) -> nn.Dense:
     """A dense layer of Flax whose gradient is that of `multiply`.
@@ -29,7 +31,7 @@ def multiply(
     """`x @ kernel`, reverse mode only.
 
     JAX's own gradient of the kernel is the transpose of `g^T x`, for which XLA turns g around in memory on CPU. Here it
-    is `x^T g`, and x is the smaller one where a layer widens.
+    is `x^T g` where a layer widens: the narrower of the two is turned, behind a fence.
 
     Args:
       x: any number of rows.
@@ -56,7 +58,10 @@ def _backward(precision: Any, saved: tuple[Array, Array], arriving: Array) -> tu
     x, kernel = saved
     to_x = lax.dot_general(arriving, kernel, (((arriving.ndim - 1,), (1,)), ((), ())), precision=precision)
     rows = tuple(range(x.ndim - 1))
-    return to_x, lax.dot_general(x, arriving, ((rows, rows), ((), ())), precision=precision)
+    contracted = ((rows, rows), ((), ()))
+    if x.shape[-1] < arriving.shape[-1]:
+        return to_x, lax.dot_general(fences.fence(x), arriving, contracted, precision=precision)
+    return to_x, lax.dot_general(fences.fence(arriving), x, contracted, precision=precision).T
 
 
 multiply.defvjp(_forward, _backward)
