@@ -144,7 +144,7 @@ def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]) -> Flo
     # One transpose in and one out: left to an einsum, more of them are made around the product.
     rows = _turn((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
     y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=lax.Precision.HIGHEST)
-    return _turn((1, 2, 0), y).reshape(u.shape)
+    return jnp.asarray(_turn((1, 2, 0), y)).reshape(u.shape)
 
 
 def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
