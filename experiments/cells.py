@@ -1,0 +1,193 @@
+"""Cells of an experiment: a method on a data set, several seeds trained at once. What is finished is not done again.
+
+A cell is known by a digest of all that fixes it, which stands in its result lines. An experiment that was broken off
+trains the missing seeds only; one whose settings were changed trains again, under another digest.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rich.console
+
+from experiments import learning, q_learning, results, tasks
+from jax_s4rl.data import filtering
+from jax_s4rl.evaluation import rollout
+from jax_s4rl.models import configs, presets
+from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.training import configuration
+
+Trained = learning.Trained | q_learning.Trained
+Judge = Callable[["Cell", tasks.Task, Trained], dict[str, Any]]
+"""Lets a trained model act and says what came of it: metrics, and under "seconds" the time that it took."""
+
+ALL, SUCCESSES = "all", "successes"
+WITH_TIME = ("attention", "mlp")
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One line of a table."""
+
+    method: str
+    """Name in result lines: a mixer for a decision model, else bc, percent_bc or cql."""
+    dataset: str
+    """Name of a recipe."""
+    settings: learning.Settings | q_learning.Settings
+    """Of model and training."""
+    variant: str = ""
+    """What sets this cell apart from others of the same method and data, for instance "uniform batches"."""
+    data_seed: int = 0
+    """Of the recipe."""
+    keep: str = ALL
+    """Episodes to learn from: all, or successes."""
+    evaluation: tuple[tuple[str, Any], ...] = ()
+    """What the judge was told, by name."""
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of all that fixes the cell."""
+        text = json.dumps(configuration.to_json(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def title(self) -> str:
+        """A line of progress."""
+        more = [self.variant] if self.variant else []
+        more += [f"data seed {self.data_seed}"] if self.data_seed else []
+        return ", ".join([self.dataset, self.method, *more])
+
+    def load(self) -> tasks.Task:
+        """The task, with the episodes to learn from."""
+        task = _load(self.dataset, self.data_seed)
+        if self.keep == ALL:
+            return task
+        return dataclasses.replace(task, record=task.record.select(filtering.successes(task.record)))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(dataset: str, seed: int) -> tasks.Task:
+    return tasks.load(dataset, seed=seed)
+
+
+def run(
+    experiment: str,
+    cells: Sequence[Cell],
+    seeds: Sequence[int],
+    judge: Judge,
+    path: Path,
+    console: rich.console.Console,
+) -> None:
+    """Trains and judges all cells that are not finished; appends a result line for each seed.
+
+    Args:
+      experiment: its name.
+      cells: in the order in which they are run.
+      seeds: of training.
+      judge: lets each trained model act.
+      path: of the result lines.
+      console: where progress is shown.
+    """
+    for number, cell in enumerate(cells, start=1):
+        done = {row["seed"] for row in results.read_rows(path) if row["metrics"].get("cell") == cell.digest}
+        missing = [seed for seed in seeds if seed not in done]
+        console.print(f"[bold]{number}/{len(cells)}[/bold] {cell.title}: {len(missing)} of {len(seeds)} seeds to train")
+        for row in _rows(experiment, cell, missing, judge, console) if missing else ():
+            results.append_row(path, row)
+
+
+def _rows(
+    experiment: str, cell: Cell, seeds: Sequence[int], judge: Judge, console: rich.console.Console
+) -> Iterator[dict[str, Any]]:
+    task = cell.load()
+    for trained in train(cell, task, seeds, console):
+        metrics = judge(cell, task, trained)
+        spent = {"compile": trained.compile_seconds, "train": trained.log.seconds, "evaluate": metrics.pop("seconds")}
+        shown = {name: value for name, value in metrics.items() if isinstance(value, float)}
+        console.print(
+            f"    seed {trained.seed}: {trained.log.seconds:.0f} s, loss {trained.log.losses[-1]:.4f}, "
+            + ", ".join(f"{name} {value:.3g}" for name, value in shown.items()),
+            highlight=False,
+        )
+        yield row(experiment, cell, task, trained, metrics, spent)
+
+
+def train(
+    cell: Cell, task: tasks.Task, seeds: Sequence[int], console: rich.console.Console | None = None
+) -> Iterator[Trained]:
+    """Trains the seeds of a cell at once."""
+    if isinstance(cell.settings, q_learning.Settings):
+        return q_learning.train(cell.settings, task, seeds=seeds, console=console)
+    return learning.train(cell.settings, task, seeds=seeds, console=console)
+
+
+def act(
+    trained: Trained, task: tasks.Task, targets: np.ndarray, *, greedy: np.ndarray, seed: int, **more: Any
+) -> rollout.Rollout:
+    """Lets whatever was trained act one episode for each target; Q-networks are told none."""
+    if isinstance(trained, q_learning.Trained):
+        return q_learning.act(trained, task, greedy=greedy, seed=seed, **more)
+    return learning.act(trained, task, targets, greedy=greedy, seed=seed, **more)
+
+
+def row(
+    experiment: str,
+    cell: Cell,
+    task: tasks.Task,
+    trained: Trained,
+    metrics: dict[str, Any],
+    seconds: dict[str, float],
+) -> dict[str, Any]:
+    """The result line of one seed."""
+    model = cell.settings.model if isinstance(cell.settings, learning.Settings) else None
+    about = {
+        "cell": cell.digest,
+        "variant": cell.variant,
+        "data_seed": cell.data_seed,
+        "episodes_in_data": task.record.num_episodes,
+        "updates_per_second": trained.log.updates_per_second,
+        "last_loss": trained.log.losses[-1],
+    }
+    return results.make_row(
+        experiment=experiment,
+        env=task.env_id,
+        dataset=cell.dataset,
+        method=cell.method,
+        tokens=model.tokens if model else None,
+        context_length=model.context_length if model else None,
+        seed=trained.seed,
+        parameters=trained.num_parameters,
+        updates=cell.settings.num_updates,
+        metrics=about | metrics,
+        seconds=seconds,
+    )
+
+
+def with_mixer(base: learning.Settings, mixer: mixers.MixerConfig, task: tasks.Task) -> learning.Settings:
+    """The same settings around another mixer, with as many parameters as attention has.
+
+    Only attention, and what has no memory, is told the step of the episode, by a table that is not counted here: the
+    others know it from their state.
+
+    Args:
+      base: settings of attention.
+      mixer: the other one.
+      task: for the shapes of its observations and actions.
+
+    Returns:
+      The settings.
+    """
+    timeless = dataclasses.replace(base.model, time_embedding=tokens.NONE)
+    if mixer.name in WITH_TIME:
+        return dataclasses.replace(base, model=dataclasses.replace(base.model, mixer=mixer))
+    twin = presets.twin(_configure(dataclasses.replace(base, model=timeless), task), mixer)
+    return dataclasses.replace(base, model=twin.model)
+
+
+def _configure(settings: learning.Settings, task: tasks.Task) -> configs.DecisionConfig:
+    return learning.configure(settings, task)

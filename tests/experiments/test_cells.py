@@ -1,0 +1,113 @@
+"""Cells: what is finished is not done again, what differs has another digest, twins are as large as attention."""
+
+import dataclasses
+import types
+
+import numpy as np
+import pytest
+import rich.console
+
+from experiments import cells, learning, q_learning, results
+from jax_s4rl.models import decision
+from jax_s4rl.modules import mixers
+from tests.experiments import runs
+
+QUIET = rich.console.Console(quiet=True)
+SETTINGS = learning.Settings(
+    model=decision.ModelConfig(mixer=mixers.MixerConfig("attention"), width=16, num_layers=1, context_length=8)
+)
+CELL = cells.Cell("attention", "tiny", SETTINGS)
+LOG = types.SimpleNamespace(seconds=1.0, losses=[2.0, 0.5], updates_per_second=3.0)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Seeds that were trained, one list for each call."""
+    found = []
+
+    def train(cell, task, seeds, console):
+        found.append(list(seeds))
+        for seed in seeds:
+            yield types.SimpleNamespace(seed=seed, compile_seconds=0.1, log=LOG, num_parameters=7)
+
+    monkeypatch.setattr(cells, "train", train)
+    monkeypatch.setattr(cells, "_load", lambda dataset, seed: runs.TASK)
+    return found
+
+
+def judge(cell, task, trained):
+    return {"score": float(trained.seed), "seconds": 0.2}
+
+
+def run(path, cell=CELL, seeds=(0, 1), judge=judge):
+    cells.run("test", [cell], seeds, judge, path, QUIET)
+
+
+def test_a_line_for_each_seed_and_none_twice(tmp_path, asked):
+    path = tmp_path / "lines.jsonl"
+    run(path)
+    run(path)
+    run(path, seeds=(0, 1, 2))
+    assert asked == [[0, 1], [2]]
+    rows = list(results.read_rows(path))
+    assert [row["seed"] for row in rows] == [0, 1, 2]
+    assert (
+        rows[0]["metrics"] | {"score": 0.0, "cell": CELL.digest, "last_loss": 0.5, "data_seed": 0} == rows[0]["metrics"]
+    )
+    assert rows[0]["seconds"] == {"compile": 0.1, "train": 1.0, "evaluate": 0.2}
+    assert (rows[0]["method"], rows[0]["context_length"], rows[0]["parameters"]) == ("attention", 8, 7)
+
+
+def test_what_was_broken_off_goes_on_with_the_missing_seeds(tmp_path, asked):
+    def fail(cell, task, trained):
+        if trained.seed == 1:
+            raise KeyboardInterrupt
+        return judge(cell, task, trained)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "lines.jsonl", judge=fail)
+    run(tmp_path / "lines.jsonl")
+    assert asked == [[0, 1], [1]]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variant": "other"},
+        {"data_seed": 1},
+        {"keep": cells.SUCCESSES},
+        {"evaluation": (("episodes", 3),)},
+        {"settings": dataclasses.replace(SETTINGS, num_updates=7)},
+        {"settings": q_learning.Settings()},
+    ],
+)
+def test_whatever_fixes_a_cell_changes_its_digest(tmp_path, asked, changes):
+    other = dataclasses.replace(CELL, **changes)
+    assert dataclasses.replace(CELL).digest == CELL.digest
+    assert other.digest != CELL.digest
+    run(tmp_path / "lines.jsonl", seeds=[0])
+    run(tmp_path / "lines.jsonl", other, seeds=[0])
+    assert asked == [[0], [0]]
+
+
+def test_the_successes_alone_can_be_kept(asked):
+    kept = dataclasses.replace(CELL, keep=cells.SUCCESSES).load().record
+    returns = runs.TASK.record.episode_returns
+    np.testing.assert_array_equal(kept.episode_returns, returns[returns > 0])
+
+
+@pytest.mark.parametrize("name", ["s4d", "s5", "lstm"])
+def test_twins_have_as_many_parameters_and_no_table_of_time(name):
+    attention = learning.configure(SETTINGS, runs.TASK)
+    found = cells.with_mixer(
+        SETTINGS, mixers.MixerConfig(name, **({} if name == "lstm" else {"state_size": 8})), runs.TASK
+    )
+    twin = dataclasses.replace(attention, model=found.model)
+    assert found.model.time_embedding == "none"
+    timeless = dataclasses.replace(SETTINGS.model, time_embedding="none")
+    wanted = cells.presets.count(dataclasses.replace(attention, model=timeless))
+    assert cells.presets.count(twin) == pytest.approx(wanted, rel=0.01)
+
+
+def test_attention_is_left_as_it_is():
+    assert cells.with_mixer(SETTINGS, mixers.MixerConfig("attention"), runs.TASK) == SETTINGS
