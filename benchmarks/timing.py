@@ -75,7 +75,7 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
 
 
 def take_turns(
-    calls: dict[str, Callable[[], Any]], repeats: int, *, settle: bool = False
+    calls: dict[str, Callable[[], Any]], repeats: int, *, settle: float = 0.0
 ) -> dict[str, dict[str, float]]:
     """Call all functions in turn, `repeats` times; each has been called before.
 
@@ -84,7 +84,7 @@ def take_turns(
     Args:
         calls: By name, what is called; its result is waited for.
         repeats: Number of turns.
-        settle: Whether each timed call follows an untimed one of the same function. Long calls of other programs leave
+        settle: Seconds of untimed calls of the same function before each timed one. Long calls of other programs leave
             caches and memory in a state that training, which calls one program again and again, never meets.
 
     Returns:
@@ -94,7 +94,8 @@ def take_turns(
     processor: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            if settle:
+            settled = time.perf_counter() + settle
+            while time.perf_counter() < settled:
                 jax.block_until_ready(call())
             begin, spent = time.perf_counter(), time.process_time()
             jax.block_until_ready(call())

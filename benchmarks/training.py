@@ -28,6 +28,8 @@ RESULTS = results.ROOT / "benchmarks" / "results" / "training.jsonl"
 
 # Rows of a batch, by steps of context: the longer, the fewer fit.
 BATCHES = {32: 64, 100: 64, 341: 16, 1024: 4}
+# Seconds of untimed updates before each that is timed.
+SETTLE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,7 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
             calls["peer"] = stack.enter_context(peer.apart(context_length, BATCHES[context_length]))
         for call in calls.values():
             jax.block_until_ready(call())
-        seconds = timing.take_turns(calls, config.repeats, settle=True)
+        seconds = timing.take_turns(calls, config.repeats, settle=SETTLE)
     for one in found:
         each = {name: value / config.updates_per_dispatch for name, value in seconds[one.name].items()}
         yield _row(one.method, one.config, prepared[one.name][1], each)
