@@ -27,8 +27,10 @@ A_MINUTE = 60
 SMALL = (
     *("--dataset", "umbrella_length/9/random", "--episodes", "1", "--batch-size", "8", "--updates-per-dispatch", "10"),
     *("--model.width", "8", "--model.num-layers", "1", "--model.mlp-ratio", "1"),
-    *("--model.context-length", "10", "--model.mixer.state-size", "4"),
+    *("--model.context-length", "10"),
 )
+S4D = ("--mixer", "s4d", "--model.mixer.state-size", "4")
+ATTENTION = ("--mixer", "attention")
 
 
 STARTED = []
@@ -73,8 +75,9 @@ def finish(*processes):
     return outputs
 
 
-def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_path):
-    updates = ["--num-updates", "20"]
+@pytest.mark.parametrize("mixer", [S4D, ATTENTION], ids=["s4d", "attention"])
+def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_path, mixer):
+    updates = [*mixer, "--num-updates", "20"]
     finish(start(tmp_path / "one", *updates, num_devices=1))
     finish(start(tmp_path / "two", *updates, num_devices=2))
     outputs = finish(*start_pair(tmp_path / "pair", *updates))
@@ -88,7 +91,7 @@ def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_p
 
 @pytest.mark.parametrize("victim", [0, 1])
 def test_if_a_process_is_killed_the_other_ends_and_the_run_resumes(tmp_path, victim):
-    options = ["--num-updates", "300", "--checkpoint-every", "20"]
+    options = [*S4D, "--num-updates", "300", "--checkpoint-every", "20"]
     pair = start_pair(tmp_path, *options)
     wait_for_lines(tmp_path, 6, pair)
     pair[victim].send_signal(signal.SIGKILL)
@@ -107,7 +110,7 @@ def test_if_a_process_is_killed_the_other_ends_and_the_run_resumes(tmp_path, vic
 
 
 def test_a_signal_to_one_process_stops_all_with_success(tmp_path):
-    pair = start_pair(tmp_path, "--num-updates", "2000")
+    pair = start_pair(tmp_path, *S4D, "--num-updates", "2000")
     wait_for_lines(tmp_path, 1, pair)
     pair[1].send_signal(signal.SIGTERM)
     outputs = finish(*pair)
