@@ -18,6 +18,9 @@ from jax_s4rl.modules import mixers, tokens
 
 OBSERVATION_SIZE, NUM_ACTIONS = 16, 6
 WITH_FEED_FORWARD = ("attention", "mlp")
+MATCHED = "s4d/matched"
+# Rows of a batch, by steps of context: the longer, the fewer fit.
+BATCHES = {32: 64, 100: 64, 341: 16, 1024: 4}
 
 
 class Contender(NamedTuple):
@@ -39,7 +42,12 @@ def make(context_length: int, names: tuple[str, ...] = mixers.NAMES) -> Iterator
             yield Contender(name, configure(name, layout, context_length))
     if {"s4d", "attention"} <= set(names):
         attention = configure("attention", tokens.CONCATENATED, context_length)
-        yield Contender("s4d/matched", presets.twin(attention, mixers.MixerConfig("s4d")))
+        yield Contender(MATCHED, presets.twin(attention, mixers.MixerConfig("s4d")))
+
+
+def family(method: str) -> tuple[str, ...]:
+    """Mixers to `make` so that the model of that method is among them."""
+    return ("s4d", "attention") if method == MATCHED else (method,)
 
 
 def configure(name: str, layout: str, context_length: int) -> configs.DecisionConfig:

@@ -1,78 +1,44 @@
 """The Decision Transformer of the library `transformers`, in PyTorch, trained as ours is; needs the extra `peers`.
 
-It runs in a process of its own: PyTorch's threads go on spinning for a while after their work, and would slow down what
-is timed next.
+`python -m benchmarks.peer CONTEXT`, started by `benchmarks.training`.
 """
 
-import contextlib
 import importlib
-import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
 import numpy as np
 
-from benchmarks import contenders
-from experiments import results
+from benchmarks import contenders, workers
 from jax_s4rl.models import configs
 
 CLIP, WEIGHT_DECAY, BETAS = 1.0, 1e-2, (0.9, 0.98)
-DONE = "done"
 
 
-@contextlib.contextmanager
-def apart(context_length: int, batch_size: int) -> Iterator[Callable[[], None]]:
-    """Starts the model of one context length in another process.
-
-    Args:
-      context_length: in steps.
-      batch_size: rows of an update.
-
-    Yields:
-      A call that has it make one update, and waits.
-    """
-    command = [sys.executable, "-m", "benchmarks.peer", str(context_length), str(batch_size)]
-    # Threads that wait must not spin while others are timed.
-    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=results.ROOT
-    ) as process:
-        asking, answers = process.stdin, process.stdout
-        assert asking is not None
-        assert answers is not None
-
-        def call() -> None:
-            with contextlib.suppress(BrokenPipeError):
-                print(file=asking, flush=True)
-            if answers.readline().strip() != DONE:
-                raise SystemExit(f"the process of the peer ended; see what it said above ({' '.join(command)})")
-
-        try:
-            yield call
-        finally:
-            with contextlib.suppress(BrokenPipeError):
-                asking.close()
-
-
-def serve(context_length: int, batch_size: int) -> None:
-    """Makes an update for each line of the standard input."""
-    update = make_update(contenders.configure("attention", "interleaved", context_length), batch_size)
-    for _ in sys.stdin:
-        update()
-        print(DONE, flush=True)
+def main(context_length: int) -> None:
+    """Serves the model of one context length."""
+    config = contenders.configure("attention", "interleaved", context_length)
+    facts = {"parameters": num_parameters(config), "compile": 0.0, "peer": versions()}
+    workers.serve(make_update(config, contenders.BATCHES[context_length]), facts)
 
 
 def versions() -> dict[str, str]:
-    """Versions of what is timed."""
-    return {name: metadata.version(name) for name in ("torch", "transformers")}
+    """Versions of what is timed.
+
+    Raises:
+      SystemExit: it is not installed.
+    """
+    try:
+        return {name: metadata.version(name) for name in ("torch", "transformers")}
+    except metadata.PackageNotFoundError as error:
+        raise SystemExit(f"the library {error.name} is not installed; run: pip install 'jax-s4rl[peers]'") from None
 
 
 def make_model(config: configs.DecisionConfig) -> Any:
     """The model of the same size: one GPT-2 with three tokens a step."""
-    transformers, chosen = _load("transformers"), config.model
+    transformers, chosen = importlib.import_module("transformers"), config.model
     return transformers.DecisionTransformerModel(
         transformers.DecisionTransformerConfig(
             state_dim=config.observation_shape[0],
@@ -102,7 +68,7 @@ def make_update(config: configs.DecisionConfig, batch_size: int) -> Callable[[],
     Actions enter as one-hot vectors, as the model asks for; a batch is drawn once and used again, which spares it the
     drawing that ours is timed with.
     """
-    torch = _load("torch")
+    torch = importlib.import_module("torch")
     rng = np.random.default_rng(0)
     model = make_model(config).train()
     rows = (batch_size, config.model.context_length)
@@ -128,12 +94,5 @@ def make_update(config: configs.DecisionConfig, batch_size: int) -> Callable[[],
     return call
 
 
-def _load(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise SystemExit(f"the library {name} is not installed; run: pip install 'jax-s4rl[peers]'") from None
-
-
 if __name__ == "__main__":
-    serve(*map(int, sys.argv[1:]))
+    main(int(sys.argv[1]))

@@ -74,9 +74,7 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
     return first
 
 
-def take_turns(
-    calls: dict[str, Callable[[], Any]], repeats: int, *, settle: float = 0.0
-) -> dict[str, dict[str, float]]:
+def take_turns(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
     """Call all functions in turn, `repeats` times; each has been called before.
 
     Taking turns keeps ratios true where a machine is faster in one minute than in the next.
@@ -84,8 +82,6 @@ def take_turns(
     Args:
         calls: By name, what is called; its result is waited for.
         repeats: Number of turns.
-        settle: Seconds of untimed calls of the same function before each timed one. Long calls of other programs leave
-            caches and memory in a state that training, which calls one program again and again, never meets.
 
     Returns:
         By name, seconds on the wall (minimum and median), and `cpu`, the median of the processor time of all threads.
@@ -94,9 +90,6 @@ def take_turns(
     processor: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
-            settled = time.perf_counter() + settle
-            while time.perf_counter() < settled:
-                jax.block_until_ready(call())
             begin, spent = time.perf_counter(), time.process_time()
             jax.block_until_ready(call())
             wall[name].append(time.perf_counter() - begin)

@@ -5,31 +5,24 @@
     python -m benchmarks.training --peer     # beside the PyTorch model of `transformers` (extra `peers`)
 
 Appends a line per model and context to `benchmarks/results/training.jsonl`, then writes the tables of
-`benchmarks/README.md` from the newest lines of every machine. One device is timed.
+`benchmarks/README.md` from the newest lines of every machine. One device is timed, each model in a process of its own.
 """
 
 import contextlib
 import dataclasses
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from benchmarks import contenders, peer, timing, training_report
-from experiments import learning, results
-from jax_s4rl.data import regimes, windows
-from jax_s4rl.models import decision
-from jax_s4rl.modules import groups, mixers
-from jax_s4rl.training import optimizer, update
+from benchmarks import contenders, peer, timing, training_report, workers
+from experiments import results
+from jax_s4rl.modules import mixers
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "training.jsonl"
 
-# Rows of a batch, by steps of context: the longer, the fewer fit.
-BATCHES = {32: 64, 100: 64, 341: 16, 1024: 4}
 # Seconds of untimed updates before each that is timed.
 SETTLE = 0.5
+PEER = "peer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +31,7 @@ class Config:
 
     mixers: tuple[str, ...] = mixers.NAMES
     """Mixers to time."""
-    contexts: tuple[int, ...] = tuple(BATCHES)
+    contexts: tuple[int, ...] = tuple(contenders.BATCHES)
     """Steps of context: any of 32, 100, 341, 1024."""
     repeats: int = 10
     """Timed dispatches of each, after one to warm up."""
@@ -58,10 +51,12 @@ def main(config: Config) -> None:
     """Measures all that is asked for, then writes the report."""
     if config.quick:
         config = dataclasses.replace(config, mixers=("attention", "s4d"), contexts=(32,), repeats=3)
+    if config.peer:
+        peer.versions()
     for context_length in () if config.report_only else config.contexts:
-        if context_length not in BATCHES:
+        if context_length not in contenders.BATCHES:
             raise SystemExit(
-                f"there is no context of {context_length} steps; choose from {', '.join(map(str, BATCHES))}"
+                f"there is no context of {context_length} steps; choose from {', '.join(map(str, contenders.BATCHES))}"
             )
         for row in measure(config, context_length):
             results.append_row(config.out, row)
@@ -73,77 +68,42 @@ def main(config: Config) -> None:
 def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
     """Times all models of one context length in turns; a result line for each."""
     found = list(contenders.make(context_length, config.mixers))
-    prepared = {one.name: prepare(one, config.updates_per_dispatch) for one in found}
-    calls = {name: call for name, (call, _) in prepared.items()}
-    with contextlib.ExitStack() as stack:
-        if config.peer:
-            calls["peer"] = stack.enter_context(peer.apart(context_length, BATCHES[context_length]))
-        for call in calls.values():
-            jax.block_until_ready(call())
-        seconds = timing.take_turns(calls, config.repeats, settle=SETTLE)
-    for one in found:
-        each = {name: value / config.updates_per_dispatch for name, value in seconds[one.name].items()}
-        yield _row(one.method, one.config, prepared[one.name][1], each)
     if config.peer:
-        reference = contenders.configure("attention", "interleaved", context_length)
-        facts = {"parameters": peer.num_parameters(reference), "compile": 0.0, "peer": peer.versions()}
-        # Its processor time is another process's.
-        yield _row("peer", reference, facts, {name: seconds["peer"][name] for name in ("minimum", "median")})
+        found.append(contenders.Contender(PEER, contenders.configure("attention", "interleaved", context_length)))
+    with contextlib.ExitStack() as stack:
+        running = {one.name: stack.enter_context(_start(one, config.updates_per_dispatch)) for one in found}
+        seconds = workers.take_turns(running, config.repeats, SETTLE)
+    for one in found:
+        updates = 1 if one.method == PEER else config.updates_per_dispatch
+        each = {name: value / updates for name, value in seconds[one.name].items()}
+        yield _row(one, running[one.name].facts, each)
 
 
-def prepare(contender: contenders.Contender, updates_per_dispatch: int) -> tuple[Callable[[], Any], dict[str, Any]]:
-    """A call that makes a dispatch of updates, as experiments make them, and the facts of its program."""
-    config, device = contender.config, jax.devices()[:1]
-    context_length = config.model.context_length
-    record = contenders.record(context_length)
-    boxed = decision.init(config, jax.random.key(0))
-    params = groups.strip(boxed)
-    descent = optimizer.make(optimizer.OptimizerConfig(), groups.labels(boxed), 10_000)
-    run = update.make(
-        learning.loss_function(config),
-        regimes.make("windows", record, context_length=context_length),
-        descent,
-        batch_size=BATCHES[context_length],
-        updates_per_dispatch=updates_per_dispatch,
-        devices=device,
+def _start(one: contenders.Contender, updates_per_dispatch: int) -> contextlib.AbstractContextManager[workers.Worker]:
+    context_length = str(one.config.model.context_length)
+    if one.method == PEER:
+        return workers.apart("peer", context_length)
+    return workers.apart(
+        "training_worker", one.method, one.config.model.tokens, context_length, str(updates_per_dispatch)
     )
-    held = [update.place([update.init(params, descent, jax.random.key(1))], device)]
-    store = update.replicate(windows.make_store(record), device)
-    began = time.perf_counter()
-    compiled = run.lower(held[0], store).compile()  # pyright: ignore[reportFunctionMemberAccess]
-    facts = {
-        "parameters": decision.num_parameters(params),
-        "compile": time.perf_counter() - began,
-        "temporary_mib": _temporary_mib(compiled),
-    }
-
-    def call() -> Any:
-        held[0], metrics = compiled(held[0], store)
-        return held[0], metrics
-
-    return call, facts
 
 
-def _temporary_mib(compiled: Any) -> float | None:
-    analysis = compiled.memory_analysis()
-    return None if analysis is None else analysis.temp_size_in_bytes / 2**20
-
-
-def _row(method: str, config: Any, facts: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+def _row(one: contenders.Contender, facts: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+    model = one.config.model
     rest = {name: value for name, value in facts.items() if name not in ("parameters", "compile")}
     return results.make_row(
         experiment="benchmarks/training",
-        method=method,
-        tokens=config.model.tokens,
-        context_length=config.model.context_length,
+        method=one.method,
+        tokens=model.tokens,
+        context_length=model.context_length,
         parameters=facts["parameters"],
         seconds={"compile": facts["compile"]} | seconds,
         metrics=rest
         | {
-            "batch": BATCHES[config.model.context_length],
-            "width": config.model.width,
-            "num_layers": config.model.num_layers,
-            "mlp_ratio": config.model.mlp_ratio if method != "peer" else 4.0,
+            "batch": contenders.BATCHES[model.context_length],
+            "width": model.width,
+            "num_layers": model.num_layers,
+            "mlp_ratio": model.mlp_ratio,
             "huge_pages": timing.has_huge_pages(),
         },
     )

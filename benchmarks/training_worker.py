@@ -1,0 +1,70 @@
+"""One decision model that is trained in a process of its own, a dispatch of updates whenever it is asked.
+
+`python -m benchmarks.training_worker METHOD TOKENS CONTEXT UPDATES`, started by `benchmarks.training`.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from benchmarks import contenders, workers
+from experiments import learning
+from jax_s4rl.data import regimes, windows
+from jax_s4rl.models import decision
+from jax_s4rl.modules import groups
+from jax_s4rl.training import optimizer, update
+
+
+def prepare(contender: contenders.Contender, updates_per_dispatch: int) -> tuple[Callable[[], Any], dict[str, Any]]:
+    """A call that makes a dispatch of updates, as experiments make them, and the facts of its program."""
+    config, device = contender.config, jax.devices()[:1]
+    context_length = config.model.context_length
+    record = contenders.record(context_length)
+    boxed = decision.init(config, jax.random.key(0))
+    params = groups.strip(boxed)
+    descent = optimizer.make(optimizer.OptimizerConfig(), groups.labels(boxed), 10_000)
+    run = update.make(
+        learning.loss_function(config),
+        regimes.make("windows", record, context_length=context_length),
+        descent,
+        batch_size=contenders.BATCHES[context_length],
+        updates_per_dispatch=updates_per_dispatch,
+        devices=device,
+    )
+    held = [update.place([update.init(params, descent, jax.random.key(1))], device)]
+    store = update.replicate(windows.make_store(record), device)
+    began = time.perf_counter()
+    compiled = run.lower(held[0], store).compile()  # pyright: ignore[reportFunctionMemberAccess]
+    facts = {
+        "parameters": decision.num_parameters(params),
+        "compile": time.perf_counter() - began,
+        "temporary_mib": _temporary_mib(compiled),
+    }
+
+    def call() -> Any:
+        held[0], metrics = compiled(held[0], store)
+        return held[0], metrics
+
+    return call, facts
+
+
+def _temporary_mib(compiled: Any) -> float | None:
+    analysis = compiled.memory_analysis()
+    return None if analysis is None else analysis.temp_size_in_bytes / 2**20
+
+
+def main(method: str, layout: str, context_length: int, updates_per_dispatch: int) -> None:
+    """Serves one model."""
+    (found,) = [
+        one
+        for one in contenders.make(context_length, contenders.family(method))
+        if (one.method, one.config.model.tokens) == (method, layout)
+    ]
+    workers.serve(*prepare(found, updates_per_dispatch))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
