@@ -84,10 +84,14 @@ def _scores(q: Array, k: Array, ranks: Ranks, span: tuple[slice, slice]) -> Arra
     """Scaled scores of one block, [..., heads, queries, keys]; hidden ones so low that their weight is 0."""
     rows, columns = span
     dtype = checks.compute_dtype(q)
-    scores = _product("...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype) / math.sqrt(q.shape[-1])
+    scores = _product("...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype) * _scale(q)
     key = ranks.key[..., None, None, columns]
     seen = (key >= ranks.oldest[..., None, rows, None]) & (key <= ranks.query[..., None, rows, None])
     return jnp.where(seen, scores, HIDDEN)
+
+
+def _scale(q: Array) -> float:
+    return 1 / math.sqrt(q.shape[-1])
 
 
 def _product(subscripts: str, left: Array, right: Array, dtype: jax.typing.DTypeLike) -> Array:
@@ -131,12 +135,13 @@ def _backward(how: tuple[int, int | None], saved: tuple, cotangent: Array) -> tu
         rows, columns = span
         weights = jnp.exp(_scores(q, k, ranks, span) - log_sum[..., rows, :])
         from_out = _product("...qd,...kd->...qk", arriving[..., rows, :], v[..., columns, :], dtype)
-        slope = (weights * (from_out - shared[..., rows, :]) / math.sqrt(q.shape[-1])).astype(q.dtype)
+        slope = (weights * (from_out - shared[..., rows, :])).astype(q.dtype)
         to_q.append(_product("...qk,...kd->...qd", slope, k[..., columns, :], dtype))
         to_k = to_k.at[..., columns, :].add(_product("...qk,...qd->...kd", slope, q[..., rows, :], dtype))
         weights = weights.astype(q.dtype)
         to_v = to_v.at[..., columns, :].add(_product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
-    gradients = (jnp.concatenate(to_q, axis=-2), to_k, to_v)
+    # Scaled here, where there are fewest numbers.
+    gradients = (jnp.concatenate(to_q, axis=-2) * _scale(q), to_k * _scale(q), to_v)
     return (*(_swap(x.astype(q.dtype)) for x in gradients), None)
 
 
