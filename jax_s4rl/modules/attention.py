@@ -43,7 +43,7 @@ class Attention(nn.Module):
     def setup(self) -> None:
         """Makes the projections and the table of positions."""
         check_heads(self.width, self.num_heads, self.positions)
-        self.projections = linear.dense(3 * self.width, dtype=self.dtype)
+        self.projections = Projections(self.width, self.dtype)
         self.output = linear.dense(self.width, dtype=self.dtype)
         if self.positions == LEARNED:
             if self.max_length is None:
@@ -128,6 +128,33 @@ class Attention(nn.Module):
                 f"{length} tokens do not fit into a learned table of {self.max_length} positions; "
                 "build the model for longer sequences, or take positions='rotary'"
             )
+
+
+class Projections(nn.Module):
+    """Queries, keys and values of each token, side by side.
+
+    Keys have no bias: it would add the same number to all scores of a query, which softmax does not see. Its gradient
+    would be rounding alone, and Adam would make full steps of that.
+
+    Attributes:
+      width: number of features, in, and out for each of the three.
+      dtype: in which they are computed; weights are float32.
+    """
+
+    width: int
+    dtype: Any = jnp.float32
+
+    def setup(self) -> None:
+        """Makes the weights."""
+        self.weights = linear.dense(3 * self.width, dtype=self.dtype, use_bias=False)
+        self.query_bias: Array = self.param("query_bias", nn.initializers.zeros, (self.width,))
+        self.value_bias: Array = self.param("value_bias", nn.initializers.zeros, (self.width,))
+
+    def __call__(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows three_widths"]:
+        """Maps each token by itself."""
+        projected = self.weights(x)
+        bias = jnp.concatenate([self.query_bias, jnp.zeros_like(self.query_bias), self.value_bias])
+        return projected + bias.astype(projected.dtype).reshape((1,) * (x.ndim - 1) + (-1,))
 
 
 def rotate(

@@ -11,17 +11,18 @@ from jaxtyping import Array, Float
 from jax_s4rl.kernels import fences
 
 
-def dense(features: int, *, dtype: Any) -> nn.Dense:
+def dense(features: int, *, dtype: Any, use_bias: bool = True) -> nn.Dense:
     """A dense layer of Flax whose gradient is that of `multiply`.
 
     Args:
       features: number of outputs.
       dtype: in which it is computed; weights are float32.
+      use_bias: whether something is added to each output.
 
     Returns:
       The layer.
     """
-    return nn.Dense(features, dtype=dtype, dot_general=_dot_general)
+    return nn.Dense(features, use_bias=use_bias, dtype=dtype, dot_general=_dot_general)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

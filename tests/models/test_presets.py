@@ -18,8 +18,8 @@ def config(name):
 def test_the_paper_has_three_blocks_of_minigpt():
     chosen = presets.get("paper")
     assert (chosen.mixer.name, chosen.mixer.num_heads, chosen.num_layers, chosen.width) == ("attention", 1, 3, 128)
-    # 12 width^2 of matrices, biases (3 + 1 + 4 + 1 widths) and norms (4 widths) in each block; the final norm.
-    blocks = 3 * (12 * 128**2 + 13 * 128) + 2 * 128
+    # 12 width^2 of matrices, biases (2 + 1 + 4 + 1 widths, none for keys) and norms (4 widths) in each; the final norm.
+    blocks = 3 * (12 * 128**2 + 12 * 128) + 2 * 128
     # Linear return, observations; table of actions and of time; head.
     rest = 2 * 128 + 18 * 128 + 7 * 128 + 1000 * 128 + 129 * 6
     assert presets.count(config("paper")) == blocks + rest

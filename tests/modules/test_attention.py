@@ -12,9 +12,10 @@ from tests import filling
 def test_one_head_is_softmax_attention_written_out():
     layer = attention.Attention(width=4, num_heads=1)
     x = jax.random.normal(jax.random.key(0), (1, 6, 4))
-    variables = layer.init(jax.random.key(1), x)
+    variables = filling.fill(lambda key: layer.init(key, x), jax.random.key(1))
     projections, output = variables["params"]["projections"], variables["params"]["output"]
-    q, k, v = np.split(np.asarray(x[0] @ projections["kernel"]) + np.asarray(projections["bias"]), 3, axis=-1)
+    q, k, v = np.split(np.asarray(x[0] @ projections["weights"]["kernel"]), 3, axis=-1)
+    q, v = q + np.asarray(projections["query_bias"]), v + np.asarray(projections["value_bias"])
     rows = []
     for t in range(6):
         scores = np.exp(q[t] @ k[: t + 1].T / 2.0)
@@ -58,7 +59,11 @@ def test_learned_positions_restart_with_each_episode():
     x = jnp.zeros((1, 3, 2))
     params = {
         "positions": jnp.array([[1.0, 0.0], [0.0, 1.0], [5.0, 5.0]]),
-        "projections": {"kernel": jnp.concatenate([jnp.zeros((2, 4)), jnp.eye(2)], axis=1), "bias": jnp.zeros(6)},
+        "projections": {
+            "weights": {"kernel": jnp.concatenate([jnp.zeros((2, 4)), jnp.eye(2)], axis=1)},
+            "query_bias": jnp.zeros(2),
+            "value_bias": jnp.zeros(2),
+        },
         "output": {"kernel": jnp.eye(2), "bias": jnp.zeros(2)},
     }
     y, _ = layer.apply({"params": params}, x, resets=jnp.array([[False, True, False]]))
