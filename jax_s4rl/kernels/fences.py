@@ -24,6 +24,7 @@ def fence(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         `x`.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> fence(jnp.array([1.0, jnp.nan]))
         Array([ 1., nan], dtype=float32)
     """
