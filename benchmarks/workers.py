@@ -1,8 +1,7 @@
 """Contenders in processes of their own, timed in turns.
 
-Programs that share a process share its heap: after a large one, a small one meets memory in pieces, which slows it down
-by a fifth, and PyTorch's threads go on spinning after their work. A training has its process to itself; so has each
-contender here.
+Programs that share a process share its heap, in which a small one meets what a large one left, and PyTorch's threads go
+on spinning after their work. A training has its process to itself; so has each contender here.
 """
 
 import contextlib

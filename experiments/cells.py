@@ -18,7 +18,7 @@ import rich.console
 from experiments import learning, q_learning, results, tasks
 from jax_s4rl.data import filtering
 from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import configs, presets
+from jax_s4rl.models import presets
 from jax_s4rl.modules import mixers, tokens
 from jax_s4rl.training import configuration
 
@@ -185,9 +185,5 @@ def with_mixer(base: learning.Settings, mixer: mixers.MixerConfig, task: tasks.T
     timeless = dataclasses.replace(base.model, time_embedding=tokens.NONE)
     if mixer.name in WITH_TIME:
         return dataclasses.replace(base, model=dataclasses.replace(base.model, mixer=mixer))
-    twin = presets.twin(_configure(dataclasses.replace(base, model=timeless), task), mixer)
+    twin = presets.twin(learning.configure(dataclasses.replace(base, model=timeless), task), mixer)
     return dataclasses.replace(base, model=twin.model)
-
-
-def _configure(settings: learning.Settings, task: tasks.Task) -> configs.DecisionConfig:
-    return learning.configure(settings, task)
