@@ -43,6 +43,8 @@ class Cluster:
                 f"got coordinator {self.coordinator}, num_processes {self.num_processes}, process_id {self.process_id} "
                 f"and detect {self.detect}; give the first three together, or detect alone"
             )
+        if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdecimal():
+            raise ValueError(f"coordinator is {self.coordinator!r}; give its port too, as in 10.0.0.1:1234")
         if self.num_processes is not None and not 0 <= (self.process_id or 0) < self.num_processes:
             raise ValueError(
                 f"process_id is {self.process_id} of {self.num_processes} processes; they are numbered from 0"
@@ -170,6 +172,8 @@ def _initialize(cluster: Cluster) -> None:
     # Older versions of JAX cannot be told.
     if "heartbeat_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
         options["heartbeat_timeout_seconds"] = HEARTBEAT_TIMEOUT
+    if cluster.coordinator is not None and cluster.process_id == 0:
+        _check_free(cluster.coordinator)
     try:
         jax.distributed.initialize(cluster.coordinator, cluster.num_processes, cluster.process_id, **options)
     except ValueError as error:
@@ -179,7 +183,21 @@ def _initialize(cluster: Cluster) -> None:
     except jax.errors.JaxRuntimeError as error:
         raise ValueError(
             f"the processes could not meet at {cluster.coordinator or 'the address that JAX found'} ({error}); see "
-            "that process 0 runs on that machine, that the port is free there, and that all processes were started"
+            "that process 0 runs on that machine and that all processes were started"
+        ) from None
+
+
+def _check_free(coordinator: str) -> None:
+    # JAX would listen at all addresses of the machine; where it cannot, some versions of it end the program, mute.
+    port = int(coordinator.rpartition(":")[2])
+    dual = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if dual else socket.AF_INET
+    try:
+        socket.create_server(("", port), family=family, dualstack_ipv6=dual).close()
+    except (OSError, OverflowError) as error:
+        raise ValueError(
+            f"process 0 cannot listen at {coordinator} ({error}); another program may have the port: give one that is "
+            "free on that machine, the same to all processes"
         ) from None
 
 

@@ -29,6 +29,7 @@ def test_a_process_alone_joins_nothing():
         ({"num_processes": 2, "process_id": 0}, "got coordinator None, num_processes 2, process_id 0 and detect False"),
         ({"detect": True, "coordinator": "localhost:1", "num_processes": 1, "process_id": 0}, "or detect alone"),
         ({"coordinator": "localhost:1", "num_processes": 2, "process_id": 2}, "process_id is 2 of 2 processes"),
+        ({"coordinator": "localhost", "num_processes": 2, "process_id": 0}, "give its port too"),
     ],
 )
 def test_half_an_address_is_refused(arguments, sentence):
@@ -116,5 +117,5 @@ def test_a_port_that_is_taken_is_an_error_for_people():
             f"with processes.joined(processes.Cluster(coordinator={address!r}, num_processes=2, process_id=0)): pass",
         )
         ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=100)
-    assert f"the processes could not meet at {address}" in ended.stderr
-    assert "that the port is free there" in ended.stderr
+    assert f"process 0 cannot listen at {address}" in ended.stderr
+    assert "give one that is free on that machine" in ended.stderr
