@@ -94,11 +94,27 @@ def run(
       console: where progress is shown.
     """
     for number, cell in enumerate(cells, start=1):
-        done = {row["seed"] for row in results.read_rows(path) if row["metrics"].get("cell") == cell.digest}
-        missing = [seed for seed in seeds if seed not in done]
+        missing = _missing(cell, seeds, path)
         console.print(f"[bold]{number}/{len(cells)}[/bold] {cell.title}: {len(missing)} of {len(seeds)} seeds to train")
         for row in _rows(experiment, cell, missing, judge, console) if missing else ():
             results.append_row(path, row)
+
+
+def list_missing(cells: Sequence[Cell], seeds: Sequence[int], path: Path, console: rich.console.Console) -> None:
+    """Says what `run` would train."""
+    total = 0
+    for cell in cells:
+        missing = len(_missing(cell, seeds, path))
+        updates = missing * cell.settings.num_updates
+        total += updates
+        of = f"{updates:,} updates of {cell.settings.batch_size}"
+        console.print(f"{cell.title}: {missing} of {len(seeds)} seeds, {of}", highlight=False)
+    console.print(f"{total:,} updates", highlight=False)
+
+
+def _missing(cell: Cell, seeds: Sequence[int], path: Path) -> list[int]:
+    done = {row["seed"] for row in results.read_rows(path) if row["metrics"].get("cell") == cell.digest}
+    return [seed for seed in seeds if seed not in done]
 
 
 def _rows(

@@ -10,18 +10,14 @@ episodes come as they are ("uniform"). Controls beside success: nothing is asked
 cell. Lines go to `experiments/results/key_to_door.jsonl`.
 """
 
-import dataclasses
-import sys
+import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
-import rich.console
-import tyro
 
-from experiments import cells, compilation, learning, q_learning, results, tasks
+from experiments import cells, learning, q_learning, suites, tasks
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import false_key, key_door_layout, making
 from jax_s4rl.evaluation import key_door, rollout
@@ -29,9 +25,6 @@ from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers, tokens
 from jax_s4rl.training import conservative, optimizer
 
-EXPERIMENT = "key_to_door"
-PATH = results.ROOT / "experiments" / "results" / f"{EXPERIMENT}.jsonl"
-MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
 STEPS = 60
 SMALL, LARGE = "key_to_door/dt/random-1000", "key_to_door/dt/random-10000"
 # A thousand random episodes hold 28 successes on average; the paper's held 3 %. These are the first data seeds whose
@@ -41,88 +34,61 @@ NUM_DATA_SEEDS = 3
 TUNING_DATA_SEED = 1_000
 # The same grid for every mixer.
 LEARNING_RATES, DROPOUTS = (1e-3, 3e-3), (0.0, 0.1)
-PARTS = ("tuning", "1k", "10k", "uniform", "q")
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What is run."""
-
-    parts: tuple[str, ...] = PARTS
-    """Parts of the experiment: tuning, 1k, 10k, uniform, q."""
-    mixers: tuple[str, ...] = MIXERS
-    """Sequence mixers."""
-    seeds: int = 5
-    """Training seeds of every cell with one data set; where there are three, two of each."""
-    episodes: int = 250
-    """Episodes of every kind that each model acts."""
-    quick: bool = False
-    """A look: attention and s4d, few updates, one seed, results under runs/."""
-    out: Path = PATH
-    """Result lines are appended here."""
+def plan_tuning(options: suites.Options) -> list[cells.Cell]:
+    """The same grid for every mixer, on a data set of its own."""
+    return [
+        make_cell(name, SMALL, 300, options, rate=rate, dropout=dropout, data_seed=TUNING_DATA_SEED, tuning=True)
+        for name in options.mixers
+        for rate in LEARNING_RATES
+        for dropout in DROPOUTS
+    ]
 
 
-def main(options: Options) -> None:
-    """Runs what is not finished."""
-    compilation.enable_cache()
-    console = rich.console.Console()
-    if options.quick:
-        quick = Path("runs") / f"{EXPERIMENT}-quick.jsonl"
-        options = dataclasses.replace(
-            options, parts=("1k",), mixers=("attention", "s4d"), seeds=1, episodes=50, out=quick
-        )
-    _check(options)
-    write_references(options, console)
-    for part in options.parts:
-        few = part in ("1k", "tuning", "uniform", "q")
-        seeds = range(min(options.seeds, 2) if few else options.seeds)
-        cells.run(EXPERIMENT, plan(part, options, console), seeds, judge, options.out, console)
-
-
-def plan(part: str, options: Options, console: rich.console.Console) -> list[cells.Cell]:
-    """The cells of one part."""
-    evaluation = (("episodes", options.episodes),)
-    if part == "tuning":
-        return [
-            make_cell(name, SMALL, 300, evaluation, rate=rate, dropout=dropout, data_seed=TUNING_DATA_SEED, tuning=True)
-            for name in options.mixers
-            for rate in LEARNING_RATES
-            for dropout in DROPOUTS
-        ]
-    if part == "10k":
-        return [
-            *(make_cell(name, LARGE, 1_000, evaluation) for name in options.mixers),
-            *(make_cell(name, LARGE, 500, evaluation, percent=True) for name in ("attention", "s4d")),
-            make_cell("attention", LARGE, 300, evaluation, clone=True),
-        ]
-    data_seeds = choose_data_seeds(1 if options.quick else NUM_DATA_SEEDS, console)
-    updates = 50 if options.quick else 300
+def plan_small(options: suites.Options) -> list[cells.Cell]:
+    """A thousand episodes: every mixer, and behavior cloning of the successes and of everything."""
+    updates = options.updates(300)
     found = []
-    for data_seed in data_seeds:
-        if part == "1k":
-            found += [make_cell(name, SMALL, updates, evaluation, data_seed=data_seed) for name in options.mixers]
-            found += [
-                make_cell(name, SMALL, updates // 2, evaluation, data_seed=data_seed, percent=True)
-                for name in ("attention", "s4d")
-                if name in options.mixers
-            ]
-            found.append(make_cell("attention", SMALL, updates, evaluation, data_seed=data_seed, clone=True))
-        if part == "uniform":
-            found += [
-                make_cell(name, SMALL, number, evaluation, data_seed=data_seed, weighting="uniform")
-                for name in ("attention", "s4d")
-                for number in (updates, 5 * updates)
-            ]
-        if part == "q":
-            found += [q_cell(weight, data_seed, evaluation) for weight in (1.0, 0.1, 0.01)]
+    for data_seed in data_seeds(options):
+        found += [make_cell(name, SMALL, updates, options, data_seed=data_seed) for name in options.mixers]
+        found += [
+            make_cell(name, SMALL, updates // 2, options, data_seed=data_seed, percent=True)
+            for name in ("attention", "s4d")
+        ]
+        found.append(make_cell("attention", SMALL, updates, options, data_seed=data_seed, clone=True))
     return found
+
+
+def plan_large(options: suites.Options) -> list[cells.Cell]:
+    """Ten thousand episodes."""
+    return [
+        *(make_cell(name, LARGE, 1_000, options) for name in options.mixers),
+        *(make_cell(name, LARGE, 500, options, percent=True) for name in ("attention", "s4d")),
+        make_cell("attention", LARGE, 300, options, clone=True),
+    ]
+
+
+def plan_uniform(options: suites.Options) -> list[cells.Cell]:
+    """Batches of episodes as they come: three of a hundred are successes."""
+    return [
+        make_cell(name, SMALL, number, options, data_seed=data_seed, weighting="uniform")
+        for data_seed in data_seeds(options)
+        for name in ("attention", "s4d")
+        for number in (300, 1_500)
+    ]
+
+
+def plan_q(options: suites.Options) -> list[cells.Cell]:
+    """Conservative Q-learning; the weight of its conservatism decides everything."""
+    return [q_cell(weight, seed, options) for seed in data_seeds(options) for weight in (1.0, 0.1, 0.01)]
 
 
 def make_cell(
     mixer: str,
     dataset: str,
     num_updates: int,
-    evaluation: tuple[tuple[str, Any], ...],
+    options: suites.Options,
     *,
     rate: float = 3e-3,
     dropout: float = 0.0,
@@ -163,27 +129,33 @@ def make_cell(
         variant=variant,
         data_seed=data_seed,
         keep=cells.SUCCESSES if percent else cells.ALL,
-        evaluation=evaluation,
+        evaluation=(("episodes", options.episodes),),
     )
 
 
-def q_cell(conservatism: float, data_seed: int, evaluation: tuple[tuple[str, Any], ...]) -> cells.Cell:
-    """Conservative Q-learning on the same observations; the weight of its conservatism decides everything."""
+def q_cell(conservatism: float, data_seed: int, options: suites.Options) -> cells.Cell:
+    """Conservative Q-learning on the same observations."""
     settings = q_learning.Settings(
         loss=conservative.ConservativeConfig(conservatism=conservatism), num_updates=5_000, epsilon=0.05
     )
     variant = f"conservatism {conservatism:g}"
+    evaluation = (("episodes", options.episodes),)
     return cells.Cell("cql", SMALL, settings, variant, data_seed=data_seed, evaluation=evaluation)
 
 
-def choose_data_seeds(count: int, console: rich.console.Console) -> list[int]:
+def data_seeds(options: suites.Options) -> list[int]:
+    """Those of the data sets that are trained on."""
+    return choose_data_seeds(1 if options.quick else NUM_DATA_SEEDS)
+
+
+@functools.lru_cache
+def choose_data_seeds(count: int) -> list[int]:
     """The first data seeds whose thousand episodes hold as many successes as the published ones did."""
     low, high = SUCCESSES_WANTED
     found = []
     seed = 0
     while len(found) < count:
         successes = int((tasks.load(SMALL, seed=seed).record.episode_returns > 0).sum())
-        console.print(f"data seed {seed}: {successes} successes", highlight=False)
         if low <= successes <= high:
             found.append(seed)
         seed += 1
@@ -234,30 +206,30 @@ def events(task: tasks.Task, record: trajectories.Trajectories) -> key_door.Even
     return found
 
 
-def write_references(options: Options, console: rich.console.Console) -> None:
-    """A line for uniformly random play and one for the optimum, both exact."""
-    known = {row["method"] for row in results.read_rows(options.out)}
+def references(options: suites.Options) -> list[suites.Reference]:
+    """Uniformly random play and the optimum, both exact."""
     task = tasks.load(SMALL)
-    for method, value in (("random", task.random_return), ("optimal", task.optimal_return)):
-        if method in known:
-            continue
-        metrics = {"success_sampled": value, "success_greedy": value, "exact": True}
-        row = results.make_row(
-            experiment=EXPERIMENT, env=task.env_id, dataset=SMALL, method=method, metrics=metrics, seconds={}
-        )
-        results.append_row(options.out, row)
-        console.print(f"{method}: {value:.4f}, exact", highlight=False)
+    known = {"random": task.random_return, "optimal": task.optimal_return}
+    return [
+        suites.Reference(method, SMALL, {"success_greedy": value, "success_sampled": value, "exact": True})
+        for method, value in known.items()
+    ]
 
 
-def _check(options: Options) -> None:
-    if unknown := [part for part in options.parts if part not in PARTS]:
-        raise ValueError(f"got parts {', '.join(unknown)}; choose from {', '.join(PARTS)}")
-    for name in options.mixers:
-        mixers.check(mixers.MixerConfig(name))
+SUITE = suites.Suite(
+    name="key_to_door",
+    parts={
+        "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "1k": suites.Part(plan_small, most_seeds=2),
+        "10k": suites.Part(plan_large),
+        "uniform": suites.Part(plan_uniform, most_seeds=2),
+        "q": suites.Part(plan_q, most_seeds=2),
+    },
+    judge=judge,
+    references=references,
+    quick=("1k",),
+)
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Options, description=__doc__))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    suites.main(SUITE, __doc__)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments import learning, run_folder, tasks
+from experiments import learning, results, run_folder, suites, tasks
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.models import decision
 from jax_s4rl.training import update
@@ -74,3 +74,14 @@ def spoil(program, episode):
 
 def describe(seeds=(0,), settings=SETTINGS):
     return run_folder.describe(TASK, settings, MODEL, seeds)
+
+
+def look_twice(suite, folder, monkeypatch):
+    """The lines of a quick look from a folder of its own; a second look adds none."""
+    monkeypatch.chdir(folder)
+    path = folder / "runs" / f"{suite.name}-quick.jsonl"
+    suites.run(suite, suites.Options(quick=True))
+    rows = list(results.read_rows(path))
+    suites.run(suite, suites.Options(quick=True))
+    assert len(list(results.read_rows(path))) == len(rows)
+    return rows

@@ -4,14 +4,12 @@ import types
 
 import numpy as np
 import pytest
-import rich.console
 
-from experiments import cells, key_to_door, results, tasks
+from experiments import cells, key_to_door, suites, tasks
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.evaluation import rollout
-
-QUIET = rich.console.Console(quiet=True)
+from tests.experiments import runs
 
 
 def make_task(num_episodes=300):
@@ -33,25 +31,25 @@ def task():
 @pytest.fixture
 def loaded(monkeypatch, task):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: task)
-    monkeypatch.setattr(key_to_door, "choose_data_seeds", lambda count, console: list(range(count)))
+    monkeypatch.setattr(key_to_door, "choose_data_seeds", lambda count: list(range(count)))
 
 
-@pytest.mark.parametrize("part", key_to_door.PARTS)
+@pytest.mark.parametrize("part", key_to_door.SUITE.parts)
 def test_every_cell_of_a_part_is_another(loaded, part):
-    planned = key_to_door.plan(part, key_to_door.Options(mixers=("attention", "s4d")), QUIET)
+    planned = key_to_door.SUITE.parts[part].plan(suites.Options(mixers=("attention", "s4d")))
     assert planned
     assert len({cell.digest for cell in planned}) == len(planned)
     assert len({(cell.method, cell.variant, cell.data_seed) for cell in planned}) == len(planned)
 
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
-    planned = key_to_door.plan("tuning", key_to_door.Options(), QUIET)
+    planned = key_to_door.plan_tuning(suites.Options())
     grids = {}
     for cell in planned:
         chosen = cell.settings
         point = (chosen.num_updates, chosen.batch_size, chosen.optimization.learning_rate, chosen.model.dropout)
         grids.setdefault(cell.method, set()).add(point)
-    assert set(grids) == set(key_to_door.MIXERS)
+    assert set(grids) == set(suites.MIXERS)
     assert len({frozenset(grid) for grid in grids.values()}) == 1
     assert len(grids["s4d"]) == 4
 
@@ -81,20 +79,12 @@ def test_data_seeds_are_the_first_with_as_many_successes_as_published(monkeypatc
         return types.SimpleNamespace(record=types.SimpleNamespace(episode_returns=returns.astype(float)))
 
     monkeypatch.setattr(tasks, "load", load)
-    assert key_to_door.choose_data_seeds(3, QUIET) == [0, 3, 4]
-
-
-def test_an_unknown_part_is_refused():
-    with pytest.raises(ValueError, match="got parts 2k; choose from tuning, 1k, 10k, uniform, q"):
-        key_to_door.main(key_to_door.Options(parts=("2k",)))
+    assert key_to_door.choose_data_seeds.__wrapped__(3) == [0, 3, 4]
 
 
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    key_to_door.main(key_to_door.Options(quick=True))
-    (path,) = (tmp_path / "runs").glob("*.jsonl")
-    rows = list(results.read_rows(path))
+    rows = runs.look_twice(key_to_door.SUITE, tmp_path, monkeypatch)
     assert [row["method"] for row in rows] == [
         "random",
         "optimal",
@@ -105,5 +95,3 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
         "bc",
     ]
     assert rows[0]["metrics"]["success_sampled"] == pytest.approx(0.027, abs=0.002)
-    key_to_door.main(key_to_door.Options(quick=True))
-    assert len(list(results.read_rows(path))) == len(rows)

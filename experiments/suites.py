@@ -1,0 +1,160 @@
+"""An experiment as it is started: its parts, its options, a quick look; what is finished is not done again."""
+
+import dataclasses
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import rich.console
+import tyro
+
+from experiments import cells, compilation, results, tasks
+from jax_s4rl.modules import mixers
+
+MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is run."""
+
+    parts: tuple[str, ...] = ()
+    """Parts of the experiment; all of them if none is named."""
+    mixers: tuple[str, ...] = MIXERS
+    """Sequence mixers."""
+    seeds: int = 5
+    """Training seeds of each cell."""
+    episodes: int = 250
+    """Episodes of every kind that each model acts."""
+    quick: bool = False
+    """A look in a few minutes: attention and s4d, few updates, one seed; lines go under runs/."""
+    dry: bool = False
+    """Only lists what would be trained."""
+    out: Path | None = None
+    """Result lines are appended here instead of experiments/results/."""
+
+    def updates(self, number: int) -> int:
+        """Updates to make where a full run makes `number`; a quick look makes fewer."""
+        return min(number, 50) if self.quick else number
+
+
+class Part(NamedTuple):
+    """Some cells of an experiment.
+
+    Attributes:
+      plan: makes the cells, in the order in which they are run.
+      most_seeds: no more training seeds than this for each cell; None for as many as asked for.
+    """
+
+    plan: Callable[[Options], list[cells.Cell]]
+    most_seeds: int | None = None
+
+
+class Reference(NamedTuple):
+    """A line that needs no training: random play, the optimum, the best of the data.
+
+    Attributes:
+      method: its name, for instance "random".
+      dataset: name of a recipe.
+      metrics: what is known.
+    """
+
+    method: str
+    dataset: str
+    metrics: dict[str, Any]
+
+
+class Suite(NamedTuple):
+    """An experiment.
+
+    Attributes:
+      name: its script's; its lines lie in a file of that name.
+      parts: by name, in order.
+      judge: lets a trained model act.
+      references: makes the lines that need no training.
+      quick: parts of a quick look.
+    """
+
+    name: str
+    parts: Mapping[str, Part]
+    judge: cells.Judge
+    references: Callable[[Options], Sequence[Reference]]
+    quick: tuple[str, ...]
+
+
+def path(name: str) -> Path:
+    """Where the result lines of an experiment are kept."""
+    return results.ROOT / "experiments" / "results" / f"{name}.jsonl"
+
+
+def main(suite: Suite, description: str | None) -> None:
+    """Runs an experiment as the command line asks; errors are sentences."""
+    try:
+        run(suite, tyro.cli(Options, description=description))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+def run(suite: Suite, options: Options) -> None:
+    """Runs what is not finished.
+
+    Args:
+      suite: the experiment.
+      options: which of its parts, and how long.
+
+    Raises:
+      ValueError: an unknown part or mixer.
+    """
+    if options.quick:
+        quick = options.out or Path("runs") / f"{suite.name}-quick.jsonl"
+        options = dataclasses.replace(
+            options, parts=suite.quick, mixers=("attention", "s4d"), seeds=1, episodes=50, out=quick
+        )
+    _check(suite, options)
+    compilation.enable_cache()
+    console = rich.console.Console(soft_wrap=True)
+    out = options.out or path(suite.name)
+    if not options.dry:
+        _write_references(suite, options, out, console)
+    for name in options.parts or tuple(suite.parts):
+        part = suite.parts[name]
+        console.print(f"[bold]{suite.name}, part {name}[/bold]")
+        seeds = range(min(options.seeds, part.most_seeds or options.seeds))
+        planned = part.plan(options)
+        if options.dry:
+            cells.list_missing(planned, seeds, out, console)
+        else:
+            cells.run(suite.name, planned, seeds, suite.judge, out, console)
+
+
+def bounds(dataset: str, metric: str = "return") -> list[Reference]:
+    """Mean return of uniformly random play and of the best policy, and the best recorded return."""
+    task = tasks.load(dataset)
+    known = {
+        "random": task.random_return,
+        "optimal": task.optimal_return,
+        "best_in_data": float(task.record.episode_returns.max()),
+    }
+    return [Reference(method, dataset, {metric: value}) for method, value in known.items()]
+
+
+def _write_references(suite: Suite, options: Options, out: Path, console: rich.console.Console) -> None:
+    known = {(row["method"], row["dataset"]) for row in results.read_rows(out)}
+    for method, dataset, metrics in suite.references(options):
+        if (method, dataset) in known:
+            continue
+        task = tasks.load(dataset)
+        row = results.make_row(
+            experiment=suite.name, env=task.env_id, dataset=dataset, method=method, metrics=metrics, seconds={}
+        )
+        results.append_row(out, row)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, float))
+        console.print(f"{dataset}, {method}: {shown}", highlight=False)
+
+
+def _check(suite: Suite, options: Options) -> None:
+    if unknown := [part for part in options.parts if part not in suite.parts]:
+        raise ValueError(f"got parts {', '.join(unknown)}; choose from {', '.join(suite.parts)}")
+    for name in options.mixers:
+        mixers.check(mixers.MixerConfig(name))
