@@ -147,8 +147,9 @@ def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]) -> Flo
     return jnp.asarray(_turn((1, 2, 0), y)).reshape(u.shape)
 
 
+@jax.custom_vjp
 def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
-    """``kernel[i - j]`` at row i and column j, 0 above the diagonal, without a gather, whose derivative is slow.
+    """``kernel[i - j]`` at row i and column j, 0 above the diagonal, without a gather, which is slow.
 
     Copies of one row of 2 L numbers, read on in rows of 2 L - 1, move one place to the right from row to row.
     """
@@ -158,6 +159,22 @@ def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
     copies = jnp.broadcast_to(row[:, None], (features, length, 2 * length)).reshape(features, -1)
     shifted = copies[:, : length * (2 * length - 1)].reshape(features, length, 2 * length - 1)
     return shifted[..., :length]
+
+
+def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
+    """The transpose of `_toeplitz_matrix`, with half of the numbers that JAX's own would add up.
+
+    Rows of L numbers, read on in rows of L + 1, move one place to the left from row to row: diagonals stand upright.
+    """
+    features, length, _ = matrix.shape
+    lower = jnp.where(jnp.tri(length, dtype=bool)[None], matrix, jnp.zeros((), matrix.dtype))
+    flat = jnp.pad(lower.reshape(features, -1), ((0, 0), (0, length)))
+    # Without the fence, the sum works out anew where each number comes from.
+    sums = fences.fence(flat).reshape(features, length, length + 1).sum(1)
+    return jnp.concatenate([sums[:, :1], jnp.flip(sums[:, 2:], -1)], axis=-1)
+
+
+_toeplitz_matrix.defvjp(lambda kernel: (_toeplitz_matrix(kernel), None), lambda _, matrix: (_sum_diagonals(matrix),))
 
 
 def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:

@@ -312,7 +312,7 @@ def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pai
 
 def _by_convolution(parameters: Parameters, u: Array, state: pairs.Pair | None, method: str, options: dict[str, Any]):
     L = u.shape[-2]
-    y = convolution.causal(u, kernel(parameters, L, **options), method=method) + siso.skip(parameters.D, u)
+    y = convolution.causal(u, siso.with_skip(kernel(parameters, L, **options), parameters.D), method=method)
     if state is None:
         # The final state needs no output weights: without them nothing has to be restored.
         options = options | {"length": None}

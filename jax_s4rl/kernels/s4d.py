@@ -237,7 +237,7 @@ def _by_convolution(
 ):
     L = u.shape[-2]
     response = vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
-    y = convolution.causal(u, response, method=method) + siso.skip(parameters.D, u)
+    y = convolution.causal(u, siso.with_skip(response, parameters.D), method=method)
     final = pairs.multiply(vandermonde.final_state(system, u), pairs.with_ndim(system.gain, u.ndim))
     if state is None:
         return y, final

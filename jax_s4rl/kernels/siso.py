@@ -156,6 +156,16 @@ def skip(D: Float[Array, "H"], u: Float[Array, "*any H"]) -> Float[Array, "*any 
     return D.reshape((1,) * (u.ndim - 1) + (-1,)) * u
 
 
+def with_skip(kernel: Float[Array, "H L"], D: Float[Array, "H"]) -> Float[Array, "H L"]:
+    """The kernel of `kernel * u + D u`: one convolution, and no further pass over the input.
+
+    Example:
+        >>> with_skip(jnp.ones((1, 3)), jnp.ones(1))
+        Array([[2., 1., 1.]], dtype=float32)
+    """
+    return jnp.concatenate([kernel[:, :1] + D[:, None], kernel[:, 1:]], axis=-1)
+
+
 def spread(x: pairs.Pair, H: int, ndim: int) -> pairs.Pair:
     """Repeat for each of H features what all share: an axis in front where there are not yet `ndim`.
 
