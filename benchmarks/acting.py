@@ -92,7 +92,8 @@ def prepare(
     acting = policy.Policy(config, history)
     params = _params(config)
     prepared = jax.jit(acting.prepare)(params)
-    held = [acting.init(prepared, batch_size)]
+    # Copied, for each array can be donated only once.
+    held = [jax.tree.map(jnp.copy, acting.init(prepared, batch_size))]
 
     def act(prepared: Any, state: policy.PolicyState, *inputs: Any) -> Any:
         start = jnp.where(state.time_step >= history, 0, state.time_step)

@@ -129,8 +129,8 @@ def _act_until_all_end(
     key = jax.random.key(seed)
     asked, wishes = targets, jnp.asarray(greedy)
     inputs = (jnp.asarray(recorder.observations), jnp.asarray(asked), wishes, key)
-    jax.block_until_ready(_act(policy, prepared, policy.init(prepared, len(targets)), *inputs))
-    state = policy.init(prepared, len(targets))
+    jax.block_until_ready(_act(policy, prepared, _start(policy, prepared, len(targets)), *inputs))
+    state = _start(policy, prepared, len(targets))
     compile_seconds, act_seconds = time.perf_counter() - start, 0.0
     for step in range(policy.max_steps):
         start = time.perf_counter()
@@ -151,6 +151,11 @@ def _act_until_all_end(
 @functools.partial(jax.jit, static_argnums=0)
 def _prepare(policy: Policy, params: Any) -> Any:
     return policy.prepare(params)
+
+
+def _start(policy: Policy, prepared: Any, num_envs: int) -> Any:
+    # Copied, for each array can be donated only once, and a policy may give the same zeros for two.
+    return jax.tree.map(jnp.copy, policy.init(prepared, num_envs))
 
 
 # A state is used once: donated, a cache of keys and values is changed in place.

@@ -177,6 +177,18 @@ def test_a_second_rollout_compiles_nothing():
     assert rollout._act._cache_size() == before
 
 
+def test_a_state_may_hold_the_same_array_twice():
+    class Twice(Spy):
+        def init(self, prepared, num_envs):
+            zeros = jnp.zeros((num_envs,))
+            return zeros, zeros
+
+        def act(self, prepared, state, observation, return_to_go, greedy, key):
+            return greedy.astype(jnp.int32), (state[0] + 1, state[1] - 1)
+
+    assert run([1.0, 2.0], policy=Twice()).num_calls == 3
+
+
 def test_an_episode_that_outlasts_the_policy_is_refused():
     with pytest.raises(ValueError, match="1 of 2 episodes did not end within the 2 steps"):
         run([0.0, 0.0], policy=Spy(max_steps=2))
