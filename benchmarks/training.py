@@ -35,7 +35,7 @@ class Config:
     """Steps of context: any of 32, 100, 341, 1024."""
     repeats: int = 10
     """Timed dispatches of each, after one to warm up."""
-    updates_per_dispatch: int = 2
+    updates_per_dispatch: int = 5
     """Updates in one call."""
     peer: bool = False
     """Also time the Decision Transformer of the library transformers, in PyTorch."""

@@ -23,13 +23,15 @@ def line(row: Row) -> str:
     )
 
 
-def write(rows: list[Row], readme: Path = README) -> None:
-    """Puts the tables into their section of the README."""
-    parts = ["## Training", _preface()]
+def write(rows: list[Row], readme: Path = README, front: Path = documents.README) -> None:
+    """Puts the tables into their section of the README of this folder, and the ratios into that of the project."""
+    parts, short = ["## Training", _preface()], []
     for machine in dict.fromkeys(row["machine"] for row in rows):
         found = newest(row for row in rows if row["machine"] == machine)
         parts += [f"### {machine}", ratios(found), table(found)]
+        short += [f"One update, three blocks of width 128, on {machine}:", ratios(found)]
     documents.write_section(readme, "training", "\n\n".join(parts))
+    documents.write_section(front, "speed", "\n\n".join(short))
 
 
 def newest(rows: Iterable[Row]) -> Found:
@@ -40,7 +42,8 @@ def newest(rows: Iterable[Row]) -> Found:
 def _preface() -> str:
     return (
         "Milliseconds of one update on one device (drawing the batch, forward, backward, clipping, AdamW), float32, "
-        "medians of ten or more dispatches, models of one context in turns, huge pages for malloc, compile time apart. "
+        "medians of ten or more dispatches, each model in a process of its own, those of one context in turns, huge "
+        "pages for malloc, compile time apart. "
         "Three blocks of width 128; attention and mlp have a feed-forward part (the minGPT block), the others the "
         "block of the S4 papers without one; s4d/matched has one that brings it to attention's parameters. Batches of "
         "64, 64, 16 and 4 rows at 32, 100, 341 and 1,024 steps."
@@ -57,12 +60,12 @@ def ratios(found: Found) -> str:
         "| --- |" + " ---: |" * len(contexts),
     ]
     others = {
-        "s4d, concatenated (asked: >= 8, 9, 11, 15), median": (FAST, _median),
+        "s4d, concatenated (aim: 8, 9, 11, 15), median": (FAST, _median),
         "the same, minimum": (FAST, _minimum),
         "the same, processor time": (FAST, _processor),
         "attention, concatenated: the share of the tokens": (("attention", "concatenated"), _median),
         "s4d/matched, concatenated: as many parameters": (("s4d/matched", "concatenated"), _median),
-        "PyTorch, transformers (asked: >= 1)": (("peer", "interleaved"), _median, True),
+        "PyTorch, transformers (aim: 1)": (("peer", "interleaved"), _median, True),
     }
     for name, (other, measure, *inverse) in others.items():
         values = [_ratio(found, other, context, measure, bool(inverse)) for context in contexts]
@@ -98,6 +101,11 @@ def table(found: Found) -> str:
     for method, layout in dict.fromkeys(key[:2] for key in found):
         rows = [found.get((method, layout, context)) for context in contexts]
         parameters = next(row["parameters"] for row in rows if row)
-        cells = ["-" if row is None else f"{1e3 * _median(row):.3g}" for row in rows]
+        cells = ["-" if row is None else _milliseconds(_median(row)) for row in rows]
         lines.append(f"| {method} | {layout} | {parameters:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _milliseconds(seconds: float) -> str:
+    value = 1e3 * seconds
+    return f"{value:.3g}" if value < 1e3 else f"{value:,.0f}"

@@ -1,6 +1,9 @@
 """The tables say what the lines say."""
 
-from benchmarks import training_report
+import shutil
+
+from benchmarks import training, training_report
+from experiments import documents, results
 
 
 def row(method, tokens="concatenated", context=100, median=0.1, machine="a machine"):
@@ -21,8 +24,8 @@ ROWS = [row("attention", "interleaved", median=1.0), row("s4d"), row("peer", "in
 
 def test_ratios_are_held_against_interleaved_attention():
     shown = training_report.ratios(training_report.newest(ROWS))
-    assert "asked: >= 8, 9, 11, 15), median | 10.00 |" in shown
-    assert "PyTorch, transformers (asked: >= 1) | 1.50 |" in shown
+    assert "aim: 8, 9, 11, 15), median | 10.00 |" in shown
+    assert "PyTorch, transformers (aim: 1) | 1.50 |" in shown
     assert "the share of the tokens | - |" in shown
 
 
@@ -32,13 +35,22 @@ def test_the_newest_line_counts():
 
 
 def test_the_report_stays_between_its_marks(tmp_path):
-    readme = tmp_path / "README.md"
+    readme, front = tmp_path / "README.md", tmp_path / "FRONT.md"
     readme.write_text("Before.\n\n<!-- training -->\n<!-- /training -->\n\nAfter.\n")
-    training_report.write([*ROWS, row("s4d", machine="another machine")], readme)
-    text = readme.read_text()
-    assert text.startswith("Before.")
-    assert text.endswith("After.\n")
-    assert text.count("### ") == 2
+    front.write_text("Before.\n\n<!-- speed -->\n<!-- /speed -->\n\nAfter.\n")
+    training_report.write([*ROWS, row("s4d", machine="another machine")], readme, front)
+    for text in (readme.read_text(), front.read_text()):
+        assert text.startswith("Before.")
+        assert text.endswith("After.\n")
+        assert text.count("another machine") == 1
+    assert readme.read_text().count("### ") == 2
+
+
+def test_the_committed_tables_are_those_of_the_committed_lines(tmp_path):
+    copies = [shutil.copy(path, tmp_path / path.parent.name) for path in (training_report.README, documents.README)]
+    training_report.write(list(results.read_rows(training.RESULTS)), *copies)
+    for copy, path in zip(copies, (training_report.README, documents.README), strict=True):
+        assert copy.read_text() == path.read_text()
 
 
 def test_a_line_of_progress_names_the_model():
