@@ -1,0 +1,36 @@
+"""Descriptions fit the scripts that they are of."""
+
+import importlib.util
+
+from experiments import results
+from experiments.reporting import catalog, lines
+
+
+def test_names_and_titles_are_unique():
+    assert len({about.name for about in catalog.ALL}) == len(catalog.ALL)
+    assert len({about.title for about in catalog.ALL}) == len(catalog.ALL)
+
+
+def test_lines_have_what_their_description_names():
+    for about in catalog.ALL:
+        for row in about.read().scored:
+            assert about.score in row["metrics"], f"{about.name}: a line lacks {about.score}"
+
+
+def test_lines_come_from_scripts_that_are_there():
+    for about in catalog.ALL:
+        if about.path().exists():
+            assert importlib.util.find_spec(f"experiments.{about.name}")
+
+
+def test_chosen_settings_are_not_tuned_on_reported_data():
+    for about in catalog.ALL:
+        found = about.read()
+        tuned = {lines.stratum(row) for row in found.tuning}
+        assert not tuned & {lines.stratum(row) for row in found.scored}
+
+
+def test_every_file_of_lines_is_known():
+    known = {about.name for about in catalog.ALL} | catalog.ELSEWHERE
+    folder = results.ROOT / "experiments" / "results"
+    assert {path.stem for path in folder.glob("*.jsonl")} <= known
