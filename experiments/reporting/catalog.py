@@ -6,6 +6,10 @@ from experiments.reporting import lines, published
 from experiments.reporting.descriptions import SAMPLED, SHARE, Axis, Description, Metric
 
 RETURN = Metric("return", "return")
+CONTROL = (
+    Metric("rank_correlation", "follows (rank correlation of asked and achieved)"),
+    Metric("slope", "slope of achieved on asked"),
+)
 # Lines that have a report of their own.
 ELSEWHERE = {"demo", "reference_scores"}
 
@@ -37,13 +41,21 @@ RANDOM_WALK = Description(
     ),
     metrics=(
         Metric("optimal_share", "optimal paths", SHARE),
-        Metric("stitched", "stitched paths", SHARE),
-        Metric("novel", "novel paths", SHARE),
+        Metric("stitch_rate", "optimal where only joining gets there", SHARE, has_interval=True),
+        Metric("novel", "paths not in the data", SHARE),
+        Metric("beats_data", "sooner than any walk", SHARE),
+        Metric("success", "arrived", SHARE),
+        Metric("optimal_share_best", "optimal, asked for the best recorded", SHARE),
         RETURN,
     ),
+    judged_by=SAMPLED,
+    groups={f"random_walk/*{kind}": f"{kind}, all graphs" for kind in ("random-1000", "random-100", "nosuffix-1000")},
+    aside=("*one step*",),
     deviations=(
         DATA_OF_OURS,
         MATCHED,
+        "Six graphs instead of one. `one step` sees no history: it shows what stitching takes, and counts for no claim "
+        "about mixers.",
         "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",
         "A return is asked for; the Decision Transformer paper lets the model choose one by a prior.",
     ),
@@ -136,11 +148,8 @@ CARTPOLE = Description(
         "Continuous observations, two actions: does a mixer do what it is asked for, and better than the data? The "
         "score is what is achieved when the best recorded return is asked for."
     ),
-    metrics=(
-        RETURN,
-        Metric("rank_correlation", "follows (rank correlation)"),
-        Metric("slope", "slope of achieved on asked"),
-    ),
+    metrics=(RETURN, *CONTROL),
+    judged_by=SAMPLED,
     is_continuous=True,
     sweeps=True,
     deviations=(DATA_OF_OURS, MATCHED),
@@ -150,7 +159,7 @@ PENDULUM = Description(
     name="pendulum",
     title="Pendulum",
     question="Continuous observations and continuous actions, loss L2: the same question as for CartPole.",
-    metrics=(RETURN, Metric("rank_correlation", "follows (rank correlation)"), Metric("slope", "slope")),
+    metrics=(RETURN, *CONTROL),
     is_continuous=True,
     sweeps=True,
     deviations=(DATA_OF_OURS, MATCHED, "The paper names the L2 loss and has no task for it."),
@@ -163,9 +172,18 @@ TOKENS = Description(
         "Return, observation and action as three tokens, as in the Decision Transformer, or concatenated into one: "
         "what does either cost in score and in time?"
     ),
-    metrics=(RETURN,),
+    metrics=(
+        RETURN,
+        Metric("updates_per_second", "updates a second", kinds=()),
+        Metric("milliseconds_per_call", "ms a step of acting", kinds=()),
+    ),
+    judged_by=SAMPLED,
     is_environment=False,
-    deviations=(DATA_OF_OURS,),
+    sweeps=True,
+    deviations=(
+        DATA_OF_OURS,
+        "The paper asks the question of attention; S4 and S4D are asked too, at the better of two learning rates each.",
+    ),
 )
 
 SPEED_PER_TASK = Description(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.reporting import lines, published, scores, speeds, studies, verdicts
+from experiments.reporting import layouts, lines, published, scores, speeds, stitching, studies, verdicts
 
 MIXERS = ("s4", "s4d")
 TRAINING, ACTING = "benchmarks.training", "benchmarks.acting"
@@ -77,6 +77,7 @@ def judge(evidence: Evidence) -> list[Judged]:
         _long(evidence.training, "train", TRAINING),
         _long(evidence.acting, "act", ACTING),
         *(_tokens(evidence, mixer) for mixer in ("attention", *MIXERS)),
+        _stitching(evidence),
         _published(evidence),
     ]
 
@@ -183,43 +184,41 @@ def _continuous(evidence: Evidence, mixer: str) -> Judged:
 
 def _tokens(evidence: Evidence, mixer: str) -> Judged:
     study = evidence.study("tokens")
-    matches = list(token_matches(study, mixer))
-    by_data: dict[str, list[studies.Match]] = {}
-    for match in matches:
-        if match.normalized:
-            by_data.setdefault(match.setting.data, []).append(match)
-    gains = {
-        name: gain
-        for name, group in by_data.items()
-        if (gain := scores.gain([match.normalized for match in group if match.normalized]))
-    }
-    overall = scores.gain([match.normalized for group in by_data.values() for match in group if match.normalized])
+    found = layouts.matches(study, mixer)
+    overall = scores.show(scores.gain([match.normalized for match in found if match.normalized]), "%", signed=True)
     return Judged(
         claim=f"One concatenated token works as well as three: {mixer if mixer == 'attention' else mixer.upper()}",
-        verdict=verdicts.as_well_as(gains),
-        numbers=f"one minus three, in % {ACHIEVED}\n{scores.show(overall, '%', signed=True)}" if matches else "-",
-        runs=_runs(matches),
+        verdict=verdicts.as_well_as(layouts.gains(found)),
+        numbers=verdicts.lines(f"one minus three, in % {ACHIEVED}", overall, layouts.updates(found)) if found else "-",
+        runs=_runs(found),
         see=study.about.title,
-        commands=[] if matches else [study.about.command],
+        commands=[] if found else [study.about.command],
         rule=(
             f"**As well** means that no more than {100 * verdicts.MARGIN:g} % of the way from random play to the "
             "optimum is lost: on a data set the interval of the mean difference must lie above minus that margin. The "
             "claim holds if it does on all data sets, holds only where it does, fails if it does on none and the "
-            "interval lies below zero on some; else it is undecided."
+            "interval lies below zero on some; else it is undecided. Fewer than five runs of each do not count."
         ),
     )
 
 
-def token_matches(study: studies.Study, mixer: str) -> list[studies.Match]:
-    """One token against three, everything else equal."""
-    found = []
-    for arm in study.arms:
-        for other in study.arms:
-            wanted = arm.setting._replace(tokens=speeds.THREE)
-            same = (arm.method, arm.setting.tokens) == (mixer, speeds.ONE) and other.setting == wanted
-            if same and other.method == mixer and (match := studies.match(study, arm, other)):
-                found.append(match)
-    return found
+def _stitching(evidence: Evidence) -> Judged:
+    study = evidence.study("random_walk")
+    found = stitching.leads(study)
+    return Judged(
+        claim="Decision models join walks to paths that no single walk shows",
+        verdict=stitching.verdict(found),
+        numbers=stitching.numbers(found) or "-",
+        runs=_counts([len(lead.arm.rows) for lead in found]),
+        see=study.about.title,
+        commands=[] if found else [study.about.command],
+        rule=(
+            "The best that a single walk gives is the exact line **lookup**: repeat the best recorded walk. A decision "
+            "model joins walks on `nosuffix` data if the interval of its share of optimal paths, minus that of lookup "
+            "on the same data, lies above zero. The claim holds if it does for every mixer and variant, fails if for "
+            "none, else it holds only for those."
+        ),
+    )
 
 
 def _published(evidence: Evidence) -> Judged:
@@ -247,7 +246,11 @@ def _published(evidence: Evidence) -> Judged:
 
 
 def _runs(matches: Sequence[studies.Match]) -> str:
-    counts = sorted({number for match in matches for number in match.comparison.runs})
-    if not counts:
+    return _counts([number for match in matches for number in match.comparison.runs])
+
+
+def _counts(numbers: Sequence[int]) -> str:
+    if not numbers:
         return "-"
-    return f"{counts[0]} of each" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} of each"
+    low, high = min(numbers), max(numbers)
+    return f"{low} of each" if low == high else f"{low} to {high} of each"

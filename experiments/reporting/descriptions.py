@@ -88,6 +88,8 @@ class Description:
     """Names of groups of data sets by pattern, each compared as one; other data sets stand alone."""
     main_variant: str = ""
     """Variant of the baseline to which clones and Q-networks are compared."""
+    aside: tuple[str, ...] = ()
+    """Patterns of variants that stand in the tables and count for no claim."""
     axis: Axis | None = None
     """Draws scores against a number."""
     sweeps: bool = False
@@ -99,6 +101,12 @@ class Description:
     def score(self) -> str:
         """Name in the lines of what claims are judged by."""
         return self.metrics[0].key(self.judged_by)
+
+    @property
+    def other_score(self) -> str | None:
+        """The score with actions chosen the other way; None where lines do not tell ways apart."""
+        kinds = [kind for kind in self.metrics[0].kinds if kind != self.judged_by]
+        return self.metrics[0].key(kinds[0]) if kinds else None
 
     @property
     def command(self) -> str:
@@ -118,6 +126,10 @@ class Description:
         name = dataset or ""
         fitting = (label for pattern, label in self.groups.items() if fnmatch.fnmatchcase(name, pattern))
         return next(fitting, name.removeprefix(f"{self.name}/"))
+
+    def counts(self, variant: str) -> bool:
+        """Whether claims may rest on a variant."""
+        return not any(fnmatch.fnmatchcase(variant, pattern) for pattern in self.aside)
 
     def bounds(self, found: lines.Lines, dataset: str) -> tuple[float, float] | None:
         """Score of random play and of the optimum on a data set; None where no line tells and it is no share."""

@@ -64,16 +64,28 @@ def comparisons(evidence: claims.Evidence) -> list[blocks.Block]:
                     scores.show(difference, metric.unit, signed=True),
                     scores.show(found.improvement),
                     f"{found.runs[0]}, {found.runs[1]}",
+                    _otherwise(match),
                 ]
             )
     head = ["experiment", "setting", "mixer", "against attention"]
-    head += ["score", "score of attention", "difference (plus is better)", "P(better)", "runs"]
+    head += ["score", "score of attention", "difference (plus is better)", "P(better)", "runs", "chosen otherwise"]
     content = (
         [blocks.Table(head, rows, left=4)]
         if rows
         else [blocks.Paragraph("No experiment has lines of both mixers yet.")]
     )
-    return [blocks.Heading(claims.COMPARISONS), *content]
+    note = blocks.Note(
+        "The score is that of the section: with sampled actions, or with the likeliest (greedy). The last column has "
+        "the outcome with actions chosen the other way; no verdict rests on it."
+    )
+    return [blocks.Heading(claims.COMPARISONS), *content, note]
+
+
+def _otherwise(match: studies.Match) -> str:
+    if match.otherwise is None:
+        return "-"
+    kind = next(kind for kind in match.study.about.metrics[0].kinds if kind != match.study.about.judged_by)
+    return f"{kind}: {match.otherwise.outcome}"
 
 
 def times(evidence: claims.Evidence) -> list[blocks.Block]:

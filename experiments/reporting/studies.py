@@ -33,6 +33,7 @@ class Match(NamedTuple):
       setting: which they share.
       arms: the one, and the other that it is measured by.
       comparison: of their scores, turned so that more is better.
+      otherwise: the same with actions chosen the other way; None where lines do not tell ways apart.
       pair: those scores.
       normalized: the same with 0 for random play and 1 for the optimum; None where these are not known.
     """
@@ -41,6 +42,7 @@ class Match(NamedTuple):
     setting: lines.Setting
     arms: tuple[lines.Arm, lines.Arm]
     comparison: scores.Comparison
+    otherwise: scores.Comparison | None
     pair: Pair
     normalized: Pair | None
 
@@ -64,20 +66,28 @@ def against(study: Study, method: str, other: str = ATTENTION) -> Iterator[Match
     known = {(arm.method, arm.setting): arm for arm in study.arms}
     for arm in study.arms:
         partner = known.get((other, arm.setting))
-        if arm.method == method and partner is not None and (found := match(study, arm, partner)):
+        if (
+            arm.method == method
+            and study.about.counts(arm.setting.variant)
+            and partner is not None
+            and (found := match(study, arm, partner))
+        ):
             yield found
 
 
 def match(study: Study, arm: lines.Arm, other: lines.Arm) -> Match | None:
     """Compares two arms; None where they learned from different data or lack the score."""
-    about = study.about
-    one, two = (scores.strata(each.rows, about.score, about.metrics[0].factor) for each in (arm, other))
+    about, factor = study.about, study.about.metrics[0].factor
+    one, two = (scores.strata(each.rows, about.score, factor) for each in (arm, other))
     comparison = scores.compare(one, two)
     if comparison is None:
         return None
     common = [key for key in one if key in two]
     pair = {key: one[key] for key in common}, {key: two[key] for key in common}
-    return Match(study, arm.setting, (arm, other), comparison, pair, _normalize(study, pair))
+    otherwise = None
+    if about.other_score is not None:
+        otherwise = scores.compare(*(scores.strata(each.rows, about.other_score, factor) for each in (arm, other)))
+    return Match(study, arm.setting, (arm, other), comparison, otherwise, pair, _normalize(study, pair))
 
 
 def baseline(study: Study, arm: lines.Arm) -> lines.Arm | None:

@@ -3,7 +3,7 @@
 from experiments.reporting import catalog, claims, speeds, studies, verdicts
 from tests.experiments.reporting import made_up
 
-DISCRETE, CONTINUOUS = "random_walk", "cartpole"
+DISCRETE, CONTINUOUS = "key_to_door", "cartpole"
 
 
 def judge(folder, training=(), acting=()):
@@ -20,7 +20,8 @@ def write(folder, name, **middles):
     about = next(about for about in catalog.ALL if about.name == name)
     rows = made_up.bounds(name, "d", about.metrics[0].name)
     for method, middle in middles.items():
-        rows += made_up.runs(name, "d", method, made_up.spread(middle), about.metrics[0].name)
+        # The sampled score of made-up runs is half of the greedy one.
+        rows += made_up.runs(name, "d", method, made_up.spread(2 * middle), about.metrics[0].name)
     made_up.write(folder, name, rows)
 
 
@@ -75,7 +76,8 @@ def test_one_token_is_compared_with_three(tmp_path):
     rows = made_up.bounds("tokens", "d", "return")
     for method, one, three in (("attention", 0.5, 0.5), ("s4", 0.3, 0.5)):
         for tokens, middle in ((speeds.ONE, one), (speeds.THREE, three)):
-            rows += made_up.runs("tokens", "d", method, made_up.spread(middle), "return", tokens=tokens)
+            values = made_up.spread(2 * middle)
+            rows += made_up.runs("tokens", "d", method, values, "return", tokens=tokens, variant=tokens)
     made_up.write(tmp_path, "tokens", rows)
     judged = judge(tmp_path)
     assert find(judged, "One concatenated", "attention").verdict.word == verdicts.HOLDS
@@ -83,3 +85,15 @@ def test_one_token_is_compared_with_three(tmp_path):
     (s4,) = (each for claim, each in judged.items() if claim.endswith(": S4"))
     assert s4.verdict.word == verdicts.FAILS
     assert "-20.0" in s4.numbers
+
+
+def test_joining_walks_is_measured_by_the_best_single_walk(tmp_path):
+    rows = [made_up.row("random_walk", "random_walk/nosuffix-1000", "lookup", optimal_share_sampled=0.2)]
+    for method, middle in (("attention", 0.2), ("s4", 0.5)):
+        values = made_up.spread(2 * middle)
+        rows += made_up.runs("random_walk", "random_walk/nosuffix-1000", method, values, "optimal_share")
+    made_up.write(tmp_path, "random_walk", rows)
+    found = find(judge(tmp_path), "join walks")
+    assert found.verdict.word == verdicts.PARTLY
+    assert found.verdict.where.startswith("s4, nosuffix-1000, all graphs")
+    assert "attention, nosuffix-1000, all graphs: +0.0" in found.numbers

@@ -27,15 +27,15 @@ def test_comparisons_and_times(tmp_path):
     made_up.write(tmp_path, "cartpole", rows)
     timed = [made_up.timed(who, speeds.ONE, 32, 1.0) for who in ("attention", "s4d")]
     found = gather(tmp_path, timed)
-    _, table = evidence.comparisons(found)
+    _, table, _ = evidence.comparisons(found)
     assert isinstance(table, blocks.Table)
     (line,) = table.rows
     assert line[1:4] == ["mixed", "s4d", blocks.Badge("ahead", blocks.GOOD)]
-    assert line[4:6] == ["200.0 [200.0, 200.0]", "100.0 [100.0, 100.0]"]
+    assert line[4:6] == ["100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]"]
     content = evidence.times(found)
     assert next(block for block in content if isinstance(block, blocks.Table)).rows[0][0] == "s4d, one token each"
     assert blocks.Paragraph("Not yet run.") in content
 
 
 def test_without_lines(tmp_path):
-    assert len(evidence.comparisons(gather(tmp_path))) == 2
+    assert blocks.Paragraph("No experiment has lines of both mixers yet.") in evidence.comparisons(gather(tmp_path))

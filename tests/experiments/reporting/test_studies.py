@@ -1,5 +1,7 @@
 """Arms are compared with the attention that shares their setting, on one scale where its ends are known."""
 
+import dataclasses
+
 import pytest
 
 from experiments.reporting import descriptions, studies
@@ -32,6 +34,18 @@ def test_a_mixer_is_compared_in_every_setting_that_it_shares_with_attention(tmp_
     assert found[0].normalized is not None
     assert found[0].normalized[0]["a", 0] == pytest.approx([value / 100 for value in made_up.spread(60)])
     assert found[2].normalized is None
+
+
+def test_what_stands_aside_is_not_compared(tmp_path):
+    about = dataclasses.replace(ABOUT, aside=("*one step*",))
+    rows = []
+    for method in ("attention", "s4d"):
+        for variant in ("", "composed, one step"):
+            rows += made_up.runs("some", "a", method, made_up.spread(150), "return", variant=variant)
+    (found,) = studies.against(read(tmp_path, rows, about), "s4d")
+    assert found.setting.variant == ""
+    assert found.otherwise is not None
+    assert found.otherwise.outcome == "level"
 
 
 def test_less_can_be_better(tmp_path):
