@@ -34,7 +34,8 @@ def updates(found: Sequence[studies.Match]) -> str:
     ratios = [one / three for match in found if (one := _speed(match.arms[0])) and (three := _speed(match.arms[1]))]
     if not ratios:
         return ""
-    return f"updates {min(ratios):.1f} to {max(ratios):.1f} times as fast"
+    ends = sorted({f"{min(ratios):.1f}", f"{max(ratios):.1f}"}, key=float)
+    return f"updates {' to '.join(ends)} times as fast"
 
 
 def _speed(arm: lines.Arm) -> float:

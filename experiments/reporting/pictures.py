@@ -1,5 +1,6 @@
 """Pictures of an experiment, with every run in them."""
 
+import functools
 import hashlib
 import json
 import math
@@ -112,6 +113,7 @@ def _picture(study: studies.Study, kind: str, text: str, plot: Plot) -> blocks.P
     name = f"{study.about.name}-{kind}"
     stamp = digest([*study.found.references, *study.found.scored])
 
+    @functools.cache
     def draw() -> str:
         return figures.canvas(plot, stamp=name)
 

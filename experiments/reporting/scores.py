@@ -130,7 +130,7 @@ def number(value: Any, unit: str = "", *, signed: bool = False, like: float | No
         return "-"
     value *= 100 if unit == "%" else 1
     size = abs(value if like is None else like)
-    decimals = 1 if unit == "%" or size >= 10 else 2 if size >= 0.1 else 3
+    decimals = 1 if unit == "%" or size >= 10 else 2 if size >= 0.1 or not size else 3
     return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
 
 

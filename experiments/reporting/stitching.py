@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.reporting import lines, scores, studies, verdicts
+from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
 from jax_s4rl.evaluation import intervals
 
 DATA = "nosuffix"
@@ -25,7 +25,7 @@ class Lead(NamedTuple):
     @property
     def name(self) -> str:
         """Method, data and variant."""
-        return f"{self.arm.method}, {self.arm.setting.name}"
+        return f"{self.arm.setting.name}: {self.arm.method}"
 
 
 def leads(study: studies.Study) -> list[Lead]:
@@ -49,9 +49,28 @@ def leads(study: studies.Study) -> list[Lead]:
 def verdict(found: Sequence[Lead]) -> verdicts.Verdict:
     """Holds for those whose interval lies above zero."""
     parts = {lead.name: verdicts.Verdict(verdicts.HOLDS if lead.interval.low > 0 else verdicts.FAILS) for lead in found}
-    return verdicts.all_of(parts) if parts else verdicts.Verdict(verdicts.OPEN)
+    return verdicts.all_of(parts)
 
 
 def numbers(found: Sequence[Lead]) -> str:
-    """Share of optimal paths beyond lookup."""
-    return verdicts.lines(*(f"{lead.name}: {scores.show(lead.interval, '%', signed=True)} points" for lead in found))
+    """Lowest and highest lead in every setting."""
+    parts = []
+    for setting in dict.fromkeys(lead.arm.setting for lead in found):
+        middles = [lead.interval.value for lead in found if lead.arm.setting == setting]
+        ends = (scores.number(end, "%", signed=True) for end in (min(middles), max(middles)))
+        parts.append(f"{setting.name}: {' to '.join(dict.fromkeys(ends))} points over lookup")
+    return verdicts.lines(*parts)
+
+
+def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[blocks.Block]:
+    """All leads, for the section of the experiment."""
+    study = studies.Study(about, found, lines.arms(found.scored, about.group))
+    rows = [
+        [lead.arm.method, lead.arm.setting.name, scores.show(lead.interval, "%", signed=True), str(len(lead.arm.rows))]
+        for lead in leads(study)
+    ]
+    if not rows:
+        return []
+    note = "Optimal paths in points over `lookup`, which repeats the best recorded walk, of the same data."
+    table = blocks.Table(["method", "data", "over lookup", "runs"], rows, left=2)
+    return [blocks.Heading("Beyond the best single walk", 3), table, blocks.Note(note)]

@@ -25,7 +25,7 @@ def test_gain_and_speed(tmp_path):
         ("concatenated", "interleaved")
     ]
     assert layouts.gains(found)["d"].value == pytest.approx(0.1)
-    assert layouts.updates(found) == "updates 3.0 to 3.0 times as fast"
+    assert layouts.updates(found) == "updates 3.0 times as fast"
     assert layouts.matches(read(tmp_path), "s4d") == []
 
 

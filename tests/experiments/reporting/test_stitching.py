@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.reporting import catalog, stitching, studies, verdicts
+from experiments.reporting import blocks, catalog, stitching, studies, verdicts
 from tests.experiments.reporting import made_up
 
 
@@ -25,9 +25,19 @@ def test_each_run_is_measured_by_its_own_graph(tmp_path):
     assert [lead.arm.method for lead in found] == ["attention"]
     assert found[0].interval.value == pytest.approx(0.3)
     assert stitching.verdict(found).word == verdicts.HOLDS
-    assert stitching.numbers(found).startswith("attention, nosuffix-1000, all graphs: +30.0 [")
+    assert stitching.numbers(found) == "nosuffix-1000, all graphs: +30.0 points over lookup"
 
 
 def test_a_lead_that_may_be_none_fails(tmp_path):
     assert stitching.verdict(read(tmp_path, attention=0.0)).word == verdicts.FAILS
     assert stitching.verdict([]).word == verdicts.OPEN
+
+
+def test_its_table(tmp_path):
+    made_up.write(tmp_path, "random_walk", [])
+    about = catalog.RANDOM_WALK
+    assert stitching.blocks_of(about, about.read(tmp_path)) == []
+    read(tmp_path, attention=0.3, s4=0.2)
+    _, table, _ = stitching.blocks_of(about, about.read(tmp_path))
+    assert isinstance(table, blocks.Table)
+    assert [line[0] for line in table.rows] == ["attention", "s4"]
