@@ -74,20 +74,25 @@ def everywhere(matches: Mapping[str, Sequence[studies.Match]], missing: Sequence
       matches: by environment.
       missing: environments that have no comparison yet.
     """
-    found = [match for group in matches.values() for match in group if match.comparison.outcome != scores.FEW]
-    rest = f"not yet run: {join(missing)}" if missing else ""
-    if not found:
-        return Verdict(OPEN, lines(rest, "fewer than five runs of each elsewhere" if matches else ""))
-    ahead = [match.name for match in found if match.comparison.outcome == scores.AHEAD]
-    behind = [match.name for match in found if match.comparison.outcome == scores.BEHIND]
+    speaking = {
+        name: [match for match in group if match.comparison.outcome != scores.FEW] for name, group in matches.items()
+    }
+    few = [name for name, group in speaking.items() if not group]
+    rest = lines(
+        f"not yet run: {join(missing)}" if missing else "", f"fewer than five runs of each: {join(few)}" if few else ""
+    )
+    groups = [group for group in speaking.values() if group]
+    outcomes = [[match.comparison.outcome for match in group] for group in groups]
+    ahead, behind = (
+        [match.name for group in groups for match in group if match.comparison.outcome == outcome]
+        for outcome in (scores.AHEAD, scores.BEHIND)
+    )
+    if not groups:
+        return Verdict(OPEN, rest)
     if not ahead:
         told = f"behind in {join(behind)}" if behind else "no setting shows a difference"
         return Verdict(FAILS_SO_FAR if rest else FAILS, lines("ahead in no setting", told, rest))
-    complete = all(
-        any(match.name in ahead for match in group) and not any(match.name in behind for match in group)
-        for group in matches.values()
-    )
-    if complete:
+    if all(scores.AHEAD in group and scores.BEHIND not in group for group in outcomes):
         return Verdict(HOLDS_SO_FAR, lines(*ahead, rest)) if rest else Verdict(HOLDS)
     return Verdict(PARTLY, lines(*ahead, f"behind in {join(behind)}" if behind else "", rest))
 

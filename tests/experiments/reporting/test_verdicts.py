@@ -41,7 +41,13 @@ AHEAD, LEVEL, BEHIND = match("ahead", 0.9), match("level", 0.5), match("behind",
         ({"a": [LEVEL]}, ["b"], verdicts.FAILS_SO_FAR, "not yet run: b"),
         ({"a": [AHEAD, BEHIND]}, ["b"], PARTLY, "not yet run: b"),
         ({}, ["a", "b"], OPEN, "not yet run: a; b"),
-        ({"a": [match("few", 0.9, count=2)]}, [], OPEN, "fewer than five runs"),
+        ({"a": [match("few", 0.9, count=2)]}, [], OPEN, "fewer than five runs of each: a"),
+        (
+            {"a": [AHEAD], "b": [match("few", 0.9, count=2)]},
+            [],
+            verdicts.HOLDS_SO_FAR,
+            "fewer than five runs of each: b",
+        ),
     ],
 )
 def test_everywhere(matches, missing, word, told):
