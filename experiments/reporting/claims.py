@@ -90,7 +90,7 @@ def _better(evidence: Evidence, mixer: str) -> Judged:
         outcome: sum(match.comparison.outcome == outcome for match in found)
         for outcome in (scores.AHEAD, scores.LEVEL, scores.BEHIND, scores.FEW)
     }
-    chance = scores.show(scores.improvement([match.pair for match in found]))
+    chance = scores.show(scores.improvement([match.pair for match in found if match.speaks]))
     settings = ", ".join(f"{name} in {number}" for name, number in count.items() if number)
     return Judged(
         claim=f"{mixer.upper()} beats the transformer in every environment",
@@ -161,7 +161,9 @@ def _continuous(evidence: Evidence, mixer: str) -> Judged:
     gains, found, missing = {}, [], []
     for kind in (True, False):
         here = [each for each in evidence.environments if each.about.is_continuous is kind]
-        matches = [match for each in here for match in studies.against(each, mixer) if match.normalized]
+        matches = [
+            match for each in here for match in studies.against(each, mixer) if match.normalized and match.speaks
+        ]
         gains[kind] = scores.gain([match.normalized for match in matches if match.normalized])
         found += matches
         missing += [] if matches else [each.about.command for each in here]

@@ -24,7 +24,7 @@ def gains(found: Sequence[studies.Match]) -> dict[str, intervals.Interval]:
     """What one token gains, on the scale from random play to the optimum, by data set; few runs do not count."""
     pairs: dict[str, list[studies.Pair]] = {}
     for match in found:
-        if match.normalized and match.comparison.outcome != scores.FEW:
+        if match.normalized and match.speaks:
             pairs.setdefault(match.setting.data, []).append(match.normalized)
     return {data: gain for data, group in pairs.items() if (gain := scores.gain(group))}
 

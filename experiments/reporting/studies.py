@@ -47,6 +47,11 @@ class Match(NamedTuple):
     normalized: Pair | None
 
     @property
+    def speaks(self) -> bool:
+        """Whether there are enough runs of both for a verdict."""
+        return self.comparison.outcome != scores.FEW
+
+    @property
     def name(self) -> str:
         """Experiment, data and variant."""
         return f"{self.study.about.title}, {self.setting.name}"

@@ -68,15 +68,13 @@ def everywhere(matches: Mapping[str, Sequence[studies.Match]], missing: Sequence
 
     An environment counts if the method is ahead in one of its settings and behind in none. The claim holds if all
     environments count, fails if there is no setting where it is ahead, and holds only where it is ahead otherwise.
-    Settings of fewer than five runs each do not speak.
+    Settings of fewer than five runs each do not count.
 
     Args:
       matches: by environment.
       missing: environments that have no comparison yet.
     """
-    speaking = {
-        name: [match for match in group if match.comparison.outcome != scores.FEW] for name, group in matches.items()
-    }
+    speaking = {name: [match for match in group if match.speaks] for name, group in matches.items()}
     few = [name for name, group in speaking.items() if not group]
     rest = lines(
         f"not yet run: {join(missing)}" if missing else "", f"fewer than five runs of each: {join(few)}" if few else ""
@@ -116,7 +114,7 @@ def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
 def more_in_the_first(first: intervals.Interval | None, second: intervals.Interval | None) -> Verdict:
     """Whether a gain is surely larger in one kind of environment than in the other: the intervals do not meet."""
     if first is None or second is None:
-        return Verdict(OPEN, "continuous state" if first is None else "discrete state")
+        return Verdict(OPEN, f"no environment of {'continuous' if first is None else 'discrete'} state")
     if first.low > max(second.high, 0.0):
         return Verdict(HOLDS)
     if first.high < second.low or first.high < 0:

@@ -14,6 +14,10 @@ class Match(NamedTuple):
     name: str
     comparison: scores.Comparison
 
+    @property
+    def speaks(self):
+        return self.comparison.outcome != scores.FEW
+
 
 class Ratio(NamedTuple):
     pair: str
