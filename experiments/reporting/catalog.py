@@ -92,6 +92,7 @@ MEMORY = Description(
         "to be felt from several steps. What do contexts below and above the length do?"
     ),
     metrics=(Metric("correct", "right answers", SHARE), RETURN),
+    is_continuous=None,
     axis=Axis("length", _metric_of_line("length")),
     deviations=(DATA_OF_OURS, MATCHED, "The paper has no memory task; it names long-range memory as the gain of S4."),
 )

@@ -36,7 +36,7 @@ class Evidence(NamedTuple):
 
     @property
     def environments(self) -> list[studies.Study]:
-        """Experiments that stand for an environment of the paper."""
+        """Experiments that stand for an environment."""
         return [each for each in self.found if each.about.is_environment]
 
     def study(self, name: str) -> studies.Study:

@@ -80,10 +80,10 @@ class Description:
     """The way of choosing actions that claims are judged by, fixed in advance."""
     tuned_by: str = ""
     """Name in the lines of the metric that settings were chosen by; the score if none is named."""
-    is_continuous: bool = False
-    """Whether the state of its environment is continuous."""
+    is_continuous: bool | None = False
+    """Whether the state of its environment is continuous; None where it has both kinds."""
     is_environment: bool = True
-    """Whether mixers are compared on an environment of the paper, or on another question."""
+    """Whether mixers are compared on an environment, or on another question."""
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Names of groups of data sets by pattern, each compared as one; other data sets stand alone."""
     main_variant: str = ""
