@@ -1,9 +1,10 @@
 """All experiments of the report, in its order. A new one is an entry here."""
 
+import dataclasses
 from collections.abc import Callable
 
 from experiments.reporting import lines, published, stitching
-from experiments.reporting.descriptions import SAMPLED, SHARE, Axis, Description, Metric
+from experiments.reporting.descriptions import GREEDY, SAMPLED, SHARE, Axis, Description, Metric
 
 RETURN = Metric("return", "return")
 TENTH = Metric("return_tenth", "asked for the best tenth's mean")
@@ -31,6 +32,16 @@ def _metric_of_line(name: str) -> Callable[[lines.Row], float | None]:
         return row["metrics"].get(name)
 
     return value
+
+
+def _time(name: str, label: str) -> Metric:
+    return Metric(name, label, larger_is_better=False, kinds=())
+
+
+def _of_times(row: lines.Row) -> lines.Row:
+    """Times of one model on one machine as milliseconds among its metrics."""
+    times = {name: 1e3 * value for name, value in row["seconds"].items() if name.endswith("_median")}
+    return row | {"seed": 0, "seconds": {}, "metrics": row["metrics"] | times | {"variant": row["machine"]}}
 
 
 RANDOM_WALK = Description(
@@ -174,7 +185,7 @@ PENDULUM = Description(
     name="pendulum",
     title="Pendulum",
     question="Continuous observations and continuous actions, loss L2: the same question as for CartPole.",
-    metrics=(RETURN, *CONTROL),
+    metrics=tuple(dataclasses.replace(metric, kinds=(GREEDY,)) for metric in (RETURN, *CONTROL)),
     is_continuous=True,
     sweeps=True,
     deviations=(DATA_OF_OURS, MATCHED, "The paper names the L2 loss and has no task for it."),
@@ -206,10 +217,17 @@ SPEED_PER_TASK = Description(
     title="Speed of every task",
     question="The table that the paper left empty: how long do training and acting take, for every task and mixer?",
     metrics=(
-        Metric("milliseconds_per_update", "ms an update", larger_is_better=False, kinds=()),
-        Metric("milliseconds_per_action", "ms an action", larger_is_better=False, kinds=()),
+        _time("update_median", "ms an update"),
+        _time("act_1_median", "ms an action, one episode at a time"),
+        _time("act_64_median", "ms an action, 64 at once"),
+        _time("environment_median", "ms a step of the environment"),
+        Metric("train_seconds", "s a training", kinds=()),
     ),
     is_environment=False,
+    prepare=_of_times,
+    deviations=(
+        "The paper names no numbers to compare with. Models have as many parameters as attention, one model at a time.",
+    ),
 )
 
 ALL = (

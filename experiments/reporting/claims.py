@@ -72,7 +72,8 @@ def judge(evidence: Evidence) -> list[Judged]:
         *(_better(evidence, mixer) for mixer in MIXERS),
         _faster(evidence.training, "train", TRAINING),
         _faster(evidence.acting, "act", ACTING),
-        *(_faster_at_tasks(evidence, number, verb) for number, verb in enumerate(("train", "act"))),
+        _faster_at_tasks(evidence, "train", slice(0, 1)),
+        _faster_at_tasks(evidence, "act", slice(1, 3)),
         *(_continuous(evidence, mixer) for mixer in MIXERS),
         _long(evidence.training, "train", TRAINING),
         _long(evidence.acting, "act", ACTING),
@@ -124,9 +125,9 @@ def _faster(rows: list[lines.Row], verb: str, script: str) -> Judged:
     )
 
 
-def _faster_at_tasks(evidence: Evidence, number: int, verb: str) -> Judged:
+def _faster_at_tasks(evidence: Evidence, verb: str, which: slice) -> Judged:
     study = evidence.study("speed_per_task")
-    timed = speeds.per_task(study, study.about.metrics[number])
+    timed = speeds.per_task(study, study.about.metrics[which])
     return Judged(
         claim=f"S4 is several times faster: to {verb}, at the tasks of the experiments",
         verdict=verdicts.at_least(timed, verdicts.SEVERAL),

@@ -94,6 +94,8 @@ class Description:
     """Draws scores against a number."""
     sweeps: bool = False
     """Draws achieved returns against those asked for: metrics "asked", "supported" and "achieved_...", all lists."""
+    prepare: Callable[[lines.Row], lines.Row] = dict
+    """Turns a line into one with a seed and flat metrics, where its script writes others."""
     more: Callable[["Description", lines.Lines], Sequence[blocks.Block]] | None = None
     """Further blocks of its section."""
 
@@ -119,7 +121,7 @@ class Description:
 
     def read(self, folder: Path = FOLDER) -> lines.Lines:
         """Its lines, sorted."""
-        return lines.sort(results.read_rows(self.path(folder)))
+        return lines.sort(self.prepare(row) for row in results.read_rows(self.path(folder)))
 
     def group(self, dataset: str | None) -> str:
         """Name of the group that a data set belongs to: by the first pattern that fits, else its own."""

@@ -44,7 +44,7 @@ def _results(study: studies.Study, name: str) -> blocks.Table:
     score = _keys(study, about.metrics[:1])
     others = _others(study)
     kind = f", {about.judged_by}" if about.metrics[0].kinds else ""
-    head = [*told, "runs", *score, f"minus attention{kind}", "P(better)", *others]
+    head = [*told, "runs", *score, f"lead over attention{kind}", "P(better)", *others]
     rows: list[Sequence[blocks.Cell]] = []
     for method, references in _references(study, name).items():
         values = [_mean(references, key, metric) for key, metric in score.values()]
@@ -117,9 +117,10 @@ def _cost(study: studies.Study) -> list[blocks.Block]:
     machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
     commits = ", ".join(dict.fromkeys(str(row["commit"]) for row in rows))
     versions = ", ".join(dict.fromkeys(f"JAX {row['versions'].get('jax', '?')}" for row in rows))
+    spent = f", {_minutes(rows)} in all (compilation, training, acting, tuning)" if lines.minutes(rows) else ""
+    changed = " (a plus: with changes)" if "+" in commits else ""
     parts = [
-        f"{len(found.scored)} runs reported, {_minutes(rows)} in all (compilation, training, acting, tuning), on "
-        f"{machines}; commit {commits}{' (a plus: with changes)' if '+' in commits else ''}; {versions}. Lines: "
+        f"{len(found.scored)} runs reported{spent}, on {machines}; commit {commits}{changed}; {versions}. Lines: "
         f"`experiments/results/{study.about.name}.jsonl`."
     ]
     if found.superseded:

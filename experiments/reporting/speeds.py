@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments import results
-from experiments.reporting import blocks, descriptions, lines, studies, verdicts
+from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
 
 FOLDER = results.ROOT / "benchmarks" / "results"
 ONE, THREE = "concatenated", "interleaved"
@@ -81,18 +81,18 @@ def compare(rows: Sequence[lines.Row]) -> list[Timed]:
     return found
 
 
-def per_task(study: studies.Study, metric: descriptions.Metric) -> list[AtTask]:
-    """How many times longer attention takes on every task, by the mean over runs."""
+def per_task(study: studies.Study, metrics: Sequence[descriptions.Metric]) -> list[AtTask]:
+    """How many times longer attention takes on every task, by every time that is asked for."""
+    machines = {arm.setting.variant for arm in study.arms}
     found = []
     for mixer in MIXERS:
         for match in studies.against(study, mixer):
-            ours, theirs = (
-                [value for row in arm.rows if (value := row["metrics"].get(metric.name)) is not None]
-                for arm in match.arms
-            )
-            if ours and theirs:
-                ratio = (sum(theirs) / len(theirs)) / (sum(ours) / len(ours))
-                found.append(AtTask(mixer, match.setting.name, ratio))
+            place = match.setting.name if len(machines) > 1 else match.setting.data
+            for metric in metrics:
+                ours, theirs = (scores.strata(arm.rows, metric.name) for arm in match.arms)
+                if ours and theirs:
+                    pair = f"{mixer}, {metric.label}" if len(metrics) > 1 else mixer
+                    found.append(AtTask(pair, place, scores.middle_value(theirs) / scores.middle_value(ours)))
     return found
 
 

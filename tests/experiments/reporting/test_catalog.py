@@ -5,6 +5,7 @@ import importlib.util
 
 from experiments import results
 from experiments.reporting import catalog, lines
+from tests.experiments.reporting import made_up
 
 
 def test_names_and_titles_are_unique():
@@ -37,6 +38,17 @@ def test_claims_are_judged_by_what_settings_were_chosen_by():
         if importlib.util.find_spec(f"experiments.{about.name}"):
             script = importlib.import_module(f"experiments.{about.name}")
             assert getattr(script, "TUNED_BY", about.score) == about.score, about.name
+
+
+def test_times_of_every_machine_stand_apart(tmp_path):
+    about = catalog.SPEED_PER_TASK
+    seconds = {"compile": 1.0, "update_median": 2e-3}
+    line = made_up.row(about.name, "d", "s4", seconds=seconds, cell="same")
+    made_up.write(tmp_path, about.name, [line, line | {"machine": "another"}])
+    scored = about.read(tmp_path).scored
+    assert [row["metrics"]["variant"] for row in scored] == ["a machine", "another"]
+    assert scored[0]["metrics"][about.score] == 2.0
+    assert lines.minutes(scored) == 0
 
 
 def test_every_file_of_lines_is_known():

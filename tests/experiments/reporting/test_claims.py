@@ -62,10 +62,10 @@ def test_speed_is_judged_at_every_length(tmp_path):
 
 
 def test_times_at_tasks_have_a_claim_of_their_own(tmp_path):
-    rows = [
-        made_up.row("speed_per_task", "d", who, 0, milliseconds_per_update=ms, milliseconds_per_action=1.0)
-        for who, ms in (("attention", 9.0), ("s4", 2.0))
-    ]
+    rows = []
+    for method, update in (("attention", 9e-3), ("s4", 2e-3)):
+        seconds = {"compile": 1.0, "update_median": update, "act_1_median": 1e-3, "act_64_median": 1e-3}
+        rows.append(made_up.row("speed_per_task", "d", method, seconds=seconds))
     made_up.write(tmp_path, "speed_per_task", rows)
     judged = judge(tmp_path)
     assert find(judged, "faster: to train, at the tasks").verdict.word == verdicts.HOLDS

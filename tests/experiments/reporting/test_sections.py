@@ -49,7 +49,7 @@ def test_before_it_is_run(tmp_path):
 def test_results(tmp_path):
     table = of_type(write(tmp_path, rows()), blocks.Table)[0]
     assert table.head == [
-        *("method", "runs", "return, greedy", "return, sampled", "minus attention, greedy", "P(better)"),
+        *("method", "runs", "return, greedy", "return, sampled", "lead over attention, greedy", "P(better)"),
         "took the key, %",
     ]
     assert table.rows[0] == ["random", "-", "22.0", "22.0", "-", "-", "-"]

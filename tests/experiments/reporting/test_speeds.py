@@ -45,4 +45,4 @@ def test_times_at_tasks(tmp_path):
     ]
     made_up.write(tmp_path, "speed", rows)
     (study,) = studies.read([about], tmp_path)
-    assert speeds.per_task(study, metric) == [speeds.AtTask("s4", "d", 4.0)]
+    assert speeds.per_task(study, [metric]) == [speeds.AtTask("s4", "d", 4.0)]
