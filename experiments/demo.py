@@ -21,7 +21,7 @@ import rich.console
 import rich.table
 import tyro
 
-from experiments import compilation, documents, figures, learning, report, results, tasks
+from experiments import compilation, demo_report, documents, figures, learning, results, tasks
 from jax_s4rl.evaluation import credit, rollout, statistics
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
@@ -114,7 +114,7 @@ def main(demo: Demo) -> None:
         console.print(shown)
     if demo.publish:
         publish(rows)
-    written = report.write(demo.folder / "report.html", rows, title="S4 and attention on the same offline data")
+    written = demo_report.write(demo.folder / "report.html", rows, title="S4 and attention on the same offline data")
     console.print(f"Result lines: {path}\nReport:       {written}")
 
 

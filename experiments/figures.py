@@ -12,8 +12,17 @@ from matplotlib.axes import Axes
 
 Row = dict[str, Any]
 
-COLORS = {"attention": "#1f6fb4", "s4d": "#d1580a"}
-OTHER_COLORS = ("#2a8a4a", "#7a4bb5", "#8a6d00", "#b0306a")
+COLORS = {
+    "attention": "#1f6fb4",
+    "s4d": "#d1580a",
+    "s4": "#b0306a",
+    "s5": "#2a8a4a",
+    "lstm": "#7a4bb5",
+    "bc": "#6d6d6d",
+    "percent_bc": "#1d1d1d",
+    "cql": "#8a6d00",
+}
+OTHER_COLORS = ("#00808a", "#5a4a2f", "#8a3a3a", "#4a5a8a")
 INK, FAINT = "#222222", "#8a8a8a"
 STYLE: Any = {
     "font.family": "sans-serif",
@@ -41,16 +50,33 @@ def draw(plot: Callable[[Axes, Sequence[Row]], None], rows: Sequence[Row], *, wi
     Returns:
       An `<svg>` element, the same for the same rows.
     """
+
+    def fill(figure: mpl_figure.Figure) -> None:
+        figure.set_size_inches(width, 3.6)
+        plot(figure.subplots(), rows)
+
+    # Several pictures share a page, so their ids must not meet.
+    return canvas(fill, stamp=f"{plot.__name__}-{rows[0]['env']}")
+
+
+def canvas(fill: Callable[[mpl_figure.Figure], None], *, stamp: str) -> str:
+    """Draws a picture of any number of panels.
+
+    Args:
+      fill: draws it.
+      stamp: stands before every id of the picture; no two pictures of a page may have the same.
+
+    Returns:
+      An `<svg>` element, the same whenever `fill` does the same.
+    """
     with mpl.rc_context(STYLE):
-        canvas = mpl_figure.Figure(figsize=(width, 3.6), layout="constrained")
-        plot(canvas.subplots(), rows)
+        empty = mpl_figure.Figure(layout="constrained")
+        fill(empty)
         text = io.StringIO()
-        canvas.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        empty.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
-    # Several pictures share a page, so their ids must not meet.
-    stamp = f"{plot.__name__}-{rows[0]['env']}".replace("/", "-")
-    return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{stamp}-", svg)
+    return re.sub(r'(id="|url\(#|href="#)', rf"\g<1>{stamp.replace('/', '-')}-", svg)
 
 
 def learning_curves(axes: Axes, rows: Sequence[Row]) -> None:

@@ -107,6 +107,26 @@ def difference(
     return _interval(_middle_difference, _check_pair(scores, others), confidence, num_resamples, seed)
 
 
+def mean_difference(
+    scores: Scores,
+    others: Scores,
+    *,
+    confidence: float = CONFIDENCE,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = 0,
+) -> Interval:
+    """Mean over tasks of the difference of means, with its interval; arguments as in `difference`.
+
+    Where tasks differ much, the interquartile mean of all runs leaves the hardest and the easiest tasks out; this
+    weighs all tasks alike. Scores must be on one scale.
+
+    Example:
+      >>> mean_difference([[3.0, 5.0], [1.0]], [[1.0, 3.0], [1.0, 1.0]]).value
+      1.0
+    """
+    return _interval(_difference_of_means, _check_pair(scores, others), confidence, num_resamples, seed)
+
+
 def probability_of_improvement(
     scores: Scores,
     others: Scores,
@@ -152,6 +172,10 @@ def _mean_of_means(samples: Sequence[np.ndarray]) -> Any:
 
 def _middle_difference(samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:
     return _middle_mean(samples) - _middle_mean(others)
+
+
+def _difference_of_means(samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:
+    return _mean_of_means(samples) - _mean_of_means(others)
 
 
 def _improvement(samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:

@@ -56,6 +56,14 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.85 <= hits / 200 <= 0.98
 
 
+def test_a_mean_difference_weighs_all_tasks_alike():
+    # The interquartile mean of all runs never sees the second task.
+    many = [0.0, 1.0] * 4
+    scores, others = [many, [9.0] * 2], [many, [7.0] * 2]
+    assert intervals.difference(scores, others, **QUICK).value == 0.0
+    assert intervals.mean_difference(scores, others, **QUICK).value == 1.0
+
+
 def test_improvement_is_the_u_statistic_over_the_pairs():
     generator = np.random.default_rng(3)
     scores = [generator.integers(0, 5, size).astype(float) for size in (5, 6)]

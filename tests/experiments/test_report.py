@@ -1,29 +1,57 @@
-"""The page holds all that it shows, and every number of it comes from a result line."""
+"""The report says what the lines say, and the committed one what the committed lines say."""
 
 import re
 
 import pytest
 
 from experiments import report
-from tests.experiments import rows
+from experiments.reporting import descriptions, markdown
+from tests.experiments.reporting import made_up
 
 
-def test_the_page_is_self_contained(tmp_path):
-    page = report.write(tmp_path / "deep" / "report.html", rows.demo(), title="A & B").read_text()
-    assert "<h1>A &amp; B</h1>" in page
-    assert page.count("<svg") == 4 + 5
-    assert "some/&lt;data&gt;" in page
-    # Nothing is fetched: the only addresses are names of XML vocabularies.
+def write(folder):
+    settings = report.Report(folder / "page.html", folder / "README.md", folder / "lines", folder / "benchmarks")
+    report.main(settings)
+    return settings.page.read_text(), settings.readme.read_text()
+
+
+def test_one_page_and_one_readme(tmp_path):
+    rows = made_up.bounds("cartpole", "cartpole/mixed", "return", 22.0, 500.0)
+    for method in ("attention", "s4d"):
+        rows += made_up.runs("cartpole", "cartpole/mixed", method, made_up.spread(200), "return")
+    made_up.write(tmp_path / "lines", "cartpole", rows)
+    stale = tmp_path / report.PICTURES / "stale.svg"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("")
+    page, readme = write(tmp_path)
+    assert page.count("<svg") == 1
     assert not re.findall(r"(?:src|href)=['\"](?!#)", page)
+    shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme)
+    assert shown == ["results/pictures/cartpole-runs.svg"]
+    assert all((tmp_path / path).exists() for path in shown)
+    assert not stale.exists()
+    # Links lead to headlines that are there.
+    assert set(re.findall(r"href='#([^']+)'", page)) <= set(re.findall(r" id='([^']+)'", page))
 
 
-def test_every_seed_stands_in_the_table(tmp_path):
-    page = report.write(tmp_path / "report.html", rows.demo(), title="t").read_text()
-    assert page.count("<tr><td>s4d</td>") == 2 * 2 * 2
-    assert "<td>501.0</td>" in page
-    assert "<td>499.0</td>" in page
+def test_lines_without_a_description_are_refused(tmp_path):
+    made_up.write(tmp_path / "lines", "surprise", [])
+    with pytest.raises(ValueError, match=r"surprise\.jsonl: the report does not know these lines"):
+        write(tmp_path)
 
 
-def test_no_lines_make_no_page(tmp_path):
-    with pytest.raises(ValueError, match="there are no result lines to report"):
-        report.write(tmp_path / "report.html", [], title="t")
+def test_the_committed_readme_is_what_the_lines_give():
+    content = report.write(report.Report())
+    wanted = markdown.write(content, folder=report.PICTURES)
+    assert report.README.read_text() == wanted, "the lines have changed: run `make report` and commit what it writes"
+
+
+def test_the_committed_pictures_are_of_the_lines():
+    for picture in report.shown_pictures(report.write(report.Report())):
+        path = report.README.parent / report.PICTURES / markdown.picture_file(picture)
+        assert path.exists(), f"{path.name} is missing: run `make report`"
+        assert picture.digest in path.read_text()[-60:], f"{path.name} shows other lines: run `make report`"
+
+
+def test_the_lines_of_the_report_are_those_that_experiments_write():
+    assert (descriptions.FOLDER / "demo.jsonl").exists()

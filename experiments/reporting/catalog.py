@@ -1,0 +1,243 @@
+"""All experiments of the report, in its order. A new one is an entry here."""
+
+import dataclasses
+from collections.abc import Callable
+
+from experiments.reporting import lines, published, stitching
+from experiments.reporting.descriptions import GREEDY, SAMPLED, SHARE, Axis, Description, Metric
+
+RETURN = Metric("return", "return")
+TENTH = Metric("return_tenth", "asked for the best tenth's mean")
+CONTROL = (
+    TENTH,
+    Metric("rank_correlation", "follows (rank correlation of asked and achieved)"),
+    Metric("slope", "slope of achieved on asked"),
+)
+# Lines that have a report of their own.
+ELSEWHERE = {"demo", "reference_scores"}
+
+# Ours, not the paper's: whatever is said of one experiment holds for all.
+DATA_OF_OURS = (
+    "The paper published neither code, data nor settings. Data are recorded here, by seeded recipes "
+    "(`jax_s4rl/collection/recipe_book.py`)."
+)
+MATCHED = (
+    "All mixers have as many parameters as attention, the same updates, batches and search for settings. Attention is "
+    "told the step of the episode by a table; the others know it from their state."
+)
+
+
+def _metric_of_line(name: str) -> Callable[[lines.Row], float | None]:
+    def value(row: lines.Row) -> float | None:
+        return row["metrics"].get(name)
+
+    return value
+
+
+def _time(name: str, label: str) -> Metric:
+    return Metric(name, label, larger_is_better=False, kinds=())
+
+
+def _of_times(row: lines.Row) -> lines.Row:
+    """Times of one model on one machine as milliseconds among its metrics."""
+    times = {name: 1e3 * value for name, value in row["seconds"].items() if name.endswith("_median")}
+    return row | {"seed": 0, "seconds": {}, "metrics": row["metrics"] | times | {"variant": row["machine"]}}
+
+
+RANDOM_WALK = Description(
+    name="random_walk",
+    title="Random walk",
+    question=(
+        "Random walks on a directed graph, no reward but the length of the path: does a model put pieces of walks "
+        "together to paths that are shorter than any of the data? `nosuffix` data show no shortest path of two steps "
+        "or more, so that nothing but stitching gets there."
+    ),
+    metrics=(
+        Metric("optimal_share", "optimal paths", SHARE),
+        Metric("stitch_rate", "optimal where only joining gets there", SHARE, has_interval=True),
+        Metric("novel", "paths not in the data", SHARE),
+        Metric("beats_data", "sooner than any walk", SHARE),
+        Metric("success", "arrived", SHARE),
+        Metric("optimal_share_best", "optimal, asked for the best recorded", SHARE),
+        RETURN,
+    ),
+    judged_by=SAMPLED,
+    groups={f"random_walk/*{kind}": f"{kind}, all graphs" for kind in ("random-1000", "random-100", "nosuffix-1000")},
+    aside=("*one step*",),
+    more=stitching.blocks_of,
+    deviations=(
+        DATA_OF_OURS,
+        MATCHED,
+        "Six graphs instead of one. `one step` sees no history: it shows what stitching takes, and counts for no claim "
+        "about mixers.",
+        "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",
+        "A return is asked for; the Decision Transformer paper lets the model choose one by a prior.",
+    ),
+)
+
+UMBRELLA = Description(
+    name="umbrella",
+    title="Umbrella length",
+    question=(
+        "Only the first action counts, all other rewards are coin flips, over chains of 1 to 100 steps. With random "
+        "data the share of right first actions has a closed form: what does each mixer make of it?"
+    ),
+    metrics=(Metric("first_action", "right first actions", SHARE), Metric("regret", "regret", larger_is_better=False)),
+    groups={
+        "umbrella_length/*/random": "all lengths, random data",
+        "umbrella_length/*/mixed": "all lengths, mixed data",
+    },
+    axis=Axis("length of the chain", _metric_of_line("length"), closed_form="first_action_closed_form"),
+    deviations=(
+        DATA_OF_OURS,
+        MATCHED,
+        "bsuite scores agents that learn online; the same rule is applied to a policy that no longer learns.",
+    ),
+)
+
+MEMORY = Description(
+    name="memory",
+    title="Memory",
+    question=(
+        "bsuite's memory_len shows a bit once and asks for it up to 100 steps later; CartPole without velocities has "
+        "to be felt from several steps. What do contexts below and above the length do?"
+    ),
+    metrics=(Metric("correct", "right answers", SHARE), RETURN),
+    is_continuous=None,
+    axis=Axis("length", _metric_of_line("length")),
+    deviations=(DATA_OF_OURS, MATCHED, "The paper has no memory task; it names long-range memory as the gain of S4."),
+)
+
+KEY_DOOR = Description(
+    name="key_door",
+    title="Key and door",
+    question=(
+        "The paper's own task: a key without reward opens a room of ten apples, where a second key opens the third "
+        "room. From random data and from data of a trained policy."
+    ),
+    metrics=(
+        RETURN,
+        TENTH,
+        Metric("key", "took the key", SHARE),
+        Metric("second_room", "reached the apples", SHARE),
+        Metric("apples", "apples"),
+        Metric("success", "reached the third room", SHARE),
+        Metric("key_lift", "key lift"),
+    ),
+    judged_by=SAMPLED,
+    sweeps=True,
+    deviations=(
+        DATA_OF_OURS,
+        MATCHED,
+        "The paper gives neither size, layout nor length: 5 x 5 cells, a fixed layout, 200 steps.",
+        "Whole episodes are the context; the paper's 32 steps are a variant of its own.",
+    ),
+)
+
+KEY_TO_DOOR = Description(
+    name="key_to_door",
+    title="Key-to-door",
+    question=(
+        "The long-term credit test of the Decision Transformer paper: a key early on decides a reward much later, with "
+        "an empty room between. Uniformly random data, of which three of a hundred episodes succeed. Controls: nothing "
+        "is asked for (target 0), and the key is shown in a wrong cell."
+    ),
+    metrics=(
+        Metric("success", "success", SHARE),
+        Metric("key", "took the key", SHARE),
+        Metric("door", "at the door", SHARE),
+        Metric("target_0", "success, asked for 0", SHARE),
+        Metric("wrong_key", "success, wrong key shown", SHARE),
+        Metric("successes_in_data", "successes in data", kinds=()),
+        Metric("key_cells_in_data", "key cells in them", kinds=()),
+    ),
+    judged_by=SAMPLED,
+    main_variant="balanced batches",
+    more=published.blocks_of,
+    deviations=(
+        "Neither code nor data of the published table are public. Ours has rooms of 5 x 5 cells, phases of 15, 30 and "
+        '15 steps, a key on a random cell that is seen (`obs="full"`); random play succeeds in 2.7 %, published 3.1 %.',
+        "Half of each batch are successes (`balanced batches`); episodes as they come are `uniform batches`. The "
+        "published batches were, as far as is known, uniform.",
+        "A thousand episodes hold 28 to 32 successes here, as the published 3 %: data seeds with fewer or more are "
+        "skipped, three are used.",
+        "Success is judged with actions sampled, for the published behavior cloning lies between none and random play, "
+        "as samples do. Greedy success stands beside it.",
+        MATCHED,
+    ),
+)
+
+CARTPOLE = Description(
+    name="cartpole",
+    title="CartPole",
+    question=(
+        "Continuous observations, two actions: does a mixer do what it is asked for, and better than the data? The "
+        "score is what is achieved when the best recorded return is asked for."
+    ),
+    metrics=(RETURN, *CONTROL),
+    judged_by=SAMPLED,
+    is_continuous=True,
+    sweeps=True,
+    deviations=(DATA_OF_OURS, MATCHED),
+)
+
+PENDULUM = Description(
+    name="pendulum",
+    title="Pendulum",
+    question="Continuous observations and continuous actions, loss L2: the same question as for CartPole.",
+    metrics=tuple(dataclasses.replace(metric, kinds=(GREEDY,)) for metric in (RETURN, *CONTROL)),
+    is_continuous=True,
+    sweeps=True,
+    deviations=(DATA_OF_OURS, MATCHED, "The paper names the L2 loss and has no task for it."),
+)
+
+TOKENS = Description(
+    name="tokens",
+    title="One token or three",
+    question=(
+        "Return, observation and action as three tokens, as in the Decision Transformer, or concatenated into one: "
+        "what does either cost in score and in time?"
+    ),
+    metrics=(
+        RETURN,
+        Metric("updates_per_second", "updates a second", kinds=()),
+        Metric("milliseconds_per_call", "ms a step of acting", kinds=()),
+    ),
+    judged_by=SAMPLED,
+    is_environment=False,
+    sweeps=True,
+    deviations=(
+        DATA_OF_OURS,
+        "The paper asks the question of attention; S4 and S4D are asked too, at the better of two learning rates each.",
+    ),
+)
+
+SPEED_PER_TASK = Description(
+    name="speed_per_task",
+    title="Speed of every task",
+    question="The table that the paper left empty: how long do training and acting take, for every task and mixer?",
+    metrics=(
+        _time("update_median", "ms an update"),
+        _time("act_1_median", "ms an action, one episode at a time"),
+        _time("act_64_median", "ms an action, 64 at once"),
+        _time("environment_median", "ms a step of the environment"),
+        Metric("train_seconds", "s a training", kinds=()),
+    ),
+    is_environment=False,
+    prepare=_of_times,
+    deviations=(
+        "The paper names no numbers to compare with. Models have as many parameters as attention, one model at a time.",
+    ),
+)
+
+ALL = (
+    RANDOM_WALK,
+    UMBRELLA,
+    MEMORY,
+    KEY_DOOR,
+    KEY_TO_DOOR,
+    CARTPOLE,
+    PENDULUM,
+    TOKENS,
+    SPEED_PER_TASK,
+)

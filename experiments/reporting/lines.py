@@ -1,0 +1,140 @@
+"""Sorts the result lines of an experiment, and groups them into the arms of its tables."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+Row = dict[str, Any]
+
+TUNING = "tuning: "
+
+
+class Lines(NamedTuple):
+    """The lines of one experiment, each in one list.
+
+    Attributes:
+      scored: trained runs that are reported.
+      references: what needs no training, for instance random play.
+      tuning: runs of the tuning grid.
+      superseded: runs of cells that were trained again with other settings, or of seeds that were run again.
+    """
+
+    scored: list[Row]
+    references: list[Row]
+    tuning: list[Row]
+    superseded: list[Row]
+
+
+class Setting(NamedTuple):
+    """What methods have in common that are compared.
+
+    Attributes:
+      data: name of a group of data sets.
+      variant: as in the lines.
+      tokens: as in the lines.
+      context: steps that the model sees in training.
+    """
+
+    data: str
+    variant: str = ""
+    tokens: str | None = None
+    context: int | None = None
+
+    @property
+    def name(self) -> str:
+        """Data and variant."""
+        return ", ".join(part for part in (self.data, self.variant) if part)
+
+
+class Arm(NamedTuple):
+    """One method in one setting.
+
+    Attributes:
+      method: as in the lines.
+      setting: what it was trained on, and how.
+      rows: its runs.
+    """
+
+    method: str
+    setting: Setting
+    rows: list[Row]
+
+    @property
+    def name(self) -> str:
+        """Method and variant."""
+        return ", ".join(part for part in (self.method, self.setting.variant) if part)
+
+
+def sort(rows: Iterable[Row]) -> Lines:
+    """Sorts lines by what they are.
+
+    A cell is known by its digest; of two that differ in nothing that a reader sees, the later one counts, for it was
+    trained with the settings of today. No line is dropped: the earlier ones stand under `superseded`.
+
+    Args:
+      rows: lines of one experiment, in the order of their file.
+
+    Returns:
+      The lines.
+    """
+    found = Lines([], [], [], [])
+    latest: dict[tuple, str | None] = {}
+    last: dict[tuple, Row] = {}
+    runs = []
+    for row in rows:
+        if row["seed"] is None:
+            found.references.append(row)
+            continue
+        runs.append(row)
+        latest[_cell(row)] = row["metrics"].get("cell")
+        last[_run(row)] = row
+    for row in runs:
+        if row["metrics"].get("cell") != latest[_cell(row)] or last[_run(row)] is not row:
+            found.superseded.append(row)
+        elif variant(row).startswith(TUNING):
+            found.tuning.append(row)
+        else:
+            found.scored.append(row)
+    return found
+
+
+def arms(rows: Iterable[Row], group: Callable[[str], str]) -> list[Arm]:
+    """Groups runs by method and setting, in the order in which they come.
+
+    Args:
+      rows: runs.
+      group: name of the group that a data set belongs to.
+
+    Returns:
+      The arms, those of one group of data sets next to each other.
+    """
+    found: dict[tuple, Arm] = {}
+    for row in rows:
+        setting = Setting(group(row["dataset"] or ""), variant(row), row["tokens"], row["context_length"])
+        found.setdefault((setting, row["method"]), Arm(row["method"], setting, [])).rows.append(row)
+    data = list(dict.fromkeys(arm.setting.data for arm in found.values()))
+    return sorted(found.values(), key=lambda arm: data.index(arm.setting.data))
+
+
+def variant(row: Row) -> str:
+    """What sets a run apart from others of the same method and data."""
+    return row["metrics"].get("variant") or ""
+
+
+def stratum(row: Row) -> tuple[str, int]:
+    """The data that a run learned from: runs are drawn again within it alone."""
+    return row["dataset"] or "", row["metrics"].get("data_seed") or 0
+
+
+def minutes(rows: Sequence[Row]) -> float:
+    """What runs cost: training and acting are a run's own share already; seeds of a cell share one compilation."""
+    own = sum(sum(value for name, value in row["seconds"].items() if name != "compile") for row in rows)
+    shared = {(*_cell(row), row["metrics"].get("cell"), row["seconds"].get("compile", 0.0)) for row in rows}
+    return (own + sum(key[-1] for key in shared)) / 60
+
+
+def _cell(row: Row) -> tuple:
+    return (*stratum(row), row["method"], variant(row), row["tokens"], row["context_length"])
+
+
+def _run(row: Row) -> tuple:
+    return (*_cell(row), row["metrics"].get("cell"), row["seed"])

@@ -1,0 +1,245 @@
+"""Pictures of an experiment, with every run in them."""
+
+import functools
+import hashlib
+import json
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import figure as mpl_figure
+from matplotlib.axes import Axes
+
+from experiments import figures
+from experiments.reporting import blocks, descriptions, lines, scores, studies
+
+COLUMNS = 2
+WIDTH = 11.0
+MARKERS = {descriptions.GREEDY: "o", descriptions.SAMPLED: "s"}
+REFERENCES = {"random": ":", "optimal": "-", "best_in_data": "--", "lookup": "-."}
+OTHER_DASH = (0, (6, 2, 1, 2))
+
+Plot = Callable[[mpl_figure.Figure], None]
+
+
+def of_study(study: studies.Study) -> list[blocks.Picture]:
+    """All pictures of an experiment."""
+    about = study.about
+    found = [_picture(study, "runs", f"{about.title}: every run", lambda canvas: runs(canvas, study))]
+    if about.axis is not None:
+        text = f"{about.title}: score against {about.axis.label}, every run"
+        found.append(_picture(study, "axis", text, lambda canvas: against_axis(canvas, study)))
+    if about.sweeps and any(_asked(arm) for arm in study.arms):
+        text = f"{about.title}: return achieved against return asked for, every run"
+        found.append(_picture(study, "sweep", text, lambda canvas: sweep(canvas, study)))
+    return found
+
+
+def digest(rows: Sequence[lines.Row]) -> str:
+    """Twelve hexadecimal digits of lines."""
+    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
+    """The score of every run as a dot, with interquartile mean and interval; a panel for each group of data sets."""
+    about = study.about
+    groups = _by_data(study)
+    heights = [max(map(len, row)) + 1.5 for row in _grid(list(groups.values()))]
+    canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 0.3 * sum(heights) + 0.55)
+    panels = _panels(canvas, len(groups), heights)
+    for axes, (data, arms) in zip(panels, groups.items(), strict=True):
+        for place, arm in enumerate(arms):
+            for kind, lift in _kinds(about).items():
+                _dots(axes, about, arm, kind, place + lift)
+        for name, value in _references(study, data).items():
+            axes.axvline(value, color=figures.INK, lw=0.9, ls=REFERENCES.get(name, OTHER_DASH), label=name)
+        axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+        axes.set_ylim(len(arms) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.set_title(data, fontsize=10, loc="left")
+        axes.set_xlabel(_label(about))
+        axes.margins(x=0.05)
+    _legend(canvas, panels, _kind_handles(about))
+
+
+def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
+    """The score of every run against a number, lines through the means; a panel for each way of choosing actions."""
+    about = study.about
+    axis = about.axis
+    assert axis is not None
+    kinds = list(_kinds(about))
+    canvas.set_size_inches(WIDTH if len(kinds) > 1 else 0.62 * WIDTH, 3.8)
+    panels = _panels(canvas, len(kinds), [1.0])
+    for axes, kind in zip(panels, kinds, strict=True):
+        drawn: dict[float, Any] = {}
+        for name, rows in _series(study).items():
+            points: dict[float, list[float]] = {}
+            for row in rows:
+                place, value = axis.value(row), row["metrics"].get(about.metrics[0].key(kind))
+                if place is not None and value is not None:
+                    points.setdefault(place, []).append(_scaled(about, value))
+                    drawn[place] = row["metrics"].get(axis.closed_form)
+            _curve(axes, points, name, figures.color(rows[0]["method"]))
+        known = {place: _scaled(about, value) for place, value in sorted(drawn.items()) if value is not None}
+        if known:
+            axes.plot(list(known), list(known.values()), color=figures.INK, lw=1.2, ls="--", label="closed form")
+        axes.set(xlabel=axis.label, ylabel=_label(about), title=kind)
+        if axis.logarithmic and drawn:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+    _legend(canvas, panels)
+
+
+def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
+    """Achieved return against the return asked for; targets that the data do not support are hollow."""
+    groups = {data: [arm for arm in arms if _asked(arm)] for data, arms in _by_data(study).items()}
+    groups = {data: arms for data, arms in groups.items() if arms}
+    rows_of_panels = math.ceil(len(groups) / COLUMNS) or 1
+    canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 3.3 * rows_of_panels + 0.5)
+    panels = _panels(canvas, len(groups), [1.0] * rows_of_panels)
+    kind = study.about.judged_by
+    for axes, (data, arms) in zip(panels, groups.items(), strict=True):
+        for arm in arms:
+            _swept(axes, arm, kind)
+        ends = [value for arm in arms for row in arm.rows for value in row["metrics"]["asked"]]
+        axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=figures.FAINT, lw=1, ls=":", label="as asked")
+        axes.set(xlabel="return asked for", ylabel=f"return achieved, {kind}")
+        axes.set_title(data, fontsize=10, loc="left")
+    _legend(canvas, panels)
+
+
+def _picture(study: studies.Study, kind: str, text: str, plot: Plot) -> blocks.Picture:
+    name = f"{study.about.name}-{kind}"
+    stamp = digest([*study.found.references, *study.found.scored])
+
+    @functools.cache
+    def draw() -> str:
+        return figures.canvas(plot, stamp=name)
+
+    return blocks.Picture(name, text, draw, stamp)
+
+
+def _dots(axes: Axes, about: descriptions.Description, arm: lines.Arm, kind: str, place: float) -> None:
+    metric = about.metrics[0]
+    found = scores.strata(arm.rows, metric.key(kind))
+    values = [_scaled(about, value) for group in found.values() for value in group]
+    if not values:
+        return
+    color = figures.color(arm.method)
+    face = color if kind == about.judged_by or not metric.kinds else "white"
+    axes.plot(values, [place] * len(values), MARKERS.get(kind, "o"), color=color, mfc=face, ms=4.2, mew=0.9, alpha=0.6)
+    middle = scores.middle(found)
+    if middle is not None and not math.isnan(middle.low):
+        value, low, high = (_scaled(about, end) for end in middle)
+        axes.plot([low, high], [place, place], color=figures.INK, lw=1.3, zorder=4)
+        axes.plot([value], [place], "|", color=figures.INK, ms=10, mew=1.8, zorder=4)
+
+
+def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str) -> None:
+    if not points:
+        return
+    places = sorted(points)
+    axes.plot(places, [float(np.mean(points[place])) for place in places], color=color, lw=1.5, label=name)
+    for place in places:
+        axes.plot([place] * len(points[place]), points[place], "o", color=color, ms=3.2, alpha=0.5)
+
+
+def _swept(axes: Axes, arm: lines.Arm, kind: str) -> None:
+    achieved: dict[float, list[float]] = {}
+    supported: dict[float, bool] = {}
+    for row in arm.rows:
+        metrics = row["metrics"]
+        marks = metrics.get("supported") or [True] * len(metrics["asked"])
+        for asked, value, mark in zip(metrics["asked"], metrics[f"achieved_{kind}"], marks, strict=True):
+            if value is not None:
+                achieved.setdefault(asked, []).append(value)
+                supported[asked] = mark
+    color = figures.color(arm.method)
+    places = sorted(achieved)
+    axes.plot(places, [float(np.mean(achieved[place])) for place in places], color=color, lw=1.4, label=arm.name)
+    for place in places:
+        face = color if supported[place] else "white"
+        axes.plot([place] * len(achieved[place]), achieved[place], "o", color=color, mfc=face, ms=3.6, alpha=0.6)
+
+
+def _asked(arm: lines.Arm) -> bool:
+    return all(row["metrics"].get("asked") for row in arm.rows)
+
+
+def _by_data(study: studies.Study) -> dict[str, list[lines.Arm]]:
+    found: dict[str, list[lines.Arm]] = {}
+    for arm in study.arms:
+        found.setdefault(arm.setting.data, []).append(arm)
+    return found
+
+
+def _series(study: studies.Study) -> dict[str, list[lines.Row]]:
+    """Runs by method and variant, whatever they learned from."""
+    found: dict[str, list[lines.Row]] = {}
+    for arm in study.arms:
+        found.setdefault(arm.name, []).extend(arm.rows)
+    return found
+
+
+def _references(study: studies.Study, data: str) -> dict[str, float]:
+    """References of a group that are the same for all of its data sets."""
+    found: dict[str, set[float]] = {}
+    for row in study.found.references:
+        value = study.about.reference(row)
+        if study.about.group(row["dataset"]) == data and value is not None:
+            found.setdefault(row["method"], set()).add(_scaled(study.about, value))
+    return {name: values.pop() for name, values in found.items() if len(values) == 1}
+
+
+def _kinds(about: descriptions.Description) -> dict[str, float]:
+    """Ways of choosing actions, each with how far it is drawn from the middle of its line."""
+    kinds = about.metrics[0].kinds
+    return (
+        {kind: 0.4 * (number / (len(kinds) - 1) - 0.5) for number, kind in enumerate(kinds)}
+        if kinds[1:]
+        else (dict.fromkeys(kinds or ("",), 0.0))
+    )
+
+
+def _scaled(about: descriptions.Description, value: float) -> float:
+    return 100 * value if about.metrics[0].unit == descriptions.SHARE else value
+
+
+def _label(about: descriptions.Description) -> str:
+    metric = about.metrics[0]
+    return f"{metric.label}, %" if metric.unit == descriptions.SHARE else metric.label
+
+
+def _grid(items: Sequence[Any]) -> list[Sequence[Any]]:
+    return [items[first : first + COLUMNS] for first in range(0, len(items), COLUMNS)]
+
+
+def _panels(canvas: mpl_figure.Figure, count: int, heights: Sequence[float]) -> list[Axes]:
+    columns = min(count, COLUMNS) or 1
+    rows = math.ceil(count / columns) or 1
+    grid = canvas.subplots(rows, columns, squeeze=False, height_ratios=list(heights)[:rows])
+    panels = list(grid.ravel())
+    for empty in panels[count:]:
+        empty.remove()
+    return panels[:count]
+
+
+def _kind_handles(about: descriptions.Description) -> dict[str, Any]:
+    from matplotlib.lines import Line2D
+
+    handles = {}
+    for kind in about.metrics[0].kinds:
+        face = figures.FAINT if kind == about.judged_by else "white"
+        handles[kind] = Line2D([], [], ls="", marker=MARKERS[kind], color=figures.FAINT, mfc=face, ms=5)
+    handles["interquartile mean, 95 % interval"] = Line2D([], [], marker="|", color=figures.INK, lw=1.3, ms=10, mew=1.8)
+    return handles
+
+
+def _legend(canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: dict[str, Any] | None = None) -> None:
+    """One legend for all panels, each name once."""
+    known = dict(handles or {})
+    for axes in panels:
+        for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
+            known.setdefault(name, handle)
+    canvas.legend(known.values(), known.keys(), loc="outside lower center", ncols=min(len(known), 8), fontsize=9)

@@ -1,0 +1,122 @@
+"""The lines of an experiment beside its description, and pairs of arms that can be compared."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.reporting import descriptions, lines, scores
+
+ATTENTION = "attention"
+
+Pair = tuple[scores.Strata, scores.Strata]
+
+
+class Study(NamedTuple):
+    """An experiment and what came of it.
+
+    Attributes:
+      about: its description.
+      found: its lines; empty before it was run.
+      arms: those that are reported.
+    """
+
+    about: descriptions.Description
+    found: lines.Lines
+    arms: list[lines.Arm]
+
+
+class Match(NamedTuple):
+    """Two arms in one setting, compared by the score of their experiment.
+
+    Attributes:
+      study: the experiment.
+      setting: which they share.
+      arms: the one, and the other that it is measured by.
+      comparison: of their scores, turned so that more is better.
+      otherwise: the same with actions chosen the other way; None where lines do not tell ways apart.
+      pair: those scores.
+      normalized: the same with 0 for random play and 1 for the optimum; None where these are not known.
+    """
+
+    study: Study
+    setting: lines.Setting
+    arms: tuple[lines.Arm, lines.Arm]
+    comparison: scores.Comparison
+    otherwise: scores.Comparison | None
+    pair: Pair
+    normalized: Pair | None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether there are enough runs of both for a verdict."""
+        return self.comparison.outcome != scores.FEW
+
+    @property
+    def name(self) -> str:
+        """Experiment, data and variant."""
+        return f"{self.study.about.title}, {self.setting.name}"
+
+
+def read(catalog: Sequence[descriptions.Description], folder: Path = descriptions.FOLDER) -> list[Study]:
+    """Reads what there is of every experiment."""
+    found = []
+    for about in catalog:
+        sorted_lines = about.read(folder)
+        found.append(Study(about, sorted_lines, lines.arms(sorted_lines.scored, about.group)))
+    return found
+
+
+def against(study: Study, method: str, other: str = ATTENTION) -> Iterator[Match]:
+    """A method against another in every setting where both ran."""
+    known = {(arm.method, arm.setting): arm for arm in study.arms}
+    for arm in study.arms:
+        partner = known.get((other, arm.setting))
+        if (
+            arm.method == method
+            and study.about.counts(arm.setting.variant)
+            and partner is not None
+            and (found := match(study, arm, partner))
+        ):
+            yield found
+
+
+def match(study: Study, arm: lines.Arm, other: lines.Arm) -> Match | None:
+    """Compares two arms; None where they learned from different data or lack the score."""
+    about, factor = study.about, study.about.metrics[0].factor
+    one, two = (scores.strata(each.rows, about.score, factor) for each in (arm, other))
+    comparison = scores.compare(one, two)
+    if comparison is None:
+        return None
+    common = [key for key in one if key in two]
+    pair = {key: one[key] for key in common}, {key: two[key] for key in common}
+    otherwise = None
+    if about.other_score is not None:
+        otherwise = scores.compare(*(scores.strata(each.rows, about.other_score, factor) for each in (arm, other)))
+    return Match(study, arm.setting, (arm, other), comparison, otherwise, pair, _normalize(study, pair))
+
+
+def baseline(study: Study, arm: lines.Arm) -> lines.Arm | None:
+    """The attention that an arm is measured by: of its own variant, else of the main one; never the arm itself."""
+    setting = arm.setting
+    for variant in (setting.variant, study.about.main_variant):
+        wanted = setting._replace(variant=variant)
+        for other in study.arms:
+            same = (other.setting.data, other.setting.variant) == (wanted.data, wanted.variant)
+            comparable = setting.context is None or other.setting == wanted
+            if other.method == ATTENTION and other is not arm and same and comparable:
+                return other
+    return None
+
+
+def _normalize(study: Study, pair: Pair) -> Pair | None:
+    bounds = {key: study.about.bounds(study.found, key[0]) for key in pair[0]}
+    factor = study.about.metrics[0].factor
+    one, two = ({}, {})
+    for values, scaled in zip(pair, (one, two), strict=True):
+        for key, runs in values.items():
+            known = bounds[key]
+            if known is None or known[0] == known[1]:
+                return None
+            low, high = known
+            scaled[key] = [(factor * value - low) / (high - low) for value in runs]
+    return one, two

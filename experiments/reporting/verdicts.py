@@ -1,0 +1,174 @@
+"""Rules that turn numbers into a verdict; every verdict of the report comes from here, none is written by hand."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from experiments.reporting import blocks, scores, studies
+from jax_s4rl.evaluation import intervals
+
+HOLDS, PARTLY, FAILS = "holds", "holds only where ...", "fails"
+HOLDS_SO_FAR, FAILS_SO_FAR = "holds so far", "fails so far"
+UNDECIDED, OPEN = "undecided", "not yet run"
+TONES = {
+    HOLDS_SO_FAR: blocks.OPEN,
+    FAILS_SO_FAR: blocks.OPEN,
+    HOLDS: blocks.GOOD,
+    PARTLY: blocks.MIXED,
+    FAILS: blocks.BAD,
+    UNDECIDED: blocks.OPEN,
+    OPEN: blocks.OPEN,
+}
+
+# "Several times" is read as three times or more, "unbearably slow" as ten times slower or more: an hour becomes a day.
+SEVERAL, UNBEARABLE = 3.0, 10.0
+# "As well as": no more than five hundredths of the way from random play to the optimum are lost.
+MARGIN = 0.05
+# A published number agrees with ours if it is this near to our interval, in percent: it came without one.
+TOLERANCE = 5.0
+
+
+class Verdict(NamedTuple):
+    """What became of a claim.
+
+    Attributes:
+      word: one of the words above.
+      where: what it holds for, or what is missing.
+    """
+
+    word: str
+    where: str = ""
+
+    @property
+    def badge(self) -> blocks.Badge:
+        """The word, colored."""
+        return blocks.Badge(self.word, TONES[self.word])
+
+
+class Ratio(Protocol):
+    """How many times longer attention takes."""
+
+    @property
+    def pair(self) -> str:
+        """Who is compared."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """At which length or task."""
+        ...
+
+    @property
+    def value(self) -> float:
+        """The ratio."""
+        ...
+
+
+def everywhere(matches: Mapping[str, Sequence[studies.Match]], missing: Sequence[str]) -> Verdict:
+    """Whether a method is ahead in every environment.
+
+    An environment counts if the method is ahead in one of its settings and behind in none. The claim holds if all
+    environments count, fails if there is no setting where it is ahead, and holds only where it is ahead otherwise.
+    Settings of fewer than five runs each do not count.
+
+    Args:
+      matches: by environment.
+      missing: environments that have no comparison yet.
+    """
+    speaking = {name: [match for match in group if match.speaks] for name, group in matches.items()}
+    few = [name for name, group in speaking.items() if not group]
+    rest = lines(
+        f"not yet run: {join(missing)}" if missing else "", f"fewer than five runs of each: {join(few)}" if few else ""
+    )
+    groups = [group for group in speaking.values() if group]
+    outcomes = [[match.comparison.outcome for match in group] for group in groups]
+    ahead, behind = (
+        [match.name for group in groups for match in group if match.comparison.outcome == outcome]
+        for outcome in (scores.AHEAD, scores.BEHIND)
+    )
+    if not groups:
+        return Verdict(OPEN, rest)
+    if not ahead:
+        told = f"behind in {join(behind)}" if behind else "no setting shows a difference"
+        return Verdict(FAILS_SO_FAR if rest else FAILS, lines("ahead in no setting", told, rest))
+    if all(scores.AHEAD in group and scores.BEHIND not in group for group in outcomes):
+        return Verdict(HOLDS_SO_FAR, lines(*ahead, rest)) if rest else Verdict(HOLDS)
+    return Verdict(PARTLY, lines(*ahead, f"behind in {join(behind)}" if behind else "", rest))
+
+
+def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
+    """Whether attention takes so many times longer wherever it was measured."""
+    if not ratios:
+        return Verdict(OPEN)
+    reached = [ratio for ratio in ratios if ratio.value >= wanted]
+    if len(reached) == len(ratios):
+        return Verdict(HOLDS)
+    if not reached:
+        return Verdict(FAILS, f"at most {max(ratio.value for ratio in ratios):.1f} times")
+    where = [
+        f"{pair}: {join([ratio.place for ratio in reached if ratio.pair == pair])}"
+        for pair in dict.fromkeys(ratio.pair for ratio in reached)
+    ]
+    return Verdict(PARTLY, lines(*where))
+
+
+def more_in_the_first(first: intervals.Interval | None, second: intervals.Interval | None) -> Verdict:
+    """Whether a gain is surely larger in one kind of environment than in the other: the intervals do not meet."""
+    if first is None or second is None:
+        return Verdict(OPEN, f"no environment of {'continuous' if first is None else 'discrete'} state")
+    if first.low > max(second.high, 0.0):
+        return Verdict(HOLDS)
+    if first.high < second.low or first.high < 0:
+        return Verdict(FAILS)
+    return Verdict(UNDECIDED, "the two intervals meet, or that of the first has zero in it")
+
+
+def as_well_as(gains: Mapping[str, intervals.Interval]) -> Verdict:
+    """Whether no more than the margin is lost, by data set.
+
+    As good where the interval of the difference lies above minus the margin, worse where it lies below zero. The claim
+    holds if all are as good, holds only where they are, fails if some are worse and none as good.
+    """
+    if not gains:
+        return Verdict(OPEN)
+    good = [name for name, gain in gains.items() if gain.low > -MARGIN]
+    worse = [name for name, gain in gains.items() if name not in good and gain.high < 0]
+    if len(good) == len(gains):
+        return Verdict(HOLDS)
+    if good:
+        return Verdict(PARTLY, lines(*good, f"worse in {join(worse)}" if worse else ""))
+    return Verdict(FAILS, f"worse in {join(worse)}") if worse else Verdict(UNDECIDED, "the intervals are too wide")
+
+
+def agrees(published: float, ours: intervals.Interval) -> Verdict:
+    """Whether a published number in percent is near the interval of ours, a share."""
+    value, low, high = (100 * end for end in ours)
+    low, high = (value if end != end else end for end in (low, high))
+    if published < low - TOLERANCE:
+        return Verdict(FAILS, "ours is higher")
+    return Verdict(FAILS, "ours is lower") if published > high + TOLERANCE else Verdict(HOLDS)
+
+
+def all_of(parts: Mapping[str, Verdict]) -> Verdict:
+    """A claim of several parts: it holds if all do, fails if none does, holds only where they do otherwise."""
+    run = {name: part for name, part in parts.items() if part.word != OPEN}
+    rest = [name for name in parts if name not in run]
+    told = f"not yet run: {join(rest)}" if rest else ""
+    if not run:
+        return Verdict(OPEN, told)
+    good = [name for name, part in run.items() if part.word == HOLDS]
+    if len(good) == len(run):
+        return Verdict(HOLDS_SO_FAR, lines(*good, told)) if rest else Verdict(HOLDS)
+    if not good:
+        return Verdict(FAILS_SO_FAR if rest else FAILS, told)
+    missed = [name for name in run if name not in good]
+    return Verdict(PARTLY, lines(*good, f"not in {join(missed)}", told))
+
+
+def join(names: Sequence[str]) -> str:
+    """Names as a text, each once."""
+    return "; ".join(dict.fromkeys(names))
+
+
+def lines(*parts: str) -> str:
+    """Parts that are not empty, a line each."""
+    return "\n".join(part for part in parts if part)

@@ -1,0 +1,57 @@
+"""Descriptions fit the scripts that they are of."""
+
+import importlib
+import importlib.util
+
+from experiments import results
+from experiments.reporting import catalog, lines
+from tests.experiments.reporting import made_up
+
+
+def test_names_and_titles_are_unique():
+    assert len({about.name for about in catalog.ALL}) == len(catalog.ALL)
+    assert len({about.title for about in catalog.ALL}) == len(catalog.ALL)
+
+
+def test_lines_have_what_their_description_names():
+    for about in catalog.ALL:
+        for row in about.read().scored:
+            assert about.score in row["metrics"], f"{about.name}: a line lacks {about.score}"
+
+
+def test_lines_come_from_scripts_that_are_there():
+    for about in catalog.ALL:
+        if about.path().exists():
+            assert importlib.util.find_spec(f"experiments.{about.name}")
+
+
+def test_chosen_settings_are_not_tuned_on_reported_data():
+    for about in catalog.ALL:
+        found = about.read()
+        tuned = {lines.stratum(row) for row in found.tuning}
+        assert not tuned & {lines.stratum(row) for row in found.scored}
+
+
+def test_claims_are_judged_by_what_settings_were_chosen_by():
+    # Fixed in the script before the results were there.
+    for about in catalog.ALL:
+        if importlib.util.find_spec(f"experiments.{about.name}"):
+            script = importlib.import_module(f"experiments.{about.name}")
+            assert getattr(script, "TUNED_BY", about.score) == about.score, about.name
+
+
+def test_times_of_every_machine_stand_apart(tmp_path):
+    about = catalog.SPEED_PER_TASK
+    seconds = {"compile": 1.0, "update_median": 2e-3}
+    line = made_up.row(about.name, "d", "s4", seconds=seconds, cell="same")
+    made_up.write(tmp_path, about.name, [line, line | {"machine": "another"}])
+    scored = about.read(tmp_path).scored
+    assert [row["metrics"]["variant"] for row in scored] == ["a machine", "another"]
+    assert scored[0]["metrics"][about.score] == 2.0
+    assert lines.minutes(scored) == 0
+
+
+def test_every_file_of_lines_is_known():
+    known = {about.name for about in catalog.ALL} | catalog.ELSEWHERE
+    folder = results.ROOT / "experiments" / "results"
+    assert {path.stem for path in folder.glob("*.jsonl")} <= known

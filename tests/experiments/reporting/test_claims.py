@@ -1,0 +1,99 @@
+"""Claims are judged from lines: with none, with some, and with a clear answer."""
+
+from experiments.reporting import catalog, claims, speeds, studies, verdicts
+from tests.experiments.reporting import made_up
+
+DISCRETE, CONTINUOUS = "key_to_door", "cartpole"
+
+
+def judge(folder, training=(), acting=()):
+    found = claims.Evidence(studies.read(catalog.ALL, folder), list(training), list(acting))
+    return {each.claim: each for each in claims.judge(found)}
+
+
+def find(judged, *words):
+    # The first one: claims about the tasks follow those about the benchmarks.
+    return next(each for claim, each in judged.items() if all(word in claim for word in words))
+
+
+def write(folder, name, **middles):
+    about = next(about for about in catalog.ALL if about.name == name)
+    rows = made_up.bounds(name, "d", about.metrics[0].name)
+    for method, middle in middles.items():
+        # The sampled score of made-up runs is half of the greedy one.
+        rows += made_up.runs(name, "d", method, made_up.spread(2 * middle), about.metrics[0].name)
+    made_up.write(folder, name, rows)
+
+
+def test_without_lines_every_claim_says_what_to_run(tmp_path):
+    for each in judge(tmp_path).values():
+        assert each.verdict.word == verdicts.OPEN
+        assert each.commands
+        assert each.rule
+
+
+def test_a_mixer_must_be_ahead_in_every_environment(tmp_path):
+    write(tmp_path, DISCRETE, attention=0.5, s4=0.7, s4d=0.5)
+    judged = judge(tmp_path)
+    assert find(judged, "S4 beats").verdict.word == verdicts.HOLDS_SO_FAR
+    assert find(judged, "S4D beats").verdict.word == verdicts.FAILS_SO_FAR
+    assert "python -m experiments.umbrella" in find(judged, "S4 beats").commands
+    write(tmp_path, CONTINUOUS, attention=0.5, s4=0.3)
+    assert find(judge(tmp_path), "S4 beats").verdict.word == verdicts.PARTLY
+
+
+def test_gains_of_continuous_and_discrete_state_are_compared(tmp_path):
+    write(tmp_path, DISCRETE, attention=0.5, s4=0.5, s4d=0.8)
+    write(tmp_path, CONTINUOUS, attention=0.5, s4=0.8, s4d=0.5)
+    judged = judge(tmp_path)
+    assert find(judged, "S4 gains").verdict.word == verdicts.HOLDS
+    assert find(judged, "S4D gains").verdict.word == verdicts.FAILS
+    assert "continuous +30.0" in find(judged, "S4 gains").numbers
+
+
+def test_speed_is_judged_at_every_length(tmp_path):
+    rows = [made_up.timed("attention", speeds.THREE, context, 10.0 * context) for context in (32, 1024)]
+    rows += [made_up.timed("s4d", speeds.THREE, context, 1_000.0) for context in (32, 1024)]
+    judged = judge(tmp_path, training=rows)
+    assert find(judged, "faster: to train").verdict.word == verdicts.PARTLY
+    # Only the long context counts here.
+    assert find(judged, "unbearably slow: to train").verdict.word == verdicts.HOLDS
+    assert find(judged, "unbearably slow: to act").verdict.word == verdicts.OPEN
+
+
+def test_times_at_tasks_have_a_claim_of_their_own(tmp_path):
+    rows = []
+    for method, update in (("attention", 9e-3), ("s4", 2e-3)):
+        seconds = {"compile": 1.0, "update_median": update, "act_1_median": 1e-3, "act_64_median": 1e-3}
+        rows.append(made_up.row("speed_per_task", "d", method, seconds=seconds))
+    made_up.write(tmp_path, "speed_per_task", rows)
+    judged = judge(tmp_path)
+    assert find(judged, "faster: to train, at the tasks").verdict.word == verdicts.HOLDS
+    assert find(judged, "faster: to act, at the tasks").verdict.word == verdicts.FAILS
+
+
+def test_one_token_is_compared_with_three(tmp_path):
+    rows = made_up.bounds("tokens", "d", "return")
+    for method, one, three in (("attention", 0.5, 0.5), ("s4", 0.3, 0.5)):
+        for tokens, middle in ((speeds.ONE, one), (speeds.THREE, three)):
+            values = made_up.spread(2 * middle)
+            rows += made_up.runs("tokens", "d", method, values, "return", tokens=tokens, variant=tokens)
+    made_up.write(tmp_path, "tokens", rows)
+    judged = judge(tmp_path)
+    assert find(judged, "One concatenated", "attention").verdict.word == verdicts.HOLDS
+    assert find(judged, "One concatenated", "S4D").verdict.word == verdicts.OPEN
+    (s4,) = (each for claim, each in judged.items() if claim.endswith(": S4"))
+    assert s4.verdict.word == verdicts.FAILS
+    assert "-20.0" in s4.numbers
+
+
+def test_joining_walks_is_measured_by_the_best_single_walk(tmp_path):
+    rows = [made_up.row("random_walk", "random_walk/nosuffix-1000", "lookup", optimal_share_sampled=0.2)]
+    for method, middle in (("attention", 0.2), ("s4", 0.5)):
+        values = made_up.spread(2 * middle)
+        rows += made_up.runs("random_walk", "random_walk/nosuffix-1000", method, values, "optimal_share")
+    made_up.write(tmp_path, "random_walk", rows)
+    found = find(judge(tmp_path), "join walks")
+    assert found.verdict.word == verdicts.PARTLY
+    assert found.verdict.where.startswith("nosuffix-1000, all graphs: s4")
+    assert found.numbers == "nosuffix-1000, all graphs: +0.0 to +30.0 points over lookup"

@@ -1,0 +1,41 @@
+"""The table of claims and what stands behind it."""
+
+from experiments.reporting import blocks, catalog, claims, evidence, speeds, studies
+from tests.experiments.reporting import made_up
+
+
+def gather(folder, training=()):
+    return claims.Evidence(studies.read(catalog.ALL, folder), list(training), [])
+
+
+def test_the_table_has_a_line_for_every_claim_and_every_rule_once(tmp_path):
+    judged = claims.judge(gather(tmp_path))
+    _, _, table, rules = evidence.table(judged)
+    assert isinstance(table, blocks.Table)
+    assert isinstance(rules, blocks.Fold)
+    assert [line[0] for line in table.rows] == [each.claim for each in judged]
+    (numbered,) = rules.content
+    assert isinstance(numbered, blocks.Numbered)
+    assert len(numbered.items) == len({each.rule for each in judged})
+    assert "run `python -m experiments.random_walk`, likewise `umbrella`" in str(table.rows[0][2])
+
+
+def test_comparisons_and_times(tmp_path):
+    rows = []
+    for method, value in (("attention", 100.0), ("s4d", 200.0)):
+        rows += made_up.runs("cartpole", "cartpole/mixed", method, made_up.spread(value), "return")
+    made_up.write(tmp_path, "cartpole", rows)
+    timed = [made_up.timed(who, speeds.ONE, 32, 1.0) for who in ("attention", "s4d")]
+    found = gather(tmp_path, timed)
+    _, table, _ = evidence.comparisons(found)
+    assert isinstance(table, blocks.Table)
+    (line,) = table.rows
+    assert line[1:4] == ["mixed", "s4d", blocks.Badge("ahead", blocks.GOOD)]
+    assert line[4:6] == ["100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]"]
+    content = evidence.times(found)
+    assert next(block for block in content if isinstance(block, blocks.Table)).rows[0][0] == "s4d, one token each"
+    assert blocks.Paragraph("Not yet run.") in content
+
+
+def test_without_lines(tmp_path):
+    assert blocks.Paragraph("No experiment has lines of both mixers yet.") in evidence.comparisons(gather(tmp_path))

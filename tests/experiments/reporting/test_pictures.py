@@ -1,0 +1,64 @@
+"""Pictures show every run, and are the same for the same lines."""
+
+import re
+import xml.etree.ElementTree
+
+import pytest
+
+from experiments.reporting import descriptions, pictures, studies
+from tests.experiments.reporting import made_up
+
+ABOUT = descriptions.Description(
+    name="some",
+    title="Some",
+    question="?",
+    metrics=(descriptions.Metric("return", "return"),),
+    axis=descriptions.Axis("length", lambda row: row["metrics"]["length"], closed_form="form"),
+    sweeps=True,
+)
+
+
+@pytest.fixture(name="study")
+def make_study(tmp_path):
+    rows = made_up.bounds("some", "some/a", "return", 0.0, 100.0)
+    for data in ("some/a", "some/b", "some/c"):
+        for method in ("attention", "s4d"):
+            for row in made_up.runs("some", data, method, made_up.spread(50), "return"):
+                achieved = {"achieved_greedy": [1.0, 2.0], "achieved_sampled": [0.5, None]}
+                more = {"length": 3.0, "form": 0.5, "asked": [1.0, 2.0], "supported": [True, False]}
+                row["metrics"] |= more | achieved
+                rows.append(row)
+    made_up.write(tmp_path, "some", rows)
+    (study,) = studies.read([ABOUT], tmp_path)
+    return study
+
+
+def test_three_pictures_that_repeat_and_share_no_id(study):
+    found = pictures.of_study(study)
+    assert [picture.name for picture in found] == ["some-runs", "some-axis", "some-sweep"]
+    ids = set()
+    for picture in found:
+        svg = picture.draw()
+        assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
+        assert svg == picture.draw()
+        own = set(re.findall(r' id="([^"]+)"', svg))
+        assert own
+        assert not own & ids
+        ids |= own
+
+
+def test_every_run_is_drawn(study):
+    svg = pictures.of_study(study)[0].draw()
+    # Three panels, two methods, two ways of choosing actions, five runs; and two in the legend.
+    dots = re.findall(
+        r"<use [^>]*style=\"fill: #(?:1f6fb4|d1580a|ffffff); (?:fill-opacity: 0.6; )?stroke: #(?:1f6fb4|d1580a)", svg
+    )
+    assert len(dots) == 3 * 2 * 2 * 5
+    assert "random" in svg
+    assert "optimal" in svg
+
+
+def test_a_picture_knows_its_lines(study):
+    before = pictures.of_study(study)[0].digest
+    study.found.scored[0]["metrics"]["return_greedy"] = 99.0
+    assert pictures.of_study(study)[0].digest != before

@@ -1,0 +1,46 @@
+"""The published numbers are all there, and ours stand beside them."""
+
+from experiments.reporting import catalog, lines, published, studies, verdicts
+from tests.experiments.reporting import made_up
+
+SMALL, LARGE = published.SIZES["1K"], published.SIZES["10K"]
+
+
+def runs(dataset, method, sampled, variant="balanced batches"):
+    # The sampled score of made-up runs is half of the greedy one.
+    return made_up.runs("key_to_door", dataset, method, made_up.spread(2 * sampled), "success", variant=variant)
+
+
+def find(rows):
+    found = lines.sort(rows)
+    study = studies.Study(catalog.KEY_TO_DOOR, found, lines.arms(found.scored, catalog.KEY_TO_DOOR.group))
+    return study, list(published.beside(study.about, found))
+
+
+def test_every_published_number_is_shown_without_any_line():
+    study, found = find([])
+    assert len(found) == 10
+    assert published.verdict(study).word == verdicts.OPEN
+
+
+def test_all_variants_of_ours_stand_beside_it():
+    rows = [
+        *made_up.bounds("key_to_door", SMALL, "success_sampled", 0.027, 1.0),
+        *runs(SMALL, "attention", 0.70),
+        *runs(SMALL, "attention", 0.20, "uniform batches, 300 updates"),
+        *runs(LARGE, "attention", 0.50),
+        *runs(SMALL, "s4d", 0.70),
+    ]
+    study, found = find(rows)
+    shown = {(each.row, each.size, each.variant): each.verdict for each in found}
+    dt = "Decision Transformer"
+    assert shown[dt, "1K", "balanced batches"].word == verdicts.HOLDS
+    assert shown[dt, "1K", "uniform batches, 300 updates"].where == "ours is lower"
+    assert shown[dt, "10K", "balanced batches"].word == verdicts.FAILS
+    assert shown["random", "10K", "exact"].word == verdicts.HOLDS
+    assert ("s4d", "1K", "balanced batches") in shown
+    verdict = published.verdict(study)
+    assert verdict.word == verdicts.PARTLY
+    assert "Decision Transformer, 1K (balanced batches)" in verdict.where
+    assert "not in Decision Transformer, 10K" in verdict.where
+    assert len(published.blocks_of(study.about, study.found)) == 3

@@ -1,0 +1,48 @@
+"""Ratios of times compare like with like, and say where."""
+
+from experiments.reporting import descriptions, speeds, studies, verdicts
+from tests.experiments.reporting import made_up
+
+ONE, THREE = speeds.ONE, speeds.THREE
+
+
+def test_pairs_share_length_and_batch():
+    rows = [
+        made_up.timed("attention", THREE, 32, 200.0),
+        made_up.timed("s4d", THREE, 32, 50.0),
+        made_up.timed("s4d", ONE, 32, 20.0),
+        made_up.timed("s4d", ONE, 1_024, 20.0),
+    ]
+    found = speeds.compare(rows)
+    assert [(each.pair, each.place, each.value) for each in found] == [
+        ("s4d, three tokens each", "32 steps", 4.0),
+        ("s4d with one token, attention with three", "32 steps", 10.0),
+    ]
+    assert verdicts.at_least(found, verdicts.SEVERAL).word == verdicts.HOLDS
+    assert speeds.ranges(found).splitlines()[1] == "s4d with one token, attention with three: 10.0 times"
+    assert speeds.table(found).rows[0] == ["s4d, three tokens each", "32 steps", "50", "200", "4.00", "4.00"]
+
+
+def test_batches_and_machines_are_told_where_there_are_several():
+    rows = [made_up.timed(who, ONE, 16, 1.0, batch=batch) for who in ("attention", "s4") for batch in (1, 64)]
+    assert [each.place for each in speeds.compare(rows)] == ["16 steps, 1 at once", "16 steps, 64 at once"]
+    rows = [made_up.timed(who, ONE, 16, 1.0) | {"machine": m} for who in ("attention", "s4") for m in ("cpu", "gpu")]
+    assert [each.place for each in speeds.compare(rows)] == ["16 steps, cpu", "16 steps, gpu"]
+
+
+def test_the_last_line_counts(tmp_path):
+    made_up.write(tmp_path, "training", [made_up.timed("s4d", ONE, 32, value) for value in (1.0, 2.0)])
+    (row,) = speeds.read("training", tmp_path)
+    assert row["seconds"]["median"] == 2e-3
+    assert speeds.read("acting", tmp_path) == []
+
+
+def test_times_at_tasks(tmp_path):
+    metric = descriptions.Metric("ms", "ms", larger_is_better=False, kinds=())
+    about = descriptions.Description(name="speed", title="Speed", question="?", metrics=(metric,))
+    rows = [
+        made_up.row("speed", "d", who, seed, ms=ms) for who, ms in (("attention", 8.0), ("s4", 2.0)) for seed in (0, 1)
+    ]
+    made_up.write(tmp_path, "speed", rows)
+    (study,) = studies.read([about], tmp_path)
+    assert speeds.per_task(study, [metric]) == [speeds.AtTask("s4", "d", 4.0)]

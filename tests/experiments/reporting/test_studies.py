@@ -1,0 +1,73 @@
+"""Arms are compared with the attention that shares their setting, on one scale where its ends are known."""
+
+import dataclasses
+
+import pytest
+
+from experiments.reporting import descriptions, studies
+from tests.experiments.reporting import made_up
+
+ABOUT = descriptions.Description(
+    name="some",
+    title="Some",
+    question="?",
+    metrics=(descriptions.Metric("return", "return"),),
+    main_variant="main",
+)
+
+
+def read(folder, rows, about=ABOUT):
+    made_up.write(folder, "some", rows)
+    (study,) = studies.read([about], folder)
+    return study
+
+
+def test_a_mixer_is_compared_in_every_setting_that_it_shares_with_attention(tmp_path):
+    rows = made_up.bounds("some", "a", "return", 100.0, 200.0)
+    for variant, data in (("main", "a"), ("other", "a"), ("main", "b")):
+        rows += made_up.runs("some", data, "attention", made_up.spread(150), "return", variant=variant)
+        rows += made_up.runs("some", data, "s4d", made_up.spread(160), "return", variant=variant)
+    rows += made_up.runs("some", "c", "s4d", [1.0], "return")
+    found = list(studies.against(read(tmp_path, rows), "s4d"))
+    assert [match.name for match in found] == ["Some, a, main", "Some, a, other", "Some, b, main"]
+    assert found[0].comparison.difference.value == pytest.approx(10)
+    assert found[0].normalized is not None
+    assert found[0].normalized[0]["a", 0] == pytest.approx([value / 100 for value in made_up.spread(60)])
+    assert found[2].normalized is None
+
+
+def test_what_stands_aside_is_not_compared(tmp_path):
+    about = dataclasses.replace(ABOUT, aside=("*one step*",))
+    rows = []
+    for method in ("attention", "s4d"):
+        for variant in ("", "composed, one step"):
+            rows += made_up.runs("some", "a", method, made_up.spread(150), "return", variant=variant)
+    (found,) = studies.against(read(tmp_path, rows, about), "s4d")
+    assert found.setting.variant == ""
+    assert found.otherwise is not None
+    assert found.otherwise.outcome == "level"
+
+
+def test_less_can_be_better(tmp_path):
+    metric = descriptions.Metric("regret", "regret", larger_is_better=False)
+    about = descriptions.Description(name="some", title="Some", question="?", metrics=(metric,))
+    rows = made_up.bounds("some", "a", "regret", 1.0, 0.0)
+    rows += made_up.runs("some", "a", "attention", made_up.spread(0.5), "regret")
+    rows += made_up.runs("some", "a", "s4d", made_up.spread(0.2), "regret")
+    (found,) = studies.against(read(tmp_path, rows, about), "s4d")
+    assert found.comparison.difference.value == pytest.approx(0.3)
+    assert found.normalized is not None
+    assert sum(found.normalized[0]["a", 0]) / 5 == pytest.approx(0.8)
+
+
+def test_what_has_no_attention_of_its_variant_is_measured_by_the_main_one(tmp_path):
+    rows = made_up.runs("some", "a", "attention", [1.0], "return", variant="main")
+    rows += made_up.runs("some", "a", "attention", [2.0], "return", variant="uniform")
+    rows += made_up.runs("some", "a", "percent_bc", [3.0], "return", variant="s4d")
+    rows += made_up.runs("some", "a", "s4d", [3.0], "return", variant="uniform")
+    rows += [
+        row | {"tokens": None, "context_length": None} for row in made_up.runs("some", "a", "cql", [3.0], "return")
+    ]
+    study = read(tmp_path, rows)
+    found = [studies.baseline(study, arm) for arm in study.arms]
+    assert [other and other.setting.variant for other in found] == [None, "main", "main", "uniform", "main"]

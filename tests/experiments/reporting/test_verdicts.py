@@ -1,0 +1,136 @@
+"""Every rule, on both sides of its threshold."""
+
+from typing import NamedTuple
+
+import pytest
+
+from experiments.reporting import scores, verdicts
+from experiments.reporting.verdicts import FAILS, HOLDS, OPEN, PARTLY, UNDECIDED
+from jax_s4rl.evaluation.intervals import Interval
+from tests.experiments.reporting import made_up
+
+
+class Match(NamedTuple):
+    name: str
+    comparison: scores.Comparison
+
+    @property
+    def speaks(self):
+        return self.comparison.outcome != scores.FEW
+
+
+class Ratio(NamedTuple):
+    pair: str
+    place: str
+    value: float
+
+
+def match(name, middle, count=5):
+    found = scores.compare({0: made_up.spread(middle, count=count)}, {0: made_up.spread(0.5)})
+    return Match(name, found)
+
+
+AHEAD, LEVEL, BEHIND = match("ahead", 0.9), match("level", 0.5), match("behind", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("matches", "missing", "word", "told"),
+    [
+        ({"a": [AHEAD, LEVEL], "b": [AHEAD]}, [], HOLDS, ""),
+        ({"a": [AHEAD], "b": [LEVEL]}, [], PARTLY, "ahead"),
+        ({"a": [AHEAD, BEHIND]}, [], PARTLY, "ahead\nbehind in behind"),
+        ({"a": [LEVEL]}, [], FAILS, "no setting shows a difference"),
+        ({"a": [BEHIND]}, [], FAILS, "behind in behind"),
+        ({"a": [AHEAD]}, ["b"], verdicts.HOLDS_SO_FAR, "not yet run: b"),
+        ({"a": [LEVEL]}, ["b"], verdicts.FAILS_SO_FAR, "not yet run: b"),
+        ({"a": [AHEAD, BEHIND]}, ["b"], PARTLY, "not yet run: b"),
+        ({}, ["a", "b"], OPEN, "not yet run: a; b"),
+        ({"a": [match("few", 0.9, count=2)]}, [], OPEN, "fewer than five runs of each: a"),
+        (
+            {"a": [AHEAD], "b": [match("few", 0.9, count=2)]},
+            [],
+            verdicts.HOLDS_SO_FAR,
+            "fewer than five runs of each: b",
+        ),
+    ],
+)
+def test_everywhere(matches, missing, word, told):
+    found = verdicts.everywhere(matches, missing)
+    assert found.word == word
+    assert told in found.where
+
+
+@pytest.mark.parametrize(
+    ("values", "word", "told"),
+    [
+        ([3.0, 4.0], HOLDS, ""),
+        ([2.9, 4.0], PARTLY, "pair: 1"),
+        ([2.9, 1.0], FAILS, "at most 2.9 times"),
+        ([], OPEN, ""),
+    ],
+)
+def test_times(values, word, told):
+    ratios = [Ratio("pair", str(place), value) for place, value in enumerate(values)]
+    assert verdicts.at_least(ratios, verdicts.SEVERAL) == verdicts.Verdict(word, told)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "word"),
+    [
+        (Interval(0.3, 0.2, 0.4), Interval(0.1, 0.0, 0.15), HOLDS),
+        (Interval(0.3, 0.1, 0.4), Interval(0.1, 0.0, 0.15), UNDECIDED),
+        (Interval(0.1, -0.1, 0.2), Interval(-0.5, -0.6, -0.4), UNDECIDED),
+        (Interval(0.1, 0.05, 0.2), Interval(0.5, 0.4, 0.6), FAILS),
+        (Interval(-0.2, -0.3, -0.1), Interval(-0.2, -0.3, 0.0), FAILS),
+        (None, Interval(0.5, 0.4, 0.6), OPEN),
+        (Interval(0.5, 0.4, 0.6), None, OPEN),
+    ],
+)
+def test_more_in_the_first(first, second, word):
+    assert verdicts.more_in_the_first(first, second).word == word
+
+
+GOOD, WORSE, WIDE = Interval(0.0, -0.04, 0.1), Interval(-0.2, -0.3, -0.1), Interval(0.0, -0.3, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("gains", "word"),
+    [
+        ({"a": GOOD, "b": GOOD}, HOLDS),
+        ({"a": GOOD, "b": WORSE}, PARTLY),
+        ({"a": GOOD, "b": WIDE}, PARTLY),
+        ({"a": WIDE, "b": WORSE}, FAILS),
+        ({"a": WIDE}, UNDECIDED),
+        ({}, OPEN),
+    ],
+)
+def test_as_well_as(gains, word):
+    assert verdicts.as_well_as(gains).word == word
+
+
+def test_a_published_number_agrees_within_five_points():
+    ours = Interval(0.65, 0.60, 0.70)
+    found = [verdicts.agrees(published, ours) for published in (54.9, 55.0, 65.0, 75.0, 75.1)]
+    assert [each.word for each in found] == [FAILS, HOLDS, HOLDS, HOLDS, FAILS]
+    assert (found[0].where, found[-1].where) == ("ours is higher", "ours is lower")
+    assert verdicts.agrees(3.1, Interval(0.027, float("nan"), float("nan"))).word == HOLDS
+
+
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        ((HOLDS, HOLDS), HOLDS),
+        ((HOLDS, FAILS), PARTLY),
+        ((FAILS, FAILS), FAILS),
+        ((HOLDS, OPEN), verdicts.HOLDS_SO_FAR),
+        ((FAILS, OPEN), verdicts.FAILS_SO_FAR),
+        ((OPEN, OPEN), OPEN),
+    ],
+)
+def test_all_of(words, word):
+    assert verdicts.all_of({str(n): verdicts.Verdict(each) for n, each in enumerate(words)}).word == word
+
+
+def test_every_word_has_a_color():
+    for word in verdicts.TONES:
+        assert verdicts.Verdict(word).badge.text == word
