@@ -6,8 +6,8 @@
 Decision models around every mixer, and around none (`mlp`, which sees one step alone), learn from four data sets: all
 uniformly random; of mixed strength; of a medium policy alone; all that a training of PPO played. Beside them: behavior
 cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best recorded
-episode, the optimum. The score is what is achieved when the best recorded return is asked for, a rule fixed in advance;
-a sweep of other targets stands beside it, those without support in the data marked. Lines go to
+episode, the optimum. The score is what is achieved when one return is asked for, by a rule fixed in advance (see
+`asking`); a sweep of other targets stands beside it, those without support in the data marked. Lines go to
 `experiments/results/cartpole.jsonl`.
 """
 
@@ -30,7 +30,7 @@ CLONED = ("attention", "s4d")
 WEIGHTS = (0.1, 1.0)
 # Chosen by the tuning part, of `tuning.GRID`. Greedily many get all that can be had; sampled scores tell them apart.
 TUNED_BY = "return_sampled"
-CHOSEN = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -45,8 +45,9 @@ def plan_tuning(options: suites.Options) -> list[cells.Cell]:
 def plan(name: str, options: suites.Options) -> list[cells.Cell]:
     """All methods on one data set."""
     cloned, weights = (CLONED[:1], WEIGHTS[:1]) if options.quick else (CLONED, WEIGHTS)
+    around = options.mixers if options.quick else (*options.mixers, MEMORYLESS)
     return [
-        *(make_cell(mixer, name, options) for mixer in (*options.mixers, MEMORYLESS)),
+        *(make_cell(mixer, name, options) for mixer in around),
         *(make_cell(mixer, name, options, method="bc") for mixer in cloned),
         *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
         *(q_cell(name, weight, options) for weight in weights),

@@ -1,5 +1,7 @@
 """Asking: the rule of the score, who listens, what stands beside it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,12 @@ from tests.experiments import asked, runs
 
 RETURNS = runs.RECORD.episode_returns
 SWEPT = sweeps.plan(RETURNS, count=2, extra=(1e6,))
+
+
+def test_the_optimum_is_asked_for_where_data_hold_as_good_an_episode():
+    assert asking.best(runs.TASK) == RETURNS.max() < runs.TASK.optimal_return
+    low = dataclasses.replace(runs.TASK, optimal_return=float(RETURNS.mean()))
+    assert asking.best(low) == RETURNS.mean()
 
 
 def test_one_that_listens_is_asked_for_the_best_the_best_tenth_and_the_sweep(monkeypatch):
