@@ -45,9 +45,10 @@ def ask(
     *,
     episodes: int,
     episodes_each: int,
+    kinds: tuple[str, ...] = KINDS,
     **more: Any,
 ) -> rollout.Rollout:
-    """Lets a model act, all episodes at once, half of them greedily; one that does not listen is told the best alone.
+    """Lets a model act, all episodes at once; one that does not listen is told the best alone.
 
     Args:
       trained: the model.
@@ -55,6 +56,7 @@ def ask(
       swept: the targets of the sweep.
       episodes: of each kind, for the return that gives the score, and for the modest wish.
       episodes_each: of each kind, for every target of the sweep.
+      kinds: ways of choosing actions; where one action is predicted, the greedy one is all there is.
       **more: for `cells.act`.
 
     Returns:
@@ -64,10 +66,10 @@ def ask(
     if listens(trained):
         wishes = np.unique([best(task), modest(task)])
         targets = np.concatenate([np.repeat(wishes, episodes), np.repeat(swept.targets, episodes_each)])
-    both = np.concatenate([targets, targets]).astype(np.float32)
-    greedy = np.arange(len(both)) < len(targets)
-    acted = cells.act(trained, task, both, greedy=greedy, seed=100_000 * (trained.seed + 1), **more)
-    return dataclasses.replace(acted, targets=both)
+    repeated = np.tile(targets, len(kinds)).astype(np.float32)
+    greedy = np.repeat([kind == "greedy" for kind in kinds], len(targets))
+    acted = cells.act(trained, task, repeated, greedy=greedy, seed=100_000 * (trained.seed + 1), **more)
+    return dataclasses.replace(acted, targets=repeated)
 
 
 def chosen(acted: rollout.Rollout, kind: str, target: float | None = None) -> np.ndarray:
@@ -91,21 +93,22 @@ def judge(acted: rollout.Rollout, task: tasks.Task, swept: sweeps.Plan) -> dict[
     """
     returns, listened = acted.record.episode_returns, len(np.unique(acted.targets)) > 1
     metrics: dict[str, Any] = {"target": best(task)}
-    for kind in KINDS:
+    kinds = [kind for kind in KINDS if len(chosen(acted, kind))]
+    for kind in kinds:
         scores = returns[chosen(acted, kind, best(task))]
         metrics |= {f"return_{kind}": float(scores.mean()), f"std_{kind}": float(scores.std())}
     if listened:
         wish = modest(task)
-        modestly = {f"return_tenth_{kind}": float(returns[chosen(acted, kind, wish)].mean()) for kind in KINDS}
-        metrics |= {"target_tenth": wish} | modestly | _sweep(acted, swept)
+        modestly = {f"return_tenth_{kind}": float(returns[chosen(acted, kind, wish)].mean()) for kind in kinds}
+        metrics |= {"target_tenth": wish} | modestly | _sweep(acted, swept, kinds)
     return metrics | {"seconds": acted.act_seconds + acted.compile_seconds}
 
 
-def _sweep(acted: rollout.Rollout, swept: sweeps.Plan) -> dict[str, Any]:
+def _sweep(acted: rollout.Rollout, swept: sweeps.Plan, kinds: list[str]) -> dict[str, Any]:
     returns = acted.record.episode_returns
     supported = np.isin(acted.targets, swept.targets[swept.supported].astype(np.float32))
     metrics: dict[str, Any] = {"asked": swept.targets.tolist(), "supported": swept.supported.tolist()}
-    for kind in KINDS:
+    for kind in kinds:
         own = chosen(acted, kind)
         metrics[f"achieved_{kind}"] = sweeps.means(acted.targets[own], returns[own], swept.targets).tolist()
         own = own[supported[own]]

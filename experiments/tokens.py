@@ -43,7 +43,7 @@ class Setup(NamedTuple):
 SETUPS = {
     "cartpole": Setup("cartpole/mixed", 32, 400, (100.0, 200.0, 300.0, 400.0), "windows", "length"),
     "random_walk": Setup("random_walk/random-1000", 10, 600, (-2.0, -3.0, -4.0, -6.0, -8.0)),
-    "key_to_door": Setup("key_to_door/dt/random-1000", 60, 300, (0.5,), weighting="balanced"),
+    "key_to_door": Setup("key_to_door/dt/random-1000", 60, 200, (0.5,), weighting="balanced"),
 }
 MIXERS = ("attention", "s4d", "s4")
 GRID = (tuning.Point(1e-3), tuning.Point(3e-3))
@@ -107,7 +107,7 @@ def make_cell(
         variant=point.variant if point else layout,
         data_seed=tuning.DATA_SEED if point else 0,
         evaluation=(
-            ("episodes", options.episodes // 2),
+            ("episodes", options.episodes // 4),
             ("episodes_each", options.episodes // 50),
             ("targets", setup.targets),
         ),

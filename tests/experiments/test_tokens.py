@@ -41,7 +41,7 @@ def test_the_judge_says_what_an_action_takes(monkeypatch, loaded):
     (cell, _) = tokens.plan("cartpole", suites.Options(mixers=("s4d",)))
     found = tokens.judge(cell, runs.TASK, asked.trained())
     assert found["milliseconds_per_call"] == pytest.approx(1e3 * 0.2 / 60)
-    assert found["episodes_at_once"] > 2 * 125
+    assert found["episodes_at_once"] > 2 * 62
     assert set(tokens.SETUPS["cartpole"].targets) <= set(found["asked"])
 
 
