@@ -16,7 +16,7 @@ import numpy as np
 import rich.console
 
 from experiments import learning, q_learning, results, tasks
-from jax_s4rl.data import filtering
+from jax_s4rl.data import filtering, trajectories
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import presets
 from jax_s4rl.modules import mixers, tokens
@@ -26,7 +26,11 @@ Trained = learning.Trained | q_learning.Trained
 Judge = Callable[["Cell", tasks.Task, Trained], dict[str, Any]]
 """Lets a trained model act and says what came of it: metrics, and under "seconds" the time that it took."""
 
-ALL, SUCCESSES = "all", "successes"
+ALL, SUCCESSES, BEST_TENTH = "all", "successes", "best tenth"
+KEPT: dict[str, Callable[[trajectories.Trajectories], np.ndarray]] = {
+    SUCCESSES: filtering.successes,
+    BEST_TENTH: functools.partial(filtering.best, share=0.1),
+}
 WITH_TIME = ("attention", "mlp")
 
 
@@ -45,7 +49,7 @@ class Cell:
     data_seed: int = 0
     """Of the recipe."""
     keep: str = ALL
-    """Episodes to learn from: all, or successes."""
+    """Episodes to learn from: all, successes, or the best tenth by return."""
     evaluation: tuple[tuple[str, Any], ...] = ()
     """What the judge was told, by name."""
 
@@ -67,7 +71,7 @@ class Cell:
         task = _load(self.dataset, self.data_seed)
         if self.keep == ALL:
             return task
-        return dataclasses.replace(task, record=task.record.select(filtering.successes(task.record)))
+        return dataclasses.replace(task, record=task.record.select(KEPT[self.keep](task.record)))
 
 
 @functools.lru_cache(maxsize=1)

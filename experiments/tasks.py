@@ -69,7 +69,7 @@ def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
         spaces.check_fit(record, env.observation_space, env.action_space)
         discrete = isinstance(env.action_space, gymnasium.spaces.Discrete)
         longest = int(record.episode_lengths.max())
-        limit = env.spec.max_episode_steps if env.spec is not None else None
+        limit = (env.spec.max_episode_steps if env.spec is not None else None) or _own_limit(env)
         return Task(
             env_id=name,
             env_kwargs=kwargs,
@@ -82,3 +82,8 @@ def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
         )
     finally:
         env.close()
+
+
+def _own_limit(env: gymnasium.Env) -> int | None:
+    """The longest episode of an environment that ends its episodes itself."""
+    return getattr(env.unwrapped, "max_steps", None)

@@ -96,6 +96,11 @@ def test_the_successes_alone_can_be_kept(asked):
     np.testing.assert_array_equal(kept.episode_returns, returns[returns > 0])
 
 
+def test_the_best_tenth_can_be_kept(asked):
+    kept = dataclasses.replace(CELL, keep=cells.BEST_TENTH).load().record
+    assert kept.episode_returns.tolist() == [runs.TASK.record.episode_returns.max()]
+
+
 @pytest.mark.parametrize("name", ["s4d", "s5", "lstm"])
 def test_twins_have_as_many_parameters_and_no_table_of_time(name):
     attention = learning.configure(SETTINGS, runs.TASK)

@@ -1,8 +1,14 @@
 """Tasks: data and environment have to fit, and a wrong name is told before anything is trained."""
 
+import dataclasses
+
+import numpy as np
 import pytest
 
 from experiments import tasks
+from jax_s4rl.collection import random_policy, recipes, rollouts
+from jax_s4rl.data import trajectories
+from jax_s4rl.envs import making
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +27,22 @@ def test_a_task_knows_its_environment_and_references():
     env = task.make_env()
     assert env.action_space.n == 20
     env.close()
+
+
+def test_an_episode_may_last_longer_than_any_recorded_one(monkeypatch):
+    with making.make("jax_s4rl/KeyDoor-v0") as env:
+        record = rollouts.record_episodes(lambda: env, random_policy.uniform(env.action_space), 1, seed=0)
+    short = trajectories.from_episodes([next(record.episodes())]).select(np.array([0]))
+    short = dataclasses.replace(
+        short,
+        **{name: getattr(short, name)[:5] for name in ("observations", "actions", "rewards")},
+        terminations=np.zeros(5, bool),
+        truncations=np.arange(5) == 4,
+        episode_lengths=np.array([5]),
+    )
+    metadata = {"env": {"id": "jax_s4rl/KeyDoor-v0", "kwargs": {}}, "reference_scores": {"random": 0, "optimal": 11}}
+    monkeypatch.setattr(recipes, "load", lambda dataset, seed: (short, metadata))
+    assert tasks.load("some").max_steps == 200
 
 
 @pytest.mark.parametrize(

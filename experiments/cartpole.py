@@ -1,0 +1,132 @@
+"""CartPole, continuous observations: does a mixer do what it is asked for, and better than the data it has seen?
+
+    python -m experiments.cartpole            # everything, resumable; --quick for a look
+    python -m experiments.cartpole --parts mixed
+
+Decision models around every mixer, and around none (`mlp`, which sees one step alone), learn from four data sets: all
+uniformly random; of mixed strength; of a medium policy alone; all that a training of PPO played. Beside them: behavior
+cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best recorded
+episode, the optimum. The score is what is achieved when one return is asked for, by a rule fixed in advance (see
+`asking`); a sweep of other targets stands beside it, those without support in the data marked. Lines go to
+`experiments/results/cartpole.jsonl`.
+"""
+
+import functools
+from typing import Any
+
+from experiments import asking, cells, learning, q_learning, suites, tasks, tuning
+from jax_s4rl.evaluation import sweeps
+from jax_s4rl.models import decision
+from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.training import conservative, optimizer
+
+DATASETS = ("random", "mixed", "medium", "replay")
+TUNED_ON = "medium"
+TARGETS = (100.0, 200.0, 300.0, 400.0, 500.0)
+UPDATES = 400
+MEMORYLESS = "mlp"
+CLONED = ("attention", "s4d")
+# Of the conservatism of Q-learning.
+WEIGHTS = (0.1, 1.0)
+# Chosen by the tuning part, of `tuning.GRID`. Greedily many get all that can be had; sampled scores tell them apart.
+TUNED_BY = "return_sampled"
+CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+
+
+def plan_tuning(options: suites.Options) -> list[cells.Cell]:
+    """The same grid for every mixer, on a data set of its own."""
+    return [
+        make_cell(name, TUNED_ON, options, point=point, data_seed=tuning.DATA_SEED, variant=point.variant)
+        for name in options.mixers
+        for point in tuning.GRID
+    ]
+
+
+def plan(name: str, options: suites.Options) -> list[cells.Cell]:
+    """All methods on one data set."""
+    cloned, weights = (CLONED[:1], WEIGHTS[:1]) if options.quick else (CLONED, WEIGHTS)
+    around = options.mixers if options.quick else (*options.mixers, MEMORYLESS)
+    return [
+        *(make_cell(mixer, name, options) for mixer in around),
+        *(make_cell(mixer, name, options, method="bc") for mixer in cloned),
+        *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
+        *(q_cell(name, weight, options) for weight in weights),
+    ]
+
+
+def make_cell(
+    mixer: str,
+    name: str,
+    options: suites.Options,
+    *,
+    method: str = "",
+    point: tuning.Point | None = None,
+    data_seed: int = 0,
+    updates: int = UPDATES,
+    variant: str = "",
+) -> cells.Cell:
+    """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
+    attention = learning.Settings(
+        model=decision.ModelConfig(
+            mixer=mixers.MixerConfig("attention"),
+            returns=tokens.NONE if method else tokens.INSIDE,
+            context_length=32,
+            width=64,
+            num_layers=2,
+        ),
+        batch_size=64,
+        num_updates=options.updates(updates),
+        updates_per_dispatch=25,
+        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
+    )
+    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(attention)
+    dataset = f"cartpole/{name}"
+    return cells.Cell(
+        method=method or mixer,
+        dataset=dataset,
+        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(dataset)),
+        variant=variant or (mixer if method else ""),
+        data_seed=data_seed,
+        keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
+        evaluation=evaluation(options),
+    )
+
+
+def q_cell(name: str, conservatism: float, options: suites.Options) -> cells.Cell:
+    """Conservative Q-learning on the same data."""
+    settings = q_learning.Settings(
+        loss=conservative.ConservativeConfig(conservatism=conservatism), num_updates=250 if options.quick else 3_000
+    )
+    variant = f"conservatism {conservatism:g}"
+    return cells.Cell("cql", f"cartpole/{name}", settings, variant, evaluation=evaluation(options))
+
+
+def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
+    """What the judge is told: episodes of each kind for the score, and for every target of the sweep."""
+    return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 50))
+
+
+def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
+    """The score, and the sweep of those that listen."""
+    swept = sweeps.plan(task.record.episode_returns, extra=TARGETS)
+    return asking.judge(asking.ask(trained, task, swept, **dict(cell.evaluation)), task, swept)
+
+
+def references(options: suites.Options) -> list[suites.Reference]:
+    """Random play, the optimum, and the best recorded episode of every data set."""
+    names = ("mixed",) if options.quick else DATASETS
+    return [line for name in names for line in suites.bounds(f"cartpole/{name}")]
+
+
+SUITE = suites.Suite(
+    name="cartpole",
+    parts={"tuning": suites.Part(plan_tuning, most_seeds=2)}
+    | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS},
+    judge=judge,
+    references=references,
+    quick=("mixed",),
+)
+
+
+if __name__ == "__main__":
+    suites.main(SUITE, __doc__)

@@ -1,0 +1,265 @@
+"""The table that the paper left empty: seconds to train and seconds to act, for every task and mixer.
+
+    python -m experiments.speed_per_task            # everything, resumable; --quick for a look
+    python -m experiments.speed_per_task --tasks cartpole --mixers attention s4d
+
+One data set for each task, trained as its experiment trains it, one model at a time. The mixers of a task take turns:
+an update follows half a second of untimed ones, each mixer in a process of its own; then whole episodes are acted, one
+at a time and 64 at once, and a step of the policy and one of the environment are timed apart. Compiling is not in it.
+Minimum and median of all turns stand in the lines; parameters match within a task. A task that was broken off is
+measured again for the mixers that have no line. Lines go to `experiments/results/speed_per_task.jsonl`.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import rich.console
+import tyro
+
+from benchmarks import timing, workers
+from experiments import learning, results, suites, tasks
+from experiments.cells import with_mixer
+from jax_s4rl.evaluation import rollout
+from jax_s4rl.models import decision, policy
+from jax_s4rl.modules import groups, mixers
+from jax_s4rl.training import configuration
+
+# Seconds of untimed updates before each that is timed.
+SETTLE = 0.5
+UPDATES_PER_CALL = 5
+
+
+class Setup(NamedTuple):
+    """How a task is trained in its experiment.
+
+    Attributes:
+      dataset: name of a recipe.
+      context_length: in steps.
+      num_updates: of a whole training.
+      regime: what a row of a batch is.
+      batch_size: rows.
+    """
+
+    dataset: str
+    context_length: int
+    num_updates: int
+    regime: str = "episodes"
+    batch_size: int = 64
+
+
+SETUPS = {
+    "random_walk": Setup("random_walk/random-1000", 10, 600),
+    "umbrella": Setup("umbrella_length/22/mixed", 100, 300),
+    "memory": Setup("memory_len/22/random", 101, 300),
+    "key_door": Setup("key_door/random-1000", 200, 300, batch_size=16),
+    "key_to_door": Setup("key_to_door/dt/random-1000", 60, 300),
+    "cartpole": Setup("cartpole/mixed", 32, 400, "windows"),
+    "pendulum": Setup("pendulum/replay", 20, 500, "windows"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is measured."""
+
+    tasks: tuple[str, ...] = tuple(SETUPS)
+    """Tasks of the table."""
+    mixers: tuple[str, ...] = suites.MIXERS
+    """Sequence mixers, which take turns."""
+    batches: tuple[int, ...] = (1, 64)
+    """Episodes that are acted at once."""
+    repeats: int = 10
+    """Turns of training."""
+    acting_repeats: int = 5
+    """Turns of acting."""
+    quick: bool = False
+    """A look in a minute: attention and s4d on random walks, three turns; lines go under runs/."""
+    out: Path | None = None
+    """Result lines are appended here instead of experiments/results/."""
+
+
+def run(options: Options) -> None:
+    """Measures the tasks that have mixers without a line.
+
+    Args:
+      options: what is measured.
+
+    Raises:
+      ValueError: an unknown task or mixer.
+    """
+    if options.quick:
+        quick = options.out or Path("runs") / "speed_per_task-quick.jsonl"
+        small = {"tasks": ("random_walk",), "mixers": ("attention", "s4d"), "batches": (1, 8), "out": quick}
+        options = dataclasses.replace(options, repeats=3, acting_repeats=3, **small)
+    if unknown := [name for name in options.tasks if name not in SETUPS]:
+        raise ValueError(f"got tasks {', '.join(unknown)}; choose from {', '.join(SETUPS)}")
+    for name in options.mixers:
+        mixers.check(mixers.MixerConfig(name))
+    out, console = options.out or suites.path("speed_per_task"), rich.console.Console(soft_wrap=True)
+    for name in options.tasks:
+        task = tasks.load(SETUPS[name].dataset)
+        chosen = {mixer: configure(SETUPS[name], mixer, task) for mixer in options.mixers}
+        missing = {mixer: settings for mixer, settings in chosen.items() if digest(options, settings) not in done(out)}
+        console.print(f"[bold]{name}[/bold]: {len(missing)} of {len(chosen)} mixers to time")
+        for row in measure(name, task, missing, options) if missing else ():
+            results.append_row(out, row)
+            console.print(line(row), highlight=False)
+
+
+def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
+    """How a task is trained around a mixer."""
+    attention = learning.Settings(
+        model=decision.ModelConfig(
+            mixer=mixers.MixerConfig("attention"),
+            context_length=setup.context_length,
+            width=64,
+            num_layers=2,
+            dropout=0.0,
+        ),
+        regime=setup.regime,
+        batch_size=setup.batch_size,
+        num_updates=setup.num_updates // UPDATES_PER_CALL * UPDATES_PER_CALL,
+        updates_per_dispatch=UPDATES_PER_CALL,
+    )
+    return with_mixer(attention, mixers.MixerConfig(mixer), task)
+
+
+def digest(options: Options, settings: learning.Settings) -> str:
+    """Twelve hexadecimal digits of all that fixes a line."""
+    fixed = [configuration.to_json(settings), options.batches, options.repeats, options.acting_repeats]
+    return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def done(path: Path) -> set[str]:
+    """Digests of the lines that are there, of this machine."""
+    return {row["metrics"]["cell"] for row in results.read_rows(path) if row["machine"] == results.machine()}
+
+
+def measure(
+    name: str, task: tasks.Task, chosen: dict[str, learning.Settings], options: Options
+) -> list[dict[str, Any]]:
+    """Times the mixers of a task in turns: a result line for each.
+
+    Args:
+      name: of the task.
+      task: its data and environment.
+      chosen: settings by mixer.
+      options: how many turns.
+
+    Returns:
+      The lines, in the order of the mixers.
+    """
+    with contextlib.ExitStack() as stack:
+        running = {mixer: stack.enter_context(workers.apart("task_worker", name, mixer)) for mixer in chosen}
+        trained = workers.take_turns(running, options.repeats, SETTLE)
+    acted = time_acting(task, chosen, options.batches, options.acting_repeats)
+    lines = []
+    for mixer, settings in chosen.items():
+        facts = running[mixer].facts
+        update = {what: seconds / UPDATES_PER_CALL for what, seconds in trained[mixer].items()}
+        row = results.make_row(
+            experiment="speed_per_task",
+            env=task.env_id,
+            dataset=task.dataset,
+            method=mixer,
+            tokens=settings.model.tokens,
+            context_length=settings.model.context_length,
+            parameters=facts["parameters"],
+            updates=settings.num_updates,
+            metrics={
+                "cell": digest(options, settings),
+                "task": name,
+                "batch": settings.batch_size,
+                "train_seconds": settings.num_updates * update["median"],
+                "repeats": options.repeats,
+                "acting_repeats": options.acting_repeats,
+                "huge_pages": timing.has_huge_pages(),
+            },
+            seconds={"compile": facts["compile"]}
+            | {f"update_{what}": seconds for what, seconds in update.items()}
+            | acted[mixer],
+        )
+        lines.append(row)
+    return lines
+
+
+def time_acting(
+    task: tasks.Task, chosen: dict[str, learning.Settings], batches: Sequence[int], repeats: int
+) -> dict[str, dict[str, float]]:
+    """Times untrained models while they act whole episodes, all mixers in turns.
+
+    Args:
+      task: its environment is acted in.
+      chosen: settings by mixer.
+      batches: episodes at once.
+      repeats: number of turns, after one to compile.
+
+    Returns:
+      By mixer, seconds of a step of the policy for all episodes of a batch ("act_64_median"), and of one environment
+      ("environment_median").
+    """
+    acts = {(mixer, batch): _actor(task, settings, batch) for mixer, settings in chosen.items() for batch in batches}
+    for act in acts.values():
+        act()
+    turns = [{key: act() for key, act in acts.items()} for _ in range(repeats)]
+    found: dict[str, dict[str, float]] = {}
+    for mixer in chosen:
+        times = {f"act_{batch}": [turn[mixer, batch][0] for turn in turns] for batch in batches}
+        times["environment"] = [turn[mixer, max(batches)][1] for turn in turns]
+        found[mixer] = {
+            f"{what}_{how}": summed(values)
+            for what, values in times.items()
+            for how, summed in (("minimum", min), ("median", statistics.median))
+        }
+    return found
+
+
+def _actor(task: tasks.Task, settings: learning.Settings, batch: int) -> Callable[[], tuple[float, float]]:
+    """A call that acts episodes to their end; seconds of a step of the policy, and of one of one environment."""
+    config = learning.configure(settings, task)
+    acting = policy.Policy(config, task.max_steps, learning.memory(settings))
+    params = groups.strip(jax.jit(lambda key: decision.init(config, key))(jax.random.key(0)))
+    targets = np.full(batch, task.optimal_return, np.float32)
+
+    def act() -> tuple[float, float]:
+        began = time.perf_counter()
+        acted = rollout.rollout(task.make_env, acting, params, targets, greedy=False, seed=0)
+        rest = time.perf_counter() - began - acted.compile_seconds - acted.act_seconds
+        return acted.act_seconds / acted.num_calls, rest / acted.record.num_steps
+
+    return act
+
+
+def line(row: dict[str, Any]) -> str:
+    """A result line in short."""
+    seconds = row["seconds"]
+    acting = ", ".join(
+        f"{what.split('_')[1]} at once {1e3 * value:.2f} ms"
+        for what, value in seconds.items()
+        if what.startswith("act_") and what.endswith("median")
+    )
+    training = f"{1e3 * seconds['update_median']:.1f} ms an update, {row['metrics']['train_seconds']:.1f} s"
+    return f"  {row['method']}: {training} for {row['updates']}; acting {acting}"
+
+
+def main() -> None:
+    """Runs what the command line asks for; errors are sentences."""
+    try:
+        run(tyro.cli(Options, description=__doc__))
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    timing.with_huge_pages()
+    main()

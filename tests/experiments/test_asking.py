@@ -1,0 +1,57 @@
+"""Asking: the rule of the score, who listens, what stands beside it."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments import asking, q_learning
+from jax_s4rl.evaluation import sweeps
+from tests.experiments import asked, runs
+
+RETURNS = runs.RECORD.episode_returns
+SWEPT = sweeps.plan(RETURNS, count=2, extra=(1e6,))
+
+
+def test_the_optimum_is_asked_for_where_data_hold_as_good_an_episode():
+    assert asking.best(runs.TASK) == RETURNS.max() < runs.TASK.optimal_return
+    low = dataclasses.replace(runs.TASK, optimal_return=float(RETURNS.mean()))
+    assert asking.best(low) == RETURNS.mean()
+
+
+def test_one_that_listens_is_asked_for_the_best_the_best_tenth_and_the_sweep(monkeypatch):
+    calls = asked.acting(monkeypatch, runs.TASK)
+    acted = asking.ask(asked.trained(seed=1), runs.TASK, SWEPT, episodes=2, episodes_each=1)
+    (targets, greedy, seed) = calls[0]
+    # Of four episodes the best tenth is one: both wishes are the same.
+    wanted = np.array([RETURNS.max()] * 2 + [RETURNS.min(), RETURNS.max(), 1e6], np.float32)
+    np.testing.assert_array_equal(targets, np.tile(wanted, 2))
+    assert greedy.tolist() == [True] * 5 + [False] * 5
+    assert seed == 200_000
+    np.testing.assert_array_equal(acted.targets, targets)
+
+
+@pytest.mark.parametrize("trained", [asked.trained("none"), q_learning.Trained(None, None, 0, {}, None, 0.0)])  # pyright: ignore[reportArgumentType]
+def test_one_that_does_not_listen_is_asked_for_the_best_alone(monkeypatch, trained):
+    asked.acting(monkeypatch, runs.TASK)
+    acted = asking.ask(trained, runs.TASK, SWEPT, episodes=2, episodes_each=1)
+    assert acted.targets.tolist() == [np.float32(RETURNS.max())] * 4
+    found = asking.judge(acted, runs.TASK, SWEPT)
+    assert found["return_greedy"] == RETURNS[:2].mean()
+    assert found["return_sampled"] == RETURNS[2:].mean()
+    assert "asked" not in found
+
+
+def test_the_score_is_taken_from_the_best_recorded_return_and_the_sweep_marks_what_no_data_support(monkeypatch):
+    asked.acting(monkeypatch, runs.TASK)
+    acted = asking.ask(asked.trained(), runs.TASK, SWEPT, episodes=2, episodes_each=1)
+    found = asking.judge(acted, runs.TASK, SWEPT)
+    returns = acted.record.episode_returns
+    assert found["target"] == found["target_tenth"] == RETURNS.max()
+    assert found["return_greedy"] == found["return_tenth_greedy"] == returns[[0, 1, 3]].mean()
+    assert found["supported"] == [True, True, False]
+    assert found["achieved_sampled"] == pytest.approx([returns[7], returns[[5, 6, 8]].mean(), returns[9]])
+    assert found["seconds"] == pytest.approx(0.3)
+    # The unsupported target is not looked at here.
+    own = [5, 6, 7, 8]
+    assert found["slope_sampled"] == pytest.approx(np.polyfit(acted.targets[own], returns[own], 1)[0], rel=1e-5)

@@ -1,0 +1,99 @@
+"""Key and door: its plan, its judge on recorded episodes, and a quick run from end to end."""
+
+import numpy as np
+import pytest
+
+from experiments import asking, cells, key_door, results, suites, tasks, tuning
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.envs import making
+from tests.experiments import asked, runs
+
+
+@pytest.fixture(scope="module")
+def task():
+    with making.make(key_door.ENV_ID) as env:
+        behavior = random_policy.uniform(env.action_space)
+        record = rollouts.record_episodes(lambda: making.make(key_door.ENV_ID), behavior, 60, seed=0)
+    return tasks.Task(key_door.ENV_ID, {}, "key_door/random-1000", record, 6, 200, 0.56, 11.0)
+
+
+@pytest.fixture
+def loaded(monkeypatch, task):
+    monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: task)
+
+
+@pytest.mark.parametrize("part", key_door.SUITE.parts)
+def test_every_cell_of_a_part_is_another(loaded, part):
+    planned = key_door.SUITE.parts[part].plan(suites.Options(mixers=("attention", "s4d")))
+    assert len({cell.digest for cell in planned}) == len(planned)
+    assert len({(cell.method, cell.dataset, cell.variant) for cell in planned}) == len(planned)
+
+
+def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
+    grids = {}
+    for cell in key_door.plan_tuning(suites.Options()):
+        assert cell.data_seed == tuning.DATA_SEED
+        point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
+        grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
+    assert set(grids) == set(suites.MIXERS)
+    assert all(grid == [(point, key_door.UPDATES, 16) for point in tuning.GRID] for grid in grids.values())
+
+
+def test_the_settings_chosen_are_those_that_tuning_found():
+    found = tuning.choose(results.read_rows(suites.path(key_door.SUITE.name)), key_door.TUNED_BY)
+    assert key_door.CHOSEN | found == key_door.CHOSEN
+
+
+def test_clones_see_all_episodes_or_the_best_tenth_where_there_is_one(loaded):
+    planned = {(cell.method, cell.variant): cell for cell in key_door.plan("mixed", suites.Options())}
+    assert (planned["bc", "s4d"].keep, planned["percent_bc", "s4d"].keep) == (cells.ALL, cells.BEST_TENTH)
+    assert planned["bc", "s4d"].settings.weighting == planned["percent_bc", "s4d"].settings.weighting == "uniform"
+    assert planned["s4d", ""].settings.weighting == "balanced"
+    methods = [cell.method for cell in key_door.plan(key_door.ONE_RETURN, suites.Options())]
+    assert methods == [*suites.MIXERS, "bc"]
+
+
+def test_a_short_context_has_as_many_steps_in_a_batch(loaded):
+    (short, *_) = key_door.plan_short(suites.Options())
+    (whole, *_) = key_door.plan("mixed", suites.Options())
+    sizes = [cell.settings.batch_size * cell.settings.model.context_length for cell in (short, whole)]
+    assert sizes == [3_200, 3_200]
+    assert (short.settings.regime, whole.settings.regime) == ("windows", "episodes")
+
+
+def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
+    asked.acting(monkeypatch, task)
+    (cell, *_) = key_door.plan_short(suites.Options())
+    found = key_door.judge(cell, task, asked.trained())
+    record, scored = task.record, np.arange(50)
+    # Played in the order of the record: first the modest wish, then the best one.
+    assert found["target"] == asking.best(task) > asking.modest(task)
+    assert found["steps_greedy"] > 150
+    assert 0 < found["second_room_greedy"] <= found["key_greedy"] < 0.8
+    assert found["apples_greedy"] <= record.episode_returns[scored].max()
+    assert found["success_sampled"] <= found["second_room_sampled"]
+    assert 0 < found["steps_to_key_greedy"] <= 200
+    assert -1 <= found["key_lift_greedy"] <= 1
+    assert len(found["keys_sampled"]) == len(found["asked"])
+    assert "key_lift_greedy" not in key_door.judge(cell, task, asked.trained("none"))
+
+
+def test_the_key_lift_compares_as_many_episodes_of_both_ends(monkeypatch, task):
+    happened = key_door.events(task.record)
+    with_key, without = np.flatnonzero(happened.has_key), np.flatnonzero(~happened.has_key)
+    swept = key_door.sweeps.plan(np.array([0.0, 5.0]), count=2, extra=(11.0,))
+    # Ten that were asked for much, of which the first two count; two asked for nothing; one for what no data support.
+    order = np.concatenate([with_key[:2], without[:8], without[:2], with_key[:1]])
+    targets = np.array([5.0] * 10 + [0.0] * 2 + [11.0], np.float32)
+    record = task.record.select(order)
+    acted = key_door.rollout.Rollout(record, targets, np.ones(13, bool), 0.0, 0.0, 1)
+    found = key_door.lift(key_door.events(record), acted, swept, "greedy")
+    assert found == {"key_lift_greedy": 1.0, "keys_greedy": [0.0, 0.2, 1.0]}
+
+
+@pytest.mark.slow
+def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
+    rows = runs.look_twice(key_door.SUITE, tmp_path, monkeypatch)
+    methods = ["random", "optimal", "best_in_data", "attention", "s4d", "bc", "percent_bc", "cql"]
+    assert [row["method"] for row in rows] == methods
+    assert all(0 <= row["metrics"]["key_sampled"] <= 1 for row in rows[3:])

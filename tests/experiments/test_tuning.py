@@ -1,0 +1,44 @@
+"""Tuning: the best mean is chosen, of equals the first, and only from whole grids."""
+
+import pytest
+
+from experiments import learning, tuning
+from jax_s4rl.models import decision
+
+
+def rows(method, values, metric="score", **more):
+    """Lines of one seed for each point, then others that score nothing."""
+    return [
+        {"method": method, "metrics": {"variant": point.variant, metric: value}} | more
+        for seed in (0, 1)
+        for point, value in zip(tuning.GRID, values, strict=False)
+    ]
+
+
+def test_the_best_mean_is_chosen():
+    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0]) + rows("s4", [2.0, 2.0, 1.0, 2.0])
+    lines += [{"method": "s4d", "metrics": {"variant": "other", "score": 9.0}}, {"method": "random", "metrics": {}}]
+    assert tuning.choose(lines, "score") == {"s4d": tuning.GRID[1], "s4": tuning.GRID[0]}
+
+
+def test_a_grid_with_gaps_chooses_nothing():
+    assert tuning.choose(rows("s4d", [1.0, 3.0, 2.0]), "score") == {}
+
+
+def test_lines_are_grouped_by_all_fields_asked_for():
+    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0], tokens="a") + rows("s4d", [0.0, 0.0, 0.0, 1.0], tokens="b")
+    found = tuning.choose(lines, "score", by=("method", "tokens"))
+    assert found == {("s4d", "a"): tuning.GRID[1], ("s4d", "b"): tuning.GRID[3]}
+
+
+def test_a_point_changes_two_settings():
+    settings = tuning.Point(rate=0.5, dropout=0.25).of(learning.Settings())
+    assert (settings.optimization.learning_rate, settings.model.dropout) == (0.5, 0.25)
+    assert settings.optimization.weight_decay == learning.Settings().optimization.weight_decay
+    assert settings.model.width == decision.ModelConfig().width
+
+
+@pytest.mark.parametrize("point", tuning.GRID)
+def test_every_point_has_a_name_of_its_own(point):
+    assert sum(point.variant == other.variant for other in tuning.GRID) == 1
+    assert point.variant.startswith(tuning.TITLE)
