@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-Row = dict[str, Any]
+from experiments import tuning
 
-TUNING = "tuning: "
+Row = dict[str, Any]
 
 
 class Lines(NamedTuple):
@@ -90,7 +90,7 @@ def sort(rows: Iterable[Row]) -> Lines:
     for row in runs:
         if row["metrics"].get("cell") != latest[_cell(row)] or last[_run(row)] is not row:
             found.superseded.append(row)
-        elif variant(row).startswith(TUNING):
+        elif variant(row).startswith(tuning.TITLE):
             found.tuning.append(row)
         else:
             found.scored.append(row)

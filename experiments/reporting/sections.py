@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from experiments import tuning
 from experiments.reporting import blocks, descriptions, lines, pictures, scores, studies
 
 
@@ -20,7 +21,7 @@ def write(study: studies.Study) -> list[blocks.Block]:
         found.append(blocks.Fold("Every run", [every_run(study)], everywhere=False))
     else:
         found.append(blocks.Paragraph("**Not yet run**: there is no result line."))
-    found += tuning(study)
+    found += search(study)
     if about.deviations:
         found += [blocks.Heading("Deviations from the source", 3), blocks.Numbered(about.deviations)]
     return [*found, *_cost(study)]
@@ -79,7 +80,7 @@ def every_run(study: studies.Study) -> blocks.Table:
     return blocks.Table(head, rows, left=len(told))
 
 
-def tuning(study: studies.Study) -> list[blocks.Block]:
+def search(study: studies.Study) -> list[blocks.Block]:
     """The grid that every mixer was tuned on, the best point of each bold, and what it cost."""
     about, rows = study.about, study.found.tuning
     if not rows:
@@ -105,7 +106,7 @@ def tuning(study: studies.Study) -> list[blocks.Block]:
         f"Mean over seeds of `{about.tuned_by or about.score}`, the best of each mixer bold (of equals the first), on "
         f"data that no result is reported on: {data}. The search cost {cost}, the same for every mixer."
     )
-    head = ["tuning", *(point.removeprefix(lines.TUNING) for point in points)]
+    head = ["tuning", *(point.removeprefix(tuning.TITLE) for point in points)]
     return [blocks.Heading("Tuning", 3), blocks.Table(head, table), blocks.Note(note)]
 
 

@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments import cells, key_to_door, suites, tasks
+from experiments import cells, key_to_door, results, suites, tasks, tuning
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.evaluation import rollout
@@ -52,6 +52,11 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     assert set(grids) == set(suites.MIXERS)
     assert len({frozenset(grid) for grid in grids.values()}) == 1
     assert len(grids["s4d"]) == 4
+
+
+def test_the_settings_chosen_are_those_that_tuning_found():
+    found = tuning.choose(results.read_rows(suites.path(key_to_door.SUITE.name)), key_to_door.TUNED_BY)
+    assert key_to_door.CHOSEN | found == key_to_door.CHOSEN
 
 
 def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
