@@ -81,7 +81,7 @@ def chosen(acted: rollout.Rollout, kind: str, target: float | None = None) -> np
 def judge(acted: rollout.Rollout, task: tasks.Task, swept: sweeps.Plan) -> dict[str, Any]:
     """The score, and what came of every target; targets without support in the data are marked.
 
-    Control is judged over supported targets: how well achieved returns follow those asked for.
+    Control is judged over supported targets, where there are at least two: how well achieved returns follow them.
 
     Args:
       acted: what `ask` gave.
@@ -112,6 +112,8 @@ def _sweep(acted: rollout.Rollout, swept: sweeps.Plan, kinds: list[str]) -> dict
         own = chosen(acted, kind)
         metrics[f"achieved_{kind}"] = sweeps.means(acted.targets[own], returns[own], swept.targets).tolist()
         own = own[supported[own]]
+        if len(np.unique(acted.targets[own])) < 2:
+            continue
         control = statistics.controllability(acted.targets[own], returns[own])
         metrics |= {f"slope_{kind}": control.slope, f"rank_correlation_{kind}": control.rank_correlation}
     return metrics

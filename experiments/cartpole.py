@@ -95,7 +95,9 @@ def make_cell(
 def q_cell(name: str, conservatism: float, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on the same data."""
     settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=conservatism), num_updates=250 if options.quick else 3_000
+        loss=conservative.ConservativeConfig(conservatism=conservatism),
+        num_updates=250 if options.quick else 3_000,
+        epsilon=0.05,
     )
     variant = f"conservatism {conservatism:g}"
     return cells.Cell("cql", f"cartpole/{name}", settings, variant, evaluation=evaluation(options))

@@ -151,7 +151,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
     for kind in asking.KINDS:
         own = asking.chosen(acted, kind, asking.best(task))
         metrics |= {f"{name}_{kind}": value for name, value in rates(happened, own, acted).items()}
-        if asking.listens(trained):
+        if asking.listens(trained) and swept.supported.sum() > 1:
             metrics |= lift(happened, acted, swept, kind)
     return metrics
 

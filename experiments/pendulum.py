@@ -24,7 +24,7 @@ from jax_s4rl.training import optimizer
 DATASETS = ("medium", "replay", "expert")
 TUNED_ON = "replay"
 TARGETS = (-1_400.0, -1_000.0, -700.0, -400.0, -250.0, -140.0, 0.0)
-UPDATES = 500
+UPDATES = 400
 MEMORYLESS = "mlp"
 CLONED = ("attention", "s4d")
 # Chosen by the tuning part, of `tuning.GRID`.

@@ -64,7 +64,7 @@ SETUPS = {
     "key_door": Setup("key_door/random-1000", 200, 300, batch_size=16),
     "key_to_door": Setup("key_to_door/dt/random-1000", 60, 300),
     "cartpole": Setup("cartpole/mixed", 32, 400, "windows"),
-    "pendulum": Setup("pendulum/replay", 20, 500, "windows"),
+    "pendulum": Setup("pendulum/replay", 20, 400, "windows"),
 }
 
 

@@ -55,3 +55,14 @@ def test_the_score_is_taken_from_the_best_recorded_return_and_the_sweep_marks_wh
     # The unsupported target is not looked at here.
     own = [5, 6, 7, 8]
     assert found["slope_sampled"] == pytest.approx(np.polyfit(acted.targets[own], returns[own], 1)[0], rel=1e-5)
+
+
+def test_no_control_is_judged_where_all_recorded_returns_are_the_same(monkeypatch):
+    record = runs.RECORD.select(np.array([0]))
+    task = dataclasses.replace(runs.TASK, record=record)
+    asked.acting(monkeypatch, task)
+    swept = sweeps.plan(record.episode_returns, count=2, extra=(1e6,))
+    found = asking.judge(asking.ask(asked.trained(), task, swept, episodes=2, episodes_each=1), task, swept)
+    assert found["supported"] == [True, False]
+    assert found["achieved_greedy"] == [record.episode_returns[0]] * 2
+    assert "slope_greedy" not in found

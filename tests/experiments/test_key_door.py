@@ -1,5 +1,7 @@
 """Key and door: its plan, its judge on recorded episodes, and a quick run from end to end."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,15 @@ def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
     assert -1 <= found["key_lift_greedy"] <= 1
     assert len(found["keys_sampled"]) == len(found["asked"])
     assert "key_lift_greedy" not in key_door.judge(cell, task, asked.trained("none"))
+
+
+def test_there_is_no_key_lift_where_all_recorded_returns_are_the_same(monkeypatch, task):
+    same = dataclasses.replace(task, record=task.record.select(np.array([0, 0])))
+    asked.acting(monkeypatch, same)
+    (cell, *_) = key_door.plan_short(suites.Options())
+    found = key_door.judge(cell, same, asked.trained())
+    assert "key_greedy" in found
+    assert "key_lift_greedy" not in found
 
 
 def test_the_key_lift_compares_as_many_episodes_of_both_ends(monkeypatch, task):
