@@ -42,6 +42,12 @@ def get(name: str) -> configs.ModelConfig:
 
 def count(config: configs.DecisionConfig) -> int:
     """Number of trained scalars of a model, from shapes alone: nothing is drawn."""
+    # Dropout has no parameters: models that differ in it alone are counted once.
+    return _count(dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0)))
+
+
+@functools.lru_cache(maxsize=256)
+def _count(config: configs.DecisionConfig) -> int:
     return decision.num_parameters(jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0)))
 
 

@@ -36,6 +36,7 @@ def alone(trained, number):
     return jax.tree.map(jnp.asarray, window)
 
 
+@pytest.mark.slow
 def test_returns_are_predicted_for_every_step_in_the_order_of_the_record():
     trained = make()
     found = inspection.predicted_returns(trained, RECORD)

@@ -194,12 +194,13 @@ def test_eight_seeds_in_one_program_are_eight_single_runs(task):
         chex.assert_trees_all_close(one.params, alone, rtol=0, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mixer", "regime"),
     [
         ("attention", "windows"),
-        pytest.param("s4d", "packed", marks=pytest.mark.slow),
-        pytest.param("s4", "episodes", marks=pytest.mark.slow),
+        ("s4d", "packed"),
+        ("s4", "episodes"),
     ],
 )
 def test_after_the_first_dispatch_nothing_is_compiled_and_no_data_are_moved(task, mixer, regime):

@@ -86,6 +86,7 @@ def test_tasks_are_trained_as_their_experiments_train_them(monkeypatch):
         assert speed_per_task.SETUPS[name].dataset == cell.dataset
 
 
+@pytest.mark.slow
 def test_acting_is_timed_for_every_mixer_and_batch():
     record = runs.RECORD
     shown = {
