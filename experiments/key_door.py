@@ -7,11 +7,12 @@ A model sees its position alone: whether a key was taken, and which apples are l
 did. Data are uniformly random (1,000 and 10,000 episodes) or from PPO, which saw everything: what its training played
 (`ppo-replay`), what it played at its end (`ppo-expert`), one expert episode to nine random ones (`mixed`). Decision
 models around every mixer read whole episodes, and returns are drawn equally often ("balanced" batches; in the part
-`uniform` episodes come as they are). Beside them: behavior cloning of all episodes (BC) and of the best tenth
-(%BC), conservative Q-learning (which sees one position), random play, the best recorded episode, the optimum. The score
-is what is achieved when one return is asked for, by a rule fixed in advance (see `asking`), with what became of key
-and door; a sweep of other targets stands beside it, and gives the key lift: how much oftener the key is taken when much
-is asked for. The paper's models saw 32 steps: so do those of the part `short`. Lines go to
+`uniform` episodes come as they are). Beside them: behavior cloning of all episodes (BC) and of the best tenth (%BC),
+conservative Q-learning (which sees one position), random play, the best recorded episode, the optimum. The score is
+what is achieved when one return is asked for, by a rule fixed in advance (see `asking`), with what became of key and
+door. This world is the same every time, so an episode can be had by copying a recorded one: how often that happened is
+said. A sweep of other targets stands beside the score, and gives the key lift: how much oftener the key is taken when
+much is asked for. The paper's models saw 32 steps: so do those of the part `short`. Lines go to
 `experiments/results/key_door.jsonl`.
 """
 
@@ -147,10 +148,11 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
     swept = sweeps.plan(task.record.episode_returns, extra=TARGETS)
     acted = asking.ask(trained, task, swept, **dict(cell.evaluation))
     metrics = asking.judge(acted, task, swept)
-    happened = events(acted.record)
+    happened, is_copy = events(acted.record), copies(acted.record, task.record)
     for kind in asking.KINDS:
         own = asking.chosen(acted, kind, asking.best(task))
         metrics |= {f"{name}_{kind}": value for name, value in rates(happened, own, acted).items()}
+        metrics[f"copied_{kind}"] = float(is_copy[own].mean())
         if asking.listens(trained) and swept.supported.sum() > 1:
             metrics |= lift(happened, acted, swept, kind)
     return metrics
@@ -167,6 +169,12 @@ def rates(happened: key_door.Events, own: np.ndarray, acted: rollout.Rollout) ->
         "steps_to_key": found.steps_to_key,
         "steps": float(acted.record.episode_lengths[own].mean()),
     }
+
+
+def copies(acted: trajectories.Trajectories, recorded: trajectories.Trajectories) -> np.ndarray:
+    """Which episodes do, from start to end, what one that was learned from did."""
+    known = {episode.actions.tobytes() for episode in recorded.episodes()}
+    return np.array([episode.actions.tobytes() in known for episode in acted.episodes()])
 
 
 def lift(happened: key_door.Events, acted: rollout.Rollout, swept: sweeps.Plan, kind: str) -> dict[str, Any]:

@@ -76,8 +76,16 @@ def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
     assert found["success_sampled"] <= found["second_room_sampled"]
     assert 0 < found["steps_to_key_greedy"] <= 200
     assert -1 <= found["key_lift_greedy"] <= 1
+    assert found["copied_greedy"] == 1.0
     assert len(found["keys_sampled"]) == len(found["asked"])
     assert "key_lift_greedy" not in key_door.judge(cell, task, asked.trained("none"))
+
+
+def test_a_copy_does_all_that_a_recorded_episode_did(task):
+    record, changed = task.record, task.record.actions.copy()
+    changed[record.episode_starts[1] + 3] += 1
+    acted = dataclasses.replace(record, actions=changed)
+    assert key_door.copies(acted, record).tolist() == [True, False] + [True] * (record.num_episodes - 2)
 
 
 def test_there_is_no_key_lift_where_all_recorded_returns_are_the_same(monkeypatch, task):
