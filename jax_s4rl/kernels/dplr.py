@@ -214,23 +214,31 @@ def _matmul(x: Any, y: Any, xp: Any) -> Any:
     return jnp.matmul(x, y, precision=EXACT) if xp is jnp else x @ y
 
 
-# Doublings after the Taylor series of a matrix scaled to norm 1/2: fixed, as the norm of a traced matrix is unknown.
+# A matrix is halved until its norm is at most 1/2, and its exponential squared as often. Traced code does not know the
+# norm: it goes through this many squarings whatever they are, and keeps those that are wanted.
 MAX_SQUARINGS = 24
-TAYLOR_TERMS = 14
+TAYLOR_TERMS = 17
 
 
 def _exponential(X: Any, xp: Any) -> Any:
-    if xp is jnp:
-        return jax.scipy.linalg.expm(X, max_squarings=MAX_SQUARINGS)
-    squarings = int(max(0, np.ceil(np.log2(np.abs(X).sum(-1).max() * 2 + 1e-300))))
-    X = X / 2.0**squarings
-    result = term = np.broadcast_to(np.eye(X.shape[-1]), X.shape)
-    for k in range(1, TAYLOR_TERMS + 4):
-        term = term @ X / k
+    # Matrix products alone: `jax.scipy.linalg.expm` solves a batch of systems, which can hang (see `solving`).
+    norm = 2 * xp.abs(X).sum(-1).max(-1)
+    squarings = xp.ceil(xp.log2(xp.maximum(norm, 1)))[:, None, None]
+    X = X / 2**squarings
+    result = term = xp.broadcast_to(xp.eye(X.shape[-1], dtype=X.dtype)[None], X.shape)
+    for k in range(1, TAYLOR_TERMS + 1):
+        term = _matmul(term, X, xp) / k
         result = result + term
-    for _ in range(squarings):
-        result = result @ result
-    return result
+    if xp is np:
+        for k in range(int(squarings.max())):
+            result = np.where(k < squarings, result @ result, result)
+        return result
+
+    def squared(k: Any, result: Any) -> Any:
+        return jnp.where(k < squarings, _matmul(result, result, jnp), result)
+
+    result = jax.lax.fori_loop(0, MAX_SQUARINGS, squared, result)
+    return jnp.where(squarings > MAX_SQUARINGS, jnp.nan, result)
 
 
 def _conjugate_times(P: pairs.Pair, D: pairs.Pair) -> pairs.Pair:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import cauchy, checks, chunks, convolution, dplr, krylov, pairs, siso
+from jax_s4rl.kernels import cauchy, checks, chunks, convolution, dplr, krylov, pairs, siso, solving
 
 METHODS, CHUNK = siso.METHODS, siso.CHUNK
 Rate = siso.Rate
@@ -210,7 +210,8 @@ def restore(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> P
     """
 
     def solve(C, rest, xp):
-        return xp.linalg.solve(xp.swapaxes(rest, -1, -2), C[..., None])[..., 0]
+        turned = xp.swapaxes(rest, -1, -2)
+        return np.linalg.solve(turned, C[..., None])[..., 0] if xp is np else solving.solve(turned, C)
 
     return _convert(parameters, length, wrap, solve)
 
