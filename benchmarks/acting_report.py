@@ -67,7 +67,7 @@ def table(found: Found, batch: int) -> str:
     ]
     for method, layout in dict.fromkeys(key[:2] for key in found if key[3] == batch):
         rows = [found.get((method, layout, history, batch)) for history in histories]
-        cells = ["-" if row is None else f"{1e3 * row['seconds']['median']:.3g}" for row in rows]
+        cells = ["-" if row is None else documents.milliseconds(row["seconds"]["median"]) for row in rows]
         state = [row["metrics"]["state_kib"] for row in rows if row][-1]
         lines.append(f"| {method} | {layout} | {' | '.join(cells)} | {state:,.0f} |")
     return "\n".join(lines)

@@ -77,7 +77,7 @@ def _cell(row: Row | None) -> str:
         return "-"
     error = row["metrics"]["error"]
     note = "" if error is None else f" ({error:.0e})"
-    return f"{1e3 * row['seconds']['median']:.3g}{note}"
+    return documents.milliseconds(row["seconds"]["median"]) + note
 
 
 def ratios(found: Found) -> str:

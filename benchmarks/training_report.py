@@ -101,11 +101,6 @@ def table(found: Found) -> str:
     for method, layout in dict.fromkeys(key[:2] for key in found):
         rows = [found.get((method, layout, context)) for context in contexts]
         parameters = next(row["parameters"] for row in rows if row)
-        cells = ["-" if row is None else _milliseconds(_median(row)) for row in rows]
+        cells = ["-" if row is None else documents.milliseconds(_median(row)) for row in rows]
         lines.append(f"| {method} | {layout} | {parameters:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def _milliseconds(seconds: float) -> str:
-    value = 1e3 * seconds
-    return f"{value:.3g}" if value < 1e3 else f"{value:,.0f}"

@@ -1,4 +1,4 @@
-"""Sections of a document that a script writes, between `<!-- name -->` and `<!-- /name -->`."""
+"""Sections of a document that a script writes, between `<!-- name -->` and `<!-- /name -->`, and its numbers."""
 
 from pathlib import Path
 
@@ -28,3 +28,16 @@ def replace_section(text: str, name: str, content: str) -> str:
 def write_section(path: Path, name: str, content: str) -> None:
     """Replaces a section of the file at `path`."""
     path.write_text(replace_section(path.read_text(), name, content))
+
+
+def milliseconds(seconds: float) -> str:
+    """Writes a time as a table does: three digits, or all before the point.
+
+    Args:
+      seconds: of anything.
+
+    Returns:
+      Milliseconds.
+    """
+    value = 1e3 * seconds
+    return f"{value:.3g}" if value < 1e3 else f"{value:,.0f}"

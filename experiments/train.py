@@ -24,6 +24,8 @@ from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision
 from jax_s4rl.training import configuration, diagnosis, interruption, loop, processes, update
 
+RULE = "the one with the lowest mean loss of training since the one before it; returns have no say"
+
 
 @dataclasses.dataclass(frozen=True)
 class Train:
@@ -153,7 +155,7 @@ def explainer(program: learning.Program, state: update.TrainState, batch_size: i
 
 
 def evaluate(options: Train, seconds: dict[str, float], console: rich.console.Console) -> list[dict[str, Any]]:
-    """Loads the finished run from its folder, as anybody would, and lets each model act.
+    """Loads the finished run from its folder, as anybody would, and lets each model act: the last, and the best.
 
     Args:
       options: of the run.
@@ -161,9 +163,40 @@ def evaluate(options: Train, seconds: dict[str, float], console: rich.console.Co
       console: where results are shown.
 
     Returns:
+      A result line for each checkpoint and seed.
+    """
+    last, best = (run_folder_loading.load(options.folder, best=best) for best in (False, True))
+    console.print(
+        f"checkpoints: last, after update {last.step:,}; best, after update {best.step:,}: {RULE}", highlight=False
+    )
+    if best.step == last.step:
+        return evaluate_run(options, last, "last and best", seconds, console)
+    return [
+        row
+        for name, run in (("last", last), ("best", best))
+        for row in evaluate_run(options, run, name, seconds, console)
+    ]
+
+
+def evaluate_run(
+    options: Train,
+    run: run_folder_loading.Run,
+    checkpoint: str,
+    seconds: dict[str, float],
+    console: rich.console.Console,
+) -> list[dict[str, Any]]:
+    """Lets the models of one checkpoint act; all act in the same environments, with the same random numbers.
+
+    Args:
+      options: of the run.
+      run: loaded from the checkpoint.
+      checkpoint: its name.
+      seconds: spent so far, by phase, on all seeds.
+      console: where results are shown.
+
+    Returns:
       A result line for each seed.
     """
-    run = run_folder_loading.load(options.folder)
     description, world = run.description, run.description.world
     targets = options.targets or (world.best_return,)
     asked = np.tile(np.repeat(targets, options.episodes), 2)
@@ -174,8 +207,8 @@ def evaluate(options: Train, seconds: dict[str, float], console: rich.console.Co
         acted = run.act(asked, greedy=greedy, seed=1_000 * (seed + 1), number=number)
         metrics = judge(acted, targets)
         console.print(
-            f"seed {seed}: asked for {targets[-1]:g}, achieved {metrics['achieved_greedy'][-1]:.1f} greedy, "
-            f"{metrics['achieved_sampled'][-1]:.1f} sampled",
+            f"seed {seed}, {checkpoint}: asked for {targets[-1]:g}, "
+            f"achieved {metrics['achieved_greedy'][-1]:.1f} greedy, {metrics['achieved_sampled'][-1]:.1f} sampled",
             highlight=False,
         )
         rows.append(
@@ -189,7 +222,7 @@ def evaluate(options: Train, seconds: dict[str, float], console: rich.console.Co
                 seed=seed,
                 parameters=decision.num_parameters(run.params_of(number)),
                 updates=run.step,
-                metrics=metrics | {"milliseconds_per_call": acted.milliseconds_per_call},
+                metrics={"checkpoint": checkpoint, **metrics, "milliseconds_per_call": acted.milliseconds_per_call},
                 seconds=shares | {"evaluate": acted.compile_seconds + acted.act_seconds},
             )
         )

@@ -16,3 +16,8 @@ def test_a_section_is_replaced_as_often_as_one_likes(tmp_path):
 def test_a_text_without_marks_is_refused():
     with pytest.raises(ValueError, match="without the marks <!-- table --> and <!-- /table -->"):
         documents.replace_section("nothing here", "table", "new")
+
+
+@pytest.mark.parametrize(("seconds", "written"), [(1.2345e-6, "0.00123"), (0.0429, "42.9"), (1.29961, "1,300")])
+def test_times_have_three_digits_or_all_before_the_point(seconds, written):
+    assert documents.milliseconds(seconds) == written

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import types
 
 import chex
 import numpy as np
@@ -134,3 +135,16 @@ def test_episodes_are_judged_by_target_and_kind():
     judged = train.judge(acted, (1.0, 2.0))
     returned = record.episode_returns.tolist()
     assert judged == {"asked": [1.0, 2.0], "achieved_greedy": returned[:2], "achieved_sampled": returned[2:]}
+
+
+@pytest.mark.parametrize("best_step", [8, 12])
+def test_the_last_checkpoint_and_the_best_are_both_judged(monkeypatch, capsys, best_step):
+    def load(_, *, best):
+        return types.SimpleNamespace(step=best_step if best else 12)
+
+    monkeypatch.setattr(train.run_folder_loading, "load", load)
+    monkeypatch.setattr(train, "evaluate_run", lambda _, run, name, *__: [{"checkpoint": name, "updates": run.step}])
+    rows = train.evaluate(train.Train(), {}, rich.console.Console(width=200))
+    wanted = {"last": 12, "best": best_step} if best_step != 12 else {"last and best": 12}
+    assert {row["checkpoint"]: row["updates"] for row in rows} == wanted
+    assert train.RULE in capsys.readouterr().out
