@@ -47,26 +47,27 @@ def attribute(
     *,
     targets: np.ndarray | None = None,
     method: str = attribution.GRADIENT,
+    of: str = attribution.ACTION,
 ) -> np.ndarray:
-    """How much the action taken at one step of each episode hangs on every step up to it, for every mixer.
+    """How much a prediction at one step of each episode hangs on every step up to it, for every mixer.
 
     Args:
       trained: a model whose context holds whole episodes.
       record: episodes, acted or recorded.
-      steps: of each episode, the step whose action is explained.
+      steps: of each episode, the step whose action (or predicted return) is explained.
       targets: return asked for at the start of each episode; None for what it earned.
-      method: see `models.attribution.attribute`.
+      method, of: see `models.attribution.attribute`.
 
     Returns:
       Float32[E, longest], at least zero, zero after `steps`; not normalized.
 
     Raises:
-      ValueError: actions are continuous, or an episode is longer than the context.
+      ValueError: what is explained is not predicted, or an episode is longer than the context.
     """
 
     @jax.jit
     def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
-        return attribution.attribute(trained.config, params, window._asdict(), steps, method=method)
+        return attribution.attribute(trained.config, params, window._asdict(), steps, method=method, of=of)
 
     return _by_parts(run, trained.params, record, steps, targets)
 

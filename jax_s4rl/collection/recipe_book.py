@@ -15,6 +15,8 @@ from jax_s4rl.data import trajectories
 
 BSUITE_SETTINGS = 23
 PRESETS = ("dt", "low_var", "high_var")
+# Steps of the middle phase of key-to-door beside the published 30.
+LONGER_WAITS = (90, 300)
 
 Contents = dict[str, tuple[parts.Part, ...]]
 CARTPOLE = ppo_storage.Run(
@@ -125,11 +127,16 @@ def key_door() -> dict[str, Recipe]:
 
 
 def key_to_door() -> dict[str, Recipe]:
-    """The published long-term credit tests, by preset."""
-    return {
-        f"key_to_door/{preset}/random-{size}": Recipe(
-            "jax_s4rl/KeyToDoor-v0", (parts.Uniform(size),), {"preset": preset}
+    """The published long-term credit tests, by preset; `dt_90` is `dt` with 90 steps between key and door."""
+    env_id = "jax_s4rl/KeyToDoor-v0"
+    longer = {
+        f"key_to_door/dt_{steps}/random-1000": Recipe(
+            env_id, (parts.Uniform(1_000),), {"preset": "dt", "distractor_steps": steps}
         )
+        for steps in LONGER_WAITS
+    }
+    return longer | {
+        f"key_to_door/{preset}/random-{size}": Recipe(env_id, (parts.Uniform(size),), {"preset": preset})
         for preset in PRESETS
         for size in (1_000, 10_000)
     }

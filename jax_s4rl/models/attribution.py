@@ -1,4 +1,4 @@
-"""Which earlier steps an action rests on: gradients for every mixer, and the weights of attention.
+"""Which earlier steps a prediction rests on: gradients for every mixer, and the weights of attention.
 
 Windows are given as the arguments of `decision.DecisionModel.__call__`, by name. Steps of which several tokens are made
 (interleaved) are summed up over their tokens.
@@ -18,6 +18,8 @@ from jax_s4rl.modules import attention
 GRADIENT = "gradient"
 INPUT_TIMES_GRADIENT = "input_times_gradient"
 METHODS = (GRADIENT, INPUT_TIMES_GRADIENT)
+ACTION, RETURN = "action", "return"
+EXPLAINED = (ACTION, RETURN)
 
 
 def attribute(
@@ -27,43 +29,44 @@ def attribute(
     steps: Int[Array, " batch"],
     *,
     method: str = GRADIENT,
+    of: str = ACTION,
 ) -> Float[Array, "batch length"]:
-    """How much the logit of the action taken at one step of each row hangs on the embedded input of every step.
+    """How much what is predicted at one step of each row hangs on the embedded input of every step.
 
-    With `x_j` the embedded tokens of step j and `l` the logit of the action taken at step `steps`: `|dl / dx_j|`, or
-    `|x_j . dl / dx_j|`. The same for every mixer, so that they can be compared.
+    With `x_j` the embedded tokens of step j and `l` the logit of the action taken at step `steps`, or the return
+    predicted there: `|dl / dx_j|`, or `|x_j . dl / dx_j|`. The same for every mixer, so that they can be compared.
 
     Args:
-      config: shape of the model; its actions are discrete.
+      config: shape of the model.
       params: of the model.
       window: arguments of the model, whole episodes or windows of them.
-      steps: of each row, the step whose action is to be explained.
+      steps: of each row, the step whose prediction is to be explained.
       method: "gradient" or "input_times_gradient".
+      of: what is explained: "action", which is discrete, or "return", which needs a return head.
 
     Returns:
       At least zero, and zero at all steps after `steps`; not normalized.
 
     Raises:
-      ValueError: actions are continuous, or another method.
+      ValueError: actions are continuous, no return is predicted, or another method or prediction.
 
     Source: Simonyan et al. (2014), "Deep Inside Convolutional Networks", section 3; input x gradient: Shrikumar et al.
     (2016), "Not Just a Black Box", section 2.
     """
-    if config.num_actions is None:
-        raise ValueError("actions are continuous, and no logit says how likely one is; explain discrete actions")
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
+    _check(config, method, of)
     tokens = _tokens(config, params, window)
     taken = jnp.take_along_axis(window["actions"], steps[:, None], axis=1)
 
-    def logit(change: Float[Array, "batch tokens width"]) -> Float[Array, ""]:
+    def explained(change: Float[Array, "batch tokens width"]) -> Float[Array, ""]:
         variables = {"params": params, "perturbations": {"tokens": change}}
         predicted: Any = decision.DecisionModel(config).apply(variables, **window)
+        if of == RETURN:
+            return jnp.sum(jnp.take_along_axis(predicted.return_to_go, steps[:, None], axis=1))
         at_step = jnp.take_along_axis(predicted.action, steps[:, None, None], axis=1)
-        # Rows do not mix, so the gradient of the sum is that of each row's logit.
+        # Rows do not mix, so the gradient of the sum is that of each row.
         return jnp.sum(jnp.take_along_axis(at_step, taken[..., None], axis=2))
 
-    gradient = jax.grad(logit)(jnp.zeros_like(tokens))
+    gradient = jax.grad(explained)(jnp.zeros_like(tokens))
     per_step = (gradient.shape[0], -1, config.model.tokens_per_step * gradient.shape[-1])
     if method == GRADIENT:
         return jnp.linalg.norm(gradient.reshape(per_step), axis=-1)
@@ -126,6 +129,17 @@ def attention_to_steps(
     looking = steps * count + max(count - 2, 0)  # interleaved, the token before the action's
     rows = jnp.take_along_axis(maps, looking[None, :, None, None, None], axis=3)[:, :, :, 0]
     return jnp.sum(rows.reshape(*rows.shape[:-1], -1, count), axis=-1)
+
+
+def _check(config: configs.DecisionConfig, method: str, of: str) -> None:
+    if method not in METHODS:
+        raise ValueError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
+    if of not in EXPLAINED:
+        raise ValueError(f"of is {of!r}; choose one of {', '.join(EXPLAINED)}")
+    if of == ACTION and config.num_actions is None:
+        raise ValueError("actions are continuous, and no logit says how likely one is; explain discrete actions")
+    if of == RETURN and not config.model.return_loss:
+        raise ValueError("the model has no return head; train it with return_loss above 0")
 
 
 def _tokens(config: configs.DecisionConfig, params: Any, window: Mapping[str, Any]) -> Float[Array, "..."]:

@@ -22,7 +22,7 @@ def test_every_recipe_names_an_environment_that_there_is_and_describes_itself():
 @pytest.mark.parametrize(
     "name",
     ["random_walk/random-100", "key_door/random-1000", "umbrella_length/2/mixed", "memory_len/2/mixed"]
-    + [f"key_to_door/{preset}/random-1000" for preset in recipe_book.PRESETS],
+    + [f"key_to_door/{preset}/random-1000" for preset in (*recipe_book.PRESETS, "dt_90")],
 )
 def test_data_are_real_and_fit_their_environment(name, tmp_path, monkeypatch):
     """A small copy of each kind of data set is played again, transition by transition."""

@@ -1,15 +1,16 @@
 """Key-to-door: its plan, its judge on recorded episodes, and a quick run from end to end."""
 
+import dataclasses
 import types
 
 import numpy as np
 import pytest
 
-from experiments import cells, key_to_door, results, suites, tasks, tuning
+from experiments import cells, key_to_door, learning, results, suites, tasks, tuning
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
-from jax_s4rl.evaluation import rollout
-from tests.experiments import runs
+from jax_s4rl.modules import tokens
+from tests.experiments import asked, runs
 
 
 def make_task(num_episodes=300):
@@ -31,7 +32,7 @@ def task():
 @pytest.fixture
 def loaded(monkeypatch, task):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: task)
-    monkeypatch.setattr(key_to_door, "choose_data_seeds", lambda count: list(range(count)))
+    monkeypatch.setattr(key_to_door, "choose_data_seeds", lambda count, dataset="": list(range(count)))
 
 
 @pytest.mark.parametrize("part", key_to_door.SUITE.parts)
@@ -39,7 +40,7 @@ def test_every_cell_of_a_part_is_another(loaded, part):
     planned = key_to_door.SUITE.parts[part].plan(suites.Options(mixers=("attention", "s4d")))
     assert planned
     assert len({cell.digest for cell in planned}) == len(planned)
-    assert len({(cell.method, cell.variant, cell.data_seed) for cell in planned}) == len(planned)
+    assert len({(cell.dataset, cell.method, cell.variant, cell.data_seed) for cell in planned}) == len(planned)
 
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
@@ -59,21 +60,50 @@ def test_the_settings_chosen_are_those_that_tuning_found():
     assert key_to_door.CHOSEN | found == key_to_door.CHOSEN
 
 
-def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
-    def act(trained, task, targets, *, greedy, seed, make_env=None):
-        record = task.record.select(np.arange(len(targets)))
-        return rollout.Rollout(record, targets, greedy, 0.1, 0.2, 60)
+def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
+    planned = key_to_door.plan_low_var(suites.Options())
+    assert {cell.dataset for cell in planned} == {key_to_door.LOW_VAR}
+    assert {cell.method for cell in planned} == {*suites.MIXERS, "percent_bc", "bc"}
+    assert {cell.keep for cell in planned if cell.method == "percent_bc"} == {cells.BEST_TENTH}
 
-    monkeypatch.setattr(cells, "act", act)
-    cell = types.SimpleNamespace(evaluation=(("episodes", 150),))
-    found = key_to_door.judge(cell, task, types.SimpleNamespace(seed=0))
-    returns = task.record.episode_returns
-    assert found["success_greedy"] == returns[:150].mean()
-    assert found["success_sampled"] == found["target_0_sampled"] == returns[150:].mean()
-    assert found["successes_in_data"] == returns.sum() > 0
-    assert 0 < found["key_cells_in_data"] <= returns.sum()
-    assert found["success_sampled"] < found["key_sampled"] < 0.5
-    assert found["seconds"] == pytest.approx(3 * 0.3)
+
+def test_a_critic_is_told_no_return_and_sees_episodes_as_they_come(loaded):
+    for cell in key_to_door.plan_critic(suites.Options()):
+        assert isinstance(cell.settings, learning.Settings)
+        assert cell.settings.weighting == "uniform"
+        assert (cell.settings.model.returns, cell.settings.model.return_loss) == (tokens.OUTSIDE, 10.0)
+
+
+def test_what_is_tested_with_longer_waits_has_no_table_of_time_that_ends(loaded):
+    planned = key_to_door.plan_distractor(suites.Options())
+    assert {cell.method for cell in planned} == set(suites.MIXERS)
+    for cell in planned:
+        assert isinstance(cell.settings, learning.Settings)
+        assert cell.settings.model.time_embedding != tokens.LEARNED
+        assert learning.memory(cell.settings) == "carry"
+
+
+def test_episodes_of_a_longer_wait_fit_into_the_context(loaded):
+    planned = key_to_door.plan_own_distractor(suites.Options())
+    contexts = {cell.dataset: cell.settings.model.context_length for cell in planned}
+    assert contexts == {"key_to_door/dt_90/random-1000": 120, "key_to_door/dt_300/random-1000": 330}
+
+
+def test_a_judge_does_what_its_cell_asks_for(monkeypatch, loaded, task):
+    monkeypatch.setattr(key_to_door.door_judges, "success", lambda *_, controls: {"controls": controls, "seconds": 1.0})
+    monkeypatch.setattr(
+        key_to_door.door_judges, "after_longer_waits", lambda *more: ({str(n): 0.5, "seconds": 2.0} for n, _ in more[2])
+    )
+    monkeypatch.setattr(key_to_door.door_judges, "as_critic", lambda *_: {"critic": 1.0})
+    monkeypatch.setattr(key_to_door.door_judges, "on_the_key", lambda *_: {"on_key": 1.0})
+    cell = key_to_door.make_cell("s4d", key_to_door.SMALL, 300, suites.Options())
+    told = dataclasses.replace(
+        cell, evaluation=(*cell.evaluation, ("controls", False), ("longer", ((90, 5),)), ("critic", True))
+    )
+    judged = [key_to_door.judge(each, task, asked.trained()) for each in (cell, told)]
+    assert judged[0] == {"controls": True, "seconds": 1.0}
+    assert judged[1].pop("seconds") >= 3.0
+    assert judged[1] == {"controls": False, "90": 0.5, "critic": 1.0, "on_key": 1.0}
 
 
 def test_data_seeds_are_the_first_with_as_many_successes_as_published(monkeypatch):

@@ -33,6 +33,29 @@ def test_nothing_comes_from_the_future(mixer, layout):
             assert (row[:step] > 0).any() == (mixer != "mlp")
 
 
+def test_a_predicted_return_is_explained_as_well():
+    config = small.config("s4d", num_layers=1, returns="outside", return_loss=1.0)
+    window, params = small.window(config), small.params(config)
+    found = attribute(config, window, of=attribution.RETURN)
+    for row, step in zip(found, STEPS.tolist(), strict=True):
+        assert not row[step + 1 :].any()
+        assert (row[: step + 1] > 0).all()
+
+    def predicted(change):
+        variables = {"params": params, "perturbations": {"tokens": change}}
+        return decision.DecisionModel(config).apply(variables, **window).return_to_go[0, STEPS[0]]
+
+    gradient = jax.jit(jax.grad(predicted))(jnp.zeros((small.BATCH, small.LENGTH, config.model.width)))
+    np.testing.assert_allclose(found[0], jnp.linalg.norm(gradient[0], axis=-1), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("of", "message"), [("return", "no return head"), ("value", "choose one of action, return")])
+def test_what_is_not_predicted_is_not_explained(of, message):
+    config = small.config("s4d", num_layers=1)
+    with pytest.raises(ValueError, match=message):
+        attribution.attribute(config, {}, small.window(config), STEPS, of=of)
+
+
 def test_nothing_comes_from_another_episode_of_the_row():
     config = small.config("s4d", num_layers=1)
     window = small.window(config)

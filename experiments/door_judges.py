@@ -1,0 +1,218 @@
+"""Judges of key-to-door: success with its controls, success after longer waits, and the model as critic."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from experiments import asking, cells, inspection, learning, tasks
+from jax_s4rl.data import trajectories
+from jax_s4rl.envs import false_key, key_door_chances, key_door_layout, making
+from jax_s4rl.evaluation import critic, key_door, rollout
+from jax_s4rl.models import attribution
+
+# A cache of every step of longer episodes is too slow here to act with.
+LONGEST_CACHE = 1_100
+# Of a curve that is written down.
+DECIMALS = 4
+OUTCOMES = ("no key", "key, no success", "success")
+
+
+def success(task: tasks.Task, trained: cells.Trained, episodes: int, *, controls: bool = True) -> dict[str, Any]:
+    """Success and what happened to the key when the best is asked for; with apples, what they brought.
+
+    Args:
+      task: what was trained on; its environment is acted in.
+      trained: the model.
+      episodes: of each way of choosing actions.
+      controls: whether to ask for nothing as well, and to show the key on a wrong cell.
+
+    Returns:
+      Metrics of a result line.
+    """
+    seed = 100_000 * (trained.seed + 1)
+
+    def acted(asked: float, make_env: Callable[[], gymnasium.Env] | None = None) -> rollout.Rollout:
+        greedy = np.arange(2 * episodes) < episodes
+        targets = np.full(2 * episodes, asked, np.float32)
+        return cells.act(trained, task, targets, greedy=greedy, seed=seed, make_env=make_env)
+
+    def wrong_key() -> gymnasium.Env:
+        return false_key.FalseKey(task.make_env())
+
+    acts = {"": acted(asking.best(task))}
+    if controls:
+        acts |= {"target_0": acted(0.0), "wrong_key": acted(asking.best(task), wrong_key)}
+    metrics: dict[str, Any] = {}
+    for kind in asking.KINDS:
+        found = {name: key_door.rates(_of_kind(task, each, kind)) for name, each in acts.items()}
+        asked = found.pop("")
+        metrics |= {f"success_{kind}": asked.success, f"key_{kind}": asked.key, f"door_{kind}": asked.door}
+        metrics |= {f"{name}_{kind}": rates.success for name, rates in found.items()}
+        if _world(task).settings.n_apples:
+            own = acts[""].greedy == (kind == "greedy")
+            metrics |= {
+                f"apples_{kind}": asked.apples,
+                f"return_{kind}": float(acts[""].record.episode_returns[own].mean()),
+            }
+            if asking.listens(trained):
+                metrics[f"key_lift_{kind}"] = asked.key - found["target_0"].key
+    spent = sum(each.act_seconds + each.compile_seconds for each in acts.values())
+    return metrics | about_data(task) | {"seconds": spent}
+
+
+def about_data(task: tasks.Task) -> dict[str, Any]:
+    """Successes in the data, and how many of the cells a key was taken from in them."""
+    happened = events(task, task.record)
+    return {"successes_in_data": int(happened.success.sum()), "key_cells_in_data": key_door.key_coverage(happened)}
+
+
+def after_longer_waits(
+    task: tasks.Task, trained: learning.Trained, plan: Sequence[tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
+    """Success, actions sampled, where the middle phase is longer than any in training.
+
+    Attention is given its window of training ("..._at_300"), and, where a cache can hold it, all of the longer
+    episode ("..._whole_at_300"): in training the window held whole episodes, so both are the same function there.
+
+    Args:
+      task: what was trained on.
+      trained: the model.
+      plan: steps of the middle phase, and episodes to act.
+
+    Yields:
+      Metrics of each length, with the seconds that it took.
+    """
+    for steps, episodes in plan:
+        longer = with_wait(task, steps)
+        for name, model in _memories(trained, longer.max_steps).items():
+            asked = np.full(episodes, asking.best(task), np.float32)
+            seed = 100_000 * (trained.seed + 1)
+            acted = cells.act(model, longer, asked, greedy=np.zeros(episodes, bool), seed=seed)
+            rates = key_door.rates(events(longer, acted.record))
+            yield {
+                f"success{name}_at_{steps}_sampled": rates.success,
+                f"key{name}_at_{steps}_sampled": rates.key,
+                f"door{name}_at_{steps}_sampled": rates.door,
+                "seconds": acted.act_seconds + acted.compile_seconds,
+            }
+
+
+def with_wait(task: tasks.Task, steps: int) -> tasks.Task:
+    """The same task with a middle phase of so many steps."""
+    kwargs = {**task.env_kwargs, "distractor_steps": steps}
+    longer = dataclasses.replace(task, env_kwargs=kwargs)
+    return dataclasses.replace(longer, max_steps=_world(longer).max_steps)
+
+
+def _memories(trained: learning.Trained, max_steps: int) -> dict[str, learning.Trained]:
+    """The model as it was trained, and attention with a cache of a whole longer episode."""
+    found = {"": trained}
+    model = trained.config.model
+    if model.mixer.window is not None and model.mixer.window < max_steps <= LONGEST_CACHE:
+        wide = dataclasses.replace(model, mixer=dataclasses.replace(model.mixer, window=max_steps))
+        found["_whole"] = dataclasses.replace(trained, config=dataclasses.replace(trained.config, model=wide))
+    return found
+
+
+def as_critic(task: tasks.Task, trained: learning.Trained, held: trajectories.Trajectories) -> dict[str, Any]:
+    """What the model expects along random episodes that it has not seen: does the key raise it, and rightly so?
+
+    Beside it the exact values: the chance of success at the start, and that of random play to reach the door.
+
+    Args:
+      task: what was trained on.
+      trained: a model with a return head.
+      held: episodes of random play, none of which was trained on.
+
+    Returns:
+      Metrics of a result line.
+    """
+    happened, world = events(task, held), _world(task)
+    exact = chances(task)
+    values = inspection.predicted_returns(trained, held)
+    last = values[held.episode_starts + world.phase_ends[1] - 1]
+    outcome = np.array(OUTCOMES)[happened.has_key.astype(int) + happened.success]
+    curves = critic.mean_along(values, held, outcome)
+    return {
+        "critic_start": float(values[held.episode_starts].mean()),
+        "critic_start_exact": exact.success,
+        "critic_with_key": float(last[happened.has_key].mean()),
+        "critic_with_key_exact": exact.door,
+        "critic_without_key": float(last[~happened.has_key].mean()),
+        "critic_jump": float(critic.jump(values, held, happened.key_step).mean()),
+        "critic_jump_elsewhere": _jump_elsewhere(values, held, happened, world.phase_ends[0]),
+        "critic_auroc": critic.auroc(last, happened.success),
+        "critic_auroc_of_key": critic.auroc(happened.has_key.astype(float), happened.success),
+        "critic_auroc_key": critic.auroc(last, happened.has_key),
+        "critic_brier": critic.brier(last, happened.success),
+        "critic_brier_exact": critic.brier(exact.door * happened.has_key, happened.success),
+        "critic_curves": {str(name): curve.round(DECIMALS).tolist() for name, curve in curves.items()},
+    }
+
+
+def _jump_elsewhere(
+    values: np.ndarray, held: trajectories.Trajectories, happened: key_door.Events, phase: int
+) -> float:
+    """Mean rise from step to step of the first phase, where no key was taken."""
+    along = np.stack([values[held.episode_starts + step] for step in range(phase + 1)], axis=1)
+    rises = np.diff(along, axis=1)
+    return float(rises[np.arange(phase) != happened.key_step[:, None]].mean())
+
+
+def on_the_key(task: tasks.Task, trained: learning.Trained, held: trajectories.Trajectories) -> dict[str, float]:
+    """How much of what the model says late rests on the three steps around the one that took the key.
+
+    Explained are, in successful episodes, the action that opened the door, and in all that have the key, the return
+    predicted right before the last phase. Beside each share the one that equal weights on all steps would have.
+
+    Args:
+      task: what was trained on.
+      trained: a model with a return head.
+      held: episodes of random play, none of which was trained on.
+
+    Returns:
+      Metrics of a result line.
+    """
+    happened = events(task, held)
+    found = {}
+    last = np.full(held.num_episodes, _world(task).phase_ends[1] - 1)
+    for of, chosen, explained in (
+        (attribution.ACTION, happened.success, happened.door_step),
+        (attribution.RETURN, happened.has_key, last),
+    ):
+        episodes = np.flatnonzero(chosen)
+        record, steps, keys = held.select(episodes), explained[episodes], happened.key_step[episodes]
+        weights = inspection.attribute(trained, record, steps, of=of)
+        found[f"{of}_on_key"] = float(np.nanmean(critic.share_near(weights, keys)))
+        found[f"{of}_on_key_uniform"] = float(critic.uniform_share(steps, keys).mean())
+        if trained.config.model.mixer.name == "attention":
+            maps = inspection.attend(trained, record, steps)
+            shares = [critic.share_near(maps[:, layer, head], keys) for layer, head in np.ndindex(*maps.shape[1:3])]
+            found[f"attention_{of}_on_key"] = float(np.mean(shares))
+            found[f"attention_{of}_on_key_most"] = float(np.mean(shares, axis=1).max())
+    return found
+
+
+def events(task: tasks.Task, record: trajectories.Trajectories) -> key_door.Events:
+    """What happened in episodes of the task."""
+    world = _world(task)
+    return key_door.events(record, world.eyes, door_cell=key_door_layout.door_cell(world.settings.size))
+
+
+def chances(task: tasks.Task) -> key_door_chances.Chances:
+    """What random play achieves, exactly."""
+    return key_door_chances.chances(_world(task).settings)
+
+
+def _of_kind(task: tasks.Task, acted: rollout.Rollout, kind: str) -> key_door.Events:
+    return events(task, acted.record.select(np.flatnonzero(acted.greedy == (kind == "greedy"))))
+
+
+def _world(task: tasks.Task) -> Any:
+    """The environment within its wrappers."""
+    env = making.make(task.env_id, **task.env_kwargs)
+    env.close()
+    return env.unwrapped

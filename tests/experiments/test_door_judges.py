@@ -1,0 +1,131 @@
+"""Judges of key-to-door, on recorded episodes and with models that were never trained."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from experiments import cells, door_judges, learning, tasks
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.envs import making
+from jax_s4rl.evaluation import rollout
+from jax_s4rl.models import decision
+from jax_s4rl.modules import groups, mixers, tokens
+from tests.experiments import asked
+
+
+def make_task(num_episodes, **kwargs):
+    def make_env():
+        return making.make("jax_s4rl/KeyToDoor-v0", **kwargs)
+
+    with make_env() as env:
+        record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), num_episodes, seed=0)
+    return tasks.Task("jax_s4rl/KeyToDoor-v0", kwargs, "some", record, 4, 60, 0.027, 1.0)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task(300, preset="dt")
+
+
+def make_trained(task, mixer="s4d", **changes):
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig(mixer),
+        returns=tokens.OUTSIDE,
+        return_loss=1.0,
+        context_length=60,
+        width=8,
+        num_layers=1,
+        time_embedding=tokens.NONE,
+    )
+    config = learning.configure(learning.Settings(model=dataclasses.replace(model, **changes)), task)
+    params = groups.strip(decision.init(config, jax.random.key(0)))
+    return learning.Trained(config, "carry", 0, params, None, 0.0)  # pyright: ignore[reportArgumentType]
+
+
+def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
+    def act(trained, task, targets, *, greedy, seed, make_env=None):
+        record = task.record.select(np.arange(len(targets)))
+        return rollout.Rollout(record, targets, greedy, 0.1, 0.2, 60)
+
+    monkeypatch.setattr(cells, "act", act)
+    found = door_judges.success(task, asked.trained(), 150)
+    returns = task.record.episode_returns
+    assert found["success_greedy"] == returns[:150].mean()
+    assert found["success_sampled"] == found["target_0_sampled"] == returns[150:].mean()
+    assert found["successes_in_data"] == returns.sum() > 0
+    assert 0 < found["key_cells_in_data"] <= returns.sum()
+    assert found["success_sampled"] < found["key_sampled"] < 0.5
+    assert found["seconds"] == pytest.approx(3 * 0.3)
+    assert "apples_sampled" not in found
+
+
+def test_with_apples_the_door_and_not_the_return_is_success(monkeypatch):
+    task = make_task(20, preset="low_var")
+    calls = asked.acting(monkeypatch, task)
+    found = door_judges.success(task, asked.trained(), 10)
+    assert [set(targets.tolist()) for targets, *_ in calls] == [{1.0}, {0.0}, {1.0}]
+    assert found["return_sampled"] == task.record.episode_returns[10:].mean() > 1
+    assert found["apples_sampled"] > 1 > found["success_sampled"]
+    assert found["key_lift_greedy"] == 0.0
+
+
+def test_controls_can_be_left_out(monkeypatch, task):
+    calls = asked.acting(monkeypatch, task)
+    found = door_judges.success(task, asked.trained(), 5, controls=False)
+    assert len(calls) == 1
+    assert "target_0_greedy" not in found
+
+
+def test_a_longer_wait_is_acted_to_its_end(task):
+    trained = make_trained(task)
+    (found,) = door_judges.after_longer_waits(task, trained, [(70, 3)])
+    assert set(found) == {"success_at_70_sampled", "key_at_70_sampled", "door_at_70_sampled", "seconds"}
+    assert door_judges.with_wait(task, 70).max_steps == 100
+
+
+def test_attention_is_tested_with_its_window_and_with_a_cache_of_everything(monkeypatch, task):
+    seen = []
+
+    def act(trained, task, targets, **more):
+        seen.append((task.max_steps, trained.config.model.mixer.window))
+        return rollout.Rollout(task.record.select(np.arange(len(targets))), targets, more["greedy"], 0.1, 0.2, 60)
+
+    monkeypatch.setattr(cells, "act", act)
+    mixer = mixers.MixerConfig("attention", window=60)
+    trained = dataclasses.replace(
+        asked.trained(),
+        config=dataclasses.replace(make_trained(task).config, model=decision.ModelConfig(mixer=mixer)),
+    )
+    found = [set(each) for each in door_judges.after_longer_waits(task, trained, [(30, 4), (90, 4), (4_000, 4)])]
+    assert seen == [(60, 60), (120, 60), (120, 120), (4_030, 60)]
+    assert "success_whole_at_90_sampled" in found[2]
+
+
+def test_a_critic_is_judged_beside_exact_values(monkeypatch, task):
+    """One that knows the exact chance after the first phase, and nothing before."""
+    happened = door_judges.events(task, task.record)
+    step = np.tile(np.arange(60), 300)
+    known = np.repeat(happened.key_step, 60)
+    values = np.where((known >= 0) & (step > known), 0.1, 0.0)
+    monkeypatch.setattr(door_judges.inspection, "predicted_returns", lambda *_: values)
+    found = door_judges.as_critic(task, make_trained(task), task.record)
+    assert found["critic_with_key"] == pytest.approx(0.1)
+    assert found["critic_with_key_exact"] == pytest.approx(0.096, abs=1e-3)
+    assert found["critic_jump"] == pytest.approx(0.1)
+    assert found["critic_jump_elsewhere"] == found["critic_without_key"] == 0.0
+    assert found["critic_auroc_key"] == 1.0
+    assert found["critic_auroc"] == found["critic_auroc_of_key"] > 0.7
+    assert found["critic_brier"] == pytest.approx(found["critic_brier_exact"], rel=0.05)
+    assert set(found["critic_curves"]) == set(door_judges.OUTCOMES)
+    assert {len(curve) for curve in found["critic_curves"].values()} == {60}
+
+
+@pytest.mark.parametrize("mixer", ["s4d", "attention"])
+def test_what_predictions_rest_on_is_a_share(task, mixer):
+    found = door_judges.on_the_key(task, make_trained(task, mixer), task.record)
+    shares = {"action_on_key", "action_on_key_uniform", "return_on_key", "return_on_key_uniform"}
+    assert shares <= set(found)
+    assert all(0 <= value <= 1 for value in found.values())
+    assert ("attention_return_on_key_most" in found) == (mixer == "attention")
