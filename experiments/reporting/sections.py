@@ -42,8 +42,9 @@ def _results(study: studies.Study, name: str) -> blocks.Table:
     about = study.about
     arms = [arm for arm in study.arms if arm.setting.data == name]
     told = {head: say for head, say in _columns(study).items() if head != "data"}
-    score = _keys(study, about.metrics[:1])
-    others = _others(study)
+    here = [row for arm in arms for row in arm.rows] or study.found.scored
+    score = _keys(here, about.metrics[:1])
+    others = _others(here, about)
     kind = f", {about.judged_by}" if about.metrics[0].kinds else ""
     head = [*told, "runs", *score, f"lead over attention{kind}", "P(better)", *others]
     rows: list[Sequence[blocks.Cell]] = []
@@ -63,7 +64,7 @@ def _results(study: studies.Study, name: str) -> blocks.Table:
 def every_run(study: studies.Study) -> blocks.Table:
     """A line for each run, with its numbers as they are in the lines."""
     told = _columns(study)
-    keys = {title: key for title, (key, _) in _keys(study, study.about.metrics).items()}
+    keys = {title: key for title, (key, _) in _keys(study.found.scored, study.about.metrics).items()}
     head = [*told, "data seed", "seed", "parameters", "updates", *keys, "s to train", "cell", "commit"]
     rows = [
         [
@@ -167,12 +168,14 @@ def _columns(study: studies.Study) -> dict:
     return {name: told[name] for name in told if name in shown}
 
 
-def _keys(study: studies.Study, metrics: Sequence[descriptions.Metric]) -> dict[str, tuple[str, descriptions.Metric]]:
+def _keys(
+    rows: Sequence[lines.Row], metrics: Sequence[descriptions.Metric]
+) -> dict[str, tuple[str, descriptions.Metric]]:
     """Names in the lines of what some run has, by the heads of their columns."""
     found = {}
     for metric in metrics:
         for title, key in metric.keys.items():
-            if any(row["metrics"].get(key) is not None for row in study.found.scored):
+            if any(row["metrics"].get(key) is not None for row in rows):
                 found[f"{title}{', %' if metric.unit == descriptions.SHARE else ''}"] = key, metric
     return found
 
@@ -193,11 +196,13 @@ def _mean(rows: Sequence[lines.Row], key: str, metric: descriptions.Metric) -> s
     return scores.number(sum(known) / len(known), metric.unit) if known else "-"
 
 
-def _others(study: studies.Study) -> dict[str, tuple[list[str], descriptions.Metric]]:
+def _others(
+    rows: Sequence[lines.Row], about: descriptions.Description
+) -> dict[str, tuple[list[str], descriptions.Metric]]:
     """Names in the lines of what stands beside the score; ways of choosing actions share a column."""
     found = {}
-    for metric in study.about.metrics[1:]:
-        known = [key for key, _ in _keys(study, [metric]).values()]
+    for metric in about.metrics[1:]:
+        known = [key for key, _ in _keys(rows, [metric]).values()]
         unit = ", %" if metric.unit == descriptions.SHARE else ""
         if metric.has_interval:
             found |= {f"{metric.label}, {key.rpartition('_')[2]}{unit}": ([key], metric) for key in known}

@@ -1,0 +1,76 @@
+"""Longer waits and critics have tables and pictures of their own, and count for no claim."""
+
+from experiments.reporting import blocks, catalog, door, lines, studies
+from tests.experiments.reporting import made_up
+
+ABOUT = catalog.KEY_TO_DOOR
+SMALL = "key_to_door/dt/random-1000"
+LONGER = "tested with longer waits"
+
+
+def runs(method, variant, **metrics):
+    return made_up.runs("key_to_door", SMALL, method, made_up.spread(0.8), "success", variant=variant, **metrics)
+
+
+def waits(value, memory=""):
+    return {f"success{memory}_at_{steps}_sampled": value for steps in (90, 300, 1_000)}
+
+
+def critics():
+    curves = {"no key": [0.0, 0.1], "success": [0.1, 0.5]}
+    values = {key: 0.25 for pair in door.EXPECTED.values() for key in pair if key}
+    shares = {"return_on_key": 0.5, "return_on_key_uniform": 0.1, "action_on_key": 0.2, "action_on_key_uniform": 0.1}
+    return [
+        *runs("s4d", "critic", critic_curves=curves, **values, **shares),
+        *runs("attention", "critic", critic_curves=curves, **values, **shares, attention_return_on_key=0.3),
+    ]
+
+
+def write(rows):
+    return door.blocks_of(ABOUT, lines.sort(rows))
+
+
+def tables(content):
+    return [block for block in content if isinstance(block, blocks.Table)]
+
+
+def test_without_lines_there_is_the_published_table_alone():
+    assert len(tables(write([]))) == 1
+
+
+def test_success_by_wait_has_a_line_for_every_memory():
+    rows = [
+        *runs("s4d", LONGER, **waits(0.7), success_at_4000_sampled=0.6),
+        *runs("attention", f"{LONGER}, rotary positions", **waits(0.3), **waits(0.2, "_whole")),
+    ]
+    table = tables(write(rows))[1]
+    assert table.head[4:] == ["30 steps", "90 steps", "300 steps", "1,000 steps", "4,000 steps"]
+    assert [line[:4] for line in table.rows] == [
+        ["s4d", "by its state", "as in training", "5"],
+        ["attention", "rotary positions", "as in training", "5"],
+        ["attention", "rotary positions", "whole episode", "5"],
+    ]
+    assert table.rows[0][-1].startswith("60.0")
+    assert table.rows[2][-2].startswith("20.0")
+    assert table.rows[1][-1] == "-"
+
+
+def test_critics_stand_beside_exact_values():
+    expected, shares = tables(write(critics()))[1:]
+    assert expected.rows[0][:3] == ["exact", "-", "0.25"]
+    assert [line[0] for line in expected.rows[1:]] == ["s4d", "attention"]
+    assert shares.rows[0] == ["s4d", "5", "50.0 (10.0)", "20.0 (10.0)", "-", "-"]
+    assert shares.rows[1][4] == "30.0 (10.0)"
+
+
+def test_pictures_are_drawn():
+    content = write([*runs("s4d", LONGER, **waits(0.7)), *critics()])
+    found = [block for block in content if isinstance(block, blocks.Picture)]
+    assert [picture.name for picture in found] == ["key_to_door-waits", "key_to_door-critic"]
+    assert all("<svg" in picture.draw() for picture in found)
+
+
+def test_they_count_for_no_claim():
+    rows = lines.sort([*runs("s4d", LONGER), *runs("attention", LONGER), *critics()])
+    study = studies.Study(ABOUT, rows, lines.arms(rows.scored, ABOUT.group))
+    assert not list(studies.against(study, "s4d"))
