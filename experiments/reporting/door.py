@@ -60,9 +60,8 @@ def _waits(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
     note = (
         f"Success in %, actions sampled; all models were trained with {TRAINED} steps between key and door, and none "
         "of them has a learned table of time steps, which would end there. States are carried on; attention sees a "
-        "window as long as the episodes of its training, or, in a cache, all of the longer episode. What was seen once is "
-        "seen at every step (the key in hand is a part of the observation): this asks whether a model goes on to "
-        "work after a long wait, not whether it remembers."
+        "window as long as the episodes of its training, or, in a cache, all of the longer episode. The key in hand is "
+        "a part of every observation: this asks whether a model works after long waits, not whether it remembers."
     )
     return [
         blocks.Heading("Longer waits than in training", 3),

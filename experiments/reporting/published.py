@@ -49,8 +49,8 @@ class Beside(NamedTuple):
 
 
 def beside(about: descriptions.Description, found: lines.Lines) -> Iterator[Beside]:
-    """Every published number, with all variants of ours; then our other mixers."""
-    arms = lines.arms(found.scored, about.group)
+    """Every published number, with all variants of ours that count; then our other mixers."""
+    arms = [arm for arm in lines.arms(found.scored, about.group) if about.counts(arm.setting.variant)]
     for name, (method, numbers) in ROWS.items():
         for size, number in numbers.items():
             if method == "random":

@@ -50,8 +50,8 @@ def test_success_by_wait_has_a_line_for_every_memory():
         ["attention", "rotary positions", "as in training", "5"],
         ["attention", "rotary positions", "whole episode", "5"],
     ]
-    assert table.rows[0][-1].startswith("60.0")
-    assert table.rows[2][-2].startswith("20.0")
+    assert str(table.rows[0][-1]).startswith("60.0")
+    assert str(table.rows[2][-2]).startswith("20.0")
     assert table.rows[1][-1] == "-"
 
 

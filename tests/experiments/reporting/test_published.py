@@ -44,3 +44,8 @@ def test_all_variants_of_ours_stand_beside_it():
     assert "Decision Transformer, 1K (balanced batches)" in verdict.where
     assert "not in Decision Transformer, 10K" in verdict.where
     assert len(published.blocks_of(study.about, study.found)) == 3
+
+
+def test_models_that_count_for_no_claim_stand_elsewhere():
+    _, found = find([*runs(SMALL, "attention", 0.72, "critic"), *runs(SMALL, "s4d", 0.72, "critic")])
+    assert not {each.variant for each in found} & {"critic"}
