@@ -97,6 +97,17 @@ def plan_uniform(options: suites.Options) -> list[cells.Cell]:
     ]
 
 
+def plan_updates(options: suites.Options) -> list[cells.Cell]:
+    """An ablation: twice the updates without dropout, for it is the successes learned by heart that succeed."""
+    found = []
+    for data_seed in data_seeds(options):
+        for name in ("attention", "s4d"):
+            point = tuning.Point(CHOSEN[name].rate)
+            cell = make_cell(name, SMALL, 600, options, point=point, data_seed=data_seed)
+            found.append(dataclasses.replace(cell, variant="balanced batches, 600 updates, no dropout"))
+    return found
+
+
 def plan_q(options: suites.Options) -> list[cells.Cell]:
     """Conservative Q-learning; the weight of its conservatism decides everything."""
     return [q_cell(weight, seed, options) for seed in data_seeds(options) for weight in WEIGHTS]
@@ -295,6 +306,7 @@ SUITE = suites.Suite(
         "10k": suites.Part(plan_large),
         "uniform": suites.Part(plan_uniform, most_seeds=2),
         "q": suites.Part(plan_q, most_seeds=2),
+        "updates": suites.Part(plan_updates, most_seeds=2),
         "q_10k": suites.Part(plan_large_q),
         "low_var": suites.Part(plan_low_var),
         "low_var_10k": suites.Part(plan_large_low_var),
