@@ -133,11 +133,17 @@ def plan_large_low_var(options: suites.Options) -> list[cells.Cell]:
 
 
 def low_var_cell(
-    mixer: str, num_updates: int, options: suites.Options, *, dataset: str = LOW_VAR, **kind: bool
+    mixer: str,
+    num_updates: int,
+    options: suites.Options,
+    *,
+    dataset: str = LOW_VAR,
+    percent: bool = False,
+    clone: bool = False,
 ) -> cells.Cell:
     """As `make_cell`; percentile behavior cloning learns from the best tenth, for nearly every episode is paid."""
-    cell = make_cell(mixer, dataset, num_updates, options, **kind)
-    return dataclasses.replace(cell, keep=cells.BEST_TENTH) if kind.get("percent") else cell
+    cell = make_cell(mixer, dataset, num_updates, options, percent=percent, clone=clone)
+    return dataclasses.replace(cell, keep=cells.BEST_TENTH) if percent else cell
 
 
 def plan_critic(options: suites.Options) -> list[cells.Cell]:
