@@ -1,0 +1,221 @@
+"""bsuite's umbrella_length: one action decides, coins pay for all others. What does each mixer make of random data?
+
+    python -m experiments.umbrella            # everything, resumable; --quick for a look
+    python -m experiments.umbrella --parts lengths --mixers s4d
+
+All 23 lengths, from 1 to 100 steps, 10,000 uniformly random episodes of each. Only the first action counts: it is
+right with probability 1/2 + R / (2 n) in recorded episodes of return R. That closed form is what sampling from perfect
+knowledge reaches, and its likeliest action is right for every R above zero. Asked for is the best recorded return, a
+rule that is fixed in advance; a sweep of other returns stands beside it, those without support in the data marked.
+
+The share of right first actions is exact: the mean of the probability that the model gives the right one, over freshly
+drawn first observations (greedily: of whether it is the likeliest). Nothing that follows changes the mean return, which
+is twice that share less 1. A length counts as solved where more than three of four are right, as in bsuite, whose own
+score is of agents that learn online: the mean of `solved` over the lengths is the offline counterpart. `learned` is the
+share of what the return says of the first action that the model knows, in nats of cross-entropy.
+
+One setting for each mixer, tuned at one middle length. Lines go to `experiments/results/umbrella.jsonl`.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import scipy.stats
+
+from experiments import asking, cells, inspection, learning, suites, tasks, tuning
+from jax_s4rl.evaluation import credit, sweeps
+from jax_s4rl.models import decision
+from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.training import optimizer
+
+# Of bsuite's settings 0 to 22.
+LENGTHS = (*range(1, 11), 12, 14, 17, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
+TUNED_AT = 20
+FEW = (3, 10)
+CLONED_AT = (5, 20, 50, 100)
+UPDATES = 500
+TARGETS = 10
+# Probabilities are kept off 0 and 1 before their logarithms are taken.
+LEAST = 1e-6
+# Chosen by the tuning part, of `tuning.GRID`.
+TUNED_BY = "learned"
+CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+
+
+def plan_tuning(options: suites.Options) -> list[cells.Cell]:
+    """The same grid for every mixer, at one length, on data of its own."""
+    return [
+        make_cell(name, TUNED_AT, options, point=point, data_seed=tuning.DATA_SEED, variant=point.variant)
+        for name in options.mixers
+        for point in tuning.GRID
+    ]
+
+
+def plan_lengths(options: suites.Options) -> list[cells.Cell]:
+    """All lengths."""
+    return [make_cell(name, length, options) for length in lengths(options) for name in options.mixers]
+
+
+def plan_clones(options: suites.Options) -> list[cells.Cell]:
+    """Behavior cloning of all episodes and of the best tenth, at some lengths."""
+    return [
+        make_cell("attention", length, options, method=method)
+        for length in CLONED_AT
+        for method in ("bc", "percent_bc")
+    ]
+
+
+def lengths(options: suites.Options) -> tuple[int, ...]:
+    """Those that are trained on."""
+    return FEW if options.quick else LENGTHS
+
+
+def dataset(length: int) -> str:
+    """Uniformly random play at a length."""
+    return f"umbrella_length/{LENGTHS.index(length)}/random"
+
+
+def make_cell(
+    mixer: str,
+    length: int,
+    options: suites.Options,
+    *,
+    method: str = "",
+    point: tuning.Point | None = None,
+    data_seed: int = 0,
+    variant: str = "",
+) -> cells.Cell:
+    """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
+    attention = learning.Settings(
+        model=decision.ModelConfig(
+            mixer=mixers.MixerConfig("attention"),
+            returns=tokens.NONE if method else tokens.INSIDE,
+            context_length=length,
+            width=32,
+            num_layers=1,
+        ),
+        regime="episodes",
+        weighting="uniform",
+        batch_size=128,
+        num_updates=options.updates(UPDATES),
+        updates_per_dispatch=25,
+        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
+    )
+    base = (point or CHOSEN.get(mixer, tuning.Point())).of(attention)
+    # The shapes of all lengths are the same, and the shortest one is loaded in no time.
+    return cells.Cell(
+        method=method or mixer,
+        dataset=dataset(length),
+        settings=cells.with_mixer(base, mixers.MixerConfig(mixer), tasks.load(dataset(LENGTHS[0]))),
+        variant=variant or (mixer if method else ""),
+        data_seed=data_seed,
+        keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
+        evaluation=(("starts", options.episodes),),
+    )
+
+
+def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
+    """What the model would do first, for every return."""
+    assert isinstance(trained, learning.Trained)
+    began, length = time.perf_counter(), task.max_steps
+    swept = sweeps.plan(task.record.episode_returns, count=TARGETS, extra=(task.optimal_return, length))
+    possible = np.arange(-length, length + 1, 2)
+    starts = draw_starts(task, dict(cell.evaluation)["starts"], seed=100_000 * (trained.seed + 1))
+    right = of_right_actions(trained, starts, np.concatenate([[asking.best(task)], possible, swept.targets]))
+    best, of_possible, of_swept = right[:, 0], right[:, 1 : 2 + length], right[:, 2 + length :]
+    metrics = {
+        "length": length,
+        "target": asking.best(task),
+        "first_action_closed_form": closed_form(asking.best(task), length),
+        "asked": swept.targets.tolist(),
+        "supported": swept.supported.tolist(),
+        "closed_form_of_asked": credit.umbrella_closed_form(swept.targets, length).tolist(),
+        "learned": learned(of_possible, possible),
+    }
+    for kind, values, of_asked in (("greedy", best > 0.5, of_swept > 0.5), ("sampled", best, of_swept)):
+        share = float(values.mean())
+        regret = credit.REGRET_OF_A_WRONG_CHOICE * (1 - share)
+        metrics |= {
+            f"first_action_{kind}": share,
+            f"return_{kind}": 2 * share - 1,
+            f"regret_{kind}": regret,
+            f"solved_{kind}": credit.umbrella_score([regret]),
+            f"first_action_of_asked_{kind}": of_asked.mean(axis=0).tolist(),
+        }
+    return metrics | {"seconds": time.perf_counter() - began}
+
+
+def draw_starts(task: tasks.Task, count: int, seed: int) -> np.ndarray:
+    """First observations of so many episodes."""
+    env = task.make_env()
+    seen = [env.reset(seed=seed)[0], *(env.reset()[0] for _ in range(count - 1))]
+    env.close()
+    return np.stack(seen)
+
+
+def of_right_actions(trained: learning.Trained, starts: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Probability of the right first action, by start and target."""
+    chances = inspection.first_actions(trained, starts, targets)
+    needed = starts[:, credit.NEED].astype(np.int64)
+    return np.take_along_axis(chances, needed[:, None, None], axis=2)[..., 0]
+
+
+def closed_form(target: float, length: int) -> float:
+    """What sampling from perfect knowledge reaches."""
+    return float(credit.umbrella_closed_form(np.array(target), length))
+
+
+def learned(right: np.ndarray, returns: np.ndarray) -> float:
+    """Share of what returns say of first actions that a model knows: 1 with perfect knowledge, 0 with none.
+
+    Args:
+      right: probability of the right action that the model gives, by start and return.
+      returns: all that are possible, from -n to n.
+    """
+    length = int(returns[-1])
+    chances = scipy.stats.binom.pmf((returns + length) / 2, length, 0.5)
+    truth, model = credit.umbrella_closed_form(returns, length), np.clip(right, LEAST, 1 - LEAST)
+    entropy = float(-(chances * (truth * np.log(model) + (1 - truth) * np.log(1 - model))).sum(axis=1).mean())
+    return (np.log(2) - entropy) / (np.log(2) - credit.umbrella_floor(length))
+
+
+def references(options: suites.Options) -> list[suites.Reference]:
+    """Random play, the closed form, and the optimum, at every length."""
+    found = []
+    for length in lengths(options):
+        best = asking.best(tasks.load(dataset(length)))
+        known = {"random": (0.5, 0.5), "closed_form": (1.0, closed_form(best, length)), "optimal": (1.0, 1.0)}
+        found += [suites.Reference(method, dataset(length), line(length, *shares)) for method, shares in known.items()]
+    return found
+
+
+def line(length: int, greedy: float, sampled: float) -> dict[str, Any]:
+    """Metrics that follow from the shares of right first actions."""
+    metrics: dict[str, Any] = {"length": length, "exact": True}
+    for kind, share in (("greedy", greedy), ("sampled", sampled)):
+        regret = credit.REGRET_OF_A_WRONG_CHOICE * (1 - share)
+        metrics |= {
+            f"first_action_{kind}": share,
+            f"return_{kind}": 2 * share - 1,
+            f"regret_{kind}": regret,
+            f"solved_{kind}": credit.umbrella_score([regret]),
+        }
+    return metrics
+
+
+SUITE = suites.Suite(
+    name="umbrella",
+    parts={
+        "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "lengths": suites.Part(plan_lengths),
+        "clones": suites.Part(plan_clones),
+    },
+    judge=judge,
+    references=references,
+    quick=("lengths",),
+)
+
+
+if __name__ == "__main__":
+    suites.main(SUITE, __doc__)
