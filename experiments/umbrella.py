@@ -14,7 +14,9 @@ is twice that share less 1. A length counts as solved where more than three of f
 score is of agents that learn online: the mean of `solved` over the lengths is the offline counterpart. `learned` is the
 share of what the return says of the first action that the model knows, in nats of cross-entropy.
 
-One setting for each mixer, tuned at one middle length. Lines go to `experiments/results/umbrella.jsonl`.
+One setting for each mixer, tuned at one middle length. Of episodes longer than ten steps the first ten are learned from
+(regime "openings"): all actions but the first are coin flips, whose noise in the gradient grows with their number. The
+part `whole` learns from whole episodes with as many updates. Lines go to `experiments/results/umbrella.jsonl`.
 """
 
 import time
@@ -34,7 +36,9 @@ LENGTHS = (*range(1, 11), 12, 14, 17, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
 TUNED_AT = 20
 FEW = (3, 10)
 CLONED_AT = (5, 20, 50, 100)
-UPDATES = 500
+WHOLE_AT = (20, 50, 100)
+OPENING = 10
+UPDATES = 1_000
 TARGETS = 10
 # Probabilities are kept off 0 and 1 before their logarithms are taken.
 LEAST = 1e-6
@@ -66,6 +70,11 @@ def plan_clones(options: suites.Options) -> list[cells.Cell]:
     ]
 
 
+def plan_whole(options: suites.Options) -> list[cells.Cell]:
+    """Whole episodes where these are longer than the others' context."""
+    return [make_cell(name, length, options, whole=True) for length in WHOLE_AT for name in ("attention", "s4d")]
+
+
 def lengths(options: suites.Options) -> tuple[int, ...]:
     """Those that are trained on."""
     return FEW if options.quick else LENGTHS
@@ -82,6 +91,7 @@ def make_cell(
     options: suites.Options,
     *,
     method: str = "",
+    whole: bool = False,
     point: tuning.Point | None = None,
     data_seed: int = 0,
     variant: str = "",
@@ -91,11 +101,11 @@ def make_cell(
         model=decision.ModelConfig(
             mixer=mixers.MixerConfig("attention"),
             returns=tokens.NONE if method else tokens.INSIDE,
-            context_length=length,
+            context_length=length if whole else min(length, OPENING),
             width=32,
             num_layers=1,
         ),
-        regime="episodes",
+        regime="episodes" if whole else "openings",
         weighting="uniform",
         batch_size=128,
         num_updates=options.updates(UPDATES),
@@ -108,7 +118,7 @@ def make_cell(
         method=method or mixer,
         dataset=dataset(length),
         settings=cells.with_mixer(base, mixers.MixerConfig(mixer), tasks.load(dataset(LENGTHS[0]))),
-        variant=variant or (mixer if method else ""),
+        variant=variant or (mixer if method else "whole episodes" if whole else ""),
         data_seed=data_seed,
         keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
         evaluation=(("starts", options.episodes),),
@@ -210,6 +220,7 @@ SUITE = suites.Suite(
         "tuning": suites.Part(plan_tuning, most_seeds=2),
         "lengths": suites.Part(plan_lengths),
         "clones": suites.Part(plan_clones),
+        "whole": suites.Part(plan_whole),
     },
     judge=judge,
     references=references,

@@ -78,11 +78,12 @@ def test_the_settings_chosen_are_those_that_tuning_found():
     assert umbrella.CHOSEN | found == umbrella.CHOSEN
 
 
-def test_whole_episodes_are_seen_at_every_length(loaded):
+def test_openings_are_learned_from_and_whole_episodes_in_a_part_of_their_own(loaded):
     for cell in umbrella.plan_lengths(suites.Options(mixers=("lstm",))):
-        setting = umbrella.LENGTHS.index(cell.settings.model.context_length)
-        assert cell.dataset == f"umbrella_length/{setting}/random"
-        assert cell.settings.regime == "episodes"
+        length = umbrella.LENGTHS[int(cell.dataset.split("/")[1])]
+        assert (cell.settings.regime, cell.settings.model.context_length) == ("openings", min(length, 10))
+    whole = {cell.settings.model.context_length for cell in umbrella.plan_whole(suites.Options())}
+    assert whole == set(umbrella.WHOLE_AT)
 
 
 def test_perfect_knowledge_reaches_the_closed_form_and_no_more(monkeypatch, cell, task):
