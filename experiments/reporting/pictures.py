@@ -47,7 +47,7 @@ def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     groups = _by_data(study)
     heights = [max(map(len, row)) + 1.5 for row in _grid(list(groups.values()))]
     canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 0.3 * sum(heights) + 0.55)
-    panels = _panels(canvas, len(groups), heights)
+    panels = make_panels(canvas, len(groups), heights)
     for axes, (data, arms) in zip(panels, groups.items(), strict=True):
         for place, arm in enumerate(arms):
             for kind, lift in _kinds(about).items():
@@ -60,7 +60,7 @@ def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         axes.set_title(data, fontsize=10, loc="left")
         axes.set_xlabel(_label(about))
         axes.margins(x=0.05)
-    _legend(canvas, panels, _kind_handles(about))
+    draw_legend(canvas, panels, _kind_handles(about))
 
 
 def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
@@ -70,7 +70,7 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     assert axis is not None
     kinds = list(_kinds(about))
     canvas.set_size_inches(WIDTH if len(kinds) > 1 else 0.62 * WIDTH, 3.8)
-    panels = _panels(canvas, len(kinds), [1.0])
+    panels = make_panels(canvas, len(kinds), [1.0])
     for axes, kind in zip(panels, kinds, strict=True):
         drawn: dict[float, Any] = {}
         for name, rows in _series(study).items():
@@ -88,7 +88,7 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         if axis.logarithmic and drawn:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
-    _legend(canvas, panels)
+    draw_legend(canvas, panels)
 
 
 def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
@@ -97,7 +97,7 @@ def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     groups = {data: arms for data, arms in groups.items() if arms}
     rows_of_panels = math.ceil(len(groups) / COLUMNS) or 1
     canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 3.3 * rows_of_panels + 0.5)
-    panels = _panels(canvas, len(groups), [1.0] * rows_of_panels)
+    panels = make_panels(canvas, len(groups), [1.0] * rows_of_panels)
     kind = study.about.judged_by
     for axes, (data, arms) in zip(panels, groups.items(), strict=True):
         for arm in arms:
@@ -106,7 +106,7 @@ def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=figures.FAINT, lw=1, ls=":", label="as asked")
         axes.set(xlabel="return asked for", ylabel=f"return achieved, {kind}")
         axes.set_title(data, fontsize=10, loc="left")
-    _legend(canvas, panels)
+    draw_legend(canvas, panels)
 
 
 def _picture(study: studies.Study, kind: str, text: str, plot: Plot) -> blocks.Picture:
@@ -215,7 +215,8 @@ def _grid(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[first : first + COLUMNS] for first in range(0, len(items), COLUMNS)]
 
 
-def _panels(canvas: mpl_figure.Figure, count: int, heights: Sequence[float]) -> list[Axes]:
+def make_panels(canvas: mpl_figure.Figure, count: int, heights: Sequence[float]) -> list[Axes]:
+    """So many panels, and the height of each row of them."""
     columns = min(count, COLUMNS) or 1
     rows = math.ceil(count / columns) or 1
     grid = canvas.subplots(rows, columns, squeeze=False, height_ratios=list(heights)[:rows])
@@ -236,7 +237,7 @@ def _kind_handles(about: descriptions.Description) -> dict[str, Any]:
     return handles
 
 
-def _legend(canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: dict[str, Any] | None = None) -> None:
+def draw_legend(canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: dict[str, Any] | None = None) -> None:
     """One legend for all panels, each name once."""
     known = dict(handles or {})
     for axes in panels:

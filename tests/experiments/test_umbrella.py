@@ -66,7 +66,7 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
     for cell in umbrella.plan_tuning(suites.Options()):
         assert cell.data_seed == tuning.DATA_SEED
-        assert cell.dataset == "umbrella_length/13/random"
+        assert cell.dataset == "umbrella_length/9/random"
         point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
         grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
     assert set(grids) == set(suites.MIXERS)
@@ -78,12 +78,24 @@ def test_the_settings_chosen_are_those_that_tuning_found():
     assert umbrella.CHOSEN | found == umbrella.CHOSEN
 
 
-def test_openings_are_learned_from_and_whole_episodes_in_a_part_of_their_own(loaded):
-    for cell in umbrella.plan_lengths(suites.Options(mixers=("lstm",))):
-        length = umbrella.LENGTHS[int(cell.dataset.split("/")[1])]
-        assert (cell.settings.regime, cell.settings.model.context_length) == ("openings", min(length, 10))
-    whole = {cell.settings.model.context_length for cell in umbrella.plan_whole(suites.Options())}
-    assert whole == set(umbrella.WHOLE_AT)
+def test_how_much_of_an_episode_is_learned_from(loaded):
+    options = suites.Options(mixers=("s4d",))
+
+    def contexts(planned):
+        assert {cell.settings.regime for cell in planned} == {"openings"}
+        return [cell.settings.model.context_length for cell in planned]
+
+    assert contexts(umbrella.plan_lengths(options)) == [10] * 23
+    assert contexts(umbrella.plan_first(options)) == [1] * 23
+    assert contexts(umbrella.plan_whole(options)) == list(umbrella.WHOLE_AT)
+
+
+def test_first_steps_are_not_learned_by_heart(loaded):
+    (first, *_), (opening, *_) = (plan(suites.Options()) for plan in (umbrella.plan_first, umbrella.plan_lengths))
+    found = {cell.variant: cell.settings for cell in (first, opening)}
+    assert found[umbrella.FIRST].optimization.weight_decay == umbrella.BOUNDS["weight_decay"]
+    assert found[umbrella.FIRST].model.dropout == umbrella.BOUNDS["dropout"]
+    assert found[""].optimization.weight_decay == 0
 
 
 def test_perfect_knowledge_reaches_the_closed_form_and_no_more(monkeypatch, cell, task):
@@ -137,5 +149,5 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
 
     monkeypatch.setattr(tasks, "load", load)
     rows = runs.look_twice(umbrella.SUITE, tmp_path, monkeypatch)
-    assert [row["method"] for row in rows] == 2 * ["random", "closed_form", "optimal"] + 2 * ["attention", "s4d"]
+    assert [row["method"] for row in rows] == 2 * ["random", "closed_form", "optimal"] + 4 * ["attention", "s4d"]
     assert all(0 <= row["metrics"]["first_action_sampled"] <= 1 for row in rows)
