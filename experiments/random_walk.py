@@ -11,11 +11,12 @@ away ("blind"), and the optimum.
 Every start is asked, many times, for the shortest way that recorded transitions can be joined to: known from the data
 alone, and not tuned. A second rule asks for the best return recorded from that node on, which is what lookup gets.
 
-In the nosuffix record of these graphs nobody who starts two edges away or further ever arrives, so a recorded return
-says nothing of the way but what the clock says. Two changes are made, apart and together: returns are composed over
-recorded transitions (`jax_s4rl.data.relabeling`), and the model sees one step alone ("one step": no history, no clock,
-no previous action), for in that record whoever has made a step never arrives. Conservative Q-learning stands beside
-them. Lines go to `experiments/results/random_walk.jsonl`.
+In a nosuffix record hardly anybody who starts two edges away or further arrives, so a recorded return says little of
+the way but what the clock says. Two changes are made, apart and together: returns are composed over recorded
+transitions (`jax_s4rl.data.relabeling`), and the model sees one step alone ("one step": no history, no clock, no
+previous action), for in that record whoever has made a step does not arrive. Attention, which alone is told the step of
+the episode, is also asked without ("no clock"). Conservative Q-learning stands beside them. Lines go to
+`experiments/results/random_walk.jsonl`.
 """
 
 import contextlib
@@ -75,6 +76,7 @@ def plan_stitching(options: suites.Options) -> list[cells.Cell]:
             for composed, one_step in ((True, False), (False, True), (True, True))
             for name in options.mixers
         ),
+        make_cell("attention", DEFAULT, NO_SUFFIX, options, composed=True, clock=False),
         *(make_cell(name, DEFAULT, HUNDRED, options, composed=True) for name in options.mixers),
         *(q_cell(kind, weight) for kind in (HUNDRED, NO_SUFFIX) for weight in WEIGHTS),
     ]
@@ -101,6 +103,7 @@ def make_cell(
     *,
     composed: bool = False,
     one_step: bool = False,
+    clock: bool = True,
     clone: bool = False,
     point: tuning.Point | None = None,
     data_seed: int = 0,
@@ -111,6 +114,7 @@ def make_cell(
         model=decision.ModelConfig(
             mixer=mixers.MixerConfig("attention"),
             returns=tokens.NONE if clone else tokens.INSIDE,
+            time_embedding=tokens.LEARNED if clock else tokens.NONE,
             context_length=STEPS,
             width=64,
             num_layers=2,
@@ -123,7 +127,7 @@ def make_cell(
     )
     base = (point or CHOSEN.get(mixer, tuning.Point())).of(seeing_one_step(attention) if one_step else attention)
     dataset = f"{graph}/{kind}"
-    named = {"returns composed": composed, "one step": one_step, mixer: clone}
+    named = {"returns composed": composed, "no clock": not clock, "one step": one_step, mixer: clone}
     return cells.Cell(
         method="bc" if clone else mixer,
         dataset=dataset,

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ WIDTH = 11.0
 MARKERS = {descriptions.GREEDY: "o", descriptions.SAMPLED: "s"}
 REFERENCES = {"random": ":", "optimal": "-", "best_in_data": "--", "lookup": "-."}
 OTHER_DASH = (0, (6, 2, 1, 2))
+# Of variants, in their order.
+DASHES = ("-", "--", ":", "-.")
 
 Plot = Callable[[mpl_figure.Figure], None]
 
@@ -71,6 +74,7 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     kinds = list(_kinds(about))
     canvas.set_size_inches(WIDTH if len(kinds) > 1 else 0.62 * WIDTH, 3.8)
     panels = make_panels(canvas, len(kinds), [1.0])
+    dashes = dict(zip(dict.fromkeys(arm.setting.variant for arm in study.arms), itertools.cycle(DASHES)))
     for axes, kind in zip(panels, kinds, strict=True):
         drawn: dict[float, Any] = {}
         for name, rows in _series(study).items():
@@ -80,9 +84,9 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
                 if place is not None and value is not None:
                     points.setdefault(place, []).append(_scaled(about, value))
                     drawn[place] = row["metrics"].get(axis.closed_form)
-            _curve(axes, points, name, figures.color(rows[0]["method"]))
+            _curve(axes, points, name, figures.color(rows[0]["method"]), dashes[lines.variant(rows[0])])
         known = {place: _scaled(about, value) for place, value in sorted(drawn.items()) if value is not None}
-        if known:
+        if known and kind != descriptions.GREEDY:
             axes.plot(list(known), list(known.values()), color=figures.INK, lw=1.2, ls="--", label="closed form")
         axes.set(xlabel=axis.label, ylabel=_label(about), title=kind)
         if axis.logarithmic and drawn:
@@ -136,11 +140,11 @@ def _dots(axes: Axes, about: descriptions.Description, arm: lines.Arm, kind: str
         axes.plot([value], [place], "|", color=figures.INK, ms=10, mew=1.8, zorder=4)
 
 
-def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str) -> None:
+def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str, dash: str) -> None:
     if not points:
         return
     places = sorted(points)
-    axes.plot(places, [float(np.mean(points[place])) for place in places], color=color, lw=1.5, label=name)
+    axes.plot(places, [float(np.mean(points[place])) for place in places], dash, color=color, lw=1.5, label=name)
     for place in places:
         axes.plot([place] * len(points[place]), points[place], "o", color=color, ms=3.2, alpha=0.5)
 

@@ -104,6 +104,8 @@ def test_two_changes_are_made_apart_and_together(loaded):
     model = found["one step"].settings.model
     assert (model.context_length, model.tokens, model.time_embedding) == (1, tokens.INTERLEAVED, tokens.NONE)
     assert found["returns composed"].settings.model.context_length == random_walk.STEPS
+    (timeless,) = (cell for cell in planned if cell.method == "attention")
+    assert timeless.settings.model.time_embedding == tokens.NONE
 
 
 def test_every_start_is_asked_as_often_for_the_shortest_way_of_the_data_and_for_the_best_walk(loaded, walked, task):
