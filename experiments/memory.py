@@ -8,10 +8,12 @@ but the last are idle. Data are 10,000 uniformly random episodes of each length;
 which half of them earned, so nothing but memory is in the way. Velocity-masked CartPole shows positions alone; the
 velocities follow from the last two of them.
 
-Every mixer is trained on windows of a short context and on whole episodes; on CartPole also on single steps, where
-nothing can be known of velocities. Models trained on windows act in two ways: with a memory that is cleared as often as
-in training, and ("carried") with one that is never cleared, which attention cannot have. So memory beyond the context
-is tested where training never showed it, and where it did. Lines go to `experiments/results/memory.jsonl`.
+On memory_len every mixer is trained on whole episodes, and where these are longer than a short context on windows of
+that; on CartPole on windows of one step, where nothing can be known of velocities, of a few and of many. Models trained
+on windows act in two ways: with a memory that is cleared as often as in training, and ("carried") with one that is
+never cleared, which attention cannot have. So memory beyond the context is tested where training never showed it, and
+where it did. Settings are tuned on memory_len; on CartPole they are those of `experiments/cartpole.py`. Lines go to
+`experiments/results/memory.jsonl`.
 """
 
 import dataclasses
@@ -19,60 +21,47 @@ from typing import Any
 
 import numpy as np
 
-from experiments import asking, cells, learning, suites, tasks, tuning
+from experiments import asking, cartpole, cells, learning, suites, tasks, tuning
 from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import mixers
-from jax_s4rl.training import optimizer
 
 # Setting of bsuite by the steps that are to be remembered; an episode has one step more.
 SETTINGS = {10: 9, 25: 14, 50: 17, 100: 22}
-FEW = (10,)
-TUNED_AT = 25
+FEW = (25,)
+TUNED_AT = 50
 SHORT = 16
 CARTPOLE = "masked_cartpole/mixed"
 CONTEXTS = (1, 4, 32)
-LONGEST = 500
 # bsuite counts a length as solved with fewer than three quarters of the mistakes of random play.
 SOLVED = 1 - 0.75 / 2
-UPDATES = 600
+UPDATES = 300
 CARTPOLE_UPDATES = 300
 # Steps in a batch of CartPole, whatever the context.
-STEPS = 2_048
-# Chosen by the tuning part, of `tuning.GRID`, for each of the two tasks.
+STEPS = 1_024
+# Chosen by the tuning part, of `tuning.GRID`.
 TUNED_BY = "return_sampled"
-CHOSEN: dict[tuple[str, str], tuning.Point] = {
-    (mixer, dataset): tuning.Point()
-    for mixer in suites.MIXERS
-    for dataset in (f"memory_len/{SETTINGS[TUNED_AT]}/random", CARTPOLE)
-}
+CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
-    """The same grid for every mixer, at a middle length and a middle context, on data of their own."""
-    return [
-        cell
-        for name in options.mixers
-        for point in tuning.GRID
-        for cell in (
-            memory_cell(name, TUNED_AT, None, options, point=point),
-            cartpole_cell(name, CONTEXTS[-1], options, point=point),
-        )
-    ]
+    """The same grid for every mixer, at a middle length, on data of its own."""
+    return [memory_cell(name, TUNED_AT, None, options, point=point) for name in options.mixers for point in tuning.GRID]
 
 
 def plan_memory_len(options: suites.Options) -> list[cells.Cell]:
-    """A context that is short or holds the whole episode, at several lengths."""
+    """Whole episodes of several lengths, and a context that is shorter."""
     return [
         memory_cell(name, length, context, options)
         for length in lengths(options)
-        for context in (SHORT, None)
+        for context in (None, SHORT)
+        if context is None or context < length
         for name in options.mixers
     ]
 
 
 def plan_cartpole(options: suites.Options) -> list[cells.Cell]:
-    """Contexts below and above what velocities take, and whole episodes."""
-    contexts = CONTEXTS[:1] if options.quick else (*CONTEXTS, None)
+    """Contexts below and above what velocities take."""
+    contexts = CONTEXTS[:1] if options.quick else CONTEXTS
     return [cartpole_cell(name, context, options) for context in contexts for name in options.mixers]
 
 
@@ -91,44 +80,41 @@ def memory_cell(
 ) -> cells.Cell:
     """A model of memory_len; without a context it sees whole episodes."""
     model = decision.ModelConfig(context_length=context or length + 1, width=32, num_layers=2)
-    attention = learning.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
-    return finish(mixer, memory_len(length), attention, context, point, episodes=options.episodes // 2)
+    settings = learning.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
+    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(settings)
+    return _finish(mixer, memory_len(length), tuned, context, point, options.episodes // 2)
 
 
-def cartpole_cell(
-    mixer: str, context: int | None, options: suites.Options, *, point: tuning.Point | None = None
-) -> cells.Cell:
-    """A model of CartPole without velocities; without a context it sees whole episodes."""
-    model = decision.ModelConfig(context_length=context or LONGEST, width=64, num_layers=2)
-    attention = learning.Settings(
-        model=model, batch_size=STEPS // model.context_length, num_updates=options.updates(CARTPOLE_UPDATES)
+def cartpole_cell(mixer: str, context: int, options: suites.Options) -> cells.Cell:
+    """A model of CartPole without velocities."""
+    model = decision.ModelConfig(context_length=context, width=64, num_layers=2)
+    settings = learning.Settings(
+        model=model, batch_size=STEPS // context, num_updates=options.updates(CARTPOLE_UPDATES)
     )
-    return finish(mixer, CARTPOLE, attention, context, point, episodes=options.episodes // 10)
+    tuned = cartpole.CHOSEN.get(mixer, tuning.Point()).of(settings)
+    return _finish(mixer, CARTPOLE, tuned, context, None, options.episodes // 10)
 
 
-def finish(
+def _finish(
     mixer: str,
     dataset: str,
-    attention: learning.Settings,
+    settings: learning.Settings,
     context: int | None,
     point: tuning.Point | None,
-    *,
     episodes: int,
 ) -> cells.Cell:
     """What the cells of both tasks have in common."""
-    tuned_on = CARTPOLE if dataset == CARTPOLE else memory_len(TUNED_AT)
-    base = dataclasses.replace(
-        attention,
-        model=dataclasses.replace(attention.model, mixer=mixers.MixerConfig("attention")),
+    attention = dataclasses.replace(
+        settings,
+        model=dataclasses.replace(settings.model, mixer=mixers.MixerConfig("attention")),
         regime="windows" if context else "episodes",
         updates_per_dispatch=25,
-        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
+        optimization=dataclasses.replace(settings.optimization, weight_decay=0.0),
     )
-    tuned = (point or CHOSEN.get((mixer, tuned_on), tuning.Point())).of(base)
     return cells.Cell(
         method=mixer,
         dataset=dataset,
-        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(dataset)),
+        settings=cells.with_mixer(attention, mixers.MixerConfig(mixer), tasks.load(dataset)),
         variant=point.variant if point else f"context {context}" if context else "whole episodes",
         data_seed=tuning.DATA_SEED if point else 0,
         evaluation=(("episodes", episodes),),

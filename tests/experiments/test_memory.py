@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bsuite.experiments.memory_len import sweep
 
-from experiments import cells, learning, memory, results, suites, tasks, tuning
+from experiments import cartpole, cells, learning, memory, results, suites, tasks, tuning
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.models import decision, policy
@@ -40,14 +40,14 @@ def task():
 
 
 @pytest.fixture(scope="module")
-def cartpole():
+def pole():
     return make_cartpole()
 
 
 @pytest.fixture
-def loaded(monkeypatch, task, cartpole):
+def loaded(monkeypatch, task, pole):
     def load(dataset, seed=0):
-        return cartpole if dataset == memory.CARTPOLE else task
+        return pole if dataset == memory.CARTPOLE else task
 
     monkeypatch.setattr(tasks, "load", load)
 
@@ -92,35 +92,38 @@ def test_every_cell_of_a_part_is_another(loaded, part):
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
     for cell in memory.plan_tuning(suites.Options()):
-        assert cell.data_seed == tuning.DATA_SEED
+        assert (cell.data_seed, cell.dataset) == (tuning.DATA_SEED, memory.memory_len(memory.TUNED_AT))
         point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
-        settings = (point, cell.settings.num_updates, cell.settings.batch_size)
-        grids.setdefault((cell.method, cell.dataset), []).append(settings)
-    assert set(grids) == set(memory.CHOSEN)
-    for (_, dataset), grid in grids.items():
-        updates = (memory.CARTPOLE_UPDATES if dataset == memory.CARTPOLE else memory.UPDATES, 64)
-        assert grid == [(point, *updates) for point in tuning.GRID]
+        grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
+    assert set(grids) == set(suites.MIXERS) == set(memory.CHOSEN)
+    assert all(grid == [(point, memory.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
 
 
 def test_the_settings_chosen_are_those_that_tuning_found():
-    rows = results.read_rows(suites.path(memory.SUITE.name))
-    found = tuning.choose(rows, memory.TUNED_BY, by=("method", "dataset"))
+    found = tuning.choose(results.read_rows(suites.path(memory.SUITE.name)), memory.TUNED_BY)
     assert memory.CHOSEN | found == memory.CHOSEN
 
 
 def test_contexts_lie_below_and_above_the_length(loaded):
     planned = memory.plan_memory_len(suites.Options(mixers=("s5",)))
-    contexts = {(cell.dataset, cell.variant): cell.settings for cell in planned}
-    for length in memory.SETTINGS:
-        short, whole = (contexts[memory.memory_len(length), name] for name in ("context 16", "whole episodes"))
-        assert (short.model.context_length, short.regime) == (16, "windows")
-        assert (whole.model.context_length, whole.regime) == (length + 1, "episodes")
+    found = [(cell.dataset, cell.settings.regime, cell.settings.model.context_length) for cell in planned]
+    assert found == [
+        (memory.memory_len(10), "episodes", 11),
+        *(
+            (memory.memory_len(length), *seen)
+            for length in (25, 50, 100)
+            for seen in (("episodes", length + 1), ("windows", 16))
+        ),
+    ]
 
 
-def test_batches_of_cartpole_have_as_many_steps(loaded):
+def test_batches_of_cartpole_have_as_many_steps_and_the_settings_of_cartpole(loaded, monkeypatch):
+    monkeypatch.setattr(cartpole, "CHOSEN", {"lstm": tuning.Point(1e-3, 0.1)})
     for cell in memory.plan_cartpole(suites.Options(mixers=("lstm",))):
-        steps = cell.settings.batch_size * cell.settings.model.context_length
-        assert memory.STEPS - memory.LONGEST < steps <= memory.STEPS
+        settings = cell.settings
+        assert settings.batch_size * settings.model.context_length == memory.STEPS
+        assert (settings.optimization.learning_rate, settings.model.dropout) == (1e-3, 0.1)
+        assert settings.optimization.weight_decay == 0
 
 
 def test_answers_are_counted(loaded, acting, task):
@@ -143,10 +146,10 @@ def test_a_state_is_also_carried_past_the_context(loaded, acting, task, mixer, m
     assert found["seconds"] == pytest.approx(0.3 * len(memories))
 
 
-def test_cartpole_has_returns_and_no_answers(loaded, acting, cartpole):
+def test_cartpole_has_returns_and_no_answers(loaded, acting, pole):
     (cell, *_) = memory.plan_cartpole(suites.Options(mixers=("s4d",)))
-    found = memory.judge(cell, cartpole, trained("s4d", 40))
-    assert found["return_greedy"] == cartpole.record.episode_returns.max()
+    found = memory.judge(cell, pole, trained("s4d", 40))
+    assert found["return_greedy"] == pole.record.episode_returns.max()
     assert not {"correct_greedy", "length"} & set(found)
 
 
@@ -163,4 +166,4 @@ def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "SHORT", 4)
     rows = runs.look_twice(memory.SUITE, tmp_path, monkeypatch)
     assert [row["method"] for row in rows] == 2 * ["random", "optimal", "best_in_data"] + 3 * ["attention", "s4d"]
-    assert "correct_carried_sampled" in rows[7]["metrics"]
+    assert "correct_carried_sampled" in rows[9]["metrics"]
