@@ -26,15 +26,15 @@ from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import mixers
 
 # Setting of bsuite by the steps that are to be remembered; an episode has one step more.
-SETTINGS = {10: 9, 25: 14, 50: 17, 100: 22}
-FEW = (25,)
+SETTINGS = {10: 9, 50: 17, 100: 22}
+FEW = (50,)
 TUNED_AT = 50
 SHORT = 16
 CARTPOLE = "masked_cartpole/mixed"
 CONTEXTS = (1, 4, 32)
 # bsuite counts a length as solved with fewer than three quarters of the mistakes of random play.
 SOLVED = 1 - 0.75 / 2
-UPDATES = 300
+UPDATES = 600
 CARTPOLE_UPDATES = 300
 # Steps in a batch of CartPole, whatever the context.
 STEPS = 1_024

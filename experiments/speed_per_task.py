@@ -64,7 +64,7 @@ class Setup(NamedTuple):
 SETUPS = {
     "random_walk": Setup("random_walk/random-1000", 10, 300),
     "umbrella": Setup("umbrella_length/22/random", 10, 600, "openings", batch_size=128, width=32, num_layers=1),
-    "memory": Setup("memory_len/22/random", 101, 300, width=32),
+    "memory": Setup("memory_len/22/random", 101, 600, width=32),
     "key_door": Setup("key_door/random-1000", 200, 300, batch_size=16),
     "key_to_door": Setup("key_to_door/dt/random-1000", 60, 300),
     "cartpole": Setup("cartpole/mixed", 32, 400, "windows"),

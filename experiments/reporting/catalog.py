@@ -14,7 +14,7 @@ CONTROL = (
     Metric("slope", "slope of achieved on asked"),
 )
 # Steps to remember, by the number of bsuite's setting.
-BSUITE_MEMORY = {9: 10, 14: 25, 17: 50, 22: 100}
+BSUITE_MEMORY = {9: 10, 17: 50, 22: 100}
 # Lines that have a report of their own.
 ELSEWHERE = {"demo", "reference_scores"}
 

@@ -111,7 +111,7 @@ def test_contexts_lie_below_and_above_the_length(loaded):
         (memory.memory_len(10), "episodes", 11),
         *(
             (memory.memory_len(length), *seen)
-            for length in (25, 50, 100)
+            for length in (50, 100)
             for seen in (("episodes", length + 1), ("windows", 16))
         ),
     ]
