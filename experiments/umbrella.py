@@ -48,8 +48,8 @@ UPDATES = 600
 TARGETS = 10
 # Probabilities are kept off 0 and 1 before their logarithms are taken.
 LEAST = 1e-6
-# Ten thousand first steps are few: without bounds a model learns them by heart. Found by a dozen trials of attention and
-# S4D at four lengths, the last ones on data of the tuning seed; the same for both.
+# Ten thousand first steps are few: without bounds a model learns them by heart. Found by a dozen trials of attention
+# and S4D at four lengths, the last ones on data of the tuning seed; the same for both.
 BOUNDS = {"dropout": 0.1, "weight_decay": 1.0}
 # Chosen by the tuning part, of `tuning.GRID`.
 TUNED_BY = "first_action_greedy"
