@@ -16,7 +16,7 @@ import numpy as np
 import rich.console
 
 from experiments import learning, q_learning, results, tasks
-from jax_s4rl.data import filtering, trajectories
+from jax_s4rl.data import filtering, relabeling, trajectories
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import presets
 from jax_s4rl.modules import mixers, tokens
@@ -26,10 +26,12 @@ Trained = learning.Trained | q_learning.Trained
 Judge = Callable[["Cell", tasks.Task, Trained], dict[str, Any]]
 """Lets a trained model act and says what came of it: metrics, and under "seconds" the time that it took."""
 
-ALL, SUCCESSES, BEST_TENTH = "all", "successes", "best tenth"
-KEPT: dict[str, Callable[[trajectories.Trajectories], np.ndarray]] = {
-    SUCCESSES: filtering.successes,
-    BEST_TENTH: functools.partial(filtering.best, share=0.1),
+ALL, SUCCESSES, BEST_TENTH, COMPOSED = "all", "successes", "best tenth", "composed"
+KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]] = {
+    ALL: lambda record: record,
+    SUCCESSES: lambda record: record.select(filtering.successes(record)),
+    BEST_TENTH: lambda record: record.select(filtering.best(record, share=0.1)),
+    COMPOSED: relabeling.compose,
 }
 WITH_TIME = ("attention", "mlp")
 
@@ -49,7 +51,7 @@ class Cell:
     data_seed: int = 0
     """Of the recipe."""
     keep: str = ALL
-    """Episodes to learn from: all, successes, or the best tenth by return."""
+    """Episodes to learn from: all, successes, the best tenth by return, or all with composed returns (`relabeling`)."""
     evaluation: tuple[tuple[str, Any], ...] = ()
     """What the judge was told, by name."""
 
@@ -69,9 +71,7 @@ class Cell:
     def load(self) -> tasks.Task:
         """The task, with the episodes to learn from."""
         task = _load(self.dataset, self.data_seed)
-        if self.keep == ALL:
-            return task
-        return dataclasses.replace(task, record=task.record.select(KEPT[self.keep](task.record)))
+        return dataclasses.replace(task, record=KEPT[self.keep](task.record))
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Looks into trained decision models: what they expect along episodes, and which steps their actions rest on."""
+"""Looks into trained decision models: what they expect, what they would do, and which steps their actions rest on."""
 
 import functools
 from collections.abc import Callable
@@ -100,6 +100,33 @@ def attend(
         return jnp.swapaxes(attribution.attention_to_steps(trained.config, maps, steps), 0, 1)
 
     return _by_parts(run, trained.params, record, steps, targets)
+
+
+def first_actions(trained: learning.Trained, observations: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Probability of every action at the first step of an episode, as the model acts, asked for each return.
+
+    Args:
+      trained: a model with discrete actions.
+      observations: [E, *obs], each the first of an episode.
+      targets: [T] returns to ask for.
+
+    Returns:
+      Float32[E, T, actions].
+    """
+    acting = policy.Policy(trained.config, 1, trained.memory)
+
+    @jax.jit
+    def run(params: Any, observations: jax.Array, targets: jax.Array) -> jax.Array:
+        prepared = acting.prepare(params)
+        count = len(targets)
+        state, nothing = acting.init(prepared, count), jnp.zeros((count,), jnp.int32)
+        predicted, _ = acting.follow(prepared, state, observations, targets, nothing)
+        return jax.nn.softmax(predicted.action)
+
+    shape = len(observations), len(targets)
+    seen = jnp.asarray(np.repeat(observations, shape[1], axis=0))
+    asked = jnp.asarray(np.tile(np.asarray(targets, np.float32), shape[0]))
+    return np.asarray(run(trained.params, seen, asked)).reshape(*shape, -1)
 
 
 def _by_parts(

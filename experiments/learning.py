@@ -29,7 +29,8 @@ class Settings:
     model: decision.ModelConfig = dataclasses.field(default_factory=decision.ModelConfig)
     """Shape of the model."""
     regime: str = "windows"
-    """What a row of a batch is: a slice of an episode (windows), a whole one (episodes), or several (packed)."""
+    """What a row of a batch is: a slice of an episode (windows), a whole one (episodes), several (packed), or the first
+    steps of one (openings)."""
     weighting: str = "length"
     """How often an episode is drawn: by its length, uniform, or balanced over returns."""
     batch_size: int = 64
@@ -301,12 +302,12 @@ def loss_function(config: decision.DecisionConfig) -> update.LossFunction:
 def memory(settings: Settings) -> str:
     """A memory at acting time that training has seen (`policy.Policy`).
 
-    Windows that start anywhere have only known young memories: it is cleared on the way. Whole episodes and packed rows
+    Windows and openings have only known young memories: it is cleared on the way. Whole episodes and packed rows
     have it carried from an episode's first step to its last; attention without a window cannot go on past its context.
     """
     mixer = settings.model.mixer
     has_end = mixer.name == "attention" and mixer.window is None
-    return policy.RESTART if settings.regime == "windows" or has_end else policy.CARRY
+    return policy.CARRY if settings.regime in regimes.WHOLE and not has_end else policy.RESTART
 
 
 def act(

@@ -48,6 +48,8 @@ class Setup(NamedTuple):
       num_updates: of a whole training.
       regime: what a row of a batch is.
       batch_size: rows.
+      width: of the model.
+      num_layers: of the model.
     """
 
     dataset: str
@@ -55,12 +57,14 @@ class Setup(NamedTuple):
     num_updates: int
     regime: str = "episodes"
     batch_size: int = 64
+    width: int = 64
+    num_layers: int = 2
 
 
 SETUPS = {
-    "random_walk": Setup("random_walk/random-1000", 10, 600),
-    "umbrella": Setup("umbrella_length/22/mixed", 100, 300),
-    "memory": Setup("memory_len/22/random", 101, 300),
+    "random_walk": Setup("random_walk/random-1000", 10, 300),
+    "umbrella": Setup("umbrella_length/22/random", 10, 600, "openings", batch_size=128, width=32, num_layers=1),
+    "memory": Setup("memory_len/22/random", 101, 600, width=32),
     "key_door": Setup("key_door/random-1000", 200, 300, batch_size=16),
     "key_to_door": Setup("key_to_door/dt/random-1000", 60, 300),
     "cartpole": Setup("cartpole/mixed", 32, 400, "windows"),
@@ -122,8 +126,8 @@ def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
         model=decision.ModelConfig(
             mixer=mixers.MixerConfig("attention"),
             context_length=setup.context_length,
-            width=64,
-            num_layers=2,
+            width=setup.width,
+            num_layers=setup.num_layers,
             dropout=0.0,
         ),
         regime=setup.regime,

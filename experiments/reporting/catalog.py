@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from experiments.reporting import door, lines, stitching
+from experiments.reporting import blocks, door, histograms, lines, solved, stitching
 from experiments.reporting.descriptions import GREEDY, SAMPLED, SHARE, Axis, Description, Metric
 
 RETURN = Metric("return", "return")
@@ -13,6 +13,8 @@ CONTROL = (
     Metric("rank_correlation", "follows (rank correlation of asked and achieved)"),
     Metric("slope", "slope of achieved on asked"),
 )
+# Steps to remember, by the number of bsuite's setting.
+BSUITE_MEMORY = {9: 10, 17: 50, 22: 100}
 # Lines that have a report of their own.
 ELSEWHERE = {"demo", "reference_scores"}
 
@@ -44,6 +46,11 @@ def _of_times(row: lines.Row) -> lines.Row:
     return row | {"seed": 0, "seconds": {}, "metrics": row["metrics"] | times | {"variant": row["machine"]}}
 
 
+def _of_walks(about: Description, found: lines.Lines) -> list[blocks.Block]:
+    """What stands in the section of random walks alone."""
+    return [*stitching.blocks_of(about, found), *histograms.blocks_of(about, found)]
+
+
 RANDOM_WALK = Description(
     name="random_walk",
     title="Random walk",
@@ -58,18 +65,23 @@ RANDOM_WALK = Description(
         Metric("novel", "paths not in the data", SHARE),
         Metric("beats_data", "sooner than any walk", SHARE),
         Metric("success", "arrived", SHARE),
+        Metric("stitched", "novel and of recorded edges", SHARE),
+        Metric("gap", "steps above the shortest", larger_is_better=False),
+        Metric("spl", "success weighted by path length", SHARE),
         Metric("optimal_share_best", "optimal, asked for the best recorded", SHARE),
         RETURN,
     ),
     judged_by=SAMPLED,
     groups={f"random_walk/*{kind}": f"{kind}, all graphs" for kind in ("random-1000", "random-100", "nosuffix-1000")},
     aside=("*one step*",),
-    more=stitching.blocks_of,
+    more=_of_walks,
     deviations=(
         DATA_OF_OURS,
         MATCHED,
         "Six graphs instead of one. `one step` sees no history: it shows what stitching takes, and counts for no claim "
-        "about mixers.",
+        "that compares mixers.",
+        "`returns composed`: each recorded step is told the best return that recorded transitions can be joined to "
+        "after it, in place of what its own walk earned.",
         "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",
         "A return is asked for; the Decision Transformer paper lets the model choose one by a prior.",
     ),
@@ -82,15 +94,23 @@ UMBRELLA = Description(
         "Only the first action counts, all other rewards are coin flips, over chains of 1 to 100 steps. With random "
         "data the share of right first actions has a closed form: what does each mixer make of it?"
     ),
-    metrics=(Metric("first_action", "right first actions", SHARE), Metric("regret", "regret", larger_is_better=False)),
-    groups={
-        "umbrella_length/*/random": "all lengths, random data",
-        "umbrella_length/*/mixed": "all lengths, mixed data",
-    },
+    metrics=(
+        Metric("first_action", "right first actions", SHARE),
+        Metric("learned", "learned of what returns tell", SHARE, kinds=()),
+        Metric("regret", "regret", larger_is_better=False),
+        RETURN,
+    ),
+    groups={"umbrella_length/*/random": "all lengths, random data"},
+    aside=("first step alone",),
     axis=Axis("length of the chain", _metric_of_line("length"), closed_form="first_action_closed_form"),
+    more=solved.blocks_of,
     deviations=(
         DATA_OF_OURS,
         MATCHED,
+        "Episodes of more than ten steps are learned from by their first ten, but in `whole episodes`: the paper's "
+        "loss over all steps says as little there. `first step alone` leaves a mixer nothing to mix, and counts for "
+        "no claim that compares mixers.",
+        "Asked for is the best recorded return, which is luck: the mean of the optimum is 1.",
         "bsuite scores agents that learn online; the same rule is applied to a policy that no longer learns.",
     ),
 )
@@ -100,11 +120,21 @@ MEMORY = Description(
     title="Memory",
     question=(
         "bsuite's memory_len shows a bit once and asks for it up to 100 steps later; CartPole without velocities has "
-        "to be felt from several steps. What do contexts below and above the length do?"
+        "to be felt from several steps. What do contexts below and above the length do? Models that learned from "
+        "windows also act with a memory that is never cleared (carried), which attention cannot have."
     ),
-    metrics=(Metric("correct", "right answers", SHARE), RETURN),
+    metrics=(
+        RETURN,
+        Metric("correct", "right answers", SHARE),
+        Metric("return_carried", "return, memory carried"),
+        Metric("correct_carried", "right answers, memory carried", SHARE),
+    ),
+    judged_by=SAMPLED,
     is_continuous=None,
-    axis=Axis("length", _metric_of_line("length")),
+    groups={f"memory_len/{number}/random": f"a bit, {steps} steps" for number, steps in BSUITE_MEMORY.items()}
+    | {"masked_cartpole/mixed": "CartPole without velocities"},
+    axis=Axis("steps to remember", _metric_of_line("length")),
+    more=solved.blocks_of,
     deviations=(DATA_OF_OURS, MATCHED, "The paper has no memory task; it names long-range memory as the gain of S4."),
 )
 

@@ -59,7 +59,7 @@ class Axis:
     logarithmic: bool = True
     """Whether the axis is."""
     closed_form: str = ""
-    """Metric that says what perfect knowledge gives, drawn beside the runs."""
+    """Metric that says what perfect knowledge gives with actions sampled, drawn beside the runs."""
 
 
 @dataclasses.dataclass(frozen=True)

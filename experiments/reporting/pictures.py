@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ WIDTH = 11.0
 MARKERS = {descriptions.GREEDY: "o", descriptions.SAMPLED: "s"}
 REFERENCES = {"random": ":", "optimal": "-", "best_in_data": "--", "lookup": "-."}
 OTHER_DASH = (0, (6, 2, 1, 2))
+# Of variants, in their order.
+DASHES = ("-", "--", ":", "-.")
 
 Plot = Callable[[mpl_figure.Figure], None]
 
@@ -47,7 +50,7 @@ def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     groups = _by_data(study)
     heights = [max(map(len, row)) + 1.5 for row in _grid(list(groups.values()))]
     canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 0.3 * sum(heights) + 0.55)
-    panels = _panels(canvas, len(groups), heights)
+    panels = make_panels(canvas, len(groups), heights)
     for axes, (data, arms) in zip(panels, groups.items(), strict=True):
         for place, arm in enumerate(arms):
             for kind, lift in _kinds(about).items():
@@ -60,7 +63,7 @@ def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         axes.set_title(data, fontsize=10, loc="left")
         axes.set_xlabel(_label(about))
         axes.margins(x=0.05)
-    _legend(canvas, panels, _kind_handles(about))
+    draw_legend(canvas, panels, _kind_handles(about))
 
 
 def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
@@ -70,7 +73,8 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     assert axis is not None
     kinds = list(_kinds(about))
     canvas.set_size_inches(WIDTH if len(kinds) > 1 else 0.62 * WIDTH, 3.8)
-    panels = _panels(canvas, len(kinds), [1.0])
+    panels = make_panels(canvas, len(kinds), [1.0])
+    dashes = dict(zip(dict.fromkeys(arm.setting.variant for arm in study.arms), itertools.cycle(DASHES)))
     for axes, kind in zip(panels, kinds, strict=True):
         drawn: dict[float, Any] = {}
         for name, rows in _series(study).items():
@@ -80,15 +84,15 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
                 if place is not None and value is not None:
                     points.setdefault(place, []).append(_scaled(about, value))
                     drawn[place] = row["metrics"].get(axis.closed_form)
-            _curve(axes, points, name, figures.color(rows[0]["method"]))
+            _curve(axes, points, name, figures.color(rows[0]["method"]), dashes[lines.variant(rows[0])])
         known = {place: _scaled(about, value) for place, value in sorted(drawn.items()) if value is not None}
-        if known:
+        if known and kind != descriptions.GREEDY:
             axes.plot(list(known), list(known.values()), color=figures.INK, lw=1.2, ls="--", label="closed form")
         axes.set(xlabel=axis.label, ylabel=_label(about), title=kind)
         if axis.logarithmic and drawn:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
-    _legend(canvas, panels)
+    draw_legend(canvas, panels)
 
 
 def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
@@ -97,7 +101,7 @@ def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     groups = {data: arms for data, arms in groups.items() if arms}
     rows_of_panels = math.ceil(len(groups) / COLUMNS) or 1
     canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 3.3 * rows_of_panels + 0.5)
-    panels = _panels(canvas, len(groups), [1.0] * rows_of_panels)
+    panels = make_panels(canvas, len(groups), [1.0] * rows_of_panels)
     kind = study.about.judged_by
     for axes, (data, arms) in zip(panels, groups.items(), strict=True):
         for arm in arms:
@@ -106,7 +110,7 @@ def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=figures.FAINT, lw=1, ls=":", label="as asked")
         axes.set(xlabel="return asked for", ylabel=f"return achieved, {kind}")
         axes.set_title(data, fontsize=10, loc="left")
-    _legend(canvas, panels)
+    draw_legend(canvas, panels)
 
 
 def _picture(study: studies.Study, kind: str, text: str, plot: Plot) -> blocks.Picture:
@@ -136,11 +140,11 @@ def _dots(axes: Axes, about: descriptions.Description, arm: lines.Arm, kind: str
         axes.plot([value], [place], "|", color=figures.INK, ms=10, mew=1.8, zorder=4)
 
 
-def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str) -> None:
+def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str, dash: str) -> None:
     if not points:
         return
     places = sorted(points)
-    axes.plot(places, [float(np.mean(points[place])) for place in places], color=color, lw=1.5, label=name)
+    axes.plot(places, [float(np.mean(points[place])) for place in places], dash, color=color, lw=1.5, label=name)
     for place in places:
         axes.plot([place] * len(points[place]), points[place], "o", color=color, ms=3.2, alpha=0.5)
 
@@ -215,7 +219,8 @@ def _grid(items: Sequence[Any]) -> list[Sequence[Any]]:
     return [items[first : first + COLUMNS] for first in range(0, len(items), COLUMNS)]
 
 
-def _panels(canvas: mpl_figure.Figure, count: int, heights: Sequence[float]) -> list[Axes]:
+def make_panels(canvas: mpl_figure.Figure, count: int, heights: Sequence[float]) -> list[Axes]:
+    """So many panels, and the height of each row of them."""
     columns = min(count, COLUMNS) or 1
     rows = math.ceil(count / columns) or 1
     grid = canvas.subplots(rows, columns, squeeze=False, height_ratios=list(heights)[:rows])
@@ -236,7 +241,7 @@ def _kind_handles(about: descriptions.Description) -> dict[str, Any]:
     return handles
 
 
-def _legend(canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: dict[str, Any] | None = None) -> None:
+def draw_legend(canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: dict[str, Any] | None = None) -> None:
     """One legend for all panels, each name once."""
     known = dict(handles or {})
     for axes in panels:

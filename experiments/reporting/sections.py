@@ -88,17 +88,21 @@ def search(study: studies.Study) -> list[blocks.Block]:
         return []
     metric = about.metrics[0]
     points = list(dict.fromkeys(lines.variant(row) for row in rows))
+    told = ["method", *(name for name in ("dataset", "tokens") if len({row[name] for row in rows}) > 1)]
+    groups: dict[tuple[str, ...], list[lines.Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(str(row[name]) for name in told), []).append(row)
     table = []
-    for method in dict.fromkeys(row["method"] for row in rows):
+    for names, own in groups.items():
         means = {}
         for point in points:
-            here = [row for row in rows if row["method"] == method and lines.variant(row) == point]
+            here = [row for row in own if lines.variant(row) == point]
             values = [value for row in here if (value := row["metrics"].get(about.tuned_by or about.score)) is not None]
             means[point] = sum(values) / len(values) if values else float("nan")
         is_complete = not any(math.isnan(mean) for mean in means.values())
         best = max(points, key=lambda point: metric.factor * means[point]) if is_complete else None
         shown = {point: scores.number(mean, metric.unit) for point, mean in means.items()}
-        table.append([method, *(f"**{text}**" if point == best else text for point, text in shown.items())])
+        table.append([*names, *(f"**{text}**" if point == best else text for point, text in shown.items())])
     data = ", ".join(
         dict.fromkeys(f"`{row['dataset']}`, data seed {row['metrics'].get('data_seed', 0)}" for row in rows)
     )
@@ -107,8 +111,8 @@ def search(study: studies.Study) -> list[blocks.Block]:
         f"Mean over seeds of `{about.tuned_by or about.score}`, the best of each mixer bold (of equals the first), on "
         f"data that no result is reported on: {data}. The search cost {cost}, the same for every mixer."
     )
-    head = ["tuning", *(point.removeprefix(tuning.TITLE) for point in points)]
-    return [blocks.Heading("Tuning", 3), blocks.Table(head, table), blocks.Note(note)]
+    head = ["tuning", *told[1:], *(point.removeprefix(tuning.TITLE) for point in points)]
+    return [blocks.Heading("Tuning", 3), blocks.Table(head, table, left=len(told)), blocks.Note(note)]
 
 
 def _cost(study: studies.Study) -> list[blocks.Block]:

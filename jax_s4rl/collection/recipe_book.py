@@ -5,6 +5,7 @@ until medium alone, these quick trainings would leave about a hundred episodes.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from jax_s4rl.collection import parts, ppo_storage, ppo_update, walks
 from jax_s4rl.data import trajectories
 
 BSUITE_SETTINGS = 23
+# Graphs of the random walk besides the default one.
+NUM_GRAPHS = 5
 PRESETS = ("dt", "low_var", "high_var")
 # Steps of the middle phase of key-to-door beside the published 30.
 LONGER_WAITS = (90, 300)
@@ -92,15 +95,23 @@ def book() -> dict[str, Recipe]:
 
 
 def random_walk() -> dict[str, Recipe]:
-    """Walks along random edges; `nosuffix` shows no shortest path of two steps or more, so that stitching is needed."""
-    env_id = "jax_s4rl/RandomWalk-v0"
-    return {
-        "random_walk/random-1000": Recipe(env_id, (parts.Uniform(1_000, legal=True),)),
-        "random_walk/random-100": Recipe(env_id, (parts.Uniform(100, legal=True),)),
-        "random_walk/nosuffix-1000": Recipe(
-            env_id, (parts.Uniform(2_500, legal=True),), keep=walks.without_optimal_suffix, limit=1_000
-        ),
-    }
+    """Walks along random edges; `nosuffix` shows no shortest path of two steps or more, so that stitching is needed.
+
+    They are on the default graph, and again on others: `random_walk/graph-1/random-1000`.
+    """
+    recipe = functools.partial(Recipe, "jax_s4rl/RandomWalk-v0")
+    found = {}
+    for graph in range(NUM_GRAPHS + 1):
+        family = f"random_walk/graph-{graph}" if graph else "random_walk"
+        kwargs = {"graph_seed": graph} if graph else {}
+        found |= {
+            f"{family}/random-1000": recipe((parts.Uniform(1_000, legal=True),), kwargs),
+            f"{family}/random-100": recipe((parts.Uniform(100, legal=True),), kwargs),
+            f"{family}/nosuffix-1000": recipe(
+                (parts.Uniform(2_500, legal=True),), kwargs, keep=walks.without_optimal_suffix, limit=1_000
+            ),
+        }
+    return found
 
 
 def bsuite() -> dict[str, Recipe]:

@@ -5,6 +5,7 @@
 | `"windows"` | a slice of one episode, from any step on | cleared in mid-episode | a memory that restarts on the way |
 | `"episodes"` | one whole episode, padded | cleared where the episode starts | a state carried through the episode |
 | `"packed"` | whole episodes end to end, no padding | the same, by resets in the row | the same; lengths that differ |
+| `"openings"` | the first steps of an episode | cleared where the episode starts | tasks that are decided early |
 
 A model only meets a state in acting that it has met in training if the two fit.
 """
@@ -16,7 +17,8 @@ from jaxtyping import Array, Key
 
 from jax_s4rl.data import sampling, trajectories, windows
 
-REGIMES = ("windows", "episodes", "packed")
+REGIMES = ("windows", "episodes", "packed", "openings")
+WHOLE = ("episodes", "packed")
 
 Draw = Callable[[Key[Array, " B"], windows.Store], windows.Windows]
 
@@ -28,7 +30,7 @@ def make(regime: str, record: trajectories.Trajectories, *, context_length: int)
     device would.
 
     Args:
-        regime: "windows", "episodes" or "packed".
+        regime: "windows", "episodes", "packed" or "openings".
         record: The episodes; only their lengths matter here.
         context_length: Steps in each row (K).
 
@@ -53,7 +55,7 @@ def make(regime: str, record: trajectories.Trajectories, *, context_length: int)
     if regime not in REGIMES:
         raise ValueError(f"got regime={regime!r}, wanted one of {', '.join(REGIMES)}")
     longest, shortest = int(record.episode_lengths.max()), int(record.episode_lengths.min())
-    if regime != "windows" and longest > context_length:
+    if regime in WHOLE and longest > context_length:
         raise ValueError(
             f"training on whole episodes asks for context_length >= {longest}, the longest episode, but it is "
             f"{context_length}; raise it, or take the regime 'windows'"

@@ -181,3 +181,27 @@ def reached_by(edges: np.ndarray, max_steps: int, choose: str = "edges") -> np.n
     for _ in range(max_steps):
         rows.append(chances @ rows[-1])
     return np.stack(rows)
+
+
+def shortest_by_chance(edges: np.ndarray, known: int = 0) -> np.ndarray:
+    """Exact chance that a walk along random edges goes a shortest path to the goal.
+
+    Args:
+        edges: Bool[n, n].
+        known: from nodes that are at most so many edges away from the goal the walker knows the way.
+
+    Returns:
+        Float64[n]; 0 where no path leads to the goal.
+
+    Example:
+        >>> fork = np.zeros((4, 4), bool)  # 3 leads to 1 and 2, these lead to 0 and back
+        >>> fork[[3, 3, 1, 1, 2, 2], [1, 2, 0, 3, 0, 3]] = True
+        >>> shortest_by_chance(fork).tolist(), shortest_by_chance(fork, known=1).tolist()
+        ([1.0, 0.5, 0.5, 0.5], [1.0, 1.0, 1.0, 1.0])
+    """
+    away = distances(edges)
+    chances = np.where((away >= 0) & (away <= known), 1.0, 0.0)
+    for distance in range(known + 1, int(away.max()) + 1):
+        here, next_ones = away == distance, away == distance - 1
+        chances[here] = edges[here][:, next_ones] @ chances[next_ones] / edges[here].sum(axis=1)
+    return chances

@@ -21,7 +21,13 @@ def test_every_recipe_names_an_environment_that_there_is_and_describes_itself():
 
 @pytest.mark.parametrize(
     "name",
-    ["random_walk/random-100", "key_door/random-1000", "umbrella_length/2/mixed", "memory_len/2/mixed"]
+    [
+        "random_walk/random-100",
+        "random_walk/graph-3/random-100",
+        "key_door/random-1000",
+        "umbrella_length/2/mixed",
+        "memory_len/2/mixed",
+    ]
     + [f"key_to_door/{preset}/random-1000" for preset in (*recipe_book.PRESETS, "dt_90")],
 )
 def test_data_are_real_and_fit_their_environment(name, tmp_path, monkeypatch):
@@ -57,3 +63,13 @@ def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
     whole, masked = (recipes.load(name, 0, tmp_path)[0] for name in names)
     np.testing.assert_array_equal(masked.observations, whole.observations[:, [0, 2]])
     np.testing.assert_array_equal(masked.actions, whole.actions)
+
+
+def test_each_graph_is_another_with_the_same_recipes():
+    book = recipe_book.random_walk()
+    for kind in ("random-1000", "random-100", "nosuffix-1000"):
+        names = [f"random_walk/{kind}", *(f"random_walk/graph-{number}/{kind}" for number in range(1, 6))]
+        edges = [making.make(book[name].env_id, **book[name].env_kwargs).unwrapped.edges for name in names]
+        assert len({graph.tobytes() for graph in edges}) == len(names)
+        assert len({(book[name].parts, book[name].keep, book[name].limit) for name in names}) == 1
+    assert len(book) == 18

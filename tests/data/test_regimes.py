@@ -51,6 +51,13 @@ def test_whole_episodes_are_uniform_over_episodes_and_start_at_step_0():
         assert abs(count - NUM_DRAWS / 4) < 195
 
 
+def test_openings_are_the_first_steps_of_episodes():
+    batch = draw("openings", NUM_DRAWS, 4, weighting="uniform")
+    np.testing.assert_array_equal(batch.time_steps, np.where(batch.mask, np.arange(4), 0))
+    counts = collections.Counter(np.asarray(batch.mask).sum(axis=1).tolist())
+    assert {length: round(4 * count / NUM_DRAWS) for length, count in counts.items()} == {1: 1, 3: 1, 4: 2}
+
+
 def test_packed_rows_are_full_and_start_with_an_episode():
     batch = draw("packed", 50, 9, weighting="uniform")
     assert bool(batch.mask.all())
@@ -80,7 +87,7 @@ def test_a_new_key_traces_nothing_again():
     ("regime", "context_length", "sentence"),
     [
         ("windows", 0, "context_length 0"),
-        ("middle", 4, "regime='middle', wanted one of windows, episodes, packed"),
+        ("middle", 4, "regime='middle', wanted one of windows, episodes, packed, openings"),
         ("episodes", 7, "context_length >= 8, the longest episode, but it is 7"),
         ("packed", 7, "or take the regime 'windows'"),
     ],

@@ -99,3 +99,20 @@ def test_bad_input_is_one_clear_sentence():
         graphs.sample(20, 0.1, 0, connect="most")
     with pytest.raises(ValueError, match="choose='legs'"):
         graphs.walk(np.ones((2, 2), bool), "legs")
+
+
+@pytest.mark.parametrize("known", [0, 1, 2])
+def test_the_chance_of_a_shortest_path_agrees_with_simulation(known):
+    edges = graphs.sample(20, 0.1, 0)
+    distances, exact = graphs.distances(edges), graphs.shortest_by_chance(edges, known)
+    generator, count = np.random.default_rng(0), 2_000
+    for start in range(1, 20):
+        nodes, is_shortest = np.full(count, start), np.ones(count, bool)
+        for left in range(distances[start], known, -1):
+            nodes = np.array([generator.choice(np.flatnonzero(edges[node])) for node in nodes])
+            is_shortest &= distances[nodes] == left - 1
+        assert abs(is_shortest.mean() - exact[start]) <= 4 * 0.5 / np.sqrt(count)  # four standard errors
+
+
+def test_where_no_path_leads_none_is_found():
+    assert graphs.shortest_by_chance(np.zeros((3, 3), bool)).tolist() == [1.0, 0.0, 0.0]

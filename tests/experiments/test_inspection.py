@@ -80,3 +80,17 @@ def test_attention_looks_at_steps_of_its_episode():
 @pytest.mark.parametrize("method", attribution.METHODS)
 def test_both_methods_are_offered(method):
     assert np.isfinite(inspection.attribute(make("mlp"), RECORD, np.zeros(5, int), method=method)).all()
+
+
+@pytest.mark.parametrize("mixer", ["attention", "s4d"])
+def test_first_actions_are_those_of_the_whole_model(mixer):
+    trained, targets = make(mixer, returns="inside", return_loss=0.0), np.array([-1.0, 0.0, 3.0])
+    starts = RECORD.observations[RECORD.episode_starts]
+    found = inspection.first_actions(trained, starts, targets)
+    assert found.shape == (5, 3, small.NUM_ACTIONS)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-6)
+    window = alone(trained, 0)
+    for number, target in enumerate(targets):
+        window["returns_to_go"] = jnp.full_like(window["returns_to_go"], target)
+        whole = decision.DecisionModel(trained.config).apply({"params": trained.params}, **window)
+        np.testing.assert_allclose(found[0, number], jax.nn.softmax(whole.action[0, 0]), atol=1e-5)

@@ -173,6 +173,7 @@ def test_settings_that_cannot_work_are_refused_before_training(task, changes, se
     ("regime", "mixer", "wanted"),
     [
         ("windows", mixers.MixerConfig("s4d"), policy.RESTART),
+        ("openings", mixers.MixerConfig("s4d"), policy.RESTART),
         ("episodes", mixers.MixerConfig("s4d"), policy.CARRY),
         ("packed", mixers.MixerConfig("attention"), policy.RESTART),
         ("packed", mixers.MixerConfig("attention", window=4), policy.CARRY),

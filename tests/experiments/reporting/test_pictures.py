@@ -4,6 +4,7 @@ import re
 import xml.etree.ElementTree
 
 import pytest
+from matplotlib import figure
 
 from experiments.reporting import descriptions, pictures, studies
 from tests.experiments.reporting import made_up
@@ -56,6 +57,13 @@ def test_every_run_is_drawn(study):
     assert len(dots) == 3 * 2 * 2 * 5
     assert "random" in svg
     assert "optimal" in svg
+
+
+def test_the_closed_form_is_of_sampled_actions(study):
+    canvas = figure.Figure(layout="constrained")
+    pictures.against_axis(canvas, study)
+    labels = {axes.get_title(): axes.get_legend_handles_labels()[1] for axes in canvas.axes}
+    assert {kind: "closed form" in found for kind, found in labels.items()} == {"greedy": False, "sampled": True}
 
 
 def test_a_picture_knows_its_lines(study):

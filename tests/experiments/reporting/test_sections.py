@@ -78,6 +78,15 @@ def test_tuning_and_its_cost(tmp_path):
     assert "a machine; commit 0123456789ab; JAX 0.10.2" in notes[2]
 
 
+def test_tuning_on_two_data_sets_is_told_apart(tmp_path):
+    more = [row | {"dataset": "some/b"} for row in rows() if row["metrics"].get("data_seed")]
+    table = of_type(write(tmp_path, rows() + more), blocks.Table)[1]
+    assert table.head[:2] == ["tuning", "dataset"]
+    assert [line[:2] for line in table.rows] == [
+        [method, dataset] for dataset in ("some/a", "some/b") for method in ("attention", "s4d")
+    ]
+
+
 def test_an_unfinished_grid_has_no_best(tmp_path):
     without = [
         row for row in rows() if not (row["method"] == "s4d" and row["metrics"].get("variant", "").endswith("0.2"))

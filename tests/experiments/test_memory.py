@@ -1,0 +1,169 @@
+"""Memory: the plan, what the judge makes of answers, and a quick run from end to end."""
+
+import types
+
+import numpy as np
+import pytest
+from bsuite.experiments.memory_len import sweep
+
+from experiments import cartpole, cells, learning, memory, results, suites, tasks, tuning
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.envs import making
+from jax_s4rl.models import decision, policy
+from jax_s4rl.modules import mixers
+from tests.experiments import runs
+
+LENGTH = 10
+
+
+def make_task(length=LENGTH, num_episodes=60):
+    name = memory.memory_len(length).removesuffix("/random")
+    with making.make(name) as env:
+        behavior = random_policy.uniform(env.action_space)
+    record = rollouts.record_episodes(lambda: making.make(name), behavior, num_episodes, seed=0)
+    return tasks.Task(name, {}, memory.memory_len(length), record, 2, length + 1, 0.0, 1.0)
+
+
+def make_cartpole():
+    def make_env():
+        return making.make("jax_s4rl/MaskedCartPole-v0", max_episode_steps=40)
+
+    with make_env() as env:
+        record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), 20, seed=0)
+    kwargs = {"max_episode_steps": 40}
+    return tasks.Task("jax_s4rl/MaskedCartPole-v0", kwargs, memory.CARTPOLE, record, 2, 40, 22.0, 500.0)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task()
+
+
+@pytest.fixture(scope="module")
+def pole():
+    return make_cartpole()
+
+
+@pytest.fixture
+def loaded(monkeypatch, task, pole):
+    def load(dataset, seed=0):
+        return pole if dataset == memory.CARTPOLE else task
+
+    monkeypatch.setattr(tasks, "load", load)
+
+
+@pytest.fixture
+def acting(monkeypatch):
+    """With which memory models acted; greedily they were always right, sampled they were as in the record."""
+    found = []
+
+    def act(trained, task, targets, *, greedy, seed):
+        found.append((trained.memory, set(targets.tolist())))
+        right = np.flatnonzero(task.record.episode_returns == task.record.episode_returns.max())
+        numbers = np.where(greedy, right[0], np.arange(len(greedy)) % task.record.num_episodes)
+        record = task.record.select(numbers)
+        return types.SimpleNamespace(
+            record=record, greedy=greedy, targets=targets, act_seconds=0.1, compile_seconds=0.2
+        )
+
+    monkeypatch.setattr(cells, "act", act)
+    return found
+
+
+def trained(mixer, context):
+    model = decision.ModelConfig(mixer=mixers.MixerConfig(mixer), context_length=context)
+    config = types.SimpleNamespace(model=model)
+    return learning.Trained(config, policy.RESTART, 0, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
+
+
+def test_settings_are_those_of_bsuite():
+    found = {length: sweep.SETTINGS[setting]["memory_length"] for length, setting in memory.SETTINGS.items()}
+    assert list(found) == list(found.values())
+
+
+@pytest.mark.parametrize("part", memory.SUITE.parts)
+def test_every_cell_of_a_part_is_another(loaded, part):
+    planned = memory.SUITE.parts[part].plan(suites.Options(mixers=("attention", "s4d")))
+    assert planned
+    assert len({cell.digest for cell in planned}) == len(planned)
+    assert len({(cell.method, cell.dataset, cell.variant) for cell in planned}) == len(planned)
+
+
+def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
+    grids = {}
+    for cell in memory.plan_tuning(suites.Options()):
+        assert (cell.data_seed, cell.dataset) == (tuning.DATA_SEED, memory.memory_len(memory.TUNED_AT))
+        point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
+        grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
+    assert set(grids) == set(suites.MIXERS) == set(memory.CHOSEN)
+    assert all(grid == [(point, memory.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
+
+
+def test_the_settings_chosen_are_those_that_tuning_found():
+    found = tuning.choose(results.read_rows(suites.path(memory.SUITE.name)), memory.TUNED_BY)
+    assert memory.CHOSEN | found == memory.CHOSEN
+
+
+def test_contexts_lie_below_and_above_the_length(loaded):
+    planned = memory.plan_memory_len(suites.Options(mixers=("s5",)))
+    found = [(cell.dataset, cell.settings.regime, cell.settings.model.context_length) for cell in planned]
+    assert found == [
+        (memory.memory_len(10), "episodes", 11),
+        *(
+            (memory.memory_len(length), *seen)
+            for length in (50, 100)
+            for seen in (("episodes", length + 1), ("windows", 16))
+        ),
+    ]
+
+
+def test_batches_of_cartpole_have_as_many_steps_and_the_settings_of_cartpole(loaded, monkeypatch):
+    monkeypatch.setattr(cartpole, "CHOSEN", {"lstm": tuning.Point(1e-3, 0.1)})
+    for cell in memory.plan_cartpole(suites.Options(mixers=("lstm",))):
+        settings = cell.settings
+        assert settings.batch_size * settings.model.context_length == memory.STEPS
+        assert (settings.optimization.learning_rate, settings.model.dropout) == (1e-3, 0.1)
+        assert settings.optimization.weight_decay == 0
+
+
+def test_answers_are_counted(loaded, acting, task):
+    (cell, *_) = memory.plan_memory_len(suites.Options(mixers=("s4d",), episodes=120))
+    found = memory.judge(cell, task, trained("s4d", LENGTH + 1))
+    assert acting == [(policy.RESTART, {1.0})]
+    assert (found["correct_greedy"], found["solved_greedy"], found["return_greedy"]) == (1, 1, 1)
+    assert found["correct_sampled"] == pytest.approx((task.record.episode_returns > 0).mean())
+    assert found["return_sampled"] == pytest.approx(2 * found["correct_sampled"] - 1)
+    assert found["length"] == LENGTH
+    assert found["seconds"] == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("mixer", "memories"), [("s4d", [policy.RESTART, policy.CARRY]), ("attention", ["restart"])])
+def test_a_state_is_also_carried_past_the_context(loaded, acting, task, mixer, memories):
+    (cell, *_) = memory.plan_memory_len(suites.Options(mixers=(mixer,)))
+    found = memory.judge(cell, task, trained(mixer, 4))
+    assert [memory for memory, _ in acting] == memories
+    assert ("correct_carried_greedy" in found) == (mixer == "s4d")
+    assert found["seconds"] == pytest.approx(0.3 * len(memories))
+
+
+def test_cartpole_has_returns_and_no_answers(loaded, acting, pole):
+    (cell, *_) = memory.plan_cartpole(suites.Options(mixers=("s4d",)))
+    found = memory.judge(cell, pole, trained("s4d", 40))
+    assert found["return_greedy"] == pole.record.episode_returns.max()
+    assert not {"correct_greedy", "length"} & set(found)
+
+
+def test_reference_lines_have_the_metrics_of_models(loaded):
+    lines = memory.references(suites.Options())
+    assert len(lines) == 3 * (len(memory.SETTINGS) + 1)
+    assert lines[0].metrics | {"correct_greedy": 0.5, "solved_greedy": 0, "length": LENGTH} == lines[0].metrics
+    assert lines[1].metrics["correct_sampled"] == 1
+    assert lines[-1].metrics["return_greedy"] == lines[-1].metrics["return_sampled"] > 0
+
+
+@pytest.mark.slow
+def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "SHORT", 4)
+    rows = runs.look_twice(memory.SUITE, tmp_path, monkeypatch)
+    assert [row["method"] for row in rows] == 2 * ["random", "optimal", "best_in_data"] + 3 * ["attention", "s4d"]
+    assert "correct_carried_sampled" in rows[9]["metrics"]

@@ -1,0 +1,153 @@
+"""Umbrella: the plan, what the judge makes of models that know all or nothing, and a quick run from end to end."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from bsuite.experiments.umbrella_length import sweep
+
+from experiments import cells, inspection, results, suites, tasks, tuning, umbrella
+from jax_s4rl.collection import random_policy, rollouts
+from jax_s4rl.envs import making
+from jax_s4rl.evaluation import credit
+from tests.experiments import asked, runs
+
+LENGTH = 5
+
+
+def make_task(length=LENGTH, num_episodes=200):
+    name = umbrella.dataset(length).removesuffix("/random")
+    with making.make(name) as env:
+        record = rollouts.record_episodes(
+            lambda: making.make(name), random_policy.uniform(env.action_space), num_episodes, seed=0
+        )
+    return tasks.Task(name, {}, umbrella.dataset(length), record, 2, length, 0.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return make_task()
+
+
+@pytest.fixture
+def loaded(monkeypatch, task):
+    monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: task)
+
+
+@pytest.fixture
+def cell(loaded):
+    return umbrella.make_cell("s4d", LENGTH, suites.Options(episodes=40))
+
+
+def knowing(monkeypatch, chance_of):
+    """Models whose first action is right with the given chance for each return."""
+
+    def first_actions(trained, observations, targets):
+        needed, right = observations[:, credit.NEED] > 0, chance_of(targets)
+        take = np.where(needed[:, None], right, 1 - right)
+        return np.stack([1 - take, take], axis=-1)
+
+    monkeypatch.setattr(inspection, "first_actions", first_actions)
+
+
+def test_lengths_are_those_of_bsuite():
+    assert [setting["chain_length"] for setting in sweep.SETTINGS] == list(umbrella.LENGTHS)
+
+
+@pytest.mark.parametrize("part", umbrella.SUITE.parts)
+def test_every_cell_of_a_part_is_another(loaded, part):
+    planned = umbrella.SUITE.parts[part].plan(suites.Options(mixers=("attention", "s4d")))
+    assert planned
+    assert len({cell.digest for cell in planned}) == len(planned)
+    assert len({(cell.method, cell.dataset, cell.variant) for cell in planned}) == len(planned)
+
+
+def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
+    grids = {}
+    for cell in umbrella.plan_tuning(suites.Options()):
+        assert cell.data_seed == tuning.DATA_SEED
+        assert cell.dataset == "umbrella_length/9/random"
+        point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
+        grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
+    assert set(grids) == set(suites.MIXERS)
+    assert all(grid == [(point, umbrella.UPDATES, 128) for point in tuning.GRID] for grid in grids.values())
+
+
+def test_the_settings_chosen_are_those_that_tuning_found():
+    found = tuning.choose(results.read_rows(suites.path(umbrella.SUITE.name)), umbrella.TUNED_BY)
+    assert umbrella.CHOSEN | found == umbrella.CHOSEN
+
+
+def test_how_much_of_an_episode_is_learned_from(loaded):
+    options = suites.Options(mixers=("s4d",))
+
+    def contexts(planned):
+        assert {cell.settings.regime for cell in planned} == {"openings"}
+        return [cell.settings.model.context_length for cell in planned]
+
+    assert contexts(umbrella.plan_lengths(options)) == [10] * 23
+    assert contexts(umbrella.plan_first(options)) == [1] * 23
+    assert contexts(umbrella.plan_whole(options)) == list(umbrella.WHOLE_AT)
+
+
+def test_first_steps_are_not_learned_by_heart(loaded):
+    (first, *_), (opening, *_) = (plan(suites.Options()) for plan in (umbrella.plan_first, umbrella.plan_lengths))
+    found = {cell.variant: cell.settings for cell in (first, opening)}
+    assert found[umbrella.FIRST].optimization.weight_decay == umbrella.BOUNDS["weight_decay"]
+    assert found[umbrella.FIRST].model.dropout == umbrella.BOUNDS["dropout"]
+    assert found[""].optimization.weight_decay == 0
+
+
+def test_perfect_knowledge_reaches_the_closed_form_and_no_more(monkeypatch, cell, task):
+    knowing(monkeypatch, lambda targets: credit.umbrella_closed_form(targets, LENGTH))
+    found = umbrella.judge(cell, task, asked.trained())
+    assert found["target"] == task.record.episode_returns.max()
+    assert found["first_action_sampled"] == pytest.approx(found["first_action_closed_form"])
+    assert found["first_action_greedy"] == found["solved_greedy"] == found["return_greedy"] == 1
+    assert found["regret_greedy"] == 0
+    assert found["regret_sampled"] == pytest.approx(2 * (1 - found["first_action_closed_form"]))
+    assert found["learned"] == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(found["first_action_of_asked_sampled"], found["closed_form_of_asked"])
+    assert dict(zip(found["asked"], found["supported"], strict=True))[1.0]
+    assert max(found["asked"]) == LENGTH
+
+
+def test_knowing_nothing_is_a_coin(monkeypatch, cell, task):
+    knowing(monkeypatch, lambda targets: np.full(len(targets), 0.5))
+    found = umbrella.judge(cell, task, asked.trained())
+    assert (found["first_action_sampled"], found["solved_sampled"], found["return_sampled"]) == (0.5, 0, 0)
+    assert found["learned"] == pytest.approx(0)
+
+
+def test_starts_are_fresh_and_of_both_kinds(task):
+    starts = umbrella.draw_starts(task, 40, seed=3)
+    assert starts.shape == (40, 23)
+    assert len(np.unique(starts, axis=0)) == 40
+    assert 0.2 < starts[:, credit.NEED].mean() < 0.8
+    np.testing.assert_array_equal(starts, umbrella.draw_starts(task, 40, seed=3))
+
+
+def test_reference_lines_follow_from_their_shares(loaded):
+    lines = umbrella.references(suites.Options(quick=True))
+    assert [line.method for line in lines] == 2 * ["random", "closed_form", "optimal"]
+    assert lines[0].metrics["regret_sampled"] == 1
+    assert lines[1].metrics["solved_greedy"] == lines[2].metrics["return_sampled"] == 1
+
+
+def test_the_best_tenth_is_what_one_clone_learns_from(loaded):
+    planned = {(cell.method, cell.dataset): cell for cell in umbrella.plan_clones(suites.Options())}
+    assert {cell.keep for (method, _), cell in planned.items() if method == "percent_bc"} == {cells.BEST_TENTH}
+    assert {cell.settings.model.returns for cell in planned.values()} == {"none"}
+
+
+@pytest.mark.slow
+def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
+    small = {umbrella.dataset(length): make_task(length) for length in (1, *umbrella.FEW)}
+
+    def load(dataset, seed=0):
+        return dataclasses.replace(small[dataset])
+
+    monkeypatch.setattr(tasks, "load", load)
+    rows = runs.look_twice(umbrella.SUITE, tmp_path, monkeypatch)
+    assert [row["method"] for row in rows] == 2 * ["random", "closed_form", "optimal"] + 4 * ["attention", "s4d"]
+    assert all(0 <= row["metrics"]["first_action_sampled"] <= 1 for row in rows)
