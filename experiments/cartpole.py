@@ -28,9 +28,10 @@ MEMORYLESS = "mlp"
 CLONED = ("attention", "s4d")
 # Of the conservatism of Q-learning.
 WEIGHTS = (0.1, 1.0)
-# Chosen by the tuning part, of `tuning.GRID`. Greedily many get all that can be had; sampled scores tell them apart.
+# Settings are those that the tuning part finds best. Greedily many get all that can be had; sampled scores tell them
+# apart.
 TUNED_BY = "return_sampled"
-CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN = tuning.Chosen("cartpole", TUNED_BY)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -79,7 +80,7 @@ def make_cell(
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(weight_decay=0.0),
     )
-    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(attention)
+    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
     dataset = f"cartpole/{name}"
     return cells.Cell(
         method=method or mixer,

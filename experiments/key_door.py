@@ -41,9 +41,9 @@ UPDATES = 300
 STEPS, SHORT = 200, 32
 CLONED = ("attention", "s4d")
 ABLATED_ON = ("random-1000", "ppo-replay")
-# Chosen by the tuning part, of `tuning.GRID`.
+# Settings are those that the tuning part finds best.
 TUNED_BY = "return_sampled"
-CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN = tuning.Chosen("key_door", TUNED_BY)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -115,7 +115,7 @@ def make_cell(
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(weight_decay=0.0),
     )
-    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(attention)
+    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
     dataset = f"key_door/{name}"
     return cells.Cell(
         method=method or mixer,

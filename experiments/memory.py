@@ -38,9 +38,9 @@ UPDATES = 600
 CARTPOLE_UPDATES = 300
 # Steps in a batch of CartPole, whatever the context.
 STEPS = 1_024
-# Chosen by the tuning part, of `tuning.GRID`.
+# Settings are those that the tuning part finds best.
 TUNED_BY = "return_sampled"
-CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN = tuning.Chosen("memory", TUNED_BY)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -81,7 +81,7 @@ def memory_cell(
     """A model of memory_len; without a context it sees whole episodes."""
     model = decision.ModelConfig(context_length=context or length + 1, width=32, num_layers=2)
     settings = learning.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
-    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(settings)
+    tuned = (point or CHOSEN.of(mixer, options)).of(settings)
     return _finish(mixer, memory_len(length), tuned, context, point, options.episodes // 2)
 
 
@@ -91,7 +91,7 @@ def cartpole_cell(mixer: str, context: int, options: suites.Options) -> cells.Ce
     settings = learning.Settings(
         model=model, batch_size=STEPS // context, num_updates=options.updates(CARTPOLE_UPDATES)
     )
-    tuned = cartpole.CHOSEN.get(mixer, tuning.Point()).of(settings)
+    tuned = cartpole.CHOSEN.of(mixer, options).of(settings)
     return _finish(mixer, CARTPOLE, tuned, context, None, options.episodes // 10)
 
 

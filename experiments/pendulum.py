@@ -27,9 +27,9 @@ TARGETS = (-1_400.0, -1_000.0, -700.0, -400.0, -250.0, -140.0, 0.0)
 UPDATES = 400
 MEMORYLESS = "mlp"
 CLONED = ("attention", "s4d")
-# Chosen by the tuning part, of `tuning.GRID`.
+# Settings are those that the tuning part finds best.
 TUNED_BY = "return_greedy"
-CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN = tuning.Chosen("pendulum", TUNED_BY)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -77,7 +77,7 @@ def make_cell(
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(weight_decay=0.0),
     )
-    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(attention)
+    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
     dataset = f"pendulum/{name}"
     return cells.Cell(
         method=method or mixer,

@@ -42,9 +42,9 @@ STEPS = 10
 UPDATES = 300
 # Of the conservatism of Q-learning.
 WEIGHTS = (0.1, 1.0)
-# Chosen by the tuning part, of `tuning.GRID`; sampled walks tell settings apart where greedy ones are few.
+# Settings are those that the tuning part finds best; sampled walks tell settings apart where greedy ones are few.
 TUNED_BY = "optimal_share_sampled"
-CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN = tuning.Chosen("random_walk", TUNED_BY)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -125,7 +125,7 @@ def make_cell(
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(weight_decay=0.0),
     )
-    base = (point or CHOSEN.get(mixer, tuning.Point())).of(seeing_one_step(attention) if one_step else attention)
+    base = (point or CHOSEN.of(mixer, options)).of(seeing_one_step(attention) if one_step else attention)
     dataset = f"{graph}/{kind}"
     named = {"returns composed": composed, "no clock": not clock, "one step": one_step, mixer: clone}
     return cells.Cell(

@@ -48,13 +48,8 @@ SETUPS = {
 MIXERS = ("attention", "s4d", "s4")
 GRID = (tuning.Point(1e-3), tuning.Point(3e-3))
 TUNED_BY = "return_sampled"
-# Chosen by the tuning part, of `GRID`: by data set, mixer and layout.
-CHOSEN: dict[tuple[str, str, str], tuning.Point] = {
-    (setup.dataset, mixer, layout): tuning.Point()
-    for setup in SETUPS.values()
-    for mixer in MIXERS
-    for layout in tokens.LAYOUTS
-}
+# Settings are those that the tuning part finds best, by data set, mixer and layout.
+CHOSEN = tuning.Chosen("tokens", TUNED_BY, GRID, by=("dataset", "method", "tokens"))
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -99,7 +94,7 @@ def make_cell(
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(weight_decay=0.0),
     )
-    tuned = (point or CHOSEN[setup.dataset, mixer, layout]).of(attention)
+    tuned = (point or CHOSEN.of((setup.dataset, mixer, layout), options)).of(attention)
     return cells.Cell(
         method=mixer,
         dataset=setup.dataset,

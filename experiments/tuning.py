@@ -1,12 +1,14 @@
-"""The grid that every mixer is tuned on, with the same effort, and what it says."""
+"""The grid that every mixer is tuned on, with the same effort, and what it says: by result lines, never by hand."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import learning
+from experiments import learning, results, suites
 
 # No result is reported on the data set of this seed.
 DATA_SEED = 1_000
@@ -67,3 +69,43 @@ def choose(
         for name, values in found.items()
         if all(point.variant in values for point in grid)
     }
+
+
+class Chosen(NamedTuple):
+    """What the tuning part of an experiment chose.
+
+    Attributes:
+      experiment: its name.
+      metric: larger is better.
+      grid: the points that are tried.
+      by: fields of a line that name what is tuned.
+    """
+
+    experiment: str
+    metric: str
+    grid: tuple[Point, ...] = GRID
+    by: tuple[str, ...] = ("method",)
+
+    def of(self, name: Any, options: suites.Options) -> Point:
+        """The point with the best mean, from the lines where this run writes them, or else from the committed ones.
+
+        Args:
+          name: of what was tuned, a tuple if there are several fields.
+          options: of the run.
+
+        Returns:
+          The point; the default one where not all of the grid was tried, as in a quick look at a new experiment.
+        """
+        for path in (options.out, suites.path(self.experiment)):
+            if path is not None and path.exists():
+                found = _choose_from(path, path.stat().st_mtime_ns, self)
+                if name in found:
+                    return found[name]
+        return Point()
+
+
+@functools.lru_cache(maxsize=8)
+def _choose_from(path: Path, _: int, chosen: Chosen) -> dict[Any, Point]:
+    """Read again when the file has changed."""
+    rows = (row for row in results.read_rows(path) if row["experiment"] == chosen.experiment)
+    return choose(rows, chosen.metric, grid=chosen.grid, by=chosen.by)

@@ -51,9 +51,9 @@ LEAST = 1e-6
 # Ten thousand first steps are few: without bounds a model learns them by heart. Found by a dozen trials of attention
 # and S4D at four lengths, the last ones on data of the tuning seed; the same for both.
 BOUNDS = {"dropout": 0.1, "weight_decay": 1.0}
-# Chosen by the tuning part, of `tuning.GRID`.
+# Settings are those that the tuning part finds best.
 TUNED_BY = "first_action_greedy"
-CHOSEN: dict[str, tuning.Point] = dict.fromkeys(suites.MIXERS, tuning.Point())
+CHOSEN = tuning.Chosen("umbrella", TUNED_BY)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -131,7 +131,7 @@ def make_cell(
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(weight_decay=0.0),
     )
-    tuned = (point or CHOSEN.get(mixer, tuning.Point())).of(attention)
+    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
     settings = bounded(tuned) if variant == FIRST else tuned
     # The shapes of all lengths are the same, and the shortest one is loaded in no time.
     shapes = tasks.load(dataset(LENGTHS[0]))

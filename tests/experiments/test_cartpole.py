@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import cartpole, cells, results, suites, tasks, tuning
+from experiments import cartpole, cells, suites, tasks, tuning
 from tests.experiments import asked, runs
 
 
@@ -27,11 +27,6 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
         grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
     assert set(grids) == set(suites.MIXERS)
     assert all(grid == [(point, cartpole.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
-
-
-def test_the_settings_chosen_are_those_that_tuning_found():
-    found = tuning.choose(results.read_rows(suites.path(cartpole.SUITE.name)), cartpole.TUNED_BY)
-    assert cartpole.CHOSEN | found == cartpole.CHOSEN
 
 
 def test_clones_are_told_no_return_and_the_best_tenth_is_kept_for_one_of_them(loaded):

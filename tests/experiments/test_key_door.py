@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import asking, cells, key_door, results, suites, tasks, tuning
+from experiments import asking, cells, key_door, suites, tasks, tuning
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from tests.experiments import asked, runs
@@ -39,11 +39,6 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
         grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
     assert set(grids) == set(suites.MIXERS)
     assert all(grid == [(point, key_door.UPDATES, 16) for point in tuning.GRID] for grid in grids.values())
-
-
-def test_the_settings_chosen_are_those_that_tuning_found():
-    found = tuning.choose(results.read_rows(suites.path(key_door.SUITE.name)), key_door.TUNED_BY)
-    assert key_door.CHOSEN | found == key_door.CHOSEN
 
 
 def test_clones_see_all_episodes_or_the_best_tenth_where_there_is_one(loaded):

@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments import cells, key_to_door, learning, results, suites, tasks, tuning
+from experiments import cells, key_to_door, learning, suites, tasks
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.modules import tokens
@@ -53,11 +53,6 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     assert set(grids) == set(suites.MIXERS)
     assert len({frozenset(grid) for grid in grids.values()}) == 1
     assert len(grids["s4d"]) == 4
-
-
-def test_the_settings_chosen_are_those_that_tuning_found():
-    found = tuning.choose(results.read_rows(suites.path(key_to_door.SUITE.name)), key_to_door.TUNED_BY)
-    assert key_to_door.CHOSEN | found == key_to_door.CHOSEN
 
 
 def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):

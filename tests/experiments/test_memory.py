@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bsuite.experiments.memory_len import sweep
 
-from experiments import cartpole, cells, learning, memory, results, suites, tasks, tuning
+from experiments import cells, learning, memory, suites, tasks, tuning
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.models import decision, policy
@@ -95,13 +95,8 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
         assert (cell.data_seed, cell.dataset) == (tuning.DATA_SEED, memory.memory_len(memory.TUNED_AT))
         point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
         grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
-    assert set(grids) == set(suites.MIXERS) == set(memory.CHOSEN)
+    assert set(grids) == set(suites.MIXERS)
     assert all(grid == [(point, memory.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
-
-
-def test_the_settings_chosen_are_those_that_tuning_found():
-    found = tuning.choose(results.read_rows(suites.path(memory.SUITE.name)), memory.TUNED_BY)
-    assert memory.CHOSEN | found == memory.CHOSEN
 
 
 def test_contexts_lie_below_and_above_the_length(loaded):
@@ -118,7 +113,8 @@ def test_contexts_lie_below_and_above_the_length(loaded):
 
 
 def test_batches_of_cartpole_have_as_many_steps_and_the_settings_of_cartpole(loaded, monkeypatch):
-    monkeypatch.setattr(cartpole, "CHOSEN", {"lstm": tuning.Point(1e-3, 0.1)})
+    points = {"cartpole": tuning.Point(1e-3, 0.1), "memory": tuning.Point()}
+    monkeypatch.setattr(tuning.Chosen, "of", lambda chosen, *_: points[chosen.experiment])
     for cell in memory.plan_cartpole(suites.Options(mixers=("lstm",))):
         settings = cell.settings
         assert settings.batch_size * settings.model.context_length == memory.STEPS

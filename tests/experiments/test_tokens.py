@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments import results, suites, tasks, tokens, tuning
+from experiments import suites, tasks, tokens
 from tests.experiments import asked, runs
 
 
@@ -28,12 +28,6 @@ def test_both_layouts_get_the_same_data_updates_and_rates(loaded, part):
 def test_only_the_mixers_that_are_asked_for_are_planned(loaded):
     planned = tokens.plan("cartpole", suites.Options(mixers=("lstm", "s4d")))
     assert [(cell.method, cell.variant) for cell in planned] == [("s4d", "interleaved"), ("s4d", "concatenated")]
-
-
-def test_the_settings_chosen_are_those_that_tuning_found():
-    lines = results.read_rows(suites.path(tokens.SUITE.name))
-    found = tuning.choose(lines, tokens.TUNED_BY, grid=tokens.GRID, by=("dataset", "method", "tokens"))
-    assert tokens.CHOSEN | found == tokens.CHOSEN
 
 
 def test_the_judge_says_what_an_action_takes(monkeypatch, loaded):

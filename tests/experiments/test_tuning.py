@@ -1,8 +1,10 @@
 """Tuning: the best mean is chosen, of equals the first, and only from whole grids."""
 
+import json
+
 import pytest
 
-from experiments import learning, tuning
+from experiments import learning, suites, tuning
 from jax_s4rl.models import decision
 
 
@@ -42,3 +44,22 @@ def test_a_point_changes_two_settings():
 def test_every_point_has_a_name_of_its_own(point):
     assert sum(point.variant == other.variant for other in tuning.GRID) == 1
     assert point.variant.startswith(tuning.TITLE)
+
+
+def write(path, lines, experiment="walks"):
+    path.write_text("".join(json.dumps(line | {"experiment": experiment}) + "\n" for line in lines))
+
+
+def test_settings_follow_the_lines_of_a_run_then_the_committed_ones(tmp_path, monkeypatch):
+    committed, out = tmp_path / "committed.jsonl", tmp_path / "out.jsonl"
+    monkeypatch.setattr(suites, "path", lambda name: committed)
+    chosen, options = tuning.Chosen("walks", "score"), suites.Options(out=out)
+    assert chosen.of("s4d", options) == tuning.Point()
+    write(committed, rows("s4d", [0.0, 1.0, 0.0, 0.0]))
+    assert chosen.of("s4d", options) == tuning.GRID[1]
+    write(out, rows("s4d", [0.0, 0.0, 0.0, 1.0]), experiment="another")
+    assert chosen.of("s4d", options) == tuning.GRID[1]
+    write(out, rows("s4d", [0.0, 0.0, 0.0, 1.0, 0.0]) + rows("s4", [1.0]))
+    assert chosen.of("s4d", options) == tuning.GRID[3]
+    assert chosen.of("s4", options) == tuning.Point()
+    assert chosen.of("s4d", suites.Options()) == tuning.GRID[1]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bsuite.experiments.umbrella_length import sweep
 
-from experiments import cells, inspection, results, suites, tasks, tuning, umbrella
+from experiments import cells, inspection, suites, tasks, tuning, umbrella
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.evaluation import credit
@@ -71,11 +71,6 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
         grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
     assert set(grids) == set(suites.MIXERS)
     assert all(grid == [(point, umbrella.UPDATES, 128) for point in tuning.GRID] for grid in grids.values())
-
-
-def test_the_settings_chosen_are_those_that_tuning_found():
-    found = tuning.choose(results.read_rows(suites.path(umbrella.SUITE.name)), umbrella.TUNED_BY)
-    assert umbrella.CHOSEN | found == umbrella.CHOSEN
 
 
 def test_how_much_of_an_episode_is_learned_from(loaded):
