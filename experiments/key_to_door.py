@@ -31,15 +31,12 @@ LOW_VAR, LOW_VAR_LARGE = "key_to_door/low_var/random-1000", "key_to_door/low_var
 # sets have 28 to 32 (`choose_data_seeds`).
 SUCCESSES_WANTED = (28, 32)
 NUM_DATA_SEEDS = 3
-# Successes are learned by heart: that takes a hundred passes over them, and attention the longest.
+# Successes are learned by heart: that takes a hundred passes over them or more.
 UPDATES, LARGE_UPDATES = 600, 2_000
 # Settings are those that the tuning part finds best; the published table is one of sampled actions.
 TUNED_BY = "success_sampled"
 CHOSEN = tuning.Chosen("key_to_door", TUNED_BY)
 
-# With a table of time steps and one head alone, as published, attention learns more slowly (part `published`).
-ATTENTION = mixers.MixerConfig("attention", num_heads=4, positions="rotary")
-PUBLISHED = "one head, time table alone"
 # Conservatism of Q-learning.
 WEIGHTS = (1.0, 0.1, 0.01)
 # The squared error of a success that comes three times in a hundred is fifty times smaller than the loss on actions.
@@ -51,11 +48,11 @@ LONGER = "tested with longer waits"
 TIMES: dict[str, dict[str, Any]] = {
     "sinusoidal time": {
         "time_embedding": tokens.SINUSOIDAL,
-        "mixer": dataclasses.replace(ATTENTION, window=STEPS, positions="none"),
+        "mixer": mixers.MixerConfig("attention", window=STEPS),
     },
     "rotary positions": {
         "time_embedding": tokens.NONE,
-        "mixer": dataclasses.replace(ATTENTION, window=STEPS),
+        "mixer": mixers.MixerConfig("attention", window=STEPS, positions="rotary"),
     },
 }
 
@@ -100,15 +97,6 @@ def plan_uniform(options: suites.Options) -> list[cells.Cell]:
         for name in ("attention", "s4d")
         for number in (UPDATES, 1_500)
     ]
-
-
-def plan_published(options: suites.Options) -> list[cells.Cell]:
-    """Attention as it was published: one head, and nothing but a table of time steps to tell one step from another."""
-    found = []
-    for data_seed in data_seeds(options):
-        cell = make_cell("attention", SMALL, UPDATES, options, data_seed=data_seed)
-        found.append(change(cell, PUBLISHED, {"mixer": mixers.MixerConfig("attention")}))
-    return found
 
 
 def plan_q(options: suites.Options) -> list[cells.Cell]:
@@ -214,7 +202,7 @@ def make_cell(
     """A decision model around a mixer, or a clone of all episodes or of the successes; with a point, one to tune."""
     attention = learning.Settings(
         model=decision.ModelConfig(
-            mixer=ATTENTION,
+            mixer=mixers.MixerConfig("attention"),
             returns=tokens.NONE if percent or clone else tokens.INSIDE,
             context_length=STEPS,
             width=64,
@@ -237,9 +225,7 @@ def make_cell(
     return cells.Cell(
         method=method,
         dataset=dataset,
-        settings=cells.with_mixer(
-            tuned, ATTENTION if mixer == "attention" else mixers.MixerConfig(mixer), tasks.load(SMALL)
-        ),
+        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(SMALL)),
         variant=variant,
         data_seed=data_seed,
         keep=cells.SUCCESSES if percent else cells.ALL,
@@ -316,7 +302,6 @@ SUITE = suites.Suite(
         "10k": suites.Part(plan_large),
         "uniform": suites.Part(plan_uniform, most_seeds=2),
         "q": suites.Part(plan_q, most_seeds=2),
-        "published": suites.Part(plan_published, most_seeds=2),
         "q_10k": suites.Part(plan_large_q),
         "low_var": suites.Part(plan_low_var),
         "low_var_10k": suites.Part(plan_large_low_var),

@@ -203,9 +203,6 @@ KEY_TO_DOOR = Description(
         "`dt_90` and `dt_300` have so many steps between key and door, in training and in tests.",
         "Models that are `tested with longer waits` and critics are built otherwise than the rest, and count for no "
         "claim; critics have a quarter of the updates, in uniform batches.",
-        "Attention has four heads and rotary positions beside its table of time steps; `one head, time table alone` is "
-        "it as published. A first round with that, and half of the updates, stands in the history of this repository: "
-        "attention, S5 and LSTM had not learned the successes by heart, and were below S4D and S4.",
     ),
 )
 

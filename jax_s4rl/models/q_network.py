@@ -96,7 +96,7 @@ class QNetwork(nn.Module):
         )(observations)
         if chosen.time_embedding == tokens.LEARNED:
             # What follows the last step of the longest episode has a time as well.
-            x = x + nn.Embed((config.horizon or 0) + 1, chosen.width, name="time")(time_steps)
+            x = x + encoders.table((config.horizon or 0) + 1, chosen.width, name="time")(time_steps)
         elif chosen.time_embedding == tokens.SINUSOIDAL:
             x = x + encoders.sines(time_steps, chosen.width)
         for number in range(chosen.num_layers):

@@ -67,6 +67,25 @@ def standardize(
     return numbers
 
 
+def table(num_rows: int, width: int, name: str | None = None) -> nn.Embed:
+    """A table of learned rows, drawn as large as what linear maps make of standardized numbers.
+
+    Flax's own tables are drawn `sqrt(width)` times smaller. Beside observations they would hardly be seen at first, and
+    attention knows the time from nothing else.
+
+    Args:
+      num_rows: rows.
+      width: features of each.
+      name: of the layer, where Flax does not find one.
+
+    Returns:
+      The layer; it maps integers [...] to rows [..., width].
+
+    Source: `torch.nn.Embedding`, with which Chen et al. (2021) embed time steps and actions, draws rows so.
+    """
+    return nn.Embed(num_rows, width, embedding_init=nn.initializers.normal(1.0), name=name)
+
+
 class Observation(nn.Module):
     """Encodes observations of one kind.
 
@@ -91,7 +110,7 @@ class Observation(nn.Module):
     def setup(self) -> None:
         """Makes the layers of the kind."""
         if self.kind == INDEX:
-            self.table = nn.Embed(self.num_observations or 0, self.width)
+            self.table = table(self.num_observations or 0, self.width)
             return
         self.linear = nn.Dense(self.width)
         if self.kind == IMAGE:
@@ -130,7 +149,7 @@ class Action(nn.Module):
         if self.num_actions is None:
             self.linear = nn.Dense(self.width)
         else:
-            self.table = nn.Embed(self.num_actions + 1, self.width)
+            self.table = table(self.num_actions + 1, self.width)
 
     def __call__(self, actions: Num[Array, "..."]) -> Float[Array, "... width"]:
         """Encodes actions with any number of leading axes."""

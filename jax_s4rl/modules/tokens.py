@@ -87,7 +87,7 @@ class Tokenizer(nn.Module):
         if self.returns == INSIDE:
             self.embed_return = nn.Dense(self.width)
         if self.time_embedding == LEARNED:
-            self.embed_time = nn.Embed(self.horizon or 0, self.width)
+            self.embed_time = encoders.table(self.horizon or 0, self.width)
 
     @property
     def tokens_per_step(self) -> int:

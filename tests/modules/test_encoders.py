@@ -2,6 +2,7 @@
 
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -91,3 +92,10 @@ def test_sines_by_hand():
 def test_kinds_and_shapes_that_do_not_fit_are_refused(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         encoders.check(*arguments)
+
+
+def test_rows_of_a_table_are_as_large_as_linear_maps_of_standardized_numbers():
+    rows = encoders.table(200, 64).init_with_output(jax.random.key(0), jnp.arange(200))[0]
+    numbers = jax.random.normal(jax.random.key(1), (200, 64))
+    mapped = nn.Dense(64).init_with_output(jax.random.key(2), numbers)[0]
+    np.testing.assert_allclose(rows.std(), mapped.std(), rtol=0.05)
