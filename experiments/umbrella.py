@@ -175,15 +175,8 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
         "learned": learned(of_possible, possible),
     }
     for kind, values, of_asked in (("greedy", best > 0.5, of_swept > 0.5), ("sampled", best, of_swept)):
-        share = float(values.mean())
-        regret = credit.REGRET_OF_A_WRONG_CHOICE * (1 - share)
-        metrics |= {
-            f"first_action_{kind}": share,
-            f"return_{kind}": 2 * share - 1,
-            f"regret_{kind}": regret,
-            f"solved_{kind}": credit.umbrella_score([regret]),
-            f"first_action_of_asked_{kind}": of_asked.mean(axis=0).tolist(),
-        }
+        metrics |= of_share(float(values.mean()), kind)
+        metrics[f"first_action_of_asked_{kind}"] = of_asked.mean(axis=0).tolist()
     return metrics | {"seconds": time.perf_counter() - began}
 
 
@@ -232,17 +225,19 @@ def references(options: suites.Options) -> list[suites.Reference]:
 
 
 def line(length: int, greedy: float, sampled: float) -> dict[str, Any]:
-    """Metrics that follow from the shares of right first actions."""
-    metrics: dict[str, Any] = {"length": length, "exact": True}
-    for kind, share in (("greedy", greedy), ("sampled", sampled)):
-        regret = credit.REGRET_OF_A_WRONG_CHOICE * (1 - share)
-        metrics |= {
-            f"first_action_{kind}": share,
-            f"return_{kind}": 2 * share - 1,
-            f"regret_{kind}": regret,
-            f"solved_{kind}": credit.umbrella_score([regret]),
-        }
-    return metrics
+    """Metrics of a reference, from its shares of right first actions."""
+    return {"length": length, "exact": True} | of_share(greedy, "greedy") | of_share(sampled, "sampled")
+
+
+def of_share(share: float, kind: str) -> dict[str, float]:
+    """Metrics that follow from a share of right first actions."""
+    regret = credit.REGRET_OF_A_WRONG_CHOICE * (1 - share)
+    return {
+        f"first_action_{kind}": share,
+        f"return_{kind}": 2 * share - 1,
+        f"regret_{kind}": regret,
+        f"solved_{kind}": credit.umbrella_score([regret]),
+    }
 
 
 SUITE = suites.Suite(
