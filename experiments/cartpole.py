@@ -4,7 +4,8 @@
     python -m experiments.cartpole --parts mixed
 
 Decision models around every mixer, and around none (`mlp`, which sees one step alone), learn from four data sets: all
-uniformly random; of mixed strength; of a medium policy alone; all that a training of PPO played. Beside them: behavior
+uniformly random; of mixed strength; of a medium policy alone; all that a training of PPO played. None is told the step
+of the episode; attention with the published table of time steps stands beside them. Further lines: behavior
 cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best recorded
 episode, the optimum. The score is what is achieved when one return is asked for, by a rule fixed in advance (see
 `asking`); a sweep of other targets stands beside it, those without support in the data marked. Lines go to
@@ -24,8 +25,8 @@ DATASETS = ("random", "mixed", "medium", "replay")
 TUNED_ON = "medium"
 TARGETS = (100.0, 200.0, 300.0, 400.0, 500.0)
 UPDATES = 400
-MEMORYLESS = "mlp"
 CLONED = ("attention", "s4d")
+CLOCK = "table of time steps"
 # Of the conservatism of Q-learning.
 WEIGHTS = (0.1, 1.0)
 # Settings are those that the tuning part finds best. Greedily many get all that can be had; sampled scores tell them
@@ -46,9 +47,10 @@ def plan_tuning(options: suites.Options) -> list[cells.Cell]:
 def plan(name: str, options: suites.Options) -> list[cells.Cell]:
     """All methods on one data set."""
     cloned, weights = (CLONED[:1], WEIGHTS[:1]) if options.quick else (CLONED, WEIGHTS)
-    around = options.mixers if options.quick else (*options.mixers, MEMORYLESS)
+    around = options.mixers if options.quick else (*options.mixers, cells.MEMORYLESS)
     return [
         *(make_cell(mixer, name, options) for mixer in around),
+        *([] if options.quick else [make_cell("attention", name, options, clock=True)]),
         *(make_cell(mixer, name, options, method="bc") for mixer in cloned),
         *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
         *(q_cell(name, weight, options) for weight in weights),
@@ -64,17 +66,19 @@ def make_cell(
     point: tuning.Point | None = None,
     data_seed: int = 0,
     updates: int = UPDATES,
+    clock: bool = False,
     variant: str = "",
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig("attention"),
+        returns=tokens.NONE if method else tokens.INSIDE,
+        context_length=32,
+        width=64,
+        num_layers=2,
+    )
     attention = learning.Settings(
-        model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
-            returns=tokens.NONE if method else tokens.INSIDE,
-            context_length=32,
-            width=64,
-            num_layers=2,
-        ),
+        model=model if clock else cells.without_clock(model),
         batch_size=64,
         num_updates=options.updates(updates),
         updates_per_dispatch=25,
@@ -86,7 +90,7 @@ def make_cell(
         method=method or mixer,
         dataset=dataset,
         settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(dataset)),
-        variant=variant or (mixer if method else ""),
+        variant=variant or (CLOCK if clock else mixer if method else ""),
         data_seed=data_seed,
         keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
         evaluation=evaluation(options),

@@ -18,8 +18,8 @@ import rich.console
 from experiments import learning, q_learning, results, tasks
 from jax_s4rl.data import filtering, relabeling, trajectories
 from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import presets
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.models import decision, presets
+from jax_s4rl.modules import attention, mixers, tokens
 from jax_s4rl.training import configuration
 
 Trained = learning.Trained | q_learning.Trained
@@ -33,7 +33,7 @@ KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]
     BEST_TENTH: lambda record: record.select(filtering.best(record, share=0.1)),
     COMPOSED: relabeling.compose,
 }
-WITH_TIME = ("attention", "mlp")
+MEMORYLESS = "mlp"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,19 +191,34 @@ def row(
 def with_mixer(base: learning.Settings, mixer: mixers.MixerConfig, task: tasks.Task) -> learning.Settings:
     """The same settings around another mixer, with as many parameters as attention has.
 
-    Only attention, and what has no memory, is told the step of the episode, by a table that is not counted here: the
-    others know it from their state.
+    What tells attention the order stays with it, and with what has no memory: a table of the steps of an episode, which
+    is not counted here, or rotary positions (`without_clock`). The others know the order from their state.
 
     Args:
       base: settings of attention.
-      mixer: the other one.
+      mixer: the other one; attention gives the same settings.
       task: for the shapes of its observations and actions.
 
     Returns:
       The settings.
     """
-    timeless = dataclasses.replace(base.model, time_embedding=tokens.NONE)
-    if mixer.name in WITH_TIME:
+    if mixer.name == base.model.mixer.name:
+        return base
+    if mixer.name == MEMORYLESS:
         return dataclasses.replace(base, model=dataclasses.replace(base.model, mixer=mixer))
+    timeless = dataclasses.replace(base.model, time_embedding=tokens.NONE)
     twin = presets.twin(learning.configure(dataclasses.replace(base, model=timeless), task), mixer)
     return dataclasses.replace(base, model=twin.model)
+
+
+def without_clock(model: decision.ModelConfig) -> decision.ModelConfig:
+    """Attention that knows the order of the steps of its window from rotary positions, and not when it is.
+
+    Windows begin anywhere in an episode, so that other mixers cannot know it either. A table of the steps is worse
+    where few recorded episodes are as long as what is asked for: its late rows are as good as random.
+
+    Args:
+      model: around attention.
+    """
+    mixer = dataclasses.replace(model.mixer, positions=attention.ROTARY)
+    return dataclasses.replace(model, mixer=mixer, time_embedding=tokens.NONE)

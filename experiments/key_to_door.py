@@ -30,7 +30,7 @@ LOW_VAR, LOW_VAR_LARGE = "key_to_door/low_var/random-1000", "key_to_door/low_var
 # A thousand random episodes hold 28 successes on average; the paper's held 3 %. These are the first data seeds whose
 # sets have 28 to 32 (`choose_data_seeds`).
 SUCCESSES_WANTED = (28, 32)
-NUM_DATA_SEEDS = 3
+NUM_DATA_SEEDS = 5
 # Successes are learned by heart: that takes a hundred passes over them or more.
 UPDATES, LARGE_UPDATES = 600, 2_000
 # Settings are those that the tuning part finds best; the published table is one of sampled actions.
@@ -67,7 +67,10 @@ def plan_tuning(options: suites.Options) -> list[cells.Cell]:
 
 
 def plan_small(options: suites.Options) -> list[cells.Cell]:
-    """A thousand episodes: every mixer, and behavior cloning of the successes and of everything."""
+    """A thousand episodes: every mixer, and behavior cloning of the successes and of everything.
+
+    Which thousand they are matters more than how a model is born: each of five records is learned from once.
+    """
     updates = options.updates(UPDATES)
     found = []
     for data_seed in data_seeds(options):
@@ -298,9 +301,9 @@ SUITE = suites.Suite(
     name="key_to_door",
     parts={
         "tuning": suites.Part(plan_tuning, most_seeds=2),
-        "1k": suites.Part(plan_small, most_seeds=2),
+        "1k": suites.Part(plan_small, most_seeds=1),
         "10k": suites.Part(plan_large),
-        "uniform": suites.Part(plan_uniform, most_seeds=2),
+        "uniform": suites.Part(plan_uniform, most_seeds=1),
         "q": suites.Part(plan_q, most_seeds=2),
         "q_10k": suites.Part(plan_large_q),
         "low_var": suites.Part(plan_low_var),

@@ -79,7 +79,9 @@ def memory_cell(
     mixer: str, length: int, context: int | None, options: suites.Options, *, point: tuning.Point | None = None
 ) -> cells.Cell:
     """A model of memory_len; without a context it sees whole episodes."""
-    model = decision.ModelConfig(context_length=context or length + 1, width=32, num_layers=2)
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig("attention"), context_length=context or length + 1, width=32, num_layers=2
+    )
     settings = learning.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
     tuned = (point or CHOSEN.of(mixer, options)).of(settings)
     return _finish(mixer, memory_len(length), tuned, context, point, options.episodes // 2)
@@ -87,9 +89,9 @@ def memory_cell(
 
 def cartpole_cell(mixer: str, context: int, options: suites.Options) -> cells.Cell:
     """A model of CartPole without velocities."""
-    model = decision.ModelConfig(context_length=context, width=64, num_layers=2)
+    model = decision.ModelConfig(mixer=mixers.MixerConfig("attention"), context_length=context, width=64, num_layers=2)
     settings = learning.Settings(
-        model=model, batch_size=STEPS // context, num_updates=options.updates(CARTPOLE_UPDATES)
+        model=cells.without_clock(model), batch_size=STEPS // context, num_updates=options.updates(CARTPOLE_UPDATES)
     )
     tuned = cartpole.CHOSEN.of(mixer, options).of(settings)
     return _finish(mixer, CARTPOLE, tuned, context, None, options.episodes // 10)
@@ -106,7 +108,6 @@ def _finish(
     """What the cells of both tasks have in common."""
     attention = dataclasses.replace(
         settings,
-        model=dataclasses.replace(settings.model, mixer=mixers.MixerConfig("attention")),
         regime="windows" if context else "episodes",
         updates_per_dispatch=25,
         optimization=dataclasses.replace(settings.optimization, weight_decay=0.0),

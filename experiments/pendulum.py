@@ -25,7 +25,6 @@ DATASETS = ("medium", "replay", "expert")
 TUNED_ON = "replay"
 TARGETS = (-1_400.0, -1_000.0, -700.0, -400.0, -250.0, -140.0, 0.0)
 UPDATES = 400
-MEMORYLESS = "mlp"
 CLONED = ("attention", "s4d")
 # Settings are those that the tuning part finds best.
 TUNED_BY = "return_greedy"
@@ -43,7 +42,7 @@ def plan_tuning(options: suites.Options) -> list[cells.Cell]:
 
 def plan(name: str, options: suites.Options) -> list[cells.Cell]:
     """All methods on one data set."""
-    around = options.mixers if options.quick else (*options.mixers, MEMORYLESS)
+    around = options.mixers if options.quick else (*options.mixers, cells.MEMORYLESS)
     cloned = CLONED[:1] if options.quick else CLONED
     return [
         *(make_cell(mixer, name, options) for mixer in around),
@@ -64,14 +63,15 @@ def make_cell(
     variant: str = "",
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig("attention"),
+        returns=tokens.NONE if method else tokens.INSIDE,
+        context_length=20,
+        width=64,
+        num_layers=2,
+    )
     attention = learning.Settings(
-        model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
-            returns=tokens.NONE if method else tokens.INSIDE,
-            context_length=20,
-            width=64,
-            num_layers=2,
-        ),
+        model=cells.without_clock(model),
         batch_size=64,
         num_updates=options.updates(updates),
         updates_per_dispatch=25,

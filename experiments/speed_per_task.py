@@ -27,8 +27,20 @@ import rich.console
 import tyro
 
 from benchmarks import timing, workers
-from experiments import learning, results, suites, tasks
-from experiments.cells import with_mixer
+from experiments import (
+    cartpole,
+    cells,
+    key_door,
+    key_to_door,
+    learning,
+    memory,
+    pendulum,
+    random_walk,
+    results,
+    suites,
+    tasks,
+    umbrella,
+)
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision, policy
 from jax_s4rl.modules import groups, mixers
@@ -62,13 +74,21 @@ class Setup(NamedTuple):
 
 
 SETUPS = {
-    "random_walk": Setup("random_walk/random-1000", 10, 300),
-    "umbrella": Setup("umbrella_length/22/random", 10, 600, "openings", batch_size=128, width=32, num_layers=1),
-    "memory": Setup("memory_len/22/random", 101, 600, width=32),
-    "key_door": Setup("key_door/random-1000", 200, 300, batch_size=16),
-    "key_to_door": Setup("key_to_door/dt/random-1000", 60, 300),
-    "cartpole": Setup("cartpole/mixed", 32, 400, "windows"),
-    "pendulum": Setup("pendulum/replay", 20, 400, "windows"),
+    "random_walk": Setup("random_walk/random-1000", random_walk.STEPS, random_walk.UPDATES),
+    "umbrella": Setup(
+        "umbrella_length/22/random",
+        umbrella.OPENING,
+        umbrella.UPDATES,
+        "openings",
+        batch_size=128,
+        width=32,
+        num_layers=1,
+    ),
+    "memory": Setup("memory_len/22/random", 101, memory.UPDATES, width=32),
+    "key_door": Setup("key_door/random-1000", key_door.STEPS, key_door.UPDATES, batch_size=16),
+    "key_to_door": Setup(key_to_door.SMALL, key_to_door.STEPS, key_to_door.UPDATES),
+    "cartpole": Setup("cartpole/mixed", 32, cartpole.UPDATES, "windows"),
+    "pendulum": Setup("pendulum/replay", 20, pendulum.UPDATES, "windows"),
 }
 
 
@@ -122,20 +142,21 @@ def run(options: Options) -> None:
 
 def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
     """How a task is trained around a mixer."""
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig("attention"),
+        context_length=setup.context_length,
+        width=setup.width,
+        num_layers=setup.num_layers,
+        dropout=0.0,
+    )
     attention = learning.Settings(
-        model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
-            context_length=setup.context_length,
-            width=setup.width,
-            num_layers=setup.num_layers,
-            dropout=0.0,
-        ),
+        model=cells.without_clock(model) if setup.regime == "windows" else model,
         regime=setup.regime,
         batch_size=setup.batch_size,
         num_updates=setup.num_updates // UPDATES_PER_CALL * UPDATES_PER_CALL,
         updates_per_dispatch=UPDATES_PER_CALL,
     )
-    return with_mixer(attention, mixers.MixerConfig(mixer), task)
+    return cells.with_mixer(attention, mixers.MixerConfig(mixer), task)
 
 
 def digest(options: Options, settings: learning.Settings) -> str:

@@ -13,7 +13,7 @@ training itself, five models at once, and the time of an action that of the judg
 import functools
 from typing import Any, NamedTuple
 
-from experiments import asking, cells, learning, suites, tasks, tuning
+from experiments import asking, cells, key_to_door, learning, suites, tasks, tuning
 from jax_s4rl.evaluation import sweeps
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers, tokens
@@ -43,7 +43,7 @@ class Setup(NamedTuple):
 SETUPS = {
     "cartpole": Setup("cartpole/mixed", 32, 400, (100.0, 200.0, 300.0, 400.0), "windows", "length"),
     "random_walk": Setup("random_walk/random-1000", 10, 600, (-2.0, -3.0, -4.0, -6.0, -8.0)),
-    "key_to_door": Setup("key_to_door/dt/random-1000", 60, 200, (0.5,), weighting="balanced"),
+    "key_to_door": Setup(key_to_door.SMALL, key_to_door.STEPS, key_to_door.UPDATES, (0.5,), weighting="balanced"),
 }
 MIXERS = ("attention", "s4d", "s4")
 GRID = (tuning.Point(1e-3), tuning.Point(3e-3))
@@ -79,14 +79,15 @@ def make_cell(
     mixer: str, layout: str, setup: Setup, options: suites.Options, *, point: tuning.Point | None = None
 ) -> cells.Cell:
     """A decision model around a mixer with one of the layouts; with a point of the grid, one trained to tune."""
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig("attention"),
+        tokens=layout,
+        context_length=setup.context_length,
+        width=64,
+        num_layers=2,
+    )
     attention = learning.Settings(
-        model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
-            tokens=layout,
-            context_length=setup.context_length,
-            width=64,
-            num_layers=2,
-        ),
+        model=cells.without_clock(model) if setup.regime == "windows" else model,
         regime=setup.regime,
         weighting=setup.weighting,
         batch_size=64,
