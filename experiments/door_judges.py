@@ -27,7 +27,7 @@ def success(task: tasks.Task, trained: cells.Trained, episodes: int, *, controls
       task: what was trained on; its environment is acted in.
       trained: the model.
       episodes: of each way of choosing actions.
-      controls: whether to ask for nothing as well, and to show the key on a wrong cell.
+      controls: whether to show the key on a wrong cell as well, and to ask those that listen for nothing.
 
     Returns:
       Metrics of a result line.
@@ -44,21 +44,23 @@ def success(task: tasks.Task, trained: cells.Trained, episodes: int, *, controls
 
     acts = {"": acted(asking.best(task))}
     if controls:
-        acts |= {"target_0": acted(0.0), "wrong_key": acted(asking.best(task), wrong_key)}
+        acts["wrong_key"] = acted(asking.best(task), wrong_key)
+        if asking.listens(trained):
+            acts["target_0"] = acted(0.0)
     metrics: dict[str, Any] = {}
     for kind in asking.KINDS:
         found = {name: key_door.rates(_of_kind(task, each, kind)) for name, each in acts.items()}
         asked = found.pop("")
         metrics |= {f"success_{kind}": asked.success, f"key_{kind}": asked.key, f"door_{kind}": asked.door}
         metrics |= {f"{name}_{kind}": rates.success for name, rates in found.items()}
+        if "target_0" in found:
+            metrics[f"key_lift_{kind}"] = asked.key - found["target_0"].key
         if _world(task).settings.n_apples:
             own = acts[""].greedy == (kind == "greedy")
             metrics |= {
                 f"apples_{kind}": asked.apples,
                 f"return_{kind}": float(acts[""].record.episode_returns[own].mean()),
             }
-            if asking.listens(trained):
-                metrics[f"key_lift_{kind}"] = asked.key - found["target_0"].key
     spent = sum(each.act_seconds + each.compile_seconds for each in acts.values())
     return metrics | about_data(task) | {"seconds": spent}
 
@@ -162,38 +164,56 @@ def _jump_elsewhere(
     return float(rises[np.arange(phase) != happened.key_step[:, None]].mean())
 
 
-def on_the_key(task: tasks.Task, trained: learning.Trained, held: trajectories.Trajectories) -> dict[str, float]:
+def on_the_key(
+    task: tasks.Task,
+    trained: learning.Trained,
+    held: trajectories.Trajectories,
+    kinds: Sequence[str] = (attribution.ACTION,),
+) -> dict[str, Any]:
     """How much of what the model says late rests on the three steps around the one that took the key.
 
     Explained are, in successful episodes, the action that opened the door, and in all that have the key, the return
-    predicted right before the last phase. Beside each share the one that equal weights on all steps would have.
+    predicted right before the last phase. Beside each share stand the one that equal weights on all steps would have,
+    the rank of the key's step by weight, and mean shares step by step.
 
     Args:
       task: what was trained on.
-      trained: a model with a return head.
+      trained: a model whose context holds whole episodes; with a return head, if returns are explained.
       held: episodes of random play, none of which was trained on.
+      kinds: what is explained.
 
     Returns:
       Metrics of a result line.
     """
     happened = events(task, held)
-    found = {}
     last = np.full(held.num_episodes, _world(task).phase_ends[1] - 1)
-    for of, chosen, explained in (
-        (attribution.ACTION, happened.success, happened.door_step),
-        (attribution.RETURN, happened.has_key, last),
-    ):
+    explained = {
+        attribution.ACTION: (happened.success, happened.door_step),
+        attribution.RETURN: (happened.has_key, last),
+    }
+    found: dict[str, Any] = {}
+    for of in kinds:
+        chosen, steps = explained[of]
         episodes = np.flatnonzero(chosen)
-        record, steps, keys = held.select(episodes), explained[episodes], happened.key_step[episodes]
+        record, steps, keys = held.select(episodes), steps[episodes], happened.key_step[episodes]
         weights = inspection.attribute(trained, record, steps, of=of)
         found[f"{of}_on_key"] = float(np.nanmean(critic.share_near(weights, keys)))
         found[f"{of}_on_key_uniform"] = float(critic.uniform_share(steps, keys).mean())
+        found[f"{of}_key_rank"] = float(critic.rank_of(weights, keys).mean())
+        found[f"{of}_curve"] = _shares(weights)
         if trained.config.model.mixer.name == "attention":
             maps = inspection.attend(trained, record, steps)
-            shares = [critic.share_near(maps[:, layer, head], keys) for layer, head in np.ndindex(*maps.shape[1:3])]
-            found[f"attention_{of}_on_key"] = float(np.mean(shares))
-            found[f"attention_{of}_on_key_most"] = float(np.mean(shares, axis=1).max())
+            near = [critic.share_near(maps[:, layer, head], keys) for layer, head in np.ndindex(*maps.shape[1:3])]
+            found[f"attention_{of}_on_key"] = float(np.mean(near))
+            found[f"attention_{of}_curve"] = [_shares(of_layer) for of_layer in np.swapaxes(maps.mean(axis=2), 0, 1)]
     return found
+
+
+def _shares(weights: np.ndarray) -> list[float]:
+    """Mean over episodes of the share of each step."""
+    totals = weights.sum(axis=1, keepdims=True)
+    shares = weights / np.where(totals > 0, totals, np.nan)
+    return np.nanmean(shares, axis=0).round(DECIMALS).tolist()
 
 
 def events(task: tasks.Task, record: trajectories.Trajectories) -> key_door.Events:

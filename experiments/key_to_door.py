@@ -19,7 +19,7 @@ from typing import Any
 
 from experiments import cells, door_judges, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.collection import recipe_book
-from jax_s4rl.models import decision
+from jax_s4rl.models import attribution, decision
 from jax_s4rl.modules import mixers, tokens
 from jax_s4rl.training import conservative, optimizer
 
@@ -74,7 +74,7 @@ def plan_small(options: suites.Options) -> list[cells.Cell]:
     updates = options.updates(UPDATES)
     found = []
     for data_seed in data_seeds(options):
-        found += [make_cell(name, SMALL, updates, options, data_seed=data_seed) for name in options.mixers]
+        found += [looked_into(make_cell(name, SMALL, updates, options, data_seed=data_seed)) for name in options.mixers]
         found += [
             make_cell(name, SMALL, updates // 2, options, data_seed=data_seed, percent=True)
             for name in ("attention", "s4d")
@@ -86,7 +86,7 @@ def plan_small(options: suites.Options) -> list[cells.Cell]:
 def plan_large(options: suites.Options) -> list[cells.Cell]:
     """Ten thousand episodes."""
     return [
-        *(make_cell(name, LARGE, LARGE_UPDATES, options) for name in options.mixers),
+        *(looked_into(make_cell(name, LARGE, LARGE_UPDATES, options)) for name in options.mixers),
         *(make_cell(name, LARGE, LARGE_UPDATES // 2, options, percent=True) for name in ("attention", "s4d")),
         make_cell("attention", LARGE, UPDATES, options, clone=True),
     ]
@@ -149,7 +149,8 @@ def plan_critic(options: suites.Options) -> list[cells.Cell]:
     for name in options.mixers:
         cell = make_cell(name, SMALL, 150, options, weighting="uniform")
         model = {"returns": tokens.OUTSIDE, "return_loss": RETURN_LOSS}
-        found.append(change(cell, "critic", model, controls=False, critic=True))
+        both = (attribution.ACTION, attribution.RETURN)
+        found.append(change(cell, "critic", model, controls=False, critic=True, explained=both))
     return found
 
 
@@ -180,6 +181,11 @@ def plan_own_distractor(options: suites.Options) -> list[cells.Cell]:
             few = dataclasses.replace(cell, evaluation=(("episodes", options.episodes * 2 // 5),))
             found.append(change(few, cell.variant, model, controls=False))
     return found
+
+
+def looked_into(cell: cells.Cell) -> cells.Cell:
+    """The same cell, whose judge also asks what the action at the door rests on."""
+    return change(cell, cell.variant, {}, explained=(attribution.ACTION,))
 
 
 def change(cell: cells.Cell, variant: str, model: dict[str, Any], **evaluation: Any) -> cells.Cell:
@@ -274,10 +280,11 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
     for found in door_judges.after_longer_waits(task, trained, told.get("longer", ())):
         spent = metrics["seconds"] + found.pop("seconds")
         metrics |= found | {"seconds": spent}
-    if told.get("critic"):
+    if kinds := told.get("explained"):
         start = time.perf_counter()
         held = tasks.load(SMALL, seed=tuning.DATA_SEED).record
-        metrics |= door_judges.as_critic(task, trained, held) | door_judges.on_the_key(task, trained, held)
+        metrics |= door_judges.on_the_key(task, trained, held, kinds)
+        metrics |= door_judges.as_critic(task, trained, held) if told.get("critic") else {}
         metrics["seconds"] += time.perf_counter() - start
     return metrics
 

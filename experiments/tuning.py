@@ -50,7 +50,8 @@ def choose(
     """The point with the best mean of a metric over seeds; of equals the first.
 
     Args:
-      rows: result lines of an experiment; those of its tuning are read.
+      rows: result lines of an experiment; those of its tuning are read, and where a point was run again with other
+        settings, the later ones.
       metric: larger is better.
       grid: in order.
       by: fields of a line that name what is tuned; several give tuples.
@@ -59,12 +60,16 @@ def choose(
       By name, for all whose grid is complete.
     """
     found: dict[Any, dict[str, list[float]]] = {}
+    cells: dict[tuple, str | None] = {}
     for row in rows:
         variant = row["metrics"].get("variant", "")
         if variant.startswith(TITLE):
-            name = tuple(row[field] for field in by)
-            values = found.setdefault(name if len(by) > 1 else name[0], {}).setdefault(variant, [])
-            values.append(row["metrics"][metric])
+            fields = tuple(row[field] for field in by)
+            name, cell = fields if len(by) > 1 else fields[0], row["metrics"].get("cell")
+            if cells.setdefault((name, variant), cell) != cell:
+                cells[name, variant] = cell
+                found[name].pop(variant)
+            found.setdefault(name, {}).setdefault(variant, []).append(row["metrics"][metric])
     return {
         name: max(grid, key=lambda point, values=values: float(np.mean(values[point.variant])))
         for name, values in found.items()

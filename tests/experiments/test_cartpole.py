@@ -48,6 +48,15 @@ def test_the_judge_sweeps_those_that_listen(monkeypatch, loaded):
     assert "asked" not in cartpole.judge(cell, runs.TASK, asked.trained("none"))
 
 
+def test_only_the_attention_beside_knows_the_step_of_the_episode(loaded):
+    planned = {(cell.method, cell.variant): cell.settings for cell in cartpole.plan("mixed", suites.Options())}
+    clocks = {
+        name for name, settings in planned.items() if name[0] != "cql" and settings.model.time_embedding != "none"
+    }
+    assert clocks == {("attention", cartpole.CLOCK)}
+    assert planned["attention", ""].model.mixer.positions == "rotary"
+
+
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     rows = runs.look_twice(cartpole.SUITE, tmp_path, monkeypatch)

@@ -115,4 +115,13 @@ def test_twins_have_as_many_parameters_and_no_table_of_time(name):
 
 
 def test_attention_is_left_as_it_is():
-    assert cells.with_mixer(SETTINGS, mixers.MixerConfig("attention"), runs.TASK) == SETTINGS
+    rotary = dataclasses.replace(SETTINGS, model=cells.without_clock(SETTINGS.model))
+    for settings in (SETTINGS, rotary):
+        assert cells.with_mixer(settings, mixers.MixerConfig("attention"), runs.TASK) == settings
+
+
+def test_without_a_clock_the_twins_are_the_same():
+    rotary = dataclasses.replace(SETTINGS, model=cells.without_clock(SETTINGS.model))
+    assert (rotary.model.mixer.positions, rotary.model.time_embedding) == ("rotary", "none")
+    twins = [cells.with_mixer(settings, mixers.MixerConfig("lstm"), runs.TASK) for settings in (SETTINGS, rotary)]
+    assert twins[0] == twins[1]

@@ -65,7 +65,7 @@ def test_with_apples_the_door_and_not_the_return_is_success(monkeypatch):
     task = make_task(20, preset="low_var")
     calls = asked.acting(monkeypatch, task)
     found = door_judges.success(task, asked.trained(), 10)
-    assert [set(targets.tolist()) for targets, *_ in calls] == [{1.0}, {0.0}, {1.0}]
+    assert [set(targets.tolist()) for targets, *_ in calls] == [{1.0}, {1.0}, {0.0}]
     assert found["return_sampled"] == task.record.episode_returns[10:].mean() > 1
     assert found["apples_sampled"] > 1 > found["success_sampled"]
     assert found["key_lift_greedy"] == 0.0
@@ -124,8 +124,32 @@ def test_a_critic_is_judged_beside_exact_values(monkeypatch, task):
 
 @pytest.mark.parametrize("mixer", ["s4d", "attention"])
 def test_what_predictions_rest_on_is_a_share(task, mixer):
-    found = door_judges.on_the_key(task, make_trained(task, mixer), task.record)
-    shares = {"action_on_key", "action_on_key_uniform", "return_on_key", "return_on_key_uniform"}
-    assert shares <= set(found)
+    kinds = ("action", "return")
+    found = door_judges.on_the_key(task, make_trained(task, mixer), task.record, kinds)
+    maps = [curve for kind in kinds for curve in found.pop(f"attention_{kind}_curve", [])]
+    curves = [found.pop(f"{kind}_curve") for kind in kinds] + maps
+    assert len(maps) == (2 if mixer == "attention" else 0)
+    assert {len(curve) for curve in curves} == {60}
+    assert [sum(curve) for curve in curves] == pytest.approx([1.0] * len(curves), abs=1e-2)
+    assert all(1 <= found.pop(f"{kind}_key_rank") <= 60 for kind in kinds)
+    assert {f"{kind}_on_key{more}" for kind in kinds for more in ("", "_uniform")} <= set(found)
+    assert ("attention_return_on_key" in found) == (mixer == "attention")
     assert all(0 <= value <= 1 for value in found.values())
-    assert ("attention_return_on_key_most" in found) == (mixer == "attention")
+
+
+def test_weights_all_at_the_key_are_seen_there(monkeypatch, task):
+    happened = door_judges.events(task, task.record)
+    keys = happened.key_step[happened.success]
+    monkeypatch.setattr(door_judges.inspection, "attribute", lambda *_, of: np.eye(60)[keys] * 7)
+    found = door_judges.on_the_key(task, make_trained(task), task.record)
+    assert (found["action_on_key"], found["action_key_rank"]) == (1.0, 1.0)
+    assert found["action_curve"] == pytest.approx(np.bincount(keys, minlength=60) / len(keys), abs=1e-4)
+    assert found["action_on_key_uniform"] < 0.1
+
+
+def test_whoever_is_told_no_return_is_not_asked_for_none(monkeypatch, task):
+    calls = asked.acting(monkeypatch, task)
+    found = door_judges.success(task, asked.trained(returns="none"), 5)
+    assert len(calls) == 2
+    assert "wrong_key_greedy" in found
+    assert not {"target_0_greedy", "key_lift_greedy"} & set(found)

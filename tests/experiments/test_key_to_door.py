@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from experiments import cells, key_to_door, learning, suites, tasks
+from experiments import cells, key_to_door, learning, suites, tasks, tuning
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.envs import making
 from jax_s4rl.modules import tokens
@@ -52,7 +52,7 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
         grids.setdefault(cell.method, set()).add(point)
     assert set(grids) == set(suites.MIXERS)
     assert len({frozenset(grid) for grid in grids.values()}) == 1
-    assert len(grids["s4d"]) == 4
+    assert len(grids["s4d"]) == len(tuning.GRID)
 
 
 def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
@@ -60,6 +60,12 @@ def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
     assert {cell.dataset for cell in planned} == {key_to_door.LOW_VAR}
     assert {cell.method for cell in planned} == {*suites.MIXERS, "percent_bc", "bc"}
     assert {cell.keep for cell in planned if cell.method == "percent_bc"} == {cells.BEST_TENTH}
+
+
+def test_what_balanced_models_rest_on_is_asked(loaded):
+    for plan in (key_to_door.plan_small, key_to_door.plan_large):
+        for cell in plan(suites.Options()):
+            assert ("explained" in dict(cell.evaluation)) == (cell.method in suites.MIXERS)
 
 
 def test_a_critic_is_told_no_return_and_sees_episodes_as_they_come(loaded):
@@ -90,15 +96,22 @@ def test_a_judge_does_what_its_cell_asks_for(monkeypatch, loaded, task):
         key_to_door.door_judges, "after_longer_waits", lambda *more: ({str(n): 0.5, "seconds": 2.0} for n, _ in more[2])
     )
     monkeypatch.setattr(key_to_door.door_judges, "as_critic", lambda *_: {"critic": 1.0})
-    monkeypatch.setattr(key_to_door.door_judges, "on_the_key", lambda *_: {"on_key": 1.0})
+    monkeypatch.setattr(key_to_door.door_judges, "on_the_key", lambda *more: {"kinds": more[3]})
     cell = key_to_door.make_cell("s4d", key_to_door.SMALL, 300, suites.Options())
     told = dataclasses.replace(
-        cell, evaluation=(*cell.evaluation, ("controls", False), ("longer", ((90, 5),)), ("critic", True))
+        cell,
+        evaluation=(
+            *cell.evaluation,
+            ("controls", False),
+            ("longer", ((90, 5),)),
+            ("critic", True),
+            ("explained", "ab"),
+        ),
     )
     judged = [key_to_door.judge(each, task, asked.trained()) for each in (cell, told)]
     assert judged[0] == {"controls": True, "seconds": 1.0}
     assert judged[1].pop("seconds") >= 3.0
-    assert judged[1] == {"controls": False, "90": 0.5, "critic": 1.0, "on_key": 1.0}
+    assert judged[1] == {"controls": False, "90": 0.5, "critic": 1.0, "kinds": "ab"}
 
 
 def test_data_seeds_are_the_first_with_as_many_successes_as_published(monkeypatch):

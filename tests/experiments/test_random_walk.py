@@ -99,6 +99,7 @@ def test_two_changes_are_made_apart_and_together(loaded):
     model = found["one step"].settings.model
     assert (model.context_length, model.tokens, model.time_embedding) == (1, tokens.INTERLEAVED, tokens.NONE)
     assert found["returns composed"].settings.model.context_length == random_walk.STEPS
+    assert (found["one step"].settings.weighting, found["returns composed"].settings.weighting) == ("length", "uniform")
     (timeless,) = (cell for cell in planned if cell.method == "attention")
     assert timeless.settings.model.time_embedding == tokens.NONE
 

@@ -80,21 +80,22 @@ def test_what_is_unknown_is_refused(tmp_path, timed, options, sentence):
     assert not timed
 
 
-def test_tasks_are_trained_as_their_experiments_train_them(monkeypatch):
+@pytest.mark.parametrize("mixer", ["s4d", "attention"])
+def test_tasks_are_trained_as_their_experiments_train_them(monkeypatch, mixer):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: runs.TASK)
     options = suites.Options()
     cells = {
-        "random_walk": random_walk.make_cell("s4d", random_walk.DEFAULT, random_walk.THOUSAND, options),
-        "umbrella": umbrella.make_cell("s4d", umbrella.LENGTHS[-1], options),
-        "memory": memory.memory_cell("s4d", 100, None, options),
-        "cartpole": cartpole.make_cell("s4d", "mixed", options),
-        "key_door": key_door.make_cell("s4d", "random-1000", options),
-        "key_to_door": key_to_door.make_cell("s4d", key_to_door.SMALL, 300, options),
-        "pendulum": pendulum.make_cell("s4d", "replay", options),
+        "random_walk": random_walk.make_cell(mixer, random_walk.DEFAULT, random_walk.THOUSAND, options),
+        "umbrella": umbrella.make_cell(mixer, umbrella.LENGTHS[-1], options),
+        "memory": memory.memory_cell(mixer, 100, None, options),
+        "cartpole": cartpole.make_cell(mixer, "mixed", options),
+        "key_door": key_door.make_cell(mixer, "random-1000", options),
+        "key_to_door": key_to_door.make_cell(mixer, key_to_door.SMALL, key_to_door.UPDATES, options),
+        "pendulum": pendulum.make_cell(mixer, "replay", options),
     }
     for name, cell in cells.items():
         wanted = cell.settings
-        found = speed_per_task.configure(speed_per_task.SETUPS[name], "s4d", runs.TASK)
+        found = speed_per_task.configure(speed_per_task.SETUPS[name], mixer, runs.TASK)
         # What tuning chose to drop costs next to nothing.
         assert found.model == dataclasses.replace(wanted.model, dropout=found.model.dropout)
         for field in ("regime", "batch_size", "num_updates"):

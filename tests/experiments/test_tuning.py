@@ -9,7 +9,7 @@ from jax_s4rl.models import decision
 
 
 def rows(method, values, metric="score", **more):
-    """Lines of one seed for each point, then others that score nothing."""
+    """Lines of two seeds for each point, as far as there are values."""
     return [
         {"method": method, "metrics": {"variant": point.variant, metric: value}} | more
         for seed in (0, 1)
@@ -18,7 +18,7 @@ def rows(method, values, metric="score", **more):
 
 
 def test_the_best_mean_is_chosen():
-    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0]) + rows("s4", [2.0, 2.0, 1.0, 2.0])
+    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0, 0.0]) + rows("s4", [2.0, 2.0, 1.0, 2.0, 1.0])
     lines += [{"method": "s4d", "metrics": {"variant": "other", "score": 9.0}}, {"method": "random", "metrics": {}}]
     assert tuning.choose(lines, "score") == {"s4d": tuning.GRID[1], "s4": tuning.GRID[0]}
 
@@ -27,8 +27,15 @@ def test_a_grid_with_gaps_chooses_nothing():
     assert tuning.choose(rows("s4d", [1.0, 3.0, 2.0]), "score") == {}
 
 
+def test_lines_of_earlier_settings_do_not_count():
+    lines = rows("s4d", [9.0, 3.0, 2.0, 0.0, 0.0]) + rows("s4d", [1.0])
+    for row in lines[-2:]:
+        row["metrics"]["cell"] = "later"
+    assert tuning.choose(lines, "score") == {"s4d": tuning.GRID[1]}
+
+
 def test_lines_are_grouped_by_all_fields_asked_for():
-    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0], tokens="a") + rows("s4d", [0.0, 0.0, 0.0, 1.0], tokens="b")
+    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0, 0.0], tokens="a") + rows("s4d", [0.0, 0.0, 0.0, 1.0, 0.0], tokens="b")
     found = tuning.choose(lines, "score", by=("method", "tokens"))
     assert found == {("s4d", "a"): tuning.GRID[1], ("s4d", "b"): tuning.GRID[3]}
 
@@ -55,9 +62,9 @@ def test_settings_follow_the_lines_of_a_run_then_the_committed_ones(tmp_path, mo
     monkeypatch.setattr(suites, "path", lambda name: committed)
     chosen, options = tuning.Chosen("walks", "score"), suites.Options(out=out)
     assert chosen.of("s4d", options) == tuning.Point()
-    write(committed, rows("s4d", [0.0, 1.0, 0.0, 0.0]))
+    write(committed, rows("s4d", [0.0, 1.0, 0.0, 0.0, 0.0]))
     assert chosen.of("s4d", options) == tuning.GRID[1]
-    write(out, rows("s4d", [0.0, 0.0, 0.0, 1.0]), experiment="another")
+    write(out, rows("s4d", [0.0, 0.0, 0.0, 1.0, 0.0]), experiment="another")
     assert chosen.of("s4d", options) == tuning.GRID[1]
     write(out, rows("s4d", [0.0, 0.0, 0.0, 1.0, 0.0]) + rows("s4", [1.0]))
     assert chosen.of("s4d", options) == tuning.GRID[3]
