@@ -1,0 +1,42 @@
+"""Quick looks: every experiment is looked at, from nothing, and a failure says why."""
+
+import subprocess
+import types
+
+import pytest
+
+from benchmarks import quick_looks
+from experiments import results
+from experiments.reporting import catalog
+
+
+def test_every_experiment_of_the_report_is_looked_at():
+    assert set(quick_looks.EXPERIMENTS) == {about.name for about in catalog.ALL}
+
+
+def test_a_look_starts_from_nothing_and_counts_its_lines(tmp_path, monkeypatch):
+    started = []
+
+    def run(command, *, cwd, env, **_):
+        started.append((command[1:], env))
+        row = results.make_row(experiment="walks", method="s4d", metrics={}, seconds={})
+        for _ in range(2):
+            results.append_row(cwd / "runs" / "walks-quick.jsonl", row)
+        return types.SimpleNamespace(returncode=0, stdout="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    row = quick_looks.look("walks", tmp_path)
+    ((command, env),) = started
+    assert command == ["-m", "experiments.walks", "--quick"]
+    assert {env["JAX_S4RL_DATA"], env["JAX_COMPILATION_CACHE_DIR"]} <= {
+        str(tmp_path / name) for name in ("JAX_S4RL_DATA", "JAX_COMPILATION_CACHE_DIR")
+    }
+    assert (row["metrics"]["look"], row["metrics"]["lines"]) == ("walks", 2)
+    assert row["seconds"]["look"] >= 0
+
+
+def test_a_look_that_fails_says_what_was_said(tmp_path, monkeypatch):
+    ended = types.SimpleNamespace(returncode=3, stdout="no such thing")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(RuntimeError, match="ended with 3; it said:\nno such thing"):
+        quick_looks.look("walks", tmp_path)
