@@ -53,8 +53,18 @@ class Ratio(Protocol):
         ...
 
     @property
+    def series(self) -> str:
+        """What else tells it apart, for instance a machine."""
+        ...
+
+    @property
     def place(self) -> str:
         """At which length or task."""
+        ...
+
+    @property
+    def context(self) -> int | None:
+        """The length; None of a task."""
         ...
 
     @property
@@ -104,11 +114,31 @@ def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
         return Verdict(HOLDS)
     if not reached:
         return Verdict(FAILS, f"at most {max(ratio.value for ratio in ratios):.1f} times")
-    where = [
-        f"{pair}: {join([ratio.place for ratio in reached if ratio.pair == pair])}"
-        for pair in dict.fromkeys(ratio.pair for ratio in reached)
-    ]
-    return Verdict(PARTLY, lines(*where))
+    pairs = dict.fromkeys(ratio.pair for ratio in reached)
+    return Verdict(PARTLY, lines(*(_told(pair, ratios, wanted) for pair in pairs)))
+
+
+def _told(pair: str, ratios: Sequence[Ratio], wanted: float) -> str:
+    """Where one pair reaches what is wanted."""
+    parts = []
+    for series in dict.fromkeys(ratio.series for ratio in ratios if ratio.pair == pair):
+        own = [ratio for ratio in ratios if (ratio.pair, ratio.series) == (pair, series)]
+        if any(ratio.value >= wanted for ratio in own):
+            parts.append(" ".join(filter(None, [series, _span(own, wanted)])))
+    return f"{pair}: {join(parts)}"
+
+
+def _span(ratios: Sequence[Ratio], wanted: float) -> str:
+    """Lengths that reach what is wanted, as a range where they are one; tasks by name."""
+    reached = [ratio.value >= wanted for ratio in ratios]
+    places = [ratio.place for ratio, is_so in zip(ratios, reached, strict=True) if is_so]
+    if all(reached):
+        return "everywhere"
+    if ratios[0].context is not None and reached == sorted(reached):
+        return f"from {places[0]}"
+    if ratios[0].context is not None and reached == sorted(reached, reverse=True):
+        return f"up to {places[-1]}"
+    return f"at {', '.join(places)}"
 
 
 def more_in_the_first(first: intervals.Interval | None, second: intervals.Interval | None) -> Verdict:
