@@ -6,18 +6,18 @@ from typing import NamedTuple
 from experiments.reporting import layouts, lines, published, scores, speeds, stitching, studies, verdicts
 
 MIXERS = ("s4", "s4d")
-TIMED = "timed 10 times or more"
+TIMED = "10 or more"
 TRAINING, ACTING = "benchmarks.training", "benchmarks.acting"
 COMPARISONS, TIMES = "Comparisons behind the claims", "Times behind the claims"
 ACHIEVED = "of the way from random play to the optimum"
 # Who is compared, by what is said of it.
 CONTESTS = {"like for like": speeds.ALIKE, "as the paper builds them": speeds.BUILT}
 SIDES = (
-    "**Like for like** are models with as many tokens a step, one of them also with as many parameters as attention. "
+    "**Like for like** are models with as many tokens a step, one of them (*matched*) also with as many parameters. "
     "**As the paper builds them**: it calls S4 several times faster than the Decision Transformer, which reads three "
     "tokens a step, and proposes one for its own models (which of its numbers that holds for it does not say); so S4 "
     "has one token here and attention three, and to act also attention that maps its history anew at every step, as "
-    "published Decision Transformers do."
+    "published Decision Transformers do. *64 at once*: so many episodes are acted together."
 )
 SEVERAL_TIMES = (
     f"**Several times** is read as {verdicts.SEVERAL:g} times or more, by medians in milliseconds. The claim holds if "
@@ -158,7 +158,7 @@ def _faster_at_tasks(evidence: Evidence, verb: str, which: slice) -> Judged:
 
 
 def _times(timed: Sequence[verdicts.Ratio]) -> str:
-    return f"times as long\n{speeds.ranges(timed)}" if timed else "-"
+    return f"how many times longer attention takes\n{speeds.ranges(timed)}" if timed else "-"
 
 
 def _long(rows: list[lines.Row], verb: str, script: str, side: str) -> Judged:
@@ -283,10 +283,10 @@ def _published(evidence: Evidence) -> Judged:
         commands=[study.about.command] if len(ours) < len(deciding) else [],
         rule=(
             f"A published number **agrees** if it lies within {verdicts.TOLERANCE:g} points of the interval of ours, "
-            "actions sampled. One variant of ours was named for each row: attention with balanced batches, percentile "
-            "and plain behavior cloning around attention, Q-learning with the conservatism of its paper (1). The claim "
-            "holds if every number of the table agrees by it, and holds only for those that do; other variants are "
-            "counted, and decide nothing."
+            f"actions sampled, and that interval is no wider than {verdicts.WIDEST:g} points. One variant of ours was "
+            "named for each row: attention with balanced batches, percentile and plain behavior cloning around "
+            "attention, Q-learning with the conservatism of its paper (1). The claim holds if every number of the "
+            "table agrees by it, and holds only for those that do; other variants are counted, and decide nothing."
         ),
     )
 

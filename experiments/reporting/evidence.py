@@ -24,9 +24,9 @@ def table(judged: Sequence[claims.Judged]) -> list[blocks.Block]:
     for each in judged:
         number = rules.setdefault(each.rule, len(rules) + 1)
         told = verdicts.lines(each.verdict.where, _to_run(each.commands))
-        see = f"[{each.see}](#{blocks.anchor(each.see)})"
-        rows.append([each.claim, each.verdict.badge, told or "-", each.numbers, each.runs, f"{see}\nrule {number}"])
-    head = ["claim", "verdict", "where", "numbers behind it", "runs", "more"]
+        more = f"rule {number}\n[more](#{blocks.anchor(each.see)})"
+        rows.append([each.claim, each.verdict.badge, told or "-", each.numbers, each.runs, more])
+    head = ["claim", "verdict", "where", "numbers behind it", "runs", ""]
     return [
         blocks.Heading(CLAIMS),
         blocks.Paragraph(

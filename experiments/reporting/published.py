@@ -102,9 +102,9 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
     head = ["method", "episodes", "variant of ours", "published, %", "ours, sampled, %", "ours, greedy, %", "runs", ""]
     note = (
         f"Ours agrees if the published number lies within {verdicts.TOLERANCE:g} points of the interval of sampled "
-        "actions: the published table has no intervals, and its behavior cloning below random play is what sampling "
-        "gives. The verdict on the table rests on the bold variants alone. Rows without a published number are our "
-        "other mixers. Runs are recordings of the data where there are several."
+        f"actions, and that is no wider than {verdicts.WIDEST:g}: the published table has no intervals, and its "
+        "behavior cloning below random play is what sampling gives. The verdict on the table rests on the bold variants "
+        "alone. Rows without a published number are our other mixers. Runs are recordings where there are several."
     )
     return [blocks.Heading("Beside the published table", 3), blocks.Table(head, rows, left=3), blocks.Note(note)]
 

@@ -30,13 +30,13 @@ class Contest(NamedTuple):
 
 
 ALIKE = (
-    Contest("{mixer}, three tokens each", ("{mixer}", THREE), ("attention", THREE)),
-    Contest("{mixer}, one token each", ("{mixer}", ONE), ("attention", ONE)),
-    Contest("{mixer} of as many parameters, one token each", ("{mixer}/matched", ONE), ("attention", ONE)),
+    Contest("{mixer}, three tokens", ("{mixer}", THREE), ("attention", THREE)),
+    Contest("{mixer}, one token", ("{mixer}", ONE), ("attention", ONE)),
+    Contest("{mixer} matched, one token", ("{mixer}/matched", ONE), ("attention", ONE)),
 )
 BUILT = (
-    Contest("{mixer}", ("{mixer}", ONE), ("attention", THREE)),
-    Contest("{mixer}, attention that maps its history anew", ("{mixer}", ONE), ("recompute", THREE)),
+    Contest("{mixer}, one against three", ("{mixer}", ONE), ("attention", THREE)),
+    Contest("{mixer}, one against mapped anew", ("{mixer}", ONE), ("recompute", THREE)),
 )
 LAYOUTS = (Contest("{mixer}", ("{mixer}", ONE), ("{mixer}", THREE)),)
 

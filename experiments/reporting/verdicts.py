@@ -25,6 +25,8 @@ SEVERAL, UNBEARABLE = 3.0, 10.0
 MARGIN = 0.05
 # A published number agrees with ours if it is this near to our interval, in percent: it came without one.
 TOLERANCE = 5.0
+# An interval that is wider says too little for that, in percent.
+WIDEST = 20.0
 
 
 class Verdict(NamedTuple):
@@ -175,7 +177,9 @@ def agrees(published: float, ours: intervals.Interval) -> Verdict:
     low, high = (value if end != end else end for end in (low, high))
     if published < low - TOLERANCE:
         return Verdict(FAILS, "ours is higher")
-    return Verdict(FAILS, "ours is lower") if published > high + TOLERANCE else Verdict(HOLDS)
+    if published > high + TOLERANCE:
+        return Verdict(FAILS, "ours is lower")
+    return Verdict(HOLDS) if high - low <= WIDEST else Verdict(UNDECIDED, "too uncertain")
 
 
 def all_of(parts: Mapping[str, Verdict]) -> Verdict:

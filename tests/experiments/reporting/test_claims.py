@@ -75,7 +75,7 @@ def test_like_for_like_and_as_the_paper_builds_them_have_a_verdict_each(tmp_path
 def test_histories_mapped_anew_count_where_attention_acts_as_published(tmp_path):
     rows = [made_up.timed("recompute", speeds.THREE, 64, 9.0), made_up.timed("attention", speeds.THREE, 64, 2.0)]
     found = find(judge(tmp_path, acting=[*rows, made_up.timed("s4", speeds.ONE, 64, 1.0)]), "to act", "builds")
-    assert found.verdict == verdicts.Verdict(verdicts.PARTLY, "s4, attention that maps its history anew: everywhere")
+    assert found.verdict == verdicts.Verdict(verdicts.PARTLY, "s4, one against mapped anew: everywhere")
 
 
 def test_times_at_tasks_have_a_claim_of_their_own(tmp_path):

@@ -36,7 +36,7 @@ def test_comparisons_and_times(tmp_path):
     assert line[1:4] == ["mixed", "s4d", blocks.Badge("ahead", blocks.GOOD)]
     assert line[4:6] == ["100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]"]
     content = evidence.times(found)
-    assert next(block for block in content if isinstance(block, blocks.Table)).rows[0][0] == "s4d, one token each"
+    assert next(block for block in content if isinstance(block, blocks.Table)).rows[0][0] == "s4d, one token"
     assert blocks.Paragraph("Not yet run.") in content
 
 

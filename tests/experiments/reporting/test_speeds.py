@@ -16,24 +16,24 @@ def test_pairs_share_length_and_batch():
     alike, built, layouts = (
         speeds.compare(rows, contests) for contests in (speeds.ALIKE, speeds.BUILT, speeds.LAYOUTS)
     )
-    assert [(each.pair, each.place, each.value) for each in alike] == [("s4d, three tokens each", "32 steps", 4.0)]
-    assert [(each.pair, each.place, each.value) for each in built] == [("s4d", "32 steps", 10.0)]
+    assert [(each.pair, each.place, each.value) for each in alike] == [("s4d, three tokens", "32 steps", 4.0)]
+    assert [(each.pair, each.place, each.value) for each in built] == [("s4d, one against three", "32 steps", 10.0)]
     assert [(each.pair, each.place, each.value) for each in layouts] == [("s4d", "32 steps", 2.5)]
     assert verdicts.at_least(alike, verdicts.SEVERAL).word == verdicts.HOLDS
-    assert speeds.ranges([*alike, *built]).splitlines() == ["s4d, three tokens each: 4.0", "s4d: 10.0"]
+    assert speeds.ranges([*alike, *built]).splitlines() == ["s4d, three tokens: 4.0", "s4d, one against three: 10.0"]
     assert speeds.compare(rows, speeds.ALIKE, shortest=100) == []
-    assert speeds.table(alike).rows[0] == ["s4d, three tokens each", "32 steps", "50", "200", "4.00", "4.00"]
+    assert speeds.table(alike).rows[0] == ["s4d, three tokens", "32 steps", "50", "200", "4.00", "4.00"]
 
 
 def test_models_of_as_many_parameters_and_histories_mapped_anew_have_their_side():
     rows = [made_up.timed("attention", ONE, 64, 6.0), made_up.timed("s4d/matched", ONE, 64, 3.0)]
     rows += [made_up.timed("recompute", THREE, 64, 9.0), made_up.timed("s4d", ONE, 64, 1.0)]
     assert {each.pair: each.value for each in speeds.compare(rows, speeds.ALIKE)} == {
-        "s4d, one token each": 6.0,
-        "s4d of as many parameters, one token each": 2.0,
+        "s4d, one token": 6.0,
+        "s4d matched, one token": 2.0,
     }
     assert {each.pair: each.value for each in speeds.compare(rows, speeds.BUILT)} == {
-        "s4d, attention that maps its history anew": 9.0
+        "s4d, one against mapped anew": 9.0
     }
 
 

@@ -126,6 +126,8 @@ def test_a_published_number_agrees_within_five_points():
     found = [verdicts.agrees(published, ours) for published in (54.9, 55.0, 65.0, 75.0, 75.1)]
     assert [each.word for each in found] == [FAILS, HOLDS, HOLDS, HOLDS, FAILS]
     assert (found[0].where, found[-1].where) == ("ours is higher", "ours is lower")
+    # Nearly everything lies near an interval that is wide.
+    assert verdicts.agrees(13.1, Interval(0.57, 0.11, 0.83)).word == UNDECIDED
     assert verdicts.agrees(3.1, Interval(0.027, float("nan"), float("nan"))).word == HOLDS
 
 
