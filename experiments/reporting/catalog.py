@@ -255,7 +255,7 @@ KEY_TO_DOOR = Description(
         '15 steps, a key on a random cell that is seen (`obs="full"`); random play succeeds in 2.7 %, published 3.1 %.',
         "Half of each batch are successes (`balanced batches`); episodes as they come are `uniform batches`. The "
         "published batches were, as far as is known, uniform.",
-        "The row *Decision Transformer* is attention with one concatenated token a step; three are compared in "
+        "The row *DT* is attention with one concatenated token a step; three are compared in "
         "[One token or three](#one-token-or-three).",
         "A thousand episodes hold 28 to 32 successes here, as the published 3 %: the first five data seeds that give "
         "so many are used, each for one training (of Q-learning two).",
@@ -342,7 +342,7 @@ SPEED_PER_TASK = Description(
     question="The table that the paper left empty: how long do training and acting take, for every task and mixer?",
     metrics=(
         _time("update_median", "ms an update"),
-        _time("act_1_median", "ms an action, one episode at a time"),
+        _time("act_1_median", "ms an action, 1 at once"),
         _time("act_64_median", "ms an action, 64 at once"),
         _time("environment_median", "ms a step of the environment"),
         Metric("train_seconds", "s a training", kinds=()),

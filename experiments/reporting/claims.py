@@ -250,7 +250,7 @@ def _stitching(evidence: Evidence) -> list[Judged]:
         Judged(
             claim=f"Decision models join walks to paths that no single walk shows: {side}",
             verdict=stitching.verdict(found),
-            numbers=f"points of optimal paths over what joins nothing\n{stitching.numbers(found)}" if found else "-",
+            numbers=f"points over what joins nothing; over the clone\n{stitching.numbers(found)}" if found else "-",
             runs=_counts([lead.num_runs for lead in found]),
             see=study.about.title,
             commands=[] if found else [study.about.command],

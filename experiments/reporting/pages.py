@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from experiments.reporting import blocks
 
 # Lines of a cell with so few letters are not broken.
-SHORT = 44
+SHORT = 46
 STYLE = """
 :root { --ink: #222; --quiet: #595959; --line: #e6e6e6; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }

@@ -24,11 +24,12 @@ class Row(NamedTuple):
 
 
 EXACT = "exact"
+# Decision Transformer, percentile behavior cloning, conservative Q-learning, behavior cloning, random play.
 ROWS = {
-    "Decision Transformer": Row("attention", "balanced batches", {"1K": 71.8, "10K": 94.6}),
-    "percentile behavior cloning": Row("percent_bc", "attention", {"1K": 69.9, "10K": 95.1}),
-    "conservative Q-learning": Row("cql", "conservatism 1", {"1K": 13.1, "10K": 13.3}),
-    "behavior cloning": Row("bc", "attention", {"1K": 1.4, "10K": 1.6}),
+    "DT": Row("attention", "balanced batches", {"1K": 71.8, "10K": 94.6}),
+    "%BC": Row("percent_bc", "attention", {"1K": 69.9, "10K": 95.1}),
+    "CQL": Row("cql", "conservatism 1", {"1K": 13.1, "10K": 13.3}),
+    "BC": Row("bc", "attention", {"1K": 1.4, "10K": 1.6}),
     "random": Row("random", EXACT, {"1K": 3.1, "10K": 3.1}),
 }
 
@@ -103,8 +104,9 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
     note = (
         f"Ours agrees if the published number lies within {verdicts.TOLERANCE:g} points of the interval of sampled "
         f"actions, and that is no wider than {verdicts.WIDEST:g}: the published table has no intervals, and its "
-        "behavior cloning below random play is what sampling gives. The verdict on the table rests on the bold variants "
-        "alone. Rows without a published number are our other mixers. Runs are recordings where there are several."
+        "behavior cloning below random play is what sampling gives. The verdict on the table rests on the bold "
+        "variants alone. Rows without a published number are our other mixers. Runs are recordings where there are "
+        "several."
     )
     return [blocks.Heading("Beside the published table", 3), blocks.Table(head, rows, left=3), blocks.Note(note)]
 

@@ -120,7 +120,8 @@ def per_task(study: studies.Study, metrics: Sequence[descriptions.Metric]) -> li
             for metric in metrics:
                 ours, theirs = (scores.strata(arm.rows, metric.name) for arm in match.arms)
                 if ours and theirs:
-                    pair = f"{mixer}, {metric.label}" if len(metrics) > 1 else mixer
+                    what = metric.label.rpartition(", ")[2]
+                    pair = f"{mixer}, {what}" if len(metrics) > 1 else mixer
                     found.append(AtTask(pair, machine, task, scores.middle_value(theirs) / scores.middle_value(ours)))
     return found
 

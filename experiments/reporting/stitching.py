@@ -99,9 +99,8 @@ def _told(found: Sequence[Lead]) -> Iterator[str]:
         own = [lead for lead in found if lead.arm.method == mixer]
         if own:
             lead = max(own, key=lambda lead: lead.interval.low)
-            variant = f", {lead.arm.setting.variant}" if lead.arm.setting.variant else ""
-            clone = f"; over the clone {scores.show(lead.over_clone, '%', signed=True)}" if lead.over_clone else ""
-            yield f"{mixer}{variant}: {scores.show(lead.interval, '%', signed=True)}{clone}"
+            clone = f"; {scores.number(lead.over_clone.value, '%', signed=True)}" if lead.over_clone else ""
+            yield f"{mixer} {scores.show(lead.interval, '%', signed=True)}{clone}"
 
 
 def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[blocks.Block]:

@@ -133,14 +133,14 @@ def _told(pair: str, ratios: Sequence[Ratio], wanted: float) -> str:
 def _span(ratios: Sequence[Ratio], wanted: float) -> str:
     """Lengths that reach what is wanted, as a range where they are one; tasks by name."""
     reached = [ratio.value >= wanted for ratio in ratios]
-    places = [ratio.place for ratio, is_so in zip(ratios, reached, strict=True) if is_so]
-    if all(reached):
+    places, missed = ([ratio.place for ratio in ratios if (ratio.value >= wanted) is is_so] for is_so in (True, False))
+    if not missed:
         return "everywhere"
     if ratios[0].context is not None and reached == sorted(reached):
         return f"from {places[0]}"
     if ratios[0].context is not None and reached == sorted(reached, reverse=True):
         return f"up to {places[-1]}"
-    return f"at {', '.join(places)}"
+    return f"at {', '.join(places)}" if len(places) <= len(missed) else f"but not at {', '.join(missed)}"
 
 
 def more_in_the_first(first: intervals.Interval | None, second: intervals.Interval | None) -> Verdict:

@@ -120,7 +120,7 @@ def test_joining_walks_has_two_claims(tmp_path):
     assert plain.verdict.word == verdicts.FAILS_SO_FAR
     assert helped.verdict.word == verdicts.HOLDS_SO_FAR
     assert helped.verdict.where.startswith("s4\nnot yet run: attention")
-    assert "s4, one step: +30.0 [" in helped.numbers
+    assert "s4 +30.0 [" in helped.numbers
 
 
 def test_lengths_of_one_environment_do_not_outweigh_another(tmp_path):
