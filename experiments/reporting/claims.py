@@ -280,13 +280,14 @@ def _published(evidence: Evidence) -> Judged:
         numbers=verdicts.lines(*told, published.others(study)) or "-",
         runs=_counts([each.num_runs for each in ours if each.num_runs]),
         see=study.about.title,
-        commands=[study.about.command] if len(ours) < len(deciding) else [],
+        commands=[study.about.command] if any(each.verdict.word == verdicts.OPEN for each in deciding) else [],
         rule=(
             f"A published number **agrees** if it lies within {verdicts.TOLERANCE:g} points of the interval of ours, "
             f"actions sampled, and that interval is no wider than {verdicts.WIDEST:g} points. One variant of ours was "
             "named for each row: attention with balanced batches, percentile and plain behavior cloning around "
             "attention, Q-learning with the conservatism of its paper (1). The claim holds if every number of the "
-            "table agrees by it, and holds only for those that do; other variants are counted, and decide nothing."
+            "table agrees by it, and holds only for those that do; other variants are counted, and decide nothing. "
+            "Fewer than five runs, or recordings, do not count."
         ),
     )
 

@@ -65,6 +65,8 @@ class Beside(NamedTuple):
         """Whether the two agree, by sampled actions."""
         if self.published is None or self.sampled is None:
             return verdicts.Verdict(verdicts.OPEN)
+        if self.variant != EXACT and self.num_runs < scores.LEAST_RUNS:
+            return verdicts.Verdict(verdicts.OPEN, scores.FEW)
         return verdicts.agrees(self.published, self.sampled)
 
 
@@ -106,7 +108,7 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
         f"actions, and that is no wider than {verdicts.WIDEST:g}: the published table has no intervals, and its "
         "behavior cloning below random play is what sampling gives. The verdict on the table rests on the bold "
         "variants alone. Rows without a published number are our other mixers. Runs are recordings where there are "
-        "several."
+        "several; fewer than five are not judged."
     )
     return [blocks.Heading("Beside the published table", 3), blocks.Table(head, rows, left=3), blocks.Note(note)]
 

@@ -59,6 +59,13 @@ def test_a_variant_that_was_not_named_decides_nothing():
     assert shown == ["conservatism 0.1", "**conservatism 1**", "**conservatism 1**"]
 
 
+def test_few_runs_are_not_judged():
+    study, found = find(runs(SMALL, "attention", 0.70)[:4])
+    (ours,) = (each for each in found if each.num_runs == 4)
+    assert ours.verdict == verdicts.Verdict(verdicts.OPEN, "too few runs")
+    assert published.verdict(study).word == verdicts.OPEN
+
+
 def test_every_row_is_decided_once():
     _, found = find([])
     assert [each.decides for each in found] == [True] * 10
