@@ -84,6 +84,7 @@ def write(report: Report) -> list[blocks.Block]:
             "edit. The paper is the draft *Towards Better Offline RL with Structured State Space Sequence (S4) Models* "
             "by Dighe, Rajvee and Pardis."
         ),
+        evidence.hours(found.found),
         *evidence.table(claims.judge(found)),
         *(block for study in found.found for block in sections.write(study)),
         *evidence.comparisons(found),

@@ -1,4 +1,4 @@
-"""What key-to-door shows beside success: the published table, longer waits, and the model as critic."""
+"""What key-to-door shows beside success: longer waits, and the model as critic."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import figure as mpl_figure
 
 from experiments import figures
-from experiments.reporting import blocks, descriptions, lines, pictures, published, scores
+from experiments.reporting import blocks, descriptions, lines, pictures, scores
 
 LONGER, CRITIC = "tested with longer waits*", "critic"
 # Between key and door, in training and in tests.
@@ -39,7 +39,7 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
     arms = lines.arms(found.scored, about.group)
     longer = [arm for arm in arms if arm.setting.variant.startswith(LONGER.rstrip("*"))]
     critics = [arm for arm in arms if arm.setting.variant == CRITIC]
-    return [*published.blocks_of(about, found), *_waits(longer), *_critics(critics)]
+    return [*_waits(longer), *_critics(critics)]
 
 
 def _waits(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
@@ -67,7 +67,7 @@ def _waits(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
         blocks.Heading("Longer waits than in training", 3),
         blocks.Table(head, rows, left=3),
         blocks.Note(note),
-        _picture("waits", "Success against steps between key and door", arms, _draw_waits),
+        picture("waits", "Success against steps between key and door", arms, _draw_waits),
     ]
 
 
@@ -75,7 +75,7 @@ def _critics(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
     if not arms:
         return []
     exact = {
-        title: _mean([row for arm in arms for row in arm.rows], key) if key else "-"
+        title: mean([row for arm in arms for row in arm.rows], key) if key else "-"
         for title, (_, key) in EXPECTED.items()
     }
     exact |= {"without": "0.000", "AUROC of the key": "1.00"}
@@ -86,7 +86,7 @@ def _critics(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
         "and without the key right before the last phase, where AUROC and Brier score are taken, too. Exact are the "
         "chances of random play."
     )
-    shares = [[arm.method, str(len(arm.rows)), *(_over(arm, key) for key in SHARES.values())] for arm in arms]
+    shares = [[arm.method, str(len(arm.rows)), *(over(arm, key) for key in SHARES.values())] for arm in arms]
     rested = (
         "Share (in %) of the three steps around the one that took the key in all that a prediction rests on, and in "
         "brackets what it would be if all steps counted the same. Explained are the return predicted right before the "
@@ -97,7 +97,7 @@ def _critics(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
         blocks.Heading("The model as critic", 3),
         blocks.Table(["method", "runs", *EXPECTED], rows),
         blocks.Note(expected),
-        _picture("critic", "Predicted return along random episodes, by what became of them", arms, _draw_critics),
+        picture("critic", "Predicted return along random episodes, by what became of them", arms, _draw_critics),
         blocks.Table(["method", "runs", *SHARES], shares),
         blocks.Note(rested),
     ]
@@ -121,22 +121,31 @@ def _show(arm: lines.Arm, key: str, unit: str = "") -> str:
     return scores.show(scores.middle(scores.strata(arm.rows, key)), unit)
 
 
-def _over(arm: lines.Arm, key: str) -> str:
+def over(arm: lines.Arm, key: str) -> str:
     """A share, and what equal weights would have."""
     if not scores.strata(arm.rows, key):
         return "-"
     uniform = f"{key.removeprefix('attention_')}_uniform"
-    return f"{_mean(arm.rows, key, '%')} ({_mean(arm.rows, uniform, '%')})"
+    return f"{mean(arm.rows, key, '%')} ({mean(arm.rows, uniform, '%')})"
 
 
-def _mean(rows: Sequence[lines.Row], key: str, unit: str = "") -> str:
+def mean(rows: Sequence[lines.Row], key: str, unit: str = "") -> str:
+    """Mean of a metric over runs as text."""
     known = [value for row in rows if (value := row["metrics"].get(key)) is not None]
     return scores.number(sum(known) / len(known), unit) if known else "-"
 
 
-def _picture(
+def picture(
     name: str, text: str, arms: Sequence[lines.Arm], plot: Callable[[mpl_figure.Figure, Sequence[lines.Arm]], None]
 ) -> blocks.Picture:
+    """A picture of some arms.
+
+    Args:
+      name: what follows the name of the experiment.
+      text: what it shows.
+      arms: that are drawn.
+      plot: draws them.
+    """
     full = f"key_to_door-{name}"
 
     @functools.cache

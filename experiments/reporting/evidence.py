@@ -5,6 +5,12 @@ from collections.abc import Mapping, Sequence
 from experiments.reporting import blocks, claims, lines, scores, speeds, studies, verdicts
 
 CLAIMS = "The claims of the paper"
+INTERVALS = (
+    "Intervals are those of a percentile bootstrap, stratified by data set. Where a data set was recorded once, what "
+    f"is drawn again are runs, {scores.OF_SEEDS}. Where it was recorded several times, as the thousand episodes of "
+    f"key-to-door, they are {scores.OF_RECORDINGS}; rules that ask for five runs then ask for five recordings. Runs of "
+    "two methods are not paired."
+)
 ABOUT_TIMES = (
     "Models of three blocks of width 128; S4 models have the lean block of their own papers, without feed-forward "
     "part, but where parameters are said to be equal."
@@ -18,18 +24,18 @@ def table(judged: Sequence[claims.Judged]) -> list[blocks.Block]:
     for each in judged:
         number = rules.setdefault(each.rule, len(rules) + 1)
         told = verdicts.lines(each.verdict.where, _to_run(each.commands))
-        see = f"[{each.see}](#{blocks.anchor(each.see)})"
-        rows.append([each.claim, each.verdict.badge, told or "-", each.numbers, each.runs, f"{see}\nrule {number}"])
-    head = ["claim", "verdict", "where", "numbers behind it", "runs", "more"]
+        more = f"rule {number}\n[more](#{blocks.anchor(each.see)})"
+        rows.append([each.claim, each.verdict.badge, told or "-", each.numbers, each.runs, more])
+    head = ["claim", "verdict", "where", "numbers behind it", "runs", ""]
     return [
         blocks.Heading(CLAIMS),
         blocks.Paragraph(
             "Verdicts are computed from the committed result lines by the rules below; no verdict is typed. Numbers "
-            "are interquartile means over runs with 95 % intervals from a bootstrap stratified by data set; P(better) "
-            "is the chance that a run of the one method beats a run of the other."
+            "are interquartile means over runs with 95 % intervals; P(better) is the chance that a run of the one "
+            "method beats a run of the other."
         ),
         blocks.Table(head, rows, left=6),
-        blocks.Fold("How verdicts are computed", [blocks.Numbered(list(rules))]),
+        blocks.Fold("How verdicts are computed", [blocks.Paragraph(INTERVALS), blocks.Numbered(list(rules))]),
     ]
 
 
@@ -40,6 +46,23 @@ def _to_run(commands: Sequence[str]) -> str:
     first, *others = commands
     likewise = ", ".join(f"`{command.rpartition('.')[2]}`" for command in others)
     return f"run `{first}`{f', likewise {likewise}' if others else ''}"
+
+
+def hours(found: Sequence[studies.Study]) -> blocks.Paragraph:
+    """What all experiments took, by machine."""
+    by_machine: dict[str, float] = {}
+    for study in found:
+        every = [*study.found.scored, *study.found.tuning, *study.found.superseded]
+        for machine in dict.fromkeys(row["machine"] for row in every):
+            spent = lines.minutes([row for row in every if row["machine"] == machine])
+            by_machine[machine] = by_machine.get(machine, 0.0) + spent / 60
+    told = [f"{spent:.1f} hours on {machine}" for machine, spent in by_machine.items() if spent]
+    return blocks.Paragraph(
+        f"All experiments below took {' and '.join(told)}: compilation, training, acting and tuning, earlier settings "
+        "included, benchmarks of time not."
+        if told
+        else "No experiment was run yet."
+    )
 
 
 def comparisons(evidence: claims.Evidence) -> list[blocks.Block]:
@@ -97,7 +120,7 @@ def times(evidence: claims.Evidence) -> list[blocks.Block]:
     )
     for title, rows, script in kinds:
         found.append(blocks.Heading(title, 3))
-        timed = speeds.compare(rows)
+        timed = speeds.compare(rows, (*speeds.ALIKE, *speeds.BUILT))
         if not timed:
             found += [blocks.Paragraph("Not yet run."), blocks.Command(f"python -m {script}")]
             continue

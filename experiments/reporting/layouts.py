@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from experiments.reporting import lines, scores, speeds, studies
+from experiments.reporting import scores, speeds, studies
 from jax_s4rl.evaluation import intervals
 
 
@@ -22,22 +22,17 @@ def matches(study: studies.Study, mixer: str) -> list[studies.Match]:
 
 def gains(found: Sequence[studies.Match]) -> dict[str, intervals.Interval]:
     """What one token gains, on the scale from random play to the optimum, by data set; few runs do not count."""
-    pairs: dict[str, list[studies.Pair]] = {}
+    return {data: gain for data, pairs in _pairs(found).items() if (gain := scores.gain({data: pairs}))}
+
+
+def overall(found: Sequence[studies.Match]) -> intervals.Interval | None:
+    """The same, over all data sets."""
+    return scores.gain(_pairs(found))
+
+
+def _pairs(found: Sequence[studies.Match]) -> dict[str, list[scores.Pair]]:
+    pairs: dict[str, list[scores.Pair]] = {}
     for match in found:
         if match.normalized and match.speaks:
             pairs.setdefault(match.setting.data, []).append(match.normalized)
-    return {data: gain for data, group in pairs.items() if (gain := scores.gain(group))}
-
-
-def updates(found: Sequence[studies.Match]) -> str:
-    """How many times as fast updates were with one token; nothing where lines do not tell."""
-    ratios = [one / three for match in found if (one := _speed(match.arms[0])) and (three := _speed(match.arms[1]))]
-    if not ratios:
-        return ""
-    ends = sorted({f"{min(ratios):.1f}", f"{max(ratios):.1f}"}, key=float)
-    return f"updates {' to '.join(ends)} times as fast"
-
-
-def _speed(arm: lines.Arm) -> float:
-    known = [value for row in arm.rows if (value := row["metrics"].get("updates_per_second"))]
-    return sum(known) / len(known) if known else 0.0
+    return pairs

@@ -120,9 +120,25 @@ def variant(row: Row) -> str:
     return row["metrics"].get("variant") or ""
 
 
-def stratum(row: Row) -> tuple[str, int]:
-    """The data that a run learned from: runs are drawn again within it alone."""
+def recording(row: Row) -> tuple[str, int]:
+    """The data that a run learned from: a data set, and the seed with which it was recorded."""
     return row["dataset"] or "", row["metrics"].get("data_seed") or 0
+
+
+def recordings(rows: Iterable[Row]) -> dict[str, dict[tuple[str, int], list[Row]]]:
+    """Runs by data set, and by recording of it."""
+    found: dict[str, dict[tuple[str, int], list[Row]]] = {}
+    for row in rows:
+        key = recording(row)
+        found.setdefault(key[0], {}).setdefault(key, []).append(row)
+    return found
+
+
+def in_common(one: Sequence[Row], other: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Runs of two arms that learned from the same recordings."""
+    shared = {recording(row) for row in one} & {recording(row) for row in other}
+    first, second = ([row for row in rows if recording(row) in shared] for rows in (one, other))
+    return first, second
 
 
 def minutes(rows: Sequence[Row]) -> float:
@@ -133,7 +149,7 @@ def minutes(rows: Sequence[Row]) -> float:
 
 
 def _cell(row: Row) -> tuple:
-    return (*stratum(row), row["method"], variant(row), row["tokens"], row["context_length"])
+    return (*recording(row), row["method"], variant(row), row["tokens"], row["context_length"])
 
 
 def _run(row: Row) -> tuple:

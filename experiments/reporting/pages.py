@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from experiments.reporting import blocks
 
+# Lines of a cell with so few letters are not broken.
+SHORT = 46
 STYLE = """
 :root { --ink: #222; --quiet: #595959; --line: #e6e6e6; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
@@ -88,9 +90,17 @@ def _table(table: blocks.Table) -> str:
 def _cell(cell: blocks.Cell) -> str:
     if isinstance(cell, blocks.Badge):
         return f"<span class='badge {cell.tone}'>{html.escape(cell.text)}</span>"
+    parts = cell.split("\n")
+    return "<br>".join(_unbroken(part) if len(parts) > 1 and len(part) <= SHORT else _line(part) for part in parts)
+
+
+def _line(text: str) -> str:
     # Intervals are not broken.
-    text = re.sub(r"(\S+) \[(\S+), (\S+)\]", r"<span class='whole'>\1 [\2, \3]</span>", _inline(cell))
-    return text.replace("\n", "<br>")
+    return re.sub(r"(\S+) \[(\S+), (\S+)\]", r"<span class='whole'>\1 [\2, \3]</span>", _inline(text))
+
+
+def _unbroken(text: str) -> str:
+    return f"<span class='whole'>{_inline(text)}</span>"
 
 
 def _inline(text: str) -> str:

@@ -126,14 +126,14 @@ def _picture(study: studies.Study, kind: str, text: str, plot: Plot) -> blocks.P
 
 def _dots(axes: Axes, about: descriptions.Description, arm: lines.Arm, kind: str, place: float) -> None:
     metric = about.metrics[0]
-    found = scores.strata(arm.rows, metric.key(kind))
-    values = [_scaled(about, value) for group in found.values() for value in group]
+    known = [row["metrics"].get(metric.key(kind)) for row in arm.rows]
+    values = [_scaled(about, value) for value in known if value is not None]
     if not values:
         return
     color = figures.color(arm.method)
     face = color if kind == about.judged_by or not metric.kinds else "white"
     axes.plot(values, [place] * len(values), MARKERS.get(kind, "o"), color=color, mfc=face, ms=4.2, mew=0.9, alpha=0.6)
-    middle = scores.middle(found)
+    middle = scores.middle(scores.strata(arm.rows, metric.key(kind)))
     if middle is not None and not math.isnan(middle.low):
         value, low, high = (_scaled(about, end) for end in middle)
         axes.plot([low, high], [place, place], color=figures.INK, lw=1.3, zorder=4)

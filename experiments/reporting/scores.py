@@ -13,11 +13,23 @@ from jax_s4rl.evaluation import intervals
 NUM_RESAMPLES = 2_000
 # Fewer runs of either method give no verdict: their bootstrap intervals are far too narrow.
 LEAST_RUNS = 5
+# Said wherever intervals are explained.
+OF_SEEDS = "over training seeds: they cover training again on the same data, not other data"
+OF_RECORDINGS = "over recordings, each the mean of its training seeds: they cover other data as well"
 AHEAD, BEHIND, LEVEL, FEW = "ahead", "behind", "level", "too few runs"
 
-Strata = Mapping[tuple, Sequence[float]]
-"""Runs by what they learned from."""
+Strata = Mapping[str, Sequence[float]]
+"""What is drawn again, by data set: means of recordings where there are several, else runs."""
+Pair = tuple[Strata, Strata]
 Frozen = tuple[tuple[float, ...], ...]
+
+
+class _Pooled(NamedTuple):
+    """Tasks of several comparisons, with the environment of each."""
+
+    first: Frozen
+    second: Frozen
+    groups: tuple[str, ...]
 
 
 class Comparison(NamedTuple):
@@ -26,7 +38,7 @@ class Comparison(NamedTuple):
     Attributes:
       difference: of interquartile means; positive where the first is better.
       improvement: chance that a run of the first beats a run of the other.
-      runs: number of runs of either.
+      runs: number of runs of either, or of recordings.
     """
 
     difference: intervals.Interval
@@ -45,18 +57,22 @@ class Comparison(NamedTuple):
         return LEVEL
 
 
-def strata(rows: Sequence[lines.Row], metric: str, factor: float = 1.0) -> dict[tuple, list[float]]:
-    """Values of a metric by what the runs learned from; runs that lack it are left out.
+def strata(rows: Sequence[lines.Row], metric: str, factor: float = 1.0) -> dict[str, list[float]]:
+    """Values of a metric by data set; runs that lack it are left out.
+
+    Where a data set was recorded several times, other data are what chance may bring, and each recording counts once:
+    by the mean over its training seeds. Where there is one recording, each training seed counts.
 
     Args:
       rows: runs of one arm.
       metric: its name in the lines.
       factor: of every value; -1 turns what should be small into what should be large.
     """
-    found: dict[tuple, list[float]] = {}
-    for row in rows:
-        if (value := row["metrics"].get(metric)) is not None:
-            found.setdefault(lines.stratum(row), []).append(factor * float(value))
+    known = [row for row in rows if row["metrics"].get(metric) is not None]
+    found = {}
+    for dataset, recorded in lines.recordings(known).items():
+        values = [[factor * float(row["metrics"][metric]) for row in own] for own in recorded.values()]
+        found[dataset] = values[0] if len(values) == 1 else [sum(own) / len(own) for own in values]
     return found
 
 
@@ -82,16 +98,20 @@ def compare(values: Strata, others: Strata) -> Comparison | None:
     )
 
 
-def improvement(pairs: Sequence[tuple[Strata, Strata]]) -> intervals.Interval | None:
-    """Chance that a run of the one beats a run of the other, over the tasks of several comparisons."""
-    first, second = _pool(pairs)
-    return _improvement(first, second) if first else None
+def improvement(pairs: Mapping[str, Sequence[Pair]]) -> intervals.Interval | None:
+    """Chance that a run of the one beats a run of the other, over the tasks of several comparisons.
+
+    Args:
+      pairs: by environment; environments weigh alike, however many tasks they have.
+    """
+    pooled = _pool(pairs)
+    return _improvement(*pooled) if pooled.groups else None
 
 
-def gain(pairs: Sequence[tuple[Strata, Strata]]) -> intervals.Interval | None:
-    """Mean over tasks of the difference of means, over the tasks of several comparisons; scores must share a scale."""
-    first, second = _pool(pairs)
-    return _gain(first, second) if first else None
+def gain(pairs: Mapping[str, Sequence[Pair]]) -> intervals.Interval | None:
+    """Mean of the difference of means, likewise over environments; scores must share a scale."""
+    pooled = _pool(pairs)
+    return _gain(*pooled) if pooled.groups else None
 
 
 def show(found: intervals.Interval | None, unit: str = "", *, signed: bool = False) -> str:
@@ -134,9 +154,16 @@ def number(value: Any, unit: str = "", *, signed: bool = False, like: float | No
     return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
 
 
-def _pool(pairs: Sequence[tuple[Strata, Strata]]) -> tuple[Frozen, Frozen]:
-    tasks = [(one[key], other[key]) for one, other in pairs for key in one if key in other]
-    return _freeze(one for one, _ in tasks), _freeze(other for _, other in tasks)
+def _pool(pairs: Mapping[str, Sequence[Pair]]) -> _Pooled:
+    tasks = [
+        (one[key], other[key], name)
+        for name, group in pairs.items()
+        for one, other in group
+        for key in one
+        if key in other
+    ]
+    first, second = (_freeze(task[side] for task in tasks) for side in (0, 1))
+    return _Pooled(first, second, tuple(task[2] for task in tasks))
 
 
 def _freeze(runs: Any) -> Frozen:
@@ -154,10 +181,10 @@ def _difference(runs: Frozen, others: Frozen) -> intervals.Interval:
 
 
 @functools.cache
-def _improvement(runs: Frozen, others: Frozen) -> intervals.Interval:
-    return intervals.probability_of_improvement(runs, others, num_resamples=NUM_RESAMPLES)
+def _improvement(runs: Frozen, others: Frozen, groups: tuple[str, ...] | None = None) -> intervals.Interval:
+    return intervals.probability_of_improvement(runs, others, groups=groups, num_resamples=NUM_RESAMPLES)
 
 
 @functools.cache
-def _gain(runs: Frozen, others: Frozen) -> intervals.Interval:
-    return intervals.mean_difference(runs, others, num_resamples=NUM_RESAMPLES)
+def _gain(runs: Frozen, others: Frozen, groups: tuple[str, ...]) -> intervals.Interval:
+    return intervals.mean_difference(runs, others, groups=groups, num_resamples=NUM_RESAMPLES)

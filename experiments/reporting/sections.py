@@ -148,8 +148,14 @@ def _caption(study: studies.Study) -> str:
     choice = (
         f" with actions chosen {about.judged_by}" if about.judged_by == descriptions.GREEDY else " with actions sampled"
     )
+    recorded = {row["dataset"]: set() for row in study.found.scored}
+    for row in study.found.scored:
+        recorded[row["dataset"]].add(lines.recording(row))
+    covers = scores.OF_SEEDS
+    if any(len(own) > 1 for own in recorded.values()):
+        covers += f"; where data were recorded several times, {scores.OF_RECORDINGS}"
     return (
-        f"Interquartile means over runs, 95 % intervals in brackets. Claims are judged by **{metric.label}**"
+        f"Interquartile means over runs, 95 % intervals in brackets, {covers}. Claims are judged by **{metric.label}**"
         f"{choice if metric.kinds else ''}. Beside the score it is compared with attention of the same data and variant"
         f"{f' (or {about.main_variant})' if about.main_variant else ''}: difference of interquartile means, and chance "
         "that a run is better than one of attention. Two numbers in a cell: greedy / sampled."
@@ -227,8 +233,11 @@ def _show(arm: lines.Arm, key: str, metric: descriptions.Metric) -> str:
 
 
 def _count(arm: lines.Arm) -> str:
-    strata = {lines.stratum(row) for row in arm.rows}
-    return f"{len(arm.rows)} ({len(strata)} data)" if len(strata) > 1 else str(len(arm.rows))
+    data = {row["dataset"] for row in arm.rows}
+    recorded = {lines.recording(row) for row in arm.rows}
+    if len(recorded) > len(data):
+        return f"{len(arm.rows)} ({len(recorded)} recordings)"
+    return f"{len(arm.rows)} ({len(data)} data sets)" if len(data) > 1 else str(len(arm.rows))
 
 
 def _against(study: studies.Study, arm: lines.Arm) -> list[str]:

@@ -36,4 +36,4 @@ def _show(rows: Sequence[lines.Row], kind: str) -> str:
     counts = [float(sum(by_length.values())) for by_length in solved.values() if by_length.keys() == lengths]
     if None in solved:
         return f"{counts[0]:g}" if counts else "-"
-    return scores.show(scores.middle({(): counts} if counts else {}))
+    return scores.show(scores.middle({"": counts} if counts else {}))

@@ -1,5 +1,6 @@
 """How many times longer attention takes, from the lines of the benchmarks."""
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,32 +10,52 @@ from experiments.reporting import blocks, descriptions, lines, scores, studies, 
 
 FOLDER = results.ROOT / "benchmarks" / "results"
 ONE, THREE = "concatenated", "interleaved"
-# What is compared: its name, the model, and the attention that it is measured by.
-PAIRS = (
-    ("{mixer}, three tokens each", ("{mixer}", THREE), ("attention", THREE)),
-    ("{mixer}, one token each", ("{mixer}", ONE), ("attention", ONE)),
-    ("{mixer} of as many parameters, one token each", ("{mixer}/matched", ONE), ("attention", ONE)),
-    ("{mixer} with one token, attention with three", ("{mixer}", ONE), ("attention", THREE)),
-    ("{mixer}, attention that maps its history anew, three tokens each", ("{mixer}", THREE), ("recompute", THREE)),
-)
 MIXERS = ("s4", "s4d")
 # Steps from which a context is called long: the length of the episodes that the paper found too long.
 LONG = 100
 
 
+class Contest(NamedTuple):
+    """Who is compared, by method and tokens.
+
+    Attributes:
+      name: for people.
+      model: what should be the faster one.
+      other: what it is measured by.
+    """
+
+    name: str
+    model: tuple[str, str]
+    other: tuple[str, str]
+
+
+ALIKE = (
+    Contest("{mixer}, three tokens", ("{mixer}", THREE), ("attention", THREE)),
+    Contest("{mixer}, one token", ("{mixer}", ONE), ("attention", ONE)),
+    Contest("{mixer} matched, one token", ("{mixer}/matched", ONE), ("attention", ONE)),
+)
+BUILT = (
+    Contest("{mixer}, one against three", ("{mixer}", ONE), ("attention", THREE)),
+    Contest("{mixer}, one against mapped anew", ("{mixer}", ONE), ("recompute", THREE)),
+)
+LAYOUTS = (Contest("{mixer}", ("{mixer}", ONE), ("{mixer}", THREE)),)
+
+
 class Timed(NamedTuple):
-    """Milliseconds of a model and of the attention that it is measured by; a `verdicts.Ratio` with more in it.
+    """Milliseconds of a model and of what it is measured by; a `verdicts.Ratio` with more in it.
 
     Attributes:
       pair: who is compared.
-      place: at which length, how many episodes at once, and the machine if there are several.
-      value: how many times longer attention takes, by medians.
+      series: how many episodes at once, and the machine, if there are several.
+      place: at which length.
+      value: how many times longer the other one takes, by medians.
       of_minima: the same by the fastest runs.
-      milliseconds: medians, of the model and of attention.
+      milliseconds: medians, of the model and of the other.
       context: steps.
     """
 
     pair: str
+    series: str
     place: str
     value: float
     of_minima: float
@@ -43,11 +64,13 @@ class Timed(NamedTuple):
 
 
 class AtTask(NamedTuple):
-    """How many times longer attention takes than a mixer, at one task."""
+    """How many times longer attention takes than a mixer, at one task; a `verdicts.Ratio` as well."""
 
     pair: str
+    series: str
     place: str
     value: float
+    context: None = None
 
 
 def read(name: str, folder: Path = FOLDER) -> list[lines.Row]:
@@ -56,28 +79,33 @@ def read(name: str, folder: Path = FOLDER) -> list[lines.Row]:
     return list(found.values())
 
 
-def compare(rows: Sequence[lines.Row]) -> list[Timed]:
-    """All pairs that were timed on one machine, at one length, with one number of episodes."""
+def compare(
+    rows: Sequence[lines.Row], contests: Sequence[Contest], who: Sequence[str] = MIXERS, *, shortest: int = 0
+) -> list[Timed]:
+    """All pairs that were timed on one machine, at one length, with one number of episodes.
+
+    Args:
+      rows: of a benchmark.
+      contests: who is compared.
+      who: the mixers.
+      shortest: contexts of fewer steps are left out.
+    """
     known = {_key(row): row for row in rows}
     places = sorted({key[:1] + key[3:] for key in known}, key=lambda place: (place[0], place[1], place[2] or 0))
     several_machines = len({place[0] for place in places}) > 1
     # The batch of training follows from the context; that of acting is a choice.
     several_batches = len({place[:2] for place in places}) < len(places)
     found = []
-    for mixer in MIXERS:
-        for name, model, attention in PAIRS:
-            for machine, context, batch in places:
-                pair = (
-                    known.get((machine, who.format(mixer=mixer), tokens, context, batch))
-                    for who, tokens in (model, attention)
-                )
-                timed = [row for row in pair if row is not None]
-                if len(timed) < 2:
-                    continue
-                place = f"{context:,} steps"
-                place += f", {batch} at once" if several_batches else ""
-                place += f", {machine}" if several_machines else ""
-                found.append(_time(name.format(mixer=mixer), place, context, timed))
+    for mixer, contest in itertools.product(who, contests):
+        for machine, context, batch in places:
+            pair = (
+                known.get((machine, method.format(mixer=mixer), tokens, context, batch))
+                for method, tokens in (contest.model, contest.other)
+            )
+            timed = [row for row in pair if row is not None]
+            if len(timed) == 2 and context >= shortest:
+                told = [f"{batch} at once"] * several_batches + [machine] * several_machines
+                found.append(_time(contest.name.format(mixer=mixer), ", ".join(told), context, timed))
     return found
 
 
@@ -87,12 +115,14 @@ def per_task(study: studies.Study, metrics: Sequence[descriptions.Metric]) -> li
     found = []
     for mixer in MIXERS:
         for match in studies.against(study, mixer):
-            place = match.setting.name if len(machines) > 1 else match.setting.data
+            machine = match.setting.variant if len(machines) > 1 else ""
+            task = match.arms[0].rows[0]["metrics"].get("task", match.setting.data)
             for metric in metrics:
                 ours, theirs = (scores.strata(arm.rows, metric.name) for arm in match.arms)
                 if ours and theirs:
-                    pair = f"{mixer}, {metric.label}" if len(metrics) > 1 else mixer
-                    found.append(AtTask(pair, place, scores.middle_value(theirs) / scores.middle_value(ours)))
+                    what = metric.label.rpartition(", ")[2]
+                    pair = f"{mixer}, {what}" if len(metrics) > 1 else mixer
+                    found.append(AtTask(pair, machine, task, scores.middle_value(theirs) / scores.middle_value(ours)))
     return found
 
 
@@ -100,10 +130,14 @@ def ranges(timed: Sequence[verdicts.Ratio]) -> str:
     """Lowest and highest ratio of every pair."""
     parts = []
     for pair in dict.fromkeys(each.pair for each in timed):
-        values = [each.value for each in timed if each.pair == pair]
-        ends = sorted({f"{min(values):.1f}", f"{max(values):.1f}"}, key=float)
-        parts.append(f"{pair}: {' to '.join(ends)} times")
+        parts.append(f"{pair}: {span([each for each in timed if each.pair == pair])}")
     return "\n".join(parts)
+
+
+def span(timed: Sequence[verdicts.Ratio]) -> str:
+    """Lowest and highest ratio."""
+    values = [each.value for each in timed]
+    return " to ".join(sorted({f"{min(values):.1f}", f"{max(values):.1f}"}, key=float))
 
 
 def table(timed: Sequence[Timed]) -> blocks.Table:
@@ -111,19 +145,21 @@ def table(timed: Sequence[Timed]) -> blocks.Table:
     rows = []
     for each in timed:
         times = (f"{value:.3g}" for value in each.milliseconds)
-        rows.append([each.pair, each.place, *times, f"{each.value:.2f}", f"{each.of_minima:.2f}"])
+        place = ", ".join(filter(None, [each.place, each.series]))
+        rows.append([each.pair, place, *times, f"{each.value:.2f}", f"{each.of_minima:.2f}"])
     head = ["compared", "at", "ms, first", "ms, attention", "ratio of medians", "of minima"]
     return blocks.Table(head, rows, left=2)
 
 
-def _time(pair: str, place: str, context: int, rows: Sequence[lines.Row]) -> Timed:
-    model, attention = (row["seconds"] for row in rows)
+def _time(pair: str, series: str, context: int, rows: Sequence[lines.Row]) -> Timed:
+    model, other = (row["seconds"] for row in rows)
     return Timed(
         pair,
-        place,
-        attention["median"] / model["median"],
-        attention["minimum"] / model["minimum"],
-        (1e3 * model["median"], 1e3 * attention["median"]),
+        series,
+        f"{context:,} steps",
+        other["median"] / model["median"],
+        other["minimum"] / model["minimum"],
+        (1e3 * model["median"], 1e3 * other["median"]),
         context,
     )
 

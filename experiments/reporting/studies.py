@@ -8,8 +8,6 @@ from experiments.reporting import descriptions, lines, scores
 
 ATTENTION = "attention"
 
-Pair = tuple[scores.Strata, scores.Strata]
-
 
 class Study(NamedTuple):
     """An experiment and what came of it.
@@ -43,8 +41,8 @@ class Match(NamedTuple):
     arms: tuple[lines.Arm, lines.Arm]
     comparison: scores.Comparison
     otherwise: scores.Comparison | None
-    pair: Pair
-    normalized: Pair | None
+    pair: scores.Pair
+    normalized: scores.Pair | None
 
     @property
     def speaks(self) -> bool:
@@ -83,15 +81,15 @@ def against(study: Study, method: str, other: str = ATTENTION) -> Iterator[Match
 def match(study: Study, arm: lines.Arm, other: lines.Arm) -> Match | None:
     """Compares two arms; None where they learned from different data or lack the score."""
     about, factor = study.about, study.about.metrics[0].factor
-    one, two = (scores.strata(each.rows, about.score, factor) for each in (arm, other))
+    common = lines.in_common(arm.rows, other.rows)
+    one, two = (scores.strata(rows, about.score, factor) for rows in common)
     comparison = scores.compare(one, two)
     if comparison is None:
         return None
-    common = [key for key in one if key in two]
-    pair = {key: one[key] for key in common}, {key: two[key] for key in common}
+    pair = {key: one[key] for key in one if key in two}, {key: two[key] for key in one if key in two}
     otherwise = None
     if about.other_score is not None:
-        otherwise = scores.compare(*(scores.strata(each.rows, about.other_score, factor) for each in (arm, other)))
+        otherwise = scores.compare(*(scores.strata(rows, about.other_score, factor) for rows in common))
     return Match(study, arm.setting, (arm, other), comparison, otherwise, pair, _normalize(study, pair))
 
 
@@ -108,8 +106,8 @@ def baseline(study: Study, arm: lines.Arm) -> lines.Arm | None:
     return None
 
 
-def _normalize(study: Study, pair: Pair) -> Pair | None:
-    bounds = {key: study.about.bounds(study.found, key[0]) for key in pair[0]}
+def _normalize(study: Study, pair: scores.Pair) -> scores.Pair | None:
+    bounds = {key: study.about.bounds(study.found, key) for key in pair[0]}
     factor = study.about.metrics[0].factor
     one, two = ({}, {})
     for values, scaled in zip(pair, (one, two), strict=True):

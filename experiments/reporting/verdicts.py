@@ -25,6 +25,8 @@ SEVERAL, UNBEARABLE = 3.0, 10.0
 MARGIN = 0.05
 # A published number agrees with ours if it is this near to our interval, in percent: it came without one.
 TOLERANCE = 5.0
+# An interval that is wider says too little for that, in percent.
+WIDEST = 20.0
 
 
 class Verdict(NamedTuple):
@@ -53,8 +55,18 @@ class Ratio(Protocol):
         ...
 
     @property
+    def series(self) -> str:
+        """What else tells it apart, for instance a machine."""
+        ...
+
+    @property
     def place(self) -> str:
         """At which length or task."""
+        ...
+
+    @property
+    def context(self) -> int | None:
+        """The length; None of a task."""
         ...
 
     @property
@@ -104,11 +116,31 @@ def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
         return Verdict(HOLDS)
     if not reached:
         return Verdict(FAILS, f"at most {max(ratio.value for ratio in ratios):.1f} times")
-    where = [
-        f"{pair}: {join([ratio.place for ratio in reached if ratio.pair == pair])}"
-        for pair in dict.fromkeys(ratio.pair for ratio in reached)
-    ]
-    return Verdict(PARTLY, lines(*where))
+    pairs = dict.fromkeys(ratio.pair for ratio in reached)
+    return Verdict(PARTLY, lines(*(_told(pair, ratios, wanted) for pair in pairs)))
+
+
+def _told(pair: str, ratios: Sequence[Ratio], wanted: float) -> str:
+    """Where one pair reaches what is wanted."""
+    parts = []
+    for series in dict.fromkeys(ratio.series for ratio in ratios if ratio.pair == pair):
+        own = [ratio for ratio in ratios if (ratio.pair, ratio.series) == (pair, series)]
+        if any(ratio.value >= wanted for ratio in own):
+            parts.append(" ".join(filter(None, [series, _span(own, wanted)])))
+    return f"{pair}: {join(parts)}"
+
+
+def _span(ratios: Sequence[Ratio], wanted: float) -> str:
+    """Lengths that reach what is wanted, as a range where they are one; tasks by name."""
+    reached = [ratio.value >= wanted for ratio in ratios]
+    places, missed = ([ratio.place for ratio in ratios if (ratio.value >= wanted) is is_so] for is_so in (True, False))
+    if not missed:
+        return "everywhere"
+    if ratios[0].context is not None and reached == sorted(reached):
+        return f"from {places[0]}"
+    if ratios[0].context is not None and reached == sorted(reached, reverse=True):
+        return f"up to {places[-1]}"
+    return f"at {', '.join(places)}" if len(places) <= len(missed) else f"but not at {', '.join(missed)}"
 
 
 def more_in_the_first(first: intervals.Interval | None, second: intervals.Interval | None) -> Verdict:
@@ -145,7 +177,9 @@ def agrees(published: float, ours: intervals.Interval) -> Verdict:
     low, high = (value if end != end else end for end in (low, high))
     if published < low - TOLERANCE:
         return Verdict(FAILS, "ours is higher")
-    return Verdict(FAILS, "ours is lower") if published > high + TOLERANCE else Verdict(HOLDS)
+    if published > high + TOLERANCE:
+        return Verdict(FAILS, "ours is lower")
+    return Verdict(HOLDS) if high - low <= WIDEST else Verdict(UNDECIDED, "too uncertain")
 
 
 def all_of(parts: Mapping[str, Verdict]) -> Verdict:

@@ -1,11 +1,14 @@
 """Scores of several seeds on several tasks as one number with an interval: few runs, told honestly.
 
-Scores are given as one list of runs (seeds) for each task. Tasks may have different numbers of runs, and are never
-mixed when runs are drawn again: the bootstrap is stratified by task.
+Scores are given as one list of runs for each task. Tasks may have different numbers of runs, and are never mixed when
+runs are drawn again: the bootstrap is stratified by task. An interval covers what differs from run to run, and nothing
+else: with training seeds on one data set as runs it says nothing of other data.
 
 Source: Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice", section 4.
 """
 
+import collections
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -20,10 +23,12 @@ CONFIDENCE = 0.95
 
 Scores = Sequence[Sequence[float]] | Sequence[Float[np.ndarray, " runs"]] | Float[np.ndarray, "tasks runs"]
 """One list of runs for each task; a matrix [tasks, runs] is such a list."""
+Groups = Sequence[str]
+"""The group that each task belongs to."""
 
 
 class Interval(NamedTuple):
-    """A number measured, and where it would lie if the experiment were made again.
+    """A number measured, and where it would mostly lie if runs were made again as these were, on the same tasks.
 
     Attributes:
       value: of the runs at hand.
@@ -112,19 +117,22 @@ def mean_difference(
     others: Scores,
     *,
     confidence: float = CONFIDENCE,
+    groups: Groups | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Interval:
-    """Mean over tasks of the difference of means, with its interval; arguments as in `difference`.
+    """Mean over tasks of the difference of means, with its interval; arguments as in `probability_of_improvement`.
 
     Where tasks differ much, the interquartile mean of all runs leaves the hardest and the easiest tasks out; this
-    weighs all tasks alike. Scores must be on one scale.
+    weighs all tasks alike, or all groups of them. Scores must be on one scale.
 
     Example:
       >>> mean_difference([[3.0, 5.0], [1.0]], [[1.0, 3.0], [1.0, 1.0]]).value
       1.0
     """
-    return _interval(_difference_of_means, _check_pair(scores, others), confidence, num_resamples, seed)
+    pair = _check_pair(scores, others)
+    weights = _weigh(groups, len(pair[0]))
+    return _interval(functools.partial(_difference_of_means, weights), pair, confidence, num_resamples, seed)
 
 
 def probability_of_improvement(
@@ -132,26 +140,30 @@ def probability_of_improvement(
     others: Scores,
     *,
     confidence: float = CONFIDENCE,
+    groups: Groups | None = None,
     num_resamples: int = NUM_RESAMPLES,
     seed: int = 0,
 ) -> Interval:
     """Chance that a run of one method beats a run of another, on a task drawn at random.
 
     `mean over tasks of P(X > Y) + P(X = Y) / 2`, over all pairs of runs of a task: Mann and Whitney's U over their
-    number.
+    number. With groups, the mean is taken within each group first, then over groups.
 
     Args:
       scores: of the one method, a list of runs for each task.
       others: of the other, on the same tasks in the same order.
       confidence: as in `interquartile_mean`.
-      num_resamples: likewise; runs of both methods are drawn again.
+      groups: name of the group of each task, for instance its environment: groups weigh alike, whatever the number of
+        their tasks. Without, every task weighs alike.
+      num_resamples: as in `interquartile_mean`; runs of both methods are drawn again.
       seed: likewise.
 
     Returns:
       Value and interval, between 0 and 1; 0.5 where neither is better.
 
     Raises:
-      ValueError: as `interquartile_mean`, or if the methods have different numbers of tasks.
+      ValueError: as `interquartile_mean`, or if the methods have different numbers of tasks, or not every task has a
+        group.
 
     Source: Agarwal et al. (2021), section 4.3, equation for P(X > Y).
 
@@ -159,7 +171,9 @@ def probability_of_improvement(
       >>> probability_of_improvement([[1.0, 2.0]], [[1.0, 0.0]]).value
       0.875
     """
-    return _interval(_improvement, _check_pair(scores, others), confidence, num_resamples, seed)
+    pair = _check_pair(scores, others)
+    weights = _weigh(groups, len(pair[0]))
+    return _interval(functools.partial(_improvement, weights), pair, confidence, num_resamples, seed)
 
 
 def _middle_mean(samples: Sequence[np.ndarray]) -> Any:
@@ -174,16 +188,27 @@ def _middle_difference(samples: Sequence[np.ndarray], others: Sequence[np.ndarra
     return _middle_mean(samples) - _middle_mean(others)
 
 
-def _difference_of_means(samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:
-    return _mean_of_means(samples) - _mean_of_means(others)
+def _difference_of_means(weights: np.ndarray, samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:
+    gains = [sample.mean(axis=-1) - other.mean(axis=-1) for sample, other in zip(samples, others, strict=True)]
+    return np.average(gains, axis=0, weights=weights)
 
 
-def _improvement(samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:
+def _improvement(weights: np.ndarray, samples: Sequence[np.ndarray], others: Sequence[np.ndarray]) -> Any:
     chances = []
     for sample, other in zip(samples, others, strict=True):
         wins = np.sign(sample[..., :, None] - other[..., None, :])
         chances.append(0.5 + wins.mean(axis=(-1, -2)) / 2)
-    return np.mean(chances, axis=0)
+    return np.average(chances, axis=0, weights=weights)
+
+
+def _weigh(groups: Groups | None, num_tasks: int) -> np.ndarray:
+    """Weight of each task, so that all groups weigh alike."""
+    if groups is None:
+        return np.ones(num_tasks)
+    if len(groups) != num_tasks:
+        raise ValueError(f"{len(groups)} tasks have a group, of {num_tasks}; name the group of every task")
+    sizes = collections.Counter(groups)
+    return np.array([1 / sizes[group] for group in groups])
 
 
 def _interval(

@@ -64,6 +64,28 @@ def test_a_mean_difference_weighs_all_tasks_alike():
     assert intervals.mean_difference(scores, others, **QUICK).value == 1.0
 
 
+@pytest.mark.parametrize("statistic", [intervals.mean_difference, intervals.probability_of_improvement])
+def test_groups_weigh_alike_however_many_tasks_they_have(statistic):
+    # One method wins by one on the only task of the first group, the other on all three of the second.
+    scores, others = [[1.0, 1.0], *[[0.0, 0.0]] * 3], [[0.0, 0.0], *[[1.0, 1.0]] * 3]
+    groups = ["one", "many", "many", "many"]
+    even = statistic(scores, scores, **QUICK).value
+    assert statistic(scores, others, groups=groups, **QUICK) == pytest.approx((even, even, even))
+    assert statistic(scores, others, **QUICK).value < even
+    assert statistic(scores, others, groups=["a", "b", "c", "d"], **QUICK) == statistic(scores, others, **QUICK)
+
+
+def test_groups_do_not_move_runs_between_tasks():
+    scores, others = [[0.0, 4.0], [2.0, 2.0], [2.0, 2.0]], [[0.0, 0.0]] * 3
+    found = intervals.mean_difference(scores, others, groups=["one", "two", "two"], **QUICK)
+    assert found == (2.0, 1.0, 3.0)
+
+
+def test_every_task_has_a_group():
+    with pytest.raises(ValueError, match="1 tasks have a group, of 2"):
+        intervals.mean_difference([[1.0], [1.0]], [[1.0], [1.0]], groups=["a"])
+
+
 def test_improvement_is_the_u_statistic_over_the_pairs():
     generator = np.random.default_rng(3)
     scores = [generator.integers(0, 5, size).astype(float) for size in (5, 6)]

@@ -28,8 +28,8 @@ def test_lines_come_from_scripts_that_are_there():
 def test_chosen_settings_are_not_tuned_on_reported_data():
     for about in catalog.ALL:
         found = about.read()
-        tuned = {lines.stratum(row) for row in found.tuning}
-        assert not tuned & {lines.stratum(row) for row in found.scored}
+        tuned = {lines.recording(row) for row in found.tuning}
+        assert not tuned & {lines.recording(row) for row in found.scored}
 
 
 def test_claims_are_judged_by_what_settings_were_chosen_by():
@@ -49,6 +49,19 @@ def test_times_of_every_machine_stand_apart(tmp_path):
     assert [row["metrics"]["variant"] for row in scored] == ["a machine", "another"]
     assert scored[0]["metrics"][about.score] == 2.0
     assert lines.minutes(scored) == 0
+
+
+def test_methods_that_are_told_no_return_give_no_answer_to_one(tmp_path):
+    about = catalog.KEY_TO_DOOR
+    rows = [made_up.row(about.name, "d", method, 0, target_0_sampled=0.5, x=1) for method in ("cql", "bc", "s4d")]
+    made_up.write(tmp_path, about.name, rows)
+    found = {row["method"]: row["metrics"] for row in about.read(tmp_path).scored}
+    assert {name: "target_0_sampled" in metrics for name, metrics in found.items()} == {
+        "cql": False,
+        "bc": False,
+        "s4d": True,
+    }
+    assert all(metrics["x"] == 1 for metrics in found.values())
 
 
 def test_every_file_of_lines_is_known():

@@ -14,7 +14,10 @@ def test_the_table_has_a_line_for_every_claim_and_every_rule_once(tmp_path):
     assert isinstance(table, blocks.Table)
     assert isinstance(rules, blocks.Fold)
     assert [line[0] for line in table.rows] == [each.claim for each in judged]
-    (numbered,) = rules.content
+    intervals, numbered = rules.content
+    assert isinstance(intervals, blocks.Paragraph)
+    assert "not other data" in intervals.text
+    assert "recordings" in intervals.text
     assert isinstance(numbered, blocks.Numbered)
     assert len(numbered.items) == len({each.rule for each in judged})
     assert "run `python -m experiments.random_walk`, likewise `umbrella`" in str(table.rows[0][2])
@@ -33,8 +36,19 @@ def test_comparisons_and_times(tmp_path):
     assert line[1:4] == ["mixed", "s4d", blocks.Badge("ahead", blocks.GOOD)]
     assert line[4:6] == ["100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]"]
     content = evidence.times(found)
-    assert next(block for block in content if isinstance(block, blocks.Table)).rows[0][0] == "s4d, one token each"
+    assert next(block for block in content if isinstance(block, blocks.Table)).rows[0][0] == "s4d, one token"
     assert blocks.Paragraph("Not yet run.") in content
+
+
+def test_hours_are_told_by_machine(tmp_path):
+    assert "No experiment" in evidence.hours(gather(tmp_path).found).text
+    # Ten runs of three minutes and a compilation of one for each machine and method.
+    rows = made_up.runs("cartpole", "cartpole/mixed", "s4d", made_up.spread(1.0, count=10), "return")
+    others = [row | {"machine": "another"} for row in made_up.runs("pendulum", "p", "s4", [1.0] * 2, "return")]
+    made_up.write(tmp_path, "cartpole", rows)
+    made_up.write(tmp_path, "pendulum", others)
+    told = evidence.hours(gather(tmp_path).found).text
+    assert "0.5 hours on a machine and 0.1 hours on another" in told
 
 
 def test_without_lines(tmp_path):

@@ -8,27 +8,27 @@ from tests.experiments.reporting import made_up
 
 def read(folder, count=5):
     rows = made_up.bounds("tokens", "d", "return", 0.0, 100.0)
-    for tokens, middle, speed in (("concatenated", 50.0, 30.0), ("interleaved", 40.0, 10.0)):
+    for tokens, middle in (("concatenated", 50.0), ("interleaved", 40.0)):
         for method in ("attention", "s4"):
             # The sampled score of made-up runs is half of the greedy one.
             values = made_up.spread(2 * middle, count=count)
-            more = {"tokens": tokens, "variant": tokens, "updates_per_second": speed}
-            rows += made_up.runs("tokens", "d", method, values, "return", **more)
+            rows += made_up.runs("tokens", "d", method, values, "return", tokens=tokens, variant=tokens)
     made_up.write(folder, "tokens", rows)
     (study,) = studies.read([catalog.TOKENS], folder)
     return study
 
 
-def test_gain_and_speed(tmp_path):
+def test_gain(tmp_path):
     found = layouts.matches(read(tmp_path), "s4")
     assert [(match.arms[0].setting.tokens, match.arms[1].setting.tokens) for match in found] == [
         ("concatenated", "interleaved")
     ]
     assert layouts.gains(found)["d"].value == pytest.approx(0.1)
-    assert layouts.updates(found) == "updates 3.0 times as fast"
+    assert layouts.overall(found) == layouts.gains(found)["d"]
     assert layouts.matches(read(tmp_path), "s4d") == []
 
 
 def test_few_runs_do_not_count(tmp_path):
-    assert layouts.gains(layouts.matches(read(tmp_path, count=4), "s4")) == {}
-    assert layouts.updates([]) == ""
+    few = layouts.matches(read(tmp_path, count=4), "s4")
+    assert layouts.gains(few) == {}
+    assert layouts.overall(few) is None

@@ -53,6 +53,12 @@ def test_arms_differ_in_what_a_reader_sees():
     assert found[2].setting.name == "a, uniform batches"
 
 
+def test_recordings_of_a_data_set():
+    rows = [made_up.row("e", "d", "s4d", seed, data_seed=data) for data, seed in ((0, 0), (3, 0), (3, 1))]
+    assert {key: len(own) for key, own in lines.recordings(rows)["d"].items()} == {("d", 0): 1, ("d", 3): 2}
+    assert lines.in_common(rows, rows[1:2]) == (rows[1:], rows[1:2])
+
+
 def test_seeds_of_a_cell_share_one_compilation():
     rows = [made_up.row("e", "d", "s4d", seed) for seed in range(5)]
     assert lines.minutes(rows) == pytest.approx(1 + 5 * 3)

@@ -52,7 +52,7 @@ def test_what_it_shows():
     assert "<code>x &lt; y</code>, <b>now</b>, <i>please</i>" in page
     assert page.count("<a href='#one-token-or-three'>") == 2
     assert "<h2 id='one-token-or-three'>" in page
-    assert "a<br>b" in page
+    assert "<span class='whole'>a</span><br><span class='whole'>b</span>" in page
     assert "<span class='badge good'>holds</span>" in page
     assert "<span class='whole'>1.0 [0.5, 1.5]</span>" in page
     assert "aria-label='every &quot;run&quot;'><svg>" in page

@@ -59,6 +59,18 @@ def test_every_run_is_drawn(study):
     assert "optimal" in svg
 
 
+def test_every_seed_of_every_recording_is_drawn(tmp_path):
+    rows = []
+    for data_seed in (0, 3):
+        rows += made_up.runs("some", "some/a", "s4d", [1.0, 2.0, 4.0], "return", data_seed=data_seed)
+    made_up.write(tmp_path, "some", rows)
+    (study,) = studies.read([ABOUT], tmp_path)
+    canvas = figure.Figure(layout="constrained")
+    pictures.runs(canvas, study)
+    dots = [line for line in canvas.axes[0].lines if line.get_marker() in pictures.MARKERS.values()]
+    assert [len(line.get_xdata()) for line in dots] == [6, 6]
+
+
 def test_the_closed_form_is_of_sampled_actions(study):
     canvas = figure.Figure(layout="constrained")
     pictures.against_axis(canvas, study)

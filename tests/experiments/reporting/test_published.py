@@ -33,7 +33,7 @@ def test_all_variants_of_ours_stand_beside_it():
     ]
     study, found = find(rows)
     shown = {(each.row, each.size, each.variant): each.verdict for each in found}
-    dt = "Decision Transformer"
+    dt = "DT"
     assert shown[dt, "1K", "balanced batches"].word == verdicts.HOLDS
     assert shown[dt, "1K", "uniform batches, 300 updates"].where == "ours is lower"
     assert shown[dt, "10K", "balanced batches"].word == verdicts.FAILS
@@ -41,9 +41,34 @@ def test_all_variants_of_ours_stand_beside_it():
     assert ("s4d", "1K", "balanced batches") in shown
     verdict = published.verdict(study)
     assert verdict.word == verdicts.PARTLY
-    assert "Decision Transformer, 1K (balanced batches)" in verdict.where
-    assert "not in Decision Transformer, 10K" in verdict.where
+    assert verdict.where.startswith("DT, 1K\n")
+    assert "not in DT, 10K" in verdict.where
+    assert published.others(study) == "other variants: 0 of 1 agree"
     assert len(published.blocks_of(study.about, study.found)) == 3
+
+
+def test_a_variant_that_was_not_named_decides_nothing():
+    study, found = find([*runs(SMALL, "cql", 0.13, "conservatism 0.1"), *runs(SMALL, "cql", 0.0, "conservatism 1")])
+    deciding = [each.variant for each in found if each.decides and each.row == "CQL"]
+    assert deciding == ["conservatism 1", "conservatism 1"]
+    verdict = published.verdict(study)
+    assert verdict.word == verdicts.FAILS_SO_FAR
+    assert published.others(study) == "other variants: 1 of 1 agree"
+    _, table, _ = published.blocks_of(study.about, study.found)
+    shown = [line[2] for line in table.rows if line[0] == "CQL"]
+    assert shown == ["conservatism 0.1", "**conservatism 1**", "**conservatism 1**"]
+
+
+def test_few_runs_are_not_judged():
+    study, found = find(runs(SMALL, "attention", 0.70)[:4])
+    (ours,) = (each for each in found if each.num_runs == 4)
+    assert ours.verdict == verdicts.Verdict(verdicts.OPEN, "too few runs")
+    assert published.verdict(study).word == verdicts.OPEN
+
+
+def test_every_row_is_decided_once():
+    _, found = find([])
+    assert [each.decides for each in found] == [True] * 10
 
 
 def test_models_that_count_for_no_claim_stand_elsewhere():

@@ -13,21 +13,37 @@ def test_pairs_share_length_and_batch():
         made_up.timed("s4d", ONE, 32, 20.0),
         made_up.timed("s4d", ONE, 1_024, 20.0),
     ]
-    found = speeds.compare(rows)
-    assert [(each.pair, each.place, each.value) for each in found] == [
-        ("s4d, three tokens each", "32 steps", 4.0),
-        ("s4d with one token, attention with three", "32 steps", 10.0),
-    ]
-    assert verdicts.at_least(found, verdicts.SEVERAL).word == verdicts.HOLDS
-    assert speeds.ranges(found).splitlines()[1] == "s4d with one token, attention with three: 10.0 times"
-    assert speeds.table(found).rows[0] == ["s4d, three tokens each", "32 steps", "50", "200", "4.00", "4.00"]
+    alike, built, layouts = (
+        speeds.compare(rows, contests) for contests in (speeds.ALIKE, speeds.BUILT, speeds.LAYOUTS)
+    )
+    assert [(each.pair, each.place, each.value) for each in alike] == [("s4d, three tokens", "32 steps", 4.0)]
+    assert [(each.pair, each.place, each.value) for each in built] == [("s4d, one against three", "32 steps", 10.0)]
+    assert [(each.pair, each.place, each.value) for each in layouts] == [("s4d", "32 steps", 2.5)]
+    assert verdicts.at_least(alike, verdicts.SEVERAL).word == verdicts.HOLDS
+    assert speeds.ranges([*alike, *built]).splitlines() == ["s4d, three tokens: 4.0", "s4d, one against three: 10.0"]
+    assert speeds.compare(rows, speeds.ALIKE, shortest=100) == []
+    assert speeds.table(alike).rows[0] == ["s4d, three tokens", "32 steps", "50", "200", "4.00", "4.00"]
+
+
+def test_models_of_as_many_parameters_and_histories_mapped_anew_have_their_side():
+    rows = [made_up.timed("attention", ONE, 64, 6.0), made_up.timed("s4d/matched", ONE, 64, 3.0)]
+    rows += [made_up.timed("recompute", THREE, 64, 9.0), made_up.timed("s4d", ONE, 64, 1.0)]
+    assert {each.pair: each.value for each in speeds.compare(rows, speeds.ALIKE)} == {
+        "s4d, one token": 6.0,
+        "s4d matched, one token": 2.0,
+    }
+    assert {each.pair: each.value for each in speeds.compare(rows, speeds.BUILT)} == {
+        "s4d, one against mapped anew": 9.0
+    }
 
 
 def test_batches_and_machines_are_told_where_there_are_several():
     rows = [made_up.timed(who, ONE, 16, 1.0, batch=batch) for who in ("attention", "s4") for batch in (1, 64)]
-    assert [each.place for each in speeds.compare(rows)] == ["16 steps, 1 at once", "16 steps, 64 at once"]
+    found = speeds.compare(rows, speeds.ALIKE)
+    assert [(each.series, each.place) for each in found] == [("1 at once", "16 steps"), ("64 at once", "16 steps")]
+    assert speeds.table(found).rows[0][1] == "16 steps, 1 at once"
     rows = [made_up.timed(who, ONE, 16, 1.0) | {"machine": m} for who in ("attention", "s4") for m in ("cpu", "gpu")]
-    assert [each.place for each in speeds.compare(rows)] == ["16 steps, cpu", "16 steps, gpu"]
+    assert [each.series for each in speeds.compare(rows, speeds.ALIKE)] == ["cpu", "gpu"]
 
 
 def test_the_last_line_counts(tmp_path):
@@ -45,4 +61,4 @@ def test_times_at_tasks(tmp_path):
     ]
     made_up.write(tmp_path, "speed", rows)
     (study,) = studies.read([about], tmp_path)
-    assert speeds.per_task(study, [metric]) == [speeds.AtTask("s4", "d", 4.0)]
+    assert speeds.per_task(study, [metric]) == [speeds.AtTask("s4", "", "d", 4.0)]

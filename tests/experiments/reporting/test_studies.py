@@ -32,8 +32,19 @@ def test_a_mixer_is_compared_in_every_setting_that_it_shares_with_attention(tmp_
     assert [match.name for match in found] == ["Some, a, main", "Some, a, other", "Some, b, main"]
     assert found[0].comparison.difference.value == pytest.approx(10)
     assert found[0].normalized is not None
-    assert found[0].normalized[0]["a", 0] == pytest.approx([value / 100 for value in made_up.spread(60)])
+    assert found[0].normalized[0]["a"] == pytest.approx([value / 100 for value in made_up.spread(60)])
     assert found[2].normalized is None
+
+
+def test_only_recordings_that_both_learned_from_are_compared(tmp_path):
+    rows = []
+    for data_seed in range(6):
+        rows += made_up.runs("some", "a", "s4d", [10.0 * data_seed], "return", data_seed=data_seed)
+    for data_seed in range(1, 6):
+        rows += made_up.runs("some", "a", "attention", [5.0, 15.0], "return", data_seed=data_seed)
+    (found,) = studies.against(read(tmp_path, rows), "s4d")
+    assert found.comparison.runs == (5, 5)
+    assert found.pair == ({"a": [10.0, 20.0, 30.0, 40.0, 50.0]}, {"a": [10.0] * 5})
 
 
 def test_what_stands_aside_is_not_compared(tmp_path):
@@ -57,7 +68,7 @@ def test_less_can_be_better(tmp_path):
     (found,) = studies.against(read(tmp_path, rows, about), "s4d")
     assert found.comparison.difference.value == pytest.approx(0.3)
     assert found.normalized is not None
-    assert sum(found.normalized[0]["a", 0]) / 5 == pytest.approx(0.8)
+    assert sum(found.normalized[0]["a"]) / 5 == pytest.approx(0.8)
 
 
 def test_what_has_no_attention_of_its_variant_is_measured_by_the_main_one(tmp_path):

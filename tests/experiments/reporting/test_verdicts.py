@@ -21,8 +21,10 @@ class Match(NamedTuple):
 
 class Ratio(NamedTuple):
     pair: str
+    series: str
     place: str
     value: float
+    context: int | None = 0
 
 
 def match(name, middle, count=5):
@@ -64,14 +66,26 @@ def test_everywhere(matches, missing, word, told):
     ("values", "word", "told"),
     [
         ([3.0, 4.0], HOLDS, ""),
-        ([2.9, 4.0], PARTLY, "pair: 1"),
+        ([2.9, 4.0], PARTLY, "pair: from 1"),
+        ([2.9, 4.0, 4.0], PARTLY, "pair: from 1"),
+        ([4.0, 4.0, 2.9], PARTLY, "pair: up to 1"),
+        ([4.0, 2.9, 4.0], PARTLY, "pair: but not at 1"),
+        ([2.9, 4.0, 2.9], PARTLY, "pair: at 1"),
         ([2.9, 1.0], FAILS, "at most 2.9 times"),
         ([], OPEN, ""),
     ],
 )
 def test_times(values, word, told):
-    ratios = [Ratio("pair", str(place), value) for place, value in enumerate(values)]
+    ratios = [Ratio("pair", "", str(place), value) for place, value in enumerate(values)]
     assert verdicts.at_least(ratios, verdicts.SEVERAL) == verdicts.Verdict(word, told)
+
+
+def test_where_a_pair_is_faster_is_told_by_series_and_task():
+    ratios = [Ratio("a", "1 at once", "16 steps", 1.0), Ratio("a", "1 at once", "64 steps", 4.0)]
+    ratios += [Ratio("a", "64 at once", "16 steps", 4.0), Ratio("b", "", "16 steps", 1.0)]
+    assert verdicts.at_least(ratios, 3.0).where == "a: 1 at once from 64 steps; 64 at once everywhere"
+    tasks = [Ratio("a", "", task, value, None) for task, value in (("walk", 1.0), ("door", 4.0))]
+    assert verdicts.at_least(tasks, 3.0).where == "a: at door"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +127,8 @@ def test_a_published_number_agrees_within_five_points():
     found = [verdicts.agrees(published, ours) for published in (54.9, 55.0, 65.0, 75.0, 75.1)]
     assert [each.word for each in found] == [FAILS, HOLDS, HOLDS, HOLDS, FAILS]
     assert (found[0].where, found[-1].where) == ("ours is higher", "ours is lower")
+    # Nearly everything lies near an interval that is wide.
+    assert verdicts.agrees(13.1, Interval(0.57, 0.11, 0.83)).word == UNDECIDED
     assert verdicts.agrees(3.1, Interval(0.027, float("nan"), float("nan"))).word == HOLDS
 
 
