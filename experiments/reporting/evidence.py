@@ -8,8 +8,8 @@ CLAIMS = "The claims of the paper"
 INTERVALS = (
     "Intervals are those of a percentile bootstrap, stratified by data set. Where a data set was recorded once, what "
     f"is drawn again are runs, {scores.OF_SEEDS}. Where it was recorded several times, as the thousand episodes of "
-    f"key-to-door, they are {scores.OF_RECORDINGS}; rules that ask for five runs then ask for five recordings. Runs of "
-    "two methods are not paired."
+    f"key-to-door, they are {scores.OF_RECORDINGS}; rules that ask for five runs then ask for five recordings, "
+    "and two methods are compared recording by recording. Runs of one recording are not paired."
 )
 ABOUT_TIMES = (
     "Models of three blocks of width 128; S4 models have the lean block of their own papers, without feed-forward "

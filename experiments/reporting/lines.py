@@ -141,6 +141,11 @@ def in_common(one: Sequence[Row], other: Sequence[Row]) -> tuple[list[Row], list
     return first, second
 
 
+def are_recorded_often(rows: Sequence[Row]) -> bool:
+    """Whether every data set was recorded several times."""
+    return all(len(recorded) > 1 for recorded in recordings(rows).values())
+
+
 def minutes(rows: Sequence[Row]) -> float:
     """What runs cost: training and acting are a run's own share already; seeds of a cell share one compilation."""
     own = sum(sum(value for name, value in row["seconds"].items() if name != "compile") for row in rows)

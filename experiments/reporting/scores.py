@@ -36,7 +36,7 @@ class Comparison(NamedTuple):
     """One arm against another.
 
     Attributes:
-      difference: of interquartile means; positive where the first is better.
+      difference: of interquartile means, or interquartile mean of the differences; positive where the first is better.
       improvement: chance that a run of the first beats a run of the other.
       runs: number of runs of either, or of recordings.
     """
@@ -61,7 +61,8 @@ def strata(rows: Sequence[lines.Row], metric: str, factor: float = 1.0) -> dict[
     """Values of a metric by data set; runs that lack it are left out.
 
     Where a data set was recorded several times, other data are what chance may bring, and each recording counts once:
-    by the mean over its training seeds. Where there is one recording, each training seed counts.
+    by the mean over its training seeds, in the order of data seeds. Where there is one recording, each training seed
+    counts.
 
     Args:
       rows: runs of one arm.
@@ -71,7 +72,7 @@ def strata(rows: Sequence[lines.Row], metric: str, factor: float = 1.0) -> dict[
     known = [row for row in rows if row["metrics"].get(metric) is not None]
     found = {}
     for dataset, recorded in lines.recordings(known).items():
-        values = [[factor * float(row["metrics"][metric]) for row in own] for own in recorded.values()]
+        values = [[factor * float(row["metrics"][metric]) for row in recorded[key]] for key in sorted(recorded)]
         found[dataset] = values[0] if len(values) == 1 else [sum(own) / len(own) for own in values]
     return found
 
@@ -87,15 +88,24 @@ def middle_value(values: Strata) -> float:
     return float(scipy.stats.trim_mean(runs, intervals.CUT))
 
 
-def compare(values: Strata, others: Strata) -> Comparison | None:
-    """One arm against another on what both learned from; None where that is nothing."""
+def compare(values: Strata, others: Strata, *, are_paired: bool = False) -> Comparison | None:
+    """One arm against another on what both learned from; None where that is nothing.
+
+    Args:
+      values: of the one arm.
+      others: of the other.
+      are_paired: whether the values of a data set are those of the same recordings in the same order. Differences are
+        then taken recording by recording: what makes one easier than another does it for both arms.
+    """
     common = [key for key in values if key in others]
     if not common:
         return None
     first, second = _freeze(values[key] for key in common), _freeze(others[key] for key in common)
-    return Comparison(
-        _difference(first, second), _improvement(first, second), (sum(map(len, first)), sum(map(len, second)))
-    )
+    runs = sum(map(len, first)), sum(map(len, second))
+    if are_paired:
+        first = _freeze((a - b for a, b in zip(one, two, strict=True)) for one, two in zip(first, second, strict=True))
+        second = _freeze([0.0] * len(one) for one in first)
+    return Comparison(_difference(first, second), _improvement(first, second), runs)
 
 
 def improvement(pairs: Mapping[str, Sequence[Pair]]) -> intervals.Interval | None:

@@ -153,7 +153,7 @@ def _caption(study: studies.Study) -> str:
         recorded[row["dataset"]].add(lines.recording(row))
     covers = scores.OF_SEEDS
     if any(len(own) > 1 for own in recorded.values()):
-        covers += f"; where data were recorded several times, {scores.OF_RECORDINGS}"
+        covers += f"; where data were recorded several times, {scores.OF_RECORDINGS}, and differences are theirs"
     return (
         f"Interquartile means over runs, 95 % intervals in brackets, {covers}. Claims are judged by **{metric.label}**"
         f"{choice if metric.kinds else ''}. Beside the score it is compared with attention of the same data and variant"

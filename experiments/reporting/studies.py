@@ -82,14 +82,18 @@ def match(study: Study, arm: lines.Arm, other: lines.Arm) -> Match | None:
     """Compares two arms; None where they learned from different data or lack the score."""
     about, factor = study.about, study.about.metrics[0].factor
     common = lines.in_common(arm.rows, other.rows)
-    one, two = (scores.strata(rows, about.score, factor) for rows in common)
-    comparison = scores.compare(one, two)
+    are_paired = lines.are_recorded_often(common[0])
+
+    def compare(metric: str) -> scores.Comparison | None:
+        one, two = (scores.strata(rows, metric, factor) for rows in common)
+        return scores.compare(one, two, are_paired=are_paired)
+
+    comparison = compare(about.score)
     if comparison is None:
         return None
+    one, two = (scores.strata(rows, about.score, factor) for rows in common)
     pair = {key: one[key] for key in one if key in two}, {key: two[key] for key in one if key in two}
-    otherwise = None
-    if about.other_score is not None:
-        otherwise = scores.compare(*(scores.strata(rows, about.other_score, factor) for rows in common))
+    otherwise = compare(about.other_score) if about.other_score else None
     return Match(study, arm.setting, (arm, other), comparison, otherwise, pair, _normalize(study, pair))
 
 

@@ -54,6 +54,20 @@ def test_outcomes(middle, count, outcome):
     assert found.outcome == outcome
 
 
+def test_recording_by_recording_a_small_lead_is_seen():
+    """Recordings differ by much more than the two methods do."""
+    recordings = [0.1, 0.9, 0.3, 0.7, 0.5]
+    ahead = {"d": [value + 0.02 for value in recordings]}
+    apart = scores.compare(ahead, {"d": recordings})
+    paired = scores.compare(ahead, {"d": recordings}, are_paired=True)
+    assert apart is not None
+    assert paired is not None
+    assert apart.outcome == scores.LEVEL
+    assert (paired.outcome, paired.runs) == (scores.AHEAD, (5, 5))
+    assert paired.difference == pytest.approx((0.02, 0.02, 0.02))
+    assert paired.improvement.value == 1.0
+
+
 def test_only_what_both_learned_from_is_compared():
     assert scores.compare({"a": [1.0]}, {"b": [1.0]}) is None
     found = scores.compare(strata(0.9) | {"only here": [5.0]}, strata(0.5))

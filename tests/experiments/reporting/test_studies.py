@@ -47,6 +47,17 @@ def test_only_recordings_that_both_learned_from_are_compared(tmp_path):
     assert found.pair == ({"a": [10.0, 20.0, 30.0, 40.0, 50.0]}, {"a": [10.0] * 5})
 
 
+def test_arms_are_compared_recording_by_recording_in_whatever_order_they_ran(tmp_path):
+    rows = []
+    for data_seed in (0, 3, 1, 4, 2):
+        rows += made_up.runs("some", "a", "s4d", [10.0 * data_seed + 1], "return", data_seed=data_seed)
+    for data_seed in range(5):
+        rows += made_up.runs("some", "a", "attention", [10.0 * data_seed], "return", data_seed=data_seed)
+    (found,) = studies.against(read(tmp_path, rows), "s4d")
+    assert found.comparison.difference == (1.0, 1.0, 1.0)
+    assert found.comparison.outcome == "ahead"
+
+
 def test_what_stands_aside_is_not_compared(tmp_path):
     about = dataclasses.replace(ABOUT, aside=("*one step*",))
     rows = []
