@@ -3,8 +3,8 @@ experiment.
 
     python -m experiments.report        # or: make report
 
-writes one self-contained page, `runs/report.html`, and `experiments/README.md` with its pictures. Nothing is trained,
-nothing is fetched; the same lines give the same text.
+writes one self-contained page, `runs/report.html`, `experiments/README.md` with its pictures, and the verdicts into the
+project's README. Nothing is trained, nothing is fetched; the same lines give the same text.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tyro
 
-from experiments import results
+from experiments import documents, results
 from experiments.reporting import (
     blocks,
     catalog,
@@ -31,6 +31,7 @@ from experiments.reporting import (
 README = results.ROOT / "experiments" / "README.md"
 TITLE = "S4 in place of attention: what the experiments say"
 PICTURES = "results/pictures"
+SECTION = "verdicts"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Report:
     """The page."""
     readme: Path = README
     """The Markdown, with its pictures in a folder beside it."""
+    front: Path = documents.README
+    """Where verdicts stand alone."""
     lines: Path = descriptions.FOLDER
     """Folder of result lines."""
     benchmarks: Path = speeds.FOLDER
@@ -49,7 +52,9 @@ class Report:
 
 def main(report: Report) -> None:
     """Writes page, Markdown and pictures."""
-    content = write(report)
+    found = read(report)
+    content = write(found)
+    documents.write_section(report.front, SECTION, in_short(found))
     report.page.parent.mkdir(parents=True, exist_ok=True)
     report.page.write_text(pages.write(TITLE, content))
     report.readme.write_text(markdown.write(content, folder=PICTURES))
@@ -63,8 +68,8 @@ def main(report: Report) -> None:
     print(f"Page:     {report.page}\nMarkdown: {report.readme}, {len(shown)} pictures in {folder}")
 
 
-def write(report: Report) -> list[blocks.Block]:
-    """Everything that the report says.
+def read(report: Report) -> claims.Evidence:
+    """Reads all lines.
 
     Raises:
       ValueError: there are lines that no description is for.
@@ -72,11 +77,15 @@ def write(report: Report) -> list[blocks.Block]:
     known = {about.name for about in catalog.ALL} | catalog.ELSEWHERE
     if unknown := sorted(path.name for path in report.lines.glob("*.jsonl") if path.stem not in known):
         raise ValueError(f"{', '.join(unknown)}: the report does not know these lines; describe them in catalog.py")
-    found = claims.Evidence(
+    return claims.Evidence(
         studies.read(catalog.ALL, report.lines),
         speeds.read("training", report.benchmarks),
         speeds.read("acting", report.benchmarks),
     )
+
+
+def write(found: claims.Evidence) -> list[blocks.Block]:
+    """Everything that the report says."""
     return [
         blocks.Heading(TITLE, 1),
         blocks.Paragraph(
@@ -90,6 +99,11 @@ def write(report: Report) -> list[blocks.Block]:
         *evidence.comparisons(found),
         *evidence.times(found),
     ]
+
+
+def in_short(found: claims.Evidence) -> str:
+    """The verdicts, as Markdown."""
+    return markdown.write(evidence.in_short(found, claims.judge(found)), folder=PICTURES)
 
 
 def shown_pictures(content: Sequence[blocks.Block]) -> list[blocks.Picture]:

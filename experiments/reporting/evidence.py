@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from experiments.reporting import blocks, claims, lines, scores, speeds, studies, verdicts
+from experiments.reporting import blocks, claims, lines, published, scores, speeds, studies, verdicts
 
 CLAIMS = "The claims of the paper"
 INTERVALS = (
@@ -15,6 +15,18 @@ ABOUT_TIMES = (
     "Models of three blocks of width 128; S4 models have the lean block of their own papers, without feed-forward "
     "part, but where parameters are said to be equal."
 )
+# What lines call a machine on which a process was given one core.
+ONE_CORE = ", 1 cores"
+
+
+def in_short(found: claims.Evidence, judged: Sequence[claims.Judged]) -> list[blocks.Block]:
+    """Verdicts without what stands behind them, and the published table beside ours: for the front page."""
+    rows = [[each.claim, each.verdict.badge] for each in judged]
+    return [
+        blocks.Table(["claim", "verdict"], rows, left=2),
+        published.in_short(found.study("key_to_door")),
+        hours(found.found),
+    ]
 
 
 def table(judged: Sequence[claims.Judged]) -> list[blocks.Block]:
@@ -56,10 +68,15 @@ def hours(found: Sequence[studies.Study]) -> blocks.Paragraph:
         for machine in dict.fromkeys(row["machine"] for row in every):
             spent = lines.minutes([row for row in every if row["machine"] == machine])
             by_machine[machine] = by_machine.get(machine, 0.0) + spent / 60
-    told = [f"{spent:.1f} hours on {machine}" for machine, spent in by_machine.items() if spent]
+    told = [
+        f"{spent:.1f} hours on {machine.replace(ONE_CORE, ', one core each')}"
+        for machine, spent in by_machine.items()
+        if spent
+    ]
     return blocks.Paragraph(
         f"All experiments below took {' and '.join(told)}: compilation, training, acting and tuning, earlier settings "
-        "included, benchmarks of time not."
+        "included, benchmarks of time not. Where processes have one core each, two at once take half of that by the "
+        "clock."
         if told
         else "No experiment was run yet."
     )

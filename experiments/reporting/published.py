@@ -113,6 +113,23 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
     return [blocks.Heading("Beside the published table", 3), blocks.Table(head, rows, left=3), blocks.Note(note)]
 
 
+def in_short(study: studies.Study) -> blocks.Table:
+    """The published numbers beside those of ours that decide, a line for each method."""
+    found = {(each.row, each.size): each for each in beside(study.about, study.found) if each.decides}
+    rows = []
+    for name, row in ROWS.items():
+        cells = [name]
+        for size, number in row.numbers.items():
+            cells += [f"{number:.1f}", scores.show(found[name, size].sampled, "%")]
+        rows.append(cells)
+    for mixer in ("s4d", "s4"):
+        arms = {size: arm for arm in study.arms for size in SIZES if _is_ours(study, arm, mixer, size)}
+        shown = {size: _beside(mixer, size, None, arm).sampled for size, arm in arms.items()}
+        rows.append([mixer.upper(), *(cell for size in SIZES for cell in ("-", scores.show(shown.get(size), "%")))])
+    head = ["success, %", *(text for size in SIZES for text in (f"published, {size}", f"ours, {size}"))]
+    return blocks.Table(head, rows)
+
+
 def verdict(study: studies.Study) -> verdicts.Verdict:
     """Whether the table is reproduced: every number by the variant of ours that was named for it."""
     every = list(beside(study.about, study.found))
@@ -124,6 +141,10 @@ def others(study: studies.Study) -> str:
     every = [each for each in beside(study.about, study.found) if each.published is not None and not each.decides]
     agreeing = sum(each.verdict.word == verdicts.HOLDS for each in every)
     return f"other variants: {agreeing} of {len(every)} agree" if every else ""
+
+
+def _is_ours(study: studies.Study, arm: lines.Arm, method: str, size: str) -> bool:
+    return arm.method == method and arm.setting.variant == study.about.main_variant and _is_of(arm, size)
 
 
 def _is_of(arm: lines.Arm, size: str) -> bool:

@@ -4,13 +4,15 @@ import re
 
 import pytest
 
-from experiments import report
+from experiments import documents, report
 from experiments.reporting import descriptions, markdown
 from tests.experiments.reporting import made_up
 
 
 def write(folder):
-    settings = report.Report(folder / "page.html", folder / "README.md", folder / "lines", folder / "benchmarks")
+    front = folder / "front.md"
+    front.write_text("<!-- verdicts --><!-- /verdicts -->")
+    settings = report.Report(folder / "page.html", folder / "README.md", front, folder / "lines", folder / "benchmarks")
     report.main(settings)
     return settings.page.read_text(), settings.readme.read_text()
 
@@ -30,6 +32,9 @@ def test_one_page_and_one_readme(tmp_path):
     assert shown == ["results/pictures/cartpole-runs.svg"]
     assert all((tmp_path / path).exists() for path in shown)
     assert not stale.exists()
+    front = (tmp_path / "front.md").read_text()
+    assert "| S4D beats the transformer in every environment | **" in front
+    assert "| DT | 71.8 | - | 94.6 | - |" in front
     # Links lead to headlines that are there.
     assert set(re.findall(r"href='#([^']+)'", page)) <= set(re.findall(r" id='([^']+)'", page))
 
@@ -41,13 +46,19 @@ def test_lines_without_a_description_are_refused(tmp_path):
 
 
 def test_the_committed_readme_is_what_the_lines_give():
-    content = report.write(report.Report())
+    content = report.write(report.read(report.Report()))
     wanted = markdown.write(content, folder=report.PICTURES)
     assert report.README.read_text() == wanted, "the lines have changed: run `make report` and commit what it writes"
 
 
+def test_the_committed_verdicts_are_what_the_lines_give():
+    text, short = documents.README.read_text(), report.in_short(report.read(report.Report()))
+    wanted = documents.replace_section(text, report.SECTION, short)
+    assert text == wanted, "the lines have changed: run `make report` and commit what it writes"
+
+
 def test_the_committed_pictures_are_of_the_lines():
-    for picture in report.shown_pictures(report.write(report.Report())):
+    for picture in report.shown_pictures(report.write(report.read(report.Report()))):
         path = report.README.parent / report.PICTURES / markdown.picture_file(picture)
         assert path.exists(), f"{path.name} is missing: run `make report`"
         assert picture.digest in path.read_text()[-60:], f"{path.name} shows other lines: run `make report`"

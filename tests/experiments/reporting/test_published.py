@@ -74,3 +74,13 @@ def test_every_row_is_decided_once():
 def test_models_that_count_for_no_claim_stand_elsewhere():
     _, found = find([*runs(SMALL, "attention", 0.72, "critic"), *runs(SMALL, "s4d", 0.72, "critic")])
     assert not {each.variant for each in found} & {"critic"}
+
+
+def test_in_short_a_line_for_each_method_and_for_ours():
+    study, _ = find([*runs(SMALL, "attention", 0.70), *runs(LARGE, "s4d", 0.9), *runs(LARGE, "s4d", 0.1, "critic")])
+    rows = {row[0]: row[1:] for row in published.in_short(study).rows}
+    assert list(rows) == [*published.ROWS, "S4D", "S4"]
+    assert rows["DT"][:1] + rows["DT"][2:] == ["71.8", "94.6", "-"]
+    assert rows["DT"][1].startswith("70.0 [")
+    assert rows["S4D"][:3] == ["-", "-", "-"]
+    assert rows["S4D"][3].startswith("90.0 [")
