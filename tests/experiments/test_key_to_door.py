@@ -55,6 +55,18 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     assert len(grids["s4d"]) == len(tuning.GRID)
 
 
+def test_the_rate_that_was_not_chosen_stands_beside(loaded, monkeypatch):
+    chosen = {"attention": tuning.Point(1e-2), "s4d": tuning.Point(1e-3)}
+    monkeypatch.setattr(tuning.Chosen, "of", lambda _, name, __: chosen[name])
+    planned = key_to_door.plan_rates(suites.Options(mixers=("attention", "s4d"), quick=True))
+    rates = [(cell.method, cell.variant, cell.settings.optimization.learning_rate) for cell in planned]
+    assert rates == [
+        ("attention", "balanced batches, learning rate 0.003", 0.003),
+        ("s4d", "balanced batches, learning rate 0.003", 0.003),
+        ("s4d", "balanced batches, learning rate 0.01", 0.01),
+    ]
+
+
 def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
     planned = key_to_door.plan_low_var(suites.Options())
     assert {cell.dataset for cell in planned} == {key_to_door.LOW_VAR}
