@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from experiments import tuning
+from experiments import suites, tuning
 
 Row = dict[str, Any]
 
@@ -98,7 +98,7 @@ def sort(rows: Iterable[Row]) -> Lines:
 
 
 def arms(rows: Iterable[Row], group: Callable[[str], str]) -> list[Arm]:
-    """Groups runs by method and setting, in the order in which they come.
+    """Groups runs by method and setting: data and variants in the order in which they come, in each mixers first.
 
     Args:
       rows: runs.
@@ -112,7 +112,17 @@ def arms(rows: Iterable[Row], group: Callable[[str], str]) -> list[Arm]:
         setting = Setting(group(row["dataset"] or ""), variant(row), row["tokens"], row["context_length"])
         found.setdefault((setting, row["method"]), Arm(row["method"], setting, [])).rows.append(row)
     data = list(dict.fromkeys(arm.setting.data for arm in found.values()))
-    return sorted(found.values(), key=lambda arm: data.index(arm.setting.data))
+    variants = list(dict.fromkeys(arm.setting.variant for arm in found.values()))
+
+    def place(arm: Arm) -> tuple[int, int, int]:
+        return data.index(arm.setting.data), variants.index(arm.setting.variant), _place(arm.method)
+
+    return sorted(found.values(), key=place)
+
+
+def _place(method: str) -> int:
+    """Mixers come first, in one order everywhere."""
+    return suites.MIXERS.index(method) if method in suites.MIXERS else len(suites.MIXERS)
 
 
 def variant(row: Row) -> str:

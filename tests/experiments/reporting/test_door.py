@@ -58,9 +58,9 @@ def test_success_by_wait_has_a_line_for_every_memory():
 def test_critics_stand_beside_exact_values():
     expected, shares = tables(write(critics()))
     assert expected.rows[0][:3] == ["exact", "-", "0.25"]
-    assert [line[0] for line in expected.rows[1:]] == ["s4d", "attention"]
-    assert shares.rows[0] == ["s4d", "5", "50.0 (10.0)", "20.0 (10.0)", "-", "-"]
-    assert shares.rows[1][4] == "30.0 (10.0)"
+    assert [line[0] for line in expected.rows[1:]] == ["attention", "s4d"]
+    assert shares.rows[0][4] == "30.0 (10.0)"
+    assert shares.rows[1] == ["s4d", "5", "50.0 (10.0)", "20.0 (10.0)", "-", "-"]
 
 
 def test_pictures_are_drawn():

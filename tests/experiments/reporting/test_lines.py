@@ -43,14 +43,14 @@ def test_arms_differ_in_what_a_reader_sees():
     ]
     found = lines.arms(rows, str)
     assert [(arm.method, arm.setting.data, len(arm.rows)) for arm in found] == [
+        ("attention", "a", 1),
         ("s4d", "a", 2),
         ("s4d", "a", 1),
         ("s4d", "a", 1),
-        ("attention", "a", 1),
         ("s4d", "b", 1),
     ]
-    assert [arm.name for arm in found][2] == "s4d, uniform batches"
-    assert found[2].setting.name == "a, uniform batches"
+    assert [arm.name for arm in found][3] == "s4d, uniform batches"
+    assert found[3].setting.name == "a, uniform batches"
 
 
 def test_recordings_of_a_data_set():

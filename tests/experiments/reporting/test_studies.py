@@ -91,5 +91,11 @@ def test_what_has_no_attention_of_its_variant_is_measured_by_the_main_one(tmp_pa
         row | {"tokens": None, "context_length": None} for row in made_up.runs("some", "a", "cql", [3.0], "return")
     ]
     study = read(tmp_path, rows)
-    found = [studies.baseline(study, arm) for arm in study.arms]
-    assert [other and other.setting.variant for other in found] == [None, "main", "main", "uniform", "main"]
+    found = {arm.name: studies.baseline(study, arm) for arm in study.arms}
+    assert {name: other and other.setting.variant for name, other in found.items()} == {
+        "attention, main": None,
+        "attention, uniform": "main",
+        "percent_bc, s4d": "main",
+        "s4d, uniform": "uniform",
+        "cql": "main",
+    }
