@@ -46,7 +46,7 @@ SETUPS = {
     "key_to_door": Setup(key_to_door.SMALL, key_to_door.STEPS, key_to_door.UPDATES, (0.5,), weighting="balanced"),
 }
 MIXERS = ("attention", "s4d", "s4")
-GRID = (tuning.Point(1e-3), tuning.Point(3e-3))
+GRID = (tuning.Point(3e-3), tuning.Point(1e-2))
 TUNED_BY = "return_sampled"
 # Settings are those that the tuning part finds best, by data set, mixer and layout.
 CHOSEN = tuning.Chosen("tokens", TUNED_BY, GRID, by=("dataset", "method", "tokens"))
