@@ -14,9 +14,9 @@ alone, and not tuned. A second rule asks for the best return recorded from that 
 In a nosuffix record hardly anybody who starts two edges away or further arrives, so a recorded return says little of
 the way but what the clock says. Two changes are made, apart and together: returns are composed over recorded
 transitions (`jax_s4rl.data.relabeling`), and the model sees one step alone ("one step": no history, no clock, no
-previous action), for in that record whoever has made a step does not arrive. Attention, which alone is told the step of
-the episode, is also asked without ("no clock"). Conservative Q-learning stands beside them. Lines go to
-`experiments/results/random_walk.jsonl`.
+previous action), for in that record whoever has made a step does not arrive. Attention, which alone is told the step
+of the episode, is also asked without ("no clock"), S4 and S4D with ("clock"). Conservative Q-learning stands beside
+them. Lines go to `experiments/results/random_walk.jsonl`.
 """
 
 import contextlib
@@ -66,6 +66,16 @@ def plan_graph(options: suites.Options) -> list[cells.Cell]:
     ]
 
 
+def plan_clocks(options: suites.Options) -> list[cells.Cell]:
+    """Attention alone is told the step of the episode: attention without, and S4 with."""
+    return [
+        make_cell(name, DEFAULT, kind, options, clock=name != "attention")
+        for kind in (THOUSAND, HUNDRED)
+        for name in ("attention", "s4d", "s4")
+        if name in options.mixers
+    ]
+
+
 def plan_stitching(options: suites.Options) -> list[cells.Cell]:
     """What it takes to join walks: composed returns, one step at a time, and both; Q-learning."""
     if options.quick:
@@ -103,7 +113,7 @@ def make_cell(
     *,
     composed: bool = False,
     one_step: bool = False,
-    clock: bool = True,
+    clock: bool | None = None,
     clone: bool = False,
     point: tuning.Point | None = None,
     data_seed: int = 0,
@@ -114,7 +124,6 @@ def make_cell(
         model=decision.ModelConfig(
             mixer=mixers.MixerConfig("attention"),
             returns=tokens.NONE if clone else tokens.INSIDE,
-            time_embedding=tokens.LEARNED if clock else tokens.NONE,
             context_length=STEPS,
             width=64,
             num_layers=2,
@@ -128,11 +137,21 @@ def make_cell(
     )
     base = (point or CHOSEN.of(mixer, options)).of(seeing_one_step(attention) if one_step else attention)
     dataset = f"{graph}/{kind}"
-    named = {"returns composed": composed, "no clock": not clock, "one step": one_step, mixer: clone}
+    settings = cells.with_mixer(base, mixers.MixerConfig(mixer), tasks.load(dataset))
+    if clock is not None:
+        told = dataclasses.replace(settings.model, time_embedding=tokens.LEARNED if clock else tokens.NONE)
+        settings = dataclasses.replace(settings, model=told)
+    named = {
+        "returns composed": composed,
+        "clock": clock,
+        "no clock": clock is False,
+        "one step": one_step,
+        mixer: clone,
+    }
     return cells.Cell(
         method="bc" if clone else mixer,
         dataset=dataset,
-        settings=cells.with_mixer(base, mixers.MixerConfig(mixer), tasks.load(dataset)),
+        settings=settings,
         variant=variant or ", ".join(name for name, is_so in named.items() if is_so),
         data_seed=data_seed,
         keep=cells.COMPOSED if composed else cells.ALL,
@@ -260,6 +279,7 @@ SUITE = suites.Suite(
     parts={
         "tuning": suites.Part(plan_tuning, most_seeds=2),
         "graph": suites.Part(plan_graph),
+        "clocks": suites.Part(plan_clocks),
         "stitching": suites.Part(plan_stitching),
         "graphs": suites.Part(plan_graphs),
     },

@@ -117,15 +117,15 @@ RANDOM_WALK = Description(
     ),
     judged_by=SAMPLED,
     groups={f"random_walk/*{kind}": f"{kind}, all graphs" for kind in ("random-1000", "random-100", "nosuffix-1000")},
-    aside=("*one step*",),
+    aside=("*one step*", "*clock"),
     more=_of_walks,
     deviations=(
         DATA_OF_OURS,
         MATCHED,
         ON_EPISODES,
         JUDGED,
-        "Six graphs instead of one. `one step` sees no history: it shows what stitching takes, and counts for no claim "
-        "that compares mixers.",
+        "Six graphs instead of one. `one step` sees no history: it shows what stitching takes. In `clock` and `no clock` "
+        "S4 is told the step of the episode, too, or attention is not. They count for no claim that compares mixers.",
         "`returns composed`: each recorded step is told the best return that recorded transitions can be joined to "
         "after it, in place of what its own walk earned.",
         "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",

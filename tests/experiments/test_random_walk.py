@@ -1,5 +1,6 @@
 """Random walks: the plan, the judge on recorded walks, the lines that need no training, and a quick run."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -102,6 +103,15 @@ def test_two_changes_are_made_apart_and_together(loaded):
     assert (found["one step"].settings.weighting, found["returns composed"].settings.weighting) == ("length", "uniform")
     (timeless,) = (cell for cell in planned if cell.method == "attention")
     assert timeless.settings.model.time_embedding == tokens.NONE
+
+
+def test_the_clock_changes_hands(loaded):
+    planned = random_walk.plan_clocks(suites.Options(mixers=("attention", "s4d")))
+    told = {(cell.method, cell.variant): cell.settings.model.time_embedding for cell in planned}
+    assert told == {("attention", "no clock"): tokens.NONE, ("s4d", "clock"): tokens.LEARNED}
+    plain = random_walk.make_cell("s4d", random_walk.DEFAULT, random_walk.HUNDRED, suites.Options())
+    clocked = planned[-1].settings
+    assert dataclasses.replace(clocked.model, time_embedding=tokens.NONE) == plain.settings.model
 
 
 def test_every_start_is_asked_as_often_for_the_shortest_way_of_the_data_and_for_the_best_walk(loaded, walked, task):
