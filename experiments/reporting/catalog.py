@@ -124,8 +124,8 @@ RANDOM_WALK = Description(
         MATCHED,
         ON_EPISODES,
         JUDGED,
-        "Six graphs instead of one. `one step` sees no history: it shows what stitching takes. In `clock` S4 is told the "
-        "step of the episode, too; in `no clock` attention is not. They count for no claim that compares mixers.",
+        "Six graphs instead of one. `one step` sees no history: it shows what stitching takes. In `clock` S4 is told "
+        "the step of the episode, too; in `no clock` attention is not. They count for no claim that compares mixers.",
         "`returns composed`: each recorded step is told the best return that recorded transitions can be joined to "
         "after it, in place of what its own walk earned.",
         "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",
