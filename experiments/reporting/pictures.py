@@ -18,7 +18,7 @@ from experiments.reporting import blocks, descriptions, lines, scores, studies
 COLUMNS = 2
 WIDTH = 11.0
 MARKERS = {descriptions.GREEDY: "o", descriptions.SAMPLED: "s"}
-REFERENCES = {"random": ":", "optimal": "-", "best_in_data": "--", "lookup": "-."}
+REFERENCES = {"random": ":", "optimal": "-", "best_in_data": "--", "lookup": "-.", "blind": (0, (6, 2))}
 OTHER_DASH = (0, (6, 2, 1, 2))
 # Of variants, in their order.
 DASHES = ("-", "--", ":", "-.")
