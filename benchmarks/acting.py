@@ -72,16 +72,22 @@ def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
             works["recompute", "interleaved", history] = prepare_recomputing(again, history)
     for call, _ in works.values():
         call()
-    seconds = timing.take_turns({str(key): call for key, (call, _) in works.items()}, config.repeats)
+    found = timing.take_turns({str(key): call for key, (call, _) in works.items()}, config.repeats)
     for key, (_, facts) in works.items():
+        turns = found[str(key)].split(1)
         yield results.make_row(
             experiment="benchmarks/acting",
             method=key[0],
             tokens=key[1],
             context_length=key[2],
             parameters=facts["parameters"],
-            seconds={"compile": facts["compile"]} | seconds[str(key)],
-            metrics={"batch": batch_size, "state_kib": facts["state_kib"], "huge_pages": timing.has_huge_pages()},
+            seconds={"compile": facts["compile"]} | turns.seconds,
+            metrics={
+                "batch": batch_size,
+                "state_kib": facts["state_kib"],
+                "huge_pages": timing.has_huge_pages(),
+                "turns": turns.wall,
+            },
         )
 
 

@@ -30,6 +30,7 @@ EXPERIMENTS = (
     "cartpole",
     "pendulum",
     "tokens",
+    "checkpoints",
     "speed_per_task",
 )
 

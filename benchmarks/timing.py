@@ -47,6 +47,31 @@ class Measured(NamedTuple):
     skipped: str | None = None
 
 
+class Turns(NamedTuple):
+    """Seconds of one function, turn by turn.
+
+    Attributes:
+        wall: On the wall.
+        cpu: Processor time of all threads.
+    """
+
+    wall: list[float]
+    cpu: list[float]
+
+    def split(self, parts: int) -> "Turns":
+        """The same of one of so many equal parts of a call, to a tenth of a microsecond."""
+        return Turns(*([round(value / parts, 7) for value in times] for times in self))
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """On the wall minimum and median, and `cpu`, the median of the processor time."""
+        return {
+            "minimum": min(self.wall),
+            "median": statistics.median(self.wall),
+            "cpu": statistics.median(self.cpu),
+        }
+
+
 Work = tuple[Callable[..., Any], tuple]
 
 
@@ -68,13 +93,13 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
         for name, (_, arguments) in works.items()
         if first[name].skipped is None
     }
-    for name, seconds in take_turns(calls, limits.repeats).items():
-        own = {key: seconds[key] for key in ("minimum", "median")}
+    for name, turns in take_turns(calls, limits.repeats).items():
+        own = {key: turns.seconds[key] for key in ("minimum", "median")}
         first[name] = first[name]._replace(seconds=first[name].seconds | own)
     return first
 
 
-def take_turns(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, dict[str, float]]:
+def take_turns(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, Turns]:
     """Call all functions in turn, `repeats` times; each has been called before.
 
     Taking turns keeps ratios true where a machine is faster in one minute than in the next.
@@ -84,24 +109,16 @@ def take_turns(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, d
         repeats: Number of turns.
 
     Returns:
-        By name, seconds on the wall (minimum and median), and `cpu`, the median of the processor time of all threads.
+        By name, the seconds of every turn.
     """
-    wall: dict[str, list[float]] = {name: [] for name in calls}
-    processor: dict[str, list[float]] = {name: [] for name in calls}
+    found = {name: Turns([], []) for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
             begin, spent = time.perf_counter(), time.process_time()
             jax.block_until_ready(call())
-            wall[name].append(time.perf_counter() - begin)
-            processor[name].append(time.process_time() - spent)
-    return {
-        name: {
-            "minimum": min(times),
-            "median": statistics.median(times),
-            "cpu": statistics.median(processor[name]),
-        }
-        for name, times in wall.items()
-    }
+            found[name].wall.append(time.perf_counter() - begin)
+            found[name].cpu.append(time.process_time() - spent)
+    return found
 
 
 def _begin(function: Callable[..., Any], arguments: tuple, limits: Limits) -> tuple[Any, Measured]:

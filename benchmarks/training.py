@@ -72,11 +72,10 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
         found.append(contenders.Contender(PEER, contenders.configure("attention", "interleaved", context_length)))
     with contextlib.ExitStack() as stack:
         running = {one.name: stack.enter_context(_start(one, config.updates_per_dispatch)) for one in found}
-        seconds = workers.take_turns(running, config.repeats, SETTLE)
+        turns = workers.take_turns(running, config.repeats, SETTLE)
     for one in found:
         updates = 1 if one.method == PEER else config.updates_per_dispatch
-        each = {name: value / updates for name, value in seconds[one.name].items()}
-        yield _row(one, running[one.name].facts, each)
+        yield _row(one, running[one.name].facts, turns[one.name].split(updates))
 
 
 def _start(one: contenders.Contender, updates_per_dispatch: int) -> contextlib.AbstractContextManager[workers.Worker]:
@@ -88,7 +87,7 @@ def _start(one: contenders.Contender, updates_per_dispatch: int) -> contextlib.A
     )
 
 
-def _row(one: contenders.Contender, facts: dict[str, Any], seconds: dict[str, float]) -> dict[str, Any]:
+def _row(one: contenders.Contender, facts: dict[str, Any], turns: timing.Turns) -> dict[str, Any]:
     model = one.config.model
     rest = {name: value for name, value in facts.items() if name not in ("parameters", "compile")}
     return results.make_row(
@@ -97,7 +96,7 @@ def _row(one: contenders.Contender, facts: dict[str, Any], seconds: dict[str, fl
         tokens=model.tokens,
         context_length=model.context_length,
         parameters=facts["parameters"],
-        seconds={"compile": facts["compile"]} | seconds,
+        seconds={"compile": facts["compile"]} | turns.seconds,
         metrics=rest
         | {
             "batch": contenders.BATCHES[model.context_length],
@@ -105,6 +104,7 @@ def _row(one: contenders.Contender, facts: dict[str, Any], seconds: dict[str, fl
             "num_layers": model.num_layers,
             "mlp_ratio": model.mlp_ratio,
             "huge_pages": timing.has_huge_pages(),
+            "turns": turns.wall,
         },
     )
 

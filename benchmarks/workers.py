@@ -7,7 +7,6 @@ on spinning after their work. A training has its process to itself; so has each 
 import contextlib
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import jax
 
+from benchmarks import timing
 from experiments import results
 
 # Threads that wait must not spin while others are timed.
@@ -86,7 +86,7 @@ def serve(call: Callable[[], Any], facts: dict[str, Any]) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def take_turns(workers: dict[str, Worker], repeats: int, settle: float) -> dict[str, dict[str, float]]:
+def take_turns(workers: dict[str, Worker], repeats: int, settle: float) -> dict[str, timing.Turns]:
     """Times all workers in turn.
 
     Args:
@@ -95,16 +95,7 @@ def take_turns(workers: dict[str, Worker], repeats: int, settle: float) -> dict[
       settle: seconds of untimed calls before each timed one.
 
     Returns:
-      By name, seconds on the wall (minimum and median) and `cpu`, the median of the processor time of all threads.
+      By name, the seconds of every turn.
     """
     turns = [{name: worker.time(settle) for name, worker in workers.items()} for _ in range(repeats)]
-    return {name: _summed([turn[name] for turn in turns]) for name in workers}
-
-
-def _summed(times: list[dict[str, float]]) -> dict[str, float]:
-    wall = [each["wall"] for each in times]
-    return {
-        "minimum": min(wall),
-        "median": statistics.median(wall),
-        "cpu": statistics.median(each["cpu"] for each in times),
-    }
+    return {name: timing.Turns(*([turn[name][of] for turn in turns] for of in ("wall", "cpu"))) for name in workers}

@@ -7,6 +7,7 @@ cloning learns from.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -106,14 +107,28 @@ def judge(acted: rollout.Rollout, task: tasks.Task, swept: sweeps.Plan) -> dict[
 
 def _sweep(acted: rollout.Rollout, swept: sweeps.Plan, kinds: list[str]) -> dict[str, Any]:
     returns = acted.record.episode_returns
-    supported = np.isin(acted.targets, swept.targets[swept.supported].astype(np.float32))
     metrics: dict[str, Any] = {"asked": swept.targets.tolist(), "supported": swept.supported.tolist()}
     for kind in kinds:
         own = chosen(acted, kind)
-        metrics[f"achieved_{kind}"] = sweeps.means(acted.targets[own], returns[own], swept.targets).tolist()
-        own = own[supported[own]]
-        if len(np.unique(acted.targets[own])) < 2:
-            continue
-        control = statistics.controllability(acted.targets[own], returns[own])
-        metrics |= {f"slope_{kind}": control.slope, f"rank_correlation_{kind}": control.rank_correlation}
+        achieved = sweeps.means(acted.targets[own], returns[own], swept.targets).tolist()
+        found = control(metrics["asked"], achieved, metrics["supported"])
+        metrics |= {f"achieved_{kind}": achieved} | {f"{name}_{kind}": value for name, value in found.items()}
     return metrics
+
+
+def control(asked: Sequence[float], achieved: Sequence[float], supported: Sequence[bool]) -> dict[str, float]:
+    """How well mean returns follow what was asked for, over the targets that the data support: each counts once.
+
+    Args:
+      asked: targets.
+      achieved: mean return of each.
+      supported: whether the data have such a return.
+
+    Returns:
+      Metrics of a result line; none where fewer than two targets are supported.
+    """
+    of_data = np.flatnonzero(supported)
+    if len(of_data) < 2:
+        return {}
+    found = statistics.controllability(np.asarray(asked)[of_data], np.asarray(achieved)[of_data])
+    return {"slope": found.slope, "rank_correlation": found.rank_correlation}

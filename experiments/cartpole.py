@@ -8,21 +8,21 @@ uniformly random; of mixed strength; of a medium policy alone; all that a traini
 of the episode; attention with the published table of time steps stands beside them. Further lines: behavior
 cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best recorded
 episode, the optimum. The score is what is achieved when one return is asked for, by a rule fixed in advance (see
-`asking`); a sweep of other targets stands beside it, those without support in the data marked. Lines go to
-`experiments/results/cartpole.jsonl`.
+`asking`); a sweep of other targets stands beside it, those without support in the data marked. The part `causes` trains
+S5 with one change at a time (see `ablations`). Lines go to `experiments/results/cartpole.jsonl`.
 """
 
 import functools
 from typing import Any
 
-from experiments import asking, cells, learning, q_learning, suites, tasks, tuning
+from experiments import ablations, asking, cells, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.evaluation import sweeps
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers, tokens
 from jax_s4rl.training import conservative, optimizer
 
 DATASETS = ("random", "mixed", "medium", "replay")
-TUNED_ON = "medium"
+TUNED_ON = ABLATED_ON = "medium"
 TARGETS = (100.0, 200.0, 300.0, 400.0, 500.0)
 UPDATES = 400
 CLONED = ("attention", "s4d")
@@ -55,6 +55,11 @@ def plan(name: str, options: suites.Options) -> list[cells.Cell]:
         *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
         *(q_cell(name, weight, options) for weight in weights),
     ]
+
+
+def plan_causes(options: suites.Options) -> list[cells.Cell]:
+    """S5 with one change at a time, where it is behind all others."""
+    return ablations.of(make_cell("s5", ABLATED_ON, options))
 
 
 def make_cell(
@@ -128,7 +133,8 @@ def references(options: suites.Options) -> list[suites.Reference]:
 SUITE = suites.Suite(
     name="cartpole",
     parts={"tuning": suites.Part(plan_tuning, most_seeds=2)}
-    | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS},
+    | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS}
+    | {"causes": suites.Part(plan_causes)},
     judge=judge,
     references=references,
     quick=("mixed",),

@@ -25,6 +25,8 @@ from jax_s4rl.training import configuration
 Trained = learning.Trained | q_learning.Trained
 Judge = Callable[["Cell", tasks.Task, Trained], dict[str, Any]]
 """Lets a trained model act and says what came of it: metrics, and under "seconds" the time that it took."""
+Train = Callable[["Cell", tasks.Task, Sequence[int], rich.console.Console], Iterator[Trained]]
+"""Trains the seeds of a cell, and hands them out in order."""
 
 ALL, SUCCESSES, BEST_TENTH, COMPOSED = "all", "successes", "best tenth", "composed"
 KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]] = {
@@ -86,6 +88,7 @@ def run(
     judge: Judge,
     path: Path,
     console: rich.console.Console,
+    train: Train,
 ) -> None:
     """Trains and judges all cells that are not finished; appends a result line for each seed.
 
@@ -96,11 +99,12 @@ def run(
       judge: lets each trained model act.
       path: of the result lines.
       console: where progress is shown.
+      train: trains all seeds of a cell at once.
     """
     for number, cell in enumerate(cells, start=1):
         missing = _missing(cell, seeds, path)
         console.print(f"[bold]{number}/{len(cells)}[/bold] {cell.title}: {len(missing)} of {len(seeds)} seeds to train")
-        for row in _rows(experiment, cell, missing, judge, console) if missing else ():
+        for row in _rows(experiment, cell, missing, judge, console, train) if missing else ():
             results.append_row(path, row)
 
 
@@ -122,7 +126,7 @@ def _missing(cell: Cell, seeds: Sequence[int], path: Path) -> list[int]:
 
 
 def _rows(
-    experiment: str, cell: Cell, seeds: Sequence[int], judge: Judge, console: rich.console.Console
+    experiment: str, cell: Cell, seeds: Sequence[int], judge: Judge, console: rich.console.Console, train: Train
 ) -> Iterator[dict[str, Any]]:
     task = cell.load()
     for trained in train(cell, task, seeds, console):

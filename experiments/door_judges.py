@@ -135,7 +135,7 @@ def as_critic(task: tasks.Task, trained: learning.Trained, held: trajectories.Tr
     happened, world = events(task, held), _world(task)
     exact = chances(task)
     values = inspection.predicted_returns(trained, held)
-    last = values[held.episode_starts + world.phase_ends[1] - 1]
+    first, last = (values[held.episode_starts + end - 1] for end in world.phase_ends[:2])
     outcome = np.array(OUTCOMES)[happened.has_key.astype(int) + happened.success]
     curves = critic.mean_along(values, held, outcome)
     return {
@@ -148,8 +148,10 @@ def as_critic(task: tasks.Task, trained: learning.Trained, held: trajectories.Tr
         "critic_jump_elsewhere": _jump_elsewhere(values, held, happened, world.phase_ends[0]),
         "critic_auroc": critic.auroc(last, happened.success),
         "critic_auroc_of_key": critic.auroc(happened.has_key.astype(float), happened.success),
+        "critic_auroc_first_phase": critic.auroc(first, happened.success),
         "critic_auroc_key": critic.auroc(last, happened.has_key),
         "critic_brier": critic.brier(last, happened.success),
+        "critic_brier_first_phase": critic.brier(first, happened.success),
         "critic_brier_exact": critic.brier(exact.door * happened.has_key, happened.success),
         "critic_curves": {str(name): curve.round(DECIMALS).tolist() for name, curve in curves.items()},
     }

@@ -12,7 +12,8 @@ conservative Q-learning (which sees one position), random play, the best recorde
 what is achieved when one return is asked for, by a rule fixed in advance (see `asking`), with what became of key and
 door. This world is the same every time, so an episode can be had by copying a recorded one: how often that happened is
 said. A sweep of other targets stands beside the score, and gives the key lift: how much oftener the key is taken when
-much is asked for. The paper's models saw 32 steps: so do those of the part `short`. Lines go to
+much is asked for. The paper's models saw 32 steps: so do those of the part `short`. The part `causes` trains S4 and S4D
+with one change at a time (see `ablations`), where they are behind attention. Lines go to
 `experiments/results/key_door.jsonl`.
 """
 
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import asking, cells, learning, q_learning, suites, tasks, tuning
+from experiments import ablations, asking, cells, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.collection import rollouts
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import key_door_layout, making
@@ -58,21 +59,17 @@ def plan_tuning(options: suites.Options) -> list[cells.Cell]:
 def plan(name: str, options: suites.Options) -> list[cells.Cell]:
     """All methods on one data set."""
     found = [make_cell(mixer, name, options) for mixer in options.mixers]
-    found.append(make_cell("s4d", name, options, method="bc"))
+    cloned = CLONED[:1] if options.quick else CLONED
+    found += [make_cell(mixer, name, options, method="bc") for mixer in cloned]
     if name == ONE_RETURN:
         return found
-    cloned = CLONED[:1] if options.quick else CLONED
     found += [make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned]
     return [*found, q_cell(name, options)]
 
 
 def plan_short(options: suites.Options) -> list[cells.Cell]:
     """The paper's context, less than an episode, for attention and S4D."""
-    return [
-        make_cell(mixer, name, options, context_length=SHORT, variant=f"context {SHORT}")
-        for name in ABLATED_ON
-        for mixer in CLONED
-    ]
+    return [short_cell(mixer, name, options) for name in ABLATED_ON for mixer in CLONED]
 
 
 def plan_uniform(options: suites.Options) -> list[cells.Cell]:
@@ -82,6 +79,20 @@ def plan_uniform(options: suites.Options) -> list[cells.Cell]:
         for name in ABLATED_ON
         for mixer in CLONED
     ]
+
+
+def plan_causes(options: suites.Options) -> list[cells.Cell]:
+    """S4 and S4D with one change at a time, on data where they are behind."""
+    behind = [
+        *(make_cell(mixer, "random-10000", options) for mixer in ("s4", "s4d")),
+        short_cell("s4d", "random-1000", options),
+    ]
+    return [changed for cell in behind for changed in ablations.of(cell)]
+
+
+def short_cell(mixer: str, name: str, options: suites.Options) -> cells.Cell:
+    """A model with the paper's context."""
+    return make_cell(mixer, name, options, context_length=SHORT, variant=f"context {SHORT}")
 
 
 def make_cell(
@@ -216,7 +227,7 @@ SUITE = suites.Suite(
     name="key_door",
     parts={"tuning": suites.Part(plan_tuning, most_seeds=2)}
     | {name: suites.Part(functools.partial(plan, name)) for name in (*RANDOM, *FROM_PPO)}
-    | {"short": suites.Part(plan_short), "uniform": suites.Part(plan_uniform)},
+    | {"short": suites.Part(plan_short), "uniform": suites.Part(plan_uniform), "causes": suites.Part(plan_causes)},
     judge=judge,
     references=references,
     quick=(TUNED_ON,),

@@ -156,6 +156,7 @@ def train(
     *,
     seeds: Sequence[int],
     console: rich.console.Console | None = None,
+    watch: Callable[[loop.Dispatch], None] | None = None,
 ) -> Iterator[Trained]:
     """Trains one model for each seed, all in one program.
 
@@ -164,6 +165,7 @@ def train(
       task: the episodes to learn from.
       seeds: of parameters, windows and dropout.
       console: where progress is shown.
+      watch: sees every dispatch (`loop.run`).
 
     Yields:
       The trained models, in the order of the seeds.
@@ -173,7 +175,7 @@ def train(
     """
     program = prepare(settings, task, len(seeds))
     title = f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
-    for fitted in fit(program, settings, seeds=seeds, title=title, console=console):
+    for fitted in fit(program, settings, seeds=seeds, title=title, console=console, watch=watch):
         yield Trained(program.config, memory(settings), *fitted)
 
 
@@ -198,6 +200,7 @@ def fit(
     seeds: Sequence[int],
     title: str,
     console: rich.console.Console | None = None,
+    watch: Callable[[loop.Dispatch], None] | None = None,
 ) -> Iterator[Fitted]:
     """Compiles a program and trains all its seeds to the end.
 
@@ -207,6 +210,7 @@ def fit(
       seeds: of parameters and batches.
       title: stands before the progress bar.
       console: where progress is shown.
+      watch: sees every dispatch (`loop.run`).
 
     Yields:
       What is left of each seed, in their order.
@@ -222,6 +226,7 @@ def fit(
         num_seeds=len(seeds),
         title=title,
         console=console,
+        watch=watch,
     )
     params = update.collect(state.params, len(seeds))
     for number, seed in enumerate(seeds):

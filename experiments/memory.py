@@ -12,8 +12,10 @@ On memory_len every mixer is trained on whole episodes, and where these are long
 that; on CartPole on windows of one step, where nothing can be known of velocities, of a few and of many. Models trained
 on windows act in two ways: with a memory that is cleared as often as in training, and ("carried") with one that is
 never cleared, which attention cannot have. So memory beyond the context is tested where training never showed it, and
-where it did. Settings are tuned on memory_len; on CartPole they are those of `experiments/cartpole.py`. Lines go to
-`experiments/results/memory.jsonl`.
+where it did. Beside them: behavior cloning of all episodes (BC) and of the best tenth (%BC), and conservative
+Q-learning, which sees one step alone. The part `causes` trains S4D and S5 with one change at a time (see `ablations`)
+on CartPole with a few steps, where they are behind attention. Settings are tuned on memory_len; on CartPole they are
+those of `experiments/cartpole.py`. Lines go to `experiments/results/memory.jsonl`.
 """
 
 import dataclasses
@@ -21,9 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments import asking, cartpole, cells, learning, suites, tasks, tuning
+from experiments import ablations, asking, cartpole, cells, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.models import decision, policy
-from jax_s4rl.modules import mixers
+from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.training import conservative
 
 # Setting of bsuite by the steps that are to be remembered; an episode has one step more.
 SETTINGS = {10: 9, 50: 17, 100: 22}
@@ -32,12 +35,16 @@ TUNED_AT = 50
 SHORT = 16
 CARTPOLE = "masked_cartpole/mixed"
 CONTEXTS = (1, 4, 32)
+ABLATED_AT = 4
 # bsuite counts a length as solved with fewer than three quarters of the mistakes of random play.
 SOLVED = 1 - 0.75 / 2
 UPDATES = 600
 CARTPOLE_UPDATES = 300
 # Steps in a batch of CartPole, whatever the context.
 STEPS = 1_024
+CLONES = ("bc", "percent_bc")
+# Of Q-learning, as on CartPole.
+CONSERVATISM = 0.1
 # Settings are those that the tuning part finds best.
 TUNED_BY = "return_sampled"
 CHOSEN = tuning.Chosen("memory", TUNED_BY)
@@ -65,6 +72,20 @@ def plan_cartpole(options: suites.Options) -> list[cells.Cell]:
     return [cartpole_cell(name, context, options) for context in contexts for name in options.mixers]
 
 
+def plan_baselines(options: suites.Options) -> list[cells.Cell]:
+    """Clones around attention with the longest contexts, and Q-learning."""
+    return [
+        *(memory_cell("attention", each, None, options, method=method) for each in SETTINGS for method in CLONES),
+        *(cartpole_cell("attention", CONTEXTS[-1], options, method=method) for method in CLONES),
+        *(q_cell(dataset, options) for dataset in (*map(memory_len, SETTINGS), CARTPOLE)),
+    ]
+
+
+def plan_causes(options: suites.Options) -> list[cells.Cell]:
+    """S4D and S5 with one change at a time, with the context where they are behind."""
+    return [cell for name in ("s4d", "s5") for cell in ablations.of(cartpole_cell(name, ABLATED_AT, options))]
+
+
 def lengths(options: suites.Options) -> tuple[int, ...]:
     """Steps to remember."""
     return FEW if options.quick else tuple(SETTINGS)
@@ -76,25 +97,57 @@ def memory_len(length: int) -> str:
 
 
 def memory_cell(
-    mixer: str, length: int, context: int | None, options: suites.Options, *, point: tuning.Point | None = None
+    mixer: str,
+    length: int,
+    context: int | None,
+    options: suites.Options,
+    *,
+    method: str = "",
+    point: tuning.Point | None = None,
 ) -> cells.Cell:
-    """A model of memory_len; without a context it sees whole episodes."""
+    """A model of memory_len, or a clone; without a context it sees whole episodes."""
     model = decision.ModelConfig(
-        mixer=mixers.MixerConfig("attention"), context_length=context or length + 1, width=32, num_layers=2
+        mixer=mixers.MixerConfig("attention"),
+        returns=tokens.NONE if method else tokens.INSIDE,
+        context_length=context or length + 1,
+        width=32,
+        num_layers=2,
     )
     settings = learning.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
     tuned = (point or CHOSEN.of(mixer, options)).of(settings)
-    return _finish(mixer, memory_len(length), tuned, context, point, options.episodes // 2)
+    cell = _finish(mixer, memory_len(length), tuned, context, point, options)
+    return _clone(cell, method) if method else cell
 
 
-def cartpole_cell(mixer: str, context: int, options: suites.Options) -> cells.Cell:
-    """A model of CartPole without velocities."""
-    model = decision.ModelConfig(mixer=mixers.MixerConfig("attention"), context_length=context, width=64, num_layers=2)
+def cartpole_cell(mixer: str, context: int, options: suites.Options, *, method: str = "") -> cells.Cell:
+    """A model of CartPole without velocities, or a clone."""
+    model = decision.ModelConfig(
+        mixer=mixers.MixerConfig("attention"),
+        returns=tokens.NONE if method else tokens.INSIDE,
+        context_length=context,
+        width=64,
+        num_layers=2,
+    )
     settings = learning.Settings(
         model=cells.without_clock(model), batch_size=STEPS // context, num_updates=options.updates(CARTPOLE_UPDATES)
     )
     tuned = cartpole.CHOSEN.of(mixer, options).of(settings)
-    return _finish(mixer, CARTPOLE, tuned, context, None, options.episodes // 10)
+    cell = _finish(mixer, CARTPOLE, tuned, context, None, options)
+    return _clone(cell, method) if method else cell
+
+
+def q_cell(dataset: str, options: suites.Options) -> cells.Cell:
+    """Conservative Q-learning on the same data."""
+    settings = q_learning.Settings(
+        loss=conservative.ConservativeConfig(conservatism=CONSERVATISM), num_updates=3_000, epsilon=0.05
+    )
+    variant = f"conservatism {CONSERVATISM:g}"
+    return cells.Cell("cql", dataset, settings, variant, evaluation=evaluation(dataset, options))
+
+
+def evaluation(dataset: str, options: suites.Options) -> tuple[tuple[str, Any], ...]:
+    """What the judge is told: episodes of each kind, fewer where they are long."""
+    return (("episodes", options.episodes // (10 if dataset == CARTPOLE else 2)),)
 
 
 def _finish(
@@ -103,7 +156,7 @@ def _finish(
     settings: learning.Settings,
     context: int | None,
     point: tuning.Point | None,
-    episodes: int,
+    options: suites.Options,
 ) -> cells.Cell:
     """What the cells of both tasks have in common."""
     attention = dataclasses.replace(
@@ -118,16 +171,21 @@ def _finish(
         settings=cells.with_mixer(attention, mixers.MixerConfig(mixer), tasks.load(dataset)),
         variant=point.variant if point else f"context {context}" if context else "whole episodes",
         data_seed=tuning.DATA_SEED if point else 0,
-        evaluation=(("episodes", episodes),),
+        evaluation=evaluation(dataset, options),
     )
+
+
+def _clone(cell: cells.Cell, method: str) -> cells.Cell:
+    """The same cell as behavior cloning of all episodes ("bc") or of the best tenth ("percent_bc")."""
+    keep = cells.BEST_TENTH if method == "percent_bc" else cells.ALL
+    return dataclasses.replace(cell, method=method, keep=keep)
 
 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """What is achieved, and of models trained on windows also with a memory that is never cleared."""
-    assert isinstance(trained, learning.Trained)
     episodes = dict(cell.evaluation)["episodes"]
     metrics = act(task, trained, episodes)
-    if outlasts(trained, task):
+    if isinstance(trained, learning.Trained) and outlasts(trained, task):
         carried = act(task, dataclasses.replace(trained, memory=policy.CARRY), episodes)
         metrics["seconds"] += carried.pop("seconds")
         metrics |= {name.replace("_", "_carried_", 1): value for name, value in carried.items()}
@@ -142,7 +200,7 @@ def outlasts(trained: learning.Trained, task: tasks.Task) -> bool:
     return task.max_steps > model.context_length and model.mixer.name != "attention"
 
 
-def act(task: tasks.Task, trained: learning.Trained, episodes: int) -> dict[str, Any]:
+def act(task: tasks.Task, trained: cells.Trained, episodes: int) -> dict[str, Any]:
     """Return, and the share of right answers where there is one answer to give."""
     greedy = np.arange(2 * episodes) < episodes
     targets = np.full(2 * episodes, asking.best(task), np.float32)
@@ -183,6 +241,8 @@ SUITE = suites.Suite(
         "tuning": suites.Part(plan_tuning, most_seeds=2),
         "memory_len": suites.Part(plan_memory_len),
         "cartpole": suites.Part(plan_cartpole),
+        "baselines": suites.Part(plan_baselines),
+        "causes": suites.Part(plan_causes),
     },
     judge=judge,
     references=references,

@@ -46,7 +46,7 @@ def plan(name: str, options: suites.Options) -> list[cells.Cell]:
     cloned = CLONED[:1] if options.quick else CLONED
     return [
         *(make_cell(mixer, name, options) for mixer in around),
-        make_cell("s4d", name, options, method="bc"),
+        *(make_cell(mixer, name, options, method="bc") for mixer in cloned),
         *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
     ]
 
@@ -86,8 +86,13 @@ def make_cell(
         variant=variant or (mixer if method else ""),
         data_seed=data_seed,
         keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
-        evaluation=(("episodes", options.episodes // 5), ("episodes_each", options.episodes // 25)),
+        evaluation=evaluation(options),
     )
+
+
+def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
+    """What the judge is told: episodes for the score, and for every target of the sweep."""
+    return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 25))
 
 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:

@@ -44,7 +44,9 @@ UPDATES = 300
 WEIGHTS = (0.1, 1.0)
 # Settings are those that the tuning part finds best; sampled walks tell settings apart where greedy ones are few.
 TUNED_BY = "optimal_share_sampled"
-CHOSEN = tuning.Chosen("random_walk", TUNED_BY)
+# Higher rates go on helping here, so that the grid has one more.
+GRID = (*tuning.GRID, tuning.Point(3e-2))
+CHOSEN = tuning.Chosen("random_walk", TUNED_BY, GRID)
 
 
 def plan_tuning(options: suites.Options) -> list[cells.Cell]:
@@ -52,25 +54,32 @@ def plan_tuning(options: suites.Options) -> list[cells.Cell]:
     return [
         make_cell(name, DEFAULT, HUNDRED, options, point=point, data_seed=tuning.DATA_SEED, variant=point.variant)
         for name in options.mixers
-        for point in tuning.GRID
+        for point in GRID
     ]
 
 
 def plan_graph(options: suites.Options) -> list[cells.Cell]:
-    """The three records of the default graph, as they are, and their clones."""
+    """The three records of the default graph, as they are; clones of all their walks, and of the best tenth."""
     kinds = (NO_SUFFIX,) if options.quick else KINDS
+    cloned = ("bc",) if options.quick else ("bc", "percent_bc")
     return [
-        make_cell(name, DEFAULT, kind, options, clone=clone)
+        cell
         for kind in kinds
-        for name, clone in (*((name, False) for name in options.mixers), ("attention", True))
+        for cell in (
+            *(make_cell(name, DEFAULT, kind, options) for name in options.mixers),
+            *(make_cell("attention", DEFAULT, kind, options, clone=clone) for clone in cloned),
+        )
     ]
 
 
 def plan_clocks(options: suites.Options) -> list[cells.Cell]:
-    """Attention alone is told the step of the episode: attention without, and S4 with."""
+    """Attention alone is told the step of the episode: attention without, and S4 with.
+
+    From many walks S4 is behind without, so all graphs are asked there.
+    """
     return [
-        make_cell(name, DEFAULT, kind, options, clock=name != "attention")
-        for kind in (THOUSAND, HUNDRED)
+        make_cell(name, graph, kind, options, clock=name != "attention")
+        for graph, kind in ((DEFAULT, THOUSAND), (DEFAULT, HUNDRED), *((graph, THOUSAND) for graph in OTHERS))
         for name in ("attention", "s4d", "s4")
         if name in options.mixers
     ]
@@ -99,7 +108,7 @@ def plan_graphs(options: suites.Options) -> list[cells.Cell]:
         for graph in OTHERS
         for name in options.mixers
         for cell in (
-            *(make_cell(name, graph, kind, options) for kind in (THOUSAND, NO_SUFFIX)),
+            *(make_cell(name, graph, kind, options) for kind in KINDS),
             make_cell(name, graph, NO_SUFFIX, options, composed=True, one_step=True),
         )
     ]
@@ -114,12 +123,12 @@ def make_cell(
     composed: bool = False,
     one_step: bool = False,
     clock: bool | None = None,
-    clone: bool = False,
+    clone: str = "",
     point: tuning.Point | None = None,
     data_seed: int = 0,
     variant: str = "",
 ) -> cells.Cell:
-    """A decision model around a mixer, or a clone."""
+    """A decision model around a mixer, or a clone of all walks ("bc") or of the best tenth ("percent_bc")."""
     attention = learning.Settings(
         model=decision.ModelConfig(
             mixer=mixers.MixerConfig("attention"),
@@ -146,15 +155,15 @@ def make_cell(
         "clock": clock,
         "no clock": clock is False,
         "one step": one_step,
-        mixer: clone,
+        mixer: bool(clone),
     }
     return cells.Cell(
-        method="bc" if clone else mixer,
+        method=clone or mixer,
         dataset=dataset,
         settings=settings,
         variant=variant or ", ".join(name for name, is_so in named.items() if is_so),
         data_seed=data_seed,
-        keep=cells.COMPOSED if composed else cells.ALL,
+        keep=cells.COMPOSED if composed else cells.BEST_TENTH if clone == "percent_bc" else cells.ALL,
         evaluation=(("episodes", options.episodes),),
     )
 
@@ -236,7 +245,7 @@ def references(options: suites.Options) -> list[suites.Reference]:
     names = [f"{DEFAULT}/{NO_SUFFIX}"]
     if not options.quick:
         names = [f"{DEFAULT}/{kind}" for kind in KINDS]
-        names += [f"{graph}/{kind}" for graph in OTHERS for kind in (THOUSAND, NO_SUFFIX)]
+        names += [f"{graph}/{kind}" for graph in OTHERS for kind in KINDS]
     return [suites.Reference(method, name, metrics) for name in names for method, metrics in known(name).items()]
 
 

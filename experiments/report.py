@@ -81,6 +81,8 @@ def read(report: Report) -> claims.Evidence:
         studies.read(catalog.ALL, report.lines),
         speeds.read("training", report.benchmarks),
         speeds.read("acting", report.benchmarks),
+        list(results.read_rows(report.lines / f"{catalog.EARLIER}.jsonl")),
+        list(results.read_rows(report.benchmarks / "quick_looks.jsonl")),
     )
 
 
@@ -93,7 +95,8 @@ def write(found: claims.Evidence) -> list[blocks.Block]:
             "edit. The paper is the draft *Towards Better Offline RL with Structured State Space Sequence (S4) Models* "
             "by Dighe, Rajvee and Pardis."
         ),
-        evidence.hours(found.found),
+        evidence.hours(found),
+        *evidence.looks(found),
         *evidence.table(claims.judge(found)),
         *(block for study in found.found for block in sections.write(study)),
         *evidence.comparisons(found),

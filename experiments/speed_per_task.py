@@ -3,10 +3,11 @@
     python -m experiments.speed_per_task            # everything, resumable; --quick for a look
     python -m experiments.speed_per_task --tasks cartpole --mixers attention s4d
 
-One data set for each task, trained as its experiment trains it, one model at a time. The mixers of a task take turns:
-an update follows half a second of untimed ones, each mixer in a process of its own; then whole episodes are acted, one
-at a time and 64 at once, and a step of the policy and one of the environment are timed apart. Compiling is not in it.
-Minimum and median of all turns stand in the lines; parameters match within a task. A task that was broken off is
+One data set for each task, trained in batches as large and as long as in its experiment, one model at a time; episodes
+are drawn by length and nothing is dropped out, which changes no shape. The mixers of a task take turns: an update
+follows half a second of untimed ones, each mixer in a process of its own; then whole episodes are acted, one at a time
+and 64 at once, and a step of the policy and one of the environment are timed apart. Compiling is not in it. All turns
+stand in the lines, with their minimum and median; parameters match within a task. A task that was broken off is
 measured again for the mixers that have no line. Lines go to `experiments/results/speed_per_task.jsonl`.
 """
 
@@ -191,7 +192,7 @@ def measure(
     lines = []
     for mixer, settings in chosen.items():
         facts = running[mixer].facts
-        update = {what: seconds / UPDATES_PER_CALL for what, seconds in trained[mixer].items()}
+        times = {"update": trained[mixer].split(UPDATES_PER_CALL).wall} | acted[mixer]
         row = results.make_row(
             experiment="speed_per_task",
             env=task.env_id,
@@ -205,14 +206,15 @@ def measure(
                 "cell": digest(options, settings),
                 "task": name,
                 "batch": settings.batch_size,
-                "train_seconds": settings.num_updates * update["median"],
+                "train_seconds": settings.num_updates * statistics.median(times["update"]),
                 "repeats": options.repeats,
                 "acting_repeats": options.acting_repeats,
                 "huge_pages": timing.has_huge_pages(),
-            },
+            }
+            | {f"{what}_turns": values for what, values in times.items()},
             seconds={"compile": facts["compile"]}
-            | {f"update_{what}": seconds for what, seconds in update.items()}
-            | acted[mixer],
+            | {f"{what}_minimum": min(values) for what, values in times.items()}
+            | {f"{what}_median": statistics.median(values) for what, values in times.items()},
         )
         lines.append(row)
     return lines
@@ -220,7 +222,7 @@ def measure(
 
 def time_acting(
     task: tasks.Task, chosen: dict[str, learning.Settings], batches: Sequence[int], repeats: int
-) -> dict[str, dict[str, float]]:
+) -> dict[str, dict[str, list[float]]]:
     """Times untrained models while they act whole episodes, all mixers in turns.
 
     Args:
@@ -230,23 +232,18 @@ def time_acting(
       repeats: number of turns, after one to compile.
 
     Returns:
-      By mixer, seconds of a step of the policy for all episodes of a batch ("act_64_median"), and of one environment
-      ("environment_median").
+      By mixer, seconds of a step of the policy for all episodes of a batch ("act_64"), and of one environment
+      ("environment"), turn by turn.
     """
     acts = {(mixer, batch): _actor(task, settings, batch) for mixer, settings in chosen.items() for batch in batches}
     for act in acts.values():
         act()
     turns = [{key: act() for key, act in acts.items()} for _ in range(repeats)]
-    found: dict[str, dict[str, float]] = {}
-    for mixer in chosen:
-        times = {f"act_{batch}": [turn[mixer, batch][0] for turn in turns] for batch in batches}
-        times["environment"] = [turn[mixer, max(batches)][1] for turn in turns]
-        found[mixer] = {
-            f"{what}_{how}": summed(values)
-            for what, values in times.items()
-            for how, summed in (("minimum", min), ("median", statistics.median))
-        }
-    return found
+    return {
+        mixer: {f"act_{batch}": [round(turn[mixer, batch][0], 7) for turn in turns] for batch in batches}
+        | {"environment": [round(turn[mixer, max(batches)][1], 7) for turn in turns]}
+        for mixer in chosen
+    }
 
 
 def _actor(task: tasks.Task, settings: learning.Settings, batch: int) -> Callable[[], tuple[float, float]]:

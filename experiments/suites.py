@@ -74,6 +74,7 @@ class Suite(NamedTuple):
       judge: lets a trained model act.
       references: makes the lines that need no training.
       quick: parts of a quick look.
+      train: trains the seeds of a cell.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Suite(NamedTuple):
     judge: cells.Judge
     references: Callable[[Options], Sequence[Reference]]
     quick: tuple[str, ...]
+    train: cells.Train = cells.train
 
 
 def path(name: str) -> Path:
@@ -125,7 +127,7 @@ def run(suite: Suite, options: Options) -> None:
         if options.dry:
             cells.list_missing(planned, seeds, out, console)
         else:
-            cells.run(suite.name, planned, seeds, suite.judge, out, console)
+            cells.run(suite.name, planned, seeds, suite.judge, out, console, suite.train)
 
 
 def bounds(dataset: str, metric: str = "return") -> list[Reference]:

@@ -102,11 +102,16 @@ def make_cell(
         settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(setup.dataset)),
         variant=point.variant if point else layout,
         data_seed=tuning.DATA_SEED if point else 0,
-        evaluation=(
-            ("episodes", options.episodes // 4),
-            ("episodes_each", options.episodes // 50),
-            ("targets", setup.targets),
-        ),
+        evaluation=evaluation(setup, options),
+    )
+
+
+def evaluation(setup: Setup, options: suites.Options) -> tuple[tuple[str, Any], ...]:
+    """What the judge is told: episodes of each kind for the score, and for every target of the sweep; these targets."""
+    return (
+        ("episodes", options.episodes // 4),
+        ("episodes_each", options.episodes // 50),
+        ("targets", setup.targets),
     )
 
 

@@ -31,6 +31,11 @@ class Point(NamedTuple):
         """The variant of a cell that was trained to tune."""
         return f"{TITLE}learning rate {self.rate:g}, dropout {self.dropout:g}"
 
+    @property
+    def rate_name(self) -> str:
+        """What a cell with this learning rate is called where that is what sets it apart."""
+        return f"learning rate {self.rate:g}"
+
     def of(self, settings: learning.Settings) -> learning.Settings:
         """The same settings at this point."""
         return dataclasses.replace(
@@ -42,6 +47,7 @@ class Point(NamedTuple):
 
 # Small data are learned by heart: dropout costs more than it gives, and higher rates are tried without it alone.
 GRID = (*(Point(rate, dropout) for rate in (1e-3, 3e-3) for dropout in (0.0, 0.1)), Point(1e-2))
+RATES = tuple(point for point in GRID if not point.dropout)
 
 
 def choose(

@@ -3,12 +3,28 @@
 import dataclasses
 from collections.abc import Callable
 
+from experiments import (
+    cartpole,
+    checkpoints,
+    key_door,
+    key_to_door,
+    memory,
+    pendulum,
+    random_walk,
+    suites,
+    tokens,
+    umbrella,
+)
 from experiments.reporting import (
+    at_tasks,
     blocks,
     checks,
+    choosing,
+    deviations,
     door,
     histograms,
     lines,
+    preparing,
     published,
     recorded,
     resting,
@@ -19,44 +35,17 @@ from experiments.reporting.descriptions import GREEDY, SAMPLED, SHARE, Axis, Des
 
 RETURN = Metric("return", "return")
 TENTH = Metric("return_tenth", "asked for the best tenth's mean")
-CONTROL = (
-    TENTH,
-    Metric("rank_correlation", "follows (rank correlation of asked and achieved)"),
-    Metric("slope", "slope of achieved on asked"),
-)
+CONTROL = (TENTH, *preparing.FOLLOWS)
 # Steps to remember, by the number of bsuite's setting.
 BSUITE_MEMORY = {9: 10, 17: 50, 22: 100}
-# Methods that are told no return.
-UNTOLD = {"bc", "percent_bc", "cql"}
+# Whatever is asked of a script.
+OPTIONS = suites.Options()
+# What the end of a variant is called where one thing was changed (`experiments.ablations`).
+ABLATIONS = ("learning rate*", "dropout*", "state space*", "born as*")
+# Lines trained by code that was changed since: their time counts, and nothing else.
+EARLIER = "earlier"
 # Lines that have a report of their own.
-ELSEWHERE = {"demo", "reference_scores"}
-
-# Ours, not the paper's: whatever is said of one experiment holds for all.
-DATA_OF_OURS = (
-    "The paper published neither code, data nor settings. Data are recorded here, by seeded recipes "
-    "(`jax_s4rl/collection/recipe_book.py`)."
-)
-MATCHED = (
-    "All mixers have as many parameters as attention, not counting its table of time steps; the same updates, batches "
-    "and search for settings."
-)
-# Who knows the step of the episode, where models learn from whole episodes (or their beginnings), and from windows.
-ON_EPISODES = "Attention is told the step of the episode by a table; the others can count steps in their state."
-ON_WINDOWS = (
-    "No model is told the step of the episode: attention knows the order of the steps in its window by rotary "
-    "positions, the others by their state."
-)
-JUDGED = (
-    "Scores are those of the last update, no checkpoint is chosen (`python -m experiments.train` judges the last and "
-    "the best). Settings were chosen by episodes that start from the same seeds as those of the scores, acted by "
-    "models that learned from other data."
-)
-STAGGERED = (
-    "Models that learned from windows act with two memories, cleared in turn half a context apart, of which the older "
-    "one decides: they see between half a context and a whole one, where the published Decision Transformer always "
-    "sees a whole one. It is the same for every mixer."
-)
-NO_MIXER = "`mlp` mixes nothing. It is neither matched in parameters nor tuned, and sees the previous action too."
+ELSEWHERE = {"demo", "reference_scores", EARLIER}
 
 
 def _metric_of_line(name: str) -> Callable[[lines.Row], float | None]:
@@ -70,12 +59,6 @@ def _time(name: str, label: str) -> Metric:
     return Metric(name, label, larger_is_better=False, kinds=())
 
 
-def _of_times(row: lines.Row) -> lines.Row:
-    """Times of one model on one machine as milliseconds among its metrics."""
-    times = {name: 1e3 * value for name, value in row["seconds"].items() if name.endswith("_median")}
-    return row | {"seed": 0, "seconds": {}, "metrics": row["metrics"] | times | {"variant": row["machine"]}}
-
-
 def _of_walks(about: Description, found: lines.Lines) -> list[blocks.Block]:
     """What stands in the section of random walks alone."""
     return [*stitching.blocks_of(about, found), *histograms.blocks_of(about, found)]
@@ -85,14 +68,6 @@ def _of_doors(about: Description, found: lines.Lines) -> list[blocks.Block]:
     """What stands in the section of key-to-door alone."""
     parts = (checks, published, recorded, resting, door)
     return [block for part in parts for block in part.blocks_of(about, found)]
-
-
-def _as_told(row: lines.Row) -> lines.Row:
-    """Without answers to a question about returns, of methods that are told none."""
-    if row["method"] not in UNTOLD:
-        return row
-    metrics = {name: value for name, value in row["metrics"].items() if not name.startswith("target_0")}
-    return row | {"metrics": metrics}
 
 
 RANDOM_WALK = Description(
@@ -117,18 +92,22 @@ RANDOM_WALK = Description(
     ),
     judged_by=SAMPLED,
     groups={f"random_walk/*{kind}": f"{kind}, all graphs" for kind in ("random-1000", "random-100", "nosuffix-1000")},
-    aside=("*one step*", "*clock"),
+    aside=("*one step*",),
+    ablations=("clock", "no clock"),
     more=_of_walks,
     deviations=(
-        DATA_OF_OURS,
-        MATCHED,
-        ON_EPISODES,
-        JUDGED,
+        deviations.DATA_OF_OURS,
+        deviations.MATCHED,
+        deviations.ON_EPISODES,
+        deviations.judged(OPTIONS.episodes),
         "Six graphs instead of one. `one step` sees no history: it shows what stitching takes. In `clock` S4 is told "
         "the step of the episode, too; in `no clock` attention is not. They count for no claim that compares mixers.",
         "`returns composed`: each recorded step is told the best return that recorded transitions can be joined to "
-        "after it, in place of what its own walk earned.",
+        "after it, in place of what its own walk earned. That is dynamic programming over recorded transitions, done "
+        "before training: it joins the walks, and the model has to follow.",
+        deviations.of_q_learning(random_walk.q_cell(random_walk.HUNDRED, random_walk.WEIGHTS[0]), "one node"),
         "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",
+        "Walks start as often at every node: as often as all nodes can within the number of episodes.",
         "A return is asked for; the Decision Transformer paper lets the model choose one by a prior.",
     ),
 )
@@ -148,16 +127,21 @@ UMBRELLA = Description(
     ),
     groups={"umbrella_length/*/random": "all lengths, random data"},
     aside=("first step alone",),
+    ablations=ABLATIONS,
     axis=Axis("length of the chain", _metric_of_line("length"), closed_form="first_action_closed_form"),
     more=solved.blocks_of,
     deviations=(
-        DATA_OF_OURS,
-        MATCHED,
-        ON_EPISODES,
-        JUDGED,
+        deviations.DATA_OF_OURS,
+        deviations.MATCHED,
+        deviations.ON_EPISODES,
+        deviations.judged(OPTIONS.episodes),
         "Episodes of more than ten steps are learned from by their first ten, but in `whole episodes`: the paper's "
         "loss over all steps says as little there. `first step alone` leaves a mixer nothing to mix, and counts for "
         "no claim that compares mixers.",
+        f"`first step alone` has bounds (dropout {umbrella.BOUNDS['dropout']:g}, weight decay "
+        f"{umbrella.BOUNDS['weight_decay']:g}) that were found by about a dozen unrecorded trials of attention and "
+        "S4D, not by the grid.",
+        deviations.of_q_learning(umbrella.q_cell(umbrella.CLONED_AT[0], OPTIONS)),
         "Asked for is the best recorded return, which is luck: the mean of the optimum is 1.",
         "bsuite scores agents that learn online; the same rule is applied to a policy that no longer learns.",
     ),
@@ -179,17 +163,24 @@ MEMORY = Description(
     ),
     judged_by=SAMPLED,
     is_continuous=None,
+    main_variants=("whole episodes", f"context {memory.CONTEXTS[-1]}"),
+    normalizes=True,
+    ablations=ABLATIONS,
     groups={f"memory_len/{number}/random": f"a bit, {steps} steps" for number, steps in BSUITE_MEMORY.items()}
     | {"masked_cartpole/mixed": "CartPole without velocities"},
     axis=Axis("steps to remember", _metric_of_line("length")),
     more=solved.blocks_of,
     deviations=(
-        DATA_OF_OURS,
-        MATCHED,
+        deviations.DATA_OF_OURS,
+        deviations.MATCHED,
         "In memory_len attention is told the step of the episode by a table, and every observation holds it, too. In "
         "CartPole no model is told: attention knows the order of its window by rotary positions.",
-        JUDGED,
-        STAGGERED,
+        deviations.judged(
+            *(memory.evaluation(name, OPTIONS) for name in (memory.memory_len(10), memory.CARTPOLE)),
+            where="on CartPole",
+        ),
+        deviations.STAGGERED,
+        deviations.of_q_learning(memory.q_cell(memory.CARTPOLE, OPTIONS)),
         "The paper has no memory task; it names long-range memory as the gain of S4.",
     ),
 )
@@ -211,16 +202,21 @@ KEY_DOOR = Description(
         Metric("steps_to_key", "steps to the key", larger_is_better=False),
         Metric("copied", "copies of a recorded episode", SHARE),
         Metric("key_lift", "key lift"),
+        *preparing.FOLLOWS,
     ),
     judged_by=SAMPLED,
+    normalizes=True,
+    ablations=ABLATIONS,
+    prepare=preparing.with_control,
     sweeps=True,
     deviations=(
-        DATA_OF_OURS,
-        MATCHED,
-        f"{ON_EPISODES} With a context of 32 steps, which windows are that begin anywhere, they cannot.",
-        JUDGED,
-        STAGGERED,
+        deviations.DATA_OF_OURS,
+        deviations.MATCHED,
+        f"{deviations.ON_EPISODES} With a context of 32 steps, which windows are that begin anywhere, they cannot.",
+        deviations.judged(key_door.evaluation(OPTIONS)),
+        deviations.STAGGERED,
         "The paper gives neither size, layout nor length: 5 x 5 cells, a fixed layout, 200 steps.",
+        deviations.of_q_learning(key_door.q_cell(key_door.TUNED_ON, OPTIONS), "one position"),
         "Whole episodes are the context; the paper's 32 steps are a variant of its own.",
     ),
 )
@@ -237,6 +233,7 @@ KEY_TO_DOOR = Description(
         Metric("success", "success", SHARE),
         Metric("key", "took the key", SHARE),
         Metric("door", "at the door", SHARE),
+        Metric("door_given_key", "door, given the key", SHARE),
         Metric("target_0", "success, asked for 0", SHARE),
         Metric("wrong_key", "success, wrong key shown", SHARE),
         Metric("successes_in_data", "successes in data", kinds=()),
@@ -246,9 +243,10 @@ KEY_TO_DOOR = Description(
         Metric("key_lift", "key lift (asked for the best, and for 0)"),
     ),
     judged_by=SAMPLED,
-    main_variant="balanced batches",
-    aside=(door.LONGER, door.CRITIC, "*learning rate*"),
-    prepare=_as_told,
+    main_variants=("balanced batches",),
+    aside=(door.LONGER, door.CRITIC),
+    ablations=ABLATIONS,
+    prepare=preparing.of_door,
     more=_of_doors,
     deviations=(
         "Neither code nor data of the published table are public. Ours has rooms of 5 x 5 cells, phases of 15, 30 and "
@@ -261,9 +259,9 @@ KEY_TO_DOOR = Description(
         "so many are used, each for one training (of Q-learning two).",
         "Success is judged with actions sampled, for the published behavior cloning lies between none and random play, "
         "as samples do. Greedy success stands beside it.",
-        MATCHED,
-        ON_EPISODES,
-        JUDGED,
+        deviations.MATCHED,
+        deviations.ON_EPISODES,
+        deviations.judged(OPTIONS.episodes),
         "`low_var` has ten apples between key and door, each worth as much as the door. Asked for is the best recorded "
         "return; percentile behavior cloning learns from the best tenth of the episodes by return.",
         "`dt_90` and `dt_300` have so many steps between key and door, in training and in tests.",
@@ -271,6 +269,8 @@ KEY_TO_DOOR = Description(
         "choose stands beside for every mixer, and counts for no claim.",
         "Models that are `tested with longer waits` and critics are built otherwise than the rest, and count for no "
         "claim; critics have a quarter of the updates, in uniform batches.",
+        deviations.ONE_CHANGE,
+        deviations.of_q_learning(key_to_door.q_cell(key_to_door.WEIGHTS[0], 0, OPTIONS)),
     ),
 )
 
@@ -284,14 +284,19 @@ CARTPOLE = Description(
     metrics=(RETURN, *CONTROL),
     judged_by=SAMPLED,
     is_continuous=True,
+    normalizes=True,
+    ablations=ABLATIONS,
+    prepare=preparing.with_control,
     sweeps=True,
     deviations=(
-        DATA_OF_OURS,
-        MATCHED,
-        f"{ON_WINDOWS} Attention with the published `table of time steps` stands beside it.",
-        JUDGED,
-        STAGGERED,
-        NO_MIXER,
+        deviations.DATA_OF_OURS,
+        deviations.MATCHED,
+        f"{deviations.ON_WINDOWS} Attention with the published `table of time steps` stands beside it.",
+        deviations.judged(cartpole.evaluation(OPTIONS)),
+        deviations.STAGGERED,
+        deviations.NO_MIXER,
+        deviations.ONE_CHANGE,
+        deviations.of_q_learning(cartpole.q_cell(cartpole.TUNED_ON, cartpole.WEIGHTS[0], OPTIONS)),
     ),
 )
 
@@ -301,14 +306,18 @@ PENDULUM = Description(
     question="Continuous observations and continuous actions, loss L2: the same question as for CartPole.",
     metrics=tuple(dataclasses.replace(metric, kinds=(GREEDY,)) for metric in (RETURN, *CONTROL)),
     is_continuous=True,
+    normalizes=True,
+    ablations=ABLATIONS,
+    prepare=preparing.with_control,
     sweeps=True,
     deviations=(
-        DATA_OF_OURS,
-        MATCHED,
-        ON_WINDOWS,
-        JUDGED,
-        STAGGERED,
-        NO_MIXER,
+        deviations.DATA_OF_OURS,
+        deviations.MATCHED,
+        deviations.ON_WINDOWS,
+        deviations.judged(pendulum.evaluation(OPTIONS)),
+        deviations.STAGGERED,
+        deviations.NO_MIXER,
+        deviations.ONE_CHANGE,
         "The paper names the L2 loss and has no task for it.",
     ),
 )
@@ -327,14 +336,37 @@ TOKENS = Description(
     ),
     judged_by=SAMPLED,
     is_environment=False,
+    ablations=ABLATIONS,
     sweeps=True,
     deviations=(
-        DATA_OF_OURS,
+        deviations.DATA_OF_OURS,
         "The paper asks the question of attention; S4 and S4D are asked too, at the better of two learning rates each.",
-        JUDGED,
-        STAGGERED,
+        deviations.judged(tokens.evaluation(tokens.SETUPS["cartpole"], OPTIONS)),
+        deviations.STAGGERED,
         "Times in this section were taken while another process kept the machine busy: the claims rest on those of the "
         "quiet benchmarks, which time the same pairs ([Times behind the claims](#times-behind-the-claims)).",
+    ),
+)
+
+CHECKPOINTS = Description(
+    name="checkpoints",
+    title="Last and best checkpoint",
+    question=(
+        "Every other score is that of the last checkpoint: would another one, chosen by a rule, do better, and how "
+        "much would the maximum over checkpoints flatter?"
+    ),
+    metrics=(RETURN, *(Metric(name, f"checkpoint of the rule: {label}") for label, name in choosing.RULES.items())),
+    judged_by=SAMPLED,
+    is_environment=False,
+    more=choosing.blocks_of,
+    deviations=(
+        "The trainings are those of CartPole (`medium`) and of Key and door (`random-1000`), with the settings that "
+        f"were tuned there, judged after each of {checkpoints.NUMBER} equal parts of their updates. The learning rate "
+        "falls to the end, which favors the last checkpoint.",
+        "*Lowest loss* is the rule of `python -m experiments.train`: the lowest mean loss of training since the "
+        "checkpoint before; returns have no say. *Tried out* chooses by as many further episodes, which offline "
+        "learning does not have, and is scored by other ones. Of equals the first is chosen.",
+        deviations.STAGGERED,
     ),
 )
 
@@ -350,7 +382,8 @@ SPEED_PER_TASK = Description(
         Metric("train_seconds", "s a training", kinds=()),
     ),
     is_environment=False,
-    prepare=_of_times,
+    prepare=preparing.in_milliseconds,
+    more=at_tasks.blocks_of,
     deviations=(
         "The paper names no numbers to compare with. Models have as many parameters as attention, one model at a time.",
     ),
@@ -365,5 +398,6 @@ ALL = (
     CARTPOLE,
     PENDULUM,
     TOKENS,
+    CHECKPOINTS,
     SPEED_PER_TASK,
 )

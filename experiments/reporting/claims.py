@@ -3,32 +3,32 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from experiments.reporting import layouts, lines, published, scores, speeds, stitching, studies, verdicts
+from benchmarks import acting, training
+from experiments.reporting import (
+    layouts,
+    lines,
+    losses,
+    published,
+    rules,
+    scores,
+    speeds,
+    stitching,
+    studies,
+    verdicts,
+)
 
 MIXERS = ("s4", "s4d")
-TIMED = "10 or more"
-TRAINING, ACTING = "benchmarks.training", "benchmarks.acting"
 COMPARISONS, TIMES = "Comparisons behind the claims", "Times behind the claims"
 ACHIEVED = "of the way from random play to the optimum"
 # Who is compared, by what is said of it.
-CONTESTS = {"like for like": speeds.ALIKE, "as the paper builds them": speeds.BUILT}
-SIDES = (
-    "**Like for like** are models with as many tokens a step, one of them (*matched*) also with as many parameters. "
-    "**As the paper builds them**: it calls S4 several times faster than the Decision Transformer, which reads three "
-    "tokens a step, and proposes one for its own models (which of its numbers that holds for it does not say); so S4 "
-    "has one token here and attention three, and to act also attention that maps its history anew at every step, as "
-    "published Decision Transformers do. *64 at once*: so many episodes are acted together."
-)
-SEVERAL_TIMES = (
-    f"**Several times** is read as {verdicts.SEVERAL:g} times or more, by medians in milliseconds. The claim holds if "
-    "attention takes that much longer in every pair and wherever it was timed, fails if nowhere, else it holds only "
-    f"where it does. {SIDES} The paper gives no number for it; its reasons are that S4 is asymptotically faster, and "
-    "does not keep the history when it acts. The tasks of the experiments are timed like for like."
-)
-UMBRELLA = (
-    "Umbrella length judges the first action alone, where there is nothing to mix yet when a model acts: mixers differ "
-    "there in what they learn. It counts as any other environment."
-)
+CONTESTS = {
+    "like for like": speeds.ALIKE,
+    "with as many parameters": speeds.MATCHED,
+    "S4 with one token, attention with three": speeds.ONE_THREE,
+}
+# How often each model is timed.
+REPEATS = {"train": training.Config.repeats, "act": acting.Config.repeats}
+SCRIPTS = {"train": rules.TRAINING, "act": rules.ACTING}
 
 
 class Evidence(NamedTuple):
@@ -38,11 +38,19 @@ class Evidence(NamedTuple):
       found: lines of the experiments.
       training: lines of the benchmark of updates.
       acting: lines of the benchmark of actions.
+      earlier: lines of runs whose code was changed since; they cost time, and say nothing else.
+      looks: lines of first looks at experiments.
     """
 
     found: Sequence[studies.Study]
     training: list[lines.Row]
     acting: list[lines.Row]
+    earlier: Sequence[lines.Row] = ()
+    looks: Sequence[lines.Row] = ()
+
+    def times(self, verb: str) -> list[lines.Row]:
+        """Lines of the benchmark of updates ("train") or of actions ("act")."""
+        return {"train": self.training, "act": self.acting}[verb]
 
     def matches(self, mixer: str) -> dict[str, list[studies.Match]]:
         """Comparisons with attention, by environment, of those that have any."""
@@ -85,13 +93,11 @@ def judge(evidence: Evidence) -> list[Judged]:
     """All claims, in the order in which the paper makes them."""
     return [
         *(_better(evidence, mixer) for mixer in MIXERS),
-        *(_faster(evidence.training, "train", TRAINING, side) for side in CONTESTS),
-        *(_faster(evidence.acting, "act", ACTING, side) for side in CONTESTS),
+        *(_faster(evidence, verb, side) for verb in SCRIPTS for side in CONTESTS),
         _faster_at_tasks(evidence, "train", slice(0, 1)),
         _faster_at_tasks(evidence, "act", slice(1, 3)),
         *(_continuous(evidence, mixer) for mixer in MIXERS),
-        *(_long(evidence.training, "train", TRAINING, side) for side in CONTESTS),
-        *(_long(evidence.acting, "act", ACTING, side) for side in CONTESTS),
+        *(_long(evidence, verb, side) for verb in SCRIPTS for side in CONTESTS),
         *(_tokens(evidence, mixer) for mixer in ("attention", *MIXERS)),
         *_stitching(evidence),
         _published(evidence),
@@ -112,34 +118,25 @@ def _better(evidence: Evidence, mixer: str) -> Judged:
     settings = ", ".join(f"{name} in {number}" for name, number in count.items() if number)
     return Judged(
         claim=f"{mixer.upper()} beats the transformer in every environment",
-        verdict=verdicts.everywhere(matches, [each.about.title for each in missing]),
+        verdict=verdicts.everywhere(matches, [each.about.title for each in missing], losses.told),
         numbers=f"settings: {settings}\nP(better) {chance}" if found else "-",
         runs=_runs(found),
         see=COMPARISONS,
         commands=[each.about.command for each in missing],
-        rule=(
-            "In a setting (data set and variant) a mixer is **ahead** if the 95 % interval of the difference of "
-            "interquartile means lies above zero and that of the probability of improvement above one half, **behind** "
-            "likewise, else **level**; fewer than five runs of either give no outcome. The claim holds if it is ahead "
-            "in at least one setting of every environment and behind in none; it fails if it is ahead in no setting; "
-            "else it holds only where it is ahead. The score of each environment was fixed in advance (its section "
-            "names it). One of twenty settings is ahead or behind by chance, and more than one where runs are few, for "
-            "then bootstrap intervals are too narrow. P(better) is the mean over environments of the mean over their "
-            f"data sets and variants. {UMBRELLA}"
-        ),
+        rule=rules.BETTER,
     )
 
 
-def _faster(rows: list[lines.Row], verb: str, script: str, side: str) -> Judged:
-    timed = speeds.compare(rows, CONTESTS[side])
+def _faster(evidence: Evidence, verb: str, side: str) -> Judged:
+    timed = speeds.compare(evidence.times(verb), CONTESTS[side])
     return Judged(
         claim=f"S4 is several times faster: to {verb}, {side}",
         verdict=verdicts.at_least(timed, verdicts.SEVERAL),
         numbers=_times(timed),
-        runs=TIMED if timed else "-",
+        runs=_counts([REPEATS[verb]] if timed else []),
         see=TIMES,
-        commands=[] if timed else [f"python -m {script}"],
-        rule=SEVERAL_TIMES,
+        commands=[] if timed else [f"python -m {SCRIPTS[verb]}"],
+        rule=_several_times(evidence),
     )
 
 
@@ -153,7 +150,7 @@ def _faster_at_tasks(evidence: Evidence, verb: str, which: slice) -> Judged:
         runs="see there" if timed else "-",
         see=study.about.title,
         commands=[] if timed else [study.about.command],
-        rule=SEVERAL_TIMES,
+        rule=_several_times(evidence),
     )
 
 
@@ -161,27 +158,26 @@ def _times(timed: Sequence[verdicts.Ratio]) -> str:
     return f"how many times longer attention takes\n{speeds.ranges(timed)}" if timed else "-"
 
 
-def _long(rows: list[lines.Row], verb: str, script: str, side: str) -> Judged:
-    timed = speeds.compare(rows, CONTESTS[side], shortest=speeds.LONG)
+def _several_times(evidence: Evidence) -> str:
+    return rules.several_times(evidence.training, evidence.acting)
+
+
+def _long(evidence: Evidence, verb: str, side: str) -> Judged:
+    timed = speeds.compare(evidence.times(verb), CONTESTS[side], shortest=speeds.LONG)
     return Judged(
         claim=f"Long context makes attention unbearably slow: to {verb}, {side}",
         verdict=verdicts.at_least(timed, verdicts.UNBEARABLE),
         numbers=_times(timed),
-        runs=TIMED if timed else "-",
+        runs=_counts([REPEATS[verb]] if timed else []),
         see=TIMES,
-        commands=[] if timed else [f"python -m {script}"],
-        rule=(
-            f"**Long** are {speeds.LONG} steps and more, the episodes that the paper found too long. **Unbearable** is "
-            f"read as {verdicts.UNBEARABLE:g} times slower or more than the S4 model: an hour becomes a day of work. "
-            "The claim holds if attention is that slow in every pair and at every such length, fails if in none. The "
-            "paper finds attention *extremely slow* there, for its matrix has the length twice, and S4 not. The two "
-            "sides are those of the rule before."
-        ),
+        commands=[] if timed else [f"python -m {SCRIPTS[verb]}"],
+        rule=rules.LONG,
     )
 
 
 def _continuous(evidence: Evidence, mixer: str) -> Judged:
     gains, found, missing = {}, [], []
+    left_out = [each.about.title for each in evidence.environments if each.about.is_continuous is None]
     for kind in (True, False):
         here = [each for each in evidence.environments if each.about.is_continuous is kind]
         matches = [
@@ -202,13 +198,7 @@ def _continuous(evidence: Evidence, mixer: str) -> Judged:
         runs=_runs(found),
         see=COMPARISONS,
         commands=missing,
-        rule=(
-            "Scores are put on one scale, 0 for random play and 1 for the optimum; the **gain** is the mean over "
-            "environments of the mean over their data sets and variants of the difference of means: the many lengths "
-            "of umbrella weigh as much as one environment. The claim holds if the interval of the gain over "
-            "environments of continuous state lies above zero and above the interval over those of discrete state; it "
-            f"fails if it lies below the other, or below zero; else it is undecided. {UMBRELLA}"
-        ),
+        rule=rules.continuous(left_out),
     )
 
 
@@ -228,14 +218,7 @@ def _tokens(evidence: Evidence, mixer: str) -> Judged:
         runs=_runs(found),
         see=study.about.title,
         commands=[] if found else [study.about.command],
-        rule=(
-            f"**As well** means that no more than {100 * verdicts.MARGIN:g} % of the way from random play to the "
-            "optimum is lost: on a data set the interval of the mean difference must lie above minus that margin. The "
-            "claim holds if it does on all data sets, holds only where it does, fails if it does on none and the "
-            "interval lies below zero on some; else it is undecided. Fewer than five runs of each do not count. Times "
-            f"do not decide; they are those of the quiet benchmarks (`{TRAINING}`, `{ACTING}`), for the trainings of "
-            "`tokens` ran beside another busy process."
-        ),
+        rule=rules.TOKENS,
     )
 
 
@@ -249,21 +232,12 @@ def _stitching(evidence: Evidence) -> list[Judged]:
     return [
         Judged(
             claim=f"Decision models join walks to paths that no single walk shows: {side}",
-            verdict=stitching.verdict(found),
+            verdict=stitching.verdict(found).also(stitching.by_way(found)),
             numbers=f"points over what joins nothing; over the clone\n{stitching.numbers(found)}" if found else "-",
             runs=_counts([lead.num_runs for lead in found]),
             see=study.about.title,
             commands=[] if found else [study.about.command],
-            rule=(
-                "Three exact lines join nothing: **lookup** repeats the best recorded walk, **random** plays at "
-                "random, **blind** likewise but for knowing the way where the goal is one edge away. A mixer joins "
-                "walks on `nosuffix` data if the interval of its share of optimal paths, minus that of the best of "
-                "these lines on the same data, lies above zero; **trained as the papers do** it is told the recorded "
-                "returns of whole walks, **what joining takes** are composed returns or seeing one step alone, or "
-                "both, of which one has to be above zero (shown is the best). The claim holds if every mixer does, "
-                "fails if none, else it holds only for those. Fewer than five runs do not count. The lead over the "
-                "behavior clone of the same data stands beside it and decides nothing."
-            ),
+            rule=rules.STITCHING,
         )
         for side, found in sides.items()
     ]
@@ -281,14 +255,7 @@ def _published(evidence: Evidence) -> Judged:
         runs=_counts([each.num_runs for each in ours if each.num_runs]),
         see=study.about.title,
         commands=[study.about.command] if any(each.verdict.word == verdicts.OPEN for each in deciding) else [],
-        rule=(
-            f"A published number **agrees** if it lies within {verdicts.TOLERANCE:g} points of the interval of ours, "
-            f"actions sampled, and that interval is no wider than {verdicts.WIDEST:g} points. One variant of ours was "
-            "named for each row: attention with balanced batches, percentile and plain behavior cloning around "
-            "attention, Q-learning with the conservatism of its paper (1). The claim holds if every number of the "
-            "table agrees by it, and holds only for those that do; other variants are counted, and decide nothing. "
-            "Fewer than five runs, or recordings, do not count."
-        ),
+        rule=rules.PUBLISHED,
     )
 
 

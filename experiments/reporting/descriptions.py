@@ -86,10 +86,15 @@ class Description:
     """Whether mixers are compared on an environment, or on another question."""
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Names of groups of data sets by pattern, each compared as one; other data sets stand alone."""
-    main_variant: str = ""
-    """Variant of the baseline to which clones and Q-networks are compared."""
+    main_variants: tuple[str, ...] = ("",)
+    """Variants of the baseline to which clones and Q-networks are compared: the first that there is on their data."""
+    normalizes: bool = False
+    """Whether its tables show the score on the scale from random play to the optimum, too."""
     aside: tuple[str, ...] = ()
     """Patterns of variants that stand in the tables and count for no claim."""
+    ablations: tuple[str, ...] = ()
+    """Patterns of what else may be named at the end of a variant: one change, to see what a difference comes from. It
+    counts for no claim."""
     axis: Axis | None = None
     """Draws scores against a number."""
     sweeps: bool = False
@@ -98,6 +103,11 @@ class Description:
     """Turns a line into one with a seed and flat metrics, where its script writes others."""
     more: Callable[["Description", lines.Lines], Sequence[blocks.Block]] | None = None
     """Further blocks of its section."""
+
+    @property
+    def main_variant(self) -> str:
+        """The first of the main variants."""
+        return self.main_variants[0]
 
     @property
     def score(self) -> str:
@@ -127,11 +137,20 @@ class Description:
         """Name of the group that a data set belongs to: by the first pattern that fits, else its own."""
         name = dataset or ""
         fitting = (label for pattern, label in self.groups.items() if fnmatch.fnmatchcase(name, pattern))
-        return next(fitting, name.removeprefix(f"{self.name}/"))
+        return next(fitting, self.short(name))
+
+    def short(self, dataset: str) -> str:
+        """Name of a data set, without that of the experiment."""
+        return dataset.removeprefix(f"{self.name}/")
 
     def counts(self, variant: str) -> bool:
         """Whether claims may rest on a variant."""
-        return not any(fnmatch.fnmatchcase(variant, pattern) for pattern in self.aside)
+        return not self.split(variant)[1] and not _fits(variant, self.aside)
+
+    def split(self, variant: str) -> tuple[str, str]:
+        """A variant, and the change to it that its end names; without one, the change is empty."""
+        rest, _, last = variant.rpartition(", ")
+        return (rest, last) if _fits(last, self.ablations) else (variant, "")
 
     def bounds(self, found: lines.Lines, dataset: str) -> tuple[float, float] | None:
         """Score of random play and of the optimum on a data set; None where no line tells and it is no share."""
@@ -147,3 +166,7 @@ class Description:
         """The score in a reference line, which may not tell ways of choosing actions apart."""
         metrics = row["metrics"]
         return metrics.get(self.score, metrics.get(self.metrics[0].name))
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)

@@ -25,6 +25,8 @@ EXPECTED = {
     "AUROC of success": ("critic_auroc", "critic_auroc_of_key"),
     "AUROC of the key": ("critic_auroc_key", ""),
     "Brier score": ("critic_brier", "critic_brier_exact"),
+    "AUROC of success after the first phase": ("critic_auroc_first_phase", ""),
+    "Brier score after it": ("critic_brier_first_phase", ""),
 }
 SHARES = {
     "gradient of the return": "return_on_key",
@@ -61,7 +63,8 @@ def _waits(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
         f"Success in %, actions sampled; all models were trained with {TRAINED} steps between key and door, and none "
         "of them has a learned table of time steps, which would end there. States are carried on; attention sees a "
         "window as long as the episodes of its training, or, in a cache, all of the longer episode. The key in hand is "
-        "a part of every observation: this asks whether a model works after long waits, not whether it remembers."
+        "a part of every observation: this asks whether a model works after long waits, not whether it remembers. In "
+        "the picture a dot is a run, and lines go through means, dashed where attention sees the whole episode."
     )
     return [
         blocks.Heading("Longer waits than in training", 3),
@@ -83,8 +86,9 @@ def _critics(arms: Sequence[lines.Arm]) -> list[blocks.Block]:
     rows += [[arm.method, str(len(arm.rows)), *(_show(arm, key) for key, _ in EXPECTED.values())] for arm in arms]
     expected = (
         "The return that models expect along a thousand random episodes that none has seen, before each action; with "
-        "and without the key right before the last phase, where AUROC and Brier score are taken, too. Exact are the "
-        "chances of random play."
+        "and without the key right before the last phase, where AUROC and Brier score are taken, too, if no other is "
+        "named. Exact are the chances of random play. The picture has means over runs and episodes, a panel for each "
+        "outcome."
     )
     shares = [[arm.method, str(len(arm.rows)), *(over(arm, key) for key in SHARES.values())] for arm in arms]
     rested = (
@@ -186,4 +190,4 @@ def _draw_critics(canvas: mpl_figure.Figure, arms: Sequence[lines.Arm]) -> None:
             axes.plot(np.mean(curves, axis=0), color=figures.color(arm.method), lw=1.4, label=arm.method)
         axes.set(xlabel="step", title=name)
     panels[0].set_ylabel("predicted return")
-    panels[-1].legend(fontsize=8, loc="upper left")
+    pictures.draw_legend(canvas, panels)

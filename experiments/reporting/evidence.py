@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from experiments.reporting import blocks, claims, lines, published, scores, speeds, studies, verdicts
+from experiments.reporting import blocks, claims, lines, losses, published, rules, scores, speeds, studies, verdicts
 
 CLAIMS = "The claims of the paper"
 INTERVALS = (
@@ -17,6 +17,8 @@ ABOUT_TIMES = (
 )
 # What lines call a machine on which a process was given one core.
 ONE_CORE = ", 1 cores"
+# Seconds that a first look may take.
+LOOK_WITHIN = 300.0
 
 
 def in_short(found: claims.Evidence, judged: Sequence[claims.Judged]) -> list[blocks.Block]:
@@ -25,7 +27,7 @@ def in_short(found: claims.Evidence, judged: Sequence[claims.Judged]) -> list[bl
     return [
         blocks.Table(["claim", "verdict"], rows, left=2),
         published.in_short(found.study("key_to_door")),
-        hours(found.found),
+        hours(found),
     ]
 
 
@@ -60,53 +62,79 @@ def _to_run(commands: Sequence[str]) -> str:
     return f"run `{first}`{f', likewise {likewise}' if others else ''}"
 
 
-def hours(found: Sequence[studies.Study]) -> blocks.Paragraph:
-    """What all experiments took, by machine."""
+def hours(found: claims.Evidence) -> blocks.Paragraph:
+    """What all experiments took, by machine; lines of earlier code count."""
     by_machine: dict[str, float] = {}
-    for study in found:
-        every = [*study.found.scored, *study.found.tuning, *study.found.superseded]
-        for machine in dict.fromkeys(row["machine"] for row in every):
-            spent = lines.minutes([row for row in every if row["machine"] == machine])
+    for rows in (*([*each.scored, *each.tuning, *each.superseded] for _, each, _ in found.found), found.earlier):
+        for machine in dict.fromkeys(row["machine"] for row in rows):
+            spent = lines.minutes([row for row in rows if row["machine"] == machine])
             by_machine[machine] = by_machine.get(machine, 0.0) + spent / 60
     told = [
-        f"{spent:.1f} hours on {machine.replace(ONE_CORE, ', one core each')}"
+        f"{spent:.1f} hours on {machine.replace(ONE_CORE, ' (one core each)')}"
         for machine, spent in by_machine.items()
         if spent
     ]
+    if not told:
+        return blocks.Paragraph("No experiment was run yet.")
+    alone = sum(spent for machine, spent in by_machine.items() if machine.endswith(ONE_CORE))
+    clock = (
+        f" Two processes at once, one core each, need half of theirs: {alone / 2:.1f} hours by the clock."
+        if alone
+        else ""
+    )
     return blocks.Paragraph(
         f"All experiments below took {' and '.join(told)}: compilation, training, acting and tuning, earlier settings "
-        "included, benchmarks of time not. Where processes have one core each, two at once take half of that by the "
-        "clock."
-        if told
-        else "No experiment was run yet."
+        f"included, benchmarks of time not.{clock}{_earlier(found.earlier)}"
     )
+
+
+def _earlier(rows: Sequence[lines.Row]) -> str:
+    if not rows:
+        return ""
+    return (
+        f" {len(rows)} lines in `experiments/results/earlier.jsonl` are of code that was changed since: their "
+        f"time counts ({lines.minutes(rows) / 60:.1f} hours), and nothing else."
+    )
+
+
+def looks(found: claims.Evidence) -> list[blocks.Block]:
+    """What a first look at every experiment takes; nothing where none was timed. The last one on a machine counts."""
+    known = {(row["metrics"]["look"], row["machine"]): row["seconds"]["look"] for row in found.looks}
+    if not known:
+        return []
+    rows = [[f"`{name}`", f"{seconds:.0f}", machine] for (name, machine), seconds in known.items()]
+    note = (
+        "`python -m experiments.NAME --quick`, one after the other, each in an empty folder and without caches: data "
+        f"are made, programs compiled, models trained and judged. It should take less than {LOOK_WITHIN:.0f} s; the "
+        f"longest took {max(known.values()):.0f} s (`python -m benchmarks.quick_looks`)."
+    )
+    return [blocks.Fold("First looks", [blocks.Table(["experiment", "seconds", "machine"], rows), blocks.Note(note)])]
 
 
 def comparisons(evidence: claims.Evidence) -> list[blocks.Block]:
     """Every comparison of a mixer with attention."""
     tones: Mapping[str, str] = {scores.AHEAD: blocks.GOOD, scores.BEHIND: blocks.BAD}
+    matches = [match for mixer in claims.MIXERS for group in evidence.matches(mixer).values() for match in group]
     rows = []
-    for mixer in claims.MIXERS:
-        for match in (match for group in evidence.matches(mixer).values() for match in group):
-            about = match.study.about
-            metric = about.metrics[0]
-            ours, theirs = (scores.middle(values) for values in _scores(match))
-            found = match.comparison
-            difference = found.difference
-            rows.append(
-                [
-                    f"[{about.title}](#{blocks.anchor(about.title)})",
-                    match.setting.name,
-                    mixer,
-                    blocks.Badge(found.outcome, tones.get(found.outcome, blocks.OPEN)),
-                    scores.show(ours, metric.unit),
-                    scores.show(theirs, metric.unit),
-                    scores.show(difference, metric.unit, signed=True),
-                    scores.show(found.improvement),
-                    f"{found.runs[0]}, {found.runs[1]}",
-                    _otherwise(match),
-                ]
-            )
+    for match in matches:
+        about = match.study.about
+        metric = about.metrics[0]
+        ours, theirs = (scores.middle(values) for values in _scores(match))
+        found = match.comparison
+        rows.append(
+            [
+                f"[{about.title}](#{blocks.anchor(about.title)})",
+                match.study.name(match.setting),
+                match.arms[0].method,
+                blocks.Badge(found.outcome, tones.get(found.outcome, blocks.OPEN)),
+                scores.show(ours, metric.unit),
+                scores.show(theirs, metric.unit),
+                scores.show(found.difference, metric.unit, signed=True),
+                scores.show(found.improvement),
+                f"{found.runs[0]}, {found.runs[1]}",
+                _otherwise(match),
+            ]
+        )
     head = ["experiment", "setting", "mixer", "against attention"]
     head += ["score", "score of attention", "difference (plus is better)", "P(better)", "runs", "chosen otherwise"]
     content = (
@@ -118,7 +146,7 @@ def comparisons(evidence: claims.Evidence) -> list[blocks.Block]:
         "The score is that of the section: with sampled actions, or with the likeliest (greedy). The last column has "
         "the outcome with actions chosen the other way; no verdict rests on it."
     )
-    return [blocks.Heading(claims.COMPARISONS), *content, note]
+    return [blocks.Heading(claims.COMPARISONS), *content, note, *losses.blocks_of(matches)]
 
 
 def _otherwise(match: studies.Match) -> str:
@@ -132,12 +160,12 @@ def times(evidence: claims.Evidence) -> list[blocks.Block]:
     """The ratios that were timed."""
     found: list[blocks.Block] = [blocks.Heading(claims.TIMES)]
     kinds: Sequence[tuple[str, list[lines.Row], str]] = (
-        ("One update of training", evidence.training, claims.TRAINING),
-        ("One action, with room for a history", evidence.acting, claims.ACTING),
+        ("One update of training", evidence.training, rules.TRAINING),
+        ("One action, with room for a history", evidence.acting, rules.ACTING),
     )
     for title, rows, script in kinds:
         found.append(blocks.Heading(title, 3))
-        timed = speeds.compare(rows, (*speeds.ALIKE, *speeds.BUILT))
+        timed = speeds.compare(rows, [contest for contests in claims.CONTESTS.values() for contest in contests])
         if not timed:
             found += [blocks.Paragraph("Not yet run."), blocks.Command(f"python -m {script}")]
             continue

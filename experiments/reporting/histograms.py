@@ -24,9 +24,10 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
     ]
     if not arms:
         return []
+    apart = lines.apart(arms)
     panels: dict[str, list[lines.Arm]] = {}
     for arm in arms:
-        panels.setdefault(arm.setting.name, []).append(arm)
+        panels.setdefault(lines.join(arm.setting.name, apart[arm.setting]), []).append(arm)
     name = f"{about.name}-histogram"
 
     def plot(canvas: mpl_figure.Figure) -> None:

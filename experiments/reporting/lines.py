@@ -42,7 +42,7 @@ class Setting(NamedTuple):
     @property
     def name(self) -> str:
         """Data and variant."""
-        return ", ".join(part for part in (self.data, self.variant) if part)
+        return join(self.data, self.variant)
 
 
 class Arm(NamedTuple):
@@ -61,7 +61,12 @@ class Arm(NamedTuple):
     @property
     def name(self) -> str:
         """Method and variant."""
-        return ", ".join(part for part in (self.method, self.setting.variant) if part)
+        return join(self.method, self.setting.variant)
+
+
+def join(*parts: str) -> str:
+    """Parts of a name that are not empty."""
+    return ", ".join(part for part in parts if part)
 
 
 def sort(rows: Iterable[Row]) -> Lines:
@@ -118,6 +123,27 @@ def arms(rows: Iterable[Row], group: Callable[[str], str]) -> list[Arm]:
         return data.index(arm.setting.data), variants.index(arm.setting.variant), _place(arm.method)
 
     return sorted(found.values(), key=place)
+
+
+def apart(found: Iterable[Arm]) -> dict[Setting, str]:
+    """What a name needs beside data and variant: the context, or the tokens, where several occur with these.
+
+    Args:
+      found: arms of one experiment.
+
+    Returns:
+      By setting; empty where data and variant say all.
+    """
+    alike: dict[tuple[str, str], list[Setting]] = {}
+    for arm in found:
+        alike.setdefault((arm.setting.data, arm.setting.variant), []).append(arm.setting)
+    told = {}
+    for settings in alike.values():
+        contexts, tokens = {each.context for each in settings} - {None}, {each.tokens for each in settings} - {None}
+        for each in settings:
+            context = f"context {each.context}" if len(contexts) > 1 and each.context else ""
+            told[each] = join(context, each.tokens or "" if len(tokens) > 1 else "")
+    return told
 
 
 def _place(method: str) -> int:

@@ -14,28 +14,42 @@ from matplotlib.axes import Axes
 
 from experiments import figures
 from experiments.reporting import blocks, descriptions, lines, scores, studies
+from jax_s4rl.evaluation import sweeps
 
 COLUMNS = 2
 WIDTH = 11.0
 MARKERS = {descriptions.GREEDY: "o", descriptions.SAMPLED: "s"}
 REFERENCES = {"random": ":", "optimal": "-", "best_in_data": "--", "lookup": "-.", "blind": (0, (6, 2))}
 OTHER_DASH = (0, (6, 2, 1, 2))
+# So many places of an axis are all named.
+FEW = 6
+# Inches that a letter of a legend takes, its mark with the space around, and a line.
+LETTER, MARK, LINE = 0.075, 0.55, 0.18
 # Of variants, in their order.
 DASHES = ("-", "--", ":", "-.")
+
+SWEPT = (
+    "A dot for each run, lines through their means; colors are methods, dashes variants (those that change one thing "
+    "are left out). Dots are hollow where the data do not support what is asked for: no recorded return lies nearer to "
+    f"it than {100 * sweeps.TOLERANCE:g} % of the range of returns. On the thin dotted line as much is achieved as was "
+    "asked."
+)
 
 Plot = Callable[[mpl_figure.Figure], None]
 
 
-def of_study(study: studies.Study) -> list[blocks.Picture]:
-    """All pictures of an experiment."""
+def of_study(study: studies.Study) -> list[blocks.Picture | blocks.Note]:
+    """All pictures of an experiment, what is seen in it under each."""
     about = study.about
-    found = [_picture(study, "runs", f"{about.title}: every run", lambda canvas: runs(canvas, study))]
+    text = f"{about.title}: every run"
+    found = [_picture(study, "runs", text, lambda canvas: runs(canvas, study)), blocks.Note(_about_runs(about))]
     if about.axis is not None:
         text = f"{about.title}: score against {about.axis.label}, every run"
         found.append(_picture(study, "axis", text, lambda canvas: against_axis(canvas, study)))
+        found.append(blocks.Note(_about_axis(about.axis)))
     if about.sweeps and any(_asked(arm) for arm in study.arms):
         text = f"{about.title}: return achieved against return asked for, every run"
-        found.append(_picture(study, "sweep", text, lambda canvas: sweep(canvas, study)))
+        found += [_picture(study, "sweep", text, lambda canvas: sweep(canvas, study)), blocks.Note(SWEPT)]
     return found
 
 
@@ -47,7 +61,7 @@ def digest(rows: Sequence[lines.Row]) -> str:
 def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     """The score of every run as a dot, with interquartile mean and interval; a panel for each group of data sets."""
     about = study.about
-    groups = _by_data(study)
+    groups, apart = _by_data(study.arms), lines.apart(study.arms)
     heights = [max(map(len, row)) + 1.5 for row in _grid(list(groups.values()))]
     canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 0.3 * sum(heights) + 0.55)
     panels = make_panels(canvas, len(groups), heights)
@@ -57,7 +71,7 @@ def runs(canvas: mpl_figure.Figure, study: studies.Study) -> None:
                 _dots(axes, about, arm, kind, place + lift)
         for name, value in _references(study, data).items():
             axes.axvline(value, color=figures.INK, lw=0.9, ls=REFERENCES.get(name, OTHER_DASH), label=name)
-        axes.set_yticks(range(len(arms)), [arm.name for arm in arms])
+        axes.set_yticks(range(len(arms)), [lines.join(arm.name, apart[arm.setting]) for arm in arms])
         axes.set_ylim(len(arms) - 0.4, -0.6)
         axes.grid(visible=False, axis="y")
         axes.set_title(data, fontsize=10, loc="left")
@@ -74,7 +88,7 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     kinds = list(_kinds(about))
     canvas.set_size_inches(WIDTH if len(kinds) > 1 else 0.62 * WIDTH, 3.8)
     panels = make_panels(canvas, len(kinds), [1.0])
-    dashes = dict(zip(dict.fromkeys(arm.setting.variant for arm in study.arms), itertools.cycle(DASHES)))
+    dashes = _dashes(study.arms)
     for axes, kind in zip(panels, kinds, strict=True):
         drawn: dict[float, Any] = {}
         for name, rows in _series(study).items():
@@ -83,7 +97,7 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
                 place, value = axis.value(row), row["metrics"].get(about.metrics[0].key(kind))
                 if place is not None and value is not None:
                     points.setdefault(place, []).append(_scaled(about, value))
-                    drawn[place] = row["metrics"].get(axis.closed_form)
+                    drawn[place] = row["metrics"].get(axis.closed_form, drawn.get(place))
             _curve(axes, points, name, figures.color(rows[0]["method"]), dashes[lines.variant(rows[0])])
         known = {place: _scaled(about, value) for place, value in sorted(drawn.items()) if value is not None}
         if known and kind != descriptions.GREEDY:
@@ -92,25 +106,46 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         if axis.logarithmic and drawn:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
+            if len(drawn) <= FEW:
+                axes.set_xticks(sorted(drawn))
     draw_legend(canvas, panels)
 
 
 def sweep(canvas: mpl_figure.Figure, study: studies.Study) -> None:
     """Achieved return against the return asked for; targets that the data do not support are hollow."""
-    groups = {data: [arm for arm in arms if _asked(arm)] for data, arms in _by_data(study).items()}
-    groups = {data: arms for data, arms in groups.items() if arms}
+    about, apart = study.about, lines.apart(study.arms)
+    shown = [arm for arm in study.arms if _asked(arm) and not about.split(arm.setting.variant)[1]]
+    groups, dashes = _by_data(shown), _dashes(shown)
     rows_of_panels = math.ceil(len(groups) / COLUMNS) or 1
     canvas.set_size_inches(WIDTH if len(groups) > 1 else 0.62 * WIDTH, 3.3 * rows_of_panels + 0.5)
     panels = make_panels(canvas, len(groups), [1.0] * rows_of_panels)
-    kind = study.about.judged_by
+    kind = about.judged_by
     for axes, (data, arms) in zip(panels, groups.items(), strict=True):
         for arm in arms:
-            _swept(axes, arm, kind)
+            name = lines.join(arm.name, apart[arm.setting])
+            _swept(axes, arm, kind, name=name, dash=dashes[arm.setting.variant])
         ends = [value for arm in arms for row in arm.rows for value in row["metrics"]["asked"]]
         axes.plot([min(ends), max(ends)], [min(ends), max(ends)], color=figures.FAINT, lw=1, ls=":", label="as asked")
         axes.set(xlabel="return asked for", ylabel=f"return achieved, {kind}")
         axes.set_title(data, fontsize=10, loc="left")
     draw_legend(canvas, panels)
+
+
+def _about_runs(about: descriptions.Description) -> str:
+    others = [kind for kind in about.metrics[0].kinds if kind != about.judged_by]
+    dots = "A dot for each run"
+    if others:
+        dots += f", full with actions {about.judged_by}, hollow with actions {others[0]}"
+    return (
+        f"{dots}; the short bar is the interquartile mean, the line through it its 95 % interval. Upright lines have "
+        "what needs no training, where it is the same on all data sets of a panel."
+    )
+
+
+def _about_axis(axis: descriptions.Axis) -> str:
+    form = " The dashed line without dots is what sampling from perfect knowledge gives." if axis.closed_form else ""
+    return f"A dot for each run, lines through their means; colors are methods, dashes variants.{form}"
 
 
 def _picture(study: studies.Study, kind: str, text: str, plot: Plot) -> blocks.Picture:
@@ -149,7 +184,12 @@ def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str, 
         axes.plot([place] * len(points[place]), points[place], "o", color=color, ms=3.2, alpha=0.5)
 
 
-def _swept(axes: Axes, arm: lines.Arm, kind: str) -> None:
+def _dashes(arms: Sequence[lines.Arm]) -> dict[str, str]:
+    """Of lines, by variant."""
+    return dict(zip(dict.fromkeys(arm.setting.variant for arm in arms), itertools.cycle(DASHES)))
+
+
+def _swept(axes: Axes, arm: lines.Arm, kind: str, *, name: str, dash: str) -> None:
     achieved: dict[float, list[float]] = {}
     supported: dict[float, bool] = {}
     for row in arm.rows:
@@ -161,7 +201,7 @@ def _swept(axes: Axes, arm: lines.Arm, kind: str) -> None:
                 supported[asked] = mark
     color = figures.color(arm.method)
     places = sorted(achieved)
-    axes.plot(places, [float(np.mean(achieved[place])) for place in places], color=color, lw=1.4, label=arm.name)
+    axes.plot(places, [float(np.mean(achieved[place])) for place in places], dash, color=color, lw=1.4, label=name)
     for place in places:
         face = color if supported[place] else "white"
         axes.plot([place] * len(achieved[place]), achieved[place], "o", color=color, mfc=face, ms=3.6, alpha=0.6)
@@ -171,9 +211,9 @@ def _asked(arm: lines.Arm) -> bool:
     return all(row["metrics"].get("asked") for row in arm.rows)
 
 
-def _by_data(study: studies.Study) -> dict[str, list[lines.Arm]]:
+def _by_data(arms: Sequence[lines.Arm]) -> dict[str, list[lines.Arm]]:
     found: dict[str, list[lines.Arm]] = {}
-    for arm in study.arms:
+    for arm in arms:
         found.setdefault(arm.setting.data, []).append(arm)
     return found
 
@@ -242,9 +282,12 @@ def _kind_handles(about: descriptions.Description) -> dict[str, Any]:
 
 
 def draw_legend(canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: dict[str, Any] | None = None) -> None:
-    """One legend for all panels, each name once."""
+    """One legend for all panels, each name once, as wide as the canvas allows; its further lines make that higher."""
     known = dict(handles or {})
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             known.setdefault(name, handle)
-    canvas.legend(known.values(), known.keys(), loc="outside lower center", ncols=min(len(known), 8), fontsize=9)
+    widest = MARK + LETTER * max(map(len, known), default=0)
+    columns = max(1, min(len(known), int(canvas.get_figwidth() / widest)))
+    canvas.set_figheight(canvas.get_figheight() + LINE * (math.ceil(len(known) / columns) - 1))
+    canvas.legend(known.values(), known.keys(), loc="outside lower center", ncols=columns, fontsize=9)

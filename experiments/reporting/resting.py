@@ -39,7 +39,8 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
         "Explained is the action that opened the door, in successful episodes that no model has seen. Shares in % of "
         "all steps up to it, and in brackets what they would be if all steps counted the same; rank 1 is the step "
         "that counts most. The key in hand is a part of every observation, so that a model need not look back. "
-        f"The picture is of {arms[0].setting.data}, mean over runs and episodes; phases end at the dotted lines."
+        f"The picture is of {arms[0].setting.data}, mean over runs and episodes: on the left gradients, on the right "
+        "the attention of each layer; phases end at the dotted lines."
     )
     drawn = [arm for arm in arms if arm.setting.data == arms[0].setting.data and _known(arm, CURVE)]
     text = "What the action at the door rests on, by step of the episode"

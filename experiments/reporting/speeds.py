@@ -1,11 +1,15 @@
 """How many times longer attention takes, from the lines of the benchmarks."""
 
+import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments import results
+import numpy as np
+import scipy.stats
+
+from experiments import documents, results
 from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
 
 FOLDER = results.ROOT / "benchmarks" / "results"
@@ -32,9 +36,9 @@ class Contest(NamedTuple):
 ALIKE = (
     Contest("{mixer}, three tokens", ("{mixer}", THREE), ("attention", THREE)),
     Contest("{mixer}, one token", ("{mixer}", ONE), ("attention", ONE)),
-    Contest("{mixer} matched, one token", ("{mixer}/matched", ONE), ("attention", ONE)),
 )
-BUILT = (
+MATCHED = (Contest("{mixer} matched, one token", ("{mixer}/matched", ONE), ("attention", ONE)),)
+ONE_THREE = (
     Contest("{mixer}, one against three", ("{mixer}", ONE), ("attention", THREE)),
     Contest("{mixer}, one against mapped anew", ("{mixer}", ONE), ("recompute", THREE)),
 )
@@ -49,8 +53,10 @@ class Timed(NamedTuple):
       series: how many episodes at once, and the machine, if there are several.
       place: at which length.
       value: how many times longer the other one takes, by medians.
+      interval: 95 % interval of it over turns; None where the lines do not have the turns.
       of_minima: the same by the fastest runs.
       milliseconds: medians, of the model and of the other.
+      parameters: of the model and of the other.
       context: steps.
     """
 
@@ -58,8 +64,10 @@ class Timed(NamedTuple):
     series: str
     place: str
     value: float
+    interval: tuple[float, float] | None
     of_minima: float
     milliseconds: tuple[float, float]
+    parameters: tuple[int, int]
     context: int
 
 
@@ -140,15 +148,28 @@ def span(timed: Sequence[verdicts.Ratio]) -> str:
     return " to ".join(sorted({f"{min(values):.1f}", f"{max(values):.1f}"}, key=float))
 
 
+def shares(timed: Sequence[Timed]) -> str:
+    """Parameters of models as shares of attention's, in percent."""
+    found = [100 * each.parameters[0] / each.parameters[1] for each in timed]
+    return " to ".join(sorted({f"{min(found):.0f}", f"{max(found):.0f}"}, key=float))
+
+
 def table(timed: Sequence[Timed]) -> blocks.Table:
     """All ratios."""
     rows = []
     for each in timed:
-        times = (f"{value:.3g}" for value in each.milliseconds)
+        times = (documents.milliseconds(value / 1e3) for value in each.milliseconds)
+        sizes = (f"{value:,}" for value in each.parameters)
         place = ", ".join(filter(None, [each.place, each.series]))
-        rows.append([each.pair, place, *times, f"{each.value:.2f}", f"{each.of_minima:.2f}"])
+        rows.append([each.pair, place, *times, show(each.value, each.interval), f"{each.of_minima:.2f}", *sizes])
     head = ["compared", "at", "ms, first", "ms, attention", "ratio of medians", "of minima"]
+    head += ["parameters, first", "parameters, attention"]
     return blocks.Table(head, rows, left=2)
+
+
+def show(value: float, ends: tuple[float, float] | None) -> str:
+    """A ratio with its interval, if it has one."""
+    return f"{value:.2f}" if ends is None else f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
 
 
 def _time(pair: str, series: str, context: int, rows: Sequence[lines.Row]) -> Timed:
@@ -158,10 +179,40 @@ def _time(pair: str, series: str, context: int, rows: Sequence[lines.Row]) -> Ti
         series,
         f"{context:,} steps",
         other["median"] / model["median"],
+        interval(*(row["metrics"].get("turns", []) for row in rows)),
         other["minimum"] / model["minimum"],
         (1e3 * model["median"], 1e3 * other["median"]),
+        (rows[0]["parameters"], rows[1]["parameters"]),
         context,
     )
+
+
+def interval(model: Sequence[float], other: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the ratio of medians.
+
+    Turns are drawn again, each with both its times: they were taken one after the other.
+
+    Args:
+      model: seconds of the model in every turn.
+      other: of what it is measured by.
+
+    Returns:
+      The ends; None where turns are missing.
+    """
+    return _interval(tuple(model), tuple(other)) if model and len(model) == len(other) else None
+
+
+@functools.cache
+def _interval(model: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, float]:
+    found = scipy.stats.bootstrap(
+        (other, model),
+        lambda above, below, axis: np.median(above, axis) / np.median(below, axis),
+        paired=True,
+        method="percentile",
+        n_resamples=scores.NUM_RESAMPLES,
+        rng=np.random.default_rng(0),
+    )
+    return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
 def _key(row: lines.Row) -> tuple:

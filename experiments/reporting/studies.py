@@ -22,6 +22,10 @@ class Study(NamedTuple):
     found: lines.Lines
     arms: list[lines.Arm]
 
+    def name(self, setting: lines.Setting) -> str:
+        """Data and variant of a setting, with what tells it apart from others of the same."""
+        return lines.join(setting.name, lines.apart(self.arms).get(setting, ""))
+
 
 class Match(NamedTuple):
     """Two arms in one setting, compared by the score of their experiment.
@@ -51,8 +55,8 @@ class Match(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Experiment, data and variant."""
-        return f"{self.study.about.title}, {self.setting.name}"
+        """Experiment, data and variant, and what else it takes to tell settings apart."""
+        return lines.join(self.study.about.title, self.study.name(self.setting))
 
 
 def read(catalog: Sequence[descriptions.Description], folder: Path = descriptions.FOLDER) -> list[Study]:
@@ -98,9 +102,9 @@ def match(study: Study, arm: lines.Arm, other: lines.Arm) -> Match | None:
 
 
 def baseline(study: Study, arm: lines.Arm) -> lines.Arm | None:
-    """The attention that an arm is measured by: of its own variant, else of the main one; never the arm itself."""
+    """The attention that an arm is measured by: of its own variant, else of a main one; never the arm itself."""
     setting = arm.setting
-    for variant in (setting.variant, study.about.main_variant):
+    for variant in (setting.variant, *study.about.main_variants):
         wanted = setting._replace(variant=variant)
         for other in study.arms:
             same = (other.setting.data, other.setting.variant) == (wanted.data, wanted.variant)
@@ -110,15 +114,24 @@ def baseline(study: Study, arm: lines.Arm) -> lines.Arm | None:
     return None
 
 
-def _normalize(study: Study, pair: scores.Pair) -> scores.Pair | None:
-    bounds = {key: study.about.bounds(study.found, key) for key in pair[0]}
+def normalize(study: Study, values: scores.Strata) -> scores.Strata | None:
+    """Scores on the scale from random play (0) to the optimum (1); None where these are not known of all data sets.
+
+    Args:
+      study: the experiment.
+      values: turned so that more is better.
+    """
     factor = study.about.metrics[0].factor
-    one, two = ({}, {})
-    for values, scaled in zip(pair, (one, two), strict=True):
-        for key, runs in values.items():
-            known = bounds[key]
-            if known is None or known[0] == known[1]:
-                return None
-            low, high = known
-            scaled[key] = [(factor * value - low) / (high - low) for value in runs]
-    return one, two
+    scaled = {}
+    for key, runs in values.items():
+        known = study.about.bounds(study.found, key)
+        if known is None or known[0] == known[1]:
+            return None
+        low, high = known
+        scaled[key] = [(factor * value - low) / (high - low) for value in runs]
+    return scaled
+
+
+def _normalize(study: Study, pair: scores.Pair) -> scores.Pair | None:
+    one, two = (normalize(study, values) for values in pair)
+    return None if one is None or two is None else (one, two)

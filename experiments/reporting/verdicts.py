@@ -1,6 +1,6 @@
 """Rules that turn numbers into a verdict; every verdict of the report comes from here, none is written by hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from experiments.reporting import blocks, scores, studies
@@ -45,6 +45,10 @@ class Verdict(NamedTuple):
         """The word, colored."""
         return blocks.Badge(self.word, TONES[self.word])
 
+    def also(self, told: str) -> "Verdict":
+        """The same with a further line of where it holds."""
+        return self._replace(where=lines(self.where, told))
+
 
 class Ratio(Protocol):
     """How many times longer attention takes."""
@@ -75,7 +79,15 @@ class Ratio(Protocol):
         ...
 
 
-def everywhere(matches: Mapping[str, Sequence[studies.Match]], missing: Sequence[str]) -> Verdict:
+def _name(match: studies.Match) -> str:
+    return match.name
+
+
+def everywhere(
+    matches: Mapping[str, Sequence[studies.Match]],
+    missing: Sequence[str],
+    tell: Callable[[studies.Match], str] = _name,
+) -> Verdict:
     """Whether a method is ahead in every environment.
 
     An environment counts if the method is ahead in one of its settings and behind in none. The claim holds if all
@@ -85,6 +97,7 @@ def everywhere(matches: Mapping[str, Sequence[studies.Match]], missing: Sequence
     Args:
       matches: by environment.
       missing: environments that have no comparison yet.
+      tell: what is said of a setting where the method is behind.
     """
     speaking = {name: [match for match in group if match.speaks] for name, group in matches.items()}
     few = [name for name, group in speaking.items() if not group]
@@ -93,31 +106,45 @@ def everywhere(matches: Mapping[str, Sequence[studies.Match]], missing: Sequence
     )
     groups = [group for group in speaking.values() if group]
     outcomes = [[match.comparison.outcome for match in group] for group in groups]
-    ahead, behind = (
-        [match.name for group in groups for match in group if match.comparison.outcome == outcome]
-        for outcome in (scores.AHEAD, scores.BEHIND)
-    )
+    settled = [match for group in groups for match in group]
+    ahead = [match.name for match in settled if match.comparison.outcome == scores.AHEAD]
+    behind = [f"behind in {tell(match)}" for match in settled if match.comparison.outcome == scores.BEHIND]
     if not groups:
         return Verdict(OPEN, rest)
     if not ahead:
-        told = f"behind in {join(behind)}" if behind else "no setting shows a difference"
-        return Verdict(FAILS_SO_FAR if rest else FAILS, lines("ahead in no setting", told, rest))
+        told = behind or ["no setting shows a difference"]
+        return Verdict(FAILS_SO_FAR if rest else FAILS, lines("ahead in no setting", *told, rest))
     if all(scores.AHEAD in group and scores.BEHIND not in group for group in outcomes):
         return Verdict(HOLDS_SO_FAR, lines(*ahead, rest)) if rest else Verdict(HOLDS)
-    return Verdict(PARTLY, lines(*ahead, f"behind in {join(behind)}" if behind else "", rest))
+    return Verdict(PARTLY, lines(*ahead, *behind, rest))
 
 
 def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
-    """Whether attention takes so many times longer wherever it was measured."""
+    """Whether attention takes so many times longer wherever it was measured, and how far that is."""
     if not ratios:
         return Verdict(OPEN)
-    reached = [ratio for ratio in ratios if ratio.value >= wanted]
+    reached, longest = [ratio for ratio in ratios if ratio.value >= wanted], _longest(ratios)
     if len(reached) == len(ratios):
-        return Verdict(HOLDS)
+        return Verdict(HOLDS, longest)
     if not reached:
-        return Verdict(FAILS, f"at most {max(ratio.value for ratio in ratios):.1f} times")
+        return Verdict(FAILS, lines(f"at most {max(ratio.value for ratio in ratios):.1f} times", longest))
     pairs = dict.fromkeys(ratio.pair for ratio in reached)
-    return Verdict(PARTLY, lines(*(_told(pair, ratios, wanted) for pair in pairs)))
+    return Verdict(PARTLY, lines(*(_told(pair, ratios, wanted) for pair in pairs), longest))
+
+
+def _longest(ratios: Sequence[Ratio]) -> str:
+    """Up to which length pairs were timed; nothing of tasks."""
+    ends: dict[int, list[Ratio]] = {}
+    for pair in dict.fromkeys(ratio.pair for ratio in ratios):
+        own = [ratio for ratio in ratios if ratio.pair == pair and ratio.context is not None]
+        if own:
+            last = max(own, key=lambda ratio: ratio.context or 0)
+            ends.setdefault(last.context or 0, []).append(last)
+    if not ends:
+        return ""
+    farthest, *_ = ends.pop(max(ends))
+    short = [f" ({join([ratio.pair for ratio in group])} up to {group[0].place})" for group in ends.values()]
+    return f"timed up to {farthest.place}{''.join(short)}"
 
 
 def _told(pair: str, ratios: Sequence[Ratio], wanted: float) -> str:

@@ -157,6 +157,7 @@ def run(
     num_seeds: int = 1,
     title: str = "training",
     console: rich.console.Console | None = None,
+    watch: Callable[[Dispatch], None] | None = None,
 ) -> tuple[Any, TrainingLog]:
     """Trains for `num_updates` updates without a stop: `dispatches` with a progress bar, to its end.
 
@@ -169,6 +170,7 @@ def run(
       num_seeds: see `dispatches`.
       title: stands before the progress bar.
       console: where progress is shown; nothing is shown if it is no terminal.
+      watch: sees every dispatch; of its train state it has to copy what it keeps, for the next dispatch takes it.
 
     Returns:
       The last train state, still replicated, and the log.
@@ -193,6 +195,8 @@ def run(
             steps.append(dispatch.step)
             losses.append(means["loss"])
             norms.append(means["gradient_norm"])
+            if watch is not None:
+                watch(dispatch)
             advance(dispatch)
     return train_state, TrainingLog(steps, losses, norms, time.perf_counter() - begin)
 

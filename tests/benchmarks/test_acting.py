@@ -15,5 +15,6 @@ def test_a_small_run_writes_a_line_for_each_model_and_history(tmp_path):
     assert [row["method"] for row in rows] == ["attention", "attention", "recompute"]
     for row in rows:
         assert 0 < row["seconds"]["minimum"] <= row["seconds"]["median"]
+        assert min(row["metrics"]["turns"]) == row["seconds"]["minimum"]
     # Three blocks, keys and values, three tokens a step of three, 128 features of four bytes.
     assert rows[0]["metrics"]["state_kib"] == pytest.approx(3 * 2 * 9 * 128 * 4 / 1024, rel=0.01)

@@ -1,5 +1,7 @@
 """Timing: what is measured, and what is left alone."""
 
+import functools
+
 import jax.numpy as jnp
 
 from benchmarks import timing
@@ -23,3 +25,13 @@ def test_what_is_too_large_is_not_run_and_what_is_too_slow_not_repeated():
     assert slow.result is not None
     assert set(slow.seconds) == {"compile"}
     assert "one run takes" in (slow.skipped or "")
+
+
+def test_all_turns_are_kept_and_can_be_of_a_part():
+    called = []
+    turns = timing.take_turns({name: functools.partial(called.append, name) for name in "ab"}, 3)
+    assert called == list("ababab")
+    assert all(len(times) == 3 for each in turns.values() for times in each)
+    split = timing.Turns([1.0, 3.0, 2.0], [4.0, 4.0, 4.0]).split(2)
+    assert split.wall == [0.5, 1.5, 1.0]
+    assert split.seconds == {"minimum": 0.5, "median": 1.0, "cpu": 2.0}

@@ -14,6 +14,7 @@ def test_a_small_run_writes_a_line_for_each_model(tmp_path):
     assert [(row["method"], row["tokens"]) for row in rows] == [("mlp", "interleaved"), ("mlp", "concatenated")]
     for row in rows:
         assert 0 < row["seconds"]["minimum"] <= row["seconds"]["median"]
+        assert min(row["metrics"]["turns"]) == row["seconds"]["minimum"]
         assert row["metrics"]["batch"] == 64
         assert row["parameters"] > 100_000
 

@@ -40,7 +40,8 @@ def test_processes_take_turns():
         assert worker.facts == {"parameters": 3}
         (found,) = workers.take_turns({"adder": worker}, 3, 0.0).values()
         process.stdin.close()
-    assert 0 < found["minimum"] <= found["median"]
+    assert len(found.wall) == len(found.cpu) == 3
+    assert 0 < found.seconds["minimum"] <= found.seconds["median"]
 
 
 def test_a_process_that_ends_is_missed():

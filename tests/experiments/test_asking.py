@@ -66,3 +66,10 @@ def test_no_control_is_judged_where_all_recorded_returns_are_the_same(monkeypatc
     assert found["supported"] == [True, False]
     assert found["achieved_greedy"] == [record.episode_returns[0]] * 2
     assert "slope_greedy" not in found
+
+
+def test_control_counts_every_supported_target_once():
+    asked, achieved, supported = [0.0, 1.0, 2.0, 9.0], [0.0, 2.0, 4.0, 0.0], [True, True, True, False]
+    found = asking.control(asked, achieved, supported)
+    assert found == pytest.approx({"slope": 2.0, "rank_correlation": 1.0})
+    assert asking.control(asked, achieved, [True, False, False, False]) == {}

@@ -40,7 +40,7 @@ def judge(cell, task, trained):
 
 
 def run(path, cell=CELL, seeds=(0, 1), judge=judge):
-    cells.run("test", [cell], seeds, judge, path, QUIET)
+    cells.run("test", [cell], seeds, judge, path, QUIET, cells.train)
 
 
 def test_a_line_for_each_seed_and_none_twice(tmp_path, asked):

@@ -117,6 +117,9 @@ def test_a_critic_is_judged_beside_exact_values(monkeypatch, task):
     assert found["critic_jump_elsewhere"] == found["critic_without_key"] == 0.0
     assert found["critic_auroc_key"] == 1.0
     assert found["critic_auroc"] == found["critic_auroc_of_key"] > 0.7
+    # Few take the key with the last step of the phase.
+    assert found["critic_auroc_first_phase"] == pytest.approx(found["critic_auroc"], rel=0.02)
+    assert found["critic_brier_first_phase"] == pytest.approx(found["critic_brier"], rel=0.05)
     assert found["critic_brier"] == pytest.approx(found["critic_brier_exact"], rel=0.05)
     assert set(found["critic_curves"]) == set(door_judges.OUTCOMES)
     assert {len(curve) for curve in found["critic_curves"].values()} == {60}

@@ -47,7 +47,7 @@ def test_clones_see_all_episodes_or_the_best_tenth_where_there_is_one(loaded):
     assert planned["bc", "s4d"].settings.weighting == planned["percent_bc", "s4d"].settings.weighting == "uniform"
     assert planned["s4d", ""].settings.weighting == "balanced"
     methods = [cell.method for cell in key_door.plan(key_door.ONE_RETURN, suites.Options())]
-    assert methods == [*suites.MIXERS, "bc"]
+    assert methods == [*suites.MIXERS, "bc", "bc"]
 
 
 def test_a_short_context_has_as_many_steps_in_a_batch(loaded):

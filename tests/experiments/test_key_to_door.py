@@ -70,8 +70,15 @@ def test_the_rate_that_was_not_chosen_stands_beside(loaded, monkeypatch):
 def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
     planned = key_to_door.plan_low_var(suites.Options())
     assert {cell.dataset for cell in planned} == {key_to_door.LOW_VAR}
-    assert {cell.method for cell in planned} == {*suites.MIXERS, "percent_bc", "bc"}
+    assert {cell.method for cell in planned} == {*suites.MIXERS, "percent_bc", "bc", "cql"}
     assert {cell.keep for cell in planned if cell.method == "percent_bc"} == {cells.BEST_TENTH}
+
+
+def test_what_s4_is_changed_by_is_one_thing_each(loaded):
+    planned = key_to_door.plan_causes(suites.Options(quick=True))
+    wanted = {"dropout 0.1", "state space rate as the rest", "born as fout", "born as legs"}
+    assert {cell.variant for cell in planned} == {f"balanced batches, {name}" for name in wanted}
+    assert {cell.method for cell in planned} == {"s4", "s4d"}
 
 
 def test_what_balanced_models_rest_on_is_asked(loaded):
@@ -143,6 +150,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     assert [row["method"] for row in rows] == [
         "random",
         "optimal",
+        "best_in_data",
         "attention",
         "s4d",
         "percent_bc",

@@ -157,6 +157,14 @@ def test_reference_lines_have_the_metrics_of_models(loaded):
     assert lines[-1].metrics["return_greedy"] == lines[-1].metrics["return_sampled"] > 0
 
 
+def test_clones_are_told_no_return_and_the_best_tenth_is_kept_for_one_of_them(loaded):
+    planned = {(cell.method, cell.dataset): cell for cell in memory.plan_baselines(suites.Options())}
+    for dataset in (memory.memory_len(50), memory.CARTPOLE):
+        assert planned["bc", dataset].settings.model.returns == "none"
+        assert (planned["bc", dataset].keep, planned["percent_bc", dataset].keep) == (cells.ALL, cells.BEST_TENTH)
+        assert ("cql", dataset) in planned
+
+
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "SHORT", 4)

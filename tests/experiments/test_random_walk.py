@@ -86,7 +86,7 @@ def test_every_mixer_gets_the_same_record_updates_and_grid(loaded):
         point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
         grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
     assert set(grids) == set(suites.MIXERS)
-    assert all(grid == [(point, random_walk.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
+    assert all(grid == [(point, random_walk.UPDATES, 64) for point in random_walk.GRID] for grid in grids.values())
 
 
 def test_two_changes_are_made_apart_and_together(loaded):

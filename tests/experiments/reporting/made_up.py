@@ -44,7 +44,8 @@ def bounds(experiment, dataset, metric, random=0.0, optimal=1.0):
 def timed(method, tokens, context, milliseconds, *, batch=64):
     line = row("benchmarks/training", None, method, None, seconds={"median": milliseconds / 1e3})
     seconds = {"compile": 1.0, "median": milliseconds / 1e3, "minimum": milliseconds / 1e3}
-    return line | {"tokens": tokens, "context_length": context, "metrics": {"batch": batch}, "seconds": seconds}
+    told = {"tokens": tokens, "context_length": context, "parameters": 300 if method == "attention" else 100}
+    return line | told | {"metrics": {"batch": batch}, "seconds": seconds}
 
 
 def write(folder, name, lines):

@@ -42,6 +42,14 @@ def test_a_mixer_must_be_ahead_in_every_environment(tmp_path):
     assert find(judge(tmp_path), "S4 beats").verdict.word == verdicts.PARTLY
 
 
+def test_where_a_mixer_is_behind_changes_of_it_are_told(tmp_path):
+    write(tmp_path, CONTINUOUS, attention=0.5, s4=0.3)
+    rows = made_up.runs(CONTINUOUS, "d", "s4", made_up.spread(1.0), "return", variant="learning rate 0.01")
+    made_up.write(tmp_path, CONTINUOUS, rows)
+    found = find(judge(tmp_path), "S4 beats").verdict
+    assert "behind in CartPole, d; level with learning rate 0.01" in found.where.splitlines()
+
+
 def test_gains_of_continuous_and_discrete_state_are_compared(tmp_path):
     write(tmp_path, DISCRETE, attention=0.5, s4=0.5, s4d=0.8)
     write(tmp_path, CONTINUOUS, attention=0.5, s4=0.8, s4d=0.5)
@@ -56,26 +64,32 @@ def test_speed_is_judged_at_every_length(tmp_path):
     rows += [made_up.timed("s4d", speeds.THREE, context, 1_000.0) for context in (32, 1024)]
     judged = judge(tmp_path, training=rows)
     assert find(judged, "faster: to train, like for like").verdict.word == verdicts.PARTLY
-    assert find(judged, "faster: to train, like for like").verdict.where.endswith("from 1,024 steps")
+    assert find(judged, "faster: to train, like for like").verdict.where.splitlines() == [
+        "s4d, three tokens: from 1,024 steps",
+        "timed up to 1,024 steps",
+    ]
     # Only the long context counts here.
     assert find(judged, "unbearably slow: to train, like for like").verdict.word == verdicts.HOLDS
     assert find(judged, "unbearably slow: to act, like for like").verdict.word == verdicts.OPEN
 
 
-def test_like_for_like_and_as_the_paper_builds_them_have_a_verdict_each(tmp_path):
+def test_every_side_has_a_verdict_of_its_own(tmp_path):
     rows = [made_up.timed("attention", speeds.THREE, 341, 20.0), made_up.timed("attention", speeds.ONE, 341, 2.0)]
-    rows += [made_up.timed("s4d", speeds.ONE, 341, 1.0), made_up.timed("s4d/matched", speeds.ONE, 341, 2.0)]
+    rows += [made_up.timed("s4d", speeds.ONE, 341, 1.0), made_up.timed("s4d/matched", speeds.ONE, 341, 0.1)]
     judged = judge(tmp_path, training=rows, acting=rows)
     for verb in ("train", "act"):
         for claim in (f"faster: to {verb}", f"slow: to {verb}"):
             assert find(judged, claim, "like for like").verdict.word == verdicts.FAILS
-            assert find(judged, claim, "as the paper builds them").verdict.word == verdicts.HOLDS
+            assert find(judged, claim, "as many parameters").verdict.word == verdicts.HOLDS
+            assert find(judged, claim, "one token, attention with three").verdict.word == verdicts.HOLDS
+    assert {each.runs for each in judged.values()} == {"-", "10 of each", "30 of each"}
 
 
 def test_histories_mapped_anew_count_where_attention_acts_as_published(tmp_path):
     rows = [made_up.timed("recompute", speeds.THREE, 64, 9.0), made_up.timed("attention", speeds.THREE, 64, 2.0)]
-    found = find(judge(tmp_path, acting=[*rows, made_up.timed("s4", speeds.ONE, 64, 1.0)]), "to act", "builds")
-    assert found.verdict == verdicts.Verdict(verdicts.PARTLY, "s4, one against mapped anew: everywhere")
+    found = find(judge(tmp_path, acting=[*rows, made_up.timed("s4", speeds.ONE, 64, 1.0)]), "to act", "with three")
+    assert found.verdict.word == verdicts.PARTLY
+    assert found.verdict.where.startswith("s4, one against mapped anew: everywhere\n")
 
 
 def test_times_at_tasks_have_a_claim_of_their_own(tmp_path):
@@ -120,6 +134,7 @@ def test_joining_walks_has_two_claims(tmp_path):
     assert plain.verdict.word == verdicts.FAILS_SO_FAR
     assert helped.verdict.word == verdicts.HOLDS_SO_FAR
     assert helped.verdict.where.startswith("s4\nnot yet run: attention")
+    assert helped.verdict.where.endswith("\nreturns as recorded, one step: s4")
     assert "s4 +30.0 [" in helped.numbers
 
 

@@ -41,14 +41,40 @@ def test_comparisons_and_times(tmp_path):
 
 
 def test_hours_are_told_by_machine(tmp_path):
-    assert "No experiment" in evidence.hours(gather(tmp_path).found).text
+    assert "No experiment" in evidence.hours(gather(tmp_path)).text
     # Ten runs of three minutes and a compilation of one for each machine and method.
     rows = made_up.runs("cartpole", "cartpole/mixed", "s4d", made_up.spread(1.0, count=10), "return")
     others = [row | {"machine": "another"} for row in made_up.runs("pendulum", "p", "s4", [1.0] * 2, "return")]
     made_up.write(tmp_path, "cartpole", rows)
     made_up.write(tmp_path, "pendulum", others)
-    told = evidence.hours(gather(tmp_path).found).text
+    found = gather(tmp_path)
+    told = evidence.hours(found).text
     assert "0.5 hours on a machine and 0.1 hours on another" in told
+    assert "half" not in told
+    assert "earlier.jsonl" not in told
+    # Lines of earlier code, on a machine of one core.
+    old = [row | {"machine": f"old{evidence.ONE_CORE}"} for row in made_up.runs("e", "d", "s4", [1.0] * 20, "return")]
+    told = evidence.hours(found._replace(earlier=old)).text
+    assert "and 1.0 hours on old (one core each)" in told
+    assert "need half of theirs: 0.5 hours by the clock" in told
+    assert "20 lines in `experiments/results/earlier.jsonl`" in told
+    assert "(1.0 hours)" in told
+
+
+def test_first_looks(tmp_path):
+    found = gather(tmp_path)
+    assert evidence.looks(found) == []
+    rows = [
+        made_up.row("benchmarks/quick_looks", None, "quick", seconds={"look": seconds}, look=name, lines=3)
+        for name, seconds in (("cartpole", 100.0), ("umbrella", 31.4), ("cartpole", 70.0))
+    ]
+    (fold,) = evidence.looks(found._replace(looks=rows))
+    assert isinstance(fold, blocks.Fold)
+    table, note = fold.content
+    assert isinstance(table, blocks.Table)
+    assert table.rows == [["`cartpole`", "70", "a machine"], ["`umbrella`", "31", "a machine"]]
+    assert isinstance(note, blocks.Note)
+    assert "the longest took 70 s" in note.text
 
 
 def test_without_lines(tmp_path):

@@ -53,6 +53,27 @@ def test_arms_differ_in_what_a_reader_sees():
     assert found[3].setting.name == "a, uniform batches"
 
 
+def test_names_tell_contexts_and_tokens_apart_where_there_are_several():
+    rows = [
+        made_up.row("e", "a", "s4d", 0, context=20, variant="whole"),
+        made_up.row("e", "a", "s4d", 0, context=50, variant="whole"),
+        made_up.row("e", "a", "s4d", 0, context=32),
+        made_up.row("e", "a", "cql", 0) | {"tokens": None, "context_length": None},
+        made_up.row("e", "b", "s4d", 0, tokens="interleaved"),
+        made_up.row("e", "b", "s4d", 0, tokens="concatenated"),
+    ]
+    found = lines.arms(rows, str)
+    apart = lines.apart(found)
+    assert [lines.join(arm.setting.name, apart[arm.setting]) for arm in found] == [
+        "a, whole, context 20",
+        "a, whole, context 50",
+        "a",
+        "a",
+        "b, interleaved",
+        "b, concatenated",
+    ]
+
+
 def test_recordings_of_a_data_set():
     rows = [made_up.row("e", "d", "s4d", seed, data_seed=data) for data, seed in ((0, 0), (3, 0), (3, 1))]
     assert {key: len(own) for key, own in lines.recordings(rows)["d"].items()} == {("d", 0): 1, ("d", 3): 2}

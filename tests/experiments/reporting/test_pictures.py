@@ -1,12 +1,13 @@
 """Pictures show every run, and are the same for the same lines."""
 
+import dataclasses
 import re
 import xml.etree.ElementTree
 
 import pytest
 from matplotlib import figure
 
-from experiments.reporting import descriptions, pictures, studies
+from experiments.reporting import blocks, descriptions, pictures, studies
 from tests.experiments.reporting import made_up
 
 ABOUT = descriptions.Description(
@@ -34,8 +35,21 @@ def make_study(tmp_path):
     return study
 
 
-def test_three_pictures_that_repeat_and_share_no_id(study):
+def drawn(study):
+    return [each for each in pictures.of_study(study) if isinstance(each, blocks.Picture)]
+
+
+def test_all_marks_of_a_picture_are_explained_under_it(study):
     found = pictures.of_study(study)
+    assert [type(each) for each in found] == [blocks.Picture, blocks.Note] * 3
+    about_runs, about_axis, about_sweep = (each.text for each in found if isinstance(each, blocks.Note))
+    assert "full with actions greedy, hollow with actions sampled" in about_runs
+    assert "perfect knowledge" in about_axis
+    assert "hollow where the data do not support" in about_sweep
+
+
+def test_three_pictures_that_repeat_and_share_no_id(study):
+    found = drawn(study)
     assert [picture.name for picture in found] == ["some-runs", "some-axis", "some-sweep"]
     ids = set()
     for picture in found:
@@ -49,7 +63,7 @@ def test_three_pictures_that_repeat_and_share_no_id(study):
 
 
 def test_every_run_is_drawn(study):
-    svg = pictures.of_study(study)[0].draw()
+    svg = drawn(study)[0].draw()
     # Three panels, two methods, two ways of choosing actions, five runs; and two in the legend.
     dots = re.findall(
         r"<use [^>]*style=\"fill: #(?:1f6fb4|d1580a|ffffff); (?:fill-opacity: 0.6; )?stroke: #(?:1f6fb4|d1580a)", svg
@@ -78,7 +92,49 @@ def test_the_closed_form_is_of_sampled_actions(study):
     assert {kind: "closed form" in found for kind, found in labels.items()} == {"greedy": False, "sampled": True}
 
 
+def test_lines_that_lack_the_closed_form_do_not_hide_it(study):
+    for row in study.found.scored[-5:]:
+        del row["metrics"]["form"]
+    canvas = figure.Figure(layout="constrained")
+    pictures.against_axis(canvas, study)
+    labels = [axes.get_legend_handles_labels()[1] for axes in canvas.axes]
+    assert ["closed form" in found for found in labels] == [False, True]
+
+
+def test_names_in_a_picture_tell_contexts_apart(tmp_path):
+    rows = [row for context in (20, 50) for row in made_up.runs("some", "a", "s4d", [1.0], "return", context=context)]
+    made_up.write(tmp_path, "some", rows)
+    (study,) = studies.read([ABOUT], tmp_path)
+    canvas = figure.Figure(layout="constrained")
+    pictures.runs(canvas, study)
+    assert [label.get_text() for label in canvas.axes[0].get_yticklabels()] == ["s4d, context 20", "s4d, context 50"]
+
+
+def test_variants_of_a_sweep_have_dashes_and_single_changes_are_left_out(tmp_path):
+    about = dataclasses.replace(ABOUT, ablations=("dropout*",))
+    rows = []
+    for variant in ("", "clock", "dropout 0.1"):
+        more = {"asked": [1.0], "supported": [True], "achieved_greedy": [1.0]}
+        rows += made_up.runs("some", "a", "attention", [1.0], "return", variant=variant, **more)
+    made_up.write(tmp_path, "some", rows)
+    (study,) = studies.read([about], tmp_path)
+    canvas = figure.Figure(layout="constrained")
+    pictures.sweep(canvas, study)
+    handles, names = canvas.axes[0].get_legend_handles_labels()
+    assert names == ["attention", "attention, clock", "as asked"]
+    assert len({handle.get_linestyle() for handle in handles}) == len(names)
+
+
+def test_a_legend_is_no_wider_than_its_picture(study):
+    for plot in (pictures.runs, pictures.against_axis, pictures.sweep):
+        canvas = figure.Figure(layout="constrained")
+        plot(canvas, study)
+        canvas.draw_without_rendering()
+        (legend,) = canvas.legends
+        assert legend.get_window_extent().width < canvas.bbox.width
+
+
 def test_a_picture_knows_its_lines(study):
-    before = pictures.of_study(study)[0].digest
+    before = drawn(study)[0].digest
     study.found.scored[0]["metrics"]["return_greedy"] = 99.0
-    assert pictures.of_study(study)[0].digest != before
+    assert drawn(study)[0].digest != before

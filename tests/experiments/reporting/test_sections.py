@@ -72,10 +72,10 @@ def test_tuning_and_its_cost(tmp_path):
     assert table.head == ["tuning", "learning rate 0.1", "learning rate 0.2"]
     assert table.rows == [["attention", "100.0", "**200.0**"], ["s4d", "200.0", "**400.0**"]]
     notes = [note.text for note in of_type(content, blocks.Note)]
-    assert "4 runs, 16.0 minutes" in notes[1]
+    assert "4 runs, 16.0 minutes" in notes[2]
     # Ten runs of three minutes, two compilations of one; and the tuning.
-    assert "10 runs reported, 48.0 minutes in all" in notes[2]
-    assert "a machine; commit 0123456789ab; JAX 0.10.2" in notes[2]
+    assert "10 runs reported, 48.0 minutes in all" in notes[3]
+    assert "a machine; commit 0123456789ab; JAX 0.10.2" in notes[3]
 
 
 def test_tuning_on_two_data_sets_is_told_apart(tmp_path):

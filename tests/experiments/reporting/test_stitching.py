@@ -80,6 +80,42 @@ def test_one_of_its_variants_is_enough(tmp_path):
     assert stitching.numbers(found).splitlines()[0].startswith("attention +30.0 [")
 
 
+def test_leads_are_told_by_the_way_of_having_what_joining_takes(tmp_path):
+    rows = [*runs("s4", 0.0, "returns composed"), *runs("s4", 0.3, TAKES), *runs("s4d", 0.3, TAKES), *runs("s4", 0.3)]
+    found = leads(tmp_path, rows)
+    assert stitching.by_way(found).splitlines() == [
+        "returns composed, history seen: no mixer",
+        "returns composed, one step: s4d; s4",
+    ]
+    assert {lead.arm.setting.variant: lead.sees_history for lead in found} == {
+        "": True,
+        "returns composed": True,
+        TAKES: False,
+    }
+
+
+def test_where_models_with_a_history_are_ahead_is_told(tmp_path):
+    about = catalog.RANDOM_WALK
+
+    def told():
+        (last,) = stitching.blocks_of(about, about.read(tmp_path))[-1:]
+        assert isinstance(last, blocks.Paragraph)
+        return last.text
+
+    leads(tmp_path, runs("s4", 0.0), runs("s4d", 0.3, TAKES))
+    assert told().endswith("line nowhere.")
+    data = "random_walk/random-100"
+    rows = [made_up.row("random_walk", data, "lookup", optimal_share_sampled=0.2)]
+    rows += made_up.runs("random_walk", data, "s4", made_up.spread(0.8), "optimal_share", variant="returns composed")
+    made_up.write(tmp_path, "random_walk", rows)
+    assert told().endswith("line on random-100, all graphs, returns composed (s4); nowhere on `nosuffix` data.")
+    table = stitching.blocks_of(about, about.read(tmp_path))[1]
+    assert isinstance(table, blocks.Table)
+    assert [row[1] for row in table.rows if row[1].startswith("random-100")] == [
+        "random-100, all graphs, returns composed"
+    ]
+
+
 def test_few_runs_do_not_count(tmp_path):
     (found,) = leads(tmp_path, runs("s4", 0.3, count=4, graphs=["random_walk"]))
     assert found.num_runs < scores.LEAST_RUNS
@@ -90,6 +126,6 @@ def test_its_table(tmp_path):
     about = catalog.RANDOM_WALK
     assert stitching.blocks_of(about, about.read(tmp_path)) == []
     leads(tmp_path, runs("attention", 0.3), runs("s4", 0.2))
-    _, table, _ = stitching.blocks_of(about, about.read(tmp_path))
+    _, table, *_ = stitching.blocks_of(about, about.read(tmp_path))
     assert isinstance(table, blocks.Table)
     assert [(line[0], line[3], line[4]) for line in table.rows] == [("attention", "-", "10"), ("s4", "-", "10")]

@@ -12,7 +12,7 @@ ABOUT = descriptions.Description(
     title="Some",
     question="?",
     metrics=(descriptions.Metric("return", "return"),),
-    main_variant="main",
+    main_variants=("main",),
 )
 
 
@@ -34,6 +34,36 @@ def test_a_mixer_is_compared_in_every_setting_that_it_shares_with_attention(tmp_
     assert found[0].normalized is not None
     assert found[0].normalized[0]["a"] == pytest.approx([value / 100 for value in made_up.spread(60)])
     assert found[2].normalized is None
+
+
+def test_contexts_of_one_variant_have_names_of_their_own(tmp_path):
+    rows = []
+    for context in (20, 50):
+        for method in ("attention", "s4d"):
+            rows += made_up.runs("some", "a", method, [1.0, 2.0], "return", variant="whole", context=context)
+    found = list(studies.against(read(tmp_path, rows), "s4d"))
+    assert [match.name for match in found] == ["Some, a, whole, context 20", "Some, a, whole, context 50"]
+
+
+def test_the_first_main_variant_that_is_there_is_the_measure(tmp_path):
+    about = dataclasses.replace(ABOUT, main_variants=("whole", "context 32"))
+    rows = made_up.runs("some", "a", "attention", [1.0], "return", variant="context 32")
+    rows += made_up.runs("some", "b", "attention", [1.0], "return", variant="whole")
+    for data in "abc":
+        rows += [made_up.row("some", data, "cql", 0, return_greedy=1.0) | {"tokens": None, "context_length": None}]
+    study = read(tmp_path, rows, about)
+    found = {arm.setting.data: studies.baseline(study, arm) for arm in study.arms if arm.method == "cql"}
+    assert {data: other and other.setting.variant for data, other in found.items()} == {
+        "a": "context 32",
+        "b": "whole",
+        "c": None,
+    }
+
+
+def test_scores_on_the_scale_of_random_play_and_the_optimum(tmp_path):
+    study = read(tmp_path, made_up.bounds("some", "a", "return", 100.0, 200.0))
+    assert studies.normalize(study, {"a": [100.0, 150.0]}) == {"a": [0.0, 0.5]}
+    assert studies.normalize(study, {"a": [100.0], "b": [1.0]}) is None
 
 
 def test_only_recordings_that_both_learned_from_are_compared(tmp_path):

@@ -62,28 +62,36 @@ def test_everywhere(matches, missing, word, told):
     assert told in found.where
 
 
+def test_what_is_said_of_losses_is_told_line_by_line():
+    found = verdicts.everywhere({"a": [AHEAD, BEHIND, BEHIND]}, [], lambda match: f"{match.name}; level with x")
+    assert found.where.splitlines() == ["ahead"] + ["behind in behind; level with x"] * 2
+    assert found.also("more").where.splitlines()[-1] == "more"
+
+
 @pytest.mark.parametrize(
     ("values", "word", "told"),
     [
-        ([3.0, 4.0], HOLDS, ""),
-        ([2.9, 4.0], PARTLY, "pair: from 1"),
-        ([2.9, 4.0, 4.0], PARTLY, "pair: from 1"),
-        ([4.0, 4.0, 2.9], PARTLY, "pair: up to 1"),
-        ([4.0, 2.9, 4.0], PARTLY, "pair: but not at 1"),
-        ([2.9, 4.0, 2.9], PARTLY, "pair: at 1"),
-        ([2.9, 1.0], FAILS, "at most 2.9 times"),
+        ([3.0, 4.0], HOLDS, "timed up to 1"),
+        ([2.9, 4.0], PARTLY, "pair: from 1\ntimed up to 1"),
+        ([2.9, 4.0, 4.0], PARTLY, "pair: from 1\ntimed up to 2"),
+        ([4.0, 4.0, 2.9], PARTLY, "pair: up to 1\ntimed up to 2"),
+        ([4.0, 2.9, 4.0], PARTLY, "pair: but not at 1\ntimed up to 2"),
+        ([2.9, 4.0, 2.9], PARTLY, "pair: at 1\ntimed up to 2"),
+        ([2.9, 1.0], FAILS, "at most 2.9 times\ntimed up to 1"),
         ([], OPEN, ""),
     ],
 )
 def test_times(values, word, told):
-    ratios = [Ratio("pair", "", str(place), value) for place, value in enumerate(values)]
+    ratios = [Ratio("pair", "", str(place), value, place) for place, value in enumerate(values)]
     assert verdicts.at_least(ratios, verdicts.SEVERAL) == verdicts.Verdict(word, told)
 
 
 def test_where_a_pair_is_faster_is_told_by_series_and_task():
-    ratios = [Ratio("a", "1 at once", "16 steps", 1.0), Ratio("a", "1 at once", "64 steps", 4.0)]
-    ratios += [Ratio("a", "64 at once", "16 steps", 4.0), Ratio("b", "", "16 steps", 1.0)]
-    assert verdicts.at_least(ratios, 3.0).where == "a: 1 at once from 64 steps; 64 at once everywhere"
+    ratios = [Ratio("a", "1 at once", "16 steps", 1.0, 16), Ratio("a", "1 at once", "64 steps", 4.0, 64)]
+    ratios += [Ratio("a", "64 at once", "16 steps", 4.0, 16), Ratio("b", "", "16 steps", 1.0, 16)]
+    told, longest = verdicts.at_least(ratios, 3.0).where.splitlines()
+    assert told == "a: 1 at once from 64 steps; 64 at once everywhere"
+    assert longest == "timed up to 64 steps (b up to 16 steps)"
     tasks = [Ratio("a", "", task, value, None) for task, value in (("walk", 1.0), ("door", 4.0))]
     assert verdicts.at_least(tasks, 3.0).where == "a: at door"
 

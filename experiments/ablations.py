@@ -1,0 +1,50 @@
+"""One change at a time to what tuning chose: what does a difference between mixers come from?
+
+Each cell is trained again at the other learning rates of the grid, with the other dropout, and around a state space
+model also with dynamics that are trained as fast as the rest, or that start elsewhere. What a change is called stands
+at the end of the cell's variant.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from experiments import cells, learning, tuning
+from jax_s4rl.modules import mixers
+
+# Where dynamics start, if not by default.
+BORN = {"s4d": "legs", "s4": "fout"}
+
+
+def of(cell: cells.Cell, rates: Sequence[tuning.Point] = tuning.RATES) -> list[cells.Cell]:
+    """The same cell with one change at a time.
+
+    Args:
+      cell: around a mixer, at the point that tuning chose.
+      rates: the learning rates to try.
+
+    Returns:
+      A cell for each change.
+    """
+    assert isinstance(cell.settings, learning.Settings)
+    return [
+        dataclasses.replace(cell, settings=settings, variant=", ".join(filter(None, (cell.variant, name))))
+        for name, settings in changes(cell.settings, rates)
+    ]
+
+
+def changes(settings: learning.Settings, rates: Sequence[tuning.Point]) -> Iterable[tuple[str, learning.Settings]]:
+    """Names of changes, and what settings become by them."""
+    model, optimization = settings.model, settings.optimization
+    point = tuning.Point(optimization.learning_rate, model.dropout)
+    for other in rates:
+        if other.rate != point.rate:
+            yield other.rate_name, point._replace(rate=other.rate).of(settings)
+    dropout = min(each.dropout for each in tuning.GRID if each.dropout) if not point.dropout else 0.0
+    yield f"dropout {dropout:g}", point._replace(dropout=dropout).of(settings)
+    if "state_size" in mixers.OPTIONS[model.mixer.name] and optimization.state_space_learning_rate < point.rate:
+        as_fast = dataclasses.replace(optimization, state_space_learning_rate=point.rate)
+        yield "state space rate as the rest", dataclasses.replace(settings, optimization=as_fast)
+    if model.mixer.name in BORN:
+        mixer = dataclasses.replace(model.mixer, initialization=BORN[model.mixer.name])
+        elsewhere = dataclasses.replace(model, mixer=mixer)
+        yield f"born as {mixer.initialization}", dataclasses.replace(settings, model=elsewhere)
