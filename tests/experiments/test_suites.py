@@ -13,7 +13,8 @@ def ran(monkeypatch):
     """What was run: (method, seeds, path), one for each cell."""
     found = []
 
-    def run(experiment, cells, seeds, judge, path, console):
+    def run(experiment, cells, seeds, judge, path, console, train):
+        assert (judge, train) == (SUITE.judge, SUITE.train)
         found.extend((cell.method, list(seeds), path) for cell in cells)
 
     monkeypatch.setattr(cells, "run", run)
