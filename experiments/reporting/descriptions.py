@@ -1,4 +1,4 @@
-"""What the report must know of an experiment: a dozen lines each, in `catalog`."""
+"""What the report must know of an experiment: a dozen lines each, in `catalog` and `methods`."""
 
 import dataclasses
 import fnmatch
@@ -12,6 +12,8 @@ from experiments.reporting import blocks, lines
 FOLDER = results.ROOT / "experiments" / "results"
 GREEDY, SAMPLED = "greedy", "sampled"
 SHARE = "%"
+# What the end of a variant is called where one thing was changed (`experiments.ablations`).
+ABLATIONS = ("learning rate*", "dropout*", "state space*", "born as*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +48,9 @@ class Metric:
     def factor(self) -> float:
         """What values are multiplied with so that more is better."""
         return 1.0 if self.larger_is_better else -1.0
+
+
+RETURN = Metric("return", "return")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Ratios of times are taken task by task, with intervals where there are turns."""
 
-from experiments.reporting import at_tasks, blocks, catalog
+from experiments.reporting import at_tasks, blocks, methods
 from tests.experiments.reporting import made_up
 
-ABOUT = catalog.SPEED_PER_TASK
+ABOUT = methods.SPEED_PER_TASK
 
 
 def read(folder, rows):

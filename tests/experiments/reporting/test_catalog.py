@@ -40,17 +40,6 @@ def test_claims_are_judged_by_what_settings_were_chosen_by():
             assert getattr(script, "TUNED_BY", about.score) == about.score, about.name
 
 
-def test_times_of_every_machine_stand_apart(tmp_path):
-    about = catalog.SPEED_PER_TASK
-    seconds = {"compile": 1.0, "update_median": 2e-3}
-    line = made_up.row(about.name, "d", "s4", seconds=seconds, cell="same")
-    made_up.write(tmp_path, about.name, [line, line | {"machine": "another"}])
-    scored = about.read(tmp_path).scored
-    assert [row["metrics"]["variant"] for row in scored] == ["a machine", "another"]
-    assert scored[0]["metrics"][about.score] == 2.0
-    assert lines.minutes(scored) == 0
-
-
 def test_methods_that_are_told_no_return_give_no_answer_to_one(tmp_path):
     about = catalog.KEY_TO_DOOR
     rows = [made_up.row(about.name, "d", method, 0, target_0_sampled=0.5, x=1) for method in ("cql", "bc", "s4d")]

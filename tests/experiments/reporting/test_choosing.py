@@ -1,9 +1,9 @@
 """What rules gain is taken training by training."""
 
-from experiments.reporting import blocks, catalog, choosing
+from experiments.reporting import blocks, choosing, methods
 from tests.experiments.reporting import made_up
 
-ABOUT = catalog.CHECKPOINTS
+ABOUT = methods.CHECKPOINTS
 
 
 def read(folder, rows):

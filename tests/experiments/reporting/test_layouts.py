@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.reporting import catalog, layouts, studies
+from experiments.reporting import layouts, methods, studies
 from tests.experiments.reporting import made_up
 
 
@@ -14,7 +14,7 @@ def read(folder, count=5):
             values = made_up.spread(2 * middle, count=count)
             rows += made_up.runs("tokens", "d", method, values, "return", tokens=tokens, variant=tokens)
     made_up.write(folder, "tokens", rows)
-    (study,) = studies.read([catalog.TOKENS], folder)
+    (study,) = studies.read([methods.TOKENS], folder)
     return study
 
 
