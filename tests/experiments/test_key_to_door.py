@@ -83,7 +83,7 @@ def test_what_s4_is_changed_by_is_one_thing_each(loaded):
 
 def test_uniform_batches_say_how_many_updates_were_made(loaded):
     planned = [*key_to_door.plan_uniform(suites.Options()), *key_to_door.plan_large_uniform(suites.Options())]
-    assert {cell.settings.num_updates for cell in planned} == {600, 1_500, 4_500, 2_000, 8_000}
+    assert {cell.settings.num_updates for cell in planned} == {600, 1_500, 4_500, 2_000}
     for cell in planned:
         assert cell.variant == f"uniform batches, {cell.settings.num_updates} updates"
 
