@@ -13,9 +13,10 @@ that; on CartPole on windows of one step, where nothing can be known of velociti
 on windows act in two ways: with a memory that is cleared as often as in training, and ("carried") with one that is
 never cleared, which attention cannot have. So memory beyond the context is tested where training never showed it, and
 where it did. Beside them: behavior cloning of all episodes (BC) and of the best tenth (%BC), and conservative
-Q-learning, which sees one step alone. The part `causes` trains S4D and S5 with one change at a time (see `ablations`)
-on CartPole with a few steps, where they are behind attention. Settings are tuned on memory_len; on CartPole they are
-those of `experiments/cartpole.py`. Lines go to `experiments/results/memory.jsonl`.
+Q-learning, which sees one step alone. The part `causes` trains with one change at a time (see `ablations`) on CartPole:
+S4D and S5 with a few steps, where they are behind attention, and attention with many, where it is behind them. Settings
+are tuned on memory_len; on CartPole they are those of `experiments/cartpole.py`. Lines go to
+`experiments/results/memory.jsonl`.
 """
 
 import dataclasses
@@ -35,7 +36,8 @@ TUNED_AT = 50
 SHORT = 16
 CARTPOLE = "masked_cartpole/mixed"
 CONTEXTS = (1, 4, 32)
-ABLATED_AT = 4
+# Contexts at which mixers are behind.
+BEHIND = {"s4d": 4, "s5": 4, "attention": 32}
 # bsuite counts a length as solved with fewer than three quarters of the mistakes of random play.
 SOLVED = 1 - 0.75 / 2
 UPDATES = 600
@@ -82,8 +84,8 @@ def plan_baselines(options: suites.Options) -> list[cells.Cell]:
 
 
 def plan_causes(options: suites.Options) -> list[cells.Cell]:
-    """S4D and S5 with one change at a time, with the context where they are behind."""
-    return [cell for name in ("s4d", "s5") for cell in ablations.of(cartpole_cell(name, ABLATED_AT, options))]
+    """One change at a time, to each mixer with the context where it is behind."""
+    return [cell for name, context in BEHIND.items() for cell in ablations.of(cartpole_cell(name, context, options))]
 
 
 def lengths(options: suites.Options) -> tuple[int, ...]:
