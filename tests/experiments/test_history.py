@@ -1,0 +1,27 @@
+"""Result lines name commits that the history has, or that are known to be lost."""
+
+import subprocess
+
+import pytest
+
+from experiments import history, results
+
+
+def git(*arguments):
+    return subprocess.run(
+        ["git", "-C", str(results.ROOT), *arguments], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_every_line_is_of_a_known_or_a_lost_commit():
+    try:
+        if git("rev-parse", "--is-shallow-repository").strip() != "false":
+            pytest.skip("the history is cut off here")
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("there is no history here")
+    known = {commit[:12] for commit in git("rev-list", "HEAD").split()}
+    assert not known & history.LOST
+    assert history.TAKEN_UP_BY in known
+    for path in sorted((results.ROOT / "experiments" / "results").glob("*.jsonl")):
+        named = {row["commit"].removesuffix("+") for row in results.read_rows(path)}
+        assert named <= known | history.LOST, f"{path.name} names commits that nobody has"
