@@ -10,7 +10,7 @@ import scipy.stats
 from experiments.reporting import lines
 from jax_s4rl.evaluation import intervals
 
-NUM_RESAMPLES = 2_000
+NUM_RESAMPLES = 10_000
 # Fewer runs of either method give no verdict: their bootstrap intervals are far too narrow.
 LEAST_RUNS = 5
 # Said wherever intervals are explained.

@@ -2,7 +2,8 @@
 
 Scores are given as one list of runs for each task. Tasks may have different numbers of runs, and are never mixed when
 runs are drawn again: the bootstrap is stratified by task. An interval covers what differs from run to run, and nothing
-else: with training seeds on one data set as runs it says nothing of other data.
+else: with training seeds on one data set as runs it says nothing of other data. Where few runs leave few draws, all of
+them are listed (`resampling`), and the interval is exact; else it is that of so many draws by chance.
 
 Source: Agarwal et al. (2021), "Deep Reinforcement Learning at the Edge of the Statistical Precipice", section 4.
 """
@@ -16,9 +17,13 @@ import numpy as np
 import scipy.stats
 from jaxtyping import Float
 
+from jax_s4rl.evaluation import resampling
+
 # What is cut off each end of the runs, so that the middle half remains.
 CUT = 0.25
 NUM_RESAMPLES = 10_000
+# Sums in another order differ in their last digits, and must not decide what lies above zero.
+DECIMALS = 9
 CONFIDENCE = 0.95
 
 Scores = Sequence[Sequence[float]] | Sequence[Float[np.ndarray, " runs"]] | Float[np.ndarray, "tasks runs"]
@@ -52,7 +57,7 @@ def interquartile_mean(
     Args:
       scores: one list of runs for each task.
       confidence: share of the bootstrap distribution inside the interval, above 0 and below 1.
-      num_resamples: draws of the bootstrap.
+      num_resamples: draws of the bootstrap, where not all of them are listed.
       seed: of the draws.
 
     Returns:
@@ -229,6 +234,12 @@ def _interval(
         del axis  # SciPy asks for the last one
         return statistic(*(drawn[first : first + num_tasks] for first in range(0, len(drawn), num_tasks)))
 
+    if resampling.count(samples) <= resampling.MOST:
+        drawn, chances = resampling.every(samples)
+        values = np.broadcast_to(np.round(of_resample(*drawn, axis=-1), DECIMALS), chances.shape)
+        ends = (1 - confidence) / 2, (1 + confidence) / 2
+        low, high = np.quantile(values, ends, weights=chances, method="inverted_cdf")
+        return Interval(value, float(low), float(high))
     bootstrapped = scipy.stats.bootstrap(
         samples,
         of_resample,

@@ -1,5 +1,7 @@
 """Few runs told honestly: numbers by hand, SciPy's own U test, and intervals that hold what they say."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -54,6 +56,26 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         hits += found.low <= 0 <= found.high
     # A percentile bootstrap of ten runs is a little too narrow.
     assert 0.85 <= hits / 200 <= 0.98
+
+
+def test_an_interval_of_few_runs_is_that_of_all_their_draws():
+    runs, others = np.random.default_rng(6).normal(size=(2, 5))
+    found = intervals.difference([runs], [others], **QUICK)
+    assert found == intervals.difference([runs], [others], seed=1, **QUICK)
+    draws = np.array(list(itertools.product(range(5), repeat=5)))
+    means, other_means = (np.sort(each[draws], axis=1)[:, 1:-1].mean(axis=1) for each in (runs, others))
+    differences = np.sort((means[:, None] - other_means[None]).ravel())
+    wanted = differences[[int(np.ceil(share * len(differences))) - 1 for share in (0.025, 0.975)]]
+    np.testing.assert_allclose(found[1:], wanted, atol=1e-8)
+
+
+def test_a_difference_that_is_nothing_is_not_above_zero():
+    # 0.1 + 0.2 is not 0.3: what is equal may differ by rounding.
+    found = intervals.difference([[0.1, 0.2, 0.3]], [[0.3, 0.1, 0.2]])
+    assert intervals.mean_difference([[0.1 + 0.2]] * 2, [[0.3]] * 2).value > 0
+    exact = intervals.mean_difference([[0.1 + 0.2] * 2], [[0.3] * 2])
+    assert found.low < 0 < found.high
+    assert (exact.low, exact.high) == (0.0, 0.0)
 
 
 def test_a_mean_difference_weighs_all_tasks_alike():
@@ -113,7 +135,7 @@ def test_a_difference_has_no_zero_in_its_interval_where_methods_differ():
 
 
 def test_the_same_seed_gives_the_same_interval():
-    scores = np.random.default_rng(5).normal(size=(2, 5))
+    scores = np.random.default_rng(5).normal(size=(2, 12))
     assert intervals.mean(scores, **QUICK) == intervals.mean(scores, **QUICK)
     assert intervals.mean(scores, **QUICK) != intervals.mean(scores, seed=1, **QUICK)
 
