@@ -224,6 +224,15 @@ def events(task: tasks.Task, record: trajectories.Trajectories) -> key_door.Even
     return key_door.events(record, world.eyes, door_cell=key_door_layout.door_cell(world.settings.size))
 
 
+def lookup(task: tasks.Task) -> float:
+    """Success of doing again what a recorded success with the key on the same cell did: the share of such cells.
+
+    Nothing else differs between episodes, and nothing is left to chance in them.
+    """
+    covered = key_door.key_coverage(events(task, task.record))
+    return covered / len(key_door_layout.free_cells(_world(task).settings))
+
+
 def chances(task: tasks.Task) -> key_door_chances.Chances:
     """What random play achieves, exactly."""
     return key_door_chances.chances(_world(task).settings)

@@ -1,5 +1,6 @@
 """The claims of the founding paper, each with the verdict that the result lines give."""
 
+import collections
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -108,18 +109,19 @@ def _better(evidence: Evidence, mixer: str) -> Judged:
     matches = evidence.matches(mixer)
     missing = [each for each in evidence.environments if each.about.title not in matches]
     found = [match for group in matches.values() for match in group]
-    count = {
-        outcome: sum(match.comparison.outcome == outcome for match in found)
-        for outcome in (scores.AHEAD, scores.LEVEL, scores.BEHIND, scores.FEW)
-    }
     chance = scores.show(
         scores.improvement({name: [match.pair for match in group if match.speaks] for name, group in matches.items()})
     )
-    settings = ", ".join(f"{name} in {number}" for name, number in count.items() if number)
+    otherwise = [match.otherwise for match in found if match.otherwise is not None and match.speaks]
     return Judged(
         claim=f"{mixer.upper()} beats the transformer in every environment",
         verdict=verdicts.everywhere(matches, [each.about.title for each in missing], losses.told),
-        numbers=f"settings: {settings}\nP(better) {chance}" if found else "-",
+        numbers=verdicts.lines(
+            f"settings: {_outcomes([match.comparison for match in found])}\nP(better) {chance}",
+            f"actions chosen the other way: {_outcomes(otherwise)}" if otherwise else "",
+        )
+        if found
+        else "-",
         runs=_runs(found),
         see=COMPARISONS,
         commands=[each.about.command for each in missing],
@@ -127,12 +129,17 @@ def _better(evidence: Evidence, mixer: str) -> Judged:
     )
 
 
+def _outcomes(found: Sequence[scores.Comparison]) -> str:
+    count = collections.Counter(comparison.outcome for comparison in found)
+    return ", ".join(f"{outcome} in {count[outcome]}" for outcome in scores.OUTCOMES if count[outcome])
+
+
 def _faster(evidence: Evidence, verb: str, side: str) -> Judged:
     timed = speeds.compare(evidence.times(verb), CONTESTS[side])
     return Judged(
         claim=f"S4 is several times faster: to {verb}, {side}",
         verdict=verdicts.at_least(timed, verdicts.SEVERAL),
-        numbers=_times(timed),
+        numbers=verdicts.lines(_times(timed), _by_tokens(evidence, verb, side)),
         runs=_counts([REPEATS[verb]] if timed else []),
         see=TIMES,
         commands=[] if timed else [f"python -m {SCRIPTS[verb]}"],
@@ -158,6 +165,14 @@ def _times(timed: Sequence[verdicts.Ratio]) -> str:
     return f"how many times longer attention takes\n{speeds.ranges(timed)}" if timed else "-"
 
 
+def _by_tokens(evidence: Evidence, verb: str, side: str, shortest: int = 0) -> str:
+    """What attention itself gains by fewer tokens, where tokens are not the same on both sides."""
+    if CONTESTS[side] is not speeds.ONE_THREE:
+        return ""
+    alone = speeds.compare(evidence.times(verb), speeds.TOKENS_ALONE, [speeds.ATTENTION], shortest=shortest)
+    return f"by tokens alone: {speeds.ranges(alone)}" if alone else ""
+
+
 def _several_times(evidence: Evidence) -> str:
     return rules.several_times(evidence.training, evidence.acting)
 
@@ -167,7 +182,7 @@ def _long(evidence: Evidence, verb: str, side: str) -> Judged:
     return Judged(
         claim=f"Long context makes attention unbearably slow: to {verb}, {side}",
         verdict=verdicts.at_least(timed, verdicts.UNBEARABLE),
-        numbers=_times(timed),
+        numbers=verdicts.lines(_times(timed), _by_tokens(evidence, verb, side, speeds.LONG)),
         runs=_counts([REPEATS[verb]] if timed else []),
         see=TIMES,
         commands=[] if timed else [f"python -m {SCRIPTS[verb]}"],
@@ -177,11 +192,13 @@ def _long(evidence: Evidence, verb: str, side: str) -> Judged:
 
 def _continuous(evidence: Evidence, mixer: str) -> Judged:
     gains, found, missing = {}, [], []
-    left_out = [each.about.title for each in evidence.environments if each.about.is_continuous is None]
     for kind in (True, False):
-        here = [each for each in evidence.environments if each.about.is_continuous is kind]
+        here = [each for each in evidence.environments if kind in each.about.kinds_of_state]
         matches = [
-            match for each in here for match in studies.against(each, mixer) if match.normalized and match.speaks
+            match
+            for each in here
+            for match in studies.against(each, mixer)
+            if match.normalized and match.speaks and match.is_continuous is kind
         ]
         by_environment: dict[str, list[scores.Pair]] = {}
         for match in matches:
@@ -198,7 +215,7 @@ def _continuous(evidence: Evidence, mixer: str) -> Judged:
         runs=_runs(found),
         see=COMPARISONS,
         commands=missing,
-        rule=rules.continuous(left_out),
+        rule=rules.CONTINUOUS,
     )
 
 

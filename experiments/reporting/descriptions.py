@@ -4,7 +4,6 @@ import dataclasses
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from experiments import results
 from experiments.reporting import blocks, lines
@@ -12,6 +11,8 @@ from experiments.reporting import blocks, lines
 FOLDER = results.ROOT / "experiments" / "results"
 GREEDY, SAMPLED = "greedy", "sampled"
 SHARE = "%"
+# Methods of reference lines.
+RANDOM, OPTIMAL = "random", "optimal"
 # What the end of a variant is called where one thing was changed (`experiments.ablations`).
 ABLATIONS = ("learning rate*", "dropout*", "state space*", "born as*")
 
@@ -85,8 +86,10 @@ class Description:
     """The way of choosing actions that claims are judged by, fixed in advance."""
     tuned_by: str = ""
     """Name in the lines of the metric that settings were chosen by; the score if none is named."""
-    is_continuous: bool | None = False
-    """Whether the state of its environment is continuous; None where it has both kinds."""
+    continuous: tuple[str, ...] = ()
+    """Patterns of data sets from environments whose state is continuous."""
+    discrete: tuple[str, ...] = ("*",)
+    """Of those whose state is not; a data set is of the first kind if both fit."""
     is_environment: bool = True
     """Whether mixers are compared on an environment, or on another question."""
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -148,6 +151,15 @@ class Description:
         """Name of a data set, without that of the experiment."""
         return dataset.removeprefix(f"{self.name}/")
 
+    def is_continuous(self, dataset: str) -> bool:
+        """Whether a data set is from an environment whose state is continuous."""
+        return _fits(dataset, self.continuous)
+
+    @property
+    def kinds_of_state(self) -> set[bool]:
+        """Which kinds it has: continuous ones, others, or both."""
+        return {kind for kind, patterns in ((True, self.continuous), (False, self.discrete)) if patterns}
+
     def counts(self, variant: str) -> bool:
         """Whether claims may rest on a variant."""
         return not self.split(variant)[1] and not _fits(variant, self.aside)
@@ -158,14 +170,12 @@ class Description:
         return (rest, last) if _fits(last, self.ablations) else (variant, "")
 
     def bounds(self, found: lines.Lines, dataset: str) -> tuple[float, float] | None:
-        """Score of random play and of the optimum on a data set; None where no line tells and it is no share."""
-        known: dict[str, Any] = {}
+        """Score of random play and of the optimum on a data set; None where no line tells."""
+        known: dict[str, float] = {}
         for row in found.references:
             if row["dataset"] == dataset and (value := self.reference(row)) is not None:
                 known[row["method"]] = value
-        if {"random", "optimal"} <= known.keys():
-            return known["random"], known["optimal"]
-        return (0.0, 1.0) if self.metrics[0].unit == SHARE else None
+        return (known[RANDOM], known[OPTIMAL]) if {RANDOM, OPTIMAL} <= known.keys() else None
 
     def reference(self, row: lines.Row) -> float | None:
         """The score in a reference line, which may not tell ways of choosing actions apart."""

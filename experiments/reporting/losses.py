@@ -38,7 +38,7 @@ def told(lost: studies.Match) -> str:
 
     Where fewer runs of the change can be compared than were lost with, it says how many.
     """
-    found: dict[str, list[str]] = {outcome: [] for outcome in (scores.AHEAD, scores.LEVEL, scores.BEHIND, scores.FEW)}
+    found: dict[str, list[str]] = {outcome: [] for outcome in scores.OUTCOMES}
     for each in changes(lost):
         if each.method == lost.arms[0].method:
             runs, all_runs = each.match.comparison.runs[0], lost.comparison.runs[0]

@@ -17,6 +17,7 @@ LEAST_RUNS = 5
 OF_SEEDS = "over training seeds: they cover training again on the same data, not other data"
 OF_RECORDINGS = "over recordings, each the mean of its training seeds: they cover other data as well"
 AHEAD, BEHIND, LEVEL, FEW = "ahead", "behind", "level", "too few runs"
+OUTCOMES = (AHEAD, LEVEL, BEHIND, FEW)
 
 Strata = Mapping[str, Sequence[float]]
 """What is drawn again, by data set: means of recordings where there are several, else runs."""

@@ -14,6 +14,7 @@ from experiments.reporting import blocks, descriptions, lines, scores, studies, 
 
 FOLDER = results.ROOT / "benchmarks" / "results"
 ONE, THREE = "concatenated", "interleaved"
+ATTENTION = studies.ATTENTION
 MIXERS = ("s4", "s4d")
 # Steps from which a context is called long: the length of the episodes that the paper found too long.
 LONG = 100
@@ -40,8 +41,11 @@ ALIKE = (
 MATCHED = (Contest("{mixer} matched, one token", ("{mixer}/matched", ONE), ("attention", ONE)),)
 ONE_THREE = (
     Contest("{mixer}, one against three", ("{mixer}", ONE), ("attention", THREE)),
+    Contest("{mixer} matched, one against three", ("{mixer}/matched", ONE), ("attention", THREE)),
     Contest("{mixer}, one against mapped anew", ("{mixer}", ONE), ("recompute", THREE)),
 )
+# What fewer tokens give without another mixer.
+TOKENS_ALONE = (Contest("attention, one against three", ("attention", ONE), ("attention", THREE)),)
 LAYOUTS = (Contest("{mixer}", ("{mixer}", ONE), ("{mixer}", THREE)),)
 
 

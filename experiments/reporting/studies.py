@@ -23,8 +23,15 @@ class Study(NamedTuple):
     arms: list[lines.Arm]
 
     def name(self, setting: lines.Setting) -> str:
-        """Data and variant of a setting, with what tells it apart from others of the same."""
-        return lines.join(setting.name, lines.apart(self.arms).get(setting, ""))
+        """Data and variant of a setting, with what tells it apart from others of the same.
+
+        A group of data sets gives its name to what ran on all of them; else the data sets are named or counted.
+        """
+        here = [arm for arm in self.arms if arm.setting.data == setting.data]
+        whole = {row["dataset"] for arm in here for row in arm.rows}
+        own = sorted({row["dataset"] for arm in here if arm.setting == setting for row in arm.rows})
+        data = "; ".join(map(self.about.short, own)) if 0 < len(own) < len(whole) else setting.data
+        return lines.join(data, setting.variant, lines.apart(self.arms).get(setting, ""))
 
 
 class Match(NamedTuple):
@@ -52,6 +59,11 @@ class Match(NamedTuple):
     def speaks(self) -> bool:
         """Whether there are enough runs of both for a verdict."""
         return self.comparison.outcome != scores.FEW
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether the state of the environment is; all data sets of a setting are of one environment."""
+        return self.study.about.is_continuous(self.arms[0].rows[0]["dataset"])
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 from experiments.reporting import blocks, scores, studies
 from jax_s4rl.evaluation import intervals
 
-HOLDS, PARTLY, FAILS = "holds", "holds only where ...", "fails"
+HOLDS, PARTLY, FAILS = "holds", "holds in part", "fails"
 HOLDS_SO_FAR, FAILS_SO_FAR = "holds so far", "fails so far"
 UNDECIDED, OPEN = "undecided", "not yet run"
 TONES = {
@@ -193,8 +193,10 @@ def as_well_as(gains: Mapping[str, intervals.Interval]) -> Verdict:
     worse = [name for name, gain in gains.items() if name not in good and gain.high < 0]
     if len(good) == len(gains):
         return Verdict(HOLDS)
+    unsure = [name for name in gains if name not in good and name not in worse]
     if good:
-        return Verdict(PARTLY, lines(*good, f"worse in {join(worse)}" if worse else ""))
+        told = (f"{word} in {join(names)}" for word, names in (("worse", worse), (UNDECIDED, unsure)) if names)
+        return Verdict(PARTLY, lines(*good, *told))
     return Verdict(FAILS, f"worse in {join(worse)}") if worse else Verdict(UNDECIDED, "the intervals are too wide")
 
 

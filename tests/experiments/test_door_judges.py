@@ -61,6 +61,23 @@ def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
     assert "apples_sampled" not in found
 
 
+def test_a_recorded_success_opens_the_door_again_wherever_its_key_lies(task):
+    happened, starts = door_judges.events(task, task.record), task.record.episode_starts
+    recorded = {int(happened.key_cell[each]): each for each in np.flatnonzero(happened.success)}
+    opened = dict.fromkeys(recorded, False)
+    with task.make_env() as env:
+        for cell, episode in recorded.items():
+            drawn = (env.reset(seed=seed) for seed in range(1_000, 2_000))
+            next(start for start in drawn if env.unwrapped.layout.keys[0] == cell)
+            first = starts[episode]
+            for action in task.record.actions[first : first + task.record.episode_lengths[episode]]:
+                _, reward, *_ = env.step(action)
+                opened[cell] |= reward > 0
+    assert recorded
+    assert all(opened.values())
+    assert door_judges.lookup(task) == len(recorded) / 24
+
+
 def test_with_apples_the_door_and_not_the_return_is_success(monkeypatch):
     task = make_task(20, preset="low_var")
     calls = asked.acting(monkeypatch, task)

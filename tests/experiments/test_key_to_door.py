@@ -67,6 +67,16 @@ def test_the_rate_that_was_not_chosen_stands_beside(loaded, monkeypatch):
     ]
 
 
+def test_what_needs_no_training_is_known_of_every_data_set(loaded):
+    found = key_to_door.references(suites.Options())
+    trained_on = {cell.dataset for part in key_to_door.SUITE.parts.values() for cell in part.plan(suites.Options())}
+    for method in ("random", "optimal", "best_in_data"):
+        assert {line.dataset for line in found if line.method == method} == trained_on
+    lookup = next(line.metrics for line in found if line.method == "lookup")
+    assert lookup["success_sampled"] == pytest.approx(np.mean(lookup["by_recording"]))
+    assert len(lookup["by_recording"]) == key_to_door.NUM_DATA_SEEDS
+
+
 def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
     planned = key_to_door.plan_low_var(suites.Options())
     assert {cell.dataset for cell in planned} == {key_to_door.LOW_VAR}

@@ -42,6 +42,23 @@ def test_a_mixer_must_be_ahead_in_every_environment(tmp_path):
     assert find(judge(tmp_path), "S4 beats").verdict.word == verdicts.PARTLY
 
 
+def test_outcomes_are_counted_for_both_ways_of_choosing_actions(tmp_path):
+    write(tmp_path, CONTINUOUS, attention=0.5, s4=0.7)
+    told = find(judge(tmp_path), "S4 beats").numbers.splitlines()
+    assert (told[0], told[2]) == ("settings: ahead in 1", "actions chosen the other way: ahead in 1")
+
+
+def test_what_fewer_tokens_give_alone_stands_beside_one_against_three(tmp_path):
+    rows = [made_up.timed("attention", speeds.THREE, 100, 900.0), made_up.timed("attention", speeds.ONE, 100, 300.0)]
+    rows += [made_up.timed("s4d", speeds.ONE, 100, 100.0), made_up.timed("s4d/matched", speeds.ONE, 100, 200.0)]
+    found = find(judge(tmp_path, training=rows), "faster: to train, S4 with one token")
+    assert found.numbers.splitlines()[1:] == [
+        "s4d, one against three: 9.0",
+        "s4d matched, one against three: 4.5",
+        "by tokens alone: attention, one against three: 3.0",
+    ]
+
+
 def test_where_a_mixer_is_behind_changes_of_it_are_told(tmp_path):
     write(tmp_path, CONTINUOUS, attention=0.5, s4=0.3)
     rows = made_up.runs(CONTINUOUS, "d", "s4", made_up.spread(1.0), "return", variant="learning rate 0.01")

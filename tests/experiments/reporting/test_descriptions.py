@@ -1,5 +1,7 @@
 """A description knows the names in its lines, its groups, and what random play and the optimum score."""
 
+import dataclasses
+
 from experiments.reporting import descriptions, lines
 from tests.experiments.reporting import made_up
 
@@ -42,6 +44,16 @@ def test_a_reference_may_tell_ways_of_choosing_apart():
     assert ABOUT.reference(made_up.row("some", "a", "lookup")) is None
 
 
-def test_a_share_lies_between_zero_and_one_where_nothing_is_known():
+def test_nothing_is_made_up_where_no_line_tells():
     about = descriptions.Description(name="some", title="Some", question="?", metrics=(SHARES,))
-    assert about.bounds(lines.sort([]), "a") == (0.0, 1.0)
+    assert about.bounds(lines.sort([]), "a") is None
+    assert about.bounds(lines.sort([made_up.row("some", "a", "random", seed=None, shares=0.1)]), "a") is None
+
+
+def test_the_kind_of_state_is_one_of_data_sets():
+    about = dataclasses.replace(ABOUT, continuous=("masked/*",))
+    assert about.is_continuous("masked/mixed")
+    assert not about.is_continuous("bits/random")
+    assert about.kinds_of_state == {True, False}
+    assert dataclasses.replace(ABOUT, continuous=("*",), discrete=()).kinds_of_state == {True}
+    assert ABOUT.kinds_of_state == {False}

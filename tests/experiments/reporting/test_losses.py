@@ -38,7 +38,7 @@ def test_the_loser_is_changed_first_then_the_other_side(tmp_path):
     _, table, _ = shown(found)
     assert isinstance(table, blocks.Table)
     assert [(line[1], *line[3:]) for line in table.rows] == [
-        ("s4d", "5, 5", "s4d: learning rate 0.01", "+0.000 [-0.020, +0.023]", "5, 5", "level"),
+        ("s4d", "5, 5", "s4d: learning rate 0.01", "+0.000 [-0.023, +0.023]", "5, 5", "level"),
         ("s4d", "5, 5", "attention: learning rate 0.001", "+10.0 [+10.0, +10.0]", "5, 5", "ahead"),
     ]
     assert {line[2] for line in table.rows} == {"-50.0 [-50.0, -50.0]"}

@@ -21,10 +21,5 @@ def test_repeats_are_those_of_the_benchmarks():
     assert f"{acting.Config().repeats} actions" in told
 
 
-def test_what_has_both_kinds_of_state_is_named():
-    assert "both kinds are in it: Memory; Other." in rules.continuous(["Memory", "Other"])
-    assert "both kinds" not in rules.continuous([])
-
-
 def test_the_weight_of_q_learning_is_the_one_that_decides():
     assert f"`{published.ROWS['CQL'].decides}`, was named after" in rules.PUBLISHED

@@ -45,6 +45,17 @@ def test_contexts_of_one_variant_have_names_of_their_own(tmp_path):
     assert [match.name for match in found] == ["Some, a, whole, context 20", "Some, a, whole, context 50"]
 
 
+def test_a_group_names_only_what_ran_on_all_of_it(tmp_path):
+    about = dataclasses.replace(ABOUT, groups={"some/*": "all of them"})
+    rows = []
+    for method in ("attention", "s4d"):
+        for data in ("some/a", "some/b"):
+            rows += made_up.runs("some", data, method, [1.0, 2.0], "return")
+        rows += made_up.runs("some", "some/b", method, [1.0, 2.0], "return", variant="longer")
+    found = list(studies.against(read(tmp_path, rows, about), "s4d"))
+    assert [match.name for match in found] == ["Some, all of them", "Some, b, longer"]
+
+
 def test_the_first_main_variant_that_is_there_is_the_measure(tmp_path):
     about = dataclasses.replace(ABOUT, main_variants=("whole", "context 32"))
     rows = made_up.runs("some", "a", "attention", [1.0], "return", variant="context 32")

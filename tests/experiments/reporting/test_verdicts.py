@@ -130,6 +130,11 @@ def test_as_well_as(gains, word):
     assert verdicts.as_well_as(gains).word == word
 
 
+def test_data_sets_that_decide_nothing_are_told():
+    told = verdicts.as_well_as({"a": GOOD, "b": WORSE, "c": WIDE, "d": WIDE}).where
+    assert told.splitlines() == ["a", "worse in b", "undecided in c; d"]
+
+
 def test_a_published_number_agrees_within_five_points():
     ours = Interval(0.65, 0.60, 0.70)
     found = [verdicts.agrees(published, ours) for published in (54.9, 55.0, 65.0, 75.0, 75.1)]
