@@ -16,6 +16,7 @@ import tyro
 
 from experiments import documents, results
 from experiments.reporting import (
+    again,
     blocks,
     catalog,
     claims,
@@ -83,6 +84,7 @@ def read(report: Report) -> claims.Evidence:
         speeds.read("acting", report.benchmarks),
         list(results.read_rows(report.lines / f"{catalog.EARLIER}.jsonl")),
         list(results.read_rows(report.benchmarks / "quick_looks.jsonl")),
+        list(results.read_rows(report.lines / f"{catalog.AGAIN}.jsonl")),
     )
 
 
@@ -95,9 +97,11 @@ def write(found: claims.Evidence) -> list[blocks.Block]:
             "edit. The paper is the draft *Towards Better Offline RL with Structured State Space Sequence (S4) Models* "
             "by Dighe, Rajvee and Pardis."
         ),
+        *evidence.table(claims.judge(found)),
+        blocks.Heading("What it took"),
         evidence.hours(found),
         *evidence.looks(found),
-        *evidence.table(claims.judge(found)),
+        *again.blocks_of(found.found, found.again),
         *(block for study in found.found for block in sections.write(study)),
         *evidence.comparisons(found),
         *evidence.times(found),

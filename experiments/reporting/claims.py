@@ -41,6 +41,7 @@ class Evidence(NamedTuple):
       acting: lines of the benchmark of actions.
       earlier: lines of runs whose code was changed since; they cost time, and say nothing else.
       looks: lines of first looks at experiments.
+      again: lines of cells that were trained again.
     """
 
     found: Sequence[studies.Study]
@@ -48,6 +49,7 @@ class Evidence(NamedTuple):
     acting: list[lines.Row]
     earlier: Sequence[lines.Row] = ()
     looks: Sequence[lines.Row] = ()
+    again: Sequence[lines.Row] = ()
 
     def times(self, verb: str) -> list[lines.Row]:
         """Lines of the benchmark of updates ("train") or of actions ("act")."""
@@ -75,6 +77,7 @@ class Judged(NamedTuple):
       claim: in our words.
       verdict: computed.
       numbers: behind it.
+      short: the same in a few words.
       runs: number of runs, or what takes their place.
       see: headline of the section that shows more.
       commands: that run what is missing.
@@ -84,6 +87,7 @@ class Judged(NamedTuple):
     claim: str
     verdict: verdicts.Verdict
     numbers: str
+    short: str
     runs: str
     see: str
     commands: Sequence[str]
@@ -101,7 +105,7 @@ def judge(evidence: Evidence) -> list[Judged]:
         *(_long(evidence, verb, side) for verb in SCRIPTS for side in CONTESTS),
         *(_tokens(evidence, mixer) for mixer in ("attention", *MIXERS)),
         *_stitching(evidence),
-        _published(evidence),
+        *_published(evidence),
     ]
 
 
@@ -122,6 +126,7 @@ def _better(evidence: Evidence, mixer: str) -> Judged:
         )
         if found
         else "-",
+        short=f"{_outcomes([match.comparison for match in found])}; P(better) {chance}" if found else "-",
         runs=_runs(found),
         see=COMPARISONS,
         commands=[each.about.command for each in missing],
@@ -140,6 +145,7 @@ def _faster(evidence: Evidence, verb: str, side: str) -> Judged:
         claim=f"S4 is several times faster: to {verb}, {side}",
         verdict=verdicts.at_least(timed, verdicts.SEVERAL),
         numbers=verdicts.lines(_times(timed), _by_tokens(evidence, verb, side)),
+        short=_span(timed),
         runs=_counts([REPEATS[verb]] if timed else []),
         see=TIMES,
         commands=[] if timed else [f"python -m {SCRIPTS[verb]}"],
@@ -154,6 +160,7 @@ def _faster_at_tasks(evidence: Evidence, verb: str, which: slice) -> Judged:
         claim=f"S4 is several times faster: to {verb}, at the tasks of the experiments",
         verdict=verdicts.at_least(timed, verdicts.SEVERAL),
         numbers=_times(timed),
+        short=_span(timed),
         runs="see there" if timed else "-",
         see=study.about.title,
         commands=[] if timed else [study.about.command],
@@ -163,6 +170,10 @@ def _faster_at_tasks(evidence: Evidence, verb: str, which: slice) -> Judged:
 
 def _times(timed: Sequence[verdicts.Ratio]) -> str:
     return f"how many times longer attention takes\n{speeds.ranges(timed)}" if timed else "-"
+
+
+def _span(timed: Sequence[verdicts.Ratio]) -> str:
+    return f"attention takes {speeds.span(timed)} times as long" if timed else "-"
 
 
 def _by_tokens(evidence: Evidence, verb: str, side: str, shortest: int = 0) -> str:
@@ -183,6 +194,7 @@ def _long(evidence: Evidence, verb: str, side: str) -> Judged:
         claim=f"Long context makes attention unbearably slow: to {verb}, {side}",
         verdict=verdicts.at_least(timed, verdicts.UNBEARABLE),
         numbers=verdicts.lines(_times(timed), _by_tokens(evidence, verb, side, speeds.LONG)),
+        short=_span(timed),
         runs=_counts([REPEATS[verb]] if timed else []),
         see=TIMES,
         commands=[] if timed else [f"python -m {SCRIPTS[verb]}"],
@@ -212,6 +224,7 @@ def _continuous(evidence: Evidence, mixer: str) -> Judged:
         claim=f"{mixer.upper()} gains most where the state is continuous",
         verdict=verdicts.more_in_the_first(gains[True], gains[False]),
         numbers=f"gain in % {ACHIEVED}\ncontinuous {shown[True]}\ndiscrete {shown[False]}" if found else "-",
+        short=f"gain in %: {shown[True]} against {shown[False]}" if found else "-",
         runs=_runs(found),
         see=COMPARISONS,
         commands=missing,
@@ -232,6 +245,7 @@ def _tokens(evidence: Evidence, mixer: str) -> Judged:
         claim=f"One concatenated token works as well as three: {mixer if mixer == 'attention' else mixer.upper()}",
         verdict=verdicts.as_well_as(layouts.gains(found)),
         numbers=verdicts.lines(f"one minus three, in % {ACHIEVED}: {overall}" if found else "", *times) or "-",
+        short=f"one minus three, in %: {overall}" if found else "-",
         runs=_runs(found),
         see=study.about.title,
         commands=[] if found else [study.about.command],
@@ -251,6 +265,7 @@ def _stitching(evidence: Evidence) -> list[Judged]:
             claim=f"Decision models join walks to paths that no single walk shows: {side}",
             verdict=stitching.verdict(found).also(stitching.by_way(found)),
             numbers=f"points over what joins nothing; over the clone\n{stitching.numbers(found)}" if found else "-",
+            short=stitching.in_short(found) if found else "-",
             runs=_counts([lead.num_runs for lead in found]),
             see=study.about.title,
             commands=[] if found else [study.about.command],
@@ -260,20 +275,31 @@ def _stitching(evidence: Evidence) -> list[Judged]:
     ]
 
 
-def _published(evidence: Evidence) -> Judged:
+def _published(evidence: Evidence) -> list[Judged]:
     study = evidence.study("key_to_door")
-    deciding = [each for each in published.beside(study.about, study.found) if each.decides]
-    ours = [each for each in deciding if each.sampled is not None]
-    told = [f"{each.row}, {each.size}: {each.published:g}, ours {scores.show(each.sampled, '%')}" for each in ours]
-    return Judged(
-        claim="The Decision Transformer's key-to-door table (percent of success)",
-        verdict=published.verdict(study),
-        numbers=verdicts.lines(*told, published.others(study)) or "-",
-        runs=_counts([each.num_runs for each in ours if each.num_runs]),
-        see=study.about.title,
-        commands=[study.about.command] if any(each.verdict.word == verdicts.OPEN for each in deciding) else [],
-        rule=rules.PUBLISHED,
-    )
+    sides = {study.about.main_variant: published.deciding(study), published.UNIFORM: published.uniform(study)}
+    return [
+        Judged(
+            claim=f"The Decision Transformer's key-to-door table (percent of success): {side}",
+            verdict=published.verdict(found),
+            numbers=verdicts.lines(*map(_beside, found), published.others(study)) or "-",
+            short=published.agreeing(found) if found else "-",
+            runs=_counts([each.num_runs for each in found if each.num_runs]),
+            see=study.about.title,
+            commands=[study.about.command]
+            if not found or any(each.verdict.word == verdicts.OPEN for each in found)
+            else [],
+            rule=rules.PUBLISHED,
+        )
+        for side, found in sides.items()
+    ]
+
+
+def _beside(found: published.Beside) -> str:
+    if found.sampled is None:
+        return ""
+    how = found.variant.removeprefix(published.UNIFORM) if found.variant.startswith(published.UNIFORM) else ""
+    return f"{found.row}, {found.size}{how}: {found.published:g}, ours {scores.show(found.sampled, '%')}"
 
 
 def _runs(matches: Sequence[studies.Match]) -> str:

@@ -90,6 +90,8 @@ class Description:
     """Patterns of data sets from environments whose state is continuous."""
     discrete: tuple[str, ...] = ("*",)
     """Of those whose state is not; a data set is of the first kind if both fit."""
+    decides: bool = True
+    """Whether a claim rests on it."""
     is_environment: bool = True
     """Whether mixers are compared on an environment, or on another question."""
     groups: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -163,6 +165,10 @@ class Description:
     def counts(self, variant: str) -> bool:
         """Whether claims may rest on a variant."""
         return not self.split(variant)[1] and not _fits(variant, self.aside)
+
+    def is_aside(self, variant: str) -> bool:
+        """Whether a variant is built otherwise than what claims rest on."""
+        return _fits(self.split(variant)[0], self.aside)
 
     def split(self, variant: str) -> tuple[str, str]:
         """A variant, and the change to it that its end names; without one, the change is empty."""

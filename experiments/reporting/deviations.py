@@ -24,6 +24,11 @@ STAGGERED = (
     "one decides: they see between half a context and a whole one, where the published Decision Transformer always "
     "sees a whole one. It is the same for every mixer."
 )
+# Of percentile behavior cloning.
+HALF = (
+    "Percentile behavior cloning (`percent_bc`) makes half of the updates of a decision model: it has fewer episodes "
+    "to learn, and sees each oftener."
+)
 ONE_CHANGE = (
     "Where a variant ends in `learning rate ...`, `dropout ...`, `state space rate ...` or `born as ...`, that one "
     "thing is changed, to see what a difference between mixers comes from; it counts for no claim."
@@ -41,8 +46,9 @@ def of_q_learning(cell: cells.Cell, sees: str = "one step") -> str:
     assert isinstance(cell.settings, q_learning.Settings)
     assert cell.settings.epsilon is not None
     return (
-        f"Q-learning (`cql`) has no history: its network sees {sees} alone. Where actions are sampled, they are "
-        f"those of the highest value but for {100 * cell.settings.epsilon:g} %, which are uniformly random."
+        f"Q-learning (`cql`) has no history: its network sees {sees} alone. It makes {cell.settings.num_updates:,} "
+        "updates, with one learning rate, not tuned; its conservatism is what is varied, where it is. Sampled actions "
+        f"are epsilon-greedy, with an epsilon of {100 * cell.settings.epsilon:g} %."
     )
 
 
@@ -56,8 +62,9 @@ def judged(*episodes: tuple[tuple[str, Any], ...] | int, where: str = "") -> str
     first, *others = (each if isinstance(each, int) else dict(each)["episodes"] for each in episodes)
     fewer = "".join(f" ({number} {where})" for number in others)
     return (
-        f"The score of a run is the mean of {first} episodes{fewer} of each way of choosing actions; what that leaves "
-        "to chance is in the intervals. It is that of the last update, no checkpoint is chosen (what choosing would "
-        "change stands in [Last and best checkpoint](#last-and-best-checkpoint)). Settings were chosen by episodes "
-        "that start from the same seeds as those of the scores, acted by models that learned from other data."
+        f"The score of a run is the mean of {first} episodes{fewer} of each way of choosing actions. They start from "
+        "the seeds that belong to the training seed, the same for every method; what that leaves to chance is in "
+        "intervals over training seeds. It is the score after the last update, no checkpoint is chosen (what choosing "
+        "would change stands in [Last and best checkpoint](#last-and-best-checkpoint)). Settings were chosen by "
+        "episodes that start from the same seeds as those of the scores, acted by models that learned from other data."
     )

@@ -22,10 +22,10 @@ LOOK_WITHIN = 300.0
 
 
 def in_short(found: claims.Evidence, judged: Sequence[claims.Judged]) -> list[blocks.Block]:
-    """Verdicts without what stands behind them, and the published table beside ours: for the front page."""
-    rows = [[each.claim, each.verdict.badge] for each in judged]
+    """Verdicts with a few words, and the published table beside ours: for the front page."""
+    rows = [[each.claim, each.verdict.badge, each.short] for each in judged]
     return [
-        blocks.Table(["claim", "verdict"], rows, left=2),
+        blocks.Table(["claim", "verdict", "in short"], rows, left=3),
         published.in_short(found.study("key_to_door")),
         hours(found),
     ]
@@ -70,21 +70,21 @@ def hours(found: claims.Evidence) -> blocks.Paragraph:
             spent = lines.minutes([row for row in rows if row["machine"] == machine])
             by_machine[machine] = by_machine.get(machine, 0.0) + spent / 60
     told = [
-        f"{spent:.1f} hours on {machine.replace(ONE_CORE, ' (one core each)')}"
-        for machine, spent in by_machine.items()
-        if spent
+        f"{spent:.1f} on {machine.replace(ONE_CORE, ', one core')}" for machine, spent in by_machine.items() if spent
     ]
     if not told:
         return blocks.Paragraph("No experiment was run yet.")
     alone = sum(spent for machine, spent in by_machine.items() if machine.endswith(ONE_CORE))
     clock = (
-        f" Two processes at once, one core each, need half of theirs: {alone / 2:.1f} hours by the clock."
+        f" Two processes side by side, one core each, take about half of the hours of one core: {alone / 2:.1f} by the "
+        "clock."
         if alone
         else ""
     )
     return blocks.Paragraph(
-        f"All experiments below took {' and '.join(told)}: compilation, training, acting and tuning, earlier settings "
-        f"included, benchmarks of time not.{clock}{_earlier(found.earlier)}"
+        f"The experiments below took {sum(by_machine.values()):.1f} hours of computing ({'; '.join(told)}): "
+        "compilation, training, acting and tuning, earlier settings included; recording the data and benchmarks of "
+        f"speed not.{clock}{_earlier(found.earlier)}"
     )
 
 
@@ -92,8 +92,8 @@ def _earlier(rows: Sequence[lines.Row]) -> str:
     if not rows:
         return ""
     return (
-        f" {len(rows)} lines in `experiments/results/earlier.jsonl` are of code that was changed since: their "
-        f"time counts ({lines.minutes(rows) / 60:.1f} hours), and nothing else."
+        f" {len(rows)} lines in `experiments/results/earlier.jsonl` are of code that was changed since: their time "
+        f"is in the sum ({lines.minutes(rows) / 60:.1f} hours), their scores are in no table."
     )
 
 

@@ -44,6 +44,7 @@ CHECKPOINTS = Description(
     ),
     metrics=(RETURN, *(Metric(name, f"checkpoint of the rule: {label}") for label, name in choosing.RULES.items())),
     judged_by=SAMPLED,
+    decides=False,
     is_environment=False,
     more=choosing.blocks_of,
     deviations=(

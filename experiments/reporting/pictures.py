@@ -136,9 +136,9 @@ def _about_runs(about: descriptions.Description) -> str:
     others = [kind for kind in about.metrics[0].kinds if kind != about.judged_by]
     dots = "A dot for each run"
     if others:
-        dots += f", full with actions {about.judged_by}, hollow with actions {others[0]}"
+        dots += f", filled with {about.judged_by} actions, hollow with {others[0]} ones"
     return (
-        f"{dots}; the short bar is the interquartile mean, the line through it its 95 % interval. Upright lines have "
+        f"{dots}; the short bar is the interquartile mean, the line through it its 95 % interval. Vertical lines are "
         "what needs no training, where it is the same on all data sets of a panel."
     )
 

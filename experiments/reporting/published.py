@@ -1,6 +1,6 @@
 """The published key-to-door table beside ours."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
@@ -14,22 +14,25 @@ class Row(NamedTuple):
 
     Attributes:
       method: in our lines.
-      decides: the variant of ours that the verdict rests on, named before the others were looked at; that of Q-learning
-        after the first lines of Q-learning were seen: 1 is the weight of its paper.
+      decides: the variant of ours that the verdict rests on.
       numbers: success in percent, by number of episodes.
+      says: whether the name of the variant tells more than that it is built around attention.
     """
 
     method: str
     decides: str
     numbers: Mapping[str, float]
+    says: bool = False
 
 
-EXACT = "exact"
+DT, EXACT = "DT", "exact"
+# Batches as they come, as the published ones were; the name goes on with the number of updates.
+UNIFORM = "uniform batches"
 # Decision Transformer, percentile behavior cloning, conservative Q-learning, behavior cloning, random play.
 ROWS = {
-    "DT": Row("attention", "balanced batches", {"1K": 71.8, "10K": 94.6}),
+    DT: Row("attention", "balanced batches", {"1K": 71.8, "10K": 94.6}, says=True),
     "%BC": Row("percent_bc", "attention", {"1K": 69.9, "10K": 95.1}),
-    "CQL": Row("cql", "conservatism 1", {"1K": 13.1, "10K": 13.3}),
+    "CQL": Row("cql", "conservatism 1", {"1K": 13.1, "10K": 13.3}, says=True),
     "BC": Row("bc", "attention", {"1K": 1.4, "10K": 1.6}),
     "random": Row("random", EXACT, {"1K": 3.1, "10K": 3.1}),
 }
@@ -115,26 +118,54 @@ def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[block
 
 
 def in_short(study: studies.Study) -> blocks.Table:
-    """The published numbers beside those of ours that decide, a line for each method."""
+    """The published numbers beside those of ours that decide, a line for each method; uniform batches; our mixers."""
     found = {(each.row, each.size): each for each in beside(study.about, study.found) if each.decides}
     rows = []
     for name, row in ROWS.items():
-        cells = [name]
+        cells = [f"{name}, {row.decides}" if row.says else name]
         for size, number in row.numbers.items():
             cells += [f"{number:.1f}", scores.show(found[name, size].sampled, "%")]
         rows.append(cells)
+    longest = {each.size: each for each in uniform(study)}
+    if longest:
+        told = (cell for size in SIZES for cell in (f"{ROWS[DT].numbers[size]:.1f}", _long(longest.get(size))))
+        rows.insert(1, [f"{DT}, {UNIFORM}", *told])
     for mixer in ("s4d", "s4"):
         arms = {size: arm for arm in study.arms for size in SIZES if _is_ours(study, arm, mixer, size)}
         shown = {size: _beside(mixer, size, None, arm).sampled for size, arm in arms.items()}
-        rows.append([mixer.upper(), *(cell for size in SIZES for cell in ("-", scores.show(shown.get(size), "%")))])
+        cells = (cell for size in SIZES for cell in ("-", scores.show(shown.get(size), "%")))
+        rows.append([f"{mixer.upper()}, {study.about.main_variant}", *cells])
+    if any(repeated := [_lookup(study, size) for size in SIZES]):
+        rows.append(["recorded successes done again", *(cell for each in repeated for cell in ("-", each or "-"))])
     head = ["success, %", *(text for size in SIZES for text in (f"published, {size}", f"ours, {size}"))]
     return blocks.Table(head, rows)
 
 
-def verdict(study: studies.Study) -> verdicts.Verdict:
-    """Whether the table is reproduced: every number by the variant of ours that was named for it."""
-    every = list(beside(study.about, study.found))
-    return verdicts.all_of({f"{each.row}, {each.size}": each.verdict for each in every if each.decides})
+def deciding(study: studies.Study) -> list[Beside]:
+    """Every number beside the variant of ours that was named for it."""
+    return [each for each in beside(study.about, study.found) if each.decides]
+
+
+def uniform(study: studies.Study) -> list[Beside]:
+    """The decision model with uniform batches, for each number of episodes after the most updates."""
+    updates = {(lines.variant(row), row["dataset"]): row["updates"] for arm in study.arms for row in arm.rows}
+    found: dict[str, Beside] = {}
+    for each in beside(study.about, study.found):
+        if each.row == DT and each.variant.startswith(UNIFORM):
+            others = found.get(each.size, each)
+            found[each.size] = max(others, each, key=lambda one: updates[one.variant, SIZES[one.size]])
+    return list(found.values())
+
+
+def verdict(found: Sequence[Beside]) -> verdicts.Verdict:
+    """Whether published numbers are reproduced."""
+    return verdicts.all_of({f"{each.row}, {each.size}": each.verdict for each in found})
+
+
+def agreeing(found: Sequence[Beside]) -> str:
+    """How many published numbers agree with ours."""
+    good = sum(each.verdict.word == verdicts.HOLDS for each in found)
+    return f"{good} of {len(found)} published numbers agree"
 
 
 def others(study: studies.Study) -> str:
@@ -142,6 +173,17 @@ def others(study: studies.Study) -> str:
     every = [each for each in beside(study.about, study.found) if each.published is not None and not each.decides]
     agreeing = sum(each.verdict.word == verdicts.HOLDS for each in every)
     return f"other variants: {agreeing} of {len(every)} agree" if every else ""
+
+
+def _long(found: Beside | None) -> str:
+    """Uniform batches, with what their variant says of updates."""
+    return f"{scores.show(found.sampled, '%')}{found.variant.removeprefix(UNIFORM)}" if found else "-"
+
+
+def _lookup(study: studies.Study, size: str) -> str:
+    known = {(row["method"], row["dataset"]): study.about.reference(row) for row in study.found.references}
+    value = known.get(("lookup", SIZES[size]))
+    return "" if value is None else scores.number(value, "%")
 
 
 def _is_ours(study: studies.Study, arm: lines.Arm, method: str, size: str) -> bool:

@@ -13,26 +13,27 @@ UMBRELLA = (
 BETTER = (
     "In a setting (data set and variant) a mixer is **ahead** if the 95 % interval of the difference of interquartile "
     "means lies above zero and that of the probability of improvement above one half, **behind** likewise, else "
-    "**level**; fewer than five runs of either give no outcome. The claim holds if it is ahead in at least one setting "
-    "of every environment and behind in none; it fails if it is ahead in no setting; else it holds only where it is "
-    "ahead. The score of each environment was fixed in advance (its section names it). One of twenty settings is ahead "
-    "or behind by chance, and more than one where runs are few, for then bootstrap intervals are too narrow. P(better) "
-    "is the mean over environments of the mean over their data sets and variants. Where it is behind, the outcome "
-    f"after one change to it stands beside; that decides nothing. {UMBRELLA}"
+    "**level**; fewer than five runs of either give no outcome. The claim holds if it is ahead in at least one "
+    "setting of every environment and behind in none; it fails if it is ahead in no setting; else it holds in part, "
+    "where it is ahead. The score of each environment was fixed in advance (its section names it). One of twenty "
+    "settings is ahead or behind by chance, and more than one where runs are few, for then bootstrap intervals are "
+    "too narrow. P(better) is the mean over environments of the mean over their data sets and variants. Where it is "
+    f"behind, the outcome after one change to it stands beside; that decides nothing. {UMBRELLA}"
 )
 LONG = (
     f"**Long** are {speeds.LONG} steps and more, the episodes that the paper found too long. **Unbearable** is read as "
     f"{verdicts.UNBEARABLE:g} times slower or more than the S4 model: an hour becomes a day of work. The claim holds "
     "if attention is that slow in every pair and at every such length, fails if in none. The paper finds attention "
-    "*extremely slow* there, for its matrix has the length twice, and S4 not. Who is compared is said under **several "
-    "times**."
+    "*extremely slow* there, for its matrix grows with the square of the length, and S4 not. Who is compared is said "
+    "under **several times**."
 )
 TOKENS = (
     f"**As well** means that no more than {100 * verdicts.MARGIN:g} % of the way from random play to the optimum is "
     "lost: on a data set the interval of the mean difference must lie above minus that margin. The claim holds if it "
-    "does on all data sets, holds only where it does, fails if it does on none and the interval lies below zero on "
-    "some; else it is undecided. Fewer than five runs of each do not count. Times do not decide; they are those of the "
-    f"quiet benchmarks (`{TRAINING}`, `{ACTING}`), for the trainings of `tokens` ran beside another busy process."
+    "does on all data sets, holds in part where it does on some, fails if it does on none and the interval lies below "
+    "zero on some; else it is undecided. Fewer than five runs of each do not count. Times do not decide; they are "
+    f"those of the quiet benchmarks (`{TRAINING}`, `{ACTING}`), for the trainings of `tokens` ran beside another busy "
+    "process."
 )
 STITCHING = (
     "Three exact lines join nothing: **lookup** repeats the best recorded walk, **random** plays at random, **blind** "
@@ -41,17 +42,19 @@ STITCHING = (
     "**trained as the papers do** it is told the recorded returns of whole walks, **what joining takes** are composed "
     "returns or seeing one step alone, or both, of which one has to be above zero (shown is the best). Composed "
     "returns are made in advance, by dynamic programming over recorded transitions (`jax_s4rl.data.relabeling`): they "
-    "have joined the walks already, and what holds with them is that models follow what they are told. The claim holds "
-    "if every mixer is above zero, fails if none, else it holds only for those. Fewer than five runs do not count. The "
-    "lead over the behavior clone of the same data stands beside it and decides nothing."
+    "have joined the walks already, and what holds with them is that models follow what they are told. The claim "
+    "holds if every mixer is above zero, fails if none, else it holds in part, for those. Fewer than five runs do not "
+    "count. The lead over the behavior clone of the same data stands beside it and decides nothing."
 )
 PUBLISHED = (
     f"A published number **agrees** if it lies within {verdicts.TOLERANCE:g} points of the interval of ours, actions "
     f"sampled, and that interval is no wider than {verdicts.WIDEST:g} points. One variant of ours was named for each "
-    "row before the others were looked at: attention with balanced batches, percentile and plain behavior cloning "
-    f"around attention. That of Q-learning, `{published.ROWS['CQL'].decides}`, was named after the first lines of "
-    "Q-learning were seen: it is the weight of its paper. The claim holds if every number of the table agrees by "
-    "these, and holds only for those that do; other variants are counted, and decide nothing. Fewer than five runs, or "
+    "row: attention with balanced batches, percentile and plain behavior cloning around attention, and "
+    f"`{published.ROWS['CQL'].decides}` of Q-learning, which is the weight of its paper. They were named, and the "
+    "widest interval was set, after first lines of uniform batches and of Q-learning had been seen, and before those "
+    "that are reported. The claim holds if every number of the table agrees by these, and holds in part if some do; "
+    "other variants are counted, and decide nothing. The published batches were, as far as is known, uniform: "
+    "attention with these, after the most updates that were made, is judged by itself. Fewer than five runs, or "
     "recordings, do not count."
 )
 
@@ -63,14 +66,15 @@ def several_times(trained: Sequence[lines.Row], acted: Sequence[lines.Row]) -> s
       trained: lines of the benchmark of updates.
       acted: lines of the benchmark of actions.
     """
+    has_turns = any(row["metrics"].get("turns") for row in (*trained, *acted))
+    ends = "; intervals of the ratios stand in the tables" if has_turns else ""
     return (
         f"**Several times** is read as {verdicts.SEVERAL:g} times or more, by medians in milliseconds: of "
-        f"{training.Config.repeats} timings of {training.Config.updates_per_dispatch} updates each, or of "
-        f"{acting.Config.repeats} actions; intervals of the ratios stand in the tables. The claim holds if attention "
-        f"takes that much longer in every pair and wherever it was timed, fails if nowhere, else it holds only where "
-        f"it does. {_sides(trained, acted)} The paper gives no number for it; its reasons are that S4 is "
-        "asymptotically faster, and does not keep the history when it acts. The tasks of the experiments are timed "
-        "with as many tokens and parameters on either side."
+        f"{training.Config.repeats} timings of some updates each, or of {acting.Config.repeats} actions{ends}. The "
+        "claim holds if attention takes that much longer in every pair and wherever it was timed, fails if nowhere, "
+        f"else it holds in part, where it does. {_sides(trained, acted)} The paper gives no number for it; its reasons "
+        "are that S4 is asymptotically faster, and does not keep the history when it acts. The tasks of the "
+        "experiments are timed with as many tokens and parameters on either side."
     )
 
 
@@ -81,11 +85,12 @@ def _sides(trained: Sequence[lines.Row], acted: Sequence[lines.Row]) -> str:
     return (
         "**Like for like** are models with as many tokens a step; S4 models have the lean block of their own papers, "
         "without feed-forward part, and no table of time steps, so that they have fewer parameters than "
-        f"attention{fewer}. **With as many parameters** S4D has a feed-forward part, too. **S4 with one token, "
-        "attention with three**: the paper calls S4 several times faster than the Decision Transformer, which reads "
-        "three tokens a step, and asks whether one does as well; attention may have one as well, and then it is like "
-        "for like. To act, this side also has attention that maps its history anew at every step, as published "
-        "Decision Transformers do. *64 at once*: so many episodes are acted together."
+        f"attention{fewer}. **With as many parameters** S4D has a feed-forward part, too (S4 was not timed so). **S4 "
+        "with one token, attention with three**: the paper calls S4 several times faster than the Decision "
+        "Transformer, which reads three tokens a step, and asks whether one does as well; attention may have one as "
+        "well, and then it is like for like. What attention gains by fewer tokens alone stands beside it. To act, "
+        "this side also has attention that maps its history anew at every step, as published Decision Transformers "
+        "do. *64 at once*: so many episodes are acted together."
     )
 
 

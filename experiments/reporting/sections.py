@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
-from experiments import tuning
+from experiments import history, tuning
 from experiments.reporting import blocks, lines, pictures, scores, studies, tables
 
 PARTS = (
-    " Where some methods ran on a part of the data sets, what needs no training is shown for that part as well, unless "
-    "it is the same."
+    " What needs no training is exact, and shown as the mean over data sets. Where some methods ran on a part of the "
+    "data sets, what needs no training is shown for that part as well, unless it is the same."
 )
 
 
@@ -72,10 +72,12 @@ def _cost(study: studies.Study) -> list[blocks.Block]:
     if not rows:
         return []
     machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))
-    commits = ", ".join(dict.fromkeys(str(row["commit"]) for row in rows))
+    named = dict.fromkeys(str(row["commit"]) for row in rows)
+    commits = ", ".join(f"{commit}{'*' if commit in history.LOST else ''}" for commit in named)
     versions = ", ".join(dict.fromkeys(f"JAX {row['versions'].get('jax', '?')}" for row in rows))
     spent = f", {_minutes(rows)} in all (compilation, training, acting, tuning)" if lines.minutes(rows) else ""
     changed = " (a plus: with changes)" if "+" in commits else ""
+    changed += " (*: lost, see [What it took](#what-it-took))" if "*" in commits else ""
     parts = [
         f"{len(found.scored)} runs reported{spent}, on {machines}; commit {commits}{changed}; {versions}. Lines: "
         f"`experiments/results/{study.about.name}.jsonl`."
@@ -95,6 +97,8 @@ def _minutes(rows: Sequence[lines.Row]) -> str:
 
 def _caption(study: studies.Study) -> str:
     about = study.about
+    if not tables.are_repeated(study.arms):
+        return "One line of each; what its numbers are the medians of stands below."
     metric, main = about.metrics[0], ", ".join(about.main_variants)
     choice = f" with {about.judged_by} actions" if metric.kinds else ""
     scale = " Normalized is that score from 0 for random play to 100 for the optimum." if about.normalizes else ""
@@ -106,8 +110,9 @@ def _caption(study: studies.Study) -> str:
         covers += f"; where data were recorded several times, {scores.OF_RECORDINGS}, and differences are theirs"
     has_groups = any(len({row["dataset"] for row in arm.rows}) > 1 for arm in study.arms)
     pairs = " Two numbers in a cell: greedy / sampled." if len(metric.kinds) > 1 else ""
+    judged = "Claims are judged by" if about.decides else "The score is"
     return (
-        f"Interquartile means over runs, 95 % intervals in brackets, {covers}. Claims are judged by **{metric.label}**"
+        f"Interquartile means over runs, 95 % intervals in brackets, {covers}. {judged} **{metric.label}**"
         f"{choice}.{scale} Beside the score it is compared with attention of the same data and variant"
         f"{f' (or {main})' if main else ''}: difference of interquartile means, and chance "
         f"that a run is better than one of attention.{PARTS if has_groups else ''}{pairs}"

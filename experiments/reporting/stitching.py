@@ -116,18 +116,29 @@ def by_way(found: Sequence[Lead]) -> str:
     return verdicts.lines(*parts)
 
 
+def in_short(found: Sequence[Lead]) -> str:
+    """From the smallest to the largest of the mixers' leads."""
+    values = [lead.interval.value for lead in _best(found)]
+    low, high = (scores.number(end, "%", signed=True) for end in (min(values), max(values)))
+    return f"{low} to {high} points over what joins nothing"
+
+
 def numbers(found: Sequence[Lead]) -> str:
     """Of every mixer the largest lead, and its lead over the clone."""
     return verdicts.lines(*_told(found))
 
 
-def _told(found: Sequence[Lead]) -> Iterator[str]:
+def _best(found: Sequence[Lead]) -> Iterator[Lead]:
     for mixer in MIXERS:
         own = [lead for lead in found if lead.arm.method == mixer]
         if own:
-            lead = max(own, key=lambda lead: lead.interval.low)
-            clone = f"; {scores.number(lead.over_clone.value, '%', signed=True)}" if lead.over_clone else ""
-            yield f"{mixer} {scores.show(lead.interval, '%', signed=True)}{clone}"
+            yield max(own, key=lambda lead: lead.interval.low)
+
+
+def _told(found: Sequence[Lead]) -> Iterator[str]:
+    for lead in _best(found):
+        clone = f"; {scores.number(lead.over_clone.value, '%', signed=True)}" if lead.over_clone else ""
+        yield f"{lead.arm.method} {scores.show(lead.interval, '%', signed=True)}{clone}"
 
 
 def blocks_of(about: descriptions.Description, found: lines.Lines) -> list[blocks.Block]:

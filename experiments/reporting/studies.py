@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from experiments import suites
 from experiments.reporting import descriptions, lines, scores
 
 ATTENTION = "attention"
@@ -114,9 +115,13 @@ def match(study: Study, arm: lines.Arm, other: lines.Arm) -> Match | None:
 
 
 def baseline(study: Study, arm: lines.Arm) -> lines.Arm | None:
-    """The attention that an arm is measured by: of its own variant, else of a main one; never the arm itself."""
+    """The attention that an arm is measured by: of its own variant, else of a main one; never the arm itself.
+
+    Mixers that are built otherwise than the main variants are not measured by these.
+    """
     setting = arm.setting
-    for variant in (setting.variant, *study.about.main_variants):
+    is_apart = arm.method in suites.MIXERS and study.about.is_aside(setting.variant)
+    for variant in (setting.variant, *(() if is_apart else study.about.main_variants)):
         wanted = setting._replace(variant=variant)
         for other in study.arms:
             same = (other.setting.data, other.setting.variant) == (wanted.data, wanted.variant)

@@ -26,7 +26,8 @@ def _results(study: studies.Study, name: str) -> blocks.Table:
     others = _others(here, about)
     kind = f", {about.judged_by}" if about.metrics[0].kinds else ""
     normalized = [f"normalized{kind}, %"] if about.normalizes else []
-    head = [*told, "runs", *score, *normalized, f"lead over attention{kind}", "P(better)", *others]
+    beside = [f"lead over attention{kind}", "P(better)"] if are_repeated(study.arms) else []
+    head = [*told, "runs", *score, *normalized, *beside, *others]
     rows: list[Sequence[blocks.Cell]] = []
     known: dict[str, list[str]] = {}
     for own in _subsets(data, arms):
@@ -34,7 +35,7 @@ def _results(study: studies.Study, name: str) -> blocks.Table:
             values = [_mean(references, key, metric) for key, metric in score.values()]
             values += [_normalized(study, references)] if normalized else []
             rest = [_pair([_mean(references, key, metric) for key in keys]) for keys, metric in others.values()]
-            numbers = [*values, "-", "-", *rest]
+            numbers = [*values, *("-" for _ in beside), *rest]
             if numbers != known.setdefault(method, numbers) or own == data:
                 alone = f" on {study.about.short(*own)}" if len(own) == 1 < len(data) else ""
                 words = [method + alone, *["-"] * (len(told) - 1)]
@@ -44,8 +45,13 @@ def _results(study: studies.Study, name: str) -> blocks.Table:
         values += [_normalized(study, arm.rows)] if normalized else []
         rest = [_pair([_show(arm, key, metric) for key in keys]) for keys, metric in others.values()]
         words = [say(arm) for say in told.values()]
-        rows.append([*words, _count(arm, data), *values, *_against(study, arm), *rest])
+        rows.append([*words, _count(arm, data), *values, *(_against(study, arm) if beside else []), *rest])
     return blocks.Table(head, rows, left=len(told))
+
+
+def are_repeated(arms: Sequence[lines.Arm]) -> bool:
+    """Whether some arm has more than one run, so that runs can be compared."""
+    return any(len(arm.rows) > 1 for arm in arms)
 
 
 def every_run(study: studies.Study) -> blocks.Table:

@@ -42,7 +42,10 @@ def test_behavior_cloning_is_near_random_play(share, badge):
     assert found["behavior cloning within 2 points of random play, 1K"][1] == badge
 
 
-@pytest.mark.parametrize(("dataset", "share", "badge"), [(SMALL, 0.66, "reached"), (LARGE, 0.66, "missed")])
+@pytest.mark.parametrize(
+    ("dataset", "share", "badge"),
+    [(SMALL, 0.68, "reached"), (SMALL, 0.655, "reached, not surely"), (LARGE, 0.66, "missed")],
+)
 def test_attention_and_percentile_cloning_reach_so_much(dataset, share, badge):
     found, told = judge(runs(dataset, "attention", share), runs(dataset, "percent_bc", share, "attention"))
     size = "1K" if dataset == SMALL else "10K"
@@ -50,7 +53,7 @@ def test_attention_and_percentile_cloning_reach_so_much(dataset, share, badge):
     for name in ("attention", "percentile behavior cloning"):
         assert found[f"{name} at least {wanted} %, {size}"][1] == badge
     assert len(told) == 1
-    assert f"from {size} episodes it **equals** the decision model (+0.0 [" in told[0]
+    assert f"from {size} episodes it **equals within 5 points** the decision model (+0.0 [" in told[0]
 
 
 def test_four_recordings_are_too_few():
@@ -66,9 +69,17 @@ def test_four_recordings_are_too_few():
 def test_one_state_space_model_is_enough(s4, s4d, badge):
     others = runs(SMALL, "s4d", s4d) if s4d else []
     found, _ = judge(runs(SMALL, "attention", 0.7), runs(SMALL, "s4", s4), others)
-    ours, given = found["S4 or S4D not behind attention, 1K"]
+    ours, given = found["S4 or S4D as good as attention within 5 points, and not behind, 1K"]
     assert given == badge
     assert ours.startswith("s4 +0.0 [" if s4 == 0.7 else "s4 -20.0 [")
+
+
+def test_a_wide_interval_is_no_equality():
+    clones = runs(SMALL, "percent_bc", 0.65, "attention")
+    for row, shift in zip(clones, (-0.1, -0.05, 0.0, 0.05, 0.1), strict=True):
+        row["metrics"]["success_sampled"] += shift
+    _, told = judge(runs(SMALL, "attention", 0.65), clones)
+    assert "from 1K episodes it **may equal** the decision model (+0.0 [" in told[0]
 
 
 def test_controls_are_well_below():

@@ -49,16 +49,16 @@ def test_hours_are_told_by_machine(tmp_path):
     made_up.write(tmp_path, "pendulum", others)
     found = gather(tmp_path)
     told = evidence.hours(found).text
-    assert "0.5 hours on a machine and 0.1 hours on another" in told
+    assert "took 0.6 hours of computing (0.5 on a machine; 0.1 on another)" in told
     assert "half" not in told
     assert "earlier.jsonl" not in told
     # Lines of earlier code, on a machine of one core.
     old = [row | {"machine": f"old{evidence.ONE_CORE}"} for row in made_up.runs("e", "d", "s4", [1.0] * 20, "return")]
     told = evidence.hours(found._replace(earlier=old)).text
-    assert "and 1.0 hours on old (one core each)" in told
-    assert "need half of theirs: 0.5 hours by the clock" in told
+    assert "; 1.0 on old, one core)" in told
+    assert "about half of the hours of one core: 0.5 by the clock" in told
     assert "20 lines in `experiments/results/earlier.jsonl`" in told
-    assert "(1.0 hours)" in told
+    assert "is in the sum (1.0 hours)" in told
 
 
 def test_first_looks(tmp_path):

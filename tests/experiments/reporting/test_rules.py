@@ -17,9 +17,16 @@ def test_shares_of_parameters_come_from_the_lines():
 
 def test_repeats_are_those_of_the_benchmarks():
     told = rules.several_times([], [])
-    assert f"{training.Config().repeats} timings of {training.Config().updates_per_dispatch} updates" in told
-    assert f"{acting.Config().repeats} actions" in told
+    assert f"{training.Config().repeats} timings of some updates" in told
+    assert f"{acting.Config().repeats} actions. The claim" in told
+
+
+def test_intervals_of_ratios_are_told_of_where_lines_have_turns():
+    row = made_up.timed("attention", speeds.ONE, 32, 1.0)
+    assert "intervals of the ratios" not in rules.several_times([row], [])
+    row["metrics"]["turns"] = [1.0, 1.1]
+    assert "intervals of the ratios stand in the tables" in rules.several_times([row], [])
 
 
 def test_the_weight_of_q_learning_is_the_one_that_decides():
-    assert f"`{published.ROWS['CQL'].decides}`, was named after" in rules.PUBLISHED
+    assert f"`{published.ROWS['CQL'].decides}` of Q-learning" in rules.PUBLISHED
