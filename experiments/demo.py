@@ -10,7 +10,6 @@ Result lines go to `runs/demo/results.jsonl`, pictures to `runs/demo/report.html
 """
 
 import dataclasses
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,8 @@ import numpy as np
 import rich.box
 import rich.console
 import rich.table
-import tyro
 
-from experiments import compilation, demo_report, documents, figures, learning, results, tasks
+from experiments import command_line, compilation, demo_report, documents, figures, learning, results, tasks
 from jax_s4rl.evaluation import credit, rollout, statistics
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
@@ -97,7 +95,8 @@ def main(demo: Demo) -> None:
     for name in demo.mixers:
         mixers.check(mixers.MixerConfig(name))
     path = demo.folder / "results.jsonl"
-    path.unlink(missing_ok=True)
+    command_line.check_writable(path)
+    rows = []
     for plan in plans(demo):
         console.print(f"[bold]{plan.dataset}[/bold]: loading the data (recorded on first use)")
         task = tasks.load(plan.dataset)
@@ -107,8 +106,10 @@ def main(demo: Demo) -> None:
             f"to {record.episode_returns.max():g}, mean {figures.number(record.episode_returns.mean())}"
         )
         for mixer in demo.mixers:
-            for row in run(plan, task, mixer, demo.seeds, console):
-                results.append_row(path, row)
+            rows += run(plan, task, mixer, demo.seeds, console)
+    path.unlink()
+    for row in rows:
+        results.append_row(path, row)
     rows = list(results.read_rows(path))
     for shown in tables(rows):
         console.print(shown)
@@ -280,7 +281,4 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Demo))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, Demo, __doc__)

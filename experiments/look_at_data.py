@@ -11,7 +11,7 @@ from typing import Any
 import tyro
 from rich import console
 
-from experiments import data_pictures
+from experiments import command_line, data_pictures
 from jax_s4rl.collection import recipes, rollouts
 from jax_s4rl.data import files, storage, trajectories
 from jax_s4rl.envs import making
@@ -156,4 +156,4 @@ def _films(make_env: Any, record: trajectories.Trajectories) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    command_line.run(main, Config, __doc__)

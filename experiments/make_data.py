@@ -8,6 +8,7 @@ import numpy as np
 import tyro
 from rich import console, table
 
+from experiments import command_line
 from jax_s4rl.collection import recipes
 from jax_s4rl.data import storage, trajectories
 
@@ -56,4 +57,4 @@ def describe(name: str, seed: int, record: trajectories.Trajectories, metadata: 
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    command_line.run(main, Config, __doc__)

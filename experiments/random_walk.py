@@ -97,7 +97,7 @@ def plan_stitching(options: suites.Options) -> list[cells.Cell]:
         ),
         make_cell("attention", DEFAULT, NO_SUFFIX, options, composed=True, clock=False),
         *(make_cell(name, DEFAULT, HUNDRED, options, composed=True) for name in options.mixers),
-        *(q_cell(kind, weight) for kind in (HUNDRED, NO_SUFFIX) for weight in WEIGHTS),
+        *(q_cell(kind, weight, options) for kind in (HUNDRED, NO_SUFFIX) for weight in WEIGHTS),
     ]
 
 
@@ -174,12 +174,12 @@ def seeing_one_step(settings: learning.Settings) -> learning.Settings:
     return dataclasses.replace(settings, model=model, regime="windows", weighting="length")
 
 
-def q_cell(kind: str, conservatism: float) -> cells.Cell:
+def q_cell(kind: str, conservatism: float, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on the default graph."""
     settings = q_learning.Settings(
         loss=conservative.ConservativeConfig(conservatism=conservatism), num_updates=3_000, epsilon=0.05
     )
-    variant, evaluation = f"conservatism {conservatism:g}", (("episodes", 250),)
+    variant, evaluation = f"conservatism {conservatism:g}", (("episodes", options.episodes),)
     return cells.Cell("cql", f"{DEFAULT}/{kind}", settings, variant, evaluation=evaluation)
 
 

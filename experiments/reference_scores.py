@@ -14,9 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from experiments import documents, results
+from experiments import command_line, documents, results
 from jax_s4rl.envs import making, policies, references
 
 RESULTS = results.ROOT / "experiments" / "results" / "reference_scores.jsonl"
@@ -73,7 +71,7 @@ class Config:
     only: tuple[str, ...] = ()
     """Ids of the environments to play; all of them if none is named."""
     scale: float = 1.0
-    """Share of the episodes to play; errors grow with its root."""
+    """Share of the episodes to play; the standard error is divided by its square root."""
     seed: int = 0
     """Of environments and policies."""
     out: Path = RESULTS
@@ -85,6 +83,9 @@ class Config:
 def main(config: Config) -> None:
     """Plays, writes the lines, and puts the table into the README."""
     chosen = choose(config.only)
+    if config.scale <= 0:
+        raise ValueError(f"got scale={config.scale:g}; play a share above 0 of the episodes")
+    documents.replace_section(config.readme.read_text(), SECTION, "")
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in results.read_rows(config.out):
         lines.setdefault(name_of(Setting(row["env"], row["metrics"]["kwargs"])), []).append(row)
@@ -196,4 +197,4 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    command_line.run(main, Config, __doc__)

@@ -8,13 +8,10 @@ project's README. Nothing is trained, nothing is fetched; the same lines give th
 """
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import tyro
-
-from experiments import documents, results
+from experiments import command_line, documents, results
 from experiments.reporting import (
     again,
     blocks,
@@ -33,6 +30,8 @@ README = results.ROOT / "experiments" / "README.md"
 TITLE = "S4 in place of attention: what the experiments say"
 PICTURES = "results/pictures"
 SECTION = "verdicts"
+# What our pictures end with: others are nobody's to delete.
+STAMP = "<!-- lines"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,29 +51,37 @@ class Report:
 
 
 def main(report: Report) -> None:
-    """Writes page, Markdown and pictures."""
+    """Writes page, Markdown and pictures: all of it is made before anything is written.
+
+    Raises:
+      ValueError: there are no lines, or lines that no description is for, or no place for the verdicts.
+    """
     found = read(report)
     content = write(found)
-    documents.write_section(report.front, SECTION, in_short(found))
-    report.page.parent.mkdir(parents=True, exist_ok=True)
-    report.page.write_text(pages.write(TITLE, content))
-    report.readme.write_text(markdown.write(content, folder=PICTURES))
+    front = documents.replace_section(report.front.read_text(), SECTION, in_short(found))
     folder = report.readme.parent / PICTURES
-    folder.mkdir(parents=True, exist_ok=True)
-    shown = shown_pictures(content)
-    for stale in set(folder.glob("*.svg")) - {folder / markdown.picture_file(picture) for picture in shown}:
-        stale.unlink()
-    for picture in shown:
-        (folder / markdown.picture_file(picture)).write_text(f"{picture.draw()}\n<!-- lines {picture.digest} -->\n")
-    print(f"Page:     {report.page}\nMarkdown: {report.readme}, {len(shown)} pictures in {folder}")
+    drawn = {
+        folder / markdown.picture_file(picture): f"{picture.draw()}\n{STAMP} {picture.digest} -->\n"
+        for picture in shown_pictures(content)
+    }
+    texts = {report.page: pages.write(TITLE, content), report.readme: markdown.write(content, folder=PICTURES)}
+    for path, text in (*drawn.items(), *texts.items(), (report.front, front)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for path in set(folder.glob("*.svg")) - drawn.keys():
+        if STAMP in path.read_text():
+            path.unlink()
+    print(f"Page:     {report.page}\nMarkdown: {report.readme}, {len(drawn)} pictures in {folder}")
 
 
 def read(report: Report) -> claims.Evidence:
     """Reads all lines.
 
     Raises:
-      ValueError: there are lines that no description is for.
+      ValueError: there are no lines, or some that no description is for.
     """
+    if not any(report.lines.glob("*.jsonl")):
+        raise ValueError(f"{report.lines} has no result lines; name the folder where experiments wrote theirs")
     known = {about.name for about in catalog.ALL} | catalog.ELSEWHERE
     if unknown := sorted(path.name for path in report.lines.glob("*.jsonl") if path.stem not in known):
         raise ValueError(f"{', '.join(unknown)}: the report does not know these lines; describe them in catalog.py")
@@ -119,7 +126,4 @@ def shown_pictures(content: Sequence[blocks.Block]) -> list[blocks.Picture]:
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Report, description=__doc__))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, Report, __doc__)

@@ -10,18 +10,17 @@ cores, all of them should be the same to the last digit.
 """
 
 import dataclasses
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import rich.console
-import tyro
 
 from experiments import (
     cartpole,
     cells,
     checkpoints,
+    command_line,
     compilation,
     history,
     key_door,
@@ -110,7 +109,4 @@ def choose(
 
 
 if __name__ == "__main__":
-    try:
-        main(tyro.cli(Options, description=__doc__))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    command_line.run(main, Options, __doc__)

@@ -92,17 +92,31 @@ def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
 
 
 def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yields the lines of `path` in order; a file that is not there has none."""
+    """Yields the lines of `path` in order; a file that is not there has none.
+
+    Raises:
+      ValueError: the file is no text, or a line of it no result line.
+    """
     path = Path(path)
     if not path.exists():
         return
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    try:
+        text = path.read_text()
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text; name a file of result lines") from None
+    for number, line in enumerate(text.splitlines(), start=1):
         try:
-            yield json.loads(line)
+            row = json.loads(line)
         except json.JSONDecodeError as error:
             raise ValueError(
                 f"{path}, line {number} is not JSON ({error.msg}); delete that line and run again"
             ) from None
+        if missing := [field for field in FIELDS if field not in row]:
+            raise ValueError(
+                f"{path}, line {number} is no result line: it lacks {', '.join(missing)}; delete it, or name another "
+                "file"
+            )
+        yield row
 
 
 def machine() -> str:

@@ -16,7 +16,6 @@ import dataclasses
 import hashlib
 import json
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,12 +24,12 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import rich.console
-import tyro
 
 from benchmarks import timing, workers
 from experiments import (
     cartpole,
     cells,
+    command_line,
     key_door,
     key_to_door,
     learning,
@@ -120,8 +119,11 @@ def run(options: Options) -> None:
       options: what is measured.
 
     Raises:
-      ValueError: an unknown task or mixer.
+      ValueError: an unknown task or mixer, or a number below one.
+      OSError: lines cannot be written.
     """
+    if min(options.repeats, options.acting_repeats, *options.batches) < 1:
+        raise ValueError("got a number of turns or of episodes at once below 1; ask for 1 or more")
     if options.quick:
         quick = options.out or Path("runs") / "speed_per_task-quick.jsonl"
         small = {"tasks": ("random_walk",), "mixers": ("attention", "s4d"), "batches": (1, 8), "out": quick}
@@ -131,6 +133,7 @@ def run(options: Options) -> None:
     for name in options.mixers:
         mixers.check(mixers.MixerConfig(name))
     out, console = options.out or suites.path("speed_per_task"), rich.console.Console(soft_wrap=True)
+    command_line.check_writable(out)
     for name in options.tasks:
         task = tasks.load(SETUPS[name].dataset)
         chosen = {mixer: configure(SETUPS[name], mixer, task) for mixer in options.mixers}
@@ -274,14 +277,6 @@ def line(row: dict[str, Any]) -> str:
     return f"  {row['method']}: {training} for {row['updates']}; acting {acting}"
 
 
-def main() -> None:
-    """Runs what the command line asks for; errors are sentences."""
-    try:
-        run(tyro.cli(Options, description=__doc__))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
-
-
 if __name__ == "__main__":
     timing.with_huge_pages()
-    main()
+    command_line.run(run, Options, __doc__)

@@ -1,18 +1,21 @@
 """An experiment as it is started: its parts, its options, a quick look; what is finished is not done again."""
 
 import dataclasses
-import sys
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import rich.console
-import tyro
 
-from experiments import cells, compilation, results, tasks
+from experiments import cells, command_line, compilation, results, tasks
 from jax_s4rl.modules import mixers
 
 MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
+
+
+# A fiftieth of them is acted for each target of a sweep.
+FEWEST_EPISODES = 50
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +23,13 @@ class Options:
     """What is run."""
 
     parts: tuple[str, ...] = ()
-    """Parts of the experiment; all of them if none is named."""
+    """Parts of the experiment; all of them if none is named, and a name that is none tells which there are."""
     mixers: tuple[str, ...] = MIXERS
-    """Sequence mixers."""
+    """Sequence mixers that are compared; baselines, and parts about certain mixers, do not follow this."""
     seeds: int = 5
     """Training seeds of each cell."""
     episodes: int = 250
-    """Episodes of every kind that each model acts."""
+    """Episodes of every kind that each model acts, 50 or more."""
     quick: bool = False
     """A look in a few minutes: attention and s4d, few updates, one seed; lines go under runs/."""
     dry: bool = False
@@ -37,6 +40,9 @@ class Options:
     def updates(self, number: int) -> int:
         """Updates to make where a full run makes `number`; a quick look makes fewer."""
         return min(number, 50) if self.quick else number
+
+
+BY_DEFAULT = (Options.parts, Options.mixers, Options.seeds, Options.episodes)
 
 
 class Part(NamedTuple):
@@ -91,11 +97,8 @@ def path(name: str) -> Path:
 
 
 def main(suite: Suite, description: str | None) -> None:
-    """Runs an experiment as the command line asks; errors are sentences."""
-    try:
-        run(suite, tyro.cli(Options, description=description))
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    """Runs an experiment as the command line asks."""
+    command_line.run(functools.partial(run, suite), Options, description)
 
 
 def run(suite: Suite, options: Options) -> None:
@@ -106,18 +109,20 @@ def run(suite: Suite, options: Options) -> None:
       options: which of its parts, and how long.
 
     Raises:
-      ValueError: an unknown part or mixer.
+      ValueError: an unknown part or mixer, or a number that is too small.
+      OSError: lines cannot be written.
     """
+    _check(suite, options)
     if options.quick:
         quick = options.out or Path("runs") / f"{suite.name}-quick.jsonl"
         options = dataclasses.replace(
-            options, parts=suite.quick, mixers=("attention", "s4d"), seeds=1, episodes=50, out=quick
+            options, parts=suite.quick, mixers=("attention", "s4d"), seeds=1, episodes=FEWEST_EPISODES, out=quick
         )
-    _check(suite, options)
     compilation.enable_cache()
     console = rich.console.Console(soft_wrap=True)
     out = options.out or path(suite.name)
     if not options.dry:
+        command_line.check_writable(out)
         _write_references(suite, options, out, console)
     for name in options.parts or tuple(suite.parts):
         part = suite.parts[name]
@@ -160,3 +165,8 @@ def _check(suite: Suite, options: Options) -> None:
         raise ValueError(f"got parts {', '.join(unknown)}; choose from {', '.join(suite.parts)}")
     for name in options.mixers:
         mixers.check(mixers.MixerConfig(name))
+    for name, least in (("seeds", 1), ("episodes", FEWEST_EPISODES)):
+        if (given := getattr(options, name)) < least:
+            raise ValueError(f"got {name}={given}; ask for {least} or more")
+    if options.quick and (options.parts, options.mixers, options.seeds, options.episodes) != BY_DEFAULT:
+        raise ValueError("--quick chooses parts, mixers, seeds and episodes by itself; leave these out")

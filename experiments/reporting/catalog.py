@@ -95,7 +95,7 @@ RANDOM_WALK = Description(
         "`returns composed`: each recorded step is told the best return that recorded transitions can be joined to "
         "after it, in place of what its own walk earned. That is dynamic programming over recorded transitions, done "
         "before training: it joins the walks, and the model has to follow.",
-        deviations.of_q_learning(random_walk.q_cell(random_walk.HUNDRED, random_walk.WEIGHTS[0]), "one node"),
+        deviations.of_q_learning(random_walk.q_cell(random_walk.HUNDRED, random_walk.WEIGHTS[0], OPTIONS), "one node"),
         "Every node reaches the goal; in the Decision Transformer paper 38 % of such graphs' nodes do not.",
         "Walks start as often at every node: as often as all nodes can within the number of episodes.",
         "A return is asked for; the Decision Transformer paper lets the model choose one by a prior.",
@@ -211,7 +211,7 @@ KEY_DOOR = Description(
         deviations.of_q_learning(key_door.q_cell(key_door.TUNED_ON, OPTIONS), "one position"),
         f"Whole episodes are the context; the paper's {key_door.SHORT} steps are a variant of its own.",
         deviations.HALF,
-        f"`{key_door.ONE_RETURN}` has no percentile behavior cloning and no Q-learning: all its episodes earn the same.",
+        f"`{key_door.ONE_RETURN}` has neither percentile behavior cloning nor Q-learning: its episodes earn the same.",
         f"Settings were tuned on data like `{key_door.TUNED_ON}`, and are those of all data sets.",
     ),
 )

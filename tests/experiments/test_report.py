@@ -5,7 +5,7 @@ import re
 import pytest
 
 from experiments import documents, report
-from experiments.reporting import descriptions, markdown
+from experiments.reporting import markdown
 from tests.experiments.reporting import made_up
 
 
@@ -22,9 +22,10 @@ def test_one_page_and_one_readme(tmp_path):
     for method in ("attention", "s4d"):
         rows += made_up.runs("cartpole", "cartpole/mixed", method, made_up.spread(200), "return")
     made_up.write(tmp_path / "lines", "cartpole", rows)
-    stale = tmp_path / report.PICTURES / "stale.svg"
+    stale, foreign = (tmp_path / report.PICTURES / f"{name}.svg" for name in ("stale", "foreign"))
     stale.parent.mkdir(parents=True)
-    stale.write_text("")
+    stale.write_text(f"<svg/>{report.STAMP} abc -->")
+    foreign.write_text("<svg/>")
     page, readme = write(tmp_path)
     assert page.count("<svg") == 1
     assert not re.findall(r"(?:src|href)=['\"](?!#)", page)
@@ -32,11 +33,19 @@ def test_one_page_and_one_readme(tmp_path):
     assert shown == ["results/pictures/cartpole-runs.svg"]
     assert all((tmp_path / path).exists() for path in shown)
     assert not stale.exists()
+    assert foreign.exists()
     front = (tmp_path / "front.md").read_text()
     assert "| S4D beats the transformer in every environment | **" in front
     assert "| DT, balanced batches | 71.8 | - | 94.6 | - |" in front
     # Links lead to headlines that are there.
     assert set(re.findall(r"href='#([^']+)'", page)) <= set(re.findall(r" id='([^']+)'", page))
+
+
+def test_a_folder_without_lines_is_refused_and_nothing_is_written(tmp_path):
+    with pytest.raises(ValueError, match="has no result lines; name the folder"):
+        write(tmp_path)
+    assert not (tmp_path / "README.md").exists()
+    assert (tmp_path / "front.md").read_text() == "<!-- verdicts --><!-- /verdicts -->"
 
 
 def test_lines_without_a_description_are_refused(tmp_path):
@@ -62,7 +71,3 @@ def test_the_committed_pictures_are_of_the_lines():
         path = report.README.parent / report.PICTURES / markdown.picture_file(picture)
         assert path.exists(), f"{path.name} is missing: run `make report`"
         assert picture.digest in path.read_text()[-60:], f"{path.name} shows other lines: run `make report`"
-
-
-def test_the_lines_of_the_report_are_those_that_experiments_write():
-    assert (descriptions.FOLDER / "demo.jsonl").exists()

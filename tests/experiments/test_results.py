@@ -1,5 +1,7 @@
 """Result lines keep their fields, and survive the way to disk and back."""
 
+import json
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -43,7 +45,7 @@ def test_a_missing_file_has_no_rows(tmp_path):
 
 def test_a_broken_line_is_named(tmp_path):
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"a": 1}\n{"b":\n')
+    path.write_text(json.dumps(dict.fromkeys(results.FIELDS)) + '\n{"b":\n')
     with pytest.raises(ValueError, match="line 2 is not JSON"):
         list(results.read_rows(path))
 
@@ -53,3 +55,13 @@ def test_unknown_tokens_and_missing_fields_are_refused(tmp_path):
         row(tokens="woven")
     with pytest.raises(ValueError, match=r"lacks \['env'"):
         results.append_row(tmp_path / "rows.jsonl", {"experiment": "x"})
+
+
+def test_a_line_of_something_else_is_named(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"seed": 1}\n')
+    with pytest.raises(ValueError, match=r"line 1 is no result line: it lacks experiment, env"):
+        list(results.read_rows(path))
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="is no text; name a file of result lines"):
+        list(results.read_rows(path))

@@ -88,3 +88,17 @@ def test_unknown_names_are_refused_before_anything_is_run(ran, options, sentence
     with pytest.raises(ValueError, match=sentence):
         suites.run(SUITE, suites.Options(**options))
     assert not ran
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"seeds": 0}, "got seeds=0; ask for 1 or more"),
+        ({"episodes": 20}, "got episodes=20; ask for 50 or more"),
+        ({"quick": True, "parts": ("small",)}, "--quick chooses parts, mixers, seeds and episodes by itself"),
+        ({"quick": True, "seeds": 3}, "--quick chooses"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_training(options, told):
+    with pytest.raises(ValueError, match=told):
+        suites.run(SUITE, suites.Options(**options))

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import learning, suites, tuning
+from experiments import learning, results, suites, tuning
 from jax_s4rl.models import decision
 
 
@@ -54,7 +54,8 @@ def test_every_point_has_a_name_of_its_own(point):
 
 
 def write(path, lines, experiment="walks"):
-    path.write_text("".join(json.dumps(line | {"experiment": experiment}) + "\n" for line in lines))
+    empty = dict.fromkeys(results.FIELDS)
+    path.write_text("".join(json.dumps(empty | line | {"experiment": experiment}) + "\n" for line in lines))
 
 
 def test_settings_follow_the_lines_of_a_run_then_the_committed_ones(tmp_path, monkeypatch):

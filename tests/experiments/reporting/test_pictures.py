@@ -43,7 +43,7 @@ def test_all_marks_of_a_picture_are_explained_under_it(study):
     found = pictures.of_study(study)
     assert [type(each) for each in found] == [blocks.Picture, blocks.Note] * 3
     about_runs, about_axis, about_sweep = (each.text for each in found if isinstance(each, blocks.Note))
-    assert "full with actions greedy, hollow with actions sampled" in about_runs
+    assert "filled with greedy actions, hollow with sampled ones" in about_runs
     assert "perfect knowledge" in about_axis
     assert "hollow where the data do not support" in about_sweep
 
