@@ -20,7 +20,7 @@ from jax_s4rl.data import filtering, relabeling, trajectories
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision, presets
 from jax_s4rl.modules import attention, mixers, tokens
-from jax_s4rl.training import configuration
+from jax_s4rl.training import configuration, update
 
 Trained = learning.Trained | q_learning.Trained
 Judge = Callable[["Cell", tasks.Task, Trained], dict[str, Any]]
@@ -144,10 +144,11 @@ def _rows(
 def train(
     cell: Cell, task: tasks.Task, seeds: Sequence[int], console: rich.console.Console | None = None
 ) -> Iterator[Trained]:
-    """Trains the seeds of a cell at once."""
+    """Trains the seeds of a cell at once, on as many devices as can be given the same work."""
+    devices = update.choose_devices(cell.settings.batch_size, len(seeds))
     if isinstance(cell.settings, q_learning.Settings):
-        return q_learning.train(cell.settings, task, seeds=seeds, console=console)
-    return learning.train(cell.settings, task, seeds=seeds, console=console)
+        return q_learning.train(cell.settings, task, seeds=seeds, console=console, devices=devices)
+    return learning.train(cell.settings, task, seeds=seeds, console=console, devices=devices)
 
 
 def act(

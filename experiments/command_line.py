@@ -10,7 +10,7 @@ import tyro
 Options = TypeVar("Options")
 
 
-def run(main: Callable[[Options], None], options: type[Options], description: str | None) -> None:
+def run(main: Callable[[Options], object], options: type[Options], description: str | None) -> None:
     """Reads the command line and does what it says.
 
     Settings that cannot be, files that cannot be read or written and numbers that are none end the program with a

@@ -109,13 +109,16 @@ class Fitted(NamedTuple):
     compile_seconds: float
 
 
-def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program[decision.DecisionConfig]:
+def prepare(
+    settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
+) -> Program[decision.DecisionConfig]:
     """Builds model, optimizer and update, and puts the data on the devices.
 
     Args:
       settings: of model and training.
       task: the episodes to learn from.
       num_seeds: models trained at once.
+      devices: to train on; all devices if None.
 
     Returns:
       The program.
@@ -136,6 +139,7 @@ def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program
         updates_per_dispatch=settings.updates_per_dispatch,
         num_seeds=num_seeds,
         num_micro_batches=settings.num_micro_batches,
+        devices=devices,
     )
 
     @jax.jit
@@ -144,10 +148,10 @@ def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> Program
         return update.init(groups.strip(decision.init(config, param_key)), transformation, train_key)
 
     def init(seeds: Sequence[int]) -> update.TrainState:
-        return update.place([init_one(jax.random.key(seed)) for seed in seeds])
+        return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
 
     store = windows.make_store(task.record, settings.weighting)
-    return Program(config, init, draw, update.replicate(store), run_update)
+    return Program(config, init, draw, update.replicate(store, devices), run_update)
 
 
 def train(
@@ -157,6 +161,7 @@ def train(
     seeds: Sequence[int],
     console: rich.console.Console | None = None,
     watch: Callable[[loop.Dispatch], None] | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> Iterator[Trained]:
     """Trains one model for each seed, all in one program.
 
@@ -166,6 +171,7 @@ def train(
       seeds: of parameters, windows and dropout.
       console: where progress is shown.
       watch: sees every dispatch (`loop.run`).
+      devices: to train on; all devices if None.
 
     Yields:
       The trained models, in the order of the seeds.
@@ -173,7 +179,7 @@ def train(
     Raises:
       ValueError: settings that cannot be built or do not fit the devices or the episodes.
     """
-    program = prepare(settings, task, len(seeds))
+    program = prepare(settings, task, len(seeds), devices)
     title = f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
     for fitted in fit(program, settings, seeds=seeds, title=title, console=console, watch=watch):
         yield Trained(program.config, memory(settings), *fitted)

@@ -91,13 +91,16 @@ def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
     )
 
 
-def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> learning.Program[q_network.QConfig]:
+def prepare(
+    settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
+) -> learning.Program[q_network.QConfig]:
     """Builds network, optimizer and update, and puts the data on the devices.
 
     Args:
       settings: of network and training.
       task: the episodes to learn from.
       num_seeds: networks trained at once.
+      devices: to train on; all devices if None.
 
     Returns:
       The program; the parameters that it trains are `targets.Tracked`.
@@ -116,6 +119,7 @@ def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> learnin
         batch_size=settings.batch_size,
         updates_per_dispatch=settings.updates_per_dispatch,
         num_seeds=num_seeds,
+        devices=devices,
     )
 
     @jax.jit
@@ -124,14 +128,19 @@ def prepare(settings: Settings, task: tasks.Task, num_seeds: int = 1) -> learnin
         return update.init(targets.start(q_network.init(config, param_key)), follower, train_key)
 
     def init(seeds: Sequence[int]) -> update.TrainState:
-        return update.place([init_one(jax.random.key(seed)) for seed in seeds])
+        return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
 
-    store = update.replicate(transitions.make_store(task.record, settings.weighting))
+    store = update.replicate(transitions.make_store(task.record, settings.weighting), devices)
     return learning.Program(config, init, transitions.draw, store, run_update)
 
 
 def train(
-    settings: Settings, task: tasks.Task, *, seeds: Sequence[int], console: rich.console.Console | None = None
+    settings: Settings,
+    task: tasks.Task,
+    *,
+    seeds: Sequence[int],
+    console: rich.console.Console | None = None,
+    devices: Sequence[Any] | None = None,
 ) -> Iterator[Trained]:
     """Trains one Q-network for each seed, all in one program.
 
@@ -140,6 +149,7 @@ def train(
       task: the episodes to learn from.
       seeds: of parameters and transitions.
       console: where progress is shown.
+      devices: to train on; all devices if None.
 
     Yields:
       The trained networks, in the order of the seeds.
@@ -147,7 +157,7 @@ def train(
     Raises:
       ValueError: as `prepare`.
     """
-    program = prepare(settings, task, len(seeds))
+    program = prepare(settings, task, len(seeds), devices)
     title = f"{task.dataset}: conservative Q-learning, {len(seeds)} seeds"
     for seed, params, log, compile_seconds in learning.fit(
         program, settings, seeds=seeds, title=title, console=console

@@ -115,6 +115,26 @@ def make(
     return jax.pmap(update, axis_name=AXIS, donate_argnums=0, devices=devices)
 
 
+def choose_devices(batch_size: int, num_seeds: int, devices: Sequence[Any] | None = None) -> list[Any]:
+    """As many devices as can be given the same work: seeds of their own, or as many rows of every batch.
+
+    Args:
+      batch_size: rows of one update of one seed.
+      num_seeds: models trained at once.
+      devices: that there are; all devices of this process if None.
+
+    Returns:
+      The first of them, to be given to `make`, `replicate` and `place`.
+
+    Example:
+      >>> [len(choose_devices(rows, seeds, range(8))) for rows, seeds in ((64, 5), (100, 5), (7, 1))]
+      [8, 5, 7]
+    """
+    found = list(devices) if devices is not None else jax.local_devices()
+    even = [n for n in range(1, len(found) + 1) if _is_spread(num_seeds, n) or batch_size % n == 0]
+    return found[: max(even)]
+
+
 def _over_seeds(update_one: Callable[..., Any], train_states: TrainState, store: Any) -> Any:
     if train_states.step.shape[0] > 1:
         return jax.vmap(update_one, in_axes=(0, None))(train_states, store)

@@ -3,11 +3,15 @@
 import dataclasses
 import types
 
+import chex
+import gymnasium
+import jax
 import numpy as np
 import pytest
 import rich.console
 
-from experiments import cells, learning, q_learning, results
+from experiments import cells, learning, q_learning, results, tasks
+from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
 from tests.experiments import runs
@@ -125,3 +129,30 @@ def test_without_a_clock_the_twins_are_the_same():
     assert (rotary.model.mixer.positions, rotary.model.time_embedding) == ("rotary", "none")
     twins = [cells.with_mixer(settings, mixers.MixerConfig("lstm"), runs.TASK) for settings in (SETTINGS, rotary)]
     assert twins[0] == twins[1]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dataclasses.replace(SETTINGS, batch_size=7, num_updates=2, updates_per_dispatch=1),
+        q_learning.Settings(batch_size=7, num_updates=2, updates_per_dispatch=1),
+    ],
+    ids=["decision", "q"],
+)
+def test_a_batch_that_devices_cannot_share_is_trained_on_fewer(settings):
+    assert len(jax.devices()) > 1
+    task = make_task()
+    (trained,) = cells.train(dataclasses.replace(CELL, settings=settings), task, [0])
+    trainer = learning if isinstance(settings, learning.Settings) else q_learning
+    (alone,) = trainer.train(settings, task, seeds=[0], devices=jax.devices()[:1])
+    chex.assert_trees_all_equal(trained.params, alone.params)
+    with pytest.raises(ValueError, match="cannot be shared evenly by 2 devices"):
+        next(trainer.train(settings, task, seeds=[0]))
+
+
+def make_task():
+    def make_env():
+        return gymnasium.make("CartPole-v1", disable_env_checker=True)
+
+    record = rollouts.record_episodes(make_env, random_policy.uniform(gymnasium.spaces.Discrete(2)), 4, seed=0)
+    return tasks.Task("CartPole-v1", {}, "tiny", record, 2, 500, 20.0, 500.0)

@@ -23,7 +23,7 @@ def make_cell(number=4):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(learning, "prepare", lambda settings, task, num_seeds=1: runs.make_program(num_seeds))
+    monkeypatch.setattr(learning, "prepare", lambda settings, task, num_seeds=1, _=None: runs.make_program(num_seeds))
 
 
 def test_checkpoints_are_those_of_one_training(tiny):
