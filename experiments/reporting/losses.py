@@ -1,4 +1,4 @@
-"""Where a mixer is behind attention, and what becomes of the difference when one thing is changed."""
+"""Where a mixer or attention is behind, and what becomes of the difference when one thing is changed."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -33,18 +33,29 @@ def changes(lost: studies.Match) -> Iterator[Change]:
                 yield Change(arm.method, change, found)
 
 
-def told(lost: studies.Match) -> str:
-    """The name of a comparison that was lost, and what becomes of it by each change of the loser.
+def seen_by_loser(match: studies.Match) -> studies.Match | None:
+    """A comparison from the side that lost it; None where none did."""
+    if match.comparison.outcome == scores.AHEAD:
+        return studies.match(match.study, *reversed(match.arms))
+    return match if match.comparison.outcome == scores.BEHIND else None
+
+
+def told(match: studies.Match) -> str:
+    """The name of a comparison, and what becomes of it by each change of the side that lost it.
 
     Where fewer runs of the change can be compared than were lost with, it says how many.
     """
+    lost = seen_by_loser(match)
+    if lost is None:
+        return match.name
     found: dict[str, list[str]] = {outcome: [] for outcome in scores.OUTCOMES}
     for each in changes(lost):
         if each.method == lost.arms[0].method:
             runs, all_runs = each.match.comparison.runs[0], lost.comparison.runs[0]
             fewer = f" ({runs} of {all_runs} runs)" if runs < all_runs else ""
             found[each.match.comparison.outcome].append(each.change + fewer)
-    tried = [f"{outcome} with {', '.join(names)}" for outcome, names in found.items() if names]
+    who = "" if lost is match else f"{lost.arms[0].method} "
+    tried = [f"{who}{outcome} with {', '.join(names)}" for outcome, names in found.items() if names]
     return "; ".join([lost.name, *tried])
 
 
@@ -58,10 +69,8 @@ def _change(about: descriptions.Description, setting: lines.Setting, changed: li
 def blocks_of(matches: Sequence[studies.Match]) -> list[blocks.Block]:
     """A line for each loss and change; nothing where nothing is lost."""
     rows = []
-    for lost in matches:
-        if lost.comparison.outcome != scores.BEHIND:
-            continue
-        named = [lost.name, lost.arms[0].method, _show(lost), _runs(lost)]
+    for lost in filter(None, map(seen_by_loser, matches)):
+        named = [lost.name, f"{lost.arms[0].method} behind {lost.arms[1].method}", _show(lost), _runs(lost)]
         tried = [
             [f"{each.method}: {each.change}", _show(each.match), _runs(each.match), each.match.comparison.outcome]
             for each in changes(lost)
@@ -69,9 +78,9 @@ def blocks_of(matches: Sequence[studies.Match]) -> list[blocks.Block]:
         rows += [[*named, *each] for each in tried or [["-"] * 4]]
     if not rows:
         return []
-    head = ["setting", "mixer", "behind by", "runs", "changed", "then", "runs then", "which is"]
+    head = ["setting", "who", "behind by", "runs", "changed", "then", "runs then", "which is"]
     note = (
-        "One thing is changed on one side: the loser's own first, then attention's. A change that turns a loss into a "
+        "One thing is changed on one side: the loser's own first, then the other's. A change that turns a loss into a "
         "level score of as many runs points to what it comes from; a minus is a loss that no experiment takes apart. "
         "Only data that both sides learned from are compared: where these are fewer runs than the loss is of, that "
         "alone may make the difference."

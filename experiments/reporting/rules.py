@@ -17,8 +17,8 @@ BETTER = (
     "setting of every environment and behind in none; it fails if it is ahead in no setting; else it holds in part, "
     "where it is ahead. The score of each environment was fixed in advance (its section names it). One of twenty "
     "settings is ahead or behind by chance, and more than one where runs are few, for then bootstrap intervals are "
-    "too narrow. P(better) is the mean over environments of the mean over their data sets and variants. Where it is "
-    f"behind, the outcome after one change to it stands beside; that decides nothing. {UMBRELLA}"
+    "too narrow. P(better) is the mean over environments of the mean over their data sets and variants. Where either "
+    f"is behind, the outcome after one change to it stands beside; that decides nothing. {UMBRELLA}"
 )
 LONG = (
     f"**Long** are {speeds.LONG} steps and more, the episodes that the paper found too long. **Unbearable** is read as "

@@ -97,7 +97,7 @@ def everywhere(
     Args:
       matches: by environment.
       missing: environments that have no comparison yet.
-      tell: what is said of a setting where the method is behind.
+      tell: what is said of a setting where the method is ahead or behind.
     """
     speaking = {name: [match for match in group if match.speaks] for name, group in matches.items()}
     few = [name for name, group in speaking.items() if not group]
@@ -107,7 +107,7 @@ def everywhere(
     groups = [group for group in speaking.values() if group]
     outcomes = [[match.comparison.outcome for match in group] for group in groups]
     settled = [match for group in groups for match in group]
-    ahead = [match.name for match in settled if match.comparison.outcome == scores.AHEAD]
+    ahead = [tell(match) for match in settled if match.comparison.outcome == scores.AHEAD]
     behind = [f"behind in {tell(match)}" for match in settled if match.comparison.outcome == scores.BEHIND]
     if not groups:
         return Verdict(OPEN, rest)

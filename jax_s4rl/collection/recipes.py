@@ -68,7 +68,10 @@ def find(name: str) -> recipe_book.Recipe:
     if name in book:
         return book[name]
     near = difflib.get_close_matches(name, book, n=3, cutoff=0.0)
-    raise ValueError(f"there is no data set {name!r}; did you mean {', '.join(near)}? `python -m experiments.make_data --list` shows all")
+    raise ValueError(
+        f"there is no data set {name!r}; did you mean {', '.join(near)}? "
+        "`python -m experiments.make_data --list` shows all"
+    )
 
 
 def path_of(name: str, seed: int = 0, folder: str | Path | None = None) -> Path:

@@ -30,7 +30,7 @@ def test_comparisons_and_times(tmp_path):
     made_up.write(tmp_path, "cartpole", rows)
     timed = [made_up.timed(who, speeds.ONE, 32, 1.0) for who in ("attention", "s4d")]
     found = gather(tmp_path, timed)
-    _, table, _ = evidence.comparisons(found)
+    _, table, *_ = evidence.comparisons(found)
     assert isinstance(table, blocks.Table)
     (line,) = table.rows
     assert line[1:4] == ["mixed", "s4d", blocks.Badge("ahead", blocks.GOOD)]

@@ -38,10 +38,27 @@ def test_the_loser_is_changed_first_then_the_other_side(tmp_path):
     _, table, _ = shown(found)
     assert isinstance(table, blocks.Table)
     assert [(line[1], *line[3:]) for line in table.rows] == [
-        ("s4d", "5, 5", "s4d: learning rate 0.01", "+0.000 [-0.023, +0.023]", "5, 5", "level"),
-        ("s4d", "5, 5", "attention: learning rate 0.001", "+10.0 [+10.0, +10.0]", "5, 5", "ahead"),
+        ("s4d behind attention", "5, 5", "s4d: learning rate 0.01", "+0.000 [-0.023, +0.023]", "5, 5", "level"),
+        ("s4d behind attention", "5, 5", "attention: learning rate 0.001", "+10.0 [+10.0, +10.0]", "5, 5", "ahead"),
     ]
     assert {line[2] for line in table.rows} == {"-50.0 [-50.0, -50.0]"}
+
+
+def test_attention_loses_as_well_as_others(tmp_path):
+    found = study(
+        tmp_path,
+        {
+            ("attention", "", "mixed"): 50.0,
+            ("attention", "dropout 0.1", "mixed"): 100.0,
+            ("s4d", "", "mixed"): 100.0,
+        },
+    )
+    (won,) = studies.against(found, "s4d")
+    assert losses.told(won) == "CartPole, mixed; attention level with dropout 0.1"
+    lost = losses.seen_by_loser(won)
+    assert lost is not None
+    assert [arm.method for arm in lost.arms] == ["attention", "s4d"]
+    assert lost.comparison.outcome == "behind"
 
 
 def test_a_loss_that_nobody_took_apart_is_shown_and_no_loss_is_not(tmp_path):
@@ -51,8 +68,14 @@ def test_a_loss_that_nobody_took_apart_is_shown_and_no_loss_is_not(tmp_path):
     )
     _, table, _ = shown(found)
     assert isinstance(table, blocks.Table)
-    assert [(line[1], *line[4:]) for line in table.rows] == [("s4", "-", "-", "-", "-")]
-    assert shown(study(tmp_path / "level", {("attention", "", "mixed"): 1.0, ("s4d", "", "mixed"): 2.0})) == []
+    assert [(line[1], *line[4:]) for line in table.rows] == [
+        ("attention behind s4d", "-", "-", "-", "-"),
+        ("s4 behind attention", "-", "-", "-", "-"),
+    ]
+    level = study(tmp_path / "level", {("attention", "", "mixed"): 1.0, ("s4d", "", "mixed"): 1.0})
+    assert shown(level) == []
+    (match,) = studies.against(level, "s4d")
+    assert losses.told(match) == match.name
 
 
 def test_a_loss_is_told_with_what_changes_of_the_loser_make_of_it(tmp_path):

@@ -64,7 +64,7 @@ def test_everywhere(matches, missing, word, told):
 
 def test_what_is_said_of_losses_is_told_line_by_line():
     found = verdicts.everywhere({"a": [AHEAD, BEHIND, BEHIND]}, [], lambda match: f"{match.name}; level with x")
-    assert found.where.splitlines() == ["ahead"] + ["behind in behind; level with x"] * 2
+    assert found.where.splitlines() == ["ahead; level with x"] + ["behind in behind; level with x"] * 2
     assert found.also("more").where.splitlines()[-1] == "more"
 
 
