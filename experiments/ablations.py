@@ -6,13 +6,16 @@ at the end of the cell's variant.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from experiments import cells, learning, tuning
+from experiments import cells, learning, suites, tuning
 from jax_s4rl.modules import mixers
 
 # Where dynamics start, if not by default.
 BORN = {"s4d": "legs", "s4": "fout"}
+AS_FAST = "state space rate as the rest"
+# Mixers that claims are about, whose dynamics have a rate of their own.
+STATE_SPACES = ("s4d", "s4")
 
 
 def of(cell: cells.Cell, rates: Sequence[tuning.Point] = tuning.RATES) -> list[cells.Cell]:
@@ -32,6 +35,26 @@ def of(cell: cells.Cell, rates: Sequence[tuning.Point] = tuning.RATES) -> list[c
     ]
 
 
+def plan_dynamics(
+    plan_tuning: Callable[[suites.Options], list[cells.Cell]], chosen: tuning.Chosen, options: suites.Options
+) -> list[cells.Cell]:
+    """S4 and S4D at the points that tuning chose, on its data, with dynamics that are trained as fast as the rest.
+
+    The grid leaves that rate alone. This shows, where no result is reported, whether it should have.
+
+    Args:
+      plan_tuning: plans the cells of the grid.
+      chosen: what it found.
+      options: of the run.
+    """
+    best = [
+        cell
+        for cell in plan_tuning(options)
+        if cell.method in STATE_SPACES and cell.variant == chosen.of(cell.method, options).variant
+    ]
+    return [changed for cell in best for changed in of(cell, rates=()) if changed.variant.endswith(AS_FAST)]
+
+
 def changes(settings: learning.Settings, rates: Sequence[tuning.Point]) -> Iterable[tuple[str, learning.Settings]]:
     """Names of changes, and what settings become by them."""
     model, optimization = settings.model, settings.optimization
@@ -43,7 +66,7 @@ def changes(settings: learning.Settings, rates: Sequence[tuning.Point]) -> Itera
     yield f"dropout {dropout:g}", point._replace(dropout=dropout).of(settings)
     if "state_size" in mixers.OPTIONS[model.mixer.name] and optimization.state_space_learning_rate < point.rate:
         as_fast = dataclasses.replace(optimization, state_space_learning_rate=point.rate)
-        yield "state space rate as the rest", dataclasses.replace(settings, optimization=as_fast)
+        yield AS_FAST, dataclasses.replace(settings, optimization=as_fast)
     if model.mixer.name in BORN:
         mixer = dataclasses.replace(model.mixer, initialization=BORN[model.mixer.name])
         elsewhere = dataclasses.replace(model, mixer=mixer)

@@ -134,7 +134,10 @@ def references(options: suites.Options) -> list[suites.Reference]:
 
 SUITE = suites.Suite(
     name="cartpole",
-    parts={"tuning": suites.Part(plan_tuning, most_seeds=2)}
+    parts={
+        "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
+    }
     | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS}
     | {"causes": suites.Part(plan_causes)},
     judge=judge,

@@ -368,6 +368,7 @@ SUITE = suites.Suite(
     name="key_to_door",
     parts={
         "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
         "1k": suites.Part(plan_small, most_seeds=1),
         "rates": suites.Part(plan_rates, most_seeds=1),
         "10k": suites.Part(plan_large),

@@ -20,6 +20,7 @@ are tuned on memory_len; on CartPole they are those of `experiments/cartpole.py`
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -241,6 +242,7 @@ SUITE = suites.Suite(
     name="memory",
     parts={
         "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
         "memory_len": suites.Part(plan_memory_len),
         "cartpole": suites.Part(plan_cartpole),
         "baselines": suites.Part(plan_baselines),

@@ -15,7 +15,7 @@ data marked. Lines go to `experiments/results/pendulum.jsonl`.
 import functools
 from typing import Any
 
-from experiments import asking, cells, learning, suites, tasks, tuning
+from experiments import ablations, asking, cells, learning, suites, tasks, tuning
 from jax_s4rl.evaluation import sweeps
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers, tokens
@@ -110,7 +110,10 @@ def references(options: suites.Options) -> list[suites.Reference]:
 
 SUITE = suites.Suite(
     name="pendulum",
-    parts={"tuning": suites.Part(plan_tuning, most_seeds=2)}
+    parts={
+        "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
+    }
     | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS},
     judge=judge,
     references=references,

@@ -21,12 +21,13 @@ them. Lines go to `experiments/results/random_walk.jsonl`.
 
 import contextlib
 import dataclasses
+import functools
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from experiments import asking, cells, learning, q_learning, suites, tasks, tuning
+from experiments import ablations, asking, cells, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.collection import recipe_book
 from jax_s4rl.envs import fixed_options, graphs
 from jax_s4rl.evaluation import paths, rollout
@@ -287,6 +288,7 @@ SUITE = suites.Suite(
     name="random_walk",
     parts={
         "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
         "graph": suites.Part(plan_graph),
         "clocks": suites.Part(plan_clocks),
         "stitching": suites.Part(plan_stitching),

@@ -22,13 +22,14 @@ longer, `clones` tells no return. Lines go to `experiments/results/umbrella.json
 """
 
 import dataclasses
+import functools
 import time
 from typing import Any
 
 import numpy as np
 import scipy.stats
 
-from experiments import cells, inspection, learning, q_learning, suites, tasks, tuning
+from experiments import ablations, cells, inspection, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.evaluation import credit, sweeps
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers, tokens
@@ -273,6 +274,7 @@ SUITE = suites.Suite(
     name="umbrella",
     parts={
         "tuning": suites.Part(plan_tuning, most_seeds=2),
+        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
         "lengths": suites.Part(plan_lengths),
         "first": suites.Part(plan_first),
         "clones": suites.Part(plan_clones),

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 
-from experiments import history, tuning
-from experiments.reporting import blocks, lines, pictures, scores, studies, tables
+from experiments import ablations, history, tuning
+from experiments.reporting import blocks, descriptions, lines, pictures, scores, studies, tables
+from jax_s4rl.training import optimizer
 
 PARTS = (
     " What needs no training is exact, and shown as the mean over data sets. Where some methods ran on a part of the "
@@ -38,32 +39,44 @@ def search(study: studies.Study) -> list[blocks.Block]:
     if not rows:
         return []
     metric = about.metrics[0]
-    points = list(dict.fromkeys(lines.variant(row) for row in rows))
+    grid = [row for row in rows if not lines.variant(row).endswith(ablations.AS_FAST)]
+    points = list(dict.fromkeys(lines.variant(row) for row in grid))
     told = ["method", *(name for name in ("dataset", "tokens") if len({row[name] for row in rows}) > 1)]
     groups: dict[tuple[str, ...], list[lines.Row]] = {}
     for row in rows:
         groups.setdefault(tuple(str(row[name]) for name in told), []).append(row)
     table = []
     for names, own in groups.items():
-        means = {}
-        for point in points:
-            here = [row for row in own if lines.variant(row) == point]
-            values = [value for row in here if (value := row["metrics"].get(about.tuned_by or about.score)) is not None]
-            means[point] = sum(values) / len(values) if values else float("nan")
+        means = {point: _mean(about, [row for row in own if lines.variant(row) == point]) for point in points}
         is_complete = not any(math.isnan(mean) for mean in means.values())
         best = max(points, key=lambda point: metric.factor * means[point]) if is_complete else None
         shown = {point: scores.number(mean, metric.unit) for point, mean in means.items()}
-        table.append([*names, *(f"**{text}**" if point == best else text for point, text in shown.items())])
+        beyond = [row for row in own if row not in grid]
+        more = [scores.number(_mean(about, beyond), metric.unit)] if len(grid) < len(rows) else []
+        table.append([*names, *(f"**{text}**" if point == best else text for point, text in shown.items()), *more])
     data = ", ".join(
         dict.fromkeys(f"`{row['dataset']}`, data seed {row['metrics'].get('data_seed', 0)}" for row in rows)
     )
-    cost = f"{len(rows)} runs, {_minutes(rows)}"
+    cost = f"{len(grid)} runs, {_minutes(grid)}"
     note = (
         f"Mean over seeds of `{about.tuned_by or about.score}`, the best of each mixer bold (of equals the first), on "
         f"data that no result is reported on: {data}. The search cost {cost}, the same for every mixer."
     )
     head = ["tuning", *told[1:], *(point.removeprefix(tuning.TITLE) for point in points)]
+    if len(grid) < len(rows):
+        head.append(f"the best, {ablations.AS_FAST}")
+        held = optimizer.OptimizerConfig().state_space_learning_rate
+        note += (
+            " The last column was tried afterwards and chose nothing: state space models at their best point, with "
+            f"dynamics that are trained as fast as the rest, and not at {held:g}."
+        )
     return [blocks.Heading("Tuning", 3), blocks.Table(head, table, left=len(told)), blocks.Note(note)]
+
+
+def _mean(about: descriptions.Description, rows: Sequence[lines.Row]) -> float:
+    """Of what settings were chosen by; NaN where it is not known."""
+    values = [value for row in rows if (value := row["metrics"].get(about.tuned_by or about.score)) is not None]
+    return sum(values) / len(values) if values else float("nan")
 
 
 def _cost(study: studies.Study) -> list[blocks.Block]:

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from experiments import ablations, cells, learning, tuning
+from experiments import ablations, cells, learning, suites, tuning
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
 
@@ -51,3 +51,24 @@ def test_what_has_dropout_is_tried_without_it_and_slow_states_stay_slow():
     cell = make_cell("s5")
     slow = dataclasses.replace(cell, settings=tuning.Point(1e-3, 0.1).of(cell.settings))
     assert [each.variant for each in ablations.of(slow, rates=())] == ["dropout 0"]
+
+
+def test_the_rate_of_dynamics_is_tried_where_tuning_chose(monkeypatch):
+    def plan_tuning(options):
+        return [
+            dataclasses.replace(cell, settings=point.of(cell.settings), variant=point.variant, data_seed=7)
+            for name in ("attention", "s4d", "s4")
+            for point in tuning.GRID
+            for cell in [make_cell(name)]
+        ]
+
+    best = {"s4d": tuning.Point(1e-2), "s4": tuning.Point(3e-3, 0.1)}
+    monkeypatch.setattr(tuning.Chosen, "of", lambda _, name, __: best[name])
+    found = ablations.plan_dynamics(plan_tuning, tuning.Chosen("some", "score"), suites.Options())
+    assert [(cell.method, cell.variant, cell.data_seed) for cell in found] == [
+        ("s4d", f"{best['s4d'].variant}, {ablations.AS_FAST}", 7),
+        ("s4", f"{best['s4'].variant}, {ablations.AS_FAST}", 7),
+    ]
+    for cell in found:
+        optimization = cell.settings.optimization
+        assert optimization.state_space_learning_rate == optimization.learning_rate == best[cell.method].rate

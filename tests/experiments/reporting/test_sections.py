@@ -1,5 +1,6 @@
 """A section holds every arm, every run, the tuning and the cost; before an experiment is run, how to run it."""
 
+from experiments import ablations
 from experiments.reporting import blocks, descriptions, sections, studies
 from tests.experiments.reporting import made_up
 
@@ -76,6 +77,18 @@ def test_tuning_and_its_cost(tmp_path):
     # Ten runs of three minutes, two compilations of one; and the tuning.
     assert "10 runs reported, 48.0 minutes in all" in notes[3]
     assert "a machine; commit 0123456789ab; JAX 0.10.2" in notes[3]
+
+
+def test_what_was_tried_beyond_the_grid_has_a_column_and_chose_nothing(tmp_path):
+    variant = f"tuning: learning rate 0.2, {ablations.AS_FAST}"
+    more = made_up.runs("some", "some/a", "s4d", [900.0], "return", variant=variant, data_seed=1000)
+    content = write(tmp_path, [*rows(), *more])
+    table = of_type(content, blocks.Table)[1]
+    assert table.head == ["tuning", "learning rate 0.1", "learning rate 0.2", f"the best, {ablations.AS_FAST}"]
+    assert table.rows == [["attention", "100.0", "**200.0**", "-"], ["s4d", "200.0", "**400.0**", "900.0"]]
+    note = of_type(content, blocks.Note)[2].text
+    assert "4 runs, 16.0 minutes" in note
+    assert "chose nothing" in note
 
 
 def test_tuning_on_two_data_sets_is_told_apart(tmp_path):
