@@ -202,8 +202,7 @@ def judge_acting(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> 
     greedy = np.arange(2 * episodes) < episodes
     asked = np.zeros(2 * episodes, np.float32)
     acted = cells.act(trained, task, asked, greedy=greedy, seed=100_000 * (trained.seed + 1))
-    first = acted.record.episode_starts
-    right = acted.record.actions[first] == acted.record.observations[first, credit.NEED]
+    right = credit.umbrella_first_actions(acted.record)
     metrics: dict[str, Any] = {"length": task.max_steps}
     for kind in ("greedy", "sampled"):
         metrics |= of_share(float(right[acted.greedy == (kind == "greedy")].mean()), kind)

@@ -85,7 +85,7 @@ def checks(table: Table) -> Iterator[Check]:
     """All that was asked for."""
     random = table.random
     is_near = None if random is None else abs(random - RANDOM) <= RANDOM_WITHIN
-    yield Check(f"random play {RANDOM:g} +- {RANDOM_WITHIN:g} %", scores.number(random), is_near)
+    yield Check(f"random play {RANDOM:g} ± {RANDOM_WITHIN:g} %", scores.number(random), is_near)
     for size in WANTED:
         clone = table.middle("bc", size)
         is_near = None if clone is None or random is None else abs(100 * clone.value - random) <= CLONE_WITHIN

@@ -62,8 +62,6 @@ class Axis:
     """Under the axis."""
     value: Callable[[lines.Row], float | None]
     """Of a run; None leaves the run out of the picture."""
-    logarithmic: bool = True
-    """Whether the axis is."""
     closed_form: str = ""
     """Metric that says what perfect knowledge gives with actions sampled, drawn beside the runs."""
 
@@ -84,8 +82,6 @@ class Description:
     """From the source, and why."""
     judged_by: str = GREEDY
     """The way of choosing actions that claims are judged by, fixed in advance."""
-    tuned_by: str = ""
-    """Name in the lines of the metric that settings were chosen by; the score if none is named."""
     continuous: tuple[str, ...] = ()
     """Patterns of data sets from environments whose state is continuous."""
     discrete: tuple[str, ...] = ("*",)

@@ -103,7 +103,7 @@ def against_axis(canvas: mpl_figure.Figure, study: studies.Study) -> None:
         if known and kind != descriptions.GREEDY:
             axes.plot(list(known), list(known.values()), color=figures.INK, lw=1.2, ls="--", label="closed form")
         axes.set(xlabel=axis.label, ylabel=_label(about), title=kind)
-        if axis.logarithmic and drawn:
+        if drawn:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter("")

@@ -44,6 +44,15 @@ def with_control(row: lines.Row) -> lines.Row:
     return row | {"metrics": metrics}
 
 
+def of_umbrella(row: lines.Row) -> lines.Row:
+    """How the share of right first actions follows what is asked for, which perfect knowledge makes it do."""
+    metrics = dict(row["metrics"])
+    for kind in (GREEDY, SAMPLED):
+        if f"first_action_of_asked_{kind}" in metrics:
+            metrics[f"achieved_{kind}"] = metrics[f"first_action_of_asked_{kind}"]
+    return with_control(row | {"metrics": metrics})
+
+
 def of_door(row: lines.Row) -> lines.Row:
     """What is told no return does not answer one; with the door given the key, where a key was taken."""
     metrics = dict(as_told(row)["metrics"])

@@ -59,7 +59,7 @@ def search(study: studies.Study) -> list[blocks.Block]:
     )
     cost = f"{len(grid)} runs, {_minutes(grid)}"
     note = (
-        f"Mean over seeds of `{about.tuned_by or about.score}`, the best of each mixer bold (of equals the first), on "
+        f"Mean over seeds of `{about.score}`, the best of each mixer bold (of equals the first), on "
         f"data that no result is reported on: {data}. The search cost {cost}, the same for every mixer."
     )
     head = ["tuning", *told[1:], *(point.removeprefix(tuning.TITLE) for point in points)]
@@ -75,7 +75,7 @@ def search(study: studies.Study) -> list[blocks.Block]:
 
 def _mean(about: descriptions.Description, rows: Sequence[lines.Row]) -> float:
     """Of what settings were chosen by; NaN where it is not known."""
-    values = [value for row in rows if (value := row["metrics"].get(about.tuned_by or about.score)) is not None]
+    values = [value for row in rows if (value := row["metrics"].get(about.score)) is not None]
     return sum(values) / len(values) if values else float("nan")
 
 

@@ -38,7 +38,7 @@ def test_timer_worlds_agree_with_the_specification(preset, fields, success, mean
     assert chances.mean_return == pytest.approx(mean, abs=3 * deviation / np.sqrt(40_000) + PRINTED)
 
 
-def test_random_play_of_the_published_test_succeeds_as_issue_4_asks():
+def test_random_play_of_the_published_test_succeeds_about_as_often_as_published():
     assert key_door_chances.chances(key_door_settings.from_preset("dt", None, {})).success == pytest.approx(
         0.027, abs=0.005
     )

@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 
-MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
-
 
 def row(experiment, dataset, method, seed=None, *, tokens="concatenated", context=32, seconds=None, **metrics):
     trained = seed is not None

@@ -29,11 +29,11 @@ def judge(*rows, random=0.027):
 
 def test_without_runs_nothing_is_known_but_random_play():
     found, told = judge()
-    assert found.pop("random play 2.7 +- 0.5 %") == ("2.70", "reached")
+    assert found.pop("random play 2.7 ± 0.5 %") == ("2.70", "reached")
     assert {badge for _, badge in found.values()} == {"not yet run"}
     assert len(found) == 2 + 4 + 2 + 4
     assert told == []
-    assert judge(random=0.033)[0]["random play 2.7 +- 0.5 %"][1] == "missed"
+    assert judge(random=0.033)[0]["random play 2.7 ± 0.5 %"][1] == "missed"
 
 
 @pytest.mark.parametrize(("share", "badge"), [(0.02, "reached"), (0.046, "reached"), (0.048, "missed")])
