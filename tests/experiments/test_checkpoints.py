@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import asking, cells, checkpoints, learning, suites, tasks
+from experiments import asking, cartpole, cells, checkpoints, key_door, learning, suites, tasks
 from jax_s4rl.evaluation import rollout
 from tests.experiments import runs
 
@@ -71,6 +71,10 @@ def test_trainings_are_those_of_the_experiments(monkeypatch):
     for part in checkpoints.SUITE.parts.values():
         planned = part.plan(suites.Options(mixers=("attention",)))
         assert [dict(cell.evaluation)["checkpoints"] for cell in planned] == [checkpoints.NUMBER]
+        (cell,) = planned
+        script = {"cartpole/medium": cartpole, "key_door/random-1000": key_door}[cell.dataset]
+        theirs = script.make_cell("attention", script.TUNED_ON, suites.Options())
+        assert (cell.dataset, cell.settings) == (theirs.dataset, theirs.settings)
 
 
 @pytest.mark.slow

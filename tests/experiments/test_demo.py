@@ -1,5 +1,6 @@
 """The demo: its plan, its numbers, and one short run from the data to the page."""
 
+import dataclasses
 import io
 import json
 
@@ -7,15 +8,29 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import demo, results
+from experiments import demo, learning, results
 from jax_s4rl.evaluation import rollout
-from tests.experiments import rows
+from tests.experiments import rows, runs
 
 
-def test_mixers_differ_in_nothing_else():
-    first, second = demo.plans(demo.Demo())
-    assert first.settings.model.mixer == second.settings.model.mixer
-    assert {plan.dataset for plan in (first, second)} == {"cartpole/mixed", "umbrella_length/9/random"}
+def test_mixers_differ_in_nothing_else(monkeypatch):
+    trained = []
+    monkeypatch.setattr(learning, "train", lambda settings, *_, **__: trained.append(settings) or ())
+    plan = demo.plans(demo.Demo())[0]
+    for mixer in ("attention", "s4d"):
+        assert list(demo.run(plan, runs.TASK, mixer, 1, rich.console.Console(quiet=True))) == []
+    attention, s4d = trained
+    assert [each.model.mixer.name for each in trained] == ["attention", "s4d"]
+    same = dataclasses.replace(s4d, model=dataclasses.replace(s4d.model, mixer=attention.model.mixer))
+    assert same == attention
+
+
+def test_what_was_shown_last_is_kept_where_settings_cannot_be(tmp_path):
+    old = tmp_path / "results.jsonl"
+    old.write_text("kept")
+    with pytest.raises(ValueError, match="foo"):
+        demo.main(demo.Demo(folder=tmp_path, mixers=("foo",)))
+    assert old.read_text() == "kept"
 
 
 def test_the_table_fits_a_narrow_terminal():

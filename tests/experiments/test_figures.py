@@ -4,7 +4,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from experiments import figures
+from experiments import figures, suites
 from tests.experiments import rows
 
 PLOTS = [
@@ -37,9 +37,8 @@ def _ids(svg):
     return [element.get("id") for element in xml.etree.ElementTree.fromstring(svg).iter() if element.get("id")]
 
 
-def test_methods_keep_their_color():
-    assert figures.color("s4d") != figures.color("attention")
-    assert figures.color("lstm") == figures.color("lstm")
+def test_every_mixer_has_a_color_of_its_own():
+    assert len({figures.color(name) for name in suites.MIXERS}) == len(suites.MIXERS)
 
 
 def test_zero_has_no_sign():
