@@ -44,7 +44,7 @@ WHOLE_AT = (20, 50)
 OPENING = 10
 FIRST, WHOLE = "first step alone", "whole episodes"
 # Mixers of the parts that show what stands in the way.
-SHOWN = ("attention", "s4d", "s4")
+SHOWN = ("attention", "s4d")
 UPDATES = 600
 TARGETS = 10
 # Probabilities are kept off 0 and 1 before their logarithms are taken.
