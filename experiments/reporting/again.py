@@ -38,7 +38,8 @@ def pairs(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[Pai
     """
     second = {(row["experiment"], *_run(row)): row for row in rows}
     return [
-        Pair(study, row, second[study.about.name, *_run(row)])
+        # Lines of a study are prepared already.
+        Pair(study, row, study.about.prepare(second[study.about.name, *_run(row)]))
         for study in found
         for row in (*study.found.scored, *study.found.tuning, *study.found.superseded)
         if row["commit"] in history.LOST and (study.about.name, *_run(row)) in second

@@ -1,5 +1,7 @@
 """Runs that were made again stand beside those whose commit is lost."""
 
+import dataclasses
+
 from experiments import history
 from experiments.reporting import again, blocks, descriptions, studies
 from tests.experiments.reporting import made_up
@@ -30,6 +32,13 @@ def test_all_numbers_but_times_have_to_be_the_same(tmp_path):
         assert first.is_same
         assert second.is_same is same
     assert again.pairs(found, [row | {"experiment": "other"} for row in rows]) == []
+
+
+def test_what_the_report_adds_to_lines_makes_no_difference(tmp_path):
+    about = dataclasses.replace(ABOUT, prepare=lambda row: row | {"metrics": row["metrics"] | {"more": 1.0}})
+    _, rows = write(tmp_path)
+    found = studies.read([about], tmp_path)
+    assert all(pair.is_same for pair in again.pairs(found, rerun(rows)))
 
 
 def test_an_experiment_a_line(tmp_path):
