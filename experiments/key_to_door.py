@@ -42,8 +42,6 @@ TUNED_BY = "success_sampled"
 CHOSEN = tuning.Chosen("key_to_door", TUNED_BY)
 BEST_RATES = (tuning.Point(3e-3), tuning.Point(1e-2))
 
-# Mixers of the longer trainings that are not of the published table.
-SHOWN = ("attention", "s4d", "s4")
 # Conservatism of Q-learning.
 WEIGHTS = (1.0, 0.1, 0.01)
 # The squared error of a success that comes three times in a hundred is fifty times smaller than the loss on actions.
@@ -141,7 +139,7 @@ def plan_uniform(options: suites.Options) -> list[cells.Cell]:
 
 def plan_large_uniform(options: suites.Options) -> list[cells.Cell]:
     """The same from ten thousand episodes."""
-    return [make_cell(name, LARGE, LARGE_UPDATES, options, weighting="uniform") for name in SHOWN]
+    return [make_cell(name, LARGE, LARGE_UPDATES, options, weighting="uniform") for name in UNIFORM_UPDATES]
 
 
 def plan_q(options: suites.Options) -> list[cells.Cell]:
@@ -166,7 +164,7 @@ def plan_low_var(options: suites.Options) -> list[cells.Cell]:
 
 def plan_large_low_var(options: suites.Options) -> list[cells.Cell]:
     """The same from ten thousand episodes."""
-    return [low_var_cell(name, LARGE_UPDATES, options, dataset=LOW_VAR_LARGE) for name in SHOWN]
+    return [low_var_cell(name, LARGE_UPDATES, options, dataset=LOW_VAR_LARGE) for name in ("attention", "s4d")]
 
 
 def low_var_cell(
