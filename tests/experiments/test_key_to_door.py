@@ -168,6 +168,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
         "random",
         "optimal",
         "best_in_data",
+        "lookup",
         "attention",
         "s4d",
         "percent_bc",
