@@ -80,7 +80,9 @@ def train(
             )
             losses.clear()
 
-    for number, trained in enumerate(learning.train(settings, task, seeds=seeds, console=console, watch=watch)):
+    devices = update.choose_devices(settings.batch_size, len(seeds))
+    every = learning.train(settings, task, seeds=seeds, console=console, watch=watch, devices=devices)
+    for number, trained in enumerate(every):
         own = (
             Checkpoint(step, float(loss[number]), jax.tree.map(lambda x, n=number: x[n], params))
             for step, loss, params in kept

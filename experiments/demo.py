@@ -23,7 +23,7 @@ from experiments import command_line, compilation, demo_report, documents, figur
 from jax_s4rl.evaluation import credit, rollout, statistics
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
-from jax_s4rl.training import optimizer
+from jax_s4rl.training import optimizer, update
 
 PUBLISHED = results.ROOT / "experiments" / "results" / "demo.jsonl"
 
@@ -107,9 +107,7 @@ def main(demo: Demo) -> None:
         )
         for mixer in demo.mixers:
             rows += run(plan, task, mixer, demo.seeds, console)
-    path.unlink()
-    for row in rows:
-        results.append_row(path, row)
+    results.write_rows(path, rows)
     rows = list(results.read_rows(path))
     for shown in tables(rows):
         console.print(shown)
@@ -127,7 +125,8 @@ def run(
     model = dataclasses.replace(plan.settings.model, mixer=mixers.MixerConfig(mixer, **sizes))
     settings = dataclasses.replace(plan.settings, model=model)
     console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")
-    for trained in learning.train(settings, task, seeds=range(num_seeds), console=console):
+    devices = update.choose_devices(settings.batch_size, num_seeds)
+    for trained in learning.train(settings, task, seeds=range(num_seeds), console=console, devices=devices):
         asked = np.tile(np.repeat(plan.targets, plan.episodes), 2)
         greedy = np.arange(len(asked)) < len(asked) // 2
         acted = learning.act(trained, task, asked, greedy=greedy, seed=1_000 * (trained.seed + 1))
@@ -198,9 +197,7 @@ def _means(plan: Plan, acted: rollout.Rollout, values: np.ndarray, *, greedy: bo
 
 def publish(rows: list[dict[str, Any]], readme: Path = documents.README, lines: Path = PUBLISHED) -> None:
     """Commits nothing, but leaves result lines and README as they are to be committed."""
-    lines.unlink(missing_ok=True)
-    for row in rows:
-        results.append_row(lines, row)
+    results.write_rows(lines, rows)
     documents.write_section(readme, "demo", markdown(rows))
 
 

@@ -85,6 +85,7 @@ def main(config: Config) -> None:
     chosen = choose(config.only)
     if config.scale <= 0:
         raise ValueError(f"got scale={config.scale:g}; play a share above 0 of the episodes")
+    # Found out before hours are played: there is a place for the table.
     documents.replace_section(config.readme.read_text(), SECTION, "")
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in results.read_rows(config.out):
@@ -96,10 +97,8 @@ def main(config: Config) -> None:
         lines[name_of(setting)] = rows
         reference, measured = (rows[-1]["metrics"][name] for name in (rows[-1]["method"], "mean_return"))
         print(f"{name_of(setting)}: {rows[-1]['method']} {reference:.2f}, played {measured:.2f}", flush=True)
-    config.out.unlink(missing_ok=True)
     rows = [row for setting in SETTINGS for row in lines.get(name_of(setting), [])]
-    for row in rows:
-        results.append_row(config.out, row)
+    results.write_rows(config.out, rows)
     text = table(rows)
     print(text)
     documents.write_section(config.readme, SECTION, text)

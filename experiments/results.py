@@ -6,10 +6,12 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from jax_s4rl.data import files
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -81,14 +83,17 @@ def make_row(
 
 def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
     """Appends one line to `path`, making its folder; NaN and infinity become null, for JSON knows neither."""
-    missing = [field for field in FIELDS if field not in row]
-    if missing:
-        raise ValueError(f"the result line lacks {missing}; make it with make_row")
+    line = _line(row)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(_plain(row), allow_nan=False)
     with path.open("a") as file:
-        file.write(line + "\n")
+        file.write(line)
+
+
+def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes lines in place of those that were there; if it cannot be done, these stay."""
+    text = "".join(map(_line, rows))
+    files.write_whole(Path(path), lambda file: file.write(text.encode()))
 
 
 def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
@@ -167,6 +172,13 @@ def _num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    """A row as it stands in a file."""
+    if missing := [field for field in FIELDS if field not in row]:
+        raise ValueError(f"the result line lacks {missing}; make it with make_row")
+    return json.dumps(_plain(row), allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -188,10 +188,7 @@ class RunFolder:
 
     def write_results(self, rows: list[dict[str, Any]]) -> None:
         """Writes the result lines, in place of older ones."""
-        path = self.folder / RESULTS
-        path.unlink(missing_ok=True)
-        for row in rows:
-            results.append_row(path, row)
+        results.write_rows(self.folder / RESULTS, rows)
 
     def close(self) -> None:
         """Writes what is left of the metrics."""

@@ -13,7 +13,6 @@ from jax_s4rl.modules import mixers
 
 MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
 
-
 # A fiftieth of them is acted for each target of a sweep.
 FEWEST_EPISODES = 50
 
@@ -23,7 +22,7 @@ class Options:
     """What is run."""
 
     parts: tuple[str, ...] = ()
-    """Parts of the experiment; all of them if none is named, and a name that is none tells which there are."""
+    """Parts of the experiment; all of them if none is named; an unknown name lists them."""
     mixers: tuple[str, ...] = MIXERS
     """Sequence mixers that are compared; baselines, and parts about certain mixers, do not follow this."""
     seeds: int = 5
@@ -40,9 +39,6 @@ class Options:
     def updates(self, number: int) -> int:
         """Updates to make where a full run makes `number`; a quick look makes fewer."""
         return min(number, 50) if self.quick else number
-
-
-BY_DEFAULT = (Options.parts, Options.mixers, Options.seeds, Options.episodes)
 
 
 class Part(NamedTuple):
@@ -168,5 +164,5 @@ def _check(suite: Suite, options: Options) -> None:
     for name, least in (("seeds", 1), ("episodes", FEWEST_EPISODES)):
         if (given := getattr(options, name)) < least:
             raise ValueError(f"got {name}={given}; ask for {least} or more")
-    if options.quick and (options.parts, options.mixers, options.seeds, options.episodes) != BY_DEFAULT:
+    if options.quick and dataclasses.replace(options, quick=False, dry=False, out=None) != Options():
         raise ValueError("--quick chooses parts, mixers, seeds and episodes by itself; leave these out")

@@ -41,14 +41,14 @@ def pairs(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[Pai
         # Lines of a study are prepared already.
         Pair(study, row, study.about.prepare(second[study.about.name, *_run(row)]))
         for study in found
-        for row in (*study.found.scored, *study.found.tuning, *study.found.superseded)
+        for row in study.found.trained
         if row["commit"] in history.LOST and (study.about.name, *_run(row)) in second
     ]
 
 
 def blocks_of(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[blocks.Block]:
     """A line for each experiment; nothing where no line names a lost commit."""
-    every = [row for study in found for row in (*study.found.scored, *study.found.tuning, *study.found.superseded)]
+    every = [row for study in found for row in study.found.trained]
     lost = [row for row in every if row["commit"] in history.LOST]
     if not lost:
         return []

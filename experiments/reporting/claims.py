@@ -180,7 +180,7 @@ def _by_tokens(evidence: Evidence, verb: str, side: str, shortest: int = 0) -> s
     """What attention itself gains by fewer tokens, where tokens are not the same on both sides."""
     if CONTESTS[side] is not speeds.ONE_THREE:
         return ""
-    alone = speeds.compare(evidence.times(verb), speeds.TOKENS_ALONE, [speeds.ATTENTION], shortest=shortest)
+    alone = speeds.compare(evidence.times(verb), speeds.TOKENS_ALONE, [studies.ATTENTION], shortest=shortest)
     return f"by tokens alone: {speeds.ranges(alone)}" if alone else ""
 
 
@@ -282,7 +282,10 @@ def _published(evidence: Evidence) -> list[Judged]:
         Judged(
             claim=f"The Decision Transformer's key-to-door table (percent of success): {side}",
             verdict=published.verdict(found),
-            numbers=verdicts.lines(*map(_beside, found), published.others(study)) or "-",
+            numbers=verdicts.lines(
+                *map(_beside, found), published.others(study) if side == study.about.main_variant else ""
+            )
+            or "-",
             short=published.agreeing(found) if found else "-",
             runs=_counts([each.num_runs for each in found if each.num_runs]),
             see=study.about.title,

@@ -65,7 +65,7 @@ def _to_run(commands: Sequence[str]) -> str:
 def hours(found: claims.Evidence) -> blocks.Paragraph:
     """What all experiments took, by machine; lines of earlier code count."""
     by_machine: dict[str, float] = {}
-    for rows in (*([*each.scored, *each.tuning, *each.superseded] for _, each, _ in found.found), found.earlier):
+    for rows in (*(study.found.trained for study in found.found), found.earlier):
         for machine in dict.fromkeys(row["machine"] for row in rows):
             spent = lines.minutes([row for row in rows if row["machine"] == machine])
             by_machine[machine] = by_machine.get(machine, 0.0) + spent / 60

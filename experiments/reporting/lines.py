@@ -23,6 +23,11 @@ class Lines(NamedTuple):
     tuning: list[Row]
     superseded: list[Row]
 
+    @property
+    def trained(self) -> list[Row]:
+        """All runs, whatever they are for."""
+        return [*self.scored, *self.tuning, *self.superseded]
+
 
 class Setting(NamedTuple):
     """What methods have in common that are compared.

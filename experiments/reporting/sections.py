@@ -39,7 +39,7 @@ def search(study: studies.Study) -> list[blocks.Block]:
     if not rows:
         return []
     metric = about.metrics[0]
-    grid = [row for row in rows if not lines.variant(row).endswith(ablations.AS_FAST)]
+    grid = [row for row in rows if not _is_beyond(row)]
     points = list(dict.fromkeys(lines.variant(row) for row in grid))
     told = ["method", *(name for name in ("dataset", "tokens") if len({row[name] for row in rows}) > 1)]
     groups: dict[tuple[str, ...], list[lines.Row]] = {}
@@ -51,8 +51,8 @@ def search(study: studies.Study) -> list[blocks.Block]:
         is_complete = not any(math.isnan(mean) for mean in means.values())
         best = max(points, key=lambda point: metric.factor * means[point]) if is_complete else None
         shown = {point: scores.number(mean, metric.unit) for point, mean in means.items()}
-        beyond = [row for row in own if row not in grid]
-        more = [scores.number(_mean(about, beyond), metric.unit)] if len(grid) < len(rows) else []
+        beyond = _mean(about, [row for row in own if _is_beyond(row)])
+        more = [scores.number(beyond, metric.unit)] if len(grid) < len(rows) else []
         table.append([*names, *(f"**{text}**" if point == best else text for point, text in shown.items()), *more])
     data = ", ".join(
         dict.fromkeys(f"`{row['dataset']}`, data seed {row['metrics'].get('data_seed', 0)}" for row in rows)
@@ -73,6 +73,11 @@ def search(study: studies.Study) -> list[blocks.Block]:
     return [blocks.Heading("Tuning", 3), blocks.Table(head, table, left=len(told)), blocks.Note(note)]
 
 
+def _is_beyond(row: lines.Row) -> bool:
+    """Whether a run of the tuning data is none of the grid (`ablations.plan_dynamics`)."""
+    return lines.variant(row).endswith(ablations.AS_FAST)
+
+
 def _mean(about: descriptions.Description, rows: Sequence[lines.Row]) -> float:
     """Of what settings were chosen by; NaN where it is not known."""
     values = [value for row in rows if (value := row["metrics"].get(about.score)) is not None]
@@ -81,7 +86,7 @@ def _mean(about: descriptions.Description, rows: Sequence[lines.Row]) -> float:
 
 def _cost(study: studies.Study) -> list[blocks.Block]:
     found = study.found
-    rows = [*found.scored, *found.tuning, *found.superseded]
+    rows = found.trained
     if not rows:
         return []
     machines = "; ".join(dict.fromkeys(row["machine"] for row in rows))

@@ -14,7 +14,6 @@ from experiments.reporting import blocks, descriptions, lines, scores, studies, 
 
 FOLDER = results.ROOT / "benchmarks" / "results"
 ONE, THREE = "concatenated", "interleaved"
-ATTENTION = studies.ATTENTION
 MIXERS = ("s4", "s4d")
 # Steps from which a context is called long: the length of the episodes that the paper found too long.
 LONG = 100

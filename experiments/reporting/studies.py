@@ -26,7 +26,7 @@ class Study(NamedTuple):
     def name(self, setting: lines.Setting) -> str:
         """Data and variant of a setting, with what tells it apart from others of the same.
 
-        A group of data sets gives its name to what ran on all of them; else the data sets are named or counted.
+        A group of data sets gives its name to what ran on all of them; else its data sets are named.
         """
         here = [arm for arm in self.arms if arm.setting.data == setting.data]
         whole = {row["dataset"] for arm in here for row in arm.rows}

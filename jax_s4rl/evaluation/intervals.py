@@ -236,7 +236,7 @@ def _interval(
 
     if resampling.count(samples) <= resampling.MOST:
         drawn, chances = resampling.every(samples)
-        values = np.broadcast_to(np.round(of_resample(*drawn, axis=-1), DECIMALS), chances.shape)
+        values = np.round(of_resample(*drawn, axis=-1), DECIMALS)
         ends = (1 - confidence) / 2, (1 + confidence) / 2
         low, high = np.quantile(values, ends, weights=chances, method="inverted_cdf")
         return Interval(value, float(low), float(high))

@@ -13,6 +13,7 @@ def git(*arguments):
     ).stdout
 
 
+# An archive of the sources has no history to compare with, and a shallow clone has a part of it: neither says anything.
 def test_every_line_is_of_a_known_or_a_lost_commit():
     try:
         if git("rev-parse", "--is-shallow-repository").strip() != "false":

@@ -65,3 +65,13 @@ def test_a_line_of_something_else_is_named(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="is no text; name a file of result lines"):
         list(results.read_rows(path))
+
+
+def test_lines_are_replaced_as_a_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "new" / "rows.jsonl"
+    results.write_rows(path, [row(seed=0), row(seed=1)])
+    results.write_rows(path, [row(seed=2)])
+    assert [each["seed"] for each in results.read_rows(path)] == [2]
+    with pytest.raises(ValueError, match="lacks"):
+        results.write_rows(path, [row(seed=3), {"experiment": "x"}])
+    assert [each["seed"] for each in results.read_rows(path)] == [2]
