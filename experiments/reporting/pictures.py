@@ -26,7 +26,7 @@ FEW = 6
 # Inches that a letter of a legend takes, its mark with the space around, and a line.
 LETTER, MARK, LINE = 0.075, 0.55, 0.18
 # Of variants, in their order.
-DASHES = ("-", "--", ":", "-.")
+DASHES = ("-", "--", ":", "-.", (0, (10, 3)), (0, (4, 1, 1, 1, 1, 1)))
 
 SWEPT = (
     "A dot for each run, lines through their means; colors are methods, dashes variants (those that change one thing "
@@ -175,21 +175,21 @@ def _dots(axes: Axes, about: descriptions.Description, arm: lines.Arm, kind: str
         axes.plot([value], [place], "|", color=figures.INK, ms=10, mew=1.8, zorder=4)
 
 
-def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str, dash: str) -> None:
+def _curve(axes: Axes, points: dict[float, list[float]], name: str, color: str, dash: Any) -> None:
     if not points:
         return
     places = sorted(points)
-    axes.plot(places, [float(np.mean(points[place])) for place in places], dash, color=color, lw=1.5, label=name)
+    axes.plot(places, [float(np.mean(points[place])) for place in places], ls=dash, color=color, lw=1.5, label=name)
     for place in places:
         axes.plot([place] * len(points[place]), points[place], "o", color=color, ms=3.2, alpha=0.5)
 
 
-def _dashes(arms: Sequence[lines.Arm]) -> dict[str, str]:
+def _dashes(arms: Sequence[lines.Arm]) -> dict[str, Any]:
     """Of lines, by variant."""
     return dict(zip(dict.fromkeys(arm.setting.variant for arm in arms), itertools.cycle(DASHES)))
 
 
-def _swept(axes: Axes, arm: lines.Arm, kind: str, *, name: str, dash: str) -> None:
+def _swept(axes: Axes, arm: lines.Arm, kind: str, *, name: str, dash: Any) -> None:
     achieved: dict[float, list[float]] = {}
     supported: dict[float, bool] = {}
     for row in arm.rows:
@@ -201,7 +201,7 @@ def _swept(axes: Axes, arm: lines.Arm, kind: str, *, name: str, dash: str) -> No
                 supported[asked] = mark
     color = figures.color(arm.method)
     places = sorted(achieved)
-    axes.plot(places, [float(np.mean(achieved[place])) for place in places], dash, color=color, lw=1.4, label=name)
+    axes.plot(places, [float(np.mean(achieved[place])) for place in places], ls=dash, color=color, lw=1.4, label=name)
     for place in places:
         face = color if supported[place] else "white"
         axes.plot([place] * len(achieved[place]), achieved[place], "o", color=color, mfc=face, ms=3.6, alpha=0.6)

@@ -7,7 +7,7 @@ import xml.etree.ElementTree
 import pytest
 from matplotlib import figure
 
-from experiments.reporting import blocks, descriptions, pictures, studies
+from experiments.reporting import blocks, catalog, descriptions, pictures, studies
 from tests.experiments.reporting import made_up
 
 ABOUT = descriptions.Description(
@@ -138,3 +138,23 @@ def test_a_picture_knows_its_lines(study):
     before = drawn(study)[0].digest
     study.found.scored[0]["metrics"]["return_greedy"] = 99.0
     assert drawn(study)[0].digest != before
+
+
+def test_no_two_variants_of_the_committed_curves_look_alike():
+    for study in studies.read(catalog.ALL):
+        if study.about.axis is not None:
+            variants = {arm.setting.variant for arm in study.arms if not study.about.split(arm.setting.variant)[1]}
+            assert len(variants) <= len(set(pictures.DASHES)) == len(pictures.DASHES)
+
+
+def test_more_variants_than_plain_dashes_are_drawn(tmp_path):
+    rows = [
+        row
+        for variant in "abcdef"
+        for row in made_up.runs("some", "a", "s4d", [1.0], "return", variant=variant, length=3.0)
+    ]
+    made_up.write(tmp_path, "some", rows)
+    (found,) = studies.read([dataclasses.replace(ABOUT, sweeps=False)], tmp_path)
+    axis = next(each for each in pictures.of_study(found) if isinstance(each, blocks.Picture) and "axis" in each.name)
+    dashes = set(re.findall(r"stroke-dasharray: [^;\"]+", axis.draw()))
+    assert len(dashes) >= len(pictures.DASHES) - 1
