@@ -11,11 +11,12 @@ because `jax.lax.custom_linear_solve` takes a solver and a transposed solver, an
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jaxtyping import Array
 
 X = TypeVar("X")
 Y = TypeVar("Y")
@@ -40,11 +41,10 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         (6.0, 3.0)
     """
     x = jax.tree.map(jnp.asarray, x)
-    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. The sum of
-    # nothing is one, and zero: it is added to every part, and XLA removes it.
-    nothing = sum(leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x))
-    x = jax.tree.map(lambda leaf: leaf + nothing.astype(leaf.dtype), x)
-    zeros = jax.tree.map(lambda y: jnp.broadcast_to(nothing.astype(y.dtype), y.shape), jax.eval_shape(forward, x))
+    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. `_nothing` is
+    # one, and zero: it is added to every part, and XLA removes it.
+    x = _plus(x, _nothing(x))
+    zeros = _plus(jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(forward, x)), _nothing(x))
 
     def matvec(pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
@@ -58,4 +58,15 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         x, y = pair
         return jax.tree.map(jnp.add, x, transpose(y)), y
 
-    return lax.custom_linear_solve(matvec, (x, zeros), solve, solve_transposed)[1]
+    x, y = lax.custom_linear_solve(matvec, (x, zeros), solve, solve_transposed)
+    # JAX 0.6 cannot transpose a solver of which a part of the solution is not used.
+    return _plus(y, _nothing(x))
+
+
+def _nothing(x: Any) -> Array:
+    """The sum of no numbers of each leaf."""
+    return sum((leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x)), start=jnp.zeros((), bool))
+
+
+def _plus(x: X, number: Array) -> X:
+    return jax.tree.map(lambda leaf: leaf + number.astype(leaf.dtype), x)
