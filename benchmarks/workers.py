@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -63,11 +64,32 @@ def apart(module: str, *arguments: str) -> Iterator[Worker]:
     Yields:
       The worker.
     """
-    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    with _started([sys.executable, "-m", f"benchmarks.{module}", *arguments], results.ROOT, module) as worker:
+        yield worker
+
+
+@contextlib.contextmanager
+def apart_in(folder: Path, script: str, *arguments: str) -> Iterator[Worker]:
+    """Starts a script by its path in another folder, whose packages it imports; it has to `serve`.
+
+    Args:
+      folder: a checkout.
+      script: path of the script.
+      arguments: of its command line.
+
+    Yields:
+      The worker.
+    """
+    with _started([sys.executable, script, *arguments], folder, Path(script).stem) as worker:
+        yield worker
+
+
+@contextlib.contextmanager
+def _started(command: list[str], folder: Path, name: str) -> Iterator[Worker]:
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=os.environ | QUIET, cwd=results.ROOT, **pipes) as process:
+    with subprocess.Popen(command, env=os.environ | QUIET, cwd=folder, **pipes) as process:
         try:
-            yield Worker(process, " ".join([module, *arguments]))
+            yield Worker(process, name)
         finally:
             process.kill()
 

@@ -1,0 +1,176 @@
+"""Are the kernels of one commit as fast as those of another? Both run in turn, each in processes of its own.
+
+    python -m benchmarks.two_commits --old v0.1.0            # against what is checked out; about ten minutes
+    python -m benchmarks.two_commits --cases s4d/fft --repeats 30
+
+The two commits are checked out into temporary folders and run with the installed packages, so that nothing but this
+project's code differs. Appends a row for each case, direction and commit to `benchmarks/results/two_commits.jsonl`, and
+writes the table of `benchmarks/README.md`. Run it on a machine that does nothing else.
+"""
+
+import contextlib
+import dataclasses
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import timing, two_commits_worker, workers
+from experiments import command_line, documents, results
+
+RESULTS = results.ROOT / "benchmarks" / "results" / "two_commits.jsonl"
+README = results.ROOT / "benchmarks" / "README.md"
+SECTION = "two-commits"
+DIRECTIONS = ("forward", "forward+backward")
+
+Row = dict[str, Any]
+Checkout = tuple[str, Path]
+"""Short hash of a commit, and the folder where it is checked out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is compared."""
+
+    old: str = "6b3fe05"
+    """Commit, tag or branch to compare with."""
+    new: str = "HEAD"
+    """Commit, tag or branch that is judged."""
+    cases: tuple[str, ...] = tuple(two_commits_worker.CASES)
+    """Names of cases; an unknown one lists them."""
+    repeats: int = 20
+    """Timed calls of each function."""
+    settle: float = 0.2
+    """Seconds of untimed calls before each timed one."""
+    report_only: bool = False
+    """Measure nothing, write the table again."""
+    out: Path = RESULTS
+    """Rows are appended here."""
+
+
+def main(config: Config) -> None:
+    """Measures all cases, then writes the table.
+
+    Raises:
+      ValueError: A case or a commit does not exist.
+    """
+    if unknown := set(config.cases) - two_commits_worker.CASES.keys():
+        raise ValueError(f"got cases {sorted(unknown)}; choose from {', '.join(two_commits_worker.CASES)}")
+    if not config.report_only:
+        with checked_out(config.old) as old, checked_out(config.new) as new:
+            for case in config.cases:
+                for direction in DIRECTIONS:
+                    for row in measure(case, direction, (old, new), config):
+                        results.append_row(config.out, row)
+                    print(case, direction, flush=True)
+    documents.write_section(README, SECTION, table(list(results.read_rows(config.out))))
+
+
+@contextlib.contextmanager
+def checked_out(revision: str) -> Iterator[Checkout]:
+    """Checks a commit out into a temporary folder.
+
+    Args:
+      revision: Commit, tag or branch.
+
+    Yields:
+      Its short hash, and the folder.
+
+    Raises:
+      ValueError: There is no such commit.
+    """
+    git = ["git", "-C", str(results.ROOT)]
+    found = subprocess.run(
+        [*git, "rev-parse", "--short=12", f"{revision}^{{commit}}"], capture_output=True, text=True, check=False
+    )
+    if found.returncode:
+        raise ValueError(f"got commit {revision!r}, which this repository does not have; `git log` lists them")
+    commit = found.stdout.strip()
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / commit
+        subprocess.run([*git, "worktree", "add", "--quiet", "--detach", str(folder), commit], check=True)
+        try:
+            yield commit, folder
+        finally:
+            subprocess.run([*git, "worktree", "remove", "--force", str(folder)], check=True)
+
+
+def measure(
+    case: str, direction: str, checkouts: tuple[tuple[str, Path], tuple[str, Path]], config: Config
+) -> Iterator[Row]:
+    """Times one case in all folders, in turn.
+
+    Args:
+      case: Name of the case.
+      direction: One of `DIRECTIONS`.
+      checkouts: The old commit and the new one.
+      config: Number of turns.
+
+    Yields:
+      A row for each commit.
+    """
+    script = str(Path(two_commits_worker.__file__))
+    with contextlib.ExitStack() as stack:
+        running = {
+            name: stack.enter_context(workers.apart_in(folder, script, case, direction))
+            for name, (_, folder) in zip(("old", "new"), checkouts, strict=True)
+        }
+        found = workers.take_turns(running, config.repeats, config.settle)
+    for (name, turns), (commit, _) in zip(found.items(), checkouts, strict=True):
+        facts = running[name].facts
+        row = results.make_row(
+            experiment="benchmarks/two_commits",
+            method=case,
+            context_length=facts["length"],
+            metrics={"direction": direction, "batch": facts["batch"], "features": facts["features"], "turns": turns},
+            seconds={"compile": facts["compile"], **turns.seconds},
+        )
+        yield row | {"commit": commit}
+
+
+def table(rows: list[Row]) -> str:
+    """The newest comparison of each case, as Markdown.
+
+    Args:
+      rows: Of this benchmark, oldest first; those of one case and direction come in pairs, the older commit first.
+    """
+    newest: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        pair = newest.setdefault((row["method"], row["metrics"]["direction"]), [])
+        pair.append(row)
+        del pair[:-2]
+    last = rows[-1]
+    text = [
+        "## One commit against another",
+        "Milliseconds of one call, median (minimum) of the turns, and new over old: below 1 the new commit is faster. "
+        f"{last['machine']}, jax {last['versions']['jax']}. "
+        "Processes of their own, in turn, compile time apart (`python -m benchmarks.two_commits`).",
+    ]
+    commits = {(old["commit"], new["commit"]) for old, new in newest.values()}
+    for old_commit, new_commit in sorted(commits):
+        lines = [
+            f"| case | direction | batch x steps x features | `{old_commit}` | `{new_commit}` "
+            "| by medians | by minima | by processor time |",
+            "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+        ]
+        for (case, direction), (old, new) in newest.items():
+            if (old["commit"], new["commit"]) == (old_commit, new_commit):
+                lines.append(_line(case, direction, old, new))
+        text.append("\n".join(lines))
+    return "\n\n".join(text)
+
+
+def _line(case: str, direction: str, old: Row, new: Row) -> str:
+    size = f"{old['metrics']['batch']} x {old['context_length']:,} x {old['metrics']['features']}"
+    times = [
+        f"{documents.milliseconds(row['seconds']['median'])} ({documents.milliseconds(row['seconds']['minimum'])})"
+        for row in (old, new)
+    ]
+    ratios = [f"{new['seconds'][of] / old['seconds'][of]:.2f}" for of in ("median", "minimum", "cpu")]
+    return f"| {' | '.join([case, direction, size, *times, *ratios])} |"
+
+
+if __name__ == "__main__":
+    timing.with_huge_pages()
+    command_line.run(main, Config, __doc__)
