@@ -19,6 +19,7 @@ from experiments.reporting import (
     claims,
     descriptions,
     evidence,
+    jax_versions,
     markdown,
     pages,
     sections,
@@ -92,6 +93,7 @@ def read(report: Report) -> claims.Evidence:
         list(results.read_rows(report.lines / f"{catalog.EARLIER}.jsonl")),
         list(results.read_rows(report.benchmarks / "quick_looks.jsonl")),
         list(results.read_rows(report.lines / f"{catalog.AGAIN}.jsonl")),
+        list(results.read_rows(report.lines / f"{catalog.VERSIONS}.jsonl")),
     )
 
 
@@ -109,6 +111,7 @@ def write(found: claims.Evidence) -> list[blocks.Block]:
         evidence.hours(found),
         *evidence.looks(found),
         *again.blocks_of(found.found, found.again),
+        *jax_versions.blocks_of(found.found, found.versions),
         *(block for study in found.found for block in sections.write(study)),
         *evidence.comparisons(found),
         *evidence.times(found),

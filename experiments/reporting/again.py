@@ -29,8 +29,8 @@ class Pair(NamedTuple):
         return None if None in values else abs(values[1] - values[0])
 
 
-def pairs(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[Pair]:
-    """Every run that was made again, beside the line that names a lost commit.
+def match(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[Pair]:
+    """Every run that was made again, beside its committed row.
 
     Args:
       found: the experiments.
@@ -42,8 +42,18 @@ def pairs(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[Pai
         Pair(study, row, study.about.prepare(second[study.about.name, *_run(row)]))
         for study in found
         for row in study.found.trained
-        if row["commit"] in history.LOST and (study.about.name, *_run(row)) in second
+        if (study.about.name, *_run(row)) in second
     ]
+
+
+def pairs(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[Pair]:
+    """Every run that was made again and whose committed row names a lost commit.
+
+    Args:
+      found: the experiments.
+      rows: of what was trained again.
+    """
+    return [pair for pair in match(found, rows) if pair.first["commit"] in history.LOST]
 
 
 def blocks_of(found: Sequence[studies.Study], rows: Sequence[lines.Row]) -> list[blocks.Block]:

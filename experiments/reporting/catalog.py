@@ -39,8 +39,10 @@ OPTIONS = suites.Options()
 EARLIER = "earlier"
 # Lines of cells that were trained again, to see whether they come out the same.
 AGAIN = "reproductions"
+# Rows of the same cells under other versions of JAX.
+VERSIONS = "jax_versions"
 # Lines that are no experiment's own.
-ELSEWHERE = {"demo", "reference_scores", EARLIER, AGAIN}
+ELSEWHERE = {"demo", "reference_scores", EARLIER, AGAIN, VERSIONS}
 
 
 def _metric_of_line(name: str) -> Callable[[lines.Row], float | None]:

@@ -42,6 +42,7 @@ class Evidence(NamedTuple):
       earlier: lines of runs whose code was changed since; they cost time, and say nothing else.
       looks: lines of first looks at experiments.
       again: lines of cells that were trained again.
+      versions: rows of runs that were trained again under other versions of JAX.
     """
 
     found: Sequence[studies.Study]
@@ -50,6 +51,7 @@ class Evidence(NamedTuple):
     earlier: Sequence[lines.Row] = ()
     looks: Sequence[lines.Row] = ()
     again: Sequence[lines.Row] = ()
+    versions: Sequence[lines.Row] = ()
 
     def times(self, verb: str) -> list[lines.Row]:
         """Lines of the benchmark of updates ("train") or of actions ("act")."""
