@@ -21,6 +21,7 @@ import numpy as np
 import tyro
 
 from experiments import results, run_folder, run_folder_metrics
+from jax_s4rl import stack
 from jax_s4rl.training import checkpoints
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "kills.jsonl"
@@ -85,6 +86,7 @@ def measure(config: Config, folder: Path) -> dict[str, Any]:
         "damaged_checkpoints": said.count("is damaged"),
         "resumed_from": [int(line.split()[-1]) for line in said.splitlines() if line.startswith("going on after")],
     }
+    stack.require()  # The trainings did so before their work; this is for the line.
     return results.make_row(
         experiment="benchmarks/kills",
         method="s4d",
