@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import acting_report, contenders, timing
-from experiments import results
+from experiments import command_line, results
 from jax_s4rl import stack
 from jax_s4rl.models import configs, decision, policy
 from jax_s4rl.modules import groups, mixers
@@ -157,7 +157,5 @@ def _facts(params: Any, compile_seconds: float, memories: Any) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    import tyro
-
     timing.with_huge_pages()
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

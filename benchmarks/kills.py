@@ -18,9 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
-
-from experiments import results, run_folder, run_folder_metrics
+from experiments import command_line, results, run_folder, run_folder_metrics
 from jax_s4rl import stack
 from jax_s4rl.training import checkpoints
 
@@ -151,4 +149,4 @@ def command(config: Config, folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

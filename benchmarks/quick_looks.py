@@ -15,9 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from experiments import compilation, results
+from experiments import command_line, compilation, results
 from jax_s4rl import stack
 from jax_s4rl.collection import recipes
 
@@ -94,4 +92,4 @@ def look(name: str, folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contenders, peer, timing, training_report, workers
-from experiments import results
+from experiments import command_line, results
 from jax_s4rl import stack
 from jax_s4rl.modules import mixers
 
@@ -112,7 +112,5 @@ def _row(one: contenders.Contender, facts: dict[str, Any], turns: timing.Turns) 
 
 
 if __name__ == "__main__":
-    import tyro
-
     timing.with_huge_pages()
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)
