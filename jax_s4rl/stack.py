@@ -156,14 +156,14 @@ def judge_versions(jax: str | None, jaxlib: str | None) -> tuple[str | None, str
             continue
         for hazard, reason in HAZARDS.items():
             if _numbers(version)[: len(_numbers(hazard))] == _numbers(hazard):
-                return f"{package} {version} {reason}; {_remedy()}", None
+                return f"{package} {version} {reason}; {remedy()}", None
         if _is_too_old(version):
-            return f"{package} {version} is older than {LOWEST}, the oldest that works; {_remedy()}", None
+            return f"{package} {version} is older than {LOWEST}, the oldest that works; {remedy()}", None
     newest = TESTED[-1]
     if jax is None:
         return None, f"the version of jax is not known; tested are {' and '.join(TESTED)}"
     if _numbers(jax) > _numbers(newest):
-        return None, f"jax {jax} is newer than {newest}, the newest that was tested; if numbers look wrong, {_remedy()}"
+        return None, f"jax {jax} is newer than {newest}, the newest that was tested; if numbers look wrong, {remedy()}"
     return None, None
 
 
@@ -218,7 +218,7 @@ def _test_sum(dtype: str) -> Part:
     if wrong:
         detail = (
             f"jax {version_of('jax')} on {platform} got {detail} in sums of {dtype} (error {100 * error:.2g} %), "
-            f"wanted none; {_remedy()}{_flags()}"
+            f"wanted none; {remedy()}{_flags()}"
         )
     return Part(name, not wrong, detail, time.perf_counter() - begin)
 
@@ -233,7 +233,8 @@ def _is_too_old(version: str | None) -> bool:
     return version is not None and _numbers(version) < _numbers(LOWEST)
 
 
-def _remedy() -> str:
+def remedy() -> str:
+    """How to install a tested version of JAX on this Python."""
     version = TESTED[sys.version_info >= (3, 12)]
     return f'install a tested version, `python -m pip install "jax=={version}"`'
 

@@ -40,7 +40,7 @@ OUTSIDE = {
     "training": ARRAYS | {"optax", "orbax", "rich", "flax"},
     "evaluation": ARRAYS | {"gymnasium", "scipy"},
     # It also has to run where packages are missing.
-    "cli": set(),
+    "cli": {"jax", "packaging"},
 }
 # A file that alone may import more than its folder: minari and gymnasium spaces are only needed to read and write them.
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
