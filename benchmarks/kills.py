@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from experiments import command_line, results, run_folder, run_folder_metrics
 from jax_s4rl import stack
 from jax_s4rl.training import checkpoints
