@@ -1,10 +1,10 @@
 # Every target makes the virtual environment first; nothing else has to be installed or set.
 PYTHON ?= python3
-VENV := .venv
+VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo report test test-slow lint format bench clean
+.PHONY: demo report doctor test test-slow test-core test-newest lint format bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "jax_s4rl needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -15,6 +15,9 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY)
 	$(BIN)/python -m experiments.demo
 
+doctor: $(READY)
+	$(BIN)/python -m jax_s4rl.cli.doctor
+
 report: $(READY)
 	$(BIN)/python -m experiments.report
 
@@ -23,6 +26,16 @@ test: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu'
+
+# The part of the tests that a new JAX can break.
+test-core: $(READY)
+	$(BIN)/python -m pytest -n 2 -m 'not slow and not gpu' tests/test_stack.py tests/kernels tests/modules tests/models tests/training tests/data
+
+# The same with the newest Python and JAX at hand, in a virtual environment of its own.
+test-newest:
+	@newest=$$(.ci/newest-python); if [ -n "$$newest" ]; then \
+	  $(MAKE) test-core PYTHON="$$newest" VENV=.venv-newest; \
+	else echo "skipped: the tests with the newest JAX need Python 3.12 or 3.13, and there is none"; fi
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -37,4 +50,4 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.kernels
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) .venv-newest runs

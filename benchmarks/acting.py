@@ -19,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import acting_report, contenders, timing
-from experiments import results
+from experiments import command_line, results
+from jax_s4rl import stack
 from jax_s4rl.models import configs, decision, policy
 from jax_s4rl.modules import groups, mixers
 
@@ -63,6 +64,7 @@ def main(config: Config) -> None:
 
 def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
     """Times all models and histories of one batch size in turns; a result line for each."""
+    stack.require()
     works = {}
     for history in config.histories:
         for one in contenders.make(history, config.mixers):
@@ -155,7 +157,5 @@ def _facts(params: Any, compile_seconds: float, memories: Any) -> dict[str, Any]
 
 
 if __name__ == "__main__":
-    import tyro
-
     timing.with_huge_pages()
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

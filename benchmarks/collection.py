@@ -14,9 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from experiments import documents, results
+from experiments import command_line, documents, results
 from jax_s4rl.collection import parts, ppo, ppo_policy, ppo_storage, recipe_book, rollouts
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "collection.jsonl"
@@ -121,4 +119,4 @@ def measure(run: ppo_storage.Run, seed: int, num_episodes: int) -> dict[str, Any
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    command_line.run(main, Config, __doc__)

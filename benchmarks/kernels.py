@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import cases, kernel_report, timing
-from experiments import results
+from experiments import command_line, results
 
 Row = dict[str, Any]
 RESULTS = results.ROOT / "benchmarks" / "results" / "kernels.jsonl"
@@ -144,7 +144,5 @@ def _deviation(got: Any, wanted: Any) -> float:
 
 
 if __name__ == "__main__":
-    import tyro
-
     timing.with_huge_pages()
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
-from experiments import results, run_folder, run_folder_metrics
+from experiments import command_line, results, run_folder, run_folder_metrics
+from jax_s4rl import stack
 from jax_s4rl.training import checkpoints
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "kills.jsonl"
@@ -85,6 +85,7 @@ def measure(config: Config, folder: Path) -> dict[str, Any]:
         "damaged_checkpoints": said.count("is damaged"),
         "resumed_from": [int(line.split()[-1]) for line in said.splitlines() if line.startswith("going on after")],
     }
+    stack.require()  # The trainings did so before their work; this is for the line.
     return results.make_row(
         experiment="benchmarks/kills",
         method="s4d",
@@ -149,4 +150,4 @@ def command(config: Config, folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

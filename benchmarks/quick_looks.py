@@ -15,9 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-import tyro
-
-from experiments import compilation, results
+from experiments import command_line, compilation, results
+from jax_s4rl import stack
 from jax_s4rl.collection import recipes
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "quick_looks.jsonl"
@@ -86,10 +85,11 @@ def look(name: str, folder: Path) -> dict[str, Any]:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}; it said:\n{done.stdout}")
     lines = sum(len(list(results.read_rows(path))) for path in folder.glob("runs/*.jsonl"))
     metrics = {"look": name, "lines": lines, "cores": os.cpu_count()}
+    stack.require()  # The script did so before its work; this is for the line.
     return results.make_row(
         experiment="benchmarks/quick_looks", method="quick", metrics=metrics, seconds={"look": seconds}
     )
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import jax
 
+from jax_s4rl import stack
+
 TUNABLE, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
 
 
@@ -84,7 +86,11 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
 
     Returns:
         By name, the result, the seconds (compile, minimum, median) and MiB of temporaries.
+
+    Raises:
+        ValueError: The installed JAX must not be used (see `jax_s4rl.stack`).
     """
+    stack.require()
     compiled, first = {}, {}
     for name, (function, arguments) in works.items():
         compiled[name], first[name] = _begin(function, arguments, limits)

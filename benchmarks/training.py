@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import contenders, peer, timing, training_report, workers
-from experiments import results
+from experiments import command_line, results
+from jax_s4rl import stack
 from jax_s4rl.modules import mixers
 
 RESULTS = results.ROOT / "benchmarks" / "results" / "training.jsonl"
@@ -70,9 +71,10 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
     found = list(contenders.make(context_length, config.mixers))
     if config.peer:
         found.append(contenders.Contender(PEER, contenders.configure("attention", "interleaved", context_length)))
-    with contextlib.ExitStack() as stack:
-        running = {one.name: stack.enter_context(_start(one, config.updates_per_dispatch)) for one in found}
+    with contextlib.ExitStack() as opened:
+        running = {one.name: opened.enter_context(_start(one, config.updates_per_dispatch)) for one in found}
         turns = workers.take_turns(running, config.repeats, SETTLE)
+    stack.require()  # The workers did so before their work, when the device was theirs alone; this is for the lines.
     for one in found:
         updates = 1 if one.method == PEER else config.updates_per_dispatch
         yield _row(one, running[one.name].facts, turns[one.name].split(updates))
@@ -110,7 +112,5 @@ def _row(one: contenders.Contender, facts: dict[str, Any], turns: timing.Turns) 
 
 
 if __name__ == "__main__":
-    import tyro
-
     timing.with_huge_pages()
-    main(tyro.cli(Config, description=__doc__))
+    command_line.run(main, Config, __doc__)

@@ -20,6 +20,7 @@ import rich.console
 import rich.table
 
 from experiments import command_line, compilation, demo_report, documents, figures, learning, results, tasks
+from jax_s4rl import stack
 from jax_s4rl.evaluation import credit, rollout, statistics
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
@@ -92,6 +93,7 @@ def main(demo: Demo) -> None:
     """Trains, acts, and reports."""
     console = rich.console.Console()
     compilation.enable_cache()
+    stack.require()
     for name in demo.mixers:
         mixers.check(mixers.MixerConfig(name))
     path = demo.folder / "results.jsonl"

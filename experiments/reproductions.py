@@ -33,6 +33,7 @@ from experiments import (
     tokens,
     umbrella,
 )
+from jax_s4rl import stack
 
 SUITES = {
     module.SUITE.name: module.SUITE
@@ -71,6 +72,7 @@ def main(options: Options) -> None:
     if unknown := [name for name in options.experiments if name not in SUITES]:
         raise ValueError(f"got experiments {', '.join(unknown)}; choose from {', '.join(SUITES)}")
     compilation.enable_cache()
+    stack.require()
     console = rich.console.Console(soft_wrap=True)
     for name in options.experiments:
         suite, rows = SUITES[name], list(results.read_rows(suites.path(name)))

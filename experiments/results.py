@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from jax_s4rl import stack
 from jax_s4rl.data import files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -150,14 +151,14 @@ def commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that move results."""
+    """Versions of Python and of the packages that move results, and the verdict of the self-test under "stack"."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return found | {"stack": stack.summary()}
 
 
 def _processor() -> str:

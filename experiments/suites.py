@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import rich.console
 
 from experiments import cells, command_line, compilation, results, tasks
+from jax_s4rl import stack
 from jax_s4rl.modules import mixers
 
 MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
@@ -115,6 +116,7 @@ def run(suite: Suite, options: Options) -> None:
             options, parts=suite.quick, mixers=("attention", "s4d"), seeds=1, episodes=FEWEST_EPISODES, out=quick
         )
     compilation.enable_cache()
+    stack.require()
     console = rich.console.Console(soft_wrap=True)
     out = options.out or path(suite.name)
     if not options.dry:

@@ -20,6 +20,7 @@ import rich.console
 import tyro
 
 from experiments import compilation, learning, results, run_folder, run_folder_loading, tasks
+from jax_s4rl import stack
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision
 from jax_s4rl.training import configuration, diagnosis, interruption, loop, processes, update
@@ -67,6 +68,7 @@ def main(options: Train) -> None:
     """Trains, and acts with what was learned."""
     compilation.enable_cache()
     with processes.joined(options.cluster):
+        stack.require()
         console = rich.console.Console(quiet=not processes.is_first())
         settings, seeds = options.resolved(), tuple(range(options.seeds))
         console.print(f"{options.dataset}: loading the data (recorded on first use)", highlight=False)
@@ -107,12 +109,12 @@ def train(
     """
     seeds = folder.description.seeds
     title = f"{folder.description.dataset}: {settings.model.mixer.name}, {len(seeds)} seeds"
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as opened:
         # First of all: a signal that comes while the program is compiled stops the run after its first dispatch.
-        is_told_to_stop = stack.enter_context(interruption.watched())
+        is_told_to_stop = opened.enter_context(interruption.watched())
         state, start = folder.restore(program.init(seeds))
         compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
-        advance = stack.enter_context(loop.progress(title, settings.num_updates, console, start=start))
+        advance = opened.enter_context(loop.progress(title, settings.num_updates, console, start=start))
         saved = start
         for dispatch in loop.dispatches(
             compiled,

@@ -24,7 +24,11 @@ PROJECT = {
     "collection": {"data", "envs"},
     "training": {"data"},
     "evaluation": {"data"},
+    "cli": {"kernels", "modules", "models", "data", "envs", "collection", "training", "evaluation"},
 }
+# Files beside the folders: for all of them but those that import nothing of the project.
+TOP_LEVEL = {"stack", "cache_folders"}
+WITHOUT_TOP_LEVEL = {"kernels", "data", "envs"}
 ARRAYS = {"jax", "numpy", "chex", "jaxtyping"}
 OUTSIDE = {
     "kernels": ARRAYS,
@@ -35,6 +39,8 @@ OUTSIDE = {
     "collection": ARRAYS | {"flax", "optax", "gymnasium", "rich"},
     "training": ARRAYS | {"optax", "orbax", "rich", "flax"},
     "evaluation": ARRAYS | {"gymnasium", "scipy"},
+    # It also has to run where packages are missing.
+    "cli": {"jax", "packaging"},
 }
 # A file that alone may import more than its folder: minari and gymnasium spaces are only needed to read and write them.
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
@@ -64,7 +70,8 @@ def imports(path: Path) -> list[str]:
 def is_allowed(folder: str, module: str) -> bool:
     parts = module.split(".")
     if parts[0] == "jax_s4rl":
-        return len(parts) == 1 or parts[1] == folder or parts[1] in PROJECT[folder] or parts[1].startswith("__")
+        beside = TOP_LEVEL if folder not in WITHOUT_TOP_LEVEL else set()
+        return len(parts) == 1 or parts[1] in {folder} | PROJECT[folder] | beside or parts[1].startswith("__")
     return parts[0] in sys.stdlib_module_names or parts[0] in OUTSIDE[folder]
 
 
@@ -74,6 +81,12 @@ def test_imports_respect_the_layers(path):
     if folder == "__init__.py":
         outside = [module for module in imports(path) if module.split(".")[0] not in sys.stdlib_module_names]
         assert not outside, "the face of the package must stay free, so that `jax_s4rl.kernels` can be imported alone"
+        return
+    if folder.endswith(".py"):
+        assert path.stem in TOP_LEVEL, "a file beside the folders is for several of them; name it in TOP_LEVEL"
+        roots = {module.split(".")[0] for module in imports(path)}
+        assert roots <= {"jax", "numpy", "jax_s4rl"} | set(sys.stdlib_module_names)
+        assert all(module.split(".")[1] in TOP_LEVEL for module in imports(path) if module.startswith("jax_s4rl."))
         return
     forbidden = [module for module in imports(path) if not is_allowed(folder, module)]
     assert not forbidden, f"{name_of(path)} may not import {forbidden}; see the map of the house in README.md"
@@ -120,7 +133,7 @@ def test_kernels_are_imported_without_the_rest():
     code = (
         "import sys, jax_s4rl.kernels; "
         "rest = ('flax', 'optax', 'orbax', 'gymnasium', 'minigrid', 'bsuite'); "
-        "rooms = ('modules', 'models', 'data', 'envs', 'collection', 'training', 'evaluation'); "
+        "rooms = ('modules', 'models', 'data', 'envs', 'collection', 'training', 'evaluation', 'cli', 'stack'); "
         "found = [m for m in sys.modules if m in rest or m in {f'jax_s4rl.{r}' for r in rooms}]; "
         "sys.exit(f'imported as well: {found}' if found else 0)"
     )

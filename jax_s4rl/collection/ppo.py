@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import utils as space_utils
 
+from jax_s4rl import stack
 from jax_s4rl.collection import moments, ppo_network, ppo_policy, ppo_update, progress, rollouts, seeding
 from jax_s4rl.data import notebook, trajectories
 
@@ -63,7 +64,11 @@ def train(
 
     Returns:
         Snapshots, learning curve and early episodes.
+
+    Raises:
+        ValueError: The installed JAX must not be used (see `stack`).
     """
+    stack.require()
     envs = gymnasium.vector.SyncVectorEnv(
         [_view_maker(make_env, seed, index, config.num_envs) for index in range(config.num_envs)],
         copy=False,

@@ -4,17 +4,17 @@ import dataclasses
 import difflib
 import importlib.metadata
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 
+from jax_s4rl import cache_folders
 from jax_s4rl.collection import parts, recipe_book
 from jax_s4rl.data import spaces, storage, trajectories
 from jax_s4rl.envs import references
 
-FOLDER_VARIABLE = "JAX_S4RL_DATA"
+FOLDER_VARIABLE = cache_folders.DATA_VARIABLE
 POLICY_FOLDER = "policies"
 # Whose behavior enters the data.
 PACKAGES = ("jax_s4rl", "jax", "flax", "optax", "numpy", "gymnasium", "minigrid", "bsuite")
@@ -81,9 +81,7 @@ def path_of(name: str, seed: int = 0, folder: str | Path | None = None) -> Path:
 
 def default_folder() -> Path:
     """Names the cache: `$JAX_S4RL_DATA`, or `jax_s4rl` in the user's cache folder."""
-    if chosen := os.environ.get(FOLDER_VARIABLE):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jax_s4rl"
+    return cache_folders.data()
 
 
 def describe(recipe: recipe_book.Recipe) -> dict[str, Any]:

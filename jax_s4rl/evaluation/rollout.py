@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
+from jax_s4rl import stack
 from jax_s4rl.data import notebook, returns, trajectories
 
 
@@ -96,7 +97,8 @@ def rollout(
       The episodes and the times.
 
     Raises:
-      ValueError: there is no target, an observation is not one array, or an episode outlasts the policy.
+      ValueError: there is no target, an observation is not one array, an episode outlasts the policy, or the installed
+        JAX must not be used (see `stack`).
 
     Source: Chen et al. (2021), "Decision Transformer", Algorithm 1 (evaluation loop).
     """
@@ -104,6 +106,7 @@ def rollout(
     if targets.ndim != 1 or not len(targets):
         raise ValueError(f"targets have shape {targets.shape}; give a list with at least one return to ask for")
     greedy = np.broadcast_to(np.asarray(greedy, bool), targets.shape)
+    stack.require()
     envs = [make_env() for _ in targets]
     try:
         recorder = _Recorder(envs, seed)

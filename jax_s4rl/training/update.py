@@ -10,6 +10,8 @@ import optax
 from jax.experimental import multihost_utils
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
+from jax_s4rl import stack
+
 AXIS = "devices"
 
 
@@ -91,8 +93,10 @@ def make(
       are donated.
 
     Raises:
-      ValueError: the devices or the micro-batches do not divide the batch.
+      ValueError: the devices or the micro-batches do not divide the batch, or the installed JAX must not be used (see
+        `stack`).
     """
+    stack.require()
     num_devices = len(devices) if devices is not None else jax.device_count()
     shared = not _is_spread(num_seeds, num_devices)
     rows = _rows(batch_size, num_devices if shared else 1, num_micro_batches)

@@ -1,0 +1,21 @@
+"""Names the folders in which data sets and compiled programs are kept; makes none of them."""
+
+import os
+from pathlib import Path
+
+DATA_VARIABLE = "JAX_S4RL_DATA"
+COMPILED_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
+
+
+def data() -> Path:
+    """Folder of recorded data sets: `$JAX_S4RL_DATA`, or `jax_s4rl` in the user's cache folder."""
+    return Path(os.environ.get(DATA_VARIABLE) or _users() / "jax_s4rl")
+
+
+def compiled() -> Path:
+    """Folder of compiled programs: `$JAX_COMPILATION_CACHE_DIR`, or `jax_s4rl/compiled` in the user's cache folder."""
+    return Path(os.environ.get(COMPILED_VARIABLE) or _users() / "jax_s4rl" / "compiled")
+
+
+def _users() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

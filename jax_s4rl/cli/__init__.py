@@ -1,0 +1,1 @@
+"""Commands, run by `python -m jax_s4rl.cli.NAME`."""

@@ -1,0 +1,60 @@
+"""Asks JAX for its devices and runs the self-test; the doctor starts it as a process of its own, for JAX can crash.
+
+Prints one JSON object a line, each when it is known: `stage` is what comes next, `facts` is what was found, and `error`
+ends it.
+"""
+
+import json
+import time
+from typing import Any
+
+from jax_s4rl import stack
+
+IMPORTING, STARTING, TESTING = "while importing jax", "while starting the devices", "in the self-test"
+
+
+def main() -> None:
+    """Prints what is found, stage by stage; an exception is printed as a line too."""
+    try:
+        for line in stages():
+            print(json.dumps(line), flush=True)
+    except BaseException as error:
+        print(json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}), flush=True)
+
+
+def stages() -> Any:
+    """Yields the lines."""
+    yield {"stage": IMPORTING}
+    begin = time.perf_counter()
+    import jax
+
+    yield {"facts": {"jax": jax.__version__, "import_seconds": time.perf_counter() - begin}}
+    yield {"stage": STARTING}
+    yield {
+        "facts": {
+            "platform": jax.default_backend(),
+            "devices": [describe(device) for device in jax.devices()],
+            "pmap_devices": [describe(device) for device in jax.local_devices()],
+            "float64": str(jax.dtypes.canonicalize_dtype("float64")) == "float64",
+        }
+    }
+    yield {"stage": TESTING}
+    verdict = stack.check()
+    yield {
+        "facts": {
+            "self_test": [part._asdict() for part in verdict.parts],
+            "summary": verdict.summary,
+            "problem": verdict.problem,
+            "warning": verdict.warning,
+        }
+    }
+
+
+def describe(device: Any) -> str:
+    """A device in a few words, for instance "cpu:0" or "gpu:1 NVIDIA H100"."""
+    name = f"{device.platform}:{device.id}"
+    return name if device.device_kind == device.platform else f"{name} {device.device_kind}"
+
+
+if __name__ == "__main__":
+    main()
