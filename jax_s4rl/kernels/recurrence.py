@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool
 
-from jax_s4rl.kernels import checks, nonfinite, pairs, sharding
+from jax_s4rl.kernels import checks, linear_maps, nonfinite, pairs, sharding
 
 METHODS = ("auto", "sequential", "associative", "chunked")
 
@@ -168,13 +168,9 @@ def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, res
         start = where.indices(length)[0]
         return jnp.pad(x, [(0, 0), (start, length - start - x.shape[1]), (0, 0)])
 
-    def spread(x: Array) -> Array:
-        """Constant factors at each step but the first; a product, so that its transpose is faster than a sum on CPU."""
-        return lax.dot_general(jnp.ones((rows, length - 1), x.dtype), x[0, 0], (((), ()), ((), ())), _EXACT)
-
     def matvec(x: pairs.Pair) -> pairs.Pair:
         factors = a if constant else _each(lambda x: x[:, rest], a)
-        factors = _each(spread, a) if constant and a.shape[0] == 1 else factors
+        factors = _spread(a, rows, length - 1) if constant and a.shape[0] == 1 else factors
         passed = _each(lambda x: placed(x, rest), pairs.multiply(factors, _each(lambda x: x[:, before], x)))
         passed = passed if resets is None else _each(lambda x: jnp.where(resets[..., None], 0, x), passed)
         return pairs.subtract(x, passed)
@@ -194,11 +190,22 @@ def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, res
     return _tied(states)
 
 
-_EXACT = lax.Precision.HIGHEST
+def _spread(a: pairs.Pair, rows: int, length: int) -> pairs.Pair:
+    """One factor for all rows and steps. The transpose is a product with ones, on CPU faster than a sum."""
+
+    def forward(x: pairs.Pair) -> pairs.Pair:
+        return _each(lambda part: jnp.broadcast_to(part, (rows, length, *part.shape[2:])), x)
+
+    def total(x: Array) -> Array:
+        flat = x.reshape(-1, x.shape[-1])
+        ones = jnp.ones(flat.shape[:1], x.dtype)
+        return jnp.matmul(ones, flat, precision=lax.Precision.HIGHEST).reshape(1, 1, -1)
+
+    return linear_maps.call(forward, lambda x: _each(total, x), a)
 
 
 def _tied(x: pairs.Pair) -> pairs.Pair:
-    """Adds zero, made from both parts: a solver is transposed only if all parts have a tangent or none. XLA drops it."""
+    """Adds a zero made of both parts: a solver can be transposed only if all parts or none have a tangent. XLA drops it."""
     nothing = x.re[:0].sum() + x.im[:0].sum()
     return _each(lambda part: part + nothing, x)
 
