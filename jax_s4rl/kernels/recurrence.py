@@ -184,7 +184,8 @@ def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, res
     if state is not None:
         entering = pairs.multiply(_each(lambda x: (x if constant else x[:, first])[:, 0], a), state)
         if resets is not None:
-            entering = _each(lambda x: jnp.where(resets[:, first], 0, x), entering)
+            cleared = resets[:, first]
+            entering = _each(lambda x: jnp.where(cleared, 0, x), entering)
         b = pairs.add(b, _each(lambda x: placed(x[:, None], first), entering))
     states = lax.custom_linear_solve(matvec, _tied(b), lambda _, b: _run(how, a, b, resets), transposed)
     return _tied(states)
@@ -205,7 +206,7 @@ def _spread(a: pairs.Pair, rows: int, length: int) -> pairs.Pair:
 
 
 def _tied(x: pairs.Pair) -> pairs.Pair:
-    """Adds a zero made of both parts: a solver can be transposed only if all parts or none have a tangent. XLA drops it."""
+    """Adds a zero made of both parts: a solver can be transposed only if all parts have a tangent. XLA drops it."""
     nothing = x.re[:0].sum() + x.im[:0].sum()
     return _each(lambda part: part + nothing, x)
 
