@@ -5,13 +5,16 @@
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.kernels import checks, mimo, pairs, recurrence
 
 METHODS = tuple(mimo.METHODS)
+PRECISIONS = tuple(mimo.PRECISIONS)
+
+Rate = mimo.Rate
 
 
 class Parameters(NamedTuple):
@@ -19,14 +22,14 @@ class Parameters(NamedTuple):
 
     `Lambda` (Pair [P]): logarithm of the eigenvalues, so minus the decay per step, ``-exp(log_decay)``, and the angle;
     `B` (Pair [P, H]), `C` (Pair [H, P]), or complex arrays; `D` [H]; and `gain` [P], which starts as `normalizer` and
-    may be trained.
+    may be trained. `D` and `gain` may be one number for all. Arrays may be those of NumPy.
     """
 
     Lambda: pairs.Pair
     B: pairs.Pair
     C: pairs.Pair
-    D: Float[Array, "H"]
-    gain: Float[Array, "P"]
+    D: Float[Array, "H"] | float
+    gain: Float[Array, "P"] | float
 
 
 def normalizer(Lambda: pairs.Complexlike) -> Float[Array, "P"]:
@@ -52,29 +55,44 @@ def normalizer(Lambda: pairs.Complexlike) -> Float[Array, "P"]:
 
 def apply(
     parameters: Parameters,
-    u: Float[Array, "*batch L H"],
+    u: Float[Array | np.ndarray, "*batch L H"],
     state: pairs.Complexlike | None = None,
-    resets: Bool[Array, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
+    rate: Rate = 1.0,
     chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
 ) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
 
+    A NaN or infinity in an input or in the start state reaches the outputs up to the next reset, as NaN, and neither
+    later outputs nor the gradient of a loss on them. Without resets it spoils the rest of its row and the gradient of
+    all parameters; padding that may hold one is kept out by `mask`.
+
     Args:
-        parameters: The system; computed in float32, or in float64 where parameters or input are.
+        parameters: The system; computed in float32, or in float64 if parameters or input are.
         u: Input, any floating dtype.
-        state: State before the first step, Pair [*batch, P]; zero where not given.
+        state: State before the first step, Pair [*batch, P]; zero if not given.
         resets: True where an episode starts: the state is cleared before that input.
-        method: `"scan"` (step by step), `"associative"`, `"chunked"`, or `"auto"`, which is `"chunked"`.
+        method: `"scan"` (step by step), `"associative"`, `"chunked"`, or `"auto"`: `"chunked"` in a program for CPU,
+            `"associative"` in one for GPU or TPU, wherever it is traced.
+        rate: Factor on the step: 2 runs a model on data sampled half as often.
         chunk: Longest chunk of `"chunked"`.
+        precision: Of the matrix products with inputs and states: `"default"`, `"high"` or `"highest"`, as of
+            `jax.lax.Precision`; on CPU all are one.
+        mask: False at padding, whose input enters as zero (time goes on there: the state decays and turns as usual).
+        intervals: Factor on the step of each sample, if time between samples varies: sample k turns and damps the state
+            by ``exp(Lambda rate intervals[k])``; the gain stays. Counts as 1 at padding.
 
     Returns:
         Output in the shape and dtype of `u`, and the state after the last step, Pair [*batch, P].
 
     Raises:
-        ValueError: Unknown method, shapes that do not match, an integer input, L < 1, or a known Lambda with a positive
-            real part.
+        ValueError: Unknown method or precision, shapes that do not match, an integer input, L < 1, a known negative
+            interval, or a known Lambda with a positive real part.
 
     Source:
         Orvieto et al. 2023 (LRU), equations (3) and (7).
@@ -86,11 +104,46 @@ def apply(
         >>> y[:, 0]
         Array([1.  , 1.5 , 1.75], dtype=float32)
     """
-    return mimo.run(prepare(parameters), u, state, resets, method=method, chunk=chunk)
+    constants, bad = _constants(parameters, u, resets, mask, rate, intervals)
+    return mimo.run(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
 
 
-def prepare(parameters: Parameters) -> mimo.Constants:
+def states(
+    parameters: Parameters,
+    u: Float[Array | np.ndarray, "*batch L H"],
+    state: pairs.Complexlike | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    *,
+    method: str = "auto",
+    rate: Rate = 1.0,
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
+) -> pairs.Pair:
+    """The state after every step, Pair [*batch, L, P].
+
+    Args, errors and the treatment of NaN are those of `apply`.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> halving = Parameters(pairs.as_pair(jnp.log(jnp.array([0.5]))), one, one, D=jnp.zeros(1), gain=jnp.ones(1))
+        >>> states(halving, jnp.ones((3, 1))).re[:, 0]
+        Array([1.  , 1.5 , 1.75], dtype=float32)
+    """
+    constants, bad = _constants(parameters, u, resets, mask, rate, intervals)
+    return mimo.states(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
+
+
+def prepare(parameters: Parameters, *, rate: Rate = 1.0) -> mimo.Constants:
     """The eigenvalues and the scaled inputs, once for many calls of `step`.
+
+    Args:
+        parameters: The system.
+        rate: Factor on the step: the eigenvalues become ``exp(rate Lambda)``; the gain stays.
+
+    Returns:
+        Constants in the dtype of the parameters.
 
     Raises:
         ValueError: As `apply`.
@@ -100,18 +153,14 @@ def prepare(parameters: Parameters) -> mimo.Constants:
         >>> prepare(Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.full(1, 0.5))).B_bar.re
         Array([[0.5]], dtype=float32)
     """
-    dtype = checks.compute_dtype(parameters)
-    parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
-    mimo.check(*parameters[:4], ("gain", parameters.gain))
-    Lambda, B, C, D, gain = jax.tree.map(lambda x: x.astype(dtype), parameters)
-    return mimo.Constants(pairs.exp(Lambda), pairs.scale(B, gain[:, None]), C, D)
+    return _system(parameters, rate, None)
 
 
 def step(
     constants: mimo.Constants,
-    u: Float[Array, "*batch H"],
+    u: Float[Array | np.ndarray, "*batch H"],
     state: pairs.Complexlike,
-    reset: Bool[Array, "*batch"] | None = None,
+    reset: Bool[Array | np.ndarray, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step: `mimo.step`.
 
@@ -133,4 +182,28 @@ def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pai
         >>> init_state(Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.ones(1)), (2,)).shape
         (2, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), checks.compute_dtype(parameters))
+    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), mimo.compute_dtype(parameters))
+
+
+def _constants(
+    parameters: Parameters,
+    u: mimo.Inputs,
+    resets: mimo.Flags | None,
+    mask: mimo.Flags | None,
+    rate: Rate,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None,
+) -> tuple[mimo.Constants, Bool[Array, "*batch L"] | None]:
+    """The constants of a sequence, and the samples whose interval is not finite."""
+    factors, bad = (None, None) if intervals is None else mimo.intervals(intervals, u, resets, mask)
+    return _system(parameters, rate, factors), bad
+
+
+def _system(parameters: Parameters, rate: Rate, factors: Float[Array, "*batch L 1"] | None) -> mimo.Constants:
+    Lambda, B, C, D, gain = mimo.settle(parameters, "gain")
+    checks.rate(rate)
+    Lambda = pairs.scale(Lambda, jnp.asarray(rate).astype(gain.dtype))
+    if factors is not None:
+        dtype = checks.compute_dtype(gain, factors)
+        Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)
+        Lambda = pairs.scale(Lambda, factors.astype(dtype))
+    return mimo.Constants(pairs.exp(Lambda), pairs.scale(B, gain[:, None]), C, D)

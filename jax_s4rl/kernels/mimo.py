@@ -3,84 +3,170 @@
 ``x[k] = A_bar x[k-1] + B_bar u[k]``, ``y[k] = Re(C x[k]) + D u[k]``.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, pairs, recurrence
+from jax_s4rl.kernels import checks, nonfinite, pairs, recurrence
 
 # How a family's methods are called, and the recurrence behind each.
 METHODS = {"auto": "auto", "scan": "sequential", "associative": "associative", "chunked": "chunked"}
 
+PRECISIONS = {"default": lax.Precision.DEFAULT, "high": lax.Precision.HIGH, "highest": lax.Precision.HIGHEST}
+
+Rate = float | int | Float[Array | np.ndarray, ""]
+Inputs = Float[Array | np.ndarray, "*batch L H"]
+Flags = Bool[Array | np.ndarray, "*batch L"]
+
 
 class Constants(NamedTuple):
-    """A discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H]."""
+    """A discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H].
+
+    If the time between samples varies, `A_bar` is [*batch, L, P], and `gain` [*batch, L, P], if there is one, is the
+    factor of each sample on what `B_bar` brings to the state.
+    """
 
     A_bar: pairs.Pair
     B_bar: pairs.Pair
     C: pairs.Pair
     D: Float[Array, "H"]
+    gain: pairs.Pair | None = None
+
+
+class _Run(NamedTuple):
+    """All states and the last one, with zeros for what is not finite; where NaN belongs; the inputs, cleaned too."""
+
+    states: pairs.Pair
+    last: pairs.Pair
+    marks: nonfinite.Marks | None
+    inputs: Float[Array, "*batch L H"]
+    system: Constants
 
 
 def run(
     constants: Constants,
-    u: Float[Array, "*batch L H"],
-    state: pairs.Complexlike | None,
-    resets: Bool[Array, "*batch L"] | None,
+    u: Inputs,
+    state: pairs.Complexlike | None = None,
+    resets: Flags | None = None,
     *,
-    method: str,
-    chunk: int,
+    method: str = "auto",
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Flags | None = None,
+    bad: Flags | None = None,
 ) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """Run over a whole sequence.
 
     Args:
         constants: The system.
         u: Input, any floating dtype.
-        state: State before the first step, Pair [*batch, P]; zero where None.
+        state: State before the first step, Pair [*batch, P]; zero if None.
         resets: True where the state is cleared before that input.
         method: `"scan"`, `"associative"`, `"chunked"` or `"auto"`.
         chunk: Longest chunk of `"chunked"`.
+        precision: Of the products with the data: `"default"`, `"high"` or `"highest"`.
+        mask: False at padding, which enters as zero.
+        bad: True at samples that are to spoil the state like a NaN of the input; used with resets only.
 
     Returns:
         Output in the shape and dtype of `u`, and the state after the last step.
 
     Raises:
-        ValueError: Unknown method, or shapes that do not match.
+        ValueError: Unknown method or precision, or shapes that do not match.
 
     Example:
         >>> one = pairs.as_pair(jnp.ones((1, 1)))
         >>> integrator = Constants(pairs.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
-        >>> run(integrator, jnp.ones((3, 1)), None, None, method="scan", chunk=8)[0][:, 0]
+        >>> run(integrator, jnp.ones((3, 1)), method="scan")[0][:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    checks.choice("method", method, tuple(METHODS))
-    dtype = checks.compute_dtype(constants, u)
-    checks.real("u", u)
-    width, features = constants.B_bar.shape
-    if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != features:
-        raise ValueError(
-            f"u has shape {u.shape}, expected (*batch, L, {features}) with L >= 1, as B has {features} inputs"
-        )
-    if state is not None:
-        checks.shape("state", state, (*u.shape[:-2], width))
-    checks.flags("resets", resets, u.shape[:-1])
-    system = jax.tree.map(lambda x: x.astype(dtype), constants)
-    work = u.astype(dtype)
-    inputs = pairs.split_parts(_product("...h,qh->...q", work, jnp.concatenate([*system.B_bar])))
-    states, state = recurrence.scan(system.A_bar, inputs, state, resets, method=METHODS[method], chunk=chunk)
-    return _output(system, states, work).astype(u.dtype), state
+    found = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
+    last = found.last if found.marks is None else _spoiled(found.last, found.marks.last)
+    return _output(found, precision).astype(jnp.asarray(u).dtype), last
+
+
+def states(
+    constants: Constants,
+    u: Inputs,
+    state: pairs.Complexlike | None = None,
+    resets: Flags | None = None,
+    *,
+    method: str = "auto",
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Flags | None = None,
+    bad: Flags | None = None,
+) -> pairs.Pair:
+    """The state after every step, Pair [*batch, L, P]; arguments as of `run`.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Constants(pairs.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
+        >>> states(integrator, jnp.ones((3, 1))).re[:, 0]
+        Array([1., 2., 3.], dtype=float32)
+    """
+    found = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
+    return found.states if found.marks is None else _spoiled(found.states, found.marks.outputs)
+
+
+def run_both_ways(
+    forward: Constants,
+    backward: Constants,
+    u: Inputs,
+    resets: Flags | None = None,
+    *,
+    method: str = "auto",
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Flags | None = None,
+) -> Float[Array, "*batch L H"]:
+    """Run one system over the past and the present and another over the future of the same episode.
+
+    Args:
+        forward: The system over the past and the present, with its D.
+        backward: The system over the future, from the next step on; its D is not used.
+        u: Input; whole rows only.
+        resets: True where an episode starts; nothing passes from one episode to another in either direction.
+        method: As of `run`.
+        chunk: As of `run`.
+        precision: As of `run`.
+        mask: False at padding, which enters as zero.
+
+    Returns:
+        Output in the shape and dtype of `u`.
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Constants(pairs.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
+        >>> run_both_ways(integrator, integrator, jnp.array([[1.0], [2.0], [4.0]]))[:, 0]
+        Array([7., 7., 7.], dtype=float32)
+    """
+    how = (method, chunk, precision)
+    past = _output(_run(forward, u, None, resets, mask, None, how), precision)
+    # The run from the end clears the state before the last input of an episode: what follows it is another one.
+    ends = None if resets is None else jnp.concatenate([resets[..., 1:], jnp.zeros_like(resets[..., :1])], -1)
+    found = _run(backward, u, None, ends, mask, None, how, reverse=True)
+
+    def later(x: Array) -> Array:
+        x = jnp.concatenate([x[..., 1:, :], jnp.zeros_like(x[..., :1, :])], -2)
+        return x if ends is None else jnp.where(ends[..., None], 0, x)
+
+    future = _read(found.system.C, pairs.Pair(*(later(x) for x in found.states)), precision)
+    future = future if found.marks is None else future + later(found.marks.outputs)
+    return (past + future.astype(past.dtype)).astype(jnp.asarray(u).dtype)
 
 
 def step(
     constants: Constants,
-    u: Float[Array, "*batch H"],
+    u: Float[Array | np.ndarray, "*batch H"],
     state: pairs.Complexlike,
-    reset: Bool[Array, "*batch"] | None = None,
+    reset: Bool[Array | np.ndarray, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
-    """Take one step.
+    """Take one step. What was in the state before a reset, NaN included, reaches neither the output nor a gradient.
 
     Args:
         constants: The system.
@@ -101,42 +187,195 @@ def step(
         >>> float(y[0]), float(state.re[0])
         (5.0, 5.0)
     """
-    state = pairs.as_pair(state)
+    u, state = jnp.asarray(u), pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1])
+    dtype = checks.compute_dtype(constants, state)
+    system = jax.tree.map(lambda x: x.astype(dtype), constants)
+    state = pairs.astype(state, dtype)
     if reset is not None:
-        state = pairs.where(reset[..., None], pairs.Pair(*(jnp.zeros_like(part) for part in state)), state)
-    work = u.astype(state.dtype)
-    arriving = pairs.split_parts(_product("...h,qh->...q", work, jnp.concatenate([*constants.B_bar])))
-    state = pairs.add(pairs.multiply(pairs.with_ndim(constants.A_bar, state.ndim), state), arriving)
-    return _output(constants, state, work).astype(u.dtype), state
+        reset = jnp.asarray(reset)[..., None]
+        state = pairs.Pair(*(jnp.where(reset, 0, part) for part in state))
+    work = u.astype(dtype)
+    moved = pairs.multiply(pairs.with_ndim(system.A_bar, state.ndim), state)
+    state = pairs.add(moved, _drive(system.B_bar, work, "highest"))
+    return (_read(system.C, state, "highest") + _skip(system.D, work)).astype(u.dtype), state
 
 
-def check(Lambda: pairs.Pair, B: pairs.Pair, C: pairs.Pair, D: Array, scale: tuple[str, Array]) -> None:
-    """Check the shapes of a system and of its named step or gain, and that it does not grow where that can be known.
+def settle(parameters: Any, scale: str) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair, Array, Array]:
+    """Check a family's parameters, and give them as Pairs and whole vectors of one dtype.
+
+    `D` and the vector named `scale` may be single numbers; a Python number does not decide on the dtype.
+
+    Args:
+        parameters: `Lambda`, `B`, `C`, `D`, and the step or the gain.
+        scale: Name of the last.
+
+    Returns:
+        `Lambda`, `B`, `C`, `D` and the last, in float32, or in float64 if one of the arrays is.
 
     Raises:
         ValueError: Shapes that do not match, integer arrays, or a known Lambda with a positive real part.
 
     Example:
-        >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> check(pairs.as_pair(-jnp.ones(1)), one, one, jnp.ones(1), ("step", jnp.ones(1)))
+        >>> from jax_s4rl.kernels import s5
+        >>> one = np.ones((1, 1), np.float32)
+        >>> settle(s5.Parameters(-one[0], one, one, D=0.5, step=1), "step")[3:]
+        (Array([0.5], dtype=float32), Array([1.], dtype=float32))
     """
-    checks.compute_dtype(Lambda, B, C, D, scale[1])
-    checks.real("D", D)
-    checks.real(*scale)
-    if B.ndim != 2:
-        raise ValueError(f"B has shape {B.shape}, expected (P, H); vmap over further axes")
-    checks.shape("Lambda", Lambda, B.shape[:1])
-    checks.shape("C", C, B.shape[::-1])
-    checks.shape("D", D, B.shape[1:])
-    checks.shape(*scale, B.shape[:1])
-    checks.stable(Lambda)
+    dtype = compute_dtype(parameters)
+    values = pairs.in_fields(parameters, "Lambda", "B", "C")
+    if values.B.ndim != 2:
+        raise ValueError(f"B has shape {values.B.shape}, expected (P, H); vmap over further axes")
+    width, features = values.B.shape
+    D, factors = _vector("D", values.D, features), _vector(scale, getattr(values, scale), width)
+    checks.shape("Lambda", values.Lambda, (width,))
+    checks.shape("C", values.C, (features, width))
+    checks.stable(values.Lambda)
+    return jax.tree.map(lambda x: x.astype(dtype), (values.Lambda, values.B, values.C, D, factors))
 
 
-def _product(subscripts: str, left: Array, right: Array) -> Array:
-    return jnp.einsum(subscripts, left, right, precision=lax.Precision.HIGHEST)
+def compute_dtype(*values: Any) -> Any:
+    """As `checks.compute_dtype`, but Python numbers have no say.
+
+    Example:
+        >>> compute_dtype(1.0, np.ones(1, np.float32)) is jnp.float32
+        True
+    """
+    return checks.compute_dtype(*(x for x in jax.tree.leaves(values) if not _is_number(x)))
 
 
-def _output(constants: Constants, states: pairs.Pair, u: Array) -> Array:
-    D = constants.D.reshape((1,) * (u.ndim - 1) + (-1,))
-    return pairs.real_einsum("...p,hp->...h", states, constants.C) + D * u
+def intervals(
+    values: Float[Array | np.ndarray, "*batch L"], u: Inputs, resets: Flags | None, mask: Flags | None
+) -> tuple[Float[Array, "*batch L 1"], Bool[Array, "*batch L"]]:
+    """Check the factors on the step of each sample, and make them safe to differentiate through.
+
+    Args:
+        values: One factor for each sample.
+        u: The input, for its shape.
+        resets: If given, factors that are not finite become 1 and are reported.
+        mask: Factors at padding become 1.
+
+    Returns:
+        The factors, with an axis for the states, and where they were not finite.
+
+    Raises:
+        ValueError: Another shape than that of the samples, integers, or a known negative factor.
+
+    Example:
+        >>> intervals(jnp.array([1.0, -1.0]), jnp.ones((2, 1)), None, None)
+        Traceback (most recent call last):
+        ValueError: intervals has an entry of -1, but time does not run backwards; pass the time since the sample before
+    """
+    checks.flags("mask", mask, jnp.shape(u)[:-1])
+    values = jnp.asarray(values)
+    checks.real("intervals", values)
+    checks.shape("intervals", values, jnp.shape(u)[:-1])
+    if mask is not None:
+        values = jnp.where(mask, values, 1)
+    if checks.is_concrete(values) and bool((values < 0).any()):
+        raise ValueError(
+            f"intervals has an entry of {float(values.min()):.3g}, but time does not run backwards; "
+            "pass the time since the sample before"
+        )
+    bad = ~jnp.isfinite(values)
+    return (values if resets is None else jnp.where(bad, 1, values))[..., None], bad
+
+
+def _vector(name: str, value: Any, size: int) -> Array:
+    value = jnp.asarray(value, jnp.float32) if isinstance(value, int) and _is_number(value) else jnp.asarray(value)
+    checks.real(name, value)
+    if value.ndim:
+        checks.shape(name, value, (size,))
+    return jnp.broadcast_to(value, (size,))
+
+
+def _is_number(x: Any) -> bool:
+    """Whether `x` is a Python number, or was one before `jax.jit`; a number of NumPy has a dtype."""
+    return type(x) in (int, float) or (jnp.ndim(x) == 0 and getattr(x, "weak_type", False))
+
+
+def _run(
+    constants: Constants,
+    u: Inputs,
+    state: pairs.Complexlike | None,
+    resets: Flags | None,
+    mask: Flags | None,
+    bad: Flags | None,
+    how: tuple[str, int, str],
+    reverse: bool = False,
+) -> _Run:
+    method, chunk, precision = how
+    checks.choice("method", method, tuple(METHODS))
+    checks.choice("precision", precision, tuple(PRECISIONS))
+    u = jnp.asarray(u)
+    dtype = checks.compute_dtype(constants, u)
+    checks.real("u", u)
+    width, features = constants.B_bar.shape
+    if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != features:
+        raise ValueError(
+            f"u has shape {u.shape}, expected (*batch, L, {features}) with L >= 1, as B has {features} inputs"
+        )
+    if state is not None:
+        state = pairs.astype(state, dtype)
+        checks.shape("state", state, (*u.shape[:-2], width))
+    checks.flags("resets", resets, u.shape[:-1])
+    checks.flags("mask", mask, u.shape[:-1])
+    system = jax.tree.map(lambda x: x.astype(dtype), constants)
+    u = u.astype(dtype)
+    u = u if mask is None else jnp.where(mask[..., None], u, 0)
+    marks = None
+    if resets is not None:
+        resets = jnp.asarray(resets)
+        u, state, marks = _without_nonfinite(u, state, resets, bad, reverse)
+    driven = _drive(system.B_bar, u, precision)
+    driven = driven if system.gain is None else pairs.multiply(system.gain, driven)
+    method = METHODS[method]
+    found = recurrence.scan(
+        system.A_bar, driven, state, resets, method=method, reverse=reverse, chunk=chunk, finite=True
+    )
+    return _Run(*found, marks, u, system)
+
+
+def _without_nonfinite(
+    u: Array, state: pairs.Pair | None, resets: Array, bad: Flags | None, reverse: bool
+) -> tuple[Array, pairs.Pair | None, nonfinite.Marks]:
+    """Zero in place of what is not finite, and the marks of what it spoils: all states of its row up to a reset."""
+
+    def flip(x: Array, axis: int) -> Array:
+        return jnp.flip(x, axis) if reverse else x
+
+    finite = jnp.isfinite(u)
+    spoiling = ~finite.all(-1, keepdims=True)
+    spoiling = spoiling if bad is None else spoiling | bad[..., None]
+    start = jnp.zeros_like(spoiling[..., 0, :])
+    if state is not None:
+        good = jnp.isfinite(state.re) & jnp.isfinite(state.im)
+        state = pairs.Pair(*(jnp.where(good, part, 0) for part in state))
+        start = ~good.all(-1, keepdims=True)
+    marks = nonfinite.marks(flip(spoiling, -2), start, flip(resets, -1), u.dtype)
+    return jnp.where(finite, u, 0), state, marks._replace(outputs=flip(marks.outputs, -2))
+
+
+def _spoiled(x: pairs.Pair, marks: Array) -> pairs.Pair:
+    return pairs.Pair(x.re + marks, x.im + marks)
+
+
+def _product(subscripts: str, left: Array, right: Array, precision: str) -> Array:
+    return jnp.einsum(subscripts, left, right, precision=PRECISIONS[precision])
+
+
+def _drive(B_bar: pairs.Pair, u: Array, precision: str) -> pairs.Pair:
+    return pairs.split_parts(_product("...h,qh->...q", u, jnp.concatenate([*B_bar]), precision))
+
+
+def _read(C: pairs.Pair, x: pairs.Pair, precision: str) -> Array:
+    return _product("...p,hp->...h", x.re, C.re, precision) - _product("...p,hp->...h", x.im, C.im, precision)
+
+
+def _skip(D: Array, u: Array) -> Array:
+    return D.reshape((1,) * (u.ndim - 1) + (-1,)) * u
+
+
+def _output(found: _Run, precision: str) -> Array:
+    y = _read(found.system.C, found.states, precision) + _skip(found.system.D, found.inputs)
+    return y if found.marks is None else y + found.marks.outputs

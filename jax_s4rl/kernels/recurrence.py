@@ -1,20 +1,21 @@
 """Linear recurrences ``x[k] = a[k] x[k-1] + b[k]`` of complex numbers in real pairs, with resets inside a row.
 
 Three methods with the same result: `"sequential"` takes one step after the other, `"associative"` combines neighbours
-in a tree, `"chunked"` takes the steps of all chunks side by side and then hands the chunks' last states on. One rule of
-differentiation serves all: the gradient of b is the same recurrence run backwards; no tree is stored or differentiated.
+in a tree, `"chunked"` takes the steps of all chunks side by side and then hands the chunks' last states on. JAX
+differentiates the equation that the states solve, not the method, so one rule serves all: the gradient of b is the same
+recurrence run backwards, and no tree is stored or differentiated.
 """
 
 from collections.abc import Callable
 from functools import partial
-from typing import cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool
 
-from jax_s4rl.kernels import checks, pairs
+from jax_s4rl.kernels import checks, linear_maps, nonfinite, pairs, sharding
 
 METHODS = ("auto", "sequential", "associative", "chunked")
 
@@ -27,26 +28,31 @@ def scan(
     a: pairs.Complexlike,
     b: pairs.Complexlike,
     state: pairs.Complexlike | None = None,
-    resets: Bool[Array, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
     reverse: bool = False,
     chunk: int = CHUNK,
+    finite: bool = False,
 ) -> tuple[pairs.Pair, pairs.Pair]:
     """Run ``x[k] = a[k] x[k-1] + b[k]``, where a reset at k leaves ``x[k] = b[k]``.
 
-    Whatever was in the state before a reset, NaN included, does not pass it. Computed in float32, or float64 where an
-    input is. Reverse-mode differentiable any number of times; ``jax.jacfwd`` is not defined.
+    A NaN or infinity reaches the states up to the next reset, as NaN, and neither the states after it nor the gradient
+    of a loss on them. Without resets it spoils the rest of its row, and the gradient. Computed in float32, or float64
+    if an input is. Differentiable any number of times, in forward and reverse mode, by every method.
 
     Args:
-        a: Factors, [P] where they are constant in time, else [*batch, L, P].
+        a: Factors, in any shape that broadcasts to that of `b`: [P] if they are constant in time, [L, P] if all rows
+            share them, or [*batch, L, P].
         b: Inputs, [*batch, L, P].
         state: The state before the first step, [*batch, P]; zero if None.
         resets: True where the state is cleared before the input is added.
-        method: `"sequential"`, `"associative"`, `"chunked"`, or `"auto"`, which is `"chunked"`.
+        method: `"sequential"`, `"associative"`, `"chunked"`, or `"auto"`, which is `"chunked"` in a program for CPU
+            and `"associative"` in one for GPU or TPU, wherever it is traced.
         reverse: Run from the last step to the first; as if `a`, `b` and `resets` were flipped in time, run, and the
             states flipped back.
         chunk: Longest chunk of `"chunked"`.
+        finite: The caller knows that `a`, `b` and `state` are finite, so they are not searched for NaN.
 
     Returns:
         All states [*batch, L, P], and the last one of the run [*batch, P].
@@ -68,30 +74,50 @@ def scan(
     a, b = pairs.as_pair(a), pairs.as_pair(b)
     checks.choice("recurrence method", method, METHODS)
     _check(a, b)
-    chunk = checks.length(chunk, "chunk")
+    how = (method, reverse, checks.length(chunk, "chunk"))
     dtype = checks.compute_dtype(a, b)
     batch, (length, width) = b.shape[:-2], b.shape[-2:]
-    state = _each(lambda x: jnp.zeros_like(x[..., 0, :]), b) if state is None else pairs.as_pair(state)
-    checks.shape("the state", state, (*batch, width))
+    if state is not None:
+        state = pairs.as_pair(state)
+        checks.shape("the state", state, (*batch, width))
+        state = _reshape(pairs.astype(state, dtype), (-1, width))
     checks.flags("resets", resets, (*batch, length))
-    if resets is not None:
-        resets = resets.reshape(-1, length)
-    rows = (-1, length, width)
-    a, b, state = (pairs.astype(x, dtype) for x in (a, b, state))
-    a = a if a.ndim == 1 else _reshape(a, rows)
-    how = ("chunked" if method == "auto" else method, reverse, chunk)
-    states = _states(how, a, _reshape(b, rows), _reshape(state, (-1, width)), resets)
-    last = 0 if reverse else length - 1
-    return _reshape(states, (*batch, length, width)), _reshape(_each(lambda x: x[:, last], states), (*batch, width))
+    resets = None if resets is None else jnp.asarray(resets).reshape(-1, length)
+    a = _factors(pairs.astype(a, dtype), b.shape)
+    b = _reshape(pairs.astype(b, dtype), (-1, length, width))
+    found = None
+    if resets is not None and not finite:
+        a, b, state, found = _without_nonfinite(a, b, state, resets, reverse)
+    states = _solve(how, a, b, state, resets)
+    last = _each(lambda x: x[:, 0 if reverse else -1], states)
+    if found is not None:
+        states, last = (
+            _each(lambda x, mark=mark: x + mark, x) for x, mark in ((states, found.outputs), (last, found.last))
+        )
+    return _reshape(states, (*batch, length, width)), _reshape(last, (*batch, width))
 
 
 def _check(a: pairs.Pair, b: pairs.Pair) -> None:
     if b.ndim < 2 or b.shape[-2] < 1:
         raise ValueError(f"b has shape {b.shape}, expected (*batch, L, P) with L of at least 1; add the missing axis")
-    if a.ndim == 1:
-        checks.shape("a, constant in time,", a, b.shape[-1:])
-    else:
-        checks.shape("a", a, b.shape)
+    try:
+        fits = jnp.broadcast_shapes(a.shape, b.shape) == b.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"a has shape {a.shape}, which does not broadcast to b's {b.shape}; give {b.shape[-1:]} if it is constant "
+            f"in time, else {b.shape}"
+        )
+
+
+def _factors(a: pairs.Pair, shape: tuple[int, ...]) -> pairs.Pair:
+    """The factors as [rows, L, P], where rows and L are 1 if they do not vary along them."""
+    a = pairs.with_ndim(a, len(shape))
+    batch = a.shape[:-2] if all(size == 1 for size in a.shape[:-2]) else shape[:-2]
+    return _each(
+        lambda x: jnp.broadcast_to(x, (*batch, *x.shape[-2:-1], shape[-1])).reshape(-1, x.shape[-2], shape[-1]), a
+    )
 
 
 def _each(function: Callable[[Array], Array], x: pairs.Pair) -> pairs.Pair:
@@ -102,60 +128,100 @@ def _reshape(x: pairs.Pair, shape: tuple[int, ...]) -> pairs.Pair:
     return _each(lambda part: part.reshape(shape), x)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _scan(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array | None) -> pairs.Pair:
+def _without_nonfinite(
+    a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array, reverse: bool
+) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair | None, nonfinite.Marks]:
+    """Zero in place of what is not finite, and the marks of the states that it spoils."""
+
+    def flip(x: Array) -> Array:
+        return jnp.flip(x, 1) if reverse else x
+
+    def clean(x: pairs.Pair) -> tuple[pairs.Pair, Array]:
+        good = jnp.isfinite(x.re) & jnp.isfinite(x.im)
+        return _each(lambda part: jnp.where(good, part, 0), x), ~good
+
+    b, bad = clean(b)
+    if a.shape[1] == bad.shape[1]:
+        a, bad_factor = clean(a)
+        bad = bad | bad_factor
+    bad_start = jnp.zeros_like(bad[:, 0])
+    if state is not None:
+        state, bad_start = clean(state)
+    found = nonfinite.marks(flip(bad), bad_start, flip(resets), b.dtype)
+    return a, b, state, found._replace(outputs=flip(found.outputs))
+
+
+def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array | None) -> pairs.Pair:
+    """All states, [rows, L, P], as the solution of ``x[k] - a[k] x[k-1] = b[k]``.
+
+    `lax.custom_linear_solve` has the derivatives: that of a needs the left side only, that of b is the transposed
+    solver, which is the recurrence with conj(a) in the other direction.
+    """
     method, reverse, chunk = how
-    if method == "sequential":
-        return _sequential(a, b, state, resets, reverse)
-    if method == "associative":
-        return _associative(a, b, state, resets, reverse)
-    return _chunked(a, b, state, resets, reverse, chunk)
-
-
-def _states(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array | None) -> pairs.Pair:
-    return cast(pairs.Pair, _scan(how, a, b, state, resets))
-
-
-def _forward(
-    how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array | None
-) -> tuple[pairs.Pair, tuple]:
-    states = _states(how, a, b, state, resets)
-    return states, (a, states, state, resets)
-
-
-def _backward(how: How, saved: tuple, cotangent: pairs.Pair) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair, None]:
-    """With g the cotangent: ``s[k] = g[k] + conj(a[k+1]) s[k+1]`` is that of b, ``sum s[k] conj(x[k-1])`` that of a."""
-    method, reverse, chunk = how
-    a, states, state, resets = saved
-    towards = 1 if reverse else -1
-    factors = pairs.conjugate(a) if a.ndim == 1 else _each(lambda x: jnp.roll(x, towards, 1), pairs.conjugate(a))
-    cuts = None if resets is None else jnp.roll(resets, towards, 1)
-    nothing = _each(jnp.zeros_like, state)
-    to_b = _states((method, not reverse, chunk), factors, cotangent, nothing, cuts)
-    # What passed each step: cut where a reset kept the state before it from passing.
-    passed = to_b if resets is None else pairs.where(resets[..., None], 0 * to_b.re, to_b)
-    first = (slice(None), -1 if reverse else 0)
+    a, b, state, resets = sharding.vary_alike(a, b, state, resets)
+    (rows, length), constant = b.shape[:2], a.shape[1] == 1
+    first = slice(-1, None) if reverse else slice(0, 1)
     rest, before = (slice(None, -1), slice(1, None)) if reverse else (slice(1, None), slice(None, -1))
-    at_start = _each(lambda x: x[first], passed)
-    products = pairs.multiply(
-        _each(lambda x: x[:, rest], passed), pairs.conjugate(_each(lambda x: x[:, before], states))
-    )
-    product = pairs.multiply(at_start, pairs.conjugate(state))
-    if a.ndim == 1:
-        to_a = pairs.add(_each(_total, products), _each(_total, product))
-        return to_a, to_b, pairs.multiply(pairs.conjugate(pairs.with_ndim(a, 2)), at_start), None
-    parts = [_each(lambda x: x[:, None], product), products]
-    to_a = pairs.Pair(*(jnp.concatenate(both[::-1] if reverse else both, 1) for both in zip(*parts, strict=True)))
-    return to_a, to_b, pairs.multiply(pairs.conjugate(_each(lambda x: x[first], a)), at_start), None
+
+    def placed(x: Array, where: slice) -> Array:
+        """Zeros in the steps that `x` does not reach."""
+        start = where.indices(length)[0]
+        return jnp.pad(x, [(0, 0), (start, length - start - x.shape[1]), (0, 0)])
+
+    def matvec(x: pairs.Pair) -> pairs.Pair:
+        factors = a if constant else _each(lambda x: x[:, rest], a)
+        factors = _spread(a, rows, length - 1) if constant and a.shape[0] == 1 else factors
+        passed = _each(lambda x: placed(x, rest), pairs.multiply(factors, _each(lambda x: x[:, before], x)))
+        passed = passed if resets is None else _each(lambda x: jnp.where(resets[..., None], 0, x), passed)
+        return pairs.subtract(x, passed)
+
+    def transposed(_: Callable, cotangent: pairs.Pair) -> pairs.Pair:
+        towards = 1 if reverse else -1
+        factors = pairs.conjugate(a if constant else _each(lambda x: jnp.roll(x, towards, 1), a))
+        cuts = None if resets is None else jnp.roll(resets, towards, 1)
+        return _run((method, not reverse, chunk), factors, cotangent, cuts)
+
+    if state is not None:
+        entering = pairs.multiply(_each(lambda x: (x if constant else x[:, first])[:, 0], a), state)
+        if resets is not None:
+            cleared = resets[:, first]
+            entering = _each(lambda x: jnp.where(cleared, 0, x), entering)
+        b = pairs.add(b, _each(lambda x: placed(x[:, None], first), entering))
+    states = lax.custom_linear_solve(matvec, _tied(b), lambda _, b: _run(how, a, b, resets), transposed)
+    return _tied(states)
 
 
-_scan.defvjp(_forward, _backward)
+def _spread(a: pairs.Pair, rows: int, length: int) -> pairs.Pair:
+    """One factor for all rows and steps. The transpose is a product with ones, on CPU faster than a sum."""
+
+    def forward(x: pairs.Pair) -> pairs.Pair:
+        return _each(lambda part: jnp.broadcast_to(part, (rows, length, *part.shape[2:])), x)
+
+    def total(x: Array) -> Array:
+        flat = x.reshape(-1, x.shape[-1])
+        ones = jnp.ones(flat.shape[:1], x.dtype)
+        return jnp.matmul(ones, flat, precision=lax.Precision.HIGHEST).reshape(1, 1, -1)
+
+    return linear_maps.call(forward, lambda x: _each(total, x), a)
 
 
-def _total(x: Array) -> Array:
-    """Sum over all axes but the last; as a product with ones, which on CPU is faster than a reduction."""
-    rows = x.reshape(-1, x.shape[-1])
-    return jnp.matmul(jnp.ones(rows.shape[:1], x.dtype), rows, precision=lax.Precision.HIGHEST)
+def _tied(x: pairs.Pair) -> pairs.Pair:
+    """Adds a zero made of both parts: a solver can be transposed only if all parts have a tangent. XLA drops it."""
+    nothing = x.re[:0].sum() + x.im[:0].sum()
+    return _each(lambda part: part + nothing, x)
+
+
+def _run(how: How, a: pairs.Pair, b: pairs.Pair, resets: Array | None) -> pairs.Pair:
+    method, reverse, chunk = how
+    if method == "auto":
+        # Inside the solver, so that JAX does not differentiate the choice.
+        on_cpu, elsewhere = (partial(_run, (method, reverse, chunk)) for method in ("chunked", "associative"))
+        return lax.platform_dependent(a, b, resets, cpu=on_cpu, default=elsewhere)
+    if method == "sequential":
+        return _sequential(a, b, resets, reverse)
+    if method == "associative":
+        return _associative(a, b, resets, reverse)
+    return _chunked(a, b, resets, reverse, chunk)
 
 
 def _advance(a: pairs.Pair, x: pairs.Pair, b: pairs.Pair, reset: Array | None) -> pairs.Pair:
@@ -163,8 +229,8 @@ def _advance(a: pairs.Pair, x: pairs.Pair, b: pairs.Pair, reset: Array | None) -
     return moved if reset is None else pairs.where(reset[..., None], b, moved)
 
 
-def _sequential(a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array | None, reverse: bool) -> pairs.Pair:
-    constant = pairs.with_ndim(a, 2) if a.ndim == 1 else None
+def _sequential(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool) -> pairs.Pair:
+    constant = _each(lambda x: x[:, 0], a) if a.shape[1] == 1 else None
     steps = (a if constant is None else None, b, resets)
     steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)
 
@@ -172,16 +238,13 @@ def _sequential(a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array |
         x = _advance(now[0] if constant is None else constant, x, now[1], now[2])
         return x, x
 
-    states = lax.scan(advance, state, steps, reverse=reverse)[1]
+    start = _each(lambda x: jnp.zeros_like(x[:, 0]), b)
+    states = lax.scan(advance, start, steps, reverse=reverse)[1]
     return _each(lambda x: jnp.swapaxes(x, 0, 1), states)
 
 
-def _associative(a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array | None, reverse: bool) -> pairs.Pair:
-    a = _each(lambda x: jnp.broadcast_to(x, b.shape), pairs.with_ndim(a, 3))
-    begin = (slice(None), -1 if reverse else 0)
-    a_first, b_first = (_each(lambda x: x[begin], x) for x in (a, b))
-    start = _advance(a_first, state, b_first, None if resets is None else resets[begin])
-    b = pairs.Pair(b.re.at[begin].set(start.re), b.im.at[begin].set(start.im))
+def _associative(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool) -> pairs.Pair:
+    a = _each(lambda x: jnp.broadcast_to(x, (x.shape[0], *b.shape[1:])), a)
 
     def combine(left: tuple, right: tuple) -> tuple:
         (a1, b1, cut1), (a2, b2, cut2) = left, right
@@ -194,31 +257,29 @@ def _associative(a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array 
     return lax.associative_scan(combine, (a, b, cuts), reverse=reverse, axis=1)[1]
 
 
-def _chunked(
-    a: pairs.Pair, b: pairs.Pair, state: pairs.Pair, resets: Array | None, reverse: bool, chunk: int
-) -> pairs.Pair:
+def _chunked(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, chunk: int) -> pairs.Pair:
     """Take M steps in all Q chunks at once from state 0, hand the last states on, and add what they bring."""
     rows, length, width = b.shape
     num = -(-length // chunk)
     size = -(-length // num)
     if num == 1:
-        return _sequential(a, b, state, resets, reverse)
+        return _sequential(a, b, resets, reverse)
 
     def split(x: Array) -> Array:
         pad = num * size - length
         # The padding lies where the run ends, so that it passes nothing on.
         ends = [(0, 0), (pad, 0) if reverse else (0, pad)] + [(0, 0)] * (x.ndim - 2)
-        return jnp.pad(x, ends).reshape(rows, num, size, *x.shape[2:])
+        return jnp.pad(x, ends).reshape(x.shape[0], num, size, *x.shape[2:])
 
     b, resets = _each(split, b), None if resets is None else split(resets)
-    factors = pairs.with_ndim(a, 4) if a.ndim == 1 else _each(split, a)
+    factors = _each(lambda x: x[:, None], a) if a.shape[1] == 1 else _each(split, a)
     # Made from b, so that under shard_map it varies over devices as b does.
     nothing = _each(lambda x: jnp.zeros_like(x[:, :, :1]), b)
     local, products = _within(factors, b, nothing, resets, reverse)
     alive = None if resets is None else lax.cumsum(resets.astype(jnp.int32), 2, reverse=reverse) == 0
     last = (slice(None), slice(None), 0 if reverse else -1)
     whole, ends = (_each(lambda x: x[last], x) for x in (products, local))
-    entering = _across(whole, ends, None if alive is None else alive[last], state, reverse)
+    entering = _across(whole, ends, None if alive is None else alive[last], reverse)
     states = pairs.add(pairs.multiply(products, _each(lambda x: x[:, :, None], entering)), local)
     states = states if alive is None else pairs.where(alive[..., None], states, local)
     begin = num * size - length if reverse else 0
@@ -253,9 +314,10 @@ def _within(
     return lax.fori_loop(0, size, advance, (x, one, _each(jnp.zeros_like, b), products))[2:]
 
 
-def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, state: pairs.Pair, reverse: bool) -> pairs.Pair:
+def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, reverse: bool) -> pairs.Pair:
     """The state that enters each chunk, [rows, Q, P]; `factors` and `ends` are those of whole chunks."""
     steps = (_each(lambda x: jnp.broadcast_to(x, ends.shape), factors), ends, None if alive is None else ~alive)
     steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)
-    entering = lax.scan(lambda x, now: (_advance(now[0], x, now[1], now[2]), x), state, steps, reverse=reverse)[1]
+    start = _each(lambda x: jnp.zeros_like(x[:, 0]), ends)
+    entering = lax.scan(lambda x, now: (_advance(now[0], x, now[1], now[2]), x), start, steps, reverse=reverse)[1]
     return _each(lambda x: jnp.swapaxes(x, 0, 1), entering)

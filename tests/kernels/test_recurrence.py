@@ -193,7 +193,7 @@ def test_bad_input_is_named():
     for bad, words in (
         (lambda: recurrence.scan(a, b, method="parallel"), "unknown recurrence method 'parallel'"),
         (lambda: recurrence.scan(a, b, chunk=0), "chunk must be an integer of at least 1"),
-        (lambda: recurrence.scan(pairs.Pair(a.re[:2], a.im[:2]), b), "a, constant in time, has shape"),
+        (lambda: recurrence.scan(pairs.Pair(a.re[:2], a.im[:2]), b), "a has shape"),
         (lambda: recurrence.scan(state, b), "a has shape"),
         (lambda: recurrence.scan(a, b, a), "the state has shape"),
         (lambda: recurrence.scan(a, b, resets=jnp.zeros((2, 3), bool)), "resets has shape"),
