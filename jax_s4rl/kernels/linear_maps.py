@@ -48,7 +48,9 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
     def matvec(pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
-        return x, jax.tree.map(jnp.subtract, y, forward(x))
+        mapped = forward(x)
+        # The same for the derivative with respect to what `forward` closes over.
+        return _plus(x, _nothing(mapped)), jax.tree.map(jnp.subtract, y, mapped)
 
     def solve(_: Callable, pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
@@ -65,7 +67,8 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
 def _nothing(x: Any) -> Array:
     """The sum of no numbers of each leaf."""
-    return sum((leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x)), start=jnp.zeros((), bool))
+    first, *others = (leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x))
+    return sum((other.astype(first.dtype) for other in others), start=first)
 
 
 def _plus(x: X, number: Array) -> X:
