@@ -13,7 +13,8 @@ from jaxtyping import Array
 
 from jax_s4rl.kernels import checks
 
-Number = int | float
+# Of matrix products with inputs, states and outputs; what a kernel is made from is always computed with the highest.
+PRECISIONS = ("default", "high", "highest")
 
 
 def compute_dtype(*trees: Any) -> Any:

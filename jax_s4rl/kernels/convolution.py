@@ -24,7 +24,6 @@ from jaxtyping import Array, Complex, Float
 from jax_s4rl.kernels import casting, checks, fences, linear_maps, sharding
 
 METHODS = ("auto", "fft", "toeplitz")
-PRECISIONS = ("default", "high", "highest")
 
 # The matrix is built and differentiated once for all rows, so it stays the faster one up to a greater length where rows
 # are many; on CPU, forward and backward, the two meet about here.
@@ -70,7 +69,7 @@ def causal(
         Array([1.  , 2.5 , 4.25], dtype=float32)
     """
     checks.choice("convolution method", method, METHODS)
-    checks.choice("precision", precision, PRECISIONS)
+    checks.choice("precision", precision, casting.PRECISIONS)
     dtype, work, work_kernel = _prepare(u, kernel)
     rows, L = math.prod(work.shape[:-2]), work.shape[-2]
     longest = TOEPLITZ_MAX_LENGTH_MANY if _at_least(rows, MANY_ROWS) else TOEPLITZ_MAX_LENGTH
@@ -158,9 +157,7 @@ def _at_least(size: int, limit: int) -> bool:
     return not isinstance(size, int) or size >= limit
 
 
-def _toeplitz(
-    u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str
-) -> Float[Array, "*batch L H"]:
+def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str) -> Float[Array, "*batch L H"]:
     matrix = _toeplitz_matrix(kernel)
     # One transpose in and one out: left to an einsum, more of them are made around the product.
     rows = _turn((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
@@ -227,9 +224,7 @@ class Sizes(NamedTuple):
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _circular(
-    sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]
-) -> Float[Array, "*batch L H"]:
+def _circular(sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
     return _convolved(sizes, u, kernel)[0]
 
 
@@ -248,6 +243,8 @@ def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Ar
 Spectra = tuple[tuple[Array, Array], ...]
 
 
+# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+@partial(jax.jit, static_argnums=0, inline=True)
 def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
     """Output, and of each part the spectra of input and kernel."""
 
