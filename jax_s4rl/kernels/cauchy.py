@@ -21,14 +21,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import checks, pairs
+from jax_s4rl.kernels import checks, pairs, solving
 
 EXACT = jax.lax.Precision.HIGHEST
-MAX_RANK = 2
 
 # Features at a time on CPU: what they need then stays in the cache, forward and backward. Half and twice as many are
 # slower, all at once several times.
 GROUP = 8
+
+System = tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair, Array]  # Lambda, P, B, C, step
 
 # A compromise: with more, poles come closer to the nodes; with less, rounding errors grow more to the kernel's end.
 WRAP = 0.5
@@ -70,7 +71,7 @@ def kernel(
 
     Args:
         Lambda: Diagonal, [H, Nh], real part at most 0.
-        P: Low-rank factor, [H, rank, Nh], rank 1 or 2.
+        P: Low-rank factor, [H, rank, Nh]; a rank of 1 or 2 is the fastest.
         B: Input weights, [H, Nh].
         C: Truncated output weights `C_true (I - wrap A_bar^L)`, [H, Nh].
         step: Sample spacing, positive.
@@ -81,7 +82,7 @@ def kernel(
         The kernel, [H, L].
 
     Raises:
-        ValueError: L below 1, a rank above 2, shapes that do not match, wrap outside (0, 1], a known negative step, or
+        ValueError: L below 1, shapes that do not match, wrap outside (0, 1], a known negative step, or
             a known Lambda with a positive real part.
 
     Source:
@@ -99,11 +100,20 @@ def kernel(
     H = P.shape[0]
     checks.shape("step", step, (H,))
     checks.spacing("step", step)
-    group = H if jax.default_backend() != "cpu" else GROUP
-    if group >= H:
-        return _kernel(L, wrap, (Lambda, P, B, C, step))
-    grouped = jax.tree.map(lambda x: _grouped(x, group), (Lambda, P, B, C, step))
-    return jax.lax.map(jax.checkpoint(partial(_kernel, L, wrap)), grouped).reshape(-1, L)[:H]
+    system = (Lambda, P, B, C, step)
+    return _kernel(L, wrap, system) if H <= GROUP else _on_platform(L, wrap, system)
+
+
+# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+@partial(jax.jit, static_argnums=(0, 1), inline=True)
+def _on_platform(L: int, wrap: float, system: System) -> Array:
+    return jax.lax.platform_dependent(system, cpu=partial(_in_groups, L, wrap), default=partial(_kernel, L, wrap))
+
+
+def _in_groups(L: int, wrap: float, system: System) -> Array:
+    grouped = jax.tree.map(lambda x: _grouped(x, GROUP), system)
+    kernels = jax.lax.map(jax.checkpoint(partial(_kernel, L, wrap)), grouped)
+    return kernels.reshape(-1, L)[: system[-1].shape[0]]
 
 
 def _grouped(x: Array, group: int) -> Array:
@@ -112,7 +122,7 @@ def _grouped(x: Array, group: int) -> Array:
     return x.reshape(-1, group, *x.shape[1:])
 
 
-def _kernel(L: int, wrap: float, system: tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair, Array]) -> Array:
+def _kernel(L: int, wrap: float, system: System) -> Array:
     Lambda, P, B, C, step = system
     rows = _stacked(C, pairs.conjugate(P))
     columns = pairs.scale(_stacked(B, P), step[:, None, None])
@@ -224,6 +234,11 @@ def _feedback(seen: pairs.Pair, inner: pairs.Pair, c: pairs.Pair) -> pairs.Pair:
     if inner.shape[1] == 1:
         quotient = pairs.divide(at(seen, 0), entry(0, 0))
         return pairs.Pair(quotient.re[:, None], quotient.im[:, None])
+    if inner.shape[1] > 2:
+        ranks = range(inner.shape[1])
+        turned = [[entry(j, i) for j in ranks] for i in ranks]
+        answer = solving.eliminate(turned, [at(seen, i) for i in ranks], pairs.multiply, pairs.subtract, pairs.divide)
+        return pairs.Pair(*(jnp.stack(parts, axis=1) for parts in zip(*answer, strict=True)))
     (a, b), (d, e) = [[entry(i, j) for j in range(2)] for i in range(2)]
     x, y = at(seen, 0), at(seen, 1)
     determinant = pairs.subtract(pairs.multiply(a, e), pairs.multiply(b, d))
@@ -272,9 +287,9 @@ def _constant(x: np.ndarray, dtype: Any, ndim: int) -> pairs.Pair:
 
 
 def _check(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, C: pairs.Pair, wrap: float) -> None:
-    if P.ndim != 3 or not 1 <= P.shape[1] <= MAX_RANK:
+    if P.ndim != 3 or P.shape[1] < 1:
         got = tuple(P.shape)
-        raise ValueError(f"P has shape {got}, expected (H, rank, Nh) with a rank of 1 or 2; add an axis or factors")
+        raise ValueError(f"P has shape {got}, expected (H, rank, Nh) with a rank of at least 1; add an axis or factors")
     for name, x in (("Lambda", Lambda), ("B", B), ("C", C)):
         checks.shape(name, x, (P.shape[0], P.shape[2]))
     checks.stable(Lambda)

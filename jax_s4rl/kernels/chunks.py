@@ -14,7 +14,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jax_s4rl.kernels import sharding
+
 EXACT = jax.lax.Precision.HIGHEST
+Precision = str | jax.lax.Precision
 
 # Below this size a half is done lag by lag: products of smaller matrices cost more than they save.
 LEAF = 8
@@ -64,6 +67,7 @@ def run(
     u: Float[Array, "batch L H"],
     state: Float[Array, "batch H S"],
     resets: Bool[Array, "batch L"] | None = None,
+    precision: Precision = EXACT,
 ) -> tuple[Float[Array, "batch L H"], Float[Array, "batch H S"]]:
     """Run a system over whole rows, chunk after chunk.
 
@@ -72,6 +76,7 @@ def run(
         u: Inputs.
         state: State before the first step.
         resets: True where an episode starts: the state is cleared before that input.
+        precision: Of the matrix products.
 
     Returns:
         Outputs, and the state after the last step.
@@ -84,11 +89,11 @@ def run(
     """
     (batch, L, H), T = u.shape, system.kernel.shape[-1]
     segment = None if resets is None else jnp.cumsum(_chunked(resets, T).astype(jnp.int32), axis=-1)
-    before, final = states(system, u, state, segment)
-    response = jnp.einsum("qhbs,hts->hbqt", before, system.read, precision=EXACT)
+    before, final = states(system, u, state, segment, precision)
+    response = jnp.einsum("qhbs,hts->hbqt", before, system.read, precision=precision)
     if segment is not None:
         response = jnp.where((segment == 0)[None], response, 0)
-    y = within(system.kernel, _chunked(u, T), segment) + jnp.moveaxis(response, 0, -1)
+    y = within(system.kernel, _chunked(u, T), segment, precision) + jnp.moveaxis(response, 0, -1)
     return y.reshape(batch, -1, H)[:, :L], final
 
 
@@ -97,6 +102,7 @@ def states(
     u: Float[Array, "batch L H"],
     state: Float[Array, "batch H S"],
     segment: Int[Array, "batch Q T"] | None = None,
+    precision: Precision = EXACT,
 ) -> tuple[Float[Array, "Q H batch S"], Float[Array, "batch H S"]]:
     """The state before each chunk, and after the last step; `segment` counts the resets so far in each chunk.
 
@@ -107,6 +113,7 @@ def states(
         >>> before.shape, final.shape
         ((2, 1, 1, 2), (1, 1, 2))
     """
+    system, u, state, segment = sharding.vary_alike(system, u, state, segment)
     L, T = u.shape[1], system.write.shape[1]
     u = jnp.moveaxis(_chunked(u, T), -1, 0)
     batch, Q = u.shape[1:3]
@@ -116,31 +123,23 @@ def states(
         u = jnp.where((segment == segment[..., -1:])[None], u, 0)
         keep = segment[..., -1] == 0
     keep = keep.T[:, None, :, None]
-    local = jnp.einsum("hbqt,hts->qhbs", u, system.write, precision=EXACT)
-    last = jnp.einsum("hbt,hts->hbs", u[:, :, -1, :rest], system.write[:, T - rest :], precision=EXACT)
+    local = jnp.einsum("hbqt,hts->qhbs", u, system.write, precision=precision)
+    last = jnp.einsum("hbt,hts->hbs", u[:, :, -1, :rest], system.write[:, T - rest :], precision=precision)
 
     def advance(x, inputs):
         added, kept = inputs
-        return _carry(system.carry, jnp.where(kept, x, 0)) + added, x
+        return _carry(system.carry, jnp.where(kept, x, 0), precision) + added, x
 
-    start = varying_with(jnp.swapaxes(state, 0, 1), last)
-    before = jax.lax.scan(advance, start, (local, keep))[1]
-    final = _carry(system.last_carry, jnp.where(keep[-1], before[-1], 0)) + last
+    before = jax.lax.scan(advance, jnp.swapaxes(state, 0, 1), (local, keep))[1]
+    final = _carry(system.last_carry, jnp.where(keep[-1], before[-1], 0), precision) + last
     return before, jnp.swapaxes(final, 0, 1)
 
 
-def varying_with(x: Float[Array, "..."], other: Float[Array, "..."]) -> Float[Array, "..."]:
-    """The same values, but varying over each device that `other` varies over, as `shard_map` asks of a scan's carry.
-
-    Example:
-        >>> varying_with(jnp.zeros(1), jnp.full(1, jnp.nan))
-        Array([0.], dtype=float32)
-    """
-    return jnp.where(jnp.zeros((), bool), jax.lax.stop_gradient(other), x)
-
-
 def within(
-    kernel: Float[Array, "H T"], u: Float[Array, "batch Q T H"], segment: Int[Array, "batch Q T"] | None
+    kernel: Float[Array, "H T"],
+    u: Float[Array, "batch Q T H"],
+    segment: Int[Array, "batch Q T"] | None,
+    precision: Precision = EXACT,
 ) -> Float[Array, "batch Q T H"]:
     """Causal product inside each chunk; steps of different segments do not see each other.
 
@@ -152,14 +151,14 @@ def within(
         T = u.shape[2]
         lag = jnp.arange(T)[:, None] - jnp.arange(T)[None, :]
         matrix = jnp.where(lag[None] >= 0, kernel[:, jnp.maximum(lag, 0)], 0)
-        return jnp.moveaxis(jnp.einsum("htj,hbqj->hbqt", matrix, jnp.moveaxis(u, -1, 0), precision=EXACT), 0, -1)
+        return jnp.moveaxis(jnp.einsum("htj,hbqj->hbqt", matrix, jnp.moveaxis(u, -1, 0), precision=precision), 0, -1)
     near = _lag_by_lag(kernel[:, :LEAF], u, segment)
-    far = _across_halves(kernel, jnp.moveaxis(u, -1, 0), segment)
+    far = _across_halves(kernel, jnp.moveaxis(u, -1, 0), segment, precision)
     return near if far is None else near + jnp.moveaxis(far, 0, -1)
 
 
 def _across_halves(
-    kernel: Float[Array, "H T"], u: Float[Array, "H batch Q T"], segment: Int[Array, "batch Q T"]
+    kernel: Float[Array, "H T"], u: Float[Array, "H batch Q T"], segment: Int[Array, "batch Q T"], precision: Precision
 ) -> Float[Array, "H batch Q T"] | None:
     """What the left half of each chunk sends to the right one, and so on inside both, down to leaves."""
     T = u.shape[-1]
@@ -169,12 +168,12 @@ def _across_halves(
     meeting = segment[..., half - 1 : half]
     sent = jnp.where((segment[..., :half] == meeting)[None], u[..., :half], 0)
     lag = half + jnp.arange(half)[:, None] - jnp.arange(half)[None, :]
-    arriving = jnp.einsum("htj,hbqj->hbqt", kernel[:, lag], sent, precision=EXACT)
+    arriving = jnp.einsum("htj,hbqj->hbqt", kernel[:, lag], sent, precision=precision)
     arriving = jnp.where((segment[..., half:] == meeting)[None], arriving, 0)
     y = jnp.concatenate([jnp.zeros_like(arriving), arriving], axis=-1)
     batch = u.shape[1]
     inside = _across_halves(
-        kernel[:, :half], u.reshape(-1, batch, u.shape[2] * 2, half), segment.reshape(batch, -1, half)
+        kernel[:, :half], u.reshape(-1, batch, u.shape[2] * 2, half), segment.reshape(batch, -1, half), precision
     )
     return y if inside is None else y + inside.reshape(u.shape)
 
@@ -193,9 +192,9 @@ def _lag_by_lag(
     return y.reshape(shape)
 
 
-def _carry(carry: Array, x: Float[Array, "H batch S"]) -> Float[Array, "H batch S"]:
+def _carry(carry: Array, x: Float[Array, "H batch S"], precision: Precision) -> Float[Array, "H batch S"]:
     if carry.ndim == 3:
-        return jnp.einsum("hij,hbj->hbi", carry, x, precision=EXACT)
+        return jnp.einsum("hij,hbj->hbi", carry, x, precision=precision)
     (re, im), (x_re, x_im) = jnp.split(carry[:, None], 2, axis=-1), jnp.split(x, 2, axis=-1)
     return jnp.concatenate([re * x_re - im * x_im, re * x_im + im * x_re], axis=-1)
 

@@ -3,21 +3,25 @@
 Two methods with the same result. `"fft"` multiplies spectra of the next even 5-smooth length, keeps them for its own
 derivative rule, and costs O(L log L). `"toeplitz"` multiplies by the Toeplitz matrix of the kernel, costs O(L^2), and
 never mixes a later input into an earlier output, not even by rounding. `"auto"` takes `"toeplitz"` up to
-`TOEPLITZ_MAX_LENGTH` steps, and to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS`.
+`TOEPLITZ_MAX_LENGTH` steps, and to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS`, or of a size not yet known.
 
 The third form, in chunks of real matrix products with a carried state, needs the system that a kernel comes from, as a
 kernel alone has no state to carry: `s4.apply` and `s4d.apply` take `method="chunked"`, by the machinery of `chunks`.
 """
 
 import math
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Complex, Float
 
-from jax_s4rl.kernels import checks, fences
+from jax_s4rl.kernels import casting, checks, fences, linear_maps, sharding
 
 METHODS = ("auto", "fft", "toeplitz")
 
@@ -31,24 +35,30 @@ CPU_PARTS, LARGE = 4, 2**17
 
 
 def causal(
-    u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], *, method: str = "auto"
+    u: Float[Array | np.ndarray, "*batch L H"],
+    kernel: Float[Array | np.ndarray, "H L"],
+    *,
+    method: str = "auto",
+    precision: str = "highest",
 ) -> Float[Array, "*batch L H"]:
     """Convolve every feature with its own kernel: ``y[l] = sum_{j <= l} kernel[l - j] u[j]``.
 
     Computed in float32, or float64 where an input is float64; the result has the dtype of `u`. With `"fft"` a rounding
     error of about ``1e-7 |u| |kernel|`` reaches all steps, earlier ones too, and one NaN spoils its whole row.
-    Differentiable any number of times in reverse mode; ``jax.jacfwd`` is not defined for `"fft"`.
+    Differentiable any number of times, in forward and reverse mode.
 
     Args:
         u: Input, time on the second axis from the right.
         kernel: Impulse response of every feature, as long as `u`.
-        method: `"fft"`, `"toeplitz"`, or `"auto"`.
+        method: `"fft"`, `"toeplitz"`, or `"auto"`, which goes by sizes alone.
+        precision: Of the matrix product of `"toeplitz"`: `"default"`, `"high"` or `"highest"`; on CPU all are one.
 
     Returns:
         The output, in the shape and dtype of `u`.
 
     Raises:
-        ValueError: For an unknown method, shapes that do not match, a length below 1, or an input that is not floating.
+        ValueError: For an unknown method or precision, shapes that do not match, a length below 1, or an input that is
+            not floating.
 
     Source:
         Gu et al. 2022 (S4), equation (5).
@@ -59,15 +69,19 @@ def causal(
         Array([1.  , 2.5 , 4.25], dtype=float32)
     """
     checks.choice("convolution method", method, METHODS)
-    work, work_kernel = _prepare(u, kernel)
-    longest = TOEPLITZ_MAX_LENGTH_MANY if math.prod(u.shape[:-2]) >= MANY_ROWS else TOEPLITZ_MAX_LENGTH
-    if method == "toeplitz" or (method == "auto" and u.shape[-2] <= longest):
-        return _toeplitz(work, work_kernel).astype(u.dtype)
-    return _by_fft(work, work_kernel).astype(u.dtype)
+    checks.choice("precision", precision, casting.PRECISIONS)
+    dtype, work, work_kernel = _prepare(u, kernel)
+    rows, L = math.prod(work.shape[:-2]), work.shape[-2]
+    longest = TOEPLITZ_MAX_LENGTH_MANY if _at_least(rows, MANY_ROWS) else TOEPLITZ_MAX_LENGTH
+    if method == "toeplitz" or (method == "auto" and longest >= L):
+        return _toeplitz(work, work_kernel, precision).astype(dtype)
+    return _by_fft(work, work_kernel).astype(dtype)
 
 
 def bidirectional(
-    u: Float[Array, "*batch L H"], forward: Float[Array, "H L"], backward: Float[Array, "H L"]
+    u: Float[Array | np.ndarray, "*batch L H"],
+    forward: Float[Array | np.ndarray, "H L"],
+    backward: Float[Array | np.ndarray, "H L"],
 ) -> Float[Array, "*batch L H"]:
     """Convolve with one kernel over the past and present and another over the future, with one transform of `u`.
 
@@ -90,11 +104,11 @@ def bidirectional(
         >>> [round(float(value), 3) for value in y[:, 0]]
         [21.0, 32.0, 3.0]
     """
-    length = u.shape[-2] if u.ndim > 1 else 0
-    work, ahead, behind = _prepare(u, forward, backward)
-    gap = jnp.zeros((forward.shape[0], fft_length(length) - 2 * length + 1), ahead.dtype)
+    dtype, work, ahead, behind = _prepare(u, forward, backward)
+    length = work.shape[-2]
+    gap = jnp.zeros((ahead.shape[0], fft_length(length) - 2 * length + 1), ahead.dtype)
     circular = jnp.concatenate([ahead, gap, jnp.flip(behind[:, : length - 1], -1)], axis=-1)
-    return _by_fft(work, circular).astype(u.dtype)
+    return _by_fft(work, circular).astype(dtype)
 
 
 def fft_length(length: int) -> int:
@@ -127,27 +141,31 @@ def _is_smooth(number: int) -> bool:
     return number == 1
 
 
-def _prepare(u: Array, *kernels: Array) -> tuple[Array, ...]:
-    """Check what can be known before the values are, and cast everything to the dtype to compute in."""
-    dtype = checks.compute_dtype(u, *kernels)
-    for name, array in (("u", u), *(("the kernel", kernel) for kernel in kernels)):
-        checks.real(name, array)
+def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
+    """The dtype of u, and everything checked and in the dtype to compute in."""
+    u, *kernels = (casting.floating(name, x) for name, x in (("u", u), *(("the kernel", x) for x in kernels)))
     if u.ndim < 2 or u.shape[-2] < 1:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, H) with L of at least 1; add the missing axis")
     for kernel in kernels:
         checks.shape("the kernel", kernel, (u.shape[-1], u.shape[-2]))
-    return tuple(array.astype(dtype) for array in (u, *kernels))
+    dtype = casting.compute_dtype(u, *kernels)
+    return u.dtype, *sharding.vary_alike(*(array.astype(dtype) for array in (u, *kernels)))
 
 
-def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]) -> Float[Array, "*batch L H"]:
+def _at_least(size: int, limit: int) -> bool:
+    """Whether a size reaches a limit; one that `jax.export` leaves open does."""
+    return not isinstance(size, int) or size >= limit
+
+
+def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str) -> Float[Array, "*batch L H"]:
     matrix = _toeplitz_matrix(kernel)
     # One transpose in and one out: left to an einsum, more of them are made around the product.
     rows = _turn((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
-    y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=lax.Precision.HIGHEST)
+    y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=precision)
     return jnp.asarray(_turn((1, 2, 0), y)).reshape(u.shape)
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
     """``kernel[i - j]`` at row i and column j, 0 above the diagonal, without a gather, which is slow.
 
@@ -159,6 +177,11 @@ def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
     copies = jnp.broadcast_to(row[:, None], (features, length, 2 * length)).reshape(features, -1)
     shifted = copies[:, : length * (2 * length - 1)].reshape(features, length, 2 * length - 1)
     return shifted[..., :length]
+
+
+@_toeplitz_matrix.defjvp
+def _toeplitz_matrix_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return _toeplitz_matrix(*primals), linear_maps.call(_toeplitz_matrix, _sum_diagonals, tangents[0])
 
 
 def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
@@ -174,62 +197,136 @@ def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
     return jnp.concatenate([sums[:, :1], jnp.flip(sums[:, 2:], -1)], axis=-1)
 
 
-_toeplitz_matrix.defvjp(lambda kernel: (_toeplitz_matrix(kernel), None), lambda _, matrix: (_sum_diagonals(matrix),))
-
-
-def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
-    """Circular convolution over `fft_length(L)` steps; transforms are fastest along the last axis."""
-    sizes, features = (fft_length(u.shape[-2]), kernel.shape[-1]), u.shape[-1]
-    parts = CPU_PARTS if jax.default_backend() == "cpu" and u.size >= LARGE else 1
-    ends = [features * part // parts for part in range(1, parts + 1)]
-    pieces = [
-        jnp.swapaxes(_circular(sizes, jnp.swapaxes(u[..., begin:end], -1, -2), kernel[begin:end]), -1, -2)
-        for begin, end in zip([0, *ends], ends, strict=False)
-        if begin < end
-    ]
-    return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis=-1)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _turn(axes: tuple[int, ...], x: Array) -> Array:
-    """The transpose, computed by itself, and so is its derivative."""
+    """The transpose, computed by itself, and so is the transposed of its derivative."""
     return fences.fence(jnp.transpose(fences.fence(x), axes))
 
 
-def _turn_forward(axes: tuple[int, ...], x: Array) -> tuple[Array, None]:
-    return _turn(axes, x), None
+@_turn.defjvp
+def _turn_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    back = tuple(axes.index(axis) for axis in range(len(axes)))
+    tangent = linear_maps.call(partial(jnp.transpose, axes=axes), partial(_turn, back), tangents[0])
+    return _turn(axes, *primals), tangent
 
 
-def _turn_backward(axes: tuple[int, ...], _: None, cotangent: Array) -> tuple[Array]:
-    return (_turn(tuple(axes.index(axis) for axis in range(len(axes))), cotangent),)
+def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
+    """Circular convolution over `fft_length(L)` steps."""
+    parts = CPU_PARTS if _at_least(u.size, LARGE) else 1
+    return _circular(Sizes(fft_length(u.shape[-2]), min(parts, u.shape[-1])), u, kernel)
 
 
-_turn.defvjp(_turn_forward, _turn_backward)
+class Sizes(NamedTuple):
+    """Length of the transforms, and the parts of the features that are transformed side by side on CPU."""
+
+    n: int
+    parts: int
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _circular(
-    sizes: tuple[int, int], u: Float[Array, "*batch H L"], kernel: Float[Array, "H M"]
-) -> Float[Array, "*batch H L"]:
-    return _circular_forward(sizes, u, kernel)[0]
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _circular(sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
+    return _convolved(sizes, u, kernel)[0]
 
 
-def _circular_forward(sizes: tuple[int, int], u: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    spectrum, transfer = jnp.fft.rfft(u, sizes[0]), jnp.fft.rfft(kernel, sizes[0])
-    y = jnp.fft.irfft(spectrum * _to_rank(transfer, u.ndim), sizes[0])[..., : u.shape[-1]]
-    return y, (spectrum, transfer)
+@_circular.defjvp
+def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    """Spectra are kept: forward mode needs three transforms more, and so does reverse mode."""
+    y, spectra = _convolved(sizes, *primals)
+    change = linear_maps.call(
+        lambda tangents: _convolved_change(sizes, spectra, *tangents),
+        lambda cotangent: _convolved_transposed(sizes, primals[1].shape[-1], spectra, cotangent),
+        tangents,
+    )
+    return y, change
 
 
-def _circular_backward(sizes: tuple[int, int], saved: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
-    n, kernel_length = sizes
-    spectrum, transfer = saved
-    arriving = jnp.fft.rfft(cotangent, n)
-    to_u = jnp.fft.irfft(arriving * _to_rank(transfer.conj(), arriving.ndim), n)[..., : cotangent.shape[-1]]
-    shared = (spectrum.conj() * arriving).reshape(-1, *transfer.shape).sum(0)
-    return to_u, jnp.fft.irfft(shared, n)[..., :kernel_length]
+Spectra = tuple[tuple[Array, Array], ...]
 
 
-_circular.defvjp(_circular_forward, _circular_backward)
+# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+@partial(jax.jit, static_argnums=0, inline=True)
+def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
+    """Output, and of each part the spectra of input and kernel."""
+
+    def part(u: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+        spectrum, transfer = _transform(u, sizes.n), jnp.fft.rfft(kernel, sizes.n)
+        return _back(spectrum * _to_rank(transfer, u.ndim), sizes.n, u.shape[-2]), (spectrum, transfer)
+
+    def in_parts(u: Array, kernel: Array) -> tuple[Array, Spectra]:
+        pieces = [part(u[..., piece], kernel[piece]) for piece in _pieces(sizes.parts, u.shape[-1])]
+        return _joined([y for y, _ in pieces], -1), tuple(spectra for _, spectra in pieces)
+
+    def whole(u: Array, kernel: Array) -> tuple[Array, Spectra]:
+        y, (spectrum, transfer) = part(u, kernel)
+        pieces = _pieces(sizes.parts, u.shape[-1])
+        return y, tuple((spectrum[..., piece, :], transfer[piece]) for piece in pieces)
+
+    return _by_platform(sizes, in_parts, whole)(u, kernel)
+
+
+def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array) -> Array:
+    def part(spectra: tuple[Array, Array], du: Array, dkernel: Array) -> Array:
+        spectrum, transfer = spectra
+        moved = _transform(du, sizes.n) * _to_rank(transfer, du.ndim)
+        return _back(moved + spectrum * _to_rank(jnp.fft.rfft(dkernel, sizes.n), du.ndim), sizes.n, du.shape[-2])
+
+    def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
+        pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
+        return _joined([part(both, du[..., piece], dkernel[piece]) for both, piece in pieces], -1)
+
+    def whole(spectra: Spectra, du: Array, dkernel: Array) -> Array:
+        return part(_whole(spectra), du, dkernel)
+
+    return _by_platform(sizes, in_parts, whole)(spectra, du, dkernel)
+
+
+def _convolved_transposed(sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+    def part(spectra: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
+        spectrum, transfer = spectra
+        arriving = _transform(cotangent, sizes.n)
+        to_u = _back(arriving * _to_rank(transfer.conj(), arriving.ndim), sizes.n, cotangent.shape[-2])
+        shared = (spectrum.conj() * arriving).reshape(-1, *transfer.shape).sum(0)
+        return to_u, jnp.fft.irfft(shared, sizes.n)[..., :kernel_length]
+
+    def in_parts(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+        pieces = zip(spectra, _pieces(sizes.parts, cotangent.shape[-1]), strict=True)
+        to_u, to_kernel = zip(*(part(both, cotangent[..., piece]) for both, piece in pieces), strict=True)
+        return _joined(to_u, -1), _joined(to_kernel, 0)
+
+    def whole(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+        return part(_whole(spectra), cotangent)
+
+    return _by_platform(sizes, in_parts, whole)(spectra, cotangent)
+
+
+def _by_platform(sizes: Sizes, in_parts: Callable[..., Any], whole: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs on CPU, and what elsewhere: the platform is that which the program is compiled for."""
+    if sizes.parts == 1:
+        return whole
+    return partial(lax.platform_dependent, cpu=in_parts, default=whole)
+
+
+def _pieces(parts: int, features: int) -> list[slice]:
+    ends = [features * part // parts for part in range(parts + 1)]
+    return [slice(begin, end) for begin, end in pairwise(ends)]
+
+
+def _whole(spectra: Spectra) -> tuple[Array, Array]:
+    spectrum, transfer = zip(*spectra, strict=True)
+    return _joined(spectrum, -2), _joined(transfer, 0)
+
+
+def _joined(pieces: Sequence[Array], axis: int) -> Array:
+    return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis)
+
+
+def _transform(u: Float[Array, "*batch L H"], n: int) -> Complex[Array, "*batch H F"]:
+    """Spectra along the last axis, where transforms are fastest."""
+    return jnp.fft.rfft(jnp.swapaxes(u, -1, -2), n)
+
+
+def _back(spectrum: Complex[Array, "*batch H F"], n: int, length: int) -> Float[Array, "*batch L H"]:
+    return jnp.swapaxes(jnp.fft.irfft(spectrum, n)[..., :length], -1, -2)
 
 
 def _to_rank(transfer: Complex[Array, "H F"], rank: int) -> Complex[Array, "... H F"]:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import discretization, pairs
+from jax_s4rl.kernels import discretization, pairs, solving
 
 METHODS = ("bilinear", "zoh")
 EXACT = jax.lax.Precision.HIGHEST
@@ -37,8 +37,10 @@ class Dense(NamedTuple):
     B_bar: Float[Array, "H N"]
 
 
-def discretize(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"], method: str) -> Steps | Dense:
-    """Discretise by `"bilinear"` into the O(N) form, or by `"zoh"` into the dense one; traced.
+def discretize(
+    Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"], method: str, zero: bool = False
+) -> Steps | Dense:
+    """Discretise by `"bilinear"` into the O(N) form, or by `"zoh"` into the dense one; traced. `zero` as `bilinear`.
 
     Example:
         >>> one = pairs.as_pair(jnp.ones((1, 1)))
@@ -46,7 +48,7 @@ def discretize(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Arr
         >>> still.A_d.re, still.B_bar.re
         (Array([[1.]], dtype=float32), Array([[1.]], dtype=float32))
     """
-    return (bilinear if method == "bilinear" else zoh)(Lambda, P, B, step)
+    return bilinear(Lambda, P, B, step, zero) if method == "bilinear" else zoh(Lambda, P, B, step)
 
 
 def discretize_on_host(
@@ -66,20 +68,18 @@ def discretize_on_host(
     return bilinear_on_host(Lambda.re + 1j * Lambda.im, P.re + 1j * P.im, B.re + 1j * B.im, step)
 
 
-def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"]) -> Steps:
+def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"], zero: bool = False) -> Steps:
     """Discretise by the bilinear rule, keeping the form; traced, in the dtype given.
 
     Args:
         Lambda: Diagonal, [H, Nh].
-        P: Low-rank factor, [H, rank, Nh], rank 1 or 2.
+        P: Low-rank factor, [H, rank, Nh]; a rank of 1 or 2 is the fastest.
         B: Input weights, [H, Nh].
         step: Sample spacing, positive.
+        zero: Whether steps of zero occur, whose derivative then exists too.
 
     Returns:
         The O(N) form.
-
-    Raises:
-        ValueError: A rank above 2.
 
     Source:
         Gu et al. 2022 (S4), appendix C.2.
@@ -94,8 +94,10 @@ def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array
     F = pairs.multiply(pairs.Pair(D.re[:, None], D.im[:, None]), P)
     W = jnp.eye(P.shape[1], dtype=P.dtype)[None] + 2 * pairs.real_einsum("hrn,hsn->hrs", pairs.conjugate(P), F)
     inverse = _inverse(W)
-    Q = pairs.Pair(*(jnp.einsum("hrs,hsn->hrn", inverse, x, precision=EXACT) for x in _conjugate_times(P, D)))
-    Q = pairs.scale(Q, (4 / step)[:, None, None])
+    slope = pairs.reciprocal(pairs.Pair(1 - Lambda.re * step[:, None] / 2, -Lambda.im * step[:, None] / 2))
+    seen = _conjugate_times(P, slope if zero else D)
+    Q = pairs.Pair(*(jnp.einsum("hrs,hsn->hrn", inverse, x, precision=EXACT) for x in seen))
+    Q = pairs.scale(Q, 2 if zero else (4 / step)[:, None, None])
     direct = pairs.multiply(half.gain, B)
     fed = 2 * pairs.real_einsum("hrn,hn->hr", pairs.conjugate(P), direct)
     fed = jnp.einsum("hrs,hs->hr", inverse, fed, precision=EXACT)
@@ -132,6 +134,23 @@ def advance(steps: Steps, x: pairs.Pair) -> pairs.Pair:
     A_d, F, Q = (pairs.with_ndim(part, x.ndim + extra) for part, extra in ((steps.A_d, 0), (steps.F, 1), (steps.Q, 1)))
     seen = 2 * (Q.re * x.re[..., None, :] - Q.im * x.im[..., None, :]).sum(-1, keepdims=True)
     return pairs.subtract(pairs.multiply(A_d, x), pairs.Pair((F.re * seen).sum(-2), (F.im * seen).sum(-2)))
+
+
+def next_state(system: Steps | Dense, x: pairs.Pair, u: Float[Array, "*batch H"]) -> pairs.Pair:
+    """One step with input, `A_bar x + B_bar u`, of either form, for a half state [*batch, H, Nh].
+
+    Example:
+        >>> one = pairs.as_pair(jnp.ones((1, 1)))
+        >>> halving = Steps(pairs.scale(one, 0.5), pairs.zeros((1, 1, 1)), pairs.zeros((1, 1, 1)), one)
+        >>> next_state(halving, one, jnp.full(1, 3.0)).re
+        Array([[3.5]], dtype=float32)
+    """
+    if isinstance(system, Steps):
+        moved, B_bar = advance(system, x), system.B_bar
+    else:
+        moved = jnp.einsum("hij,...hj->...hi", system.A_bar, pairs.stack_parts(x), precision=EXACT)
+        moved, B_bar = pairs.split_parts(moved), pairs.split_parts(system.B_bar)
+    return pairs.add(moved, pairs.scale(pairs.with_ndim(B_bar, x.ndim), u[..., None]))
 
 
 def dense(steps: Steps, xp: Any = jnp) -> Dense:
@@ -246,11 +265,13 @@ def _conjugate_times(P: pairs.Pair, D: pairs.Pair) -> pairs.Pair:
 
 
 def _inverse(W: Float[Array, "H R R"]) -> Float[Array, "H R R"]:
-    """Inverse of real matrices of one or two rows."""
+    """Inverse of small real matrices, each the identity plus a positive definite one."""
     if W.shape[-1] == 1:
         return 1 / W
     if W.shape[-1] > 2:
-        raise ValueError(f"the low-rank factor has rank {W.shape[-1]}, expected 1 or 2; use fewer factors")
+        entries = [[W[:, i, j, None] for j in range(W.shape[-1])] for i in range(W.shape[-1])]
+        unit = jnp.broadcast_to(jnp.eye(W.shape[-1], dtype=W.dtype)[None], W.shape)
+        return jnp.stack(solving.eliminate(entries, [unit[:, i] for i in range(W.shape[-1])]), 1)
     a, b, c, d = W[:, 0, 0], W[:, 0, 1], W[:, 1, 0], W[:, 1, 1]
     rows = jnp.stack([jnp.stack([d, -b], -1), jnp.stack([-c, a], -1)], -2)
     return rows / (a * d - b * c)[:, None, None]

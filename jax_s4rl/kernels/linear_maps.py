@@ -41,14 +41,16 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         (6.0, 3.0)
     """
     x = jax.tree.map(jnp.asarray, x)
-    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. `_nothing` is
-    # one, and zero: it is added to every part, and XLA removes it.
+    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. `_nothing`
+    # is one, and zero: it is added to every part, and XLA removes it.
     x = _plus(x, _nothing(x))
     zeros = _plus(jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(forward, x)), _nothing(x))
 
     def matvec(pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
-        return x, jax.tree.map(jnp.subtract, y, forward(x))
+        mapped = forward(x)
+        # The same for the derivative with respect to what `forward` closes over.
+        return _plus(x, _nothing(mapped)), jax.tree.map(jnp.subtract, y, mapped)
 
     def solve(_: Callable, pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
@@ -65,7 +67,8 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
 def _nothing(x: Any) -> Array:
     """The sum of no numbers of each leaf."""
-    return sum((leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x)), start=jnp.zeros((), bool))
+    first, *others = (leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x))
+    return sum((other.astype(first.dtype) for other in others), start=first)
 
 
 def _plus(x: X, number: Array) -> X:

@@ -6,7 +6,6 @@ then the kernel is a Cauchy sum without powers of a matrix, the faster of the tw
 one to the other.
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -14,26 +13,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import cauchy, checks, chunks, convolution, dplr, krylov, pairs, siso, solving
+from jax_s4rl.kernels import (
+    casting,
+    checks,
+    dplr,
+    pairs,
+    s4_forms,
+    s4_parameters,
+    sharding,
+    siso,
+    truncation,
+)
 
 METHODS, CHUNK = siso.METHODS, siso.CHUNK
 Rate = siso.Rate
-
-
-class Parameters(NamedTuple):
-    """A continuous DPLR system for each of H features, Nh conjugate pairs and low rank R (1 or 2) each.
-
-    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them), `P` (Pair [H, R, Nh] or [R, Nh]), `C` (Pair
-    [H, Nh]), or complex arrays; `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be
-    negative.
-    """
-
-    Lambda: pairs.Pair
-    P: pairs.Pair
-    B: pairs.Pair
-    C: pairs.Pair
-    D: Float[Array, "H"]
-    step: Float[Array, "H"]
+Parameters = s4_parameters.Parameters
+truncate, restore = truncation.truncate, truncation.restore
 
 
 class Constants(NamedTuple):
@@ -46,17 +41,23 @@ class Constants(NamedTuple):
 
 def apply(
     parameters: Parameters,
-    u: Float[Array, "*batch L H"],
+    u: Float[Array | np.ndarray, "*batch L H"],
     state: pairs.Complexlike | None = None,
-    resets: Bool[Array, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
     discretization: str = "bilinear",
     rate: Rate = 1.0,
     length: int | None = None,
     chunk: int = CHUNK,
+    precision: str = "highest",
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
 ) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
+
+    With resets, a NaN or infinity spoils its feature up to the next reset, and neither later outputs nor gradients of
+    a loss on them. Without, it spoils its row and all gradients: mask it.
 
     Args:
         parameters: The system; computed in float32, or in float64 where parameters or input are.
@@ -65,18 +66,23 @@ def apply(
         resets: True where an episode starts: the state is cleared before that input.
         method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
             carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with a
-            state or resets, else the faster convolution for the length.
+            state or resets, or where the program is compiled for TPU, else the faster convolution for the length.
         discretization: `"bilinear"`, or `"zoh"` (with `length=None` only).
         rate: Factor on the step: 2 runs a model on data sampled half as often (with `length=None` only).
         length: Length for which C is truncated, at least L; None where it is the output matrix itself.
         chunk: Longest chunk of `"chunked"`.
+        precision: Of matrix products with inputs, states and outputs: `"default"`, `"high"` or `"highest"`.
+        mask: False at padding, which enters as zero, whatever it is.
+        intervals: Factor on the step for each sample, 1 where it comes at its regular time; by `"scan"`, which is
+            `"auto"` then.
 
     Returns:
         Output in the shape and dtype of `u`, and the state after the last step, Pair [*batch, H, Nh].
 
     Raises:
-        ValueError: Unknown method, resets with a convolution, shapes that do not match, an integer input, L < 1, a
-            known Lambda with a positive real part, or a truncated C with zoh, another rate or a longer row.
+        ValueError: Unknown method or precision, resets or intervals with a method that does not take them, shapes that
+            do not match, an integer input, L < 1, a known Lambda with a positive real part, or a truncated C with zoh,
+            another rate or a longer row.
 
     Source:
         Gu et al. 2022 (S4), equations (3) to (5) and section 3.
@@ -88,23 +94,105 @@ def apply(
         >>> y[:, 0]
         Array([1., 1., 1.], dtype=float32)
     """
-    dtype = checks.compute_dtype(parameters, u)
-    checks.real("u", u)
-    parameters, work = _full(parameters, dtype), u.astype(dtype)
-    H, Nh = parameters.C.shape
-    siso.check_input(u, state, resets, method=method, system=(H, Nh))
-    state = None if state is None else pairs.astype(state, dtype)
-    options = {"discretization": discretization, "rate": rate, "length": length}
-    if method == "scan":
-        y, state = siso.by_steps(step, prepare(parameters, **options), work, state, resets)
+    _check(discretization, rate, length)
+    u, form = casting.floating("u", u), (discretization, length)
+    options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": method}
+    parameters, scaled, row = s4_forms.ready(parameters, u, rate=rate, **options)
+    in_parts = (checks.length(chunk, "chunk"), checks.choice("precision", precision, casting.PRECISIONS))
+    if intervals is not None:
+        y, state = s4_forms.by_intervals(*form, scaled, row)
+    elif method == "scan":
+        y, state = siso.by_steps(step, _prepare(parameters, rate, *form), row)
     elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
-        true, system = _dense(parameters, **options)
-        constants = krylov.chunk(system, _weights(true.C), u.shape[-2], checks.length(chunk, "chunk"))
-        y, state = siso.by_chunks(constants, work, state, resets)
-        y = y + siso.skip(parameters.D, work)
+        y, state = s4_forms.by_chunks(*form, *in_parts, scaled, row)
+    elif method == "auto":
+        y, state = s4_forms.by_platform(*form, *in_parts, scaled, row)
     else:
-        y, state = _by_convolution(parameters, work, state, method, options)
-    return y.astype(u.dtype), state
+        y, state = s4_forms.by_convolution(*form, method, precision, scaled, row)
+    return siso.finished(y, state, row, u.dtype)
+
+
+def apply_both_ways(
+    forward: Parameters,
+    backward: Parameters,
+    u: Float[Array | np.ndarray, "*batch L H"],
+    *,
+    discretization: str = "bilinear",
+    rate: Rate = 1.0,
+    length: int | None = None,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+) -> Float[Array, "*batch L H"]:
+    """Run one system over the past and present and another over the future, with one transform of the input.
+
+    Args:
+        forward: The system over the past and the present, with its D.
+        backward: The system over the future, from the next step on; its D is not used.
+        u: Input; whole rows only, as nothing can be carried on from either end.
+        discretization: As `apply`.
+        rate: As `apply`.
+        length: As `apply`, for both systems.
+        mask: False at padding, which enters as zero.
+
+    Returns:
+        Output in the shape and dtype of `u`.
+
+    Raises:
+        ValueError: As `apply`.
+
+    Example:
+        >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
+        >>> integrator = Parameters(Lambda, pairs.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> bool(jnp.allclose(apply_both_ways(integrator, integrator, jnp.ones((3, 1))), 3.0))
+        True
+    """
+    _check(discretization, rate, length)
+    u, dtype = casting.floating("u", u), casting.compute_dtype(forward, backward, u)
+    _, ahead, row = s4_forms.ready(forward, u.astype(dtype), rate=rate, mask=mask)
+    behind = s4_forms.scaled(s4_parameters.full(backward, dtype), rate)
+    checks.shape("C of the system over the future", behind.C, ahead.C.shape)
+    ahead, behind, row = sharding.vary_alike(ahead, behind, row)
+    return s4_forms.both_ways(discretization, length, ahead, behind, row).astype(u.dtype)
+
+
+def states(
+    parameters: Parameters,
+    u: Float[Array | np.ndarray, "*batch L H"],
+    state: pairs.Complexlike | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    *,
+    discretization: str = "bilinear",
+    rate: Rate = 1.0,
+    length: int | None = None,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
+) -> pairs.Pair:
+    """The state after every step, by a scan; arguments as `apply`.
+
+    Returns:
+        Pair [*batch, L, H, Nh].
+
+    Raises:
+        ValueError: As `apply`.
+
+    Example:
+        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (0.0, 1.0, 0.5))
+        >>> integrator = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> states(integrator, jnp.ones((3, 1))).re[:, 0, 0]
+        Array([1., 2., 3.], dtype=float32)
+    """
+    _check(discretization, rate, length)
+    options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": "scan"}
+    parameters, scaled, row = s4_forms.ready(parameters, u, rate=rate, **options)
+    if intervals is not None:
+        found, _ = s4_forms.by_intervals(discretization, length, scaled, row, every_state=True)
+        return siso.marked(found, row)
+    system = _prepare(parameters, rate, discretization, length).system
+
+    def move(x: pairs.Pair, u: Array, reset: Array | None, _: Any) -> tuple[pairs.Pair, pairs.Pair]:
+        x = dplr.next_state(system, siso.cleared(x, reset), u)
+        return x, x
+
+    return siso.marked(siso.over_time(move, row, parameters.C.shape)[0], row)
 
 
 def kernel(
@@ -142,78 +230,9 @@ def kernel(
         >>> bool(jnp.allclose(kernel(leaky, 3), jnp.array([[1.0, 0.0, 0.0]])))
         True
     """
-    parameters = _full(parameters, checks.compute_dtype(parameters))
-    checks.length(L)
-    if length is None:
-        parameters, system = _dense(parameters, discretization, rate)
-        return krylov.kernel(system, _weights(parameters.C), L)
-    _check_truncated(discretization, rate)
-    if checks.length(length, "length") < L:
-        raise ValueError(f"C is truncated for {length} steps, got {L}; call s4.restore first, then leave out length")
-    Lambda, P, B, C, _, sample = parameters
-    return cauchy.kernel(Lambda, P, B, C, step=sample, L=length)[:, :L]
-
-
-def truncate(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> Parameters:
-    """Replace C by `C (I - wrap A_bar^length)`, for calls with that `length`; in float64 on the host where possible.
-
-    Calls of this module take C truncated with the default `wrap`; 1 is the truncation of the S4 paper.
-
-    Args:
-        parameters: The system, with the output matrix itself as C.
-        length: Number of steps to truncate for, at least 1; static.
-        wrap: Weight that the steps after these wrap around with, in (0, 1].
-
-    Returns:
-        The same system with the truncated C.
-
-    Raises:
-        ValueError: Shapes that do not match, a length below 1, or a known Lambda with a positive real part.
-
-    Source:
-        Gu et al. 2022 (S4), appendix C.3.
-
-    Example:
-        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
-        >>> truncate(leaky._replace(step=jnp.full(1, 2 / 3)), 1, wrap=0.5).C.re
-        Array([[0.375]], dtype=float32)
-    """
-    return _convert(parameters, length, wrap, lambda C, rest, xp: (C[:, None] @ rest)[:, 0])
-
-
-def restore(parameters: Parameters, length: int, wrap: float = cauchy.WRAP) -> Parameters:
-    """Inverse of `truncate`: the true C of parameters trained with `length`, in float64 on the host where possible.
-
-    With `wrap=1` (weights trained by the paper's own code) the matrix to invert is nearly singular where `length`
-    steps are a short time; with the default its condition number is at most a few.
-
-    Args:
-        parameters: The system, with a truncated C.
-        length: Number of steps that C is truncated for, at least 1; static.
-        wrap: As `truncate` was given.
-
-    Returns:
-        The same system with the output matrix itself as C.
-
-    Raises:
-        ValueError: As `truncate`.
-
-    Source:
-        Gu et al. 2022 (S4), appendix C.3.
-
-    Example:
-        >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
-        >>> restore(truncate(leaky, 16), 16).C.re
-        Array([[0.5]], dtype=float32)
-    """
-
-    def solve(C, rest, xp):
-        turned = xp.swapaxes(rest, -1, -2)
-        return np.linalg.solve(turned, C[..., None])[..., 0] if xp is np else solving.solve(turned, C)
-
-    return _convert(parameters, length, wrap, solve)
+    _check(discretization, rate, length)
+    parameters = s4_parameters.full(parameters, casting.compute_dtype(parameters))
+    return s4_forms.kernel(s4_forms.scaled(parameters, rate), L, discretization, length)
 
 
 def prepare(
@@ -244,26 +263,16 @@ def prepare(
         >>> constants.system.A_d.re, constants.system.B_bar.re
         (Array([[0.]], dtype=float32), Array([[1.]], dtype=float32))
     """
-    dtype = checks.compute_dtype(parameters)
-    parameters = _full(parameters, dtype)
-    checks.choice("discretization", discretization, dplr.METHODS)
-    checks.rate(rate)
-    if length is not None:
-        _check_truncated(discretization, rate)
-        parameters = restore(parameters, length)
-    Lambda, P, B, C, D, sample = parameters
-    if checks.is_concrete(parameters, rate):
-        system = dplr.discretize_on_host(Lambda, P, B, sample, discretization, rate)
-    else:
-        system = dplr.discretize(Lambda, P, B, sample * rate, discretization)
-    return Constants(jax.tree.map(lambda x: jnp.asarray(x, dtype), system), pairs.scale(C, 2.0), D)
+    _check(discretization, rate, length)
+    parameters = s4_parameters.full(parameters, casting.compute_dtype(parameters))
+    return _prepare(parameters, rate, discretization, length)
 
 
 def step(
     constants: Constants,
-    u: Float[Array, "*batch H"],
+    u: Float[Array | np.ndarray, "*batch H"],
     state: pairs.Complexlike,
-    reset: Bool[Array, "*batch"] | None = None,
+    reset: Bool[Array | np.ndarray, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step, in O(N) a feature.
 
@@ -286,17 +295,9 @@ def step(
         >>> float(y[0]), float(state.re[0, 0])
         (3.0, 3.0)
     """
-    state = pairs.as_pair(state)
-    checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
-    state = siso.cleared(state, reset)
-    work, system = u.astype(state.dtype), constants.system
-    if isinstance(system, dplr.Steps):
-        moved, B_bar = dplr.advance(system, state), system.B_bar
-    else:
-        moved = jnp.einsum("hij,...hj->...hi", system.A_bar, pairs.stack_parts(state), precision=chunks.EXACT)
-        moved, B_bar = pairs.split_parts(moved), pairs.split_parts(system.B_bar)
-    state = pairs.add(moved, pairs.scale(pairs.with_ndim(B_bar, state.ndim), work[..., None]))
-    return siso.read(constants.C, constants.D, work, state).astype(u.dtype), state
+    work, state, dtype = siso.one_step(u, state, reset, constants)
+    state = dplr.next_state(constants.system, state, work)
+    return siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
@@ -308,80 +309,23 @@ def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pai
         >>> init_state(leaky, (2,)).shape
         (2, 1, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.C.shape), checks.compute_dtype(parameters))
+    return pairs.zeros((*batch_shape, *pairs.as_pair(parameters.C).shape), casting.compute_dtype(parameters))
 
 
-def _by_convolution(parameters: Parameters, u: Array, state: pairs.Pair | None, method: str, options: dict[str, Any]):
-    L = u.shape[-2]
-    y = convolution.causal(u, siso.with_skip(kernel(parameters, L, **options), parameters.D), method=method)
-    if state is None:
-        # The final state needs no output weights: without them nothing has to be restored.
-        options = options | {"length": None}
-    parameters, system = _dense(parameters, **options)
-    constants = krylov.chunk(system, _weights(parameters.C), L, CHUNK)
-    if state is not None:
-        y = y + siso.by_chunks(constants, jnp.zeros_like(u), state, None)[0]
-    final = siso.half_state(chunks.states(constants, *siso.rows(constants, u, state))[1], u.shape[:-2])
-    return y, final
-
-
-def _dense(
-    parameters: Parameters, discretization: str = "bilinear", rate: Rate = 1.0, length: int | None = None
-) -> tuple[Parameters, dplr.Dense]:
-    """Parameters with their true C, and the discretised system as real matrices."""
+def _check(discretization: str, rate: Rate, length: int | None) -> None:
     checks.choice("discretization", discretization, dplr.METHODS)
     checks.rate(rate)
     if length is not None:
-        _check_truncated(discretization, rate)
+        checks.length(length, "length")
+        truncation.check(discretization, rate)
+
+
+def _prepare(parameters: Parameters, rate: Rate, discretization: str, length: int | None) -> Constants:
+    if length is not None:
         parameters = restore(parameters, length)
-    Lambda, P, B, _, _, sample = parameters
-    system = dplr.discretize(Lambda, P, B, sample * rate, discretization)
-    return parameters, dplr.dense(system) if isinstance(system, dplr.Steps) else system
-
-
-def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[..., Any]) -> Parameters:
-    """Apply `change(C, I - wrap A_bar^length)` to the real form of C."""
-    dtype = checks.compute_dtype(parameters)
-    parameters = _full(parameters, dtype)
-    checks.length(length, "length")
-    if checks.is_concrete(parameters):
-        Lambda, P, B, _, _, sample = parameters
-        xp, system = np, dplr.dense(dplr.discretize_on_host(Lambda, P, B, sample, "bilinear"), np)
-        C = np.concatenate([parameters.C.re, -parameters.C.im], -1).astype(np.float64)
+    Lambda, P, B, C, D, sample = parameters
+    if checks.is_concrete(parameters, rate):
+        system = dplr.discretize_on_host(Lambda, P, B, sample, discretization, rate)
     else:
-        xp, system = jnp, _dense(parameters)[1]
-        C = jnp.concatenate([parameters.C.re, -parameters.C.im], -1)
-    rest = xp.eye(C.shape[-1], dtype=C.dtype)[None] - wrap * dplr.power(system.A_bar, length, xp)
-    re, im = jnp.split(jnp.asarray(change(C, rest, xp), dtype), 2, axis=-1)
-    return parameters._replace(C=pairs.Pair(re, -im))
-
-
-def _full(parameters: Parameters, dtype: Any) -> Parameters:
-    """Check the shapes, spread what all features share, and compute in one dtype."""
-    Lambda, P, B, C, D, sample = pairs.in_fields(parameters, "Lambda", "P", "B", "C")
-    checks.stable(Lambda)
-    if C.ndim != 2:
-        raise ValueError(f"C has shape {tuple(C.shape)}, expected (H, Nh); vmap over further axes")
-    H, Nh = C.shape
-    rank = P.shape[-2] if P.ndim > 1 else 1
-    for name, x, shape in (("Lambda", Lambda, (H, Nh)), ("P", P, (H, rank, Nh)), ("B", B, (H, Nh))):
-        checks.shape(name, x, shape if x.ndim == len(shape) else shape[1:])
-    for name, x in (("D", D), ("step", sample)):
-        checks.real(name, x)
-        checks.shape(name, x, (H,))
-    checks.spacing("step", sample)
-    wide = Parameters(siso.spread(Lambda, H, 2), siso.spread(P, H, 3), siso.spread(B, H, 2), C, D, sample)
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype), wide)
-
-
-def _check_truncated(discretization: str, rate: Rate) -> None:
-    if discretization != "bilinear" or not isinstance(rate, float | int) or rate != 1:
-        raise ValueError(
-            f"a truncated C is bound to the bilinear rule at rate 1, got {discretization!r} at rate {rate}; "
-            "call s4.restore first, then leave out length"
-        )
-
-
-def _weights(C: pairs.Pair) -> Float[Array, "H N"]:
-    """Output weights on the real state: `2 Re(C x)`."""
-    return 2 * jnp.concatenate([C.re, -C.im], -1)
+        system = dplr.discretize(Lambda, P, B, s4_forms.scaled(parameters, rate).step, discretization)
+    return Constants(jax.tree.map(lambda x: jnp.asarray(x, D.dtype), system), pairs.scale(C, 2.0), D)

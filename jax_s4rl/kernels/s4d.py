@@ -3,30 +3,31 @@
 `x_k = A_bar x_{k-1} + B_bar u_k`, `y_k = 2 Re(C x_k) + D u_k`, with one of each conjugate pair of states kept.
 """
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, chunks, convolution, discretization, pairs, siso, vandermonde
+from jax_s4rl.kernels import (
+    casting,
+    checks,
+    chunks,
+    convolution,
+    discretization,
+    pairs,
+    recurrence,
+    s4d_parameters,
+    sharding,
+    siso,
+    vandermonde,
+)
 
 METHODS, CHUNK = siso.METHODS, siso.CHUNK
 Rate = siso.Rate
-
-
-class Parameters(NamedTuple):
-    """A continuous diagonal system for each of H features, Nh conjugate pairs each.
-
-    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them) and `C` (Pair [H, Nh]), or complex arrays;
-    `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be negative.
-    """
-
-    Lambda: pairs.Pair
-    B: pairs.Pair
-    C: pairs.Pair
-    D: Float[Array, "H"]
-    step: Float[Array, "H"]
+Parameters = s4d_parameters.Parameters
 
 
 class Constants(NamedTuple):
@@ -40,16 +41,22 @@ class Constants(NamedTuple):
 
 def apply(
     parameters: Parameters,
-    u: Float[Array, "*batch L H"],
+    u: Float[Array | np.ndarray, "*batch L H"],
     state: pairs.Complexlike | None = None,
-    resets: Bool[Array, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
     discretization: str = "zoh",
     rate: Rate = 1.0,
     chunk: int = CHUNK,
+    precision: str = "highest",
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
 ) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
+
+    With resets, a NaN or infinity spoils its feature up to the next reset, and neither later outputs nor gradients of
+    a loss on them. Without, it spoils its row and all gradients: mask it.
 
     Args:
         parameters: The system; computed in float32, or in float64 where parameters or input are.
@@ -58,18 +65,22 @@ def apply(
         resets: True where an episode starts: the state is cleared before that input.
         method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
             carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with
-            resets, else the faster convolution for the length.
+            resets, or where the program is compiled for TPU, else the faster convolution for the length.
         discretization: `"zoh"` or `"bilinear"`; the latter hardly damps modes faster than the samples, whose rounding
             then adds up: over long rows its forms differ more from each other than those of zoh.
         rate: Factor on the step: 2 runs a model on data sampled half as often.
         chunk: Longest chunk of `"chunked"`.
+        precision: Of matrix products with inputs, states and outputs: `"default"`, `"high"` or `"highest"`.
+        mask: False at padding, which enters as zero, whatever it is.
+        intervals: Factor on the step for each sample, 1 where it comes at its regular time; by `"scan"`, or by `"auto"`
+            with a faster one that keeps the states of all steps.
 
     Returns:
         Output in the shape and dtype of `u`, and the state after the last step, Pair [*batch, H, Nh].
 
     Raises:
-        ValueError: Unknown method, resets with a convolution, shapes that do not match, an integer input, L < 1, or a
-            known Lambda with a positive real part.
+        ValueError: Unknown method or precision, resets or intervals with a method that does not take them, shapes that
+            do not match, an integer input, L < 1, or a known Lambda with a positive real part.
 
     Source:
         Gu et al. 2022 (S4D), equations (2), (6) and (7).
@@ -82,27 +93,32 @@ def apply(
         >>> y[:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    parameters, work = _prepared(parameters, u, state, resets, method)
-    state = None if state is None else pairs.astype(state, work.dtype)
-    system = _discrete(parameters, discretization, rate)
-    if method == "scan":
-        y, state = siso.by_steps(step, _constants(parameters, system), work, state, resets)
+    u = casting.floating("u", u)
+    options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": method}
+    parameters, row = _prepared(parameters, u, rate, **options)
+    in_parts = (checks.length(chunk, "chunk"), checks.choice("precision", precision, casting.PRECISIONS))
+    system = s4d_parameters.discrete(parameters, discretization)
+    if intervals is not None:
+        y, state = _by_intervals(parameters, row, method, discretization)
+    elif method == "scan":
+        y, state = siso.by_steps(step, _constants(parameters, system), row)
     elif method == "chunked" or resets is not None:
-        constants = _chunk(parameters, system, u.shape[-2], checks.length(chunk, "chunk"))
-        y, state = siso.by_chunks(constants, work, state, resets)
-        y = y + siso.skip(parameters.D, work)
+        y, state = _by_chunks(*in_parts, parameters, system, row)
+    elif method == "auto":
+        y, state = _by_platform(*in_parts, parameters, system, row)
     else:
-        y, state = _by_convolution(parameters, system, work, state, method)
-    return y.astype(u.dtype), state
+        y, state = _by_convolution(method, precision, parameters, system, row)
+    return siso.finished(y, state, row, u.dtype)
 
 
 def apply_both_ways(
     forward: Parameters,
     backward: Parameters,
-    u: Float[Array, "*batch L H"],
+    u: Float[Array | np.ndarray, "*batch L H"],
     *,
     discretization: str = "zoh",
     rate: Rate = 1.0,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
 ) -> Float[Array, "*batch L H"]:
     """Run one system over the past and present and another over the future, with one transform of the input.
 
@@ -112,6 +128,7 @@ def apply_both_ways(
         u: Input; whole rows only, as nothing can be carried on from either end.
         discretization: `"zoh"` or `"bilinear"`.
         rate: Factor on the step.
+        mask: False at padding, which enters as zero.
 
     Returns:
         Output in the shape and dtype of `u`.
@@ -125,10 +142,41 @@ def apply_both_ways(
         >>> bool(jnp.allclose(apply_both_ways(integrator, integrator, jnp.ones((3, 1))), 3.0))
         True
     """
-    parameters, work = _prepared(forward, u)
-    ahead, behind = (kernel(x, u.shape[-2], discretization=discretization, rate=rate) for x in (parameters, backward))
-    y = convolution.bidirectional(work, ahead, behind) + siso.skip(parameters.D, work)
-    return y.astype(u.dtype)
+    u, dtype = casting.floating("u", u), casting.compute_dtype(forward, backward, u)
+    ahead, row = _prepared(forward, u.astype(dtype), rate, mask=mask)
+    behind = s4d_parameters.scaled(s4d_parameters.full(backward, dtype), rate)
+    checks.shape("C of the system over the future", behind.C, ahead.C.shape)
+    ahead, behind, row = sharding.vary_alike(ahead, behind, row)
+    return _both_ways(discretization, ahead, behind, row).astype(u.dtype)
+
+
+def states(
+    parameters: Parameters,
+    u: Float[Array | np.ndarray, "*batch L H"],
+    state: pairs.Complexlike | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    *,
+    discretization: str = "zoh",
+    rate: Rate = 1.0,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
+) -> pairs.Pair:
+    """The state after every step, by `recurrence.scan`; arguments as `apply`.
+
+    Returns:
+        Pair [*batch, L, H, Nh].
+
+    Raises:
+        ValueError: As `apply`.
+
+    Example:
+        >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
+        >>> states(integrator, jnp.ones((3, 1))).re[:, 0, 0]
+        Array([1., 2., 3.], dtype=float32)
+    """
+    options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals}
+    parameters, row = _prepared(parameters, u, rate, **options)
+    return siso.marked(_states(parameters, row, discretization), row)
 
 
 def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate: Rate = 1.0) -> Float[Array, "H L"]:
@@ -155,8 +203,9 @@ def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate:
         >>> kernel(integrator, 3)
         Array([[1., 1., 1.]], dtype=float32)
     """
-    parameters = _full(parameters)
-    system = _discrete(parameters, discretization, rate)
+    dtype = casting.compute_dtype(parameters)
+    parameters = s4d_parameters.scaled(s4d_parameters.full(parameters, dtype), rate)
+    system = s4d_parameters.discrete(parameters, discretization)
     return vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
 
 
@@ -183,15 +232,16 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
         >>> constants.A_bar.re, constants.B_bar.re
         (Array([[1.]], dtype=float32), Array([[2.]], dtype=float32))
     """
-    parameters = _full(parameters)
-    return _constants(parameters, _discrete(parameters, discretization, rate))
+    dtype = casting.compute_dtype(parameters)
+    parameters = s4d_parameters.scaled(s4d_parameters.full(parameters, dtype), rate)
+    return _constants(parameters, s4d_parameters.discrete(parameters, discretization))
 
 
 def step(
     constants: Constants,
-    u: Float[Array, "*batch H"],
+    u: Float[Array | np.ndarray, "*batch H"],
     state: pairs.Complexlike,
-    reset: Bool[Array, "*batch"] | None = None,
+    reset: Bool[Array | np.ndarray, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
     """Take one step.
 
@@ -213,12 +263,9 @@ def step(
         >>> float(y[0]), float(state.re[0, 0])
         (5.0, 5.0)
     """
-    state = pairs.as_pair(state)
-    checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
-    A_bar, B_bar = (pairs.with_ndim(x, state.ndim) for x in constants[:2])
-    work = u.astype(state.dtype)
-    state = pairs.add(pairs.multiply(A_bar, siso.cleared(state, reset)), pairs.scale(B_bar, work[..., None]))
-    return siso.read(constants.C, constants.D, work, state).astype(u.dtype), state
+    work, state, dtype = siso.one_step(u, state, reset, constants)
+    state = _next_state(constants.A_bar, constants.B_bar, state, work)
+    return siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
 def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
@@ -229,20 +276,89 @@ def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pai
         >>> init_state(integrator, (2,)).shape
         (2, 1, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.C.shape), checks.compute_dtype(parameters))
+    return pairs.zeros((*batch_shape, *pairs.as_pair(parameters.C).shape), casting.compute_dtype(parameters))
 
 
 def _by_convolution(
-    parameters: Parameters, system: discretization.Discrete, u: Array, state: pairs.Pair | None, method: str
-):
-    L = u.shape[-2]
+    method: str, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
+) -> tuple[Array, pairs.Pair]:
+    u, state, L = row.u, row.state, row.u.shape[-2]
     response = vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
-    y = convolution.causal(u, siso.with_skip(response, parameters.D), method=method)
-    final = pairs.multiply(vandermonde.final_state(system, u), pairs.with_ndim(system.gain, u.ndim))
+    y = convolution.causal(u, siso.with_skip(response, parameters.D), method=method, precision=precision)
+    final = vandermonde.final_state(system, u, precision)
+    final = pairs.multiply(final, pairs.with_ndim(system.gain, u.ndim))
     if state is None:
         return y, final
     y = y + vandermonde.state_response(system, parameters.C, state, L)
     return y, pairs.add(final, vandermonde.advance(system, state, L))
+
+
+def _by_chunks(
+    chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
+) -> tuple[Array, pairs.Pair]:
+    y, final = siso.by_chunks(_chunk(parameters, system, row.u.shape[-2], chunk), row, precision)
+    return y + siso.skip(parameters.D, row.u), final
+
+
+# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+@partial(jax.jit, static_argnums=(0, 1))
+def _by_platform(
+    chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
+) -> tuple[Array, pairs.Pair]:
+    return jax.lax.platform_dependent(
+        parameters,
+        system,
+        row,
+        tpu=partial(_by_chunks, chunk, precision),
+        default=partial(_by_convolution, "auto", precision),
+    )
+
+
+# As `_by_platform`.
+@partial(jax.jit, static_argnums=0)
+def _both_ways(discretization: str, forward: Parameters, backward: Parameters, row: siso.Row) -> Array:
+    L = row.u.shape[-2]
+
+    def by_kernels(forward: Parameters, backward: Parameters, u: Array) -> Array:
+        ahead, behind = (kernel(x, L, discretization=discretization) for x in (forward, backward))
+        return convolution.bidirectional(u, ahead, behind)
+
+    def by_chunks(forward: Parameters, backward: Parameters, u: Array) -> Array:
+        ahead, behind = (_chunk(x, s4d_parameters.discrete(x, discretization), L, CHUNK) for x in (forward, backward))
+        return siso.both_ways_by_chunks(ahead, behind, row._replace(u=u))
+
+    y = jax.lax.platform_dependent(forward, backward, row.u, tpu=by_chunks, default=by_kernels)
+    return y + siso.skip(forward.D, row.u)
+
+
+def _states(parameters: Parameters, row: siso.Row, discretization: str) -> pairs.Pair:
+    """All states of a row, before their marks."""
+    u, state, resets, intervals, _ = row
+    if intervals is not None:
+        steps = parameters.step.reshape((1,) * intervals.ndim + (-1,)) * intervals[..., None]
+        parameters = parameters._replace(step=steps, Lambda=pairs.with_ndim(parameters.Lambda, steps.ndim + 1))
+    system = s4d_parameters.discrete(parameters, discretization)
+    A_bar = pairs.exp(pairs.Pair(system.log_modulus, system.angle))
+    b = pairs.scale(pairs.with_ndim(system.gain, u.ndim + 1), u[..., None])
+
+    def flat(x: pairs.Pair, axes: int = 2) -> pairs.Pair:
+        return pairs.Pair(*(part.reshape(*part.shape[: part.ndim - axes], -1) for part in x))
+
+    found, _ = recurrence.scan(flat(A_bar), flat(b), None if state is None else flat(state), resets)
+    return pairs.Pair(*(part.reshape(b.shape) for part in found))
+
+
+def _by_intervals(parameters: Parameters, row: siso.Row, method: str, discretization: str) -> tuple[Array, pairs.Pair]:
+    C, D = pairs.scale(parameters.C, 2.0), parameters.D
+    if method == "auto":
+        found = _states(parameters, row, discretization)
+        return siso.read(C, D, row.u, found), pairs.Pair(*(x[..., -1, :, :] for x in found))
+
+    def advance(x: pairs.Pair, u: Array, interval: Array) -> pairs.Pair:
+        system = s4d_parameters.discrete(parameters._replace(step=parameters.step * interval), discretization)
+        return _next_state(pairs.exp(pairs.Pair(system.log_modulus, system.angle)), system.gain, x, u)
+
+    return siso.by_intervals(advance, lambda x, u: siso.read(C, D, u, x), row, C.shape)
 
 
 def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chunk: int) -> chunks.Chunk:
@@ -260,11 +376,9 @@ def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chun
     )
 
 
-def _discrete(parameters: Parameters, method: str, rate: Rate) -> discretization.Discrete:
-    """The transition, and the gain with B already in it."""
-    checks.rate(rate)
-    system = discretization.discretize(parameters.Lambda, (parameters.step * rate)[:, None], method)
-    return system._replace(gain=pairs.multiply(system.gain, parameters.B))
+def _next_state(A_bar: pairs.Pair, B_bar: pairs.Pair, x: pairs.Pair, u: Array) -> pairs.Pair:
+    A_bar, B_bar = (pairs.with_ndim(part, x.ndim) for part in (A_bar, B_bar))
+    return pairs.add(pairs.multiply(A_bar, x), pairs.scale(B_bar, u[..., None]))
 
 
 def _constants(parameters: Parameters, system: discretization.Discrete) -> Constants:
@@ -272,36 +386,10 @@ def _constants(parameters: Parameters, system: discretization.Discrete) -> Const
     return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D)
 
 
-def _prepared(
-    parameters: Parameters,
-    u: Array,
-    state: pairs.Complexlike | None = None,
-    resets: Array | None = None,
-    method: str = "auto",
-) -> tuple[Parameters, Array]:
-    """Check all that a sequence is run with, and cast parameters and input to the dtype to compute in."""
-    dtype = checks.compute_dtype(parameters, u)
-    checks.real("u", u)
-    parameters = _full(parameters)
-    H, Nh = parameters.C.shape
-    siso.check_input(u, state, resets, method=method, system=(H, Nh))
-    return jax.tree.map(lambda x: x.astype(dtype), parameters), u.astype(dtype)
-
-
-def _full(parameters: Parameters) -> Parameters:
-    """Check the shapes, spread what all features share, and compute in one dtype."""
-    dtype = checks.compute_dtype(parameters)
-    checks.real("D", parameters.D)
-    checks.real("step", parameters.step)
-    parameters = pairs.in_fields(parameters, "Lambda", "B", "C")
-    parameters = jax.tree.map(lambda x: jnp.asarray(x).astype(dtype), parameters)
-    Lambda, B, C, D, sample = parameters
-    checks.stable(Lambda)
-    if C.ndim != 2:
-        raise ValueError(f"C has shape {C.shape}, expected (H, Nh); vmap over further axes")
-    for name, x in (("Lambda", Lambda), ("B", B)):
-        checks.shape(name, x, C.shape if x.ndim == 2 else C.shape[1:])
-    checks.shape("D", D, C.shape[:1])
-    checks.shape("step", sample, C.shape[:1])
-    H = C.shape[0]
-    return Parameters(siso.spread(Lambda, H, 2), siso.spread(B, H, 2), C, D, sample)
+def _prepared(parameters: Parameters, u: Any, rate: Rate, **options: Any) -> tuple[Parameters, siso.Row]:
+    """Full parameters with the rate in their step, and the row; both checked, in the dtype to compute in."""
+    dtype = casting.compute_dtype(parameters, u)
+    parameters = s4d_parameters.full(parameters, dtype)
+    row = siso.ready(u, system=parameters.C.shape, dtype=dtype, **options)
+    parameters, row = sharding.vary_alike(parameters, row)
+    return s4d_parameters.scaled(parameters, rate), row

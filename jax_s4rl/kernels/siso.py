@@ -2,53 +2,127 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, chunks, pairs
+from jax_s4rl.kernels import casting, checks, chunks, nonfinite, pairs, sharding
 
 METHODS = ("auto", "fft", "toeplitz", "chunked", "scan")
 CHUNK = 64
 
-Rate = float | int | Float[Array, ""]
+Rate = float | int | Float[Array | np.ndarray, ""]
 
 
-def check_input(
-    u: Array,
+class Row(NamedTuple):
+    """A sequence ready to be run: arrays of one dtype, zero at padding; `marks` are added to what comes out."""
+
+    u: Float[Array, "*batch L H"]
+    state: pairs.Pair | None
+    resets: Bool[Array, "*batch L"] | None
+    intervals: Float[Array, "*batch L"] | None
+    marks: nonfinite.Marks | None
+
+
+def ready(
+    u: Any,
     state: pairs.Complexlike | None = None,
-    resets: Array | None = None,
+    resets: Any = None,
+    mask: Any = None,
+    intervals: Any = None,
     *,
     method: str = "auto",
     system: tuple[int, int],
-) -> None:
-    """Check what a sequence is run with, for a system of (H, Nh).
+    dtype: Any,
+) -> Row:
+    """Check what a sequence is run with, for a system of (H, Nh), and make it ready.
+
+    With resets, an input or a start state that is not finite is replaced by zero, and what it would have reached is
+    marked: the gradient of a loss on later steps stays finite. Without resets it is left as it is.
 
     Raises:
-        ValueError: Unknown method, resets with a convolution, or shapes that do not match.
+        ValueError: Unknown method, resets or intervals with a method that does not take them, or shapes that do not
+            match.
 
     Example:
-        >>> check_input(jnp.ones((2, 9, 3)), system=(3, 4))
+        >>> ready(jnp.ones((2, 9, 3)), system=(3, 4), dtype=jnp.float32).u.shape
+        (2, 9, 3)
     """
     checks.choice("method", method, METHODS)
     H, Nh = system
+    u = casting.floating("u", u, dtype)
     if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != H:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}) with L >= 1, as C has {H} features")
     if state is not None:
+        state = pairs.astype(state, dtype)
         checks.shape("state", state, (*u.shape[:-2], H, Nh))
-    checks.flags("resets", resets, u.shape[:-1])
+    for name, flags in (("resets", resets), ("mask", mask)):
+        checks.flags(name, flags, u.shape[:-1])
     if resets is not None and method in ("fft", "toeplitz"):
         raise ValueError(f"method {method!r} cannot reset the state inside a row; use 'chunked', 'scan' or 'auto'")
+    intervals = _checked_intervals(intervals, u, method, dtype)
+    resets, mask = (None if flags is None else jnp.asarray(flags) for flags in (resets, mask))
+    u, state, resets, mask, intervals = sharding.vary_alike(u, state, resets, mask, intervals)
+    if mask is not None:
+        u = jnp.where(mask[..., None], u, 0)
+    if resets is None:
+        return Row(u, state, resets, intervals, None)
+    bad, bad_start = ~jnp.isfinite(u), jnp.zeros((*u.shape[:-2], H), bool)
+    u = jnp.where(bad, 0, u)
+    if state is not None:
+        bad_start = ~(jnp.isfinite(state.re) & jnp.isfinite(state.im)).all(-1)
+        state = pairs.Pair(*(jnp.where(bad_start[..., None], 0, x) for x in state))
+    return Row(u, state, resets, intervals, nonfinite.marks(bad, bad_start, resets, dtype))
+
+
+def _checked_intervals(intervals: Any, u: Array, method: str, dtype: Any) -> Array | None:
+    if intervals is None:
+        return None
+    if method in ("fft", "toeplitz", "chunked"):
+        raise ValueError(f"method {method!r} has one step size for all samples; use 'scan' or 'auto' with intervals")
+    known = checks.is_concrete(intervals)
+    intervals = casting.floating("intervals", intervals, dtype)
+    checks.shape("intervals", intervals, u.shape[:-1])
+    if known and bool((np.asarray(intervals) < 0).any()):
+        least = float(np.asarray(intervals).min())
+        raise ValueError(f"intervals has an entry of {least:.3g}, but time goes forward; sort the samples by time")
+    return intervals
+
+
+def finished(y: Array, state: pairs.Pair, row: Row, dtype: Any) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
+    """Output in the dtype that came in, and the last state, with their marks.
+
+    Example:
+        >>> row = ready(jnp.ones((3, 1)), system=(1, 1), dtype=jnp.float32)
+        >>> finished(row.u, pairs.zeros((1, 1)), row, jnp.bfloat16)[0].dtype
+        dtype(bfloat16)
+    """
+    if row.marks is None:
+        return y.astype(dtype), state
+    last = row.marks.last[..., None]
+    return (y + row.marks.outputs).astype(dtype), pairs.Pair(state.re + last, state.im + last)
+
+
+def marked(states: pairs.Pair, row: Row) -> pairs.Pair:
+    """All states of a row, with their marks.
+
+    Example:
+        >>> row = ready(jnp.ones((3, 1)), system=(1, 1), dtype=jnp.float32)
+        >>> marked(pairs.zeros((3, 1, 1)), row).shape
+        (3, 1, 1)
+    """
+    if row.marks is None:
+        return states
+    marks = row.marks.outputs[..., None]
+    return pairs.Pair(states.re + marks, states.im + marks)
 
 
 def by_steps(
-    step: Callable[..., tuple[Array, pairs.Pair]],
-    constants: Any,
-    u: Float[Array, "*batch L H"],
-    state: pairs.Pair | None,
-    resets: Bool[Array, "*batch L"] | None,
+    step: Callable[..., tuple[Array, pairs.Pair]], constants: Any, row: Row
 ) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """Scan a family's `step` over time; `constants.C` says the shape of a state.
 
@@ -57,41 +131,125 @@ def by_steps(
         >>> def total(constants, u, x, reset=None):
         ...     x = pairs.add(x, u[..., None])
         ...     return x.re[..., 0], x
-        >>> by_steps(total, SimpleNamespace(C=pairs.zeros((1, 1))), jnp.ones((3, 1)), None, None)[0][:, 0]
+        >>> row = ready(jnp.ones((3, 1)), system=(1, 1), dtype=jnp.float32)
+        >>> by_steps(total, SimpleNamespace(C=pairs.zeros((1, 1))), row)[0][:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    if state is None:
-        state = pairs.zeros((*u.shape[:-2], *constants.C.shape), u.dtype)
-    later = step(constants, u[..., 0, :], state)[1]
-    start = pairs.Pair(chunks.varying_with(state.re, later.re), chunks.varying_with(state.im, later.im))
-    times = jnp.moveaxis(u, -2, 0)
-    starts = None if resets is None else jnp.moveaxis(resets, -1, 0)
 
-    def advance(x, inputs):
-        y, x = step(constants, inputs[0], x, inputs[1])
+    def move(x: pairs.Pair, u: Array, reset: Array | None, _: Any) -> tuple[Array, pairs.Pair]:
+        return step(constants, u, x, reset)
+
+    return over_time(move, row, constants.C.shape)
+
+
+def over_time(
+    move: Callable[[pairs.Pair, Array, Array | None, Array | None], tuple[Any, pairs.Pair]],
+    row: Row,
+    system: tuple[int, ...],
+) -> tuple[Any, pairs.Pair]:
+    """Scan over time with a function of state, input, reset and interval that gives an output and the next state.
+
+    Example:
+        >>> row = ready(jnp.ones((3, 1)), system=(1, 1), dtype=jnp.float32)
+        >>> over_time(lambda x, u, reset, interval: (u, x), row, (1, 1))[0].shape
+        (3, 1)
+    """
+    u, state, resets, intervals, _ = row
+    if state is None:
+        state = pairs.zeros((*u.shape[:-2], *system), u.dtype)
+    start = cast(pairs.Pair, sharding.vary_alike(state, u)[0])
+    times = jax.tree.map(lambda x: jnp.moveaxis(x, u.ndim - 2, 0), (u, resets, intervals))
+
+    def advance(x: pairs.Pair, inputs: tuple) -> tuple[pairs.Pair, Any]:
+        y, x = move(x, *inputs)
         return x, y
 
-    final, y = jax.lax.scan(advance, start, (times, starts))
-    return jnp.moveaxis(y, 0, -2), final
+    final, y = jax.lax.scan(advance, start, times)
+    return jax.tree.map(lambda x: jnp.moveaxis(x, 0, u.ndim - 2), y), final
+
+
+def by_intervals(
+    advance: Callable[[pairs.Pair, Array, Array], pairs.Pair],
+    read: Callable[[pairs.Pair, Array], Any],
+    row: Row,
+    system: tuple[int, ...],
+) -> tuple[Any, pairs.Pair]:
+    """Scan over samples that come at irregular times: each step has constants of its own, made on the way.
+
+    Args:
+        advance: The next state of state [H, Nh], input [H] and interval [] of a single row.
+        read: What is wanted of state [*batch, H, Nh] and input [*batch, H].
+        row: The sequence, with intervals.
+        system: (H, Nh).
+
+    Returns:
+        What was read after every step, and the last state.
+
+    Example:
+        >>> row = ready(jnp.ones((2, 1)), intervals=jnp.array([1.0, 3.0]), system=(1, 1), dtype=jnp.float32)
+        >>> by_intervals(lambda x, u, t: pairs.add(x, t * jnp.ones((1, 1))), lambda x, u: x.re, row, (1, 1))[0][:, 0, 0]
+        Array([1., 4.], dtype=float32)
+    """
+    for _ in row.u.shape[:-2]:
+        advance = jax.vmap(advance)
+
+    # What is made in a step is made again for its derivative: there is much of it.
+    @partial(jax.checkpoint, prevent_cse=False)
+    def move(x: pairs.Pair, u: Array, reset: Array | None, interval: Array) -> tuple[Any, pairs.Pair]:
+        x = advance(cleared(x, reset), u, interval)
+        return read(x, u), x
+
+    return over_time(move, row, system)
 
 
 def by_chunks(
-    constants: chunks.Chunk,
-    u: Float[Array, "*batch L H"],
-    state: pairs.Pair | None,
-    resets: Bool[Array, "*batch L"] | None,
+    constants: chunks.Chunk, row: Row, precision: chunks.Precision = chunks.EXACT
 ) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
     """`chunks.run` for any batch and a half state [*batch, H, Nh].
 
     Example:
         >>> one = jnp.ones((1, 2, 2))
         >>> still = chunks.Chunk(one[..., 0], 0 * one, 0 * one, carry=one[:, 0], last_carry=one[:, 0])
-        >>> by_chunks(still, jnp.ones((2, 1)), None, None)[0][:, 0]
+        >>> by_chunks(still, ready(jnp.ones((2, 1)), system=(1, 1), dtype=jnp.float32))[0][:, 0]
         Array([1., 2.], dtype=float32)
     """
-    flat, start = rows(constants, u, state)
-    y, final = chunks.run(constants, flat, start, None if resets is None else resets.reshape(-1, u.shape[-2]))
+    u, resets = row.u, row.resets
+    flat, start = rows(constants, u, row.state)
+    y, final = chunks.run(
+        constants, flat, start, None if resets is None else resets.reshape(-1, u.shape[-2]), precision
+    )
     return y.reshape(u.shape), half_state(final, u.shape[:-2])
+
+
+def both_ways_by_chunks(ahead: chunks.Chunk, behind: chunks.Chunk, row: Row) -> Float[Array, "*batch L H"]:
+    """One system over past and present, and another over the steps after each one, from the last to the next.
+
+    Example:
+        >>> one = jnp.ones((1, 4, 2))
+        >>> still = chunks.Chunk(one[..., 0], 0 * one, 0 * one, carry=one[:, 0], last_carry=one[:, 0])
+        >>> row = ready(jnp.ones((3, 1)), system=(1, 1), dtype=jnp.float32)
+        >>> both_ways_by_chunks(still, still, row)[:, 0]
+        Array([3., 3., 3.], dtype=float32)
+    """
+    turned = jnp.flip(by_chunks(behind, row._replace(u=jnp.flip(row.u, -2)))[0], -2)
+    later = jnp.concatenate([turned[..., 1:, :], jnp.zeros_like(turned[..., :1, :])], axis=-2)
+    return by_chunks(ahead, row)[0] + later
+
+
+def one_step(
+    u: Any, state: pairs.Complexlike, reset: Any, constants: Any
+) -> tuple[Float[Array, "*batch H"], pairs.Pair, Any]:
+    """Check what one step is given; input and cleared state in the dtype to compute in, and the dtype of the output.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> one_step(jnp.ones(1), pairs.zeros((1, 1)), None, SimpleNamespace(C=pairs.zeros((1, 1))))[0]
+        Array([1.], dtype=float32)
+    """
+    state, u = pairs.as_pair(state), casting.floating("u", u)
+    checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
+    dtype = casting.compute_dtype(constants.C, state)
+    return u.astype(dtype), cleared(pairs.astype(state, dtype), reset), u.dtype
 
 
 def rows(
@@ -129,6 +287,7 @@ def cleared(state: pairs.Pair, reset: Bool[Array, "*batch"] | None) -> pairs.Pai
     """
     if reset is None:
         return state
+    reset = jnp.asarray(reset)
     return pairs.where(reset[..., None, None], pairs.zeros((1,) * state.ndim, state.dtype), state)
 
 
@@ -177,3 +336,17 @@ def spread(x: pairs.Pair, H: int, ndim: int) -> pairs.Pair:
         return x
     re, im = (jnp.broadcast_to(part[None], (H, *part.shape)) for part in x)
     return pairs.Pair(re, im)
+
+
+def per_feature(name: str, x: Any, H: int, dtype: Any) -> Float[Array, "H"]:
+    """One number for each of H features; a single one is that of all.
+
+    Example:
+        >>> per_feature("D", 1.0, 2, jnp.float32)
+        Array([1., 1.], dtype=float32)
+    """
+    x = casting.floating(name, x, dtype)
+    if x.ndim == 0:
+        return jnp.broadcast_to(x, (H,))
+    checks.shape(name, x, (H,))
+    return x

@@ -1,9 +1,13 @@
-"""Systems of linear equations that cannot hang: on CPU one matrix after the other, never a batch.
+"""Systems of linear equations that cannot hang: on CPU one matrix after the other, never a batch; and tiny ones.
 
 jaxlib 0.10 hands a batch of matrices to the pool of threads that the program itself runs in, and waits. Two batches at
 once, of two layers say, occupy two threads that wait for a third; a machine with two cores has none, and stands still
 for good. A single matrix is solved by the thread that asks.
 """
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -42,3 +46,45 @@ def _by_platform(A: Float[Array, "N N"], b: Float[Array, "N"]) -> Float[Array, "
     return lax.platform_dependent(
         A, b, cpu=jax.custom_batching.sequential_vmap(jnp.linalg.solve), default=jnp.linalg.solve
     )
+
+
+Entry = Any
+
+
+def eliminate(
+    A: Sequence[Sequence[Entry]],
+    b: Sequence[Entry],
+    multiply: Callable[[Entry, Entry], Entry] = operator.mul,
+    subtract: Callable[[Entry, Entry], Entry] = operator.sub,
+    divide: Callable[[Entry, Entry], Entry] = operator.truediv,
+) -> list[Entry]:
+    """Solve `A x = b` for a tiny matrix of arrays, each entry of its own; unrolled, and without pivoting.
+
+    That is safe for a matrix whose Hermitian part is positive definite, as the identity plus a positive one.
+
+    Args:
+        A: Entries, row by row: arrays, or whatever the three operations take.
+        b: Right-hand side.
+        multiply: Product of two entries.
+        subtract: Difference.
+        divide: Quotient.
+
+    Returns:
+        Solution, entry by entry.
+
+    Example:
+        >>> eliminate([[2.0, 1.0], [1.0, 3.0]], [4.0, 7.0])
+        [1.0, 2.0]
+    """
+    rows, right, size = [list(row) for row in A], list(b), len(b)
+    for pivot in range(size):
+        for row in range(pivot + 1, size):
+            factor = divide(rows[row][pivot], rows[pivot][pivot])
+            for column in range(pivot + 1, size):
+                rows[row][column] = subtract(rows[row][column], multiply(factor, rows[pivot][column]))
+            right[row] = subtract(right[row], multiply(factor, right[pivot]))
+    for row in reversed(range(size)):
+        for column in range(row + 1, size):
+            right[row] = subtract(right[row], multiply(rows[row][column], right[column]))
+        right[row] = divide(right[row], rows[row][row])
+    return right

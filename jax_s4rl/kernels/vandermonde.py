@@ -114,12 +114,15 @@ def _product(L: int, outer: pairs.Pair, fine: pairs.Pair) -> Float[Array, "*batc
     return blocks.reshape(*blocks.shape[:-2], -1)[..., :L]
 
 
-def final_state(discrete: discretization.Discrete, u: Float[Array, "*batch L H"]) -> pairs.Pair:
+def final_state(
+    discrete: discretization.Discrete, u: Float[Array, "*batch L H"], precision: chunks.Precision = EXACT
+) -> pairs.Pair:
     """Sum a row of inputs into the state at its end, `x = sum_k A_bar^{L-1-k} u_k`: the transpose of `kernel`.
 
     Args:
         discrete: Transition of shape [H, Nh].
         u: Inputs; multiply the result by `B_bar`.
+        precision: Of the matrix products.
 
     Returns:
         Pair of shape [*batch, H, Nh].
@@ -143,7 +146,7 @@ def final_state(discrete: discretization.Discrete, u: Float[Array, "*batch L H"]
     u = jnp.pad(u, [(0, 0)] * (u.ndim - 2) + [(outer * inner - L, 0), (0, 0)]).reshape(*u.shape[:-2], outer, inner, H)
     fine = powers(discrete, jnp.arange(inner - 1, -1, -1))
     coarse = powers(discrete, inner * jnp.arange(outer - 1, -1, -1))
-    re, im = (jnp.einsum("...qbh,hbn->...hqn", u, x, precision=EXACT) for x in fine)
+    re, im = (jnp.einsum("...qbh,hbn->...hqn", u, x, precision=precision) for x in fine)
     blocks = pairs.Pair(re, im)
     total = pairs.multiply(blocks, pairs.with_ndim(coarse, blocks.ndim))
     return pairs.Pair(total.re.sum(-2), total.im.sum(-2))
