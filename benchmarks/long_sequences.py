@@ -39,8 +39,8 @@ BLOCK = 1_000
 DEFAULT, LONG = "default", "long"
 NOISE, IMPULSE = "noise", "impulse"
 # Of initial steps, by range; a feature with step s and decay 1/2 remembers about 2/s steps. In "long" the step is
-# between one and ten over the length.
-DEFAULT_STEPS, LONG_STEPS = (1e-3, 1e-1), (1.0, 10.0)
+# between one and three over the length.
+DEFAULT_STEPS, LONG_STEPS = (1e-3, 1e-1), (1.0, 3.0)
 
 Row = dict[str, Any]
 Method = Callable[[Any, jax.Array], tuple[jax.Array, pairs.Pair]]
