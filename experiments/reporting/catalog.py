@@ -42,7 +42,7 @@ AGAIN = "reproductions"
 # Rows of the same cells under other versions of JAX.
 VERSIONS = "jax_versions"
 # Lines that are no experiment's own.
-ELSEWHERE = {"demo", "reference_scores", EARLIER, AGAIN, VERSIONS}
+ELSEWHERE = {"demo", "reference_scores", "step_ranges", EARLIER, AGAIN, VERSIONS}
 
 
 def _metric_of_line(name: str) -> Callable[[lines.Row], float | None]:

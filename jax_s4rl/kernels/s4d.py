@@ -31,12 +31,16 @@ Parameters = s4d_parameters.Parameters
 
 
 class Constants(NamedTuple):
-    """The discretised system: `A_bar`, `B_bar`, `C` (doubled for the other half of each pair) [H, Nh], `D` [H]."""
+    """The discretised system: `A_bar`, `B_bar`, `C` (doubled for the other half of each pair) [H, Nh], `D` [H].
+
+    `change` is `A_bar - 1` with all of its digits, which a step needs for long memories.
+    """
 
     A_bar: pairs.Pair
     B_bar: pairs.Pair
     C: pairs.Pair
     D: Float[Array, "H"]
+    change: pairs.Pair
 
 
 def apply(
@@ -264,7 +268,7 @@ def step(
         (5.0, 5.0)
     """
     work, state, dtype = siso.one_step(u, state, reset, constants)
-    state = _next_state(constants.A_bar, constants.B_bar, state, work)
+    state = _next_state(constants.change, constants.B_bar, state, work)
     return siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
@@ -356,7 +360,7 @@ def _by_intervals(parameters: Parameters, row: siso.Row, method: str, discretiza
 
     def advance(x: pairs.Pair, u: Array, interval: Array) -> pairs.Pair:
         system = s4d_parameters.discrete(parameters._replace(step=parameters.step * interval), discretization)
-        return _next_state(pairs.exp(pairs.Pair(system.log_modulus, system.angle)), system.gain, x, u)
+        return _next_state(_change(system), system.gain, x, u)
 
     return siso.by_intervals(advance, lambda x, u: siso.read(C, D, u, x), row, C.shape)
 
@@ -366,24 +370,24 @@ def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chun
     inputs, outputs = (pairs.Pair(x.re[:, None], x.im[:, None]) for x in (system.gain, parameters.C))
     read = pairs.multiply(outputs, vandermonde.powers(system, jnp.arange(1, T + 1)))
     write = pairs.multiply(inputs, vandermonde.powers(system, jnp.arange(T - 1, -1, -1)))
-    ends = vandermonde.powers(system, jnp.asarray([T, rest]))
     return chunks.Chunk(
         kernel=vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), T),
         read=2 * jnp.concatenate([read.re, -read.im], axis=-1),
         write=pairs.stack_parts(write),
-        carry=pairs.stack_parts(pairs.Pair(ends.re[:, 0], ends.im[:, 0])),
-        last_carry=pairs.stack_parts(pairs.Pair(ends.re[:, 1], ends.im[:, 1])),
+        carry=pairs.stack_parts(discretization.change(system, T)),
+        last_carry=pairs.stack_parts(discretization.change(system, rest)),
     )
 
 
-def _next_state(A_bar: pairs.Pair, B_bar: pairs.Pair, x: pairs.Pair, u: Array) -> pairs.Pair:
-    A_bar, B_bar = (pairs.with_ndim(part, x.ndim) for part in (A_bar, B_bar))
-    return pairs.add(pairs.multiply(A_bar, x), pairs.scale(B_bar, u[..., None]))
+def _next_state(change: pairs.Pair, B_bar: pairs.Pair, x: pairs.Pair, u: Array) -> pairs.Pair:
+    change, B_bar = (pairs.with_ndim(part, x.ndim) for part in (change, B_bar))
+    # The small terms first: what is added to the state is then rounded once.
+    return pairs.add(x, pairs.add(pairs.multiply(change, x), pairs.scale(B_bar, u[..., None])))
 
 
 def _constants(parameters: Parameters, system: discretization.Discrete) -> Constants:
     A_bar = pairs.exp(pairs.Pair(system.log_modulus, system.angle))
-    return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D)
+    return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D, discretization.change(system))
 
 
 def _prepared(parameters: Parameters, u: Any, rate: Rate, **options: Any) -> tuple[Parameters, siso.Row]:
@@ -393,3 +397,7 @@ def _prepared(parameters: Parameters, u: Any, rate: Rate, **options: Any) -> tup
     row = siso.ready(u, system=parameters.C.shape, dtype=dtype, **options)
     parameters, row = sharding.vary_alike(parameters, row)
     return s4d_parameters.scaled(parameters, rate), row
+
+
+# The argument `discretization` hides the module of that name inside the functions above.
+_change = discretization.change

@@ -85,7 +85,8 @@ def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[
     else:
         xp, system = jnp, s4_parameters.dense(parameters)
         C = jnp.concatenate([parameters.C.re, -parameters.C.im], -1)
-    rest = xp.eye(C.shape[-1], dtype=C.dtype)[None] - wrap * dplr.power(system.A_bar, length, xp)
+    kept = (1 - wrap) * xp.eye(C.shape[-1], dtype=C.dtype)[None]
+    rest = kept - wrap * dplr.power_change(system.change, length, xp)
     re, im = jnp.split(jnp.asarray(change(C, rest, xp), dtype), 2, axis=-1)
     return parameters._replace(C=pairs.Pair(re, -im))
 
