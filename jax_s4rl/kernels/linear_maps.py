@@ -67,8 +67,10 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
 def _nothing(x: Any) -> Array:
     """The sum of no numbers of each leaf."""
-    first, *others = (leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x))
-    return sum((other.astype(first.dtype) for other in others), start=first)
+    total, *others = (leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x))
+    for other in others:
+        total = total + other.astype(total.dtype)
+    return total
 
 
 def _plus(x: X, number: Array) -> X:
