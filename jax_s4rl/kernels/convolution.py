@@ -143,7 +143,8 @@ def _is_smooth(number: int) -> bool:
 
 def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
     """The dtype of u, and everything checked and in the dtype to compute in."""
-    u, *kernels = (casting.floating(name, x) for name, x in (("u", u), *(("the kernel", x) for x in kernels)))
+    u = casting.floating("u", u)
+    kernels = tuple(casting.floating("the kernel", x) for x in kernels)
     if u.ndim < 2 or u.shape[-2] < 1:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, H) with L of at least 1; add the missing axis")
     for kernel in kernels:

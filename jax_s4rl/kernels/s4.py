@@ -100,16 +100,16 @@ def apply(
     parameters, scaled, row = s4_forms.ready(parameters, u, rate=rate, **options)
     in_parts = (checks.length(chunk, "chunk"), checks.choice("precision", precision, casting.PRECISIONS))
     if intervals is not None:
-        y, state = s4_forms.by_intervals(*form, scaled, row)
+        y, final = s4_forms.by_intervals(*form, scaled, row)
     elif method == "scan":
-        y, state = siso.by_steps(step, _prepare(parameters, rate, *form), row)
+        y, final = siso.by_steps(step, _prepare(parameters, rate, *form), row)
     elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
-        y, state = s4_forms.by_chunks(*form, *in_parts, scaled, row)
+        y, final = s4_forms.by_chunks(*form, *in_parts, scaled, row)
     elif method == "auto":
-        y, state = s4_forms.by_platform(*form, *in_parts, scaled, row)
+        y, final = s4_forms.by_platform(*form, *in_parts, scaled, row)
     else:
-        y, state = s4_forms.by_convolution(*form, method, precision, scaled, row)
-    return siso.finished(y, state, row, u.dtype)
+        y, final = s4_forms.by_convolution(*form, method, precision, scaled, row)
+    return siso.finished(y, final, row, u.dtype)
 
 
 def apply_both_ways(

@@ -20,8 +20,8 @@ class Parameters(NamedTuple):
     P: pairs.Pair
     B: pairs.Pair
     C: pairs.Pair
-    D: Float[Array, "H"] | float
-    step: Float[Array, "H"] | float
+    D: Float[Array, "H"]
+    step: Float[Array, "H"]
 
 
 def full(parameters: Parameters, dtype: Any) -> Parameters:
@@ -46,7 +46,7 @@ def full(parameters: Parameters, dtype: Any) -> Parameters:
     checks.spacing("step", sample)
     D, sample = (siso.per_feature(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
     wide = (siso.spread(Lambda, H, 2), siso.spread(P, H, 3), siso.spread(B, H, 2), C)
-    return Parameters(*(pairs.astype(x, dtype) for x in wide), D, sample)
+    return Parameters(*[pairs.astype(x, dtype) for x in wide], D=D, step=sample)
 
 
 def dense(parameters: Parameters, discretization: str = "bilinear") -> dplr.Dense:

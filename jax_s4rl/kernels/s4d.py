@@ -103,16 +103,16 @@ def apply(
     in_parts = (checks.length(chunk, "chunk"), checks.choice("precision", precision, casting.PRECISIONS))
     system = s4d_parameters.discrete(parameters, discretization)
     if intervals is not None:
-        y, state = _by_intervals(parameters, row, method, discretization)
+        y, final = _by_intervals(parameters, row, method, discretization)
     elif method == "scan":
-        y, state = siso.by_steps(step, _constants(parameters, system), row)
+        y, final = siso.by_steps(step, _constants(parameters, system), row)
     elif method == "chunked" or resets is not None:
-        y, state = _by_chunks(*in_parts, parameters, system, row)
+        y, final = _by_chunks(*in_parts, parameters, system, row)
     elif method == "auto":
-        y, state = _by_platform(*in_parts, parameters, system, row)
+        y, final = _by_platform(*in_parts, parameters, system, row)
     else:
-        y, state = _by_convolution(method, precision, parameters, system, row)
-    return siso.finished(y, state, row, u.dtype)
+        y, final = _by_convolution(method, precision, parameters, system, row)
+    return siso.finished(y, final, row, u.dtype)
 
 
 def apply_both_ways(

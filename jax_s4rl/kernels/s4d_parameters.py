@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jax_s4rl.kernels import casting, checks, discretization, pairs, siso
@@ -18,8 +19,8 @@ class Parameters(NamedTuple):
     Lambda: pairs.Pair
     B: pairs.Pair
     C: pairs.Pair
-    D: Float[Array, "H"] | float
-    step: Float[Array, "H"] | float
+    D: Float[Array, "H"]
+    step: Float[Array, "H"]
 
 
 def scaled(parameters: Parameters, rate: siso.Rate) -> Parameters:

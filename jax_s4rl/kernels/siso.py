@@ -30,13 +30,13 @@ class Row(NamedTuple):
 
 def ready(
     u: Any,
-    state: pairs.Complexlike | None = None,
+    state: Any = None,
     resets: Any = None,
     mask: Any = None,
     intervals: Any = None,
     *,
     method: str = "auto",
-    system: tuple[int, int],
+    system: tuple[int, ...],
     dtype: Any,
 ) -> Row:
     """Check what a sequence is run with, for a system of (H, Nh), and make it ready.
