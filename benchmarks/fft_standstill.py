@@ -19,17 +19,19 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from experiments import command_line, compilation, results
+from experiments import command_line, compilation, documents, results
 from jax_s4rl import stack
 from jax_s4rl.kernels import initialization, s4d
 
+README = results.ROOT / "benchmarks" / "README.md"
+SECTION = "fft-standstill"
 RESULTS = results.ROOT / "benchmarks" / "results" / "fft_standstill.jsonl"
 NUM_LAYERS, WIDTH, STATE_SIZE, BATCH, LENGTH = 3, 32, 16, 8, 256
 # Transforms that are large enough to be split into tasks, and more of them at once than a pool has threads.
@@ -75,6 +77,25 @@ def main(config: Config) -> None:
                 results.append_row(config.out, row)
                 end = "stood still" if row["metrics"]["stood_still"] else "ended"
                 print(f"jax {jax.__version__}, {name}, run {number}: {end} after {row['updates']} updates", flush=True)
+    if config.out == RESULTS:
+        documents.write_section(README, SECTION, table(results.read_rows(RESULTS)))
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table: how many runs of each program stood still, by version of JAX and flags."""
+    counts: dict[tuple[str, str, str], dict[str, list[bool]]] = {}
+    for row in rows:
+        versions, found = row["versions"], row["metrics"]
+        key = (versions["jax"], versions["python"], found["xla_flags"])
+        counts.setdefault(key, {}).setdefault(row["method"], []).append(found["stood_still"])
+    lines = [
+        f"| JAX | Python | XLA_FLAGS | {' | '.join(PROGRAMS)} |",
+        f"| --- | --- | --- |{' ---: |' * len(PROGRAMS)}",
+    ]
+    for (version, python, flags), programs in sorted(counts.items()):
+        cells = [f"{sum(programs[name])} of {len(programs[name])}" if name in programs else "-" for name in PROGRAMS]
+        lines.append(f"| {version} | {python} | {f'`{flags}`' if flags else ''} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def as_row(config: Config, name: str, number: int, updates: int, status: int | None, seconds: float) -> dict[str, Any]:

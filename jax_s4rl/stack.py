@@ -149,16 +149,16 @@ def judge_versions(jax: str | None, jaxlib: str | None) -> tuple[str | None, str
       >>> judge_versions("0.10.1", "0.10.1")
       (None, None)
       >>> print(judge_versions("0.10.2", "0.10.2")[0])
-      jax 0.10.2 computes wrong sums on CPU and can end with a segmentation fault; install ... `...pip install ...`
+      jax 0.10.2 computes wrong sums on CPU and can end with a segmentation fault; wanted is ...; install ...`
     """
     for package, version in (("jax", jax), ("jaxlib", jaxlib)):
         if version is None:
             continue
         for hazard, reason in HAZARDS.items():
             if _numbers(version)[: len(_numbers(hazard))] == _numbers(hazard):
-                return f"{package} {version} {reason}; {remedy()}", None
+                return f"{package} {version} {reason}; wanted is {_wanted()}; {remedy()}", None
         if _is_too_old(version):
-            return f"{package} {version} is older than {LOWEST}, the oldest that works; {remedy()}", None
+            return f"{package} {version} is too old; wanted is {_wanted()}; {remedy()}", None
     newest = TESTED[-1]
     if jax is None:
         return None, f"the version of jax is not known; tested are {' and '.join(TESTED)}"
@@ -237,6 +237,10 @@ def remedy() -> str:
     """How to install a tested version of JAX on this Python."""
     version = TESTED[sys.version_info >= (3, 12)]
     return f'install a tested version, `python -m pip install "jax=={version}"`'
+
+
+def _wanted() -> str:
+    return f"{LOWEST} or newer, but not {' or '.join(HAZARDS)}"
 
 
 def _flags() -> str:

@@ -53,6 +53,7 @@ def test_hazardous_versions_are_refused_in_one_sentence(version, wrong):
         stack.require()
     text = str(caught.value)
     assert "\n" not in text
+    assert "wanted is 0.9.2 or newer, but not 0.10.2 or 0.11;" in text
     assert 'python -m pip install "jax==' in text
     assert stack.summary() == "failed"
 
@@ -66,7 +67,7 @@ def test_a_hazardous_jaxlib_under_another_jax_is_refused():
 def test_versions_that_are_too_old_are_refused_without_a_sum(version, monkeypatch):
     version("0.8.3")
     monkeypatch.setattr(stack, "wrong_sums", None)
-    with pytest.raises(stack.StackError, match=r"jax 0\.8\.3 is older than 0\.9\.2, the oldest that works; install"):
+    with pytest.raises(stack.StackError, match=r"jax 0\.8\.3 is too old; wanted is 0\.9\.2 or newer, but not 0\.10\.2"):
         stack.require()
 
 

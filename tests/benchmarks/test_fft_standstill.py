@@ -28,6 +28,16 @@ def test_a_line_says_whether_it_stood_still():
     assert not fft_standstill.as_row(config, "train", 3, 100, 0, 1.0)["metrics"]["stood_still"]
 
 
+def test_the_table_counts_by_version_and_flags():
+    config = fft_standstill.Config()
+    rows = [
+        fft_standstill.as_row(config, "train", number, 1, status, 1.0) for number, status in enumerate([0, None, 0])
+    ]
+    text = fft_standstill.table(rows)
+    assert f"| {jax.__version__} | " in text
+    assert text.endswith("|  | 1 of 3 | - | - | - |")
+
+
 def test_unknown_programs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="got programs song; choose from train"):
         fft_standstill.main(fft_standstill.Config(programs=("song",), out=tmp_path / "rows.jsonl"))
