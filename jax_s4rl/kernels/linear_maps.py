@@ -48,7 +48,11 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
     def matvec(pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
-        return x, jax.tree.map(jnp.subtract, y, forward(x))
+        image = forward(x)
+        # Where the map itself is differentiated and `x` is not, every part has to be a function of what the map closes
+        # over, here and in the transpose of this.
+        nothing = _nothing((image, jax.linear_transpose(forward, x)(y)))
+        return _plus(x, nothing), _plus(jax.tree.map(jnp.subtract, y, image), nothing)
 
     def solve(_: Callable, pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
@@ -59,8 +63,9 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         return jax.tree.map(jnp.add, x, transpose(y)), y
 
     x, y = lax.custom_linear_solve(matvec, (x, zeros), solve, solve_transposed)
-    # JAX 0.6 cannot transpose a solver of which a part of the solution is not used.
-    return _plus(y, _nothing(x))
+    # A part of the solution that is not used has a zero cotangent, which is no function of the others: the transposed
+    # solver could not be transposed again.
+    return _plus(y, _nothing((x, y)))
 
 
 def _nothing(x: Any) -> Array:
