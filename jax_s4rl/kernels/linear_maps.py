@@ -70,7 +70,8 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
 def _nothing(x: Any) -> Array:
     """The sum of no numbers of each leaf."""
-    return sum((leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x)), start=jnp.zeros((), bool))
+    first, *others = (leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x))
+    return sum((other.astype(first.dtype) for other in others), start=first)
 
 
 def _plus(x: X, number: Array) -> X:
