@@ -28,3 +28,5 @@ Letters, as in the papers:
 | `T Q` | steps in a chunk, number of chunks |
 | `resets` | True where an episode starts: the state is cleared before that input |
 """
+
+from jax_s4rl.kernels import serialization as serialization

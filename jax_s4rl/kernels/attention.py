@@ -14,9 +14,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from jax_s4rl.kernels import blockwise, checks
+from jax_s4rl.kernels import blockwise, checks, flash, sharding
 
 METHODS = ("auto", "dense", "blocked", "fused")
+PRECISIONS = ("default", "high", "highest")
 
 
 class Cache(NamedTuple):
@@ -36,11 +37,12 @@ def attend(
     resets: Bool[Array, "*batch L"] | None = None,
     window: int | None = None,
     method: str = "auto",
+    precision: str = "highest",
 ) -> Float[Array, "*batch L heads head_dim"]:
     """Causal softmax attention, ``softmax(q k^T / sqrt(head_dim)) v`` over what each query may see.
 
     The softmax is computed in float32, or float64 where an input is; matrix products of bfloat16 inputs accumulate in
-    float32. A NaN in an episode stays in it when `resets` are given. Reverse mode only, except `"fused"`.
+    float32. A NaN in an episode stays in it when `resets` are given, in values and in gradients.
 
     Args:
         q: Queries.
@@ -50,15 +52,18 @@ def attend(
         resets: True where an episode starts; nothing before it is seen from there on.
         window: Number of real tokens that a query sees, itself included; all of its episode if None.
         method: `"blocked"` (skips what causality hides; least memory), `"dense"` (one block), `"fused"` (the flash
-            kernel that JAX offers on NVIDIA GPUs, bfloat16 or float16 only), or `"auto"`: `"fused"` where JAX's default
-            backend, the dtype and head_dim allow it, `"blocked"` elsewhere.
+            kernel that JAX offers on NVIDIA GPUs, bfloat16 or float16 only), or `"auto"`: `"fused"` where the platform
+            that the program is lowered for, the dtype and head_dim allow it, `"blocked"` elsewhere. A program for CUDA
+            that is made on another host gets `"fused"` if JAX's CUDA packages are installed there.
+        precision: Of matrix products: `"default"`, `"high"` or `"highest"`, as of `jax.lax.Precision`; `"fused"` has its
+            own.
 
     Returns:
         The attended values; 0 for queries that see nothing.
 
     Raises:
-        ValueError: For an unknown method, shapes that do not match, a window below 1, inputs that are not floating, or
-            `"fused"` where it cannot run.
+        ValueError: For an unknown method or precision, shapes that do not match, a window below 1, inputs that are not
+            floating, or `"fused"` where it cannot run (when the program is traced, or lowered for another platform).
 
     Source:
         Vaswani et al. 2017, equation (1); blocks with a saved log-sum-exp: Dao et al. 2022 (FlashAttention).
@@ -71,23 +76,27 @@ def attend(
         >>> attend(q, k, v, resets=jnp.array([True, False, True]))[:, 0, 0]
         Array([2., 3., 9.], dtype=float32)
     """
-    window = _check(q, k, v, window, mask, resets)
+    q, k, v = (checks.asarray(x) for x in (q, k, v))
+    window = _check(q, k, v, window, mask, resets, precision)
     checks.choice("attention method", method, METHODS)
-    if method == "auto":
-        method = "fused" if _why_not_fused(q) is None else "blocked"
-    if method == "fused" and (reason := _why_not_fused(q)):
-        raise ValueError(f"method 'fused' needs {reason}; use method 'auto', which takes 'blocked' here")
+    if method in ("auto", "fused") and (lack := flash.why_not(q)):
+        if method == "fused":
+            raise ValueError(f"method 'fused' needs {lack}; {flash.REMEDY}")
+        method = "blocked"
+    mask, resets = _flags(mask), _flags(resets)
     q, k, v = _without_padding(mask, q, k, v)
     length = q.shape[-3]
     ranks = _rank(jnp.zeros((1,) * (q.ndim - 3), jnp.int32), length, mask, resets, window)
-    k, v, bad = _without_nan(k, v) if resets is not None else (k, v, None)
-    if method == "fused":
-        out = _fused(q, k, v, ranks if mask is not None or resets is not None else None, window)
+    q, k, v, bad = _without_nan(q, k, v) if resets is not None else (q, k, v, None)
+    # Ranks fall behind positions where there is padding, so only without it does the window bound the keys.
+    options = {"reach": window if mask is None else None, "precision": precision}
+    blocked = partial(blockwise.attend, block=length if method == "dense" else None, **options)
+    if method in ("dense", "blocked"):
+        out = blocked(q, k, v, ranks)
     else:
-        # Ranks fall behind positions where there is padding, so only without it does the window bound the keys.
-        reach = window if mask is None else None
-        block = None if method == "blocked" else length
-        out = blockwise.attend(q, k, v, ranks, block=block, reach=reach)
+        fused = partial(flash.attend, window=window, masked=mask is not None or resets is not None)
+        default = blocked if method == "auto" else lambda q, *_: flash.refuse(q)
+        out = lax.platform_dependent(*sharding.vary_alike(q, k, v, ranks), cuda=fused, default=default)
     return out if bad is None else _with_nan(out, bad, ranks)
 
 
@@ -129,6 +138,7 @@ def step(
     reset: Bool[Array, "*batch"] | None = None,
     *,
     window: int | None = None,
+    precision: str = "highest",
 ) -> tuple[Float[Array, "*batch heads head_dim"], Cache]:
     """Attend from one new token to itself and the cached ones; equal to that step of `attend`.
 
@@ -142,6 +152,7 @@ def step(
         cache: The tokens before it.
         reset: True where the new token starts an episode.
         window: As in `attend`; at most the capacity of the cache.
+        precision: As in `attend`.
 
     Returns:
         The attended value, and the cache with the new token in it.
@@ -157,9 +168,10 @@ def step(
         >>> float(out[0, 0]), int(cache.position)
         (2.0, 2)
     """
-    q, k, v = (x[..., None, :, :] for x in (q, k, v))
-    window = _check(q, k, v, window)
+    q, k, v = (checks.asarray(x)[..., None, :, :] for x in (q, k, v))
+    window = _check(q, k, v, window, precision=precision)
     checks.flags("reset", reset, q.shape[:-3])
+    reset = _flags(reset)
     _check_cache(cache, k, window, None if reset is None else reset[..., None], None)
     position = cache.position if reset is None else jnp.where(reset, 0, cache.position)
     cache = _write(cache, k, v, position[..., None], position + 1)
@@ -168,7 +180,7 @@ def step(
     ranks = blockwise.Ranks(oldest, position[..., None], kept)
     seen = (kept >= oldest)[..., None, None]
     keys, values = (jnp.where(seen, x, 0).astype(q.dtype) for x in (cache.keys, cache.values))
-    out = blockwise.attend(q, keys, values, ranks)
+    out = blockwise.attend(q, keys, values, ranks, precision=precision)
     return _unless_full(out, ranks, cache, window)[..., 0, :, :], cache
 
 
@@ -181,6 +193,7 @@ def chunk(
     resets: Bool[Array, "*batch L"] | None = None,
     mask: Bool[Array, "*batch L"] | None = None,
     window: int | None = None,
+    precision: str = "highest",
 ) -> tuple[Float[Array, "*batch L heads head_dim"], Cache]:
     """Attend from a chunk of new tokens to themselves and the cached ones; equal to that part of `attend`.
 
@@ -192,6 +205,7 @@ def chunk(
         resets: True where an episode starts.
         mask: True where a step is real; padding is not written to the cache.
         window: As in `attend`; at most the capacity of the cache.
+        precision: As in `attend`.
 
     Returns:
         The attended values, and the cache after the chunk.
@@ -205,8 +219,10 @@ def chunk(
         >>> int(cache.position)
         3
     """
-    window = _check(q, k, v, window, mask, resets)
+    q, k, v = (checks.asarray(x) for x in (q, k, v))
+    window = _check(q, k, v, window, mask, resets, precision)
     _check_cache(cache, k, window, resets, mask)
+    mask, resets = _flags(mask), _flags(resets)
     q, k, v = _without_padding(mask, q, k, v)
     length = q.shape[-3]
     own = _rank(cache.position, length, mask, resets, window)
@@ -218,8 +234,8 @@ def chunk(
         for old, new in ((cache.keys, k), (cache.values, v))
     )
     ranks = own._replace(key=jnp.concatenate([kept, own.key], axis=-1))
-    keys, values, bad = _without_nan(keys, values) if resets is not None else (keys, values, None)
-    out = blockwise.attend(q, keys, values, ranks)
+    q, keys, values, bad = _without_nan(q, keys, values) if resets is not None else (q, keys, values, None)
+    out = blockwise.attend(q, keys, values, ranks, precision=precision)
     if bad is not None:
         out = _with_nan(out, bad, ranks)
     written = length if mask is None else jnp.sum(mask, axis=-1, dtype=jnp.int32)
@@ -260,8 +276,15 @@ def positions(
 
 
 def _check(
-    q: Array, k: Array, v: Array, window: int | None, mask: Array | None = None, resets: Array | None = None
+    q: Array,
+    k: Array,
+    v: Array,
+    window: int | None,
+    mask: Array | None = None,
+    resets: Array | None = None,
+    precision: str = "highest",
 ) -> int | None:
+    checks.choice("precision", precision, PRECISIONS)
     checks.compute_dtype(q, k, v)
     if q.ndim < 3 or 0 in q.shape[-3:]:
         raise ValueError(f"q has shape {q.shape}, expected (*batch, L, heads, head_dim), none of the last three 0")
@@ -343,45 +366,30 @@ def _without_padding(mask: Array | None, *arrays: Array) -> tuple[Array, ...]:
     return tuple(jnp.where(mask[..., None, None], x, 0) for x in arrays)
 
 
-def _without_nan(k: Array, v: Array) -> tuple[Array, Array, Bool[Array, "..."]]:
-    """Keys and values that a weight of 0 hides wholly (0 x NaN is NaN), and where they were not finite."""
-    bad = ~jnp.all(jnp.isfinite(k) & jnp.isfinite(v), axis=(-1, -2))
-    k, v = (jnp.where(bad[..., None, None], 0, x) for x in (k, v))
-    return k, v, bad
+class _Bad(NamedTuple):
+    """Which queries, and which keys or values, are not finite."""
+
+    query: Bool[Array, "... Q"]
+    key: Bool[Array, "... K"]
 
 
-def _with_nan(out: Array, bad: Bool[Array, "... K"], ranks: blockwise.Ranks) -> Array:
-    """NaN for the queries that saw a key or value that was not finite."""
-    bad_rank = jnp.where(bad, ranks.key, -1)
-    cached = bad.shape[-1] - ranks.query.shape[-1]
+def _without_nan(q: Array, k: Array, v: Array) -> tuple[Array, Array, Array, _Bad]:
+    """Zero in place of what is not finite: a weight or a cotangent of 0 does not hide it, for 0 x NaN is NaN."""
+    finite_q, finite_k, finite_v = (jnp.all(jnp.isfinite(x), axis=(-1, -2)) for x in (q, k, v))
+    bad = _Bad(~finite_q, ~(finite_k & finite_v))
+    k, v = (jnp.where(bad.key[..., None, None], 0, x) for x in (k, v))
+    return jnp.where(bad.query[..., None, None], 0, q), k, v, bad
+
+
+def _flags(flags: Array | None) -> Array | None:
+    return None if flags is None else jnp.asarray(flags)
+
+
+def _with_nan(out: Array, bad: _Bad, ranks: blockwise.Ranks) -> Array:
+    """NaN for the queries that were not finite, or saw a key or value that was not."""
+    bad_rank = jnp.where(bad.key, ranks.key, -1)
+    cached = bad_rank.shape[-1] - ranks.query.shape[-1]
     before = jnp.max(bad_rank[..., :cached], axis=-1, initial=-1, keepdims=True)
-    worst = jnp.maximum(before, lax.cummax(bad_rank[..., cached:], axis=bad.ndim - 1))
-    saw = (worst >= ranks.oldest) & (ranks.query >= 0)
+    worst = jnp.maximum(before, lax.cummax(bad_rank[..., cached:], axis=bad_rank.ndim - 1))
+    saw = ((worst >= ranks.oldest) | bad.query) & (ranks.query >= 0)
     return jnp.where(saw[..., None, None], jnp.asarray(jnp.nan, out.dtype), out)
-
-
-def _why_not_fused(q: Array) -> str | None:
-    """What the flash kernel lacks here, None if nothing."""
-    if jax.default_backend() != "gpu":
-        return f"an NVIDIA GPU, got the backend {jax.default_backend()!r}"
-    if q.dtype not in (jnp.bfloat16, jnp.float16):
-        return f"bfloat16 or float16 inputs, got {q.dtype}"
-    if q.shape[-1] % 8 or q.shape[-1] > 128:
-        return f"a head_dim that is a multiple of 8 up to 128, got {q.shape[-1]}"
-    return None
-
-
-def _fused(
-    q: Array, k: Array, v: Array, ranks: blockwise.Ranks | None, window: int | None, kernel: str = "cudnn"
-) -> Array:
-    """The flash kernel; what causality and a window alone do not say is given to it as an explicit matrix."""
-    flat = [x.reshape(-1, *x.shape[-3:]) for x in (q, k, v)]
-    run = partial(jax.nn.dot_product_attention, *flat, implementation=kernel)
-    if ranks is None:
-        reach = None if window is None else (window - 1, 0)
-        return run(is_causal=True, local_window_size=reach).reshape(q.shape)
-    key, oldest, query = ranks.key[..., None, :], ranks.oldest[..., None], ranks.query[..., None]
-    seen = (key >= oldest) & (key <= query)
-    seen = jnp.broadcast_to(seen, (*q.shape[:-3], *seen.shape[-2:])).reshape(-1, 1, *seen.shape[-2:])
-    out = run(mask=seen).reshape(q.shape)
-    return jnp.where((ranks.query >= 0)[..., None, None], out, 0)

@@ -1,7 +1,7 @@
 """The sums of attention, block of queries by block of queries, without a matrix of L x L.
 
-Each static block takes only the keys that any of its queries can see; the derivative computes the weights again from
-the saved logarithm of their sum.
+Each static block takes only the keys that any of its queries can see; the derivatives, forward and reverse, compute the
+weights again from the saved logarithm of their sum.
 """
 
 import math
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from jax_s4rl.kernels import checks
+from jax_s4rl.kernels import checks, linear_maps, sharding
 
 # Fastest of 75..256 on two CPU cores at L = 300 and 1,023; at most 32 blocks, so that compile time stays bounded.
 BLOCK = 128
@@ -42,6 +42,7 @@ def attend(
     *,
     block: int | None = None,
     reach: int | None = None,
+    precision: str = "highest",
 ) -> Float[Array, "*batch Q heads head_dim"]:
     """Softmax attention of queries over the keys that their ranks let them see, 0 where there are none.
 
@@ -54,6 +55,7 @@ def attend(
         ranks: Who sees whom.
         block: Queries per block; by default `BLOCK`, more where that would make over `MAX_BLOCKS` blocks.
         reach: No query sees a key more than ``reach - 1`` places before it (only valid without cached keys).
+        precision: Of matrix products: `"default"`, `"high"` or `"highest"`.
 
     Returns:
         The attended values, in the dtype of `q`.
@@ -66,7 +68,20 @@ def attend(
     """
     length = q.shape[-3]
     block = max(BLOCK, -(-length // MAX_BLOCKS)) if block is None else block
-    return jnp.asarray(_mixed((block, reach), q, k, v, ranks))
+    q, k, v, ranks = sharding.vary_alike(q, k, v, ranks)
+    out, _ = _mixed(_How(block, reach, lax.Precision(precision)), _swap(q), _swap(k), _swap(v), ranks)
+    return _swap(out)
+
+
+class _How(NamedTuple):
+    """Queries per block, the window that bounds the keys of a block, and the precision of products."""
+
+    block: int
+    reach: int | None
+    precision: lax.Precision
+
+    def product(self, subscripts: str, left: Array, right: Array, dtype: jax.typing.DTypeLike) -> Array:
+        return jnp.einsum(subscripts, left, right, precision=self.precision, preferred_element_type=dtype)
 
 
 def _spans(block: int, reach: int | None, queries: int, keys: int) -> list[tuple[slice, slice]]:
@@ -80,11 +95,11 @@ def _spans(block: int, reach: int | None, queries: int, keys: int) -> list[tuple
     return spans
 
 
-def _scores(q: Array, k: Array, ranks: Ranks, span: tuple[slice, slice]) -> Array:
+def _scores(how: _How, q: Array, k: Array, ranks: Ranks, span: tuple[slice, slice]) -> Array:
     """Scaled scores of one block, [..., heads, queries, keys]; hidden ones so low that their weight is 0."""
     rows, columns = span
     dtype = checks.compute_dtype(q)
-    scores = _product("...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype) * _scale(q)
+    scores = how.product("...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype) * _scale(q)
     key = ranks.key[..., None, None, columns]
     seen = (key >= ranks.oldest[..., None, rows, None]) & (key <= ranks.query[..., None, rows, None])
     return jnp.where(seen, scores, HIDDEN)
@@ -94,55 +109,82 @@ def _scale(q: Array) -> float:
     return 1 / math.sqrt(q.shape[-1])
 
 
-def _product(subscripts: str, left: Array, right: Array, dtype: jax.typing.DTypeLike) -> Array:
-    return jnp.einsum(subscripts, left, right, precision=lax.Precision.HIGHEST, preferred_element_type=dtype)
-
-
 def _swap(x: Array) -> Array:
     """Between [..., L, heads, head_dim] and [..., heads, L, head_dim], in which products need no further copies."""
     return jnp.swapaxes(x, -2, -3)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _mixed(how: tuple[int, int | None], q: Array, k: Array, v: Array, ranks: Ranks) -> Array:
-    return _forward(how, q, k, v, ranks)[0]
-
-
-def _forward(how: tuple[int, int | None], q: Array, k: Array, v: Array, ranks: Ranks) -> tuple[Array, tuple]:
-    q, k, v = _swap(q), _swap(k), _swap(v)
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _mixed(how: _How, q: Array, k: Array, v: Array, ranks: Ranks) -> tuple[Array, Array]:
+    """The attended values and, for each query, the logarithm of its sum of exponentials [..., heads, Q, 1]."""
     dtype = checks.compute_dtype(q)
     outs, logs = [], []
-    for span in _spans(*how, q.shape[-2], k.shape[-2]):
-        scores = _scores(q, k, ranks, span)
+    for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
+        scores = _scores(how, q, k, ranks, span)
         top = jnp.maximum(jnp.max(scores, axis=-1, keepdims=True), LOWEST)
         weights = jnp.exp(scores - top)
         total = jnp.sum(weights, axis=-1, keepdims=True)
         total = jnp.where(total > 0, total, 1)
-        mixed = _product("...qk,...kd->...qd", weights.astype(v.dtype), v[..., span[1], :], dtype)
+        mixed = how.product("...qk,...kd->...qd", weights.astype(v.dtype), v[..., span[1], :], dtype)
         outs.append(mixed / total)
         logs.append(top + jnp.log(total))
-    out, log_sum = jnp.concatenate(outs, axis=-2).astype(q.dtype), jnp.concatenate(logs, axis=-2)
-    return _swap(out), (q, k, v, ranks, out, log_sum)
+    return jnp.concatenate(outs, axis=-2).astype(q.dtype), jnp.concatenate(logs, axis=-2)
 
 
-def _backward(how: tuple[int, int | None], saved: tuple, cotangent: Array) -> tuple:
+@_mixed.defjvp
+def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    q, k, v, ranks = primals
+    out, log_sum = _mixed(how, q, k, v, ranks)
+    saved = _Saved(q, k, v, ranks, out, log_sum)
+    moved = linear_maps.call(partial(_push, how, saved), partial(_pull, how, saved), tuple(tangents[:3]))
+    return (out, log_sum), moved
+
+
+class _Saved(NamedTuple):
+    q: Array
+    k: Array
+    v: Array
+    ranks: Ranks
+    out: Array
+    log_sum: Array
+
+
+def _push(how: _How, saved: _Saved, tangents: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+    """Derivative along a direction in q, k and v."""
     q, k, v, ranks, out, log_sum = saved
+    to_q, to_k, to_v = tangents
     dtype = checks.compute_dtype(q)
-    arriving = _swap(cotangent)
-    shared = jnp.sum(arriving.astype(dtype) * out.astype(dtype), axis=-1, keepdims=True)
-    to_q, to_k, to_v = [], jnp.zeros(k.shape, dtype), jnp.zeros(v.shape, dtype)
-    for span in _spans(*how, q.shape[-2], k.shape[-2]):
+    outs, logs = [], []
+    for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
         rows, columns = span
-        weights = jnp.exp(_scores(q, k, ranks, span) - log_sum[..., rows, :])
-        from_out = _product("...qd,...kd->...qk", arriving[..., rows, :], v[..., columns, :], dtype)
+        weights = jnp.exp(_scores(how, q, k, ranks, span) - log_sum[..., rows, :])
+        slope = how.product("...qd,...kd->...qk", to_q[..., rows, :], k[..., columns, :], dtype)
+        slope = slope + how.product("...qd,...kd->...qk", q[..., rows, :], to_k[..., columns, :], dtype)
+        slope = weights * (slope * _scale(q))
+        total = jnp.sum(slope, axis=-1, keepdims=True)
+        moved = how.product("...qk,...kd->...qd", weights.astype(q.dtype), to_v[..., columns, :], dtype)
+        moved = moved + how.product("...qk,...kd->...qd", slope.astype(q.dtype), v[..., columns, :], dtype)
+        outs.append(moved - total * out[..., rows, :].astype(dtype))
+        logs.append(total)
+    return jnp.concatenate(outs, axis=-2).astype(q.dtype), jnp.concatenate(logs, axis=-2)
+
+
+def _pull(how: _How, saved: _Saved, cotangents: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    """The transpose of `_push`."""
+    q, k, v, ranks, out, log_sum = saved
+    arriving, to_log = cotangents
+    dtype = checks.compute_dtype(q)
+    shared = jnp.sum(arriving.astype(dtype) * out.astype(dtype), axis=-1, keepdims=True) - to_log
+    to_q, to_k, to_v = [], jnp.zeros(k.shape, dtype), jnp.zeros(v.shape, dtype)
+    for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
+        rows, columns = span
+        weights = jnp.exp(_scores(how, q, k, ranks, span) - log_sum[..., rows, :])
+        from_out = how.product("...qd,...kd->...qk", arriving[..., rows, :], v[..., columns, :], dtype)
         slope = (weights * (from_out - shared[..., rows, :])).astype(q.dtype)
-        to_q.append(_product("...qk,...kd->...qd", slope, k[..., columns, :], dtype))
-        to_k = to_k.at[..., columns, :].add(_product("...qk,...qd->...kd", slope, q[..., rows, :], dtype))
+        to_q.append(how.product("...qk,...kd->...qd", slope, k[..., columns, :], dtype))
+        to_k = to_k.at[..., columns, :].add(how.product("...qk,...qd->...kd", slope, q[..., rows, :], dtype))
         weights = weights.astype(q.dtype)
-        to_v = to_v.at[..., columns, :].add(_product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
+        to_v = to_v.at[..., columns, :].add(how.product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
     # Scaled here, where there are fewest numbers.
     gradients = (jnp.concatenate(to_q, axis=-2) * _scale(q), to_k * _scale(q), to_v)
-    return (*(_swap(x.astype(q.dtype)) for x in gradients), None)
-
-
-_mixed.defvjp(_forward, _backward)
+    return tuple(x.astype(q.dtype) for x in gradients)

@@ -184,6 +184,29 @@ def output(key: Key[Array, ""], shape: tuple[int, ...]) -> pairs.Pair:
     return pairs.Pair(parts[0], parts[1])
 
 
+def step_range(length: int) -> tuple[float, float]:
+    """Shortest and longest initial step for sequences of `length`, so that their memories fit.
+
+    The slowest features decay by 1/e over about six lengths (their decay is 1/2 in the time unit of Lambda), the fastest
+    a hundred times sooner; no step is above 1, where most modes of a diagonal are over in one.
+
+    Args:
+        length: Number of steps in the sequences that a model is trained on.
+
+    Returns:
+        `1 / (3 length)`, and a hundred times that, at most 1: arguments of `log_step`.
+
+    Raises:
+        ValueError: A length below 1.
+
+    Example:
+        >>> tuple(round(step, 4) for step in step_range(1000)), step_range(1)[1]
+        ((0.0003, 0.0333), 1.0)
+    """
+    shortest = 1 / (3 * checks.length(length, "length"))
+    return shortest, min(1.0, 100 * shortest)
+
+
 def log_step(
     key: Key[Array, ""], shape: tuple[int, ...], shortest: float = 1e-3, longest: float = 1e-1
 ) -> Float[Array, "..."]:

@@ -1,10 +1,11 @@
 """Complex numbers as pairs of real arrays: every kernel computes with real arithmetic only.
 
 TPU and Metal have no complex128 or no complex numbers at all, Pallas has none, and optimizers mishandle complex leaves
-(JAX returns conjugate gradients). A `Pair` is an ordinary pytree of two real arrays, so none of that arises.
+(JAX returns conjugate gradients). A `Pair` is a pytree of two real arrays, so none of that arises.
 """
 
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +13,38 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 
-class Pair(NamedTuple):
-    """The complex array `re + 1j * im`, kept as two real arrays of one shape and dtype."""
+class Pair(dict):
+    """The complex array `re + 1j * im`, kept as two real arrays of one shape and dtype: a pytree of these two.
 
-    re: Float[Array, "..."]
-    im: Float[Array, "..."]
+    It unpacks like a tuple, `re, im = pair`. It is a dictionary besides for the sake of Flax NNX: there a parameter may
+    be an array or a dictionary of arrays, but no tuple or class of them. The parts of an `nnx.Param` come back as a
+    mapping, which every function that takes a complex array accepts.
+
+    Attributes:
+        re: Real part, any shape.
+        im: Imaginary part.
+
+    Example:
+        >>> pair = Pair(jnp.ones(1), -jnp.ones(1))
+        >>> re, im = pair
+        >>> re is pair.re, len(jax.tree.leaves(pair))
+        (True, 2)
+    """
+
+    __slots__ = ()
+
+    def __init__(self, re: Any, im: Any):
+        super().__init__(re=re, im=im)
+
+    @property
+    def re(self) -> Any:
+        """Real part."""
+        return dict.__getitem__(self, "re")
+
+    @property
+    def im(self) -> Any:
+        """Imaginary part."""
+        return dict.__getitem__(self, "im")
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -33,24 +61,45 @@ class Pair(NamedTuple):
         """Dtype of each part."""
         return self.re.dtype
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.re, self.im))
 
-Complexlike = Pair | Complex[Array | np.ndarray, "..."] | Float[Array | np.ndarray, "..."]
+    def __getitem__(self, key: int | str) -> Any:
+        return (self.re, self.im)[key] if isinstance(key, int) else dict.__getitem__(self, key)
+
+    def __repr__(self) -> str:
+        return f"Pair(re={self.re!r}, im={self.im!r})"
+
+    def __reduce__(self):
+        return Pair, (self.re, self.im)
+
+    def _replace(self, **parts: Any) -> "Pair":
+        return Pair(**{"re": self.re, "im": self.im} | parts)
+
+
+jax.tree_util.register_dataclass(Pair, data_fields=["re", "im"], meta_fields=[])
+
+
+Complexlike = Pair | Mapping | Complex[Array | np.ndarray, "..."] | Float[Array | np.ndarray, "..."]
 
 
 Named = TypeVar("Named", bound=Any)
 
 
 def as_pair(x: Complexlike) -> Pair:
-    """Take a `Pair`, a complex array, or a real array (imaginary part zero), and give a `Pair`.
+    """Take a `Pair`, a mapping of its parts, a complex array, or a real one (imaginary part 0), and give a `Pair`.
 
     Example:
         >>> as_pair(jnp.array([1 + 2j]))
         Pair(re=Array([1.], dtype=float32), im=Array([2.], dtype=float32))
     """
-    if isinstance(x, Pair):
-        if jnp.shape(x.re) != jnp.shape(x.im):
-            raise ValueError(f"a Pair needs two parts of one shape, got {x.re.shape} and {x.im.shape}; broadcast one")
-        return Pair(jnp.asarray(x.re), jnp.asarray(x.im))
+    if isinstance(x, Mapping):
+        if set(x.keys()) != {"re", "im"}:
+            raise ValueError(f"a complex array in parts has 're' and 'im', got {sorted(x.keys())}; name them so")
+        re, im = jnp.asarray(x["re"]), jnp.asarray(x["im"])
+        if re.shape != im.shape:
+            raise ValueError(f"a Pair needs two parts of one shape, got {re.shape} and {im.shape}; broadcast one")
+        return Pair(re, im)
     x = jnp.asarray(x)
     if jnp.iscomplexobj(x):
         return Pair(x.real, x.imag)

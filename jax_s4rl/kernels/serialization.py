@@ -1,0 +1,73 @@
+"""Lets programs with parameters, constants or states at their border be saved by `jax.export`.
+
+JAX saves tuples, lists and dictionaries; a type of ours needs a name, which is part of the file. Saving itself needs the
+package `flatbuffers` (`pip install jax-s4rl[export]`), which JAX imports then and not before.
+"""
+
+from types import ModuleType
+from typing import Any
+
+from jax import export
+
+from jax_s4rl.kernels import (
+    attention,
+    chunks,
+    discretization,
+    dplr,
+    initialization,
+    lru,
+    mimo,
+    pairs,
+    s4,
+    s4d,
+    s5,
+    trainable,
+)
+
+# A type is named after the first of these modules that has it.
+MODULES = (s4, s4d, s5, lru, mimo, dplr, attention, initialization, trainable, discretization, chunks)
+
+
+def register() -> None:
+    """Names the types of the kernels; done once, when `jax_s4rl.kernels` is imported.
+
+    Example:
+        >>> "s4d.Parameters" in names()
+        True
+    """
+    export.register_pytree_node_serialization(
+        pairs.Pair,
+        serialized_name="jax_s4rl.pairs.Pair",
+        serialize_auxdata=lambda _: b"",
+        deserialize_auxdata=lambda _: (),
+        from_children=lambda _, parts: pairs.Pair(*parts),
+    )
+    for name, kind in names().items():
+        export.register_namedtuple_serialization(kind, serialized_name=f"jax_s4rl.{name}")
+
+
+def names() -> dict[str, type]:
+    """The NamedTuples of the kernels by the names that they are saved under.
+
+    Example:
+        >>> names()["mimo.Constants"] is mimo.Constants
+        True
+    """
+    found: dict[type, str] = {}
+    for module in MODULES:
+        for name, value in vars(module).items():
+            if _is_ours(value) and not name.startswith("_"):
+                found.setdefault(value, f"{_stem(module)}.{name}")
+    return {name: kind for kind, name in found.items()}
+
+
+def _is_ours(value: Any) -> bool:
+    is_named_tuple = isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
+    return is_named_tuple and value.__module__.startswith("jax_s4rl.kernels.")
+
+
+def _stem(module: ModuleType) -> str:
+    return module.__name__.rpartition(".")[2]
+
+
+register()
