@@ -282,7 +282,8 @@ def intervals(
 
 
 def _vector(name: str, value: Any, size: int) -> Array:
-    value = jnp.asarray(value, jnp.float32) if isinstance(value, int) and _is_number(value) else jnp.asarray(value)
+    whole_number = _is_number(value) and jnp.issubdtype(jnp.asarray(value).dtype, jnp.integer)
+    value = jnp.asarray(value, jnp.float32) if whole_number else jnp.asarray(value)
     checks.real(name, value)
     if value.ndim:
         checks.shape(name, value, (size,))
