@@ -11,7 +11,7 @@ from jax.extend import core
 from jax.interpreters import batching, mlir
 from jaxtyping import Array
 
-from jax_s4rl.kernels import blockwise, linear_maps
+from jax_s4rl.kernels import blockwise, linear_maps, sharding
 
 REMEDY = "use method 'blocked', or 'auto', which takes 'blocked' here"
 
@@ -48,6 +48,8 @@ def why_not(q: Array) -> str | None:
         return f"bfloat16 or float16 inputs, got {q.dtype}"
     if q.shape[-1] % 8 or q.shape[-1] > 128:
         return f"a head_dim that is a multiple of 8 up to 128, got {q.shape[-1]}"
+    if axes := sharding.varying_axes(q):
+        return f"jax.shard_map with check_vma=False, got inputs that vary over {', '.join(sorted(axes))}"
     return None if _has_cudnn() else "cuDNN, and JAX finds none: install jax[cuda12] on this host"
 
 
