@@ -1,4 +1,4 @@
-"""The flash kernel that JAX offers on NVIDIA GPUs, with derivatives of every order, and a refusal on other platforms."""
+"""The flash kernel that JAX offers on NVIDIA GPUs, with derivatives of every order, and a refusal elsewhere."""
 
 import functools
 from functools import partial
@@ -108,8 +108,8 @@ def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[Array, Arra
     *inputs, ranks = primals
     structure: list[Any] = []
 
-    # Differentiated again, the values that the kernel saves have no tangent: `linear_maps.call` takes second derivatives
-    # from its first function alone.
+    # Differentiated again, the values that the kernel saves have no tangent: `linear_maps.call` takes second
+    # derivatives from its first function alone.
     @jax.custom_jvp
     def saving(*primals: Any) -> tuple[Array, list[Array]]:
         out, pull = jax.vjp(how.run, *primals)
@@ -138,7 +138,7 @@ def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[Array, Arra
 
 
 def _alike(*arrays: Array) -> tuple[Array, ...]:
-    """Under `vmap` the kernel takes no arrays of which some are mapped and some are not; the sum of no numbers maps all."""
+    """The arrays plus zero: under `vmap` the kernel does not take arrays of which only some are mapped."""
     nothing = sum(x.reshape(-1)[:0].sum() for x in arrays)
     return tuple(x + nothing for x in arrays)
 

@@ -41,8 +41,8 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         (6.0, 3.0)
     """
     x = jax.tree.map(jnp.asarray, x)
-    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. `_nothing` is
-    # one, and zero: it is added to every part, and XLA removes it.
+    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. `_nothing`
+    # is one, and zero: it is added to every part, and XLA removes it.
     x = _plus(x, _nothing(x))
     zeros = _plus(jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(forward, x)), _nothing(x))
 
