@@ -42,7 +42,7 @@ def make(context_length: int, names: tuple[str, ...] = mixers.NAMES) -> Iterator
             yield Contender(name, configure(name, layout, context_length))
     if {"s4d", "attention"} <= set(names):
         attention = configure("attention", tokens.CONCATENATED, context_length)
-        yield Contender(MATCHED, presets.twin(attention, mixers.MixerConfig("s4d")))
+        yield Contender(MATCHED, presets.twin(attention, mixers.MixerConfig("s4d", step_range=mixers.OLD_STEP_RANGE)))
 
 
 def family(method: str) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def configure(name: str, layout: str, context_length: int) -> configs.DecisionCo
     base = presets.get("paper" if name in WITH_FEED_FORWARD else "paper-lean")
     model = dataclasses.replace(
         base,
-        mixer=mixers.MixerConfig(name),
+        mixer=mixers.MixerConfig(name, step_range=mixers.OLD_STEP_RANGE),
         tokens=layout,
         context_length=context_length,
         time_embedding=tokens.LEARNED if name in WITH_FEED_FORWARD else tokens.NONE,

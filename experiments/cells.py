@@ -60,7 +60,7 @@ class Cell:
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of all that fixes the cell."""
-        text = json.dumps(configuration.to_json(self), sort_keys=True)
+        text = json.dumps(configuration.identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -191,6 +191,18 @@ def row(
         metrics=about | metrics,
         seconds=seconds,
     )
+
+
+def mixer_config(name: str, **options: Any) -> mixers.MixerConfig:
+    """A mixer as in the committed lines: steps between 1e-3 and 1e-1 for contexts of all lengths, as in version 0.1.
+
+    To be left out when an experiment is trained again: steps then fit its context.
+
+    Args:
+      name: of the mixer.
+      **options: its other options.
+    """
+    return mixers.MixerConfig(name, step_range=mixers.OLD_STEP_RANGE, **options)
 
 
 def with_mixer(base: learning.Settings, mixer: mixers.MixerConfig, task: tasks.Task) -> learning.Settings:

@@ -19,7 +19,7 @@ import rich.box
 import rich.console
 import rich.table
 
-from experiments import command_line, compilation, demo_report, documents, figures, learning, results, tasks
+from experiments import cells, command_line, compilation, demo_report, documents, figures, learning, results, tasks
 from jax_s4rl import stack
 from jax_s4rl.evaluation import credit, rollout, statistics
 from jax_s4rl.models import decision
@@ -124,7 +124,7 @@ def run(
 ) -> Iterator[dict[str, Any]]:
     """Trains and judges one mixer on one task; yields a result line for each seed."""
     sizes: dict[str, Any] = {"state_size": 32} if "state_size" in mixers.OPTIONS[mixer] else {}
-    model = dataclasses.replace(plan.settings.model, mixer=mixers.MixerConfig(mixer, **sizes))
+    model = dataclasses.replace(plan.settings.model, mixer=cells.mixer_config(mixer, **sizes))
     settings = dataclasses.replace(plan.settings, model=model)
     console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")
     devices = update.choose_devices(settings.batch_size, num_seeds)

@@ -28,7 +28,7 @@ from jax_s4rl.data import trajectories
 from jax_s4rl.envs import key_door_layout, making
 from jax_s4rl.evaluation import key_door, rollout, sweeps
 from jax_s4rl.models import decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import conservative, optimizer
 
 ENV_ID = "jax_s4rl/KeyDoor-v0"
@@ -115,7 +115,7 @@ def make_cell(
     is_whole = context_length == STEPS
     attention = learning.Settings(
         model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
+            mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if method else tokens.INSIDE,
             context_length=context_length,
             width=64,
@@ -134,7 +134,7 @@ def make_cell(
     return cells.Cell(
         method=method or mixer,
         dataset=dataset,
-        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(f"key_door/{TUNED_ON}")),
+        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(f"key_door/{TUNED_ON}")),
         variant=variant or (mixer if method else ""),
         data_seed=data_seed,
         keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,

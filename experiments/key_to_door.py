@@ -21,7 +21,7 @@ from typing import Any
 from experiments import ablations, cells, door_judges, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.collection import recipe_book
 from jax_s4rl.models import attribution, decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import conservative, optimizer
 
 # Of an episode, and of its middle phase.
@@ -53,11 +53,11 @@ LONGER = "tested with longer waits"
 TIMES: dict[str, dict[str, Any]] = {
     "sinusoidal time": {
         "time_embedding": tokens.SINUSOIDAL,
-        "mixer": mixers.MixerConfig("attention", window=STEPS),
+        "mixer": cells.mixer_config("attention", window=STEPS),
     },
     "rotary positions": {
         "time_embedding": tokens.NONE,
-        "mixer": mixers.MixerConfig("attention", window=STEPS, positions="rotary"),
+        "mixer": cells.mixer_config("attention", window=STEPS, positions="rotary"),
     },
 }
 
@@ -252,7 +252,7 @@ def make_cell(
     """A decision model around a mixer, or a clone of all episodes or of the successes; with a point, one to tune."""
     attention = learning.Settings(
         model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
+            mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if percent or clone else tokens.INSIDE,
             context_length=STEPS,
             width=64,
@@ -275,7 +275,7 @@ def make_cell(
     return cells.Cell(
         method=method,
         dataset=dataset,
-        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(SMALL)),
+        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(SMALL)),
         variant=variant,
         data_seed=data_seed,
         keep=cells.SUCCESSES if percent else cells.ALL,

@@ -27,7 +27,7 @@ import numpy as np
 
 from experiments import ablations, asking, cartpole, cells, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.models import decision, policy
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import conservative
 
 # Setting of bsuite by the steps that are to be remembered; an episode has one step more.
@@ -110,7 +110,7 @@ def memory_cell(
 ) -> cells.Cell:
     """A model of memory_len, or a clone; without a context it sees whole episodes."""
     model = decision.ModelConfig(
-        mixer=mixers.MixerConfig("attention"),
+        mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=context or length + 1,
         width=32,
@@ -125,7 +125,7 @@ def memory_cell(
 def cartpole_cell(mixer: str, context: int, options: suites.Options, *, method: str = "") -> cells.Cell:
     """A model of CartPole without velocities, or a clone."""
     model = decision.ModelConfig(
-        mixer=mixers.MixerConfig("attention"),
+        mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=context,
         width=64,
@@ -171,7 +171,7 @@ def _finish(
     return cells.Cell(
         method=mixer,
         dataset=dataset,
-        settings=cells.with_mixer(attention, mixers.MixerConfig(mixer), tasks.load(dataset)),
+        settings=cells.with_mixer(attention, cells.mixer_config(mixer), tasks.load(dataset)),
         variant=point.variant if point else f"context {context}" if context else "whole episodes",
         data_seed=tuning.DATA_SEED if point else 0,
         evaluation=evaluation(dataset, options),

@@ -18,7 +18,7 @@ from typing import Any
 from experiments import ablations, asking, cells, learning, suites, tasks, tuning
 from jax_s4rl.evaluation import sweeps
 from jax_s4rl.models import decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import optimizer
 
 DATASETS = ("medium", "replay", "expert")
@@ -64,7 +64,7 @@ def make_cell(
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
     model = decision.ModelConfig(
-        mixer=mixers.MixerConfig("attention"),
+        mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=20,
         width=64,
@@ -82,7 +82,7 @@ def make_cell(
     return cells.Cell(
         method=method or mixer,
         dataset=dataset,
-        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(dataset)),
+        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(dataset)),
         variant=variant or (mixer if method else ""),
         data_seed=data_seed,
         keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,

@@ -32,7 +32,7 @@ from jax_s4rl.collection import recipe_book
 from jax_s4rl.envs import fixed_options, graphs
 from jax_s4rl.evaluation import paths, rollout
 from jax_s4rl.models import decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import conservative, optimizer
 
 THOUSAND, HUNDRED, NO_SUFFIX = "random-1000", "random-100", "nosuffix-1000"
@@ -132,7 +132,7 @@ def make_cell(
     """A decision model around a mixer, or a clone of all walks ("bc") or of the best tenth ("percent_bc")."""
     attention = learning.Settings(
         model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
+            mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if clone else tokens.INSIDE,
             context_length=STEPS,
             width=64,
@@ -147,7 +147,7 @@ def make_cell(
     )
     base = (point or CHOSEN.of(mixer, options)).of(seeing_one_step(attention) if one_step else attention)
     dataset = f"{graph}/{kind}"
-    settings = cells.with_mixer(base, mixers.MixerConfig(mixer), tasks.load(dataset))
+    settings = cells.with_mixer(base, cells.mixer_config(mixer), tasks.load(dataset))
     if clock is not None:
         told = dataclasses.replace(settings.model, time_embedding=tokens.LEARNED if clock else tokens.NONE)
         settings = dataclasses.replace(settings, model=told)

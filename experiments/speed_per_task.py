@@ -147,7 +147,7 @@ def run(options: Options) -> None:
 def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
     """How a task is trained around a mixer."""
     model = decision.ModelConfig(
-        mixer=mixers.MixerConfig("attention"),
+        mixer=cells.mixer_config("attention"),
         context_length=setup.context_length,
         width=setup.width,
         num_layers=setup.num_layers,
@@ -160,12 +160,12 @@ def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
         num_updates=setup.num_updates // UPDATES_PER_CALL * UPDATES_PER_CALL,
         updates_per_dispatch=UPDATES_PER_CALL,
     )
-    return cells.with_mixer(attention, mixers.MixerConfig(mixer), task)
+    return cells.with_mixer(attention, cells.mixer_config(mixer), task)
 
 
 def digest(options: Options, settings: learning.Settings) -> str:
     """Twelve hexadecimal digits of all that fixes a line."""
-    fixed = [configuration.to_json(settings), options.batches, options.repeats, options.acting_repeats]
+    fixed = [configuration.identity(settings), options.batches, options.repeats, options.acting_repeats]
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
 
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from experiments import asking, cells, key_to_door, learning, suites, tasks, tuning
 from jax_s4rl.evaluation import sweeps
 from jax_s4rl.models import decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import optimizer
 
 
@@ -80,7 +80,7 @@ def make_cell(
 ) -> cells.Cell:
     """A decision model around a mixer with one of the layouts; with a point of the grid, one trained to tune."""
     model = decision.ModelConfig(
-        mixer=mixers.MixerConfig("attention"),
+        mixer=cells.mixer_config("attention"),
         tokens=layout,
         context_length=setup.context_length,
         width=64,
@@ -99,7 +99,7 @@ def make_cell(
     return cells.Cell(
         method=mixer,
         dataset=setup.dataset,
-        settings=cells.with_mixer(tuned, mixers.MixerConfig(mixer), tasks.load(setup.dataset)),
+        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(setup.dataset)),
         variant=point.variant if point else layout,
         data_seed=tuning.DATA_SEED if point else 0,
         evaluation=evaluation(setup, options),

@@ -32,7 +32,7 @@ import scipy.stats
 from experiments import ablations, cells, inspection, learning, q_learning, suites, tasks, tuning
 from jax_s4rl.evaluation import credit, sweeps
 from jax_s4rl.models import decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import conservative, optimizer
 
 # Of bsuite's settings 0 to 22.
@@ -124,7 +124,7 @@ def make_cell(
     contexts = {FIRST: 1, WHOLE: length}  # Shorter episodes are padded.
     attention = learning.Settings(
         model=decision.ModelConfig(
-            mixer=mixers.MixerConfig("attention"),
+            mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if method else tokens.INSIDE,
             context_length=contexts.get(variant, OPENING),
             width=32,
@@ -144,7 +144,7 @@ def make_cell(
     return cells.Cell(
         method=method or mixer,
         dataset=dataset(length),
-        settings=cells.with_mixer(settings, mixers.MixerConfig(mixer), shapes),
+        settings=cells.with_mixer(settings, cells.mixer_config(mixer), shapes),
         variant=point.variant if point else variant or (mixer if method else ""),
         data_seed=tuning.DATA_SEED if point else 0,
         keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,

@@ -55,8 +55,8 @@ def attend(
             kernel that JAX offers on NVIDIA GPUs, bfloat16 or float16 only), or `"auto"`: `"fused"` where the platform
             that the program is lowered for, the dtype and head_dim allow it, `"blocked"` elsewhere. A program for CUDA
             that is made on another host gets `"fused"` if JAX's CUDA packages are installed there.
-        precision: Of matrix products: `"default"`, `"high"` or `"highest"`, as of `jax.lax.Precision`; `"fused"` has its
-            own.
+        precision: Of matrix products: `"default"`, `"high"` or `"highest"`, as of `jax.lax.Precision`; `"fused"` has
+            its own.
 
     Returns:
         The attended values; 0 for queries that see nothing.

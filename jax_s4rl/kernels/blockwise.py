@@ -182,9 +182,14 @@ def _pull(how: _How, saved: _Saved, cotangents: tuple[Array, Array]) -> tuple[Ar
         from_out = how.product("...qd,...kd->...qk", arriving[..., rows, :], v[..., columns, :], dtype)
         slope = (weights * (from_out - shared[..., rows, :])).astype(q.dtype)
         to_q.append(how.product("...qk,...kd->...qd", slope, k[..., columns, :], dtype))
-        to_k = to_k.at[..., columns, :].add(how.product("...qk,...qd->...kd", slope, q[..., rows, :], dtype))
+        to_k = _add(to_k, columns, how.product("...qk,...qd->...kd", slope, q[..., rows, :], dtype))
         weights = weights.astype(q.dtype)
-        to_v = to_v.at[..., columns, :].add(how.product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
+        to_v = _add(to_v, columns, how.product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
     # Scaled here, where there are fewest numbers.
     gradients = (jnp.concatenate(to_q, axis=-2) * _scale(q), to_k * _scale(q), to_v)
     return tuple(x.astype(q.dtype) for x in gradients)
+
+
+def _add(total: Array, columns: slice, part: Array) -> Array:
+    # `total.at[...].add` is a scatter, whose constant indices JAX cannot take through `shard_map` here.
+    return lax.dynamic_update_slice_in_dim(total, total[..., columns, :] + part, columns.start, axis=total.ndim - 2)

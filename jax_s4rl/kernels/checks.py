@@ -27,8 +27,8 @@ def is_concrete(*arrays: Any) -> bool:
 def asarray(x: Any, dtype: jax.typing.DTypeLike | None = None) -> jax.Array:
     """Array of JAX from an array of JAX or NumPy, or a Python number.
 
-    NumPy's float64 becomes float32 without a warning where JAX has float64 off. A Python number has no dtype of its own:
-    it takes `dtype`, else that of the arrays that it meets, and an int becomes a float.
+    NumPy's float64 becomes float32 without a warning where JAX has float64 off. A Python number has no dtype of its
+    own: it takes `dtype`, else that of the arrays that it meets, and an int becomes a float.
 
     Args:
         x: What a caller may give for a real array.

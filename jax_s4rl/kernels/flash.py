@@ -1,4 +1,4 @@
-"""The flash kernel that JAX offers on NVIDIA GPUs, with derivatives of every order, and a refusal on other platforms."""
+"""The flash kernel that JAX offers on NVIDIA GPUs, with derivatives of every order, and a refusal elsewhere."""
 
 import functools
 from functools import partial
@@ -11,7 +11,7 @@ from jax.extend import core
 from jax.interpreters import batching, mlir
 from jaxtyping import Array
 
-from jax_s4rl.kernels import blockwise, linear_maps
+from jax_s4rl.kernels import blockwise, linear_maps, sharding
 
 REMEDY = "use method 'blocked', or 'auto', which takes 'blocked' here"
 
@@ -48,6 +48,8 @@ def why_not(q: Array) -> str | None:
         return f"bfloat16 or float16 inputs, got {q.dtype}"
     if q.shape[-1] % 8 or q.shape[-1] > 128:
         return f"a head_dim that is a multiple of 8 up to 128, got {q.shape[-1]}"
+    if axes := sharding.varying_axes(q):
+        return f"jax.shard_map with check_vma=False, got inputs that vary over {', '.join(sorted(axes))}"
     return None if _has_cudnn() else "cuDNN, and JAX finds none: install jax[cuda12] on this host"
 
 
@@ -106,8 +108,8 @@ def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[Array, Arra
     *inputs, ranks = primals
     structure: list[Any] = []
 
-    # Differentiated again, the values that the kernel saves have no tangent: `linear_maps.call` takes second derivatives
-    # from its first function alone.
+    # Differentiated again, the values that the kernel saves have no tangent: `linear_maps.call` takes second
+    # derivatives from its first function alone.
     @jax.custom_jvp
     def saving(*primals: Any) -> tuple[Array, list[Array]]:
         out, pull = jax.vjp(how.run, *primals)
@@ -136,7 +138,7 @@ def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[Array, Arra
 
 
 def _alike(*arrays: Array) -> tuple[Array, ...]:
-    """Under `vmap` the kernel takes no arrays of which some are mapped and some are not; the sum of no numbers maps all."""
+    """The arrays plus zero: under `vmap` the kernel does not take arrays of which only some are mapped."""
     nothing = sum(x.reshape(-1)[:0].sum() for x in arrays)
     return tuple(x + nothing for x in arrays)
 

@@ -187,8 +187,8 @@ def output(key: Key[Array, ""], shape: tuple[int, ...]) -> pairs.Pair:
 def step_range(length: int) -> tuple[float, float]:
     """Shortest and longest initial step for sequences of `length`, so that their memories fit.
 
-    The slowest features decay by 1/e over about six lengths (their decay is 1/2 in the time unit of Lambda), the fastest
-    a hundred times sooner; no step is above 1, where most modes of a diagonal are over in one.
+    The slowest features decay by 1/e over about six lengths (their decay is 1/2 in the time unit of Lambda), the
+    fastest a hundred times sooner; no step is above 1.
 
     Args:
         length: Number of steps in the sequences that a model is trained on.

@@ -1,7 +1,7 @@
 """Lets programs with parameters, constants or states at their border be saved by `jax.export`.
 
-JAX saves tuples, lists and dictionaries; a type of ours needs a name, which is part of the file. Saving itself needs the
-package `flatbuffers` (`pip install jax-s4rl[export]`), which JAX imports then and not before.
+JAX saves tuples, lists and dictionaries; a type of ours needs a name, which is part of the file. Saving itself needs
+the package `flatbuffers` (`pip install jax-s4rl[export]`), which JAX imports then and not before.
 """
 
 from types import ModuleType

@@ -31,6 +31,17 @@ def vary_alike(*trees: Any) -> Any:
     return alike[0] if len(trees) == 1 else alike
 
 
+def varying_axes(*trees: Any) -> frozenset[str]:
+    """The mesh axes of `jax.shard_map` over which any of the arrays varies.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> varying_axes(jnp.ones(1))
+        frozenset()
+    """
+    return frozenset().union(*(_axes(x) for x in jax.tree.leaves(trees)))
+
+
 def _axes(x: Any) -> frozenset[str]:
     kind = jax.typeof(x)
     # The name of this set has changed twice; JAX 0.6 has none, and makes arrays vary by itself in derivative rules too.

@@ -1,10 +1,10 @@
 """The form of the parameters that an optimizer may change: free numbers, from which a stable system is made.
 
 The `Parameters` of a family must have positive steps and negative real parts, and one step of an optimizer can break
-that: a step of 1e-3 and a learning rate of 1e-2 are enough. So train the weights of this module, and make parameters of
-them with `constrain` at every call. Weights are NamedTuples of real arrays and Pairs: any optimizer takes them, and so do
-Equinox and Flax. In an `nnx.Param` of Flax put a dictionary, `nnx.Param(weights._asdict())`, and take it out with
-`trainable.S4D(**self.weights.get_value())`; NNX loses tuples of arrays in its optimizer states.
+that: a step of 1e-3 and a learning rate of 1e-2 are enough. So train the weights of this module, and make parameters
+of them with `constrain` at every call. Weights are NamedTuples of real arrays and Pairs: any optimizer takes them, and
+they may be a field of an Equinox module. In Flax NNX make each array a parameter, `nnx.data(jax.tree.map(nnx.Param,
+weights))`, and take them out with `nnx.as_pure`: the optimizers of NNX lose a tuple that is put into one `nnx.Param`.
 """
 
 import math

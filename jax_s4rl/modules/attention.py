@@ -29,6 +29,8 @@ class Attention(nn.Module):
       positions: "none" (order comes from the tokens), "learned" (a table, added to the input) or "rotary".
       max_length: longest sequence in tokens, which is the length of the learned table.
       dtype: of activations and the cache; softmax is float32.
+      method: of the kernel for whole sequences; None for its default.
+      precision: of the kernel's matrix products; None for its default.
 
     Source: Vaswani et al. (2017), "Attention Is All You Need", equation (1); rotary: Su et al. (2021), equation (34).
     """
@@ -39,6 +41,8 @@ class Attention(nn.Module):
     positions: str = NONE
     max_length: int | None = None
     dtype: Any = jnp.float32
+    method: str | None = None
+    precision: str | None = None
 
     def setup(self) -> None:
         """Makes the projections and the table of positions."""
@@ -74,11 +78,14 @@ class Attention(nn.Module):
         """
         length = x.shape[1]
         self._check_length(length)
+        if mask is not None:
+            x = jnp.where(mask[..., None], x, 0.0)
         start = jnp.zeros((1,), jnp.int32) if state is None else state.position
         queries, keys, values = self._project(x, attention.positions(start, length, resets=resets, mask=mask))
-        options = {"mask": mask, "resets": resets, "window": self.window}
+        options = {"mask": mask, "resets": resets, **self._options()}
         if state is None:
-            mixed = attention.attend(queries, keys, values, **options)
+            method = {} if self.method is None else {"method": self.method}
+            mixed = attention.attend(queries, keys, values, **options, **method)
         else:
             mixed, state = attention.chunk(queries, keys, values, state, **options)
         return self.output(mixed.reshape(x.shape)), state
@@ -109,8 +116,11 @@ class Attention(nn.Module):
         del constants
         position = state.position if reset is None else jnp.where(reset, 0, state.position)
         queries, keys, values = self._project(x, position)
-        mixed, state = attention.step(queries, keys, values, state, reset, window=self.window)
+        mixed, state = attention.step(queries, keys, values, state, reset, **self._options())
         return self.output(mixed.reshape(x.shape)), state
+
+    def _options(self) -> dict[str, Any]:
+        return {"window": self.window} | ({} if self.precision is None else {"precision": self.precision})
 
     def _project(self, x: Float[Array, "*rows width"], positions: Int[Array, "*places"]) -> tuple[Array, Array, Array]:
         if self.positions == LEARNED:

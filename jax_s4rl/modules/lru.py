@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jax_s4rl.kernels import initialization, lru, pairs
+from jax_s4rl.kernels import initialization, lru, pairs, trainable
 from jax_s4rl.modules import groups, state_space
 
 
@@ -49,10 +49,5 @@ class LRU(state_space.StateSpace):
 
     def _parameters(self) -> lru.Parameters:
         log_decay, log_angle, log_gain = self.eigenvalues
-        return lru.Parameters(
-            Lambda=pairs.Pair(-jnp.exp(log_decay), jnp.exp(log_angle)),
-            B=pairs.Pair(*jnp.split(self.B, 2)),
-            C=pairs.split_parts(self.C),
-            D=self.D,
-            gain=jnp.exp(log_gain),
-        )
+        B, C = pairs.Pair(*jnp.split(self.B, 2)), pairs.split_parts(self.C)
+        return trainable.constrain(trainable.LRU(log_decay, log_angle, B, C, self.D, log_gain))

@@ -9,7 +9,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, discretization
+from jax_s4rl.kernels import attention as attention_kernel
+from jax_s4rl.kernels import checks, discretization, initialization
 from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
 
 
@@ -19,9 +20,9 @@ class Mixer(Protocol):
     `__call__` maps a whole sequence, or a chunk of it if the state of the chunk before is handed on; `step` maps one
     token. `prepare` makes what all steps share, once before acting. Both take resets (an episode starts here).
 
-    Padding, wherever it stands, changes no output at real steps and no gradient, as long as it is finite. To attention,
-    lstm and mlp it is as if it were not there; the state of a state space model decays through it, which shows only
-    where an episode goes on behind padding, and no window of this project has that.
+    Padding, wherever it stands, changes no output at real steps and no gradient, not even by a NaN. To attention, lstm
+    and mlp it is as if it were not there; the state of a state space model decays through it, which shows only where an
+    episode goes on behind padding, and no window of this project has that.
     """
 
     def __call__(
@@ -54,12 +55,12 @@ class Mixer(Protocol):
         ...
 
 
-_STATE_SPACE = ("state_size", "glu")
+_STATE_SPACE = ("state_size", "glu", "method", "chunk", "precision")
 _CONTINUOUS = (*_STATE_SPACE, "discretization", "step_range")
 
 # Which options each mixer has.
 OPTIONS: dict[str, tuple[str, ...]] = {
-    "attention": ("num_heads", "window", "positions"),
+    "attention": ("num_heads", "window", "positions", "method", "precision"),
     "s4": (*_CONTINUOUS, "initialization"),
     "s4d": (*_CONTINUOUS, "initialization"),
     "s5": (*_CONTINUOUS, "num_blocks"),
@@ -68,6 +69,12 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "mlp": (),
 }
 NAMES = tuple(OPTIONS)
+
+# Options that 0.1 did not have; see `training.configuration.ADDED`.
+_ADDED = {"added_in": "0.2"}
+
+OLD_STEP_RANGE = (1e-3, 1e-1)
+"""Default of version 0.1, whose configurations have it for every mixer, also for those without steps."""
 
 _LAYERS: dict[str, Any] = {
     "attention": attention.Attention,
@@ -92,8 +99,9 @@ class MixerConfig:
     """Where the dynamics start: lin, inv, legs, real or random (s4d, default lin); legs, legt or fout (s4)."""
     discretization: str | None = None
     """From continuous time to steps: zoh or bilinear; by default zoh (s4d, s5) or bilinear (s4)."""
-    step_range: tuple[float, float] = (1e-3, 1e-1)
-    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200 tokens."""
+    step_range: tuple[float, float] | None = None
+    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200 tokens; None fits them to
+    the longest sequence that the model is built for."""
     glu: bool = True
     """State space models: whether the linear map that follows the state is gated, with twice the weights."""
     num_blocks: int = 1
@@ -108,6 +116,13 @@ class MixerConfig:
     """Tokens that each token of attention sees, itself included; None for all of its episode."""
     positions: str = attention.NONE
     """Positions in attention: none (order comes from the tokens), learned or rotary."""
+    method: str | None = dataclasses.field(default=None, metadata=_ADDED)
+    """How state space models and attention run whole sequences, a method of their kernel; None for its choice."""
+    chunk: int | None = dataclasses.field(default=None, metadata=_ADDED)
+    """State space models: longest chunk, in tokens, of methods that go in chunks; None for the kernel's choice."""
+    precision: str | None = dataclasses.field(default=None, metadata=_ADDED)
+    """Of the matrix products of state space models and attention: default, high or highest; None for the kernel's
+    choice (highest). It makes no difference on CPU."""
 
 
 def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.float32) -> nn.Module:
@@ -116,8 +131,8 @@ def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.f
     Args:
       config: which one, and its options.
       width: number of features.
-      max_length: longest sequence in tokens that the model is built for; learned positions end there, and s4 convolves
-        no longer row. Parameters of s4 fit the `max_length` they were trained with alone.
+      max_length: longest sequence in tokens that the model is built for; initial steps fit it, learned positions end
+        there, and s4 convolves no longer row. Parameters of s4 fit the `max_length` they were trained with alone.
       dtype: of activations; weights, states and their kernels are float32.
 
     Returns:
@@ -135,6 +150,8 @@ def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.f
     options = {name: value for name, value in given.items() if value is not None}
     if config.name in ("attention", "s4"):
         options["max_length"] = max_length
+    if "step_range" in OPTIONS[config.name]:
+        options.setdefault("step_range", initialization.step_range(max_length))
     return _LAYERS[config.name](width=width, dtype=dtype, **options)
 
 
@@ -159,7 +176,8 @@ def check(config: MixerConfig, *, width: int | None = None) -> None:
         raise ValueError(f"there is no mixer {config.name!r}; choose one of {', '.join(NAMES)}{hint}")
     for field in dataclasses.fields(config):
         value, owners = getattr(config, field.name), [name for name in NAMES if field.name in OPTIONS[name]]
-        if field.name != "name" and value != field.default and config.name not in owners:
+        is_default = value == field.default or (field.name == "step_range" and value == OLD_STEP_RANGE)
+        if field.name != "name" and not is_default and config.name not in owners:
             raise ValueError(
                 f"{field.name} is {value}, but mixer {config.name!r} has no such option "
                 f"({', '.join(owners)} {'has' if len(owners) == 1 else 'have'}); leave it out"
@@ -180,7 +198,13 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
                 f"num_blocks is {config.num_blocks}; it has to divide the {config.state_size // 2} pairs of state_size "
                 f"{config.state_size}"
             )
-    if not 0 < config.step_range[0] <= config.step_range[1]:
+    if config.method is not None:
+        checks.choice(f"method of {config.name}", config.method, _methods(config.name))
+    if config.chunk is not None:
+        checks.length(config.chunk, "chunk")
+    if config.precision is not None:
+        checks.choice("precision", config.precision, attention_kernel.PRECISIONS)
+    if config.step_range is not None and not 0 < config.step_range[0] <= config.step_range[1]:
         raise ValueError(f"step_range is {config.step_range}; steps need 0 < shortest <= longest")
     if not 0 <= config.ring[0] < config.ring[1] <= 1:
         raise ValueError(f"ring is {config.ring}; it needs 0 <= smallest < largest <= 1")
@@ -190,3 +214,7 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
         raise ValueError(f"window is {config.window}; a token sees at least itself, so take 1 or more, or None")
     if config.name == "attention":
         attention.check_heads(width, config.num_heads, config.positions)
+
+
+def _methods(name: str) -> tuple[str, ...]:
+    return attention_kernel.METHODS if name == "attention" else _LAYERS[name].kernel.METHODS

@@ -36,8 +36,10 @@ class MLP(nn.Module):
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
     ) -> tuple[Float[Array, "batch length width"], tuple[()] | None]:
-        """Maps every token; resets and padding change nothing where there is no memory."""
-        del resets, mask
+        """Maps every token; resets change nothing where there is no memory, and padding enters as zero."""
+        del resets
+        if mask is not None:
+            x = jnp.where(mask[..., None], x, 0.0)
         return self._map(x), state
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[()]:

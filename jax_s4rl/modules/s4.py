@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jax_s4rl.kernels import hippo, initialization, pairs, s4
+from jax_s4rl.kernels import hippo, initialization, pairs, s4, trainable
 from jax_s4rl.modules import groups, state_space
 
 INITIALIZATIONS = hippo.MEASURES
@@ -69,14 +69,8 @@ class S4(state_space.StateSpace):
         self.D = state_space.add_skip(self, self.width)
 
     def _parameters(self) -> s4.Parameters:
-        return s4.Parameters(
-            Lambda=state_space.poles(self.log_decay, self.frequency),
-            P=pairs.split_parts(self.P),
-            B=pairs.split_parts(self.B),
-            C=pairs.split_parts(self.C),
-            D=self.D,
-            step=jnp.exp(self.log_step),
-        )
+        P, B, C = (pairs.split_parts(x) for x in (self.P, self.B, self.C))
+        return trainable.constrain(trainable.S4(self.log_decay, self.frequency, P, B, C, self.D, self.log_step))
 
     def _options(self) -> dict[str, Any]:
         length = self.max_length if self.discretization == "bilinear" else None

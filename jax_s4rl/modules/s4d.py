@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import initialization, pairs, s4d
+from jax_s4rl.kernels import initialization, pairs, s4d, trainable
 from jax_s4rl.modules import state_space
 
 INITIALIZATIONS = initialization.DIAGONALS
@@ -51,13 +51,8 @@ class S4D(state_space.StateSpace):
 
     def _parameters(self) -> s4d.Parameters:
         ones = jnp.ones_like(self.frequency)
-        return s4d.Parameters(
-            Lambda=state_space.poles(self.log_decay, self.frequency),
-            B=pairs.Pair(ones, jnp.zeros_like(ones)),
-            C=pairs.split_parts(self.C),
-            D=self.D,
-            step=jnp.exp(self.log_step),
-        )
+        B, C = pairs.Pair(ones, jnp.zeros_like(ones)), pairs.split_parts(self.C)
+        return trainable.constrain(trainable.S4D(self.log_decay, self.frequency, B, C, self.D, self.log_step))
 
     def _options(self) -> dict[str, Any]:
         return {"discretization": self.discretization}

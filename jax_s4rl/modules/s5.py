@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jax_s4rl.kernels import initialization, pairs, s5
+from jax_s4rl.kernels import initialization, pairs, s5, trainable
 from jax_s4rl.modules import groups, state_space
 
 
@@ -49,13 +49,8 @@ class S5(state_space.StateSpace):
         self.D = state_space.add_skip(self, self.width)
 
     def _parameters(self) -> s5.Parameters:
-        return s5.Parameters(
-            Lambda=state_space.poles(self.log_decay, self.frequency),
-            B=pairs.Pair(*jnp.split(self.B, 2)),
-            C=pairs.split_parts(self.C),
-            D=self.D,
-            step=jnp.exp(self.log_step),
-        )
+        B, C = pairs.Pair(*jnp.split(self.B, 2)), pairs.split_parts(self.C)
+        return trainable.constrain(trainable.S5(self.log_decay, self.frequency, B, C, self.D, self.log_step))
 
     def _options(self) -> dict[str, Any]:
         return {"discretization": self.discretization}

@@ -26,12 +26,16 @@ class StateSpace(nn.Module):
       state_size: real state size N; even, for of each conjugate pair one is stored.
       glu: whether the linear map at the end is gated.
       dtype: of activations; the state and its kernel are float32.
+      method, chunk, precision: of the kernel's `apply`, for whole sequences and chunks; None for its default.
     """
 
     width: int
     state_size: int = 64
     glu: bool = True
     dtype: Any = jnp.float32
+    method: str | None = None
+    chunk: int | None = None
+    precision: str | None = None
 
     kernel: ClassVar[ModuleType]
 
@@ -61,7 +65,9 @@ class StateSpace(nn.Module):
         """
         if mask is not None:
             x = jnp.where(mask[..., None], x, 0.0)
-        y, last = self.kernel.apply(self._parameters(), x, state, resets, **self._options())
+        given = {"method": self.method, "chunk": self.chunk, "precision": self.precision}
+        options = self._options() | {name: value for name, value in given.items() if value is not None}
+        y, last = self.kernel.apply(self._parameters(), x, state, resets, **options)
         return self.gate(y), None if state is None else last
 
     def init_state(self, batch_size: int, max_length: int) -> pairs.Pair:
@@ -89,7 +95,7 @@ class StateSpace(nn.Module):
         """The `Parameters` of the family's kernel."""
 
     def _options(self) -> dict[str, Any]:
-        """What the kernel's `apply` and `prepare` take besides."""
+        """What both the kernel's `apply` and its `prepare` take besides."""
         return {}
 
 
@@ -102,7 +108,7 @@ def check_state_size(state_size: int) -> None:
 def add_poles(
     module: nn.Module, initial: Callable[[jax.Array], pairs.Pair], shape: tuple[int, ...]
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
-    """Gives `module` the free parameters of a stable Lambda, in the state space group; `poles` makes Lambda of them.
+    """Gives `module` the free parameters of a stable Lambda, in the state space group, for `trainable.constrain`.
 
     Args:
       module: a Flax module in its `setup`.
@@ -118,11 +124,6 @@ def add_poles(
 
     decays = module.param("log_decay", groups.state_space(log_decay))
     return decays, module.param("frequency", groups.state_space(frequency))
-
-
-def poles(log_decay: Float[Array, "*shape"], frequency: Float[Array, "*shape"]) -> pairs.Pair:
-    """The stable Lambda of two free parameters."""
-    return pairs.Pair(initialization.negative_real(log_decay), frequency)
 
 
 def add_steps(module: nn.Module, count: int, step_range: tuple[float, float]) -> Float[Array, " count"]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 TYPE = "__dataclass__"
+# In the metadata of a field: the version that added it. Files and digests of older versions lack the field.
+ADDED = "added_in"
 # Only classes of the project are made from a file: a run folder may come from anywhere.
 ROOTS = ("jax_s4rl", "experiments")
 
@@ -47,8 +49,36 @@ def to_json(value: Any) -> Any:
     )
 
 
+def identity(value: Any) -> Any:
+    """As `to_json`, without fields that a later version added and that have their default, so that digests last.
+
+    Args:
+      value: what to turn.
+
+    Returns:
+      Nested dictionaries, lists and scalars.
+
+    Raises:
+      ValueError: as `to_json`.
+
+    Example:
+      >>> identity((1, {"rate": 0.5}))
+      [1, {'rate': 0.5}]
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        kept = [field for field in dataclasses.fields(value) if field.init and not _is_added_default(field, value)]
+        return {TYPE: _name(type(value))} | {field.name: identity(getattr(value, field.name)) for field in kept}
+    if isinstance(value, Mapping):
+        return {str(key): identity(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [identity(item) for item in value]
+    return to_json(value)
+
+
 def from_json(value: Any) -> Any:
     """Makes again what `to_json` turned; sequences come back as tuples.
+
+    Fields that a later version added may be missing.
 
     Raises:
       ValueError: a class that is not the project's or is no longer there, or other fields than it has now.
@@ -62,7 +92,8 @@ def from_json(value: Any) -> Any:
         return fields
     made = _find(value[TYPE])
     known = {field.name for field in dataclasses.fields(made) if field.init}
-    if fields.keys() != known:
+    added = {field.name for field in dataclasses.fields(made) if ADDED in field.metadata}
+    if not known - added <= fields.keys() <= known:
         raise ValueError(
             f"{value[TYPE]} was saved with fields that differ from today's: missing {sorted(known - fields.keys())}, "
             f"unknown {sorted(fields.keys() - known)}; use the version of jax_s4rl that saved it"
@@ -85,7 +116,8 @@ def check_same(saved: Any, given: Any, *, where: str) -> None:
       ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was given; go on with the ...
     """
     old, new = dict(_leaves(saved)), dict(_leaves(given))
-    names = [name for name in old | new if old.get(name, "missing") != new.get(name, "missing")]
+    # An option that is not chosen is not in files of versions that did not have it.
+    names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
         differences = ", ".join(f"{name} is {_shown(old, name)} there, {_shown(new, name)} was given" for name in names)
         raise ValueError(
@@ -104,6 +136,10 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
 
 def _shown(leaves: dict[str, Any], name: str) -> str:
     return repr(leaves[name]) if name in leaves else "nothing"
+
+
+def _is_added_default(field: dataclasses.Field, value: Any) -> bool:
+    return ADDED in field.metadata and getattr(value, field.name) == field.default
 
 
 def _name(made: type) -> str:
