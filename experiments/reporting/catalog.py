@@ -40,7 +40,7 @@ EARLIER = "earlier"
 # Lines of cells that were trained again, to see whether they come out the same.
 AGAIN = "reproductions"
 # Lines that are no experiment's own.
-ELSEWHERE = {"demo", "reference_scores", EARLIER, AGAIN}
+ELSEWHERE = {"demo", "reference_scores", "step_ranges", EARLIER, AGAIN}
 
 
 def _metric_of_line(name: str) -> Callable[[lines.Row], float | None]:

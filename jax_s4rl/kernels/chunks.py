@@ -23,9 +23,10 @@ LEAF = 8
 class Chunk(NamedTuple):
     """What a system does in T steps, for a real state of S numbers a feature.
 
-    `y = toeplitz(kernel) u + read x` and, at the end, `x <- carry x + write^T u`; `carry` is diagonal in pairs (`re`
-    on the first half of S, `im` on the second: shape [H, S]) or dense ([H, S, S]). `last_carry` is the same for the
-    steps of the last, perhaps shorter, chunk.
+    `y = toeplitz(kernel) u + read x` and, at the end, `x <- x + carry x + write^T u`; `carry` is diagonal in pairs
+    (`re` on the first half of S, `im` on the second: shape [H, S]) or dense ([H, S, S]). `last_carry` is the same for
+    the steps of the last, perhaps shorter, chunk. Both are what a chunk changes, the power of the transition less
+    one: near one float32 would round a slow decay away, and that error would grow with every chunk.
     """
 
     kernel: Float[Array, "H T"]
@@ -195,9 +196,9 @@ def _lag_by_lag(
 
 def _carry(carry: Array, x: Float[Array, "H batch S"]) -> Float[Array, "H batch S"]:
     if carry.ndim == 3:
-        return jnp.einsum("hij,hbj->hbi", carry, x, precision=EXACT)
+        return x + jnp.einsum("hij,hbj->hbi", carry, x, precision=EXACT)
     (re, im), (x_re, x_im) = jnp.split(carry[:, None], 2, axis=-1), jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([re * x_re - im * x_im, re * x_im + im * x_re], axis=-1)
+    return x + jnp.concatenate([re * x_re - im * x_im, re * x_im + im * x_re], axis=-1)
 
 
 def _chunked(x: Array, T: int) -> Array:

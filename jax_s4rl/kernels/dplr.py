@@ -22,19 +22,28 @@ EXACT = jax.lax.Precision.HIGHEST
 
 
 class Steps(NamedTuple):
-    """O(N) form of a discrete system: Pairs `A_d` [H, Nh], `F`, `Q` [H, rank, Nh], `B_bar` [H, Nh]."""
+    """O(N) form of a discrete system: Pairs `A_d` [H, Nh], `F`, `Q` [H, rank, Nh], `B_bar` [H, Nh].
+
+    `change` is `A_d - 1` with all of its digits (see `discretization.change`).
+    """
 
     A_d: pairs.Pair
     F: pairs.Pair
     Q: pairs.Pair
     B_bar: pairs.Pair
+    change: pairs.Pair
 
 
 class Dense(NamedTuple):
-    """The same on real vectors `[re, im]`: `A_bar` [H, N, N], `B_bar` [H, N]."""
+    """The same on real vectors `[re, im]`: `change`, which is `A_bar - I` [H, N, N], `B_bar` [H, N]."""
 
-    A_bar: Float[Array, "H N N"]
+    change: Float[Array, "H N N"]
     B_bar: Float[Array, "H N"]
+
+    @property
+    def A_bar(self) -> Any:
+        """The transition, whose digits beside one are rounded; of NumPy where `change` is."""
+        return self.change + np.eye(self.change.shape[-1], dtype=self.change.dtype)[None]
 
 
 def discretize(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array, "H"], method: str) -> Steps | Dense:
@@ -100,7 +109,8 @@ def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array
     fed = 2 * pairs.real_einsum("hrn,hn->hr", pairs.conjugate(P), direct)
     fed = jnp.einsum("hrs,hs->hr", inverse, fed, precision=EXACT)
     lost = pairs.Pair(*((x * fed[..., None]).sum(1) for x in F))
-    return Steps(pairs.exp(pairs.Pair(half.log_modulus, half.angle)), F, Q, pairs.subtract(direct, lost))
+    A_d, change = pairs.exp(pairs.Pair(half.log_modulus, half.angle)), pairs.multiply(Lambda, half.gain)
+    return Steps(A_d, F, Q, pairs.subtract(direct, lost), change)
 
 
 def bilinear_on_host(Lambda: Any, P: Any, B: Any, step: Any) -> Steps:
@@ -117,21 +127,23 @@ def bilinear_on_host(Lambda: Any, P: Any, B: Any, step: Any) -> Steps:
     Q = (4 / step[:, None, None]) * np.linalg.solve(W + 0j, P.conj() * D[:, None])
     fed = 2 * np.einsum("hrn,hn->hr", P.conj(), 2 * D * B).real
     B_bar = 2 * D * B - np.einsum("hrn,hr->hn", F, np.linalg.solve(W, fed[..., None])[..., 0])
-    return Steps(*(pairs.Pair(x.real, x.imag) for x in ((2 / step[:, None] + Lambda) * D, F, Q, B_bar)))
+    found = ((2 / step[:, None] + Lambda) * D, F, Q, B_bar, 2 * Lambda * D)
+    return Steps(*(pairs.Pair(x.real, x.imag) for x in found))
 
 
-def advance(steps: Steps, x: pairs.Pair) -> pairs.Pair:
-    """One step without input: `A_bar x` for a half state [*batch, H, Nh].
+def moved(steps: Steps, x: pairs.Pair) -> pairs.Pair:
+    """What one step changes without input: `A_bar x - x` for a half state [*batch, H, Nh].
 
     Example:
         >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> halving = Steps(pairs.scale(one, 0.5), pairs.zeros((1, 1, 1)), pairs.zeros((1, 1, 1)), one)
-        >>> advance(halving, one).re
-        Array([[0.5]], dtype=float32)
+        >>> none, half = pairs.zeros((1, 1, 1)), pairs.scale(one, 0.5)
+        >>> moved(Steps(half, none, none, one, change=pairs.scale(half, -1.0)), one).re
+        Array([[-0.5]], dtype=float32)
     """
-    A_d, F, Q = (pairs.with_ndim(part, x.ndim + extra) for part, extra in ((steps.A_d, 0), (steps.F, 1), (steps.Q, 1)))
+    parts = ((steps.change, 0), (steps.F, 1), (steps.Q, 1))
+    change, F, Q = (pairs.with_ndim(part, x.ndim + extra) for part, extra in parts)
     seen = 2 * (Q.re * x.re[..., None, :] - Q.im * x.im[..., None, :]).sum(-1, keepdims=True)
-    return pairs.subtract(pairs.multiply(A_d, x), pairs.Pair((F.re * seen).sum(-2), (F.im * seen).sum(-2)))
+    return pairs.subtract(pairs.multiply(change, x), pairs.Pair((F.re * seen).sum(-2), (F.im * seen).sum(-2)))
 
 
 def dense(steps: Steps, xp: Any = jnp) -> Dense:
@@ -139,14 +151,14 @@ def dense(steps: Steps, xp: Any = jnp) -> Dense:
 
     Example:
         >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> halving = Steps(pairs.scale(one, 0.5), pairs.zeros((1, 1, 1)), pairs.zeros((1, 1, 1)), one)
-        >>> dense(halving).A_bar[0].tolist()
+        >>> none, half = pairs.zeros((1, 1, 1)), pairs.scale(one, 0.5)
+        >>> dense(Steps(half, none, none, one, change=pairs.scale(half, -1.0))).A_bar[0].tolist()
         [[0.5, 0.0], [0.0, 0.5]]
     """
     f = xp.concatenate([steps.F.re, steps.F.im], -1)
     q = xp.concatenate([steps.Q.re, -steps.Q.im], -1)
-    A_bar = rotation(steps.A_d, xp) - 2 * (f[:, :, :, None] * q[:, :, None, :]).sum(1)
-    return Dense(A_bar, xp.concatenate([steps.B_bar.re, steps.B_bar.im], -1))
+    change = rotation(steps.change, xp) - 2 * (f[:, :, :, None] * q[:, :, None, :]).sum(1)
+    return Dense(change, xp.concatenate([steps.B_bar.re, steps.B_bar.im], -1))
 
 
 def rotation(x: pairs.Pair, xp: Any = jnp) -> Any:
@@ -189,25 +201,37 @@ def zoh(Lambda: Any, P: Any, B: Any, step: Any, xp: Any = jnp) -> Dense:
     b = xp.concatenate([B.re, B.im], -1)
     whole = xp.concatenate([A, b[..., None]], -1)
     whole = xp.concatenate([whole, xp.zeros_like(whole[:, :1])], -2) * step[:, None, None]
-    result = _exponential(whole, xp)
+    result = _exponential_change(whole, xp)
     return Dense(result[:, :-1, :-1], result[:, :-1, -1])
 
 
-def power(A: Any, exponent: int, xp: Any = jnp) -> Any:
-    """Matrix power by squaring, [H, N, N].
+def power_change(change: Any, exponent: int, xp: Any = jnp) -> Any:
+    """`A^exponent - I` by squaring, from `A - I`, [H, N, N].
+
+    With `A = I + E` a product is `I + (E + E' + E E')`, and a slow decay in E keeps its digits.
 
     Example:
-        >>> float(power(jnp.full((1, 1, 1), 2.0), 5)[0, 0, 0])
-        32.0
+        >>> float(power_change(jnp.full((1, 1, 1), 1.0), 5)[0, 0, 0])
+        31.0
     """
     result = None
     while True:
         if exponent % 2:
-            result = A if result is None else _matmul(result, A, xp)
+            result = change if result is None else product_change(result, change, xp)
         exponent //= 2
         if not exponent:
-            return xp.broadcast_to(xp.eye(A.shape[-1], dtype=A.dtype)[None], A.shape) if result is None else result
-        A = _matmul(A, A, xp)
+            return xp.zeros_like(change) if result is None else result
+        change = product_change(change, change, xp)
+
+
+def product_change(x: Any, y: Any, xp: Any = jnp) -> Any:
+    """`(I + x) (I + y) - I`.
+
+    Example:
+        >>> float(product_change(jnp.full((1, 1, 1), 1.0), jnp.full((1, 1, 1), 2.0))[0, 0, 0])
+        5.0
+    """
+    return x + y + _matmul(x, y, xp)
 
 
 def _matmul(x: Any, y: Any, xp: Any) -> Any:
@@ -220,22 +244,22 @@ MAX_SQUARINGS = 24
 TAYLOR_TERMS = 17
 
 
-def _exponential(X: Any, xp: Any) -> Any:
+def _exponential_change(X: Any, xp: Any) -> Any:
+    """`e^X - I`."""
     # Matrix products alone: `jax.scipy.linalg.expm` solves a batch of systems, which can hang (see `solving`).
     norm = 2 * xp.abs(X).sum(-1).max(-1)
     squarings = xp.ceil(xp.log2(xp.maximum(norm, 1)))[:, None, None]
-    X = X / 2**squarings
-    result = term = xp.broadcast_to(xp.eye(X.shape[-1], dtype=X.dtype)[None], X.shape)
-    for k in range(1, TAYLOR_TERMS + 1):
+    result = term = X = X / 2**squarings
+    for k in range(2, TAYLOR_TERMS + 1):
         term = _matmul(term, X, xp) / k
         result = result + term
     if xp is np:
         for k in range(int(squarings.max())):
-            result = np.where(k < squarings, result @ result, result)
+            result = np.where(k < squarings, product_change(result, result, np), result)
         return result
 
     def squared(k: Any, result: Any) -> Any:
-        return jnp.where(k < squarings, _matmul(result, result, jnp), result)
+        return jnp.where(k < squarings, product_change(result, result), result)
 
     result = jax.lax.fori_loop(0, MAX_SQUARINGS, squared, result)
     return jnp.where(squarings > MAX_SQUARINGS, jnp.nan, result)

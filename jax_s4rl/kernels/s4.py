@@ -291,11 +291,13 @@ def step(
     state = siso.cleared(state, reset)
     work, system = u.astype(state.dtype), constants.system
     if isinstance(system, dplr.Steps):
-        moved, B_bar = dplr.advance(system, state), system.B_bar
+        moved, B_bar = dplr.moved(system, state), system.B_bar
     else:
-        moved = jnp.einsum("hij,...hj->...hi", system.A_bar, pairs.stack_parts(state), precision=chunks.EXACT)
+        moved = jnp.einsum("hij,...hj->...hi", system.change, pairs.stack_parts(state), precision=chunks.EXACT)
         moved, B_bar = pairs.split_parts(moved), pairs.split_parts(system.B_bar)
-    state = pairs.add(moved, pairs.scale(pairs.with_ndim(B_bar, state.ndim), work[..., None]))
+    # The small terms first: what is added to the state is then rounded once.
+    added = pairs.add(moved, pairs.scale(pairs.with_ndim(B_bar, state.ndim), work[..., None]))
+    state = pairs.add(state, added)
     return siso.read(constants.C, constants.D, work, state).astype(u.dtype), state
 
 
@@ -351,7 +353,8 @@ def _convert(parameters: Parameters, length: int, wrap: float, change: Callable[
     else:
         xp, system = jnp, _dense(parameters)[1]
         C = jnp.concatenate([parameters.C.re, -parameters.C.im], -1)
-    rest = xp.eye(C.shape[-1], dtype=C.dtype)[None] - wrap * dplr.power(system.A_bar, length, xp)
+    kept = (1 - wrap) * xp.eye(C.shape[-1], dtype=C.dtype)[None]
+    rest = kept - wrap * dplr.power_change(system.change, length, xp)
     re, im = jnp.split(jnp.asarray(change(C, rest, xp), dtype), 2, axis=-1)
     return parameters._replace(C=pairs.Pair(re, -im))
 

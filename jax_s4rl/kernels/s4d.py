@@ -30,12 +30,16 @@ class Parameters(NamedTuple):
 
 
 class Constants(NamedTuple):
-    """The discretised system: `A_bar`, `B_bar`, `C` (doubled for the other half of each pair) [H, Nh], `D` [H]."""
+    """The discretised system: `A_bar`, `B_bar`, `C` (doubled for the other half of each pair) [H, Nh], `D` [H].
+
+    `change` is `A_bar - 1` with all of its digits, which a step needs for long memories.
+    """
 
     A_bar: pairs.Pair
     B_bar: pairs.Pair
     C: pairs.Pair
     D: Float[Array, "H"]
+    change: pairs.Pair
 
 
 def apply(
@@ -215,9 +219,11 @@ def step(
     """
     state = pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.C.shape, features=constants.C.shape[0])
-    A_bar, B_bar = (pairs.with_ndim(x, state.ndim) for x in constants[:2])
-    work = u.astype(state.dtype)
-    state = pairs.add(pairs.multiply(A_bar, siso.cleared(state, reset)), pairs.scale(B_bar, work[..., None]))
+    change, B_bar = (pairs.with_ndim(x, state.ndim) for x in (constants.change, constants.B_bar))
+    work, state = u.astype(state.dtype), siso.cleared(state, reset)
+    # The small terms first: what is added to the state is then rounded once.
+    added = pairs.add(pairs.multiply(change, state), pairs.scale(B_bar, work[..., None]))
+    state = pairs.add(state, added)
     return siso.read(constants.C, constants.D, work, state).astype(u.dtype), state
 
 
@@ -250,13 +256,12 @@ def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chun
     inputs, outputs = (pairs.Pair(x.re[:, None], x.im[:, None]) for x in (system.gain, parameters.C))
     read = pairs.multiply(outputs, vandermonde.powers(system, jnp.arange(1, T + 1)))
     write = pairs.multiply(inputs, vandermonde.powers(system, jnp.arange(T - 1, -1, -1)))
-    ends = vandermonde.powers(system, jnp.asarray([T, rest]))
     return chunks.Chunk(
         kernel=vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), T),
         read=2 * jnp.concatenate([read.re, -read.im], axis=-1),
         write=pairs.stack_parts(write),
-        carry=pairs.stack_parts(pairs.Pair(ends.re[:, 0], ends.im[:, 0])),
-        last_carry=pairs.stack_parts(pairs.Pair(ends.re[:, 1], ends.im[:, 1])),
+        carry=pairs.stack_parts(discretization.change(system, T)),
+        last_carry=pairs.stack_parts(discretization.change(system, rest)),
     )
 
 
@@ -269,7 +274,7 @@ def _discrete(parameters: Parameters, method: str, rate: Rate) -> discretization
 
 def _constants(parameters: Parameters, system: discretization.Discrete) -> Constants:
     A_bar = pairs.exp(pairs.Pair(system.log_modulus, system.angle))
-    return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D)
+    return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D, discretization.change(system))
 
 
 def _prepared(

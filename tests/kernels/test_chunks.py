@@ -28,7 +28,7 @@ def loop(u, state, resets):
 
 @partial(jax.jit, static_argnames="longest")
 def chunked(u, state, resets, longest):
-    system = dplr.Dense(jnp.asarray(A, jnp.float32), jnp.asarray(WRITE, jnp.float32))
+    system = dplr.Dense(jnp.asarray(A - np.eye(S), jnp.float32), jnp.asarray(WRITE, jnp.float32))
     constants = krylov.chunk(system, jnp.asarray(READ, jnp.float32), u.shape[1], longest)
     return chunks.run(constants, u.astype(jnp.float32), state.astype(jnp.float32), resets)
 

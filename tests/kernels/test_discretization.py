@@ -115,3 +115,14 @@ def test_an_unknown_rule_is_refused():
 def test_bad_values_are_refused(unchecked, Lambda, step, message):
     with pytest.raises(ValueError, match=message):
         discretization.discretize(Lambda, step)
+
+
+@pytest.mark.parametrize("count", [0, 1, 64])
+def test_changes_are_powers_less_one_even_if_slow(count):
+    Lambda = np.array([-0.5 + 0j, -0.5 + 30j, -3.0 - 700j])
+    for step in (1e-7, 1e-3, 0.1):
+        spacing = jnp.full(3, step, jnp.float32)
+        found = discretization.discretize(jnp.asarray(Lambda, jnp.complex64), spacing)
+        wanted = np.expm1(count * float(spacing[0]) * Lambda)
+        got = discretization.change(found, count)
+        np.testing.assert_allclose(np.asarray(got.re) + 1j * np.asarray(got.im), wanted, rtol=2e-6)

@@ -41,21 +41,29 @@ def test_every_form_is_the_oracle(x64, s4_system, as_numpy, measure, method, ste
         assert max(np.abs(np.linalg.eigvals(np.asarray(form.A_bar))).max(1)) < 1
 
 
+def one(count):
+    """One in the form [re, im] of so many states."""
+    return np.repeat([1.0, 0.0], count)
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_linear_step_is_the_dense_one(x64, s4_system, measure):
     parameters = s4_system(measure=measure, dtype=jnp.float64)
     steps = dplr.bilinear(*parameters[:3], parameters.step)
     x = pairs.Pair(*jax.random.normal(jax.random.key(0), (2, 5, 3, 4), jnp.float64))
     wanted = jnp.einsum("hij,bhj->bhi", dplr.dense(steps).A_bar, pairs.stack_parts(x))
-    np.testing.assert_allclose(pairs.stack_parts(dplr.advance(steps, x)), wanted, rtol=0, atol=EXACT)
+    got = pairs.stack_parts(pairs.add(x, dplr.moved(steps, x)))
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=EXACT)
+    wanted = np.asarray(pairs.stack_parts(steps.A_d)) - one(4)
+    np.testing.assert_allclose(pairs.stack_parts(steps.change), wanted, atol=EXACT)
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 5, 12])
 def test_powers(x64, exponent):
     A = np.random.default_rng(0).normal(size=(2, 3, 3))
-    wanted = np.linalg.matrix_power(A, exponent)
-    np.testing.assert_allclose(dplr.power(jnp.asarray(A), exponent), wanted, rtol=1e-11)
-    np.testing.assert_allclose(dplr.power(A, exponent, np), wanted, rtol=1e-11)
+    wanted = np.linalg.matrix_power(np.eye(3) + A, exponent) - np.eye(3)
+    np.testing.assert_allclose(dplr.power_change(jnp.asarray(A), exponent), wanted, rtol=1e-11)
+    np.testing.assert_allclose(dplr.power_change(A, exponent, np), wanted, rtol=1e-11)
 
 
 def test_rank_three_is_refused():

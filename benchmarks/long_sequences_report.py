@@ -1,0 +1,81 @@
+"""The table of `benchmarks/README.md` about accuracy over long sequences, written from result lines."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from experiments import documents, results
+
+README = results.ROOT / "benchmarks" / "README.md"
+ERRORS = ("error_outputs", "error_last_outputs", "error_state")
+# What is asked of every method and length.
+LIMIT = 1e-4
+# Columns of the table: initial steps, input, and how these are called there.
+COLUMNS = (
+    ("default", "noise", "default steps, noise"),
+    ("long", "noise", "long memory, noise"),
+    ("long", "impulse", "long memory, impulse"),
+)
+
+Row = dict[str, Any]
+
+
+def line(row: Row) -> str:
+    """One line of progress."""
+    metrics = row["metrics"]
+    errors = " ".join(f"{_number(metrics[name]):>8}" for name in ERRORS)
+    return f"{row['method']:22} L={row['context_length']:<8,} {metrics['steps']:8} {metrics['input']:8} {errors}"
+
+
+def write(rows: Iterable[Row], readme: Path = README) -> None:
+    """Put the report into its section of the README."""
+    found = newest(rows)
+    documents.write_section(readme, "long_sequences", f"## Long sequences\n\n{_preface(found)}\n\n{table(found)}")
+
+
+def newest(rows: Iterable[Row]) -> dict[tuple, Row]:
+    """The last line of each method, length, range of steps and input."""
+    return {
+        (row["method"], row["context_length"], row["metrics"]["steps"], row["metrics"]["input"]): row for row in rows
+    }
+
+
+def worst(row: Row) -> float:
+    """The largest of the three errors; infinite where one is no number."""
+    errors = [row["metrics"][name] for name in ERRORS]
+    return float("inf") if None in errors else max(errors)
+
+
+def table(found: dict[tuple, Row]) -> str:
+    """The worst error of each method; bold where it is above the limit."""
+    lengths = sorted({key[1] for key in found})
+    head = [f"{label}, {length:,}" for _, _, label in COLUMNS for length in lengths]
+    lines = [f"| method | {' | '.join(head)} |", "| --- |" + " ---: |" * len(head)]
+    for method in dict.fromkeys(key[0] for key in found):
+        cells = [_cell(found.get((method, length, steps, name))) for steps, name, _ in COLUMNS for length in lengths]
+        lines.append(f"| {method} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _preface(found: dict[tuple, Row]) -> str:
+    within = sum(worst(row) <= LIMIT for row in found.values())
+    return (
+        "Relative error of float32 against a loop over time in NumPy with float64, `python -m "
+        "benchmarks.long_sequences`: the largest of those of all outputs, of the last thousand and of the last state, "
+        "each the largest deviation over the largest entry, of the worst of 4 features; 64 states. The same sequence "
+        "as a whole (`fft`, `associative`), in chunks of 64 steps (`chunked`), in pieces whose state is handed on, "
+        "and step by step. *Default steps* are between 0.001 and 0.1. *Long memory* has steps between 1/L and 3/L, "
+        "so that the last output still remembers the first input (for LRU: decays of half as much at any angle). "
+        f"Asked for is {_number(LIMIT)} at most: {within} of {len(found)} are, the others are bold."
+    )
+
+
+def _cell(row: Row | None) -> str:
+    if row is None:
+        return "-"
+    value = worst(row)
+    return _number(value) if value <= LIMIT else f"**{_number(value)}**"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0e}"
