@@ -41,18 +41,23 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         (6.0, 3.0)
     """
     x = jax.tree.map(jnp.asarray, x)
-    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents. `_nothing` is
-    # one, and zero: it is added to every part, and XLA removes it.
+    forward, closed_over = jax.closure_convert(forward, x)
+
+    def image(x: X) -> Y:
+        return forward(x, *closed_over)
+
+    # The solver is transposed only if its whole right-hand side is a linear function of the same tangents: those of x,
+    # or those of what `forward` closes over. Zeros made of both are added to every part, and XLA removes them.
     x = _plus(x, _nothing(x))
-    zeros = _plus(jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(forward, x)), _nothing(x))
+    zeros = _plus(jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(image, x)), _nothing(x))
 
     def matvec(pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
-        return x, jax.tree.map(jnp.subtract, y, forward(x))
+        return _plus((x, jax.tree.map(jnp.subtract, y, image(x))), _nothing(pair, _nothing(closed_over)))
 
     def solve(_: Callable, pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
-        return x, jax.tree.map(jnp.add, y, forward(x))
+        return x, jax.tree.map(jnp.add, y, image(x))
 
     def solve_transposed(_: Callable, pair: tuple[X, Y]) -> tuple[X, Y]:
         x, y = pair
@@ -63,9 +68,13 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
     return _plus(y, _nothing(x))
 
 
-def _nothing(x: Any) -> Array:
-    """The sum of no numbers of each leaf."""
-    return sum((leaf.reshape(-1)[:0].sum() for leaf in jax.tree.leaves(x)), start=jnp.zeros((), bool))
+def _nothing(x: Any, factor: Array | None = None) -> Array:
+    """The sum of no numbers of each leaf, each multiplied by the factor."""
+    total = jnp.zeros((), jnp.float32)
+    for leaf in jax.tree.leaves(x):
+        none = leaf.reshape(-1)[:0]
+        total = total + (none if factor is None else none * factor.astype(leaf.dtype)).sum().astype(total.dtype)
+    return total
 
 
 def _plus(x: X, number: Array) -> X:

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import mimo, pairs
+from jax_s4rl.kernels import mimo, pairs, s5
 from jax_s4rl.kernels.oracle import mimo as oracle
 
 METHODS = ["scan", "associative", "chunked"]
@@ -31,8 +31,8 @@ def draw(length, dtype=np.float32, rows=2):
     return jnp.asarray(rng.normal(size=(rows, length, 2)), dtype), state, jnp.asarray(rng.random((rows, length)) < 0.2)
 
 
-def whole(constants, u, state, resets, method="chunked"):
-    return mimo.run(constants, u, state, resets, method=method, chunk=4)
+def whole(constants, u, state, resets, method="chunked", **options):
+    return mimo.run(constants, u, state, resets, method=method, chunk=4, **options)
 
 
 run = jax.jit(whole, static_argnames="method")
@@ -162,10 +162,10 @@ def test_bad_input_is_named():
     short = pairs.Pair(*(x[:1] for x in state))
     lengths = jnp.ones(3)
 
-    def check(Lambda=constants.A_bar, B=constants.B_bar, C=constants.C, D=constants.D, scale=("step", lengths)):
-        mimo.check(Lambda._replace(re=-jnp.abs(Lambda.re)), B, C, D, scale)
+    def settle(Lambda=constants.A_bar, B=constants.B_bar, C=constants.C, D=constants.D, step=lengths):
+        return mimo.settle(s5.Parameters(Lambda._replace(re=-jnp.abs(Lambda.re)), B, C, D, step), "step")
 
-    check()
+    settle()
     for bad, words in (
         (lambda: whole(constants, u, state, resets, "fft"), "unknown method 'fft'"),
         (lambda: whole(constants, u[..., :1], state, resets), "as B has 2 inputs"),
@@ -173,13 +173,18 @@ def test_bad_input_is_named():
         (lambda: whole(constants, u.astype(jnp.int32), state, None), "int32"),
         (lambda: whole(constants, u, short, None), "state has shape"),
         (lambda: whole(constants, u, state, resets[:, :2]), "resets has shape"),
-        (lambda: check(Lambda=short), "Lambda has shape"),
-        (lambda: check(C=constants.B_bar), "C has shape"),
-        (lambda: check(D=lengths), "D has shape"),
-        (lambda: check(B=constants.A_bar), r"expected \(P, H\)"),
-        (lambda: check(scale=("gain", lengths[:2])), "gain has shape"),
-        (lambda: check(scale=("step", jnp.ones(3, jnp.int32))), "int32"),
-        (lambda: mimo.check(pairs.as_pair(lengths), *constants[1:], ("step", lengths)), "positive|real part of 1"),
+        (lambda: whole(constants, u, state, None, precision="double"), "unknown precision 'double'"),
+        (lambda: whole(constants, u, state, None, mask=resets[:1]), "mask has shape"),
+        (lambda: settle(Lambda=short), "Lambda has shape"),
+        (lambda: settle(C=constants.B_bar), "C has shape"),
+        (lambda: settle(D=lengths), "D has shape"),
+        (lambda: settle(B=constants.A_bar), r"expected \(P, H\)"),
+        (lambda: settle(step=lengths[:2]), "step has shape"),
+        (lambda: settle(step=jnp.ones(3, jnp.int32)), "int32"),
+        (lambda: settle(D=True), "bool"),
+        (lambda: mimo.settle(s5.Parameters(lengths, *constants[1:4], lengths), "step"), "real part of 1"),
+        (lambda: mimo.intervals(jnp.ones((2, 3)), u, None, None), "intervals has shape"),
+        (lambda: mimo.intervals(jnp.ones((2, 4), jnp.int32), u, None, None), "int32"),
     ):
         with pytest.raises(ValueError, match=words):
             bad()

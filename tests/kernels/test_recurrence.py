@@ -1,9 +1,11 @@
-"""Linear recurrences: three methods are one function, equal to the oracle, under every transformation."""
+"""Linear recurrences: three methods are one function, equal to the oracle, under every transformation of JAX."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
+from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
@@ -203,3 +205,120 @@ def test_bad_input_is_named():
     ):
         with pytest.raises(ValueError, match=words):
             bad()
+
+
+def written_out(a, b, state, resets):
+    """Step after step in complex numbers, for JAX to differentiate."""
+    a, b, x = (jax.lax.complex(*part) for part in (a, b, state))
+    a, found = jnp.broadcast_to(a, b.shape), []
+    for k in range(b.shape[1]):
+        x = jnp.where(resets[:, k, None], 0, a[:, k] * x) + b[:, k]
+        found.append(x)
+    return jnp.stack(found, 1)
+
+
+def derivatives(run, inputs):
+    """Of a nonlinear loss: forward and reverse mode, and the Hessian times a direction by three ways."""
+    flat, unflatten = ravel_pytree(inputs)
+    direction = jnp.cos(jnp.arange(flat.size, dtype=flat.dtype))
+
+    def loss(flat):
+        re, im = run(*unflatten(flat))
+        return jnp.sum(jnp.sin(re) * jnp.cos(2 * im))
+
+    def along(x):
+        return jax.jvp(loss, (x,), (direction,))[1]
+
+    @jax.jit
+    def every(x):
+        twice = (jax.grad(along), jax.grad(lambda x: jnp.vdot(jax.grad(loss)(x), direction)))
+        return along(x), jax.grad(loss)(x), jax.jvp(jax.grad(loss), (x,), (direction,))[1], *(f(x) for f in twice)
+
+    return every(flat)
+
+
+SHAPES = [(2,), (2, 3, 2), (3, 2), (2, 1, 2), (1,), (1, 3, 1)]
+SLOW = pytest.mark.slow
+OTHERS = [(method, shape) for method in ("sequential", "associative", "auto") for shape in SHAPES[:2]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "shape"), [*(("chunked", shape) for shape in SHAPES), *OTHERS])
+def test_every_mode_and_order_of_differentiation_and_every_shape_of_the_factors(method, shape):
+    rng = np.random.default_rng(4)
+    inputs = as_pairs(*(rng.normal(size=(*size, 2)) @ [0.6, 0.6j] for size in (shape, (2, 3, 2), (2, 2))))
+    resets = jnp.array([[False, True, False], [False, False, False]])
+    if len(shape) < 3:  # implicit new axes are refused in tests
+        inputs = (jax.tree.map(lambda x: x.reshape((1,) * (3 - x.ndim) + x.shape), inputs[0]), *inputs[1:])
+
+    def run(a, b, state):
+        a = jax.tree.map(lambda x: x.reshape(shape), a)
+        return recurrence.scan(a, b, state, resets, method=method, chunk=2)[0]
+
+    def slowly(a, b, state):
+        states = written_out(a, b, state, resets)
+        return states.real, states.imag
+
+    got, wanted = derivatives(run, inputs), derivatives(slowly, inputs)
+    for x, y in zip(got, wanted, strict=True):
+        assert_same(x, y, 1e-5)
+
+
+def test_auto_is_chosen_by_the_platform_that_the_program_is_for():
+    a, b, state, resets = draw(9)
+    inputs = (*as_pairs(a, b, state), jnp.asarray(resets))
+    run = jax.jit(jax.grad(weighed("auto"), (0, 1, 2)))
+    for platform, loops in (("cpu", True), ("cuda", False), ("tpu", False)):
+        text = export.export(run, platforms=[platform])(*inputs).mlir_module()
+        assert ("stablehlo.while" in text) == loops
+        assert "complex<" not in text
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("method", [*METHODS, "auto"])
+def test_a_batch_that_is_not_known_is_exported(method):
+    (batch,) = export.symbolic_shape("batch")
+    b = pairs.Pair(*[jax.ShapeDtypeStruct((batch, 9, 3), jnp.float32)] * 2)
+    state = pairs.Pair(*[jax.ShapeDtypeStruct((batch, 3), jnp.float32)] * 2)
+    resets = jax.ShapeDtypeStruct((batch, 9), jnp.bool_)
+    a = as_pairs(draw(9)[0])[0]
+    gradient = jax.grad(lambda *x: weighed(method)(a, *x), (0, 1))
+    text = export.export(jax.jit(gradient))(b, state, resets).mlir_module()
+    assert "?x9x3" in text
+
+
+@pytest.mark.parametrize("method", ["chunked", *(pytest.param(x, marks=SLOW) for x in ("sequential", "associative"))])
+@pytest.mark.parametrize("varying", [False, pytest.param(True, marks=SLOW)])
+def test_a_nan_before_a_reset_leaves_the_gradient_of_later_steps_finite(method, varying):
+    for reverse in (False, True):
+        a, b, state, _ = draw(9, varying=varying)
+        resets, later = np.zeros((2, 9), bool), slice(0, 5) if reverse else slice(5, 9)
+        resets[:, 4 if reverse else 5] = True
+        broken_a, broken_b = a.copy(), b.copy()
+        broken_b[0, 7 if reverse else 1], broken_b[1, 8 if reverse else 0] = np.nan, np.inf
+        if varying:
+            broken_a[:, 6 if reverse else 2] = np.nan
+
+        def loss(a, b, state, reverse=reverse, later=later, resets=jnp.asarray(resets)):
+            states, _ = recurrence.scan(a, b, state, resets, method=method, chunk=4, reverse=reverse)
+            return sum(jnp.sum(x[:, later] ** 2) for x in states)
+
+        gradient = jax.jit(jax.grad(loss, (0, 1, 2)))
+        got = gradient(*as_pairs(broken_a, broken_b, np.full_like(state, np.nan)))
+        assert_same(got, gradient(*as_pairs(a, b, state)))
+
+
+@pytest.mark.parametrize("method", ["chunked", *(pytest.param(x, marks=SLOW) for x in ("sequential", "associative"))])
+def test_gradients_of_replicated_factors_under_shard_map(method):
+    a, b, state, resets = draw(9)
+    (a, b, state), resets = as_pairs(a, b, state), jnp.asarray(resets)
+    loss, whole, rows = weighed(method), PartitionSpec(), PartitionSpec("data")
+    mesh = Mesh(np.array(jax.devices()[:2]), ("data",))
+
+    def sharded(run, out):
+        return jax.shard_map(run, mesh=mesh, in_specs=(whole, rows, rows, rows), out_specs=out)
+
+    outside = sharded(lambda *x: loss(*x)[None], rows)
+    wanted = jax.jit(jax.grad(loss))(a, b, state, resets)
+    assert_same(jax.jit(jax.grad(lambda a: outside(a, b, state, resets).sum()))(a), wanted)
+    assert_same(jax.jit(sharded(jax.grad(loss), whole))(a, b, state, resets), wanted)
