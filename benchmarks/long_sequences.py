@@ -122,7 +122,7 @@ def measure(name: str, length: int, steps: str) -> Iterator[Row]:
                 "input": each,
                 "error_outputs": error(got[row], outputs[row]),
                 "error_last_outputs": error(got[row, -LAST:], outputs[row, -LAST:]),
-                "error_state": error(state[row].T, states[row].T),
+                "error_state": error(by_feature(state[row]), by_feature(states[row])),
                 "features": H,
                 "state_size": N,
                 "dtype": "float32",
@@ -141,6 +141,11 @@ def error(got: np.ndarray, wanted: np.ndarray) -> float:
     """Largest deviation over the largest entry, of the worst feature; the last axis holds features."""
     axes = tuple(range(wanted.ndim - 1))
     return float((np.abs(got - wanted).max(axes) / np.abs(wanted).max(axes)).max())
+
+
+def by_feature(state: np.ndarray) -> np.ndarray:
+    """A state [H, Nh] as [Nh, H]; one that all features share, [P], as that of one feature."""
+    return state.reshape(-1, P).T
 
 
 def make_input(name: str, length: int) -> np.ndarray:
