@@ -6,7 +6,7 @@
 Each kernel runs over the same sequence as a whole, in chunks, in pieces whose state is handed on, and step by step.
 Parameters are those of initialization with 64 states, with initial steps of the default range ("default") and with
 steps so short that the last output still remembers the first input ("long"); LRU has no steps, so its eigenvalues move
-towards the unit circle instead. Inputs are white noise, and an impulse at the first step, whose response is then all
+towards one instead. Inputs are white noise, and an impulse at the first step, whose response is then all
 memory. The reference is a plain loop over time in NumPy with float64. Three relative errors are measured for each
 feature: of all outputs, of the last thousand, and of the last state; the worst one of all features counts.
 
@@ -122,7 +122,7 @@ def measure(name: str, length: int, steps: str) -> Iterator[Row]:
                 "input": each,
                 "error_outputs": error(got[row], outputs[row]),
                 "error_last_outputs": error(got[row, -LAST:], outputs[row, -LAST:]),
-                "error_state": error(state[row].T, states[row].T),
+                "error_state": error(by_feature(state[row]), by_feature(states[row])),
                 "features": H,
                 "state_size": N,
                 "dtype": "float32",
@@ -141,6 +141,11 @@ def error(got: np.ndarray, wanted: np.ndarray) -> float:
     """Largest deviation over the largest entry, of the worst feature; the last axis holds features."""
     axes = tuple(range(wanted.ndim - 1))
     return float((np.abs(got - wanted).max(axes) / np.abs(wanted).max(axes)).max())
+
+
+def by_feature(state: np.ndarray) -> np.ndarray:
+    """A state [H, Nh] as [Nh, H]; one that all features share, [P], as that of one feature."""
+    return state.reshape(-1, P).T
 
 
 def make_input(name: str, length: int) -> np.ndarray:
@@ -203,9 +208,11 @@ def make_s5(steps: str, length: int) -> s5.Parameters:
 
 
 def make_lru(steps: str, length: int) -> lru.Parameters:
-    """LRU: any eigenvalues inside the unit circle, or such that decay half as fast as the steps are short."""
-    start = initialization.lru_ring(jax.random.key(0), P)
-    decay = jnp.exp(start.log_decay) if steps == DEFAULT else spread_steps(steps, length, P) / 2
+    """LRU: any eigenvalues inside the unit circle, or slow ones: decay and angle of a step as those of S4D-Lin."""
+    slow = spread_steps(steps, length, P)
+    angle = 2 * np.pi if steps == DEFAULT else np.pi * P * float(slow.max())
+    start = initialization.lru_ring(jax.random.key(0), P, largest_angle=angle)
+    decay = jnp.exp(start.log_decay) if steps == DEFAULT else slow / 2
     Lambda = pairs.Pair(-decay, jnp.exp(start.log_angle))
     blocks = initialization.s5(jax.random.key(1), H, P)
     return lru.Parameters(Lambda, blocks.B, blocks.C, jnp.zeros(H), lru.normalizer(Lambda))

@@ -65,7 +65,7 @@ def _preface(found: dict[tuple, Row]) -> str:
         "each the largest deviation over the largest entry, of the worst of 4 features; 64 states. The same sequence "
         "as a whole (`fft`, `associative`), in chunks of 64 steps (`chunked`), in pieces whose state is handed on, "
         "and step by step. *Default steps* are between 0.001 and 0.1. *Long memory* has steps between 1/L and 3/L, "
-        "so that the last output still remembers the first input (for LRU: decays of half as much at any angle). "
+        "so that the last output still remembers the first input (for LRU: decay and angle as with such steps). "
         f"Asked for is {_number(LIMIT)} at most: {within} of {len(found)} are, the others are bold."
     )
 

@@ -206,4 +206,5 @@ def _system(parameters: Parameters, rate: Rate, factors: Float[Array, "*batch L 
         dtype = checks.compute_dtype(gain, factors)
         Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)
         Lambda = pairs.scale(Lambda, factors.astype(dtype))
-    return mimo.Constants(pairs.exp(Lambda), pairs.scale(B, gain[:, None]), C, D)
+    change = pairs.expm1(Lambda) if factors is None else None
+    return mimo.Constants(pairs.exp(Lambda), pairs.scale(B, gain[:, None]), C, D, change=change)

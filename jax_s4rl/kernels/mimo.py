@@ -27,7 +27,8 @@ class Constants(NamedTuple):
     """A discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H].
 
     If the time between samples varies, `A_bar` is [*batch, L, P], and `gain` [*batch, L, P], if there is one, is the
-    factor of each sample on what `B_bar` brings to the state.
+    factor of each sample on what `B_bar` brings to the state. `change` [P], if given, is `A_bar - 1` with all of its
+    digits, which long memories are made of.
     """
 
     A_bar: pairs.Pair
@@ -35,6 +36,7 @@ class Constants(NamedTuple):
     C: pairs.Pair
     D: Float[Array, "H"]
     gain: pairs.Pair | None = None
+    change: pairs.Pair | None = None
 
 
 class _Run(NamedTuple):
@@ -196,8 +198,9 @@ def step(
         reset = jnp.asarray(reset)[..., None]
         state = pairs.Pair(*(jnp.where(reset, 0, part) for part in state))
     work = u.astype(dtype)
-    moved = pairs.multiply(pairs.with_ndim(system.A_bar, state.ndim), state)
-    state = pairs.add(moved, _drive(system.B_bar, work, "highest"))
+    driven, factor = _drive(system.B_bar, work, "highest"), system.A_bar if system.change is None else system.change
+    moved = pairs.add(pairs.multiply(pairs.with_ndim(factor, state.ndim), state), driven)
+    state = moved if system.change is None else pairs.add(state, moved)
     return (_read(system.C, state, "highest") + _skip(system.D, work)).astype(u.dtype), state
 
 
@@ -330,11 +333,8 @@ def _run(
         u, state, marks = _without_nonfinite(u, state, resets, bad, reverse)
     driven = _drive(system.B_bar, u, precision)
     driven = driven if system.gain is None else pairs.multiply(system.gain, driven)
-    method = METHODS[method]
-    found = recurrence.scan(
-        system.A_bar, driven, state, resets, method=method, reverse=reverse, chunk=chunk, finite=True
-    )
-    return _Run(*found, marks, u, system)
+    how = {"method": METHODS[method], "reverse": reverse, "chunk": chunk, "finite": True, "change": system.change}
+    return _Run(*recurrence.scan(system.A_bar, driven, state, resets, **how), marks, u, system)
 
 
 def _without_nonfinite(

@@ -21,7 +21,7 @@ METHODS = ("auto", "sequential", "associative", "chunked")
 
 CHUNK = 64
 
-How = tuple[str, bool, int]  # method, reverse, chunk
+How = tuple[str, bool, int, bool]  # method, reverse, chunk, whether factors are held less one
 
 
 def scan(
@@ -34,6 +34,7 @@ def scan(
     reverse: bool = False,
     chunk: int = CHUNK,
     finite: bool = False,
+    change: pairs.Complexlike | None = None,
 ) -> tuple[pairs.Pair, pairs.Pair]:
     """Run ``x[k] = a[k] x[k-1] + b[k]``, where a reset at k leaves ``x[k] = b[k]``.
 
@@ -53,6 +54,8 @@ def scan(
             states flipped back.
         chunk: Longest chunk of `"chunked"`.
         finite: The caller knows that `a`, `b` and `state` are finite, so they are not searched for NaN.
+        change: `a - 1` with all of its digits, [P], if the caller knows it: near one `a` itself has lost those that a
+            long memory is made of. The derivative is taken by `a`.
 
     Returns:
         All states [*batch, L, P], and the last one of the run [*batch, P].
@@ -74,7 +77,7 @@ def scan(
     a, b = pairs.as_pair(a), pairs.as_pair(b)
     checks.choice("recurrence method", method, METHODS)
     _check(a, b)
-    how = (method, reverse, checks.length(chunk, "chunk"))
+    how = (method, reverse, checks.length(chunk, "chunk"), change is not None)
     dtype = checks.compute_dtype(a, b)
     batch, (length, width) = b.shape[:-2], b.shape[-2:]
     if state is not None:
@@ -83,12 +86,14 @@ def scan(
         state = _reshape(pairs.astype(state, dtype), (-1, width))
     checks.flags("resets", resets, (*batch, length))
     resets = None if resets is None else jnp.asarray(resets).reshape(-1, length)
+    exact = None if change is None else jax.lax.stop_gradient(pairs.astype(pairs.as_pair(change), dtype))
+    exact = None if exact is None else _factors(exact, b.shape)
     a = _factors(pairs.astype(a, dtype), b.shape)
     b = _reshape(pairs.astype(b, dtype), (-1, length, width))
     found = None
     if resets is not None and not finite:
         a, b, state, found = _without_nonfinite(a, b, state, resets, reverse)
-    states = _solve(how, a, b, state, resets)
+    states = _solve(how, a, b, state, resets, exact)
     last = _each(lambda x: x[:, 0 if reverse else -1], states)
     if found is not None:
         states, last = (
@@ -151,14 +156,17 @@ def _without_nonfinite(
     return a, b, state, found._replace(outputs=flip(found.outputs))
 
 
-def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array | None) -> pairs.Pair:
+def _solve(
+    how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array | None, change: pairs.Pair | None
+) -> pairs.Pair:
     """All states, [rows, L, P], as the solution of ``x[k] - a[k] x[k-1] = b[k]``.
 
     `lax.custom_linear_solve` has the derivatives: that of a needs the left side only, that of b is the transposed
     solver, which is the recurrence with conj(a) in the other direction.
     """
-    method, reverse, chunk = how
-    a, b, state, resets = sharding.vary_alike(a, b, state, resets)
+    method, reverse, chunk, _ = how
+    a, b, state, resets, change = sharding.vary_alike(a, b, state, resets, change)
+    exact = a if change is None else change
     (rows, length), constant = b.shape[:2], a.shape[1] == 1
     first = slice(-1, None) if reverse else slice(0, 1)
     rest, before = (slice(None, -1), slice(1, None)) if reverse else (slice(1, None), slice(None, -1))
@@ -177,9 +185,9 @@ def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, res
 
     def transposed(_: Callable, cotangent: pairs.Pair) -> pairs.Pair:
         towards = 1 if reverse else -1
-        factors = pairs.conjugate(a if constant else _each(lambda x: jnp.roll(x, towards, 1), a))
+        factors = pairs.conjugate(exact if constant else _each(lambda x: jnp.roll(x, towards, 1), a))
         cuts = None if resets is None else jnp.roll(resets, towards, 1)
-        return _run((method, not reverse, chunk), factors, cotangent, cuts)
+        return _run((method, not reverse, chunk, change is not None), factors, cotangent, cuts)
 
     if state is not None:
         entering = pairs.multiply(_each(lambda x: (x if constant else x[:, first])[:, 0], a), state)
@@ -187,7 +195,7 @@ def _solve(how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, res
             cleared = resets[:, first]
             entering = _each(lambda x: jnp.where(cleared, 0, x), entering)
         b = pairs.add(b, _each(lambda x: placed(x[:, None], first), entering))
-    states = lax.custom_linear_solve(matvec, _tied(b), lambda _, b: _run(how, a, b, resets), transposed)
+    states = lax.custom_linear_solve(matvec, _tied(b), lambda _, b: _run(how, exact, b, resets), transposed)
     return _tied(states)
 
 
@@ -212,30 +220,39 @@ def _tied(x: pairs.Pair) -> pairs.Pair:
 
 
 def _run(how: How, a: pairs.Pair, b: pairs.Pair, resets: Array | None) -> pairs.Pair:
-    method, reverse, chunk = how
+    method, reverse, chunk, less_one = how
     if method == "auto":
         # Inside the solver, so that JAX does not differentiate the choice.
-        on_cpu, elsewhere = (partial(_run, (method, reverse, chunk)) for method in ("chunked", "associative"))
+        on_cpu, elsewhere = (partial(_run, (method, reverse, chunk, less_one)) for method in ("chunked", "associative"))
         return lax.platform_dependent(a, b, resets, cpu=on_cpu, default=elsewhere)
     if method == "sequential":
-        return _sequential(a, b, resets, reverse)
+        return _sequential(a, b, resets, reverse, less_one)
     if method == "associative":
-        return _associative(a, b, resets, reverse)
-    return _chunked(a, b, resets, reverse, chunk)
+        return _associative(a, b, resets, reverse, less_one)
+    return _chunked(a, b, resets, reverse, chunk, less_one)
 
 
-def _advance(a: pairs.Pair, x: pairs.Pair, b: pairs.Pair, reset: Array | None) -> pairs.Pair:
+def _advance(a: pairs.Pair, x: pairs.Pair, b: pairs.Pair, reset: Array | None, less_one: bool) -> pairs.Pair:
+    """One step; with `less_one`, here and below, factors and their products hold what they differ from one by."""
     moved = pairs.add(pairs.multiply(a, x), b)
+    # The small terms first: what is added to the state is then rounded once.
+    moved = pairs.add(x, moved) if less_one else moved
     return moved if reset is None else pairs.where(reset[..., None], b, moved)
 
 
-def _sequential(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool) -> pairs.Pair:
+def _composed(a: pairs.Pair, other: pairs.Pair, less_one: bool) -> pairs.Pair:
+    """The product of two factors."""
+    product = pairs.multiply(a, other)
+    return pairs.add(product, pairs.add(a, other)) if less_one else product
+
+
+def _sequential(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
     constant = _each(lambda x: x[:, 0], a) if a.shape[1] == 1 else None
     steps = (a if constant is None else None, b, resets)
     steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)
 
     def advance(x: pairs.Pair, now: tuple) -> tuple[pairs.Pair, pairs.Pair]:
-        x = _advance(now[0] if constant is None else constant, x, now[1], now[2])
+        x = _advance(now[0] if constant is None else constant, x, now[1], now[2], less_one)
         return x, x
 
     start = _each(lambda x: jnp.zeros_like(x[:, 0]), b)
@@ -243,27 +260,29 @@ def _sequential(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: boo
     return _each(lambda x: jnp.swapaxes(x, 0, 1), states)
 
 
-def _associative(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool) -> pairs.Pair:
+def _associative(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
     a = _each(lambda x: jnp.broadcast_to(x, (x.shape[0], *b.shape[1:])), a)
 
     def combine(left: tuple, right: tuple) -> tuple:
         (a1, b1, cut1), (a2, b2, cut2) = left, right
-        both = pairs.add(pairs.multiply(a2, b1), b2)
+        both = _advance(a2, b1, b2, None, less_one)
         if cut1 is None:
-            return pairs.multiply(a2, a1), both, None
-        return pairs.multiply(a2, a1), pairs.where(cut2, b2, both), cut1 | cut2
+            return _composed(a2, a1, less_one), both, None
+        return _composed(a2, a1, less_one), pairs.where(cut2, b2, both), cut1 | cut2
 
     cuts = None if resets is None else resets[..., None]
     return lax.associative_scan(combine, (a, b, cuts), reverse=reverse, axis=1)[1]
 
 
-def _chunked(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, chunk: int) -> pairs.Pair:
+def _chunked(
+    a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, chunk: int, less_one: bool
+) -> pairs.Pair:
     """Take M steps in all Q chunks at once from state 0, hand the last states on, and add what they bring."""
     rows, length, width = b.shape
     num = -(-length // chunk)
     size = -(-length // num)
     if num == 1:
-        return _sequential(a, b, resets, reverse)
+        return _sequential(a, b, resets, reverse, less_one)
 
     def split(x: Array) -> Array:
         pad = num * size - length
@@ -275,19 +294,19 @@ def _chunked(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, 
     factors = _each(lambda x: x[:, None], a) if a.shape[1] == 1 else _each(split, a)
     # Made from b, so that under shard_map it varies over devices as b does.
     nothing = _each(lambda x: jnp.zeros_like(x[:, :, :1]), b)
-    local, products = _within(factors, b, nothing, resets, reverse)
+    local, products = _within(factors, b, nothing, resets, reverse, less_one)
     alive = None if resets is None else lax.cumsum(resets.astype(jnp.int32), 2, reverse=reverse) == 0
     last = (slice(None), slice(None), 0 if reverse else -1)
     whole, ends = (_each(lambda x: x[last], x) for x in (products, local))
-    entering = _across(whole, ends, None if alive is None else alive[last], reverse)
-    states = pairs.add(pairs.multiply(products, _each(lambda x: x[:, :, None], entering)), local)
+    entering = _across(whole, ends, None if alive is None else alive[last], reverse, less_one)
+    states = _advance(products, _each(lambda x: x[:, :, None], entering), local, None, less_one)
     states = states if alive is None else pairs.where(alive[..., None], states, local)
     begin = num * size - length if reverse else 0
     return _each(lambda x: x.reshape(rows, -1, width)[:, begin : begin + length], states)
 
 
 def _within(
-    a: pairs.Pair, b: pairs.Pair, x: pairs.Pair, resets: Array | None, reverse: bool
+    a: pairs.Pair, b: pairs.Pair, x: pairs.Pair, resets: Array | None, reverse: bool, less_one: bool
 ) -> tuple[pairs.Pair, pairs.Pair]:
     """The states of all chunks, [rows, Q, M, P], and the running products of the factors, which may be shared."""
     size, shared = b.shape[2], a.shape[2] == 1
@@ -305,19 +324,36 @@ def _within(
             )
 
         factor = a if shared else _each(at, a)
-        x = _advance(factor, x, _each(at, b), None if resets is None else at(resets))
-        product = pairs.multiply(factor, product)
+        x = _advance(factor, x, _each(at, b), None if resets is None else at(resets), less_one)
+        if shared:
+            return x, product, put(states, x), products
+        product = _composed(factor, product, less_one)
         return x, product, put(states, x), put(products, product)
 
-    one = pairs.Pair(jnp.ones_like(a.re[:, :, :1]), jnp.zeros_like(a.im[:, :, :1]))
-    products = _each(lambda part: jnp.repeat(part, size, 2), one)
+    one = pairs.Pair(jnp.full_like(a.re[:, :, :1], 0 if less_one else 1), jnp.zeros_like(a.im[:, :, :1]))
+    products = _powers(a, size, reverse, less_one) if shared else _each(lambda part: jnp.repeat(part, size, 2), one)
     return lax.fori_loop(0, size, advance, (x, one, _each(jnp.zeros_like, b), products))[2:]
 
 
-def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, reverse: bool) -> pairs.Pair:
+def _powers(a: pairs.Pair, size: int, reverse: bool, less_one: bool) -> pairs.Pair:
+    """All powers of one factor along axis 2, from 1 to `size`, by doubling: few roundings lie in the last, which the
+    chunks hand on."""
+    found = a
+    while found.shape[2] < size:
+        raised = _composed(found, _each(lambda x: x[:, :, -1:], found), less_one)
+        found = pairs.Pair(*(jnp.concatenate(both, 2) for both in zip(found, raised, strict=True)))
+    found = _each(lambda x: x[:, :, :size], found)
+    return _each(lambda x: jnp.flip(x, 2), found) if reverse else found
+
+
+def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
     """The state that enters each chunk, [rows, Q, P]; `factors` and `ends` are those of whole chunks."""
     steps = (_each(lambda x: jnp.broadcast_to(x, ends.shape), factors), ends, None if alive is None else ~alive)
     steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)
     start = _each(lambda x: jnp.zeros_like(x[:, 0]), ends)
-    entering = lax.scan(lambda x, now: (_advance(now[0], x, now[1], now[2]), x), start, steps, reverse=reverse)[1]
+
+    def advance(x: pairs.Pair, now: tuple) -> tuple[pairs.Pair, pairs.Pair]:
+        return _advance(now[0], x, now[1], now[2], less_one), x
+
+    entering = lax.scan(advance, start, steps, reverse=reverse)[1]
     return _each(lambda x: jnp.swapaxes(x, 0, 1), entering)

@@ -183,9 +183,9 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
     """
     Lambda, B, C, D, spacing = mimo.settle(parameters, "step")
     checks.rate(rate)
-    A_bar, gain = _discrete(Lambda, spacing * jnp.asarray(rate).astype(spacing.dtype), discretization)
-    B_bar = pairs.multiply(pairs.Pair(gain.re[:, None], gain.im[:, None]), B)
-    return mimo.Constants(A_bar, B_bar, pairs.scale(C, 2.0), D)
+    system = _discretize(Lambda, spacing * jnp.asarray(rate).astype(spacing.dtype), discretization)
+    B_bar = pairs.multiply(pairs.Pair(system.gain.re[:, None], system.gain.im[:, None]), B)
+    return mimo.Constants(_transition(system), B_bar, pairs.scale(C, 2.0), D, change=_change(system))
 
 
 def step(
@@ -239,10 +239,13 @@ def _constants(
     spacing = (spacing * jnp.asarray(rate).astype(spacing.dtype)).astype(dtype)
     spacing = spacing.reshape((1,) * (factors.ndim - 1) + (-1,)) * factors.astype(dtype)
     Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)
-    A_bar, gain = _discrete(Lambda, spacing, discretization)
-    return mimo.Constants(A_bar, B, pairs.scale(C, 2.0), D, gain), bad
+    system = _discretize(Lambda, spacing, discretization)
+    return mimo.Constants(_transition(system), B, pairs.scale(C, 2.0), D, system.gain), bad
 
 
-def _discrete(Lambda: pairs.Pair, spacing: Array, method: str) -> tuple[pairs.Pair, pairs.Pair]:
-    system = discretization.discretize(Lambda, spacing, method)
-    return pairs.exp(pairs.Pair(system.log_modulus, system.angle)), system.gain
+def _transition(system: discretization.Discrete) -> pairs.Pair:
+    return pairs.exp(pairs.Pair(system.log_modulus, system.angle))
+
+
+# The argument `discretization` hides the module of that name inside the functions above.
+_discretize, _change = discretization.discretize, discretization.change

@@ -1,0 +1,33 @@
+"""The table of ranges: all seeds, the best range bold, and what the README shows is what the lines say."""
+
+from experiments import documents, results, step_range_report, step_ranges, suites
+from tests.experiments.reporting import made_up
+
+
+def row(method, variant, seed, value, context=4):
+    dataset = step_range_report.memory.CARTPOLE
+    return made_up.row(
+        "step_ranges", dataset, method, seed, context=context, variant=variant, return_sampled=float(value)
+    )
+
+
+def test_all_seeds_are_shown_and_the_best_range_is_bold():
+    names = list(step_ranges.RANGES)
+    values = {names[0]: (10, 20, 30), names[1]: (40, 50, 60)}
+    rows = [row("s4d", name, seed, value) for name, own in values.items() for seed, value in enumerate(own)]
+    rows += [row("mlp", "", seed, 5) for seed in range(3)]
+    shown = step_range_report.table([*rows, made_up.row("step_ranges", "d", "random")]).splitlines()
+    title = "CartPole without velocities, context 4: return"
+    assert shown[2:] == [
+        f"| {title} | s4d | 20 (10, 20, 30) | **50** (40, 50, 60) |  |  |  |",
+        f"| {title} | mlp |  |  |  |  | 5 (5, 5, 5) |",
+    ]
+
+
+def test_every_task_has_a_title():
+    assert len(step_range_report.TASKS) == len(step_ranges.TASKS)
+
+
+def test_the_readme_shows_what_the_lines_say():
+    wanted = step_range_report.table(results.read_rows(suites.path("step_ranges")))
+    assert wanted in documents.README.read_text(), "run `python -m experiments.step_range_report`"
