@@ -8,12 +8,12 @@ Families, each a module with the same verbs `apply` (whole sequence, or chunk af
 
 What they are made from: `initialization` and `hippo` (where parameters start), `discretization` and `dplr` (from
 continuous time to steps), `vandermonde`, `cauchy` and `krylov` (the kernel of a diagonal, a low-rank, a dense
-system), `convolution`, `recurrence`, `chunks`, `siso`, `mimo`, `blockwise` and `flash` (how a sequence is run), `trigonometry`,
-`pairs` and `checks` (angles, complex numbers, bad input), `linear_maps`, `sharding`, `nonfinite` and `serialization`
-(derivatives, devices, NaN, `jax.export`). `oracle` holds slow float64 NumPy twins to test against.
+system), `convolution`, `recurrence`, `chunks`, `siso`, `mimo`, `blockwise` and `flash` (how a sequence is run),
+`trigonometry`, `pairs` and `checks` (angles, complex numbers, bad input), `linear_maps`, `sharding`, `nonfinite` and
+`serialization` (derivatives, devices, NaN, `jax.export`). `oracle` holds slow float64 NumPy twins to test against.
 
-Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, jvp, scan, remat, pmap and shard_map. They
-compute in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
+Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, jvp, scan, remat, pmap and shard_map.
+They compute in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
 
 Letters, as in the papers:
 

@@ -74,7 +74,7 @@ def test_a_pair_unpacks_copies_and_is_a_pytree_of_its_parts():
     re, im = pair
     assert re is pair.re
     assert im is pair[1] is pair["im"]
-    assert [*pair][0] is pairs.Pair(*pair).re
+    assert pairs.Pair(*pair).re is re
     assert jax.tree.leaves(pair)[0] is re
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(pair)[0]]
     assert paths == [".re", ".im"]
