@@ -10,7 +10,8 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 KERNELS = ROOT / "jax_s4rl" / "kernels"
 # Parts that the public modules are made of.
-INNER = {"blockwise", "checks", "chunks", "dplr", "krylov", "mimo", "pairs", "siso", "trigonometry"}
+INNER = {"blockwise", "checks", "chunks", "dplr", "flash", "krylov", "linear_maps", "mimo", "nonfinite", "pairs"}
+INNER |= {"serialization", "sharding", "siso", "trigonometry"}
 
 
 def test_the_kernel_example_runs():

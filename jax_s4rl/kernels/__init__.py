@@ -4,13 +4,16 @@ Families, each a module with the same verbs `apply` (whole sequence, or chunk af
 `init_state`: `s4d` (diagonal), `s4` (diagonal plus low rank), `s5` and `lru` (one system for all features).
 `attention` has `attend`, `chunk` and `step`.
 
+`trainable` has their parameters in a form that any optimizer may change.
+
 What they are made from: `initialization` and `hippo` (where parameters start), `discretization` and `dplr` (from
 continuous time to steps), `vandermonde`, `cauchy` and `krylov` (the kernel of a diagonal, a low-rank, a dense
-system), `convolution`, `recurrence`, `chunks`, `siso`, `mimo` and `blockwise` (how a sequence is run), `trigonometry`,
-`pairs` and `checks` (angles, complex numbers, bad input). `oracle` holds slow float64 NumPy twins to test against.
+system), `convolution`, `recurrence`, `chunks`, `siso`, `mimo`, `blockwise` and `flash` (how a sequence is run),
+`trigonometry`, `pairs` and `checks` (angles, complex numbers, bad input), `linear_maps`, `sharding`, `nonfinite` and
+`serialization` (derivatives, devices, NaN, `jax.export`). `oracle` holds slow float64 NumPy twins to test against.
 
-Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, scan, remat, pmap and shard_map. They
-compute in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
+Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, jvp, scan, remat, pmap and shard_map.
+They compute in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
 
 Letters, as in the papers:
 

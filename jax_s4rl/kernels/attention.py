@@ -29,12 +29,12 @@ class Cache(NamedTuple):
 
 
 def attend(
-    q: Float[Array, "*batch L heads head_dim"],
-    k: Float[Array, "*batch L heads head_dim"],
-    v: Float[Array, "*batch L heads head_dim"],
+    q: Float[Array | np.ndarray, "*batch L heads head_dim"],
+    k: Float[Array | np.ndarray, "*batch L heads head_dim"],
+    v: Float[Array | np.ndarray, "*batch L heads head_dim"],
     *,
-    mask: Bool[Array, "*batch L"] | None = None,
-    resets: Bool[Array, "*batch L"] | None = None,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     window: int | None = None,
     method: str = "auto",
     precision: str = "highest",
@@ -131,11 +131,11 @@ def init_cache(
 
 
 def step(
-    q: Float[Array, "*batch heads head_dim"],
-    k: Float[Array, "*batch heads head_dim"],
-    v: Float[Array, "*batch heads head_dim"],
+    q: Float[Array | np.ndarray, "*batch heads head_dim"],
+    k: Float[Array | np.ndarray, "*batch heads head_dim"],
+    v: Float[Array | np.ndarray, "*batch heads head_dim"],
     cache: Cache,
-    reset: Bool[Array, "*batch"] | None = None,
+    reset: Bool[Array | np.ndarray, "*batch"] | None = None,
     *,
     window: int | None = None,
     precision: str = "highest",
@@ -185,13 +185,13 @@ def step(
 
 
 def chunk(
-    q: Float[Array, "*batch L heads head_dim"],
-    k: Float[Array, "*batch L heads head_dim"],
-    v: Float[Array, "*batch L heads head_dim"],
+    q: Float[Array | np.ndarray, "*batch L heads head_dim"],
+    k: Float[Array | np.ndarray, "*batch L heads head_dim"],
+    v: Float[Array | np.ndarray, "*batch L heads head_dim"],
     cache: Cache,
     *,
-    resets: Bool[Array, "*batch L"] | None = None,
-    mask: Bool[Array, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     window: int | None = None,
     precision: str = "highest",
 ) -> tuple[Float[Array, "*batch L heads head_dim"], Cache]:
@@ -248,8 +248,8 @@ def positions(
     start: Int[Array, "*rows"],
     length: int,
     *,
-    resets: Bool[Array, "*batch L"] | None = None,
-    mask: Bool[Array, "*batch L"] | None = None,
+    resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
+    mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
 ) -> Int[Array, "*places L"]:
     """How many real tokens of its own episode stand before each token of a row; 0 at padding.
 

@@ -25,9 +25,9 @@ class Nplr(NamedTuple):
 class Dplr(NamedTuple):
     """The same system in the eigenvectors of its normal part, one of each conjugate pair kept (complex128).
 
-    `A = V (diag(Lambda) - P* P^T) V*` and so on, summed over both halves: `Lambda` [Nh], `B` [Nh], `P` [rank, Nh],
-    `V` [N, Nh]. The phase of every eigenvector is fixed so that `B` is real and positive; real vectors are `x = 2
-    Re(V x_half)`.
+    `Lambda` [Nh], `B` [Nh], `P` [rank, Nh], `V` [N, Nh]. With the conjugate of each behind it (`[V, conj(V)]` is then
+    unitary, [N, N]): `A = V (diag(Lambda) - P^T conj(P)) V*`, and the B of the measure is `V B`. Half a state is enough
+    for a real one, `x = 2 Re(V x_half)`. The phase of every eigenvector is fixed so that `B` is real and positive.
     """
 
     Lambda: np.ndarray

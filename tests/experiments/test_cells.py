@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import cells, learning, q_learning, results, tasks
+from experiments import cartpole, cells, learning, q_learning, results, suites, tasks
 from jax_s4rl.collection import random_policy, rollouts
 from jax_s4rl.models import decision
 from jax_s4rl.modules import mixers
@@ -92,6 +92,21 @@ def test_whatever_fixes_a_cell_changes_its_digest(tmp_path, asked, changes):
     run(tmp_path / "lines.jsonl", seeds=[0])
     run(tmp_path / "lines.jsonl", other, seeds=[0])
     assert asked == [[0], [0]]
+
+
+def test_digests_are_those_of_version_0_1():
+    model = dataclasses.replace(SETTINGS.model, mixer=cells.mixer_config("attention"))
+    assert dataclasses.replace(CELL, settings=dataclasses.replace(SETTINGS, model=model)).digest == "d6266738608a"
+
+
+@pytest.mark.slow
+def test_committed_lines_are_found(monkeypatch):
+    shapes = types.SimpleNamespace(load=lambda *_, **__: make_task())
+    monkeypatch.setattr(cartpole, "tasks", shapes)
+    rows = {row["metrics"].get("cell") for row in results.read_rows(suites.path("cartpole"))}
+    planned = [cell for name in ("tuning", "causes") for cell in cartpole.SUITE.parts[name].plan(suites.Options())]
+    assert planned
+    assert {cell.digest for cell in planned} <= rows
 
 
 def test_the_successes_alone_can_be_kept(asked):

@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import attention
+from jax_s4rl.kernels import attention, flash
 from jax_s4rl.kernels.oracle import attention as oracle
 
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
@@ -166,6 +166,66 @@ def test_nan_stays_in_its_episode():
     np.testing.assert_allclose(alone, clean[:, 5], rtol=0, atol=FLOAT32)
 
 
+def test_nan_before_a_reset_and_in_padding_leaves_gradients_finite():
+    (q, k, v), _ = as_jax(draw(9)[:3], {})
+    resets = jnp.zeros((2, 9), bool).at[:, 5].set(True)
+    mask = jnp.ones((2, 9), bool).at[1, 7:].set(False)
+    broken = [x.at[0, 3].set(jnp.nan).at[1, 7:].set(jnp.nan) for x in (q, k, v)]
+
+    def loss(q, k, v, in_chunks):
+        if in_chunks:
+            _, cache = attention.chunk(q[:, :5], k[:, :5], v[:, :5], attention.init_cache((2,), 9, 2, 4))
+            later = {"resets": resets[:, 5:], "mask": mask[:, 5:]}
+            out = attention.chunk(q[:, 5:], k[:, 5:], v[:, 5:], cache, **later)[0]
+        else:
+            out = attention.attend(q, k, v, resets=resets, mask=mask)[:, 5:]
+        return jnp.sum(jnp.where(mask[:, 5:, None, None], out, 0) ** 2)
+
+    derived = jax.jit(jax.value_and_grad(loss, (0, 1, 2)), static_argnums=3)
+    for in_chunks in (False, True):
+        (value, gradients), (wanted, clean) = derived(*broken, in_chunks), derived(q, k, v, in_chunks)
+        np.testing.assert_allclose(value, wanted, rtol=1e-6)
+        for got, right in zip(gradients, clean, strict=True):
+            np.testing.assert_allclose(got[:, 5:], right[:, 5:], rtol=0, atol=1e-5)
+            assert bool(jnp.isfinite(got).all())
+    _, cache = attention.chunk(*(x[:, :5] for x in broken), attention.init_cache((2,), 9, 2, 4))
+    stepped = jax.jit(jax.grad(lambda q: attention.step(q, q, q, cache, jnp.ones(2, bool))[0].sum()))
+    assert bool(jnp.isfinite(stepped(q[:, 5])).all())
+
+
+def test_numpy_arrays_and_a_symbolic_batch():
+    q, k, v, mask, resets = draw(5)
+    out = attention.attend(q, k, v, mask=mask, resets=resets)
+    assert out.dtype == jnp.float32
+    np.testing.assert_allclose(out, oracle.attend(q, k, v, mask=mask, resets=resets), rtol=0, atol=FLOAT32)
+    cache = attention.init_cache((2,), 5, 2, 4)
+    np.testing.assert_allclose(attention.chunk(q, k, v, cache)[0], attention.attend(q, k, v), rtol=0, atol=FLOAT32)
+    assert attention.step(q[:, 0], k[:, 0], v[:, 0], cache)[0].dtype == jnp.float32
+    (batch,) = jax.export.symbolic_shape("batch")
+    row = jax.ShapeDtypeStruct((batch, 5, 2, 4), jnp.float32)
+    rows = attention.Cache(row, row, jax.ShapeDtypeStruct((batch,), jnp.int32))
+    jax.export.export(jax.jit(attention.chunk))(row, row, row, rows)
+
+
+def test_gradients_under_shard_map_are_summed():
+    (q, k, v), _ = as_jax(draw(6)[:3], {})
+    mesh, rows, same = Mesh(np.array(jax.devices()[:2]), ("data",)), PartitionSpec("data"), PartitionSpec()
+
+    def run(scale, q, k, v):
+        return jnp.sin(attention.attend(scale * q, k, v))
+
+    split = jax.shard_map(run, mesh=mesh, in_specs=(same, rows, rows, rows), out_specs=rows)
+    inside = jax.shard_map(
+        lambda scale, *x: jax.grad(lambda scale: run(scale, *x).sum())(scale),
+        mesh=mesh,
+        in_specs=(same, rows, rows, rows),
+        out_specs=same,
+    )
+    wanted = jax.jit(jax.grad(lambda scale: run(scale, q, k, v).sum()))(1.0)
+    for got in (jax.jit(jax.grad(lambda scale: split(scale, q, k, v).sum()))(1.0), jax.jit(inside)(1.0, q, k, v)):
+        np.testing.assert_allclose(got, wanted, rtol=1e-5)
+
+
 def test_a_later_step_changes_no_earlier_output():
     (q, k, v), _ = as_jax(draw(9)[:3], {})
     changed = [x.at[:, 6].add(100.0) for x in (q, k, v)]
@@ -183,7 +243,7 @@ def test_gradients_equal_finite_differences():
         return attention.attend(q, k, v, mask=mask, resets=resets, window=3)
 
     inputs = tuple(jnp.asarray(x) for x in (q, k, v))
-    check_grads(lambda *x: run(*(jnp.asarray(y) for y in x)), inputs, order=2, modes=["rev"])
+    check_grads(lambda *x: run(*(jnp.asarray(y) for y in x)), inputs, order=2, modes=["fwd", "rev"])
 
 
 @pytest.mark.slow
@@ -240,8 +300,8 @@ def test_what_the_fused_kernel_is_given_says_the_same():
         (q, k, v), settings = as_jax(arrays, options)
         ranks = attention._rank(jnp.zeros((1,), jnp.int32), 6, settings["mask"], settings["resets"], window)
         plain = settings["mask"] is None and settings["resets"] is None
-        fused = jax.jit(attention._fused, static_argnums=(4, 5))
-        out = fused(q, k, v, None if plain else ranks, window, "xla")
+        fused = jax.jit(flash.attend, static_argnames=("window", "masked", "kernel"))
+        out = fused(q, k, v, ranks, window=window, masked=not plain, kernel="xla")
         np.testing.assert_allclose(out, attend(q, k, v, **settings, window=window), rtol=0, atol=FLOAT32)
 
 
@@ -308,6 +368,5 @@ def test_bad_input_is_named():
     ):
         with pytest.raises(ValueError, match=words):
             bad()
-    if jax.default_backend() != "gpu":
-        with pytest.raises(ValueError, match="NVIDIA GPU, got the backend 'cpu'"):
-            attention.attend(q, k, v, method="fused")
+    with pytest.raises(ValueError, match="unknown precision 'exact'; expected one of 'default', 'high', 'highest'"):
+        attention.attend(q, k, v, precision="exact")

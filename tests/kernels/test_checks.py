@@ -123,3 +123,17 @@ def test_a_step_refuses_what_does_not_fit(unchecked, family):
             family.prepare(parameters._replace(step=-parameters.step))
         with pytest.raises(ValueError, match="rate must be positive, got -1"):
             family.prepare(parameters, rate=-1)
+
+
+def test_numpy_and_python_numbers_are_taken_without_a_warning():
+    assert checks.compute_dtype(np.ones(2), 1, 0.5) is jnp.float32
+    assert checks.asarray(np.ones(2)).dtype == checks.asarray(1).dtype == checks.asarray(0.5).dtype == jnp.float32
+    assert jax.jit(lambda x: checks.asarray(x, checks.compute_dtype(x, np.ones(2))))(0.5).dtype == jnp.float32
+    assert checks.asarray(np.ones(2, np.float16), jnp.float32).dtype == jnp.float32
+
+
+def test_python_numbers_do_not_ask_for_float64(x64):
+    assert checks.compute_dtype(jnp.ones(2, jnp.float32), 1.0, 2) is jnp.float32
+    assert checks.compute_dtype(np.ones(2)) is jnp.float64
+    assert checks.asarray(0.5, jnp.float32).dtype == jnp.float32
+    assert checks.compute_dtype(jnp.ones((), jnp.float64)) is jnp.float64

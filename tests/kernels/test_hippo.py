@@ -64,3 +64,18 @@ def test_cached_arrays_cannot_be_written():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_formulas_of_the_docstrings_hold(measure):
+    plain, half = hippo.nplr(measure, 8), hippo.dplr(measure, 8)
+    normal = plain.A + plain.P.T @ plain.P
+    np.testing.assert_allclose(normal @ normal.T, normal.T @ normal, rtol=0, atol=ROUNDING)
+    Lambda, B, P = (np.concatenate([x, x.conj()], axis=-1) for x in (half.Lambda, half.B, half.P))
+    V = np.concatenate([half.V, half.V.conj()], axis=1)
+    A = V @ (np.diag(Lambda) - P.T @ P.conj()) @ V.conj().T
+    np.testing.assert_allclose(A, plain.A, rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(V @ B, plain.B, rtol=0, atol=ROUNDING)
+    x = np.arange(8.0)
+    np.testing.assert_allclose(2 * (half.V @ (half.V.conj().T @ x)).real, x, rtol=0, atol=ROUNDING)
+    assert "(diag(Lambda) - P^T conj(P)) V*" in hippo.Dplr.__doc__

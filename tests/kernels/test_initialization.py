@@ -176,3 +176,34 @@ def test_slow_modes_of_a_start_survive_the_shortest_step():
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def root_mean_square(x):
+    return float(np.sqrt(np.mean(np.abs(pairs.to_complex(x) if isinstance(x, pairs.Pair) else x) ** 2)))
+
+
+def test_how_starts_differ_from_the_official_code():
+    N = 64
+    A, B, P = hippo.nplr("legs", N)
+    _, V = np.linalg.eigh(-1j * (A + P.T @ P + np.eye(N) / 2))
+    official = V[:, N // 2 :].conj().T @ B
+    clipped = official.real + 1j * np.clip(official.imag, -2, 2)
+    assert root_mean_square(initialization.low_rank("legs", N).B) == pytest.approx(8.0, rel=1e-6)
+    assert root_mean_square(clipped) == pytest.approx(1.5, abs=0.5)  # it depends on the phases of the solver
+    assert root_mean_square(initialization.diagonal("legs", N).B) == pytest.approx(4.0, rel=1e-6)
+    H, half = 128, hippo.dplr("legs", N).V
+    ours = initialization.s5(jax.random.key(0), H, N // 2)
+    draw = jax.nn.initializers.lecun_normal()
+    B = half.conj().T @ np.asarray(draw(jax.random.key(1), (N, H)))
+    rows = jax.vmap(lambda key: draw(key, (1, N, 2))[0])(jax.random.split(jax.random.key(2), H))
+    C = np.asarray(rows[..., 0] + 1j * rows[..., 1]) @ half
+    assert root_mean_square(ours.B) == pytest.approx(1 / np.sqrt(H), rel=SAMPLING)
+    assert root_mean_square(B) == pytest.approx(1 / np.sqrt(N), rel=SAMPLING)
+    assert root_mean_square(C) / root_mean_square(ours.C) == pytest.approx(np.sqrt(2), rel=SAMPLING)
+
+
+def test_steps_fit_the_length(unchecked):
+    assert initialization.step_range(4) == pytest.approx((1 / 12, 1.0))
+    assert initialization.step_range(1_000) == pytest.approx((1 / 3_000, 1 / 30))
+    with pytest.raises(ValueError, match="length must be an integer of at least 1, got 0"):
+        initialization.step_range(0)

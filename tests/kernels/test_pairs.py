@@ -1,11 +1,16 @@
 """Pairs agree with NumPy's complex numbers."""
 
+import copy
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
+from flax import nnx
 
-from jax_s4rl.kernels import pairs
+from jax_s4rl.kernels import initialization, pairs
 
 # One or two float32 roundings of numbers of order one.
 ROUNDING = 1e-6
@@ -62,3 +67,50 @@ def test_what_is_not_a_number_of_that_kind_is_refused(unchecked):
         pairs.as_pair(jnp.arange(3))
     with pytest.raises(ValueError, match="one shape"):
         pairs.as_pair(pairs.Pair(jnp.ones(2), jnp.ones(3)))
+
+
+def test_a_pair_unpacks_copies_and_is_a_pytree_of_its_parts():
+    pair = pairs.as_pair(X)
+    re, im = pair
+    assert re is pair.re
+    assert im is pair[1] is pair["im"]
+    assert pairs.Pair(*pair).re is re
+    assert jax.tree.leaves(pair)[0] is re
+    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(pair)[0]]
+    assert paths == [".re", ".im"]
+    assert repr(pairs.Pair(1.0, 2.0)) == "Pair(re=1.0, im=2.0)"
+    for twin in (copy.deepcopy(pair), copy.copy(pair), pickle.loads(pickle.dumps(pair))):
+        assert type(twin) is pairs.Pair
+        np.testing.assert_array_equal(pairs.to_complex(twin), X)
+    assert type(jax.tree.map(lambda x: 2 * x, pair)) is pairs.Pair
+    assert type(jax.jit(lambda x: x)(pair)) is pairs.Pair
+
+
+def test_the_parts_may_come_in_a_mapping(unchecked):
+    np.testing.assert_array_equal(pairs.to_complex({"re": X.real, "im": X.imag}), X)
+    with pytest.raises(ValueError, match="has 're' and 'im', got \\['imag', 're'\\]"):
+        pairs.as_pair({"re": X.real, "imag": X.imag})
+
+
+class Layer(nnx.Module):
+    def __init__(self):
+        self.C = nnx.Param(initialization.output(jax.random.key(0), (2, 3)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [optax.adam, optax.sgd, lambda rate: optax.sgd(rate, momentum=0.9)])
+def test_a_pair_is_a_parameter_of_nnx(make):
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        model = Layer()
+        optimizer = nnx.Optimizer(model, make(1e-2), wrt=nnx.Param)
+
+        @nnx.jit
+        def update(model, optimizer):
+            loss, gradient = nnx.value_and_grad(lambda m: jnp.sum(pairs.squared_modulus(m.C.get_value())))(model)
+            optimizer.update(model, gradient)
+            return loss
+
+        losses = [float(update(model, optimizer)) for _ in range(4)]
+        assert losses == sorted(losses, reverse=True)
+        assert losses[-1] < losses[0]
+        assert pairs.as_pair(model.C.get_value()).shape == (2, 3)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jax_s4rl.kernels import attention, initialization
 from jax_s4rl.modules import groups, mixers
 from tests import filling
 
@@ -171,6 +172,42 @@ def test_nothing_hidden_changes_an_output_or_a_gradient(case, packed):
 
 
 @pytest.mark.parametrize("case", MAIN)
+def test_nan_in_the_padding_changes_no_output_and_no_gradient(case):
+    run, real, x = weighted(case, packed=True)
+    y, gradients = run(x, real)
+    noisy_y, noisy_gradients = run(jnp.where(real[..., None], x, jnp.nan), real)
+    np.testing.assert_array_equal(noisy_y, y)
+    jax.tree.map(np.testing.assert_array_equal, noisy_gradients, gradients)
+
+
+def test_steps_fit_the_context_unless_a_range_is_given():
+    for name in ("s4", "s4d", "s5"):
+        for given, length in ((None, 4), (None, 300), ((0.2, 0.3), 4)):
+            mixer = mixers.make(
+                mixers.MixerConfig(name, state_size=8, step_range=given), width=WIDTH, max_length=length
+            )
+            assert mixer.step_range == (given or initialization.step_range(length))
+    mixers.check(mixers.MixerConfig("lstm", step_range=mixers.OLD_STEP_RANGE))
+
+
+@pytest.mark.parametrize("name", ["attention", "s4", "s4d", "s5", "lru"])
+def test_the_kernel_is_given_what_was_chosen(name, monkeypatch):
+    given, options = {}, {"method": "dense"} if name == "attention" else {"method": "scan", "chunk": 16}
+    kernel, verb = (attention, "attend") if name == "attention" else (mixers._LAYERS[name].kernel, "apply")
+    original = getattr(kernel, verb)
+
+    def called(*args, precision="highest", **more):
+        given.update(more, precision=precision)
+        return original(*args, **more)
+
+    monkeypatch.setattr(kernel, verb, called)
+    config = mixers.MixerConfig(name, precision="high", **options)
+    mixer, x = mixers.make(config, width=WIDTH, max_length=LENGTH), jnp.ones((1, LENGTH, WIDTH))
+    jax.eval_shape(mixer.init, jax.random.key(0), x)
+    assert given == given | options | {"precision": "high"}
+
+
+@pytest.mark.parametrize("case", MAIN)
 def test_half_width_activations_leave_parameters_and_memory_of_systems_in_float32(case):
     name, options = CASES[case]
     mixer = mixers.make(mixers.MixerConfig(name, **options), width=WIDTH, max_length=LENGTH, dtype=jnp.bfloat16)
@@ -213,6 +250,23 @@ def test_every_option_of_the_configuration_belongs_to_a_mixer():
         ({"name": "lru", "largest_angle": 0.0}, "largest_angle is 0.0; it has to be positive"),
         ({"name": "attention", "num_heads": 3}, "width 8 cannot be split into 3 heads"),
         ({"name": "attention", "window": 0}, "window is 0; a token sees at least itself"),
+        (
+            {"name": "s4d", "method": "associative"},
+            "unknown method of s4d 'associative'; expected one of 'auto', 'fft'",
+        ),
+        ({"name": "lru", "method": "fft"}, "unknown method of lru 'fft'; expected one of 'auto', 'scan'"),
+        (
+            {"name": "attention", "method": "scan"},
+            "unknown method of attention 'scan'; expected one of 'auto', 'dense'",
+        ),
+        ({"name": "lstm", "method": "scan"}, r"method is scan, but mixer 'lstm' has no such option \(attention, s4, "),
+        ({"name": "attention", "chunk": 8}, r"chunk is 8, but mixer 'attention' has no such option \(s4, s4d, s5, lru"),
+        ({"name": "s5", "chunk": 0}, "chunk must be an integer of at least 1, got 0"),
+        (
+            {"name": "s5", "precision": "float32"},
+            "unknown precision 'float32'; expected one of 'default', 'high', 'highe",
+        ),
+        ({"name": "mlp", "step_range": (0.1, 0.2)}, r"step_range is \(0.1, 0.2\), but mixer 'mlp' has no such option"),
         ({"name": "attention", "positions": "sinusoidal"}, "positions is 'sinusoidal'; choose one of none, learned"),
     ],
 )

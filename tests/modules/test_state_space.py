@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import pairs
+from jax_s4rl.kernels import pairs, trainable
 from jax_s4rl.modules import groups, mixers, state_space
 
 GROUPS = {
@@ -35,7 +35,9 @@ def test_poles_are_those_they_were_made_from():
         @nn.compact
         def __call__(self):
             free = state_space.add_poles(self, lambda _: pairs.Pair(jnp.full((1, 3), -0.5), jnp.ones((1, 3))), (2, 3))
-            return state_space.poles(*free)
+            return trainable.constrain(
+                trainable.S4D(*free, pairs.zeros(()), pairs.zeros(()), 0.0, jnp.zeros(()))
+            ).Lambda
 
     Lambda, _ = Layer().init_with_output(jax.random.key(0))
     np.testing.assert_allclose(Lambda.re, np.full((2, 3), -0.5), rtol=1e-6)

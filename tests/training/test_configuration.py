@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from jax_s4rl.modules import mixers
 from jax_s4rl.training import configuration, optimizer
 
 CONFIG = optimizer.OptimizerConfig(learning_rate=0.25, betas=(0.5, 0.75))
@@ -59,3 +60,20 @@ def test_what_cannot_be_saved_is_refused(value, sentence):
 def test_only_configurations_of_the_project_are_made(change, sentence):
     with pytest.raises(ValueError, match=sentence):
         configuration.from_json(configuration.to_json(CONFIG) | change)
+
+
+def test_what_an_older_version_saved_is_loaded():
+    config = mixers.MixerConfig("s4d", step_range=mixers.OLD_STEP_RANGE)
+    saved = configuration.to_json(config)
+    for added in ("method", "chunk", "precision"):
+        del saved[added]
+    assert configuration.from_json(saved) == config
+    assert configuration.identity(config) == saved
+    configuration.check_same(saved, configuration.to_json(config), where="runs/x")
+    chosen = dataclasses.replace(config, chunk=16)
+    assert configuration.identity(chosen) == saved | {"chunk": 16}
+    with pytest.raises(ValueError, match="chunk is nothing there, 16 was given"):
+        configuration.check_same(saved, configuration.to_json(chosen), where="runs/x")
+    del saved["step_range"]
+    with pytest.raises(ValueError, match=r"missing \['step_range'\]"):
+        configuration.from_json(saved)
