@@ -276,8 +276,7 @@ def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pai
     """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
 
     Example:
-        >>> integrator = Parameters(*[jnp.full((1, 1), x) for x in (0.0, 1.0, 0.5)], jnp.zeros(1), step=jnp.ones(1))
-        >>> init_state(integrator, (2,)).shape
+        >>> init_state(Parameters(*[jnp.ones((1, 1))] * 3, D=0.0, step=1.0), (2,)).shape
         (2, 1, 1)
     """
     return pairs.zeros((*batch_shape, *pairs.as_pair(parameters.C).shape), casting.compute_dtype(parameters))
@@ -289,8 +288,7 @@ def _by_convolution(
     u, state, L = row.u, row.state, row.u.shape[-2]
     response = vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
     y = convolution.causal(u, siso.with_skip(response, parameters.D), method=method, precision=precision)
-    final = vandermonde.final_state(system, u, precision)
-    final = pairs.multiply(final, pairs.with_ndim(system.gain, u.ndim))
+    final = pairs.multiply(vandermonde.final_state(system, u, precision), pairs.with_ndim(system.gain, u.ndim))
     if state is None:
         return y, final
     y = y + vandermonde.state_response(system, parameters.C, state, L)
@@ -352,15 +350,15 @@ def _states(parameters: Parameters, row: siso.Row, discretization: str) -> pairs
     return pairs.Pair(*(part.reshape(b.shape) for part in found))
 
 
-def _by_intervals(parameters: Parameters, row: siso.Row, method: str, discretization: str) -> tuple[Array, pairs.Pair]:
+def _by_intervals(parameters: Parameters, row: siso.Row, method: str, rule: str) -> tuple[Array, pairs.Pair]:
     C, D = pairs.scale(parameters.C, 2.0), parameters.D
     if method == "auto":
-        found = _states(parameters, row, discretization)
+        found = _states(parameters, row, rule)
         return siso.read(C, D, row.u, found), pairs.Pair(*(x[..., -1, :, :] for x in found))
 
     def advance(x: pairs.Pair, u: Array, interval: Array) -> pairs.Pair:
-        system = s4d_parameters.discrete(parameters._replace(step=parameters.step * interval), discretization)
-        return _next_state(_change(system), system.gain, x, u)
+        now = s4d_parameters.discrete(parameters._replace(step=parameters.step * interval), rule)
+        return _next_state(discretization.change(now), now.gain, x, u)
 
     return siso.by_intervals(advance, lambda x, u: siso.read(C, D, u, x), row, C.shape)
 
@@ -386,7 +384,7 @@ def _next_state(change: pairs.Pair, B_bar: pairs.Pair, x: pairs.Pair, u: Array) 
 
 
 def _constants(parameters: Parameters, system: discretization.Discrete) -> Constants:
-    A_bar = pairs.exp(pairs.Pair(system.log_modulus, system.angle))
+    A_bar = pairs.exp(pairs.Pair(*system[:2]))
     return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D, discretization.change(system))
 
 
@@ -397,7 +395,3 @@ def _prepared(parameters: Parameters, u: Any, rate: Rate, **options: Any) -> tup
     row = siso.ready(u, system=parameters.C.shape, dtype=dtype, **options)
     parameters, row = sharding.vary_alike(parameters, row)
     return s4d_parameters.scaled(parameters, rate), row
-
-
-# The argument `discretization` hides the module of that name inside the functions above.
-_change = discretization.change
