@@ -180,7 +180,9 @@ def _solve(
         factors = a if constant else _each(lambda x: x[:, rest], a)
         factors = _spread(a, rows, length - 1) if constant and a.shape[0] == 1 else factors
         passed = _each(lambda x: placed(x, rest), pairs.multiply(factors, _each(lambda x: x[:, before], x)))
-        passed = passed if resets is None else _each(lambda x: jnp.where(resets[..., None], 0, x), passed)
+        if resets is not None:
+            cleared = resets[..., None]
+            passed = _each(lambda x: jnp.where(cleared, 0, x), passed)
         return pairs.subtract(x, passed)
 
     def transposed(_: Callable, cotangent: pairs.Pair) -> pairs.Pair:
