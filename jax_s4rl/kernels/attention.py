@@ -6,7 +6,7 @@ three views say masks, resets and windows in these numbers alone (`blockwise.Ran
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -271,7 +271,7 @@ def positions(
     """
     for name, flags in (("mask", mask), ("resets", resets)):
         checks.flags(name, flags, () if flags is None else flags.shape)
-    ranks = _rank(start, length, mask, resets, None)
+    ranks = _rank(start, length, _flags(mask), _flags(resets), None)
     return jnp.maximum(ranks.query - ranks.oldest, 0)
 
 
@@ -280,8 +280,8 @@ def _check(
     k: Array,
     v: Array,
     window: int | None,
-    mask: Array | None = None,
-    resets: Array | None = None,
+    mask: Any = None,
+    resets: Any = None,
     precision: str = "highest",
 ) -> int | None:
     checks.choice("precision", precision, PRECISIONS)
@@ -297,7 +297,7 @@ def _check(
     return None if window is None else checks.length(window, "window")
 
 
-def _check_cache(cache: Cache, k: Array, window: int | None, resets: Array | None, mask: Array | None) -> None:
+def _check_cache(cache: Cache, k: Array, window: int | None, resets: Any, mask: Any) -> None:
     capacity, length = cache.keys.shape[-3], k.shape[-3]
     checks.shape("the cache's keys", cache.keys, (*k.shape[:-3], capacity, *k.shape[-2:]))
     if window is not None and window > capacity:
@@ -381,7 +381,7 @@ def _without_nan(q: Array, k: Array, v: Array) -> tuple[Array, Array, Array, _Ba
     return jnp.where(bad.query[..., None, None], 0, q), k, v, bad
 
 
-def _flags(flags: Array | None) -> Array | None:
+def _flags(flags: Any) -> Array | None:
     return None if flags is None else jnp.asarray(flags)
 
 

@@ -108,7 +108,7 @@ def choice(name: str, got: str, allowed: Sequence[str]) -> str:
     return got
 
 
-def shape(name: str, array: Any, wanted: Sequence[int]) -> None:
+def shape(name: str, array: Any, wanted: Sequence[Any]) -> None:
     """Check that an array (or a Pair) has the shape wanted.
 
     Example:
@@ -133,7 +133,7 @@ def real(name: str, array: Any) -> None:
         raise ValueError(f"{name} must be real and floating, got dtype {array.dtype}; cast with `.astype(jnp.float32)`")
 
 
-def flags(name: str, array: Any, wanted: Sequence[int]) -> None:
+def flags(name: str, array: Any, wanted: Sequence[Any]) -> None:
     """Check resets or a mask, None being none at all: bool, and of the shape wanted.
 
     Example:

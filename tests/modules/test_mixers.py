@@ -183,9 +183,8 @@ def test_nan_in_the_padding_changes_no_output_and_no_gradient(case):
 def test_steps_fit_the_context_unless_a_range_is_given():
     for name in ("s4", "s4d", "s5"):
         for given, length in ((None, 4), (None, 300), ((0.2, 0.3), 4)):
-            mixer = mixers.make(
-                mixers.MixerConfig(name, state_size=8, step_range=given), width=WIDTH, max_length=length
-            )
+            config = mixers.MixerConfig(name, state_size=8, step_range=given)
+            mixer = mixers.make(config, width=WIDTH, max_length=length)
             assert mixer.step_range == (given or initialization.step_range(length))
     mixers.check(mixers.MixerConfig("lstm", step_range=mixers.OLD_STEP_RANGE))
 
@@ -252,19 +251,19 @@ def test_every_option_of_the_configuration_belongs_to_a_mixer():
         ({"name": "attention", "window": 0}, "window is 0; a token sees at least itself"),
         (
             {"name": "s4d", "method": "associative"},
-            "unknown method of s4d 'associative'; expected one of 'auto', 'fft'",
+            "unknown method of s4d 'associative'; expected one of 'auto'",
         ),
         ({"name": "lru", "method": "fft"}, "unknown method of lru 'fft'; expected one of 'auto', 'scan'"),
         (
             {"name": "attention", "method": "scan"},
-            "unknown method of attention 'scan'; expected one of 'auto', 'dense'",
+            "unknown method of attention 'scan'; expected one of 'auto'",
         ),
         ({"name": "lstm", "method": "scan"}, r"method is scan, but mixer 'lstm' has no such option \(attention, s4, "),
         ({"name": "attention", "chunk": 8}, r"chunk is 8, but mixer 'attention' has no such option \(s4, s4d, s5, lru"),
         ({"name": "s5", "chunk": 0}, "chunk must be an integer of at least 1, got 0"),
         (
             {"name": "s5", "precision": "float32"},
-            "unknown precision 'float32'; expected one of 'default', 'high', 'highe",
+            "unknown precision 'float32'; expected one of 'default', 'high'",
         ),
         ({"name": "mlp", "step_range": (0.1, 0.2)}, r"step_range is \(0.1, 0.2\), but mixer 'mlp' has no such option"),
         ({"name": "attention", "positions": "sinusoidal"}, "positions is 'sinusoidal'; choose one of none, learned"),

@@ -35,9 +35,8 @@ def test_poles_are_those_they_were_made_from():
         @nn.compact
         def __call__(self):
             free = state_space.add_poles(self, lambda _: pairs.Pair(jnp.full((1, 3), -0.5), jnp.ones((1, 3))), (2, 3))
-            return trainable.constrain(
-                trainable.S4D(*free, pairs.zeros(()), pairs.zeros(()), 0.0, jnp.zeros(()))
-            ).Lambda
+            others = pairs.zeros((3,)), pairs.zeros((2, 3)), jnp.zeros(2), jnp.zeros(2)
+            return trainable.constrain(trainable.S4D(*free, *others)).Lambda
 
     Lambda, _ = Layer().init_with_output(jax.random.key(0))
     np.testing.assert_allclose(Lambda.re, np.full((2, 3), -0.5), rtol=1e-6)
