@@ -296,7 +296,8 @@ def _by_convolution(
 def _by_chunks(
     chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
 ) -> tuple[Array, pairs.Pair]:
-    y, final = siso.by_chunks(_chunk(parameters, system, row.u.shape[-2], chunk), row, precision)
+    constants = _chunk(parameters, system, row.u.shape[-2], chunk)
+    y, final = siso.by_chunks(constants, row, precision)
     return y + siso.skip(parameters.D, row.u), final
 
 
@@ -364,15 +365,19 @@ def _by_intervals(parameters: Parameters, row: siso.Row, method: str, discretiza
 def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chunk: int) -> chunks.Chunk:
     T, rest = chunks.sizes(L, chunk)
     inputs, outputs = (pairs.Pair(x.re[:, None], x.im[:, None]) for x in (system.gain, parameters.C))
-    read = pairs.multiply(outputs, vandermonde.powers(system, jnp.arange(1, T + 1)))
-    write = pairs.multiply(inputs, vandermonde.powers(system, jnp.arange(T - 1, -1, -1)))
-    ends = vandermonde.powers(system, jnp.asarray([T, rest]))
+    powers = vandermonde.powers(system, jnp.arange(T + 1))
+
+    def at(steps: int | slice) -> pairs.Pair:
+        return pairs.Pair(powers.re[:, steps], powers.im[:, steps])
+
+    read = pairs.multiply(outputs, at(slice(1, None)))
+    write = pairs.multiply(inputs, at(slice(T - 1, None, -1)))
     return chunks.Chunk(
         kernel=vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), T),
         read=2 * jnp.concatenate([read.re, -read.im], axis=-1),
         write=pairs.stack_parts(write),
-        carry=pairs.stack_parts(pairs.Pair(ends.re[:, 0], ends.im[:, 0])),
-        last_carry=pairs.stack_parts(pairs.Pair(ends.re[:, 1], ends.im[:, 1])),
+        carry=pairs.stack_parts(at(T)),
+        last_carry=pairs.stack_parts(at(rest)),
     )
 
 

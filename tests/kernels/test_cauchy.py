@@ -151,7 +151,7 @@ def test_undamped_and_vanishing_modes_meet_no_pole(s4_system):
     [
         ({}, 0, 0.5, "L must be an integer of at least 1, got 0"),
         ({}, 4, 0.0, r"wrap must lie in \(0, 1\], got 0.0"),
-        ({"P": pairs.zeros((3, 3, 4))}, 4, 0.5, "with a rank of 1 or 2"),
+        ({"P": pairs.zeros((3, 4))}, 4, 0.5, "with a rank of at least 1"),
         ({"step": jnp.ones(2)}, 4, 0.5, r"step has shape \(2,\), expected \(3,\)"),
         ({"B": pairs.zeros((3, 5))}, 4, 0.5, r"B has shape \(3, 5\), expected \(3, 4\)"),
     ],

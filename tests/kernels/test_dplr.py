@@ -58,7 +58,12 @@ def test_powers(x64, exponent):
     np.testing.assert_allclose(dplr.power(A, exponent, np), wanted, rtol=1e-11)
 
 
-def test_rank_three_is_refused():
-    Lambda, P, B = (pairs.as_pair(-jnp.ones(shape)) for shape in ((1, 4), (1, 3, 4), (1, 4)))
-    with pytest.raises(ValueError, match="rank 3, expected 1 or 2"):
-        dplr.bilinear(Lambda, P, B, jnp.ones(1))
+@pytest.mark.parametrize("rank", [3, 4])
+def test_any_rank_has_the_small_inverse(x64, as_numpy, rank):
+    rng = np.random.default_rng(rank)
+    Lambda = pairs.Pair(*(jnp.asarray(x) for x in (-rng.uniform(0.1, 2, (2, 5)), rng.normal(size=(2, 5)) * 9)))
+    P, B = (pairs.Pair(*jnp.asarray(rng.normal(size=(2, *shape)))) for shape in ((2, rank, 5), (2, 5)))
+    steps = jnp.asarray([0.3, 2.0])
+    wanted = dplr.bilinear_on_host(*as_numpy((Lambda, P, B)), np.asarray(steps))
+    for got, right in zip(jax.tree.leaves(dplr.bilinear(Lambda, P, B, steps)), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(got, right, rtol=0, atol=EXACT * max(1, np.abs(right).max()))

@@ -213,7 +213,6 @@ def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4_system):
         (lambda p, u: s4.apply(p, u, length=9, rate=2.0), "at rate 2.0; call s4.restore"),
         (lambda p, u: s4.prepare(p, length=9, rate=2.0), "at rate 2.0"),
         (lambda p, u: s4.kernel(p, 0), "L must be an integer of at least 1"),
-        (lambda p, u: s4.apply(p._replace(P=pairs.zeros((3, 3, 4))), u), "rank 3, expected 1 or 2"),
         (lambda p, u: s4.apply(p._replace(P=pairs.zeros((3, 1, 5))), u), r"P has shape \(3, 1, 5\)"),
         (lambda p, u: s4.apply(p._replace(Lambda=pairs.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
     ],

@@ -39,4 +39,4 @@ def test_bad_input_is_refused(given, words):
     u = given.get("u", jnp.ones((2, 9, 3)))
     method = given.get("method", "auto")
     with pytest.raises(ValueError, match=words):
-        siso.check_input(u, given.get("state"), given.get("resets"), method=method, system=(3, 4))
+        siso.ready(u, given.get("state"), given.get("resets"), method=method, system=(3, 4), dtype=jnp.float32)
