@@ -173,10 +173,10 @@ def reference(system: System, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             states[k] = x = moved + added
         seen = states @ C.T if shared else (C * states).sum(-1)
         y[:, begin : begin + BLOCK] = np.moveaxis(seen.real, 0, 1)
-    return y, to_complex(pairs.Pair(*np.split(x, 2, axis=-1))) if A.ndim == 3 else x
+    return y, x[..., :P] + 1j * x[..., P:] if A.ndim == 3 else x
 
 
-def to_complex(pair: Any) -> np.ndarray:
+def to_complex(pair: Any) -> Any:
     """A Pair in complex128."""
     return np.asarray(pair.re, np.float64) + 1j * np.asarray(pair.im, np.float64)
 
@@ -227,10 +227,11 @@ def exact_s4d(parameters: s4d.Parameters) -> System:
 
 def exact_s4(parameters: s4.Parameters) -> System:
     """By the bilinear rule, on real vectors [re, im] of the state."""
-    Lambda, low_rank, B, C = map(to_complex, parameters[:4])
-    found = [systems.discrete(Lambda, low_rank, B, float(step), "bilinear") for step in parameters.step]
-    A, B = (np.stack(parts) for parts in zip(*found, strict=True))
-    same, other = A[:, :P, :P], A[:, :P, P:]
+    Lambda, low_rank, given, C = map(to_complex, parameters[:4])
+    found = [systems.discrete(Lambda, low_rank, given, float(step), "bilinear") for step in parameters.step]
+    whole: Any = np.stack([A for A, _ in found])
+    B: Any = np.stack([B for _, B in found])
+    same, other = whole[:, :P, :P], whole[:, :P, P:]
     A = np.block([[(same + other).real, (other - same).imag], [(same + other).imag, (same - other).real]])
     return System(A, np.concatenate([B[:, :P].real, B[:, :P].imag], -1), 2 * np.concatenate([C.real, -C.imag], -1))
 

@@ -192,7 +192,13 @@ def _solve(
         return _run((method, not reverse, chunk, change is not None), factors, cotangent, cuts)
 
     if state is not None:
-        entering = pairs.multiply(_each(lambda x: (x if constant else x[:, first])[:, 0], a), state)
+        factor = _each(lambda x: (x if constant else x[:, first])[:, 0], a)
+        entering = pairs.multiply(factor, state)
+        if change is not None:
+            # What rounding left out of a, which has the derivative.
+            missing = pairs.subtract(change, pairs.Pair(a.re - 1, a.im))
+            missing = jax.lax.stop_gradient(_each(lambda x: x[:, 0], missing))
+            entering = pairs.add(entering, pairs.multiply(missing, state))
         if resets is not None:
             cleared = resets[:, first]
             entering = _each(lambda x: jnp.where(cleared, 0, x), entering)
