@@ -92,7 +92,8 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
         found = memory.act(task, trained, dict(cell.evaluation)["episodes"])
     assert isinstance(cell.settings, learning.Settings)
     is_stepped = cell.method in STATE_SPACES
-    known = {"step_range": list(cell.settings.model.mixer.step_range)} if is_stepped else {}
+    steps = cell.settings.model.mixer.step_range
+    known = {"step_range": list(steps)} if is_stepped and steps is not None else {}
     return {"tokens": tokens_of(cell)} | known | found
 
 

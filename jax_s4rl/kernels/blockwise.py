@@ -186,8 +186,8 @@ def _pull(how: _How, saved: _Saved, cotangents: tuple[Array, Array]) -> tuple[Ar
         weights = weights.astype(q.dtype)
         to_v = _add(to_v, columns, how.product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
     # Scaled here, where there are fewest numbers.
-    gradients = (jnp.concatenate(to_q, axis=-2) * _scale(q), to_k * _scale(q), to_v)
-    return tuple(x.astype(q.dtype) for x in gradients)
+    to_all_q = jnp.concatenate(to_q, axis=-2) * _scale(q)
+    return to_all_q.astype(q.dtype), (to_k * _scale(q)).astype(q.dtype), to_v.astype(q.dtype)
 
 
 def _add(total: Array, columns: slice, part: Array) -> Array:

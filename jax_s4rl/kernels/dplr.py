@@ -106,7 +106,7 @@ def bilinear(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, step: Float[Array
     slope = pairs.reciprocal(pairs.Pair(1 - Lambda.re * step[:, None] / 2, -Lambda.im * step[:, None] / 2))
     seen = _conjugate_times(P, slope if zero else D)
     Q = pairs.Pair(*(jnp.einsum("hrs,hsn->hrn", inverse, x, precision=EXACT) for x in seen))
-    Q = pairs.scale(Q, 2 if zero else (4 / step)[:, None, None])
+    Q = pairs.scale(Q, 2.0 if zero else (4 / step)[:, None, None])
     direct = pairs.multiply(half.gain, B)
     fed = 2 * pairs.real_einsum("hrn,hn->hr", pairs.conjugate(P), direct)
     fed = jnp.einsum("hrs,hs->hr", inverse, fed, precision=EXACT)

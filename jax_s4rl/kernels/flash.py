@@ -128,7 +128,7 @@ def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[Array, Arra
 
     def push(tangents: tuple[Array, Array, Array]) -> Array:
         reach = None if how.masked else how.window
-        return jax.jvp(lambda *x: blockwise.attend(*x, ranks, reach=reach), tuple(inputs), tangents)[1]
+        return jax.jvp(lambda q, k, v: blockwise.attend(q, k, v, ranks, reach=reach), tuple(inputs), tangents)[1]
 
     def pull(cotangent: Array) -> tuple[Array, Array, Array]:
         cotangent, *_ = _alike(cotangent, *inputs)

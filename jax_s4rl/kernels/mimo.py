@@ -333,8 +333,18 @@ def _run(
         u, state, marks = _without_nonfinite(u, state, resets, bad, reverse)
     driven = _drive(system.B_bar, u, precision)
     driven = driven if system.gain is None else pairs.multiply(system.gain, driven)
-    how = {"method": METHODS[method], "reverse": reverse, "chunk": chunk, "finite": True, "change": system.change}
-    return _Run(*recurrence.scan(system.A_bar, driven, state, resets, **how), marks, u, system)
+    states, last = recurrence.scan(
+        system.A_bar,
+        driven,
+        state,
+        resets,
+        method=METHODS[method],
+        reverse=reverse,
+        chunk=chunk,
+        finite=True,
+        change=system.change,
+    )
+    return _Run(states, last, marks, u, system)
 
 
 def _without_nonfinite(

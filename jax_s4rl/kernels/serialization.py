@@ -4,6 +4,7 @@ JAX saves tuples, lists and dictionaries; a type of ours needs a name, which is 
 the package `flatbuffers` (`pip install jax-s4rl[export]`), which JAX imports then and not before.
 """
 
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -40,10 +41,15 @@ def register() -> None:
         serialized_name="jax_s4rl.pairs.Pair",
         serialize_auxdata=lambda _: b"",
         deserialize_auxdata=lambda _: (),
-        from_children=lambda _, parts: pairs.Pair(*parts),
+        from_children=_pair,
     )
     for name, kind in names().items():
         export.register_namedtuple_serialization(kind, serialized_name=f"jax_s4rl.{name}")
+
+
+def _pair(aux_data: Any, children: Sequence[Any]) -> pairs.Pair:
+    del aux_data
+    return pairs.Pair(*children)
 
 
 def names() -> dict[str, type]:

@@ -53,5 +53,4 @@ def _vary(x: Any, axes: frozenset[str]) -> Any:
     if not axes:
         return x
     names = tuple(sorted(axes))
-    # `pvary` became `pcast` in JAX 0.9.
-    return jax.lax.pcast(x, names, to="varying") if hasattr(jax.lax, "pcast") else jax.lax.pvary(x, names)
+    return jax.lax.pcast(x, names, to="varying")

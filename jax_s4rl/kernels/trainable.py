@@ -243,44 +243,46 @@ def unconstrain(parameters: Any) -> Any:
 
 @constrain.register
 def _(weights: S4) -> s4.Parameters:
-    log_decay, frequency, P, B, C, D, log_step = weights
-    return s4.Parameters(_poles(log_decay, frequency), *map(pairs.as_pair, (P, B, C)), D, positive(log_step))
+    log_decay, frequency, P, B, C, D, log_step = pairs.in_fields(weights, "P", "B", "C")
+    return s4.Parameters(_poles(log_decay, frequency), P, B, C, D, positive(log_step))
 
 
 @constrain.register
 def _(weights: S4D) -> s4d.Parameters:
-    log_decay, frequency, B, C, D, log_step = weights
-    return s4d.Parameters(_poles(log_decay, frequency), *map(pairs.as_pair, (B, C)), D, positive(log_step))
+    log_decay, frequency, B, C, D, log_step = pairs.in_fields(weights, "B", "C")
+    return s4d.Parameters(_poles(log_decay, frequency), B, C, D, positive(log_step))
 
 
 @constrain.register
 def _(weights: S5) -> s5.Parameters:
-    log_decay, frequency, B, C, D, log_step = weights
-    return s5.Parameters(_poles(log_decay, frequency), *map(pairs.as_pair, (B, C)), D, positive(log_step))
+    log_decay, frequency, B, C, D, log_step = pairs.in_fields(weights, "B", "C")
+    return s5.Parameters(_poles(log_decay, frequency), B, C, D, positive(log_step))
 
 
 @constrain.register
 def _(weights: LRU) -> lru.Parameters:
-    log_decay, log_angle, B, C, D, log_gain = weights
-    Lambda = pairs.Pair(-positive(log_decay), positive(log_angle))
-    return lru.Parameters(Lambda, *map(pairs.as_pair, (B, C)), D, positive(log_gain))
+    log_decay, log_angle, B, C, D, log_gain = pairs.in_fields(weights, "B", "C")
+    return lru.Parameters(pairs.Pair(-positive(log_decay), positive(log_angle)), B, C, D, positive(log_gain))
 
 
 @unconstrain.register
 def _(parameters: s4.Parameters) -> S4:
     Lambda, P, B, C, D, step = pairs.in_fields(parameters, "Lambda", "P", "B", "C")
+    D, step = (_spread(x, C.shape[0]) for x in (D, step))
     return S4(initialization.free_real(Lambda.re), Lambda.im, P, B, C, D, jnp.log(step))
 
 
 @unconstrain.register
 def _(parameters: s4d.Parameters) -> S4D:
     Lambda, B, C, D, step = pairs.in_fields(parameters, "Lambda", "B", "C")
+    D, step = (_spread(x, C.shape[0]) for x in (D, step))
     return S4D(initialization.free_real(Lambda.re), Lambda.im, B, C, D, jnp.log(step))
 
 
 @unconstrain.register
 def _(parameters: s5.Parameters) -> S5:
     Lambda, B, C, D, step = pairs.in_fields(parameters, "Lambda", "B", "C")
+    D, step = _spread(D, C.shape[0]), _spread(step, Lambda.shape[0])
     return S5(initialization.free_real(Lambda.re), Lambda.im, B, C, D, jnp.log(step))
 
 
@@ -288,7 +290,13 @@ def _(parameters: s5.Parameters) -> S5:
 def _(parameters: lru.Parameters) -> LRU:
     Lambda, B, C, D, gain = pairs.in_fields(parameters, "Lambda", "B", "C")
     log_angle = jnp.maximum(jnp.log(jnp.mod(Lambda.im, 2 * math.pi)), -LARGEST)
+    D, gain = _spread(D, C.shape[0]), _spread(gain, Lambda.shape[0])
     return LRU(jnp.log(-Lambda.re), log_angle, B, C, D, jnp.log(gain))
+
+
+def _spread(x: Array | float, count: int) -> Float[Array, " count"]:
+    """One number for each, if a single one is given for all."""
+    return jnp.broadcast_to(jnp.asarray(x), (count,))
 
 
 def positive(free: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -82,10 +82,10 @@ class Attention(nn.Module):
             x = jnp.where(mask[..., None], x, 0.0)
         start = jnp.zeros((1,), jnp.int32) if state is None else state.position
         queries, keys, values = self._project(x, attention.positions(start, length, resets=resets, mask=mask))
-        options = {"mask": mask, "resets": resets, **self._options()}
+        options: dict[str, Any] = {"mask": mask, "resets": resets, **self._options()}
         if state is None:
-            method = {} if self.method is None else {"method": self.method}
-            mixed = attention.attend(queries, keys, values, **options, **method)
+            options |= {} if self.method is None else {"method": self.method}
+            mixed = attention.attend(queries, keys, values, **options)
         else:
             mixed, state = attention.chunk(queries, keys, values, state, **options)
         return self.output(mixed.reshape(x.shape)), state

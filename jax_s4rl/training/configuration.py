@@ -95,8 +95,8 @@ def from_json(value: Any) -> Any:
     added = {field.name for field in dataclasses.fields(made) if ADDED in field.metadata}
     if not known - added <= fields.keys() <= known:
         raise ValueError(
-            f"{value[TYPE]} was saved with fields that differ from today's: missing {sorted(known - added - fields.keys())}, "
-            f"unknown {sorted(fields.keys() - known)}; use the version of jax_s4rl that saved it"
+            f"{value[TYPE]} was saved with fields that differ from today's: "
+            f"missing {sorted(known - added - fields.keys())}, unknown {sorted(fields.keys() - known)}; use the version of jax_s4rl that saved it"
         )
     return made(**fields)
 

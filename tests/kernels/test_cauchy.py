@@ -80,11 +80,29 @@ def test_the_papers_own_truncation_is_there_too(x64, s4_system, as_numpy):
 
 
 @pytest.mark.slow
+def test_rank_three_is_the_definition(x64, s4_system, as_numpy):
+    parameters, rng = s4_system(2, 6, dtype=jnp.float64), np.random.default_rng(2)
+    P = pairs.Pair(*jnp.asarray(rng.normal(size=(2, 2, 3, 3))))
+    parameters = truncated(parameters._replace(P=P), as_numpy, 9)
+    assert relative(kernel(parameters, 9), true(parameters, as_numpy, 9)) < 1e-7
+    check_grads(lambda P: kernel(parameters._replace(P=P), 9), (P,), order=1, modes=["fwd", "rev"], eps=1e-6)
+
+
+@pytest.mark.slow
 def test_groups_of_features_are_the_features_one_by_one(s4_system, as_numpy):
     parameters = s4_system(2 * cauchy.GROUP + 3)
     whole = kernel(parameters, 20)
     parts = [kernel(jax.tree.map(lambda x, i=i: x[i : i + 8], parameters), 20) for i in (0, 8, 16)]
     np.testing.assert_allclose(whole, np.concatenate(parts), rtol=0, atol=1e-6 * np.abs(whole).max())
+
+
+def test_groups_are_for_cpu_alone(s4_system):
+    def text(platform):
+        run = jax.jit(lambda p: cauchy.kernel(*p[:4], step=p.step, L=4))
+        return jax.export.export(run, platforms=[platform])(s4_system(cauchy.GROUP + 1)).mlir_module()
+
+    assert "stablehlo.while" in text("cpu")
+    assert "stablehlo.while" not in text("cuda")
 
 
 def loss(parameters, weights):

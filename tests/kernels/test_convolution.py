@@ -75,7 +75,73 @@ def test_gradients_and_second_derivatives_equal_finite_differences():
         lambda u, kernel: convolution.bidirectional(jnp.asarray(u), jnp.asarray(kernel), other),
         lambda u, kernel: convolution.bidirectional(jnp.asarray(u), other, jnp.asarray(kernel)),
     ):
-        check_grads(jax.jit(run), (u, kernel), order=2, modes=["rev"])
+        check_grads(jax.jit(run), (u, kernel), order=2, modes=["fwd", "rev"])
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("method", METHODS)
+def test_forward_mode_and_hessian_are_those_of_the_definition(method):
+    u, kernel = (jnp.asarray(array) for array in draw(4, (), 2))
+
+    def plain(u, kernel):
+        return jnp.stack([sum(kernel[:, i - j] * u[j] for j in range(i + 1)) for i in range(4)])
+
+    def by_method(u, kernel):
+        return convolution.causal(u, kernel, method=method)
+
+    for got, wanted in zip(
+        jax.tree.leaves(jax.jit(jax.jacfwd(by_method, (0, 1)))(u, kernel)),
+        jax.tree.leaves(jax.jacfwd(plain, (0, 1))(u, kernel)),
+        strict=True,
+    ):
+        assert_close(got, wanted, FLOAT64)
+    curved = [jax.jit(jax.hessian(lambda x, f=f: jnp.sum(jnp.sin(f(*x)))))((u, kernel)) for f in (by_method, plain)]
+    for got, wanted in zip(*(jax.tree.leaves(x) for x in curved), strict=True):
+        assert_close(got, wanted, FLOAT64)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("parts", [1, 4])
+def test_parts_are_the_whole_in_every_order_of_derivatives(monkeypatch, parts):
+    monkeypatch.setattr(convolution, "LARGE", 1)
+    monkeypatch.setattr(convolution, "CPU_PARTS", parts)
+    u, kernel = (jnp.asarray(array) for array in draw(5, (2,), 6))
+
+    def loss(method):
+        return lambda u, k: jnp.sum(jnp.sin(convolution.causal(u, k, method=method)))
+
+    for turn in (
+        lambda f: jax.grad(f, (0, 1)),
+        lambda f: jax.jacfwd(jax.grad(f, (0, 1)), (0, 1)),
+        lambda f: jax.jacrev(jax.jacfwd(f, (0, 1)), (0, 1)),
+    ):
+        found = [jax.tree.leaves(jax.jit(turn(loss(method)))(u, kernel)) for method in METHODS]
+        for got, wanted in zip(*found, strict=True):
+            assert_close(got, wanted, FLOAT64)
+
+
+def test_parts_are_for_cpu_alone(monkeypatch):
+    monkeypatch.setattr(convolution, "LARGE", 1)
+
+    def transforms(platform):
+        run = jax.jit(lambda u, k: convolution.causal(u, k, method="fft"))
+        return jax.export.export(run, platforms=[platform])(*float32(*draw(5, (2,), 8))).mlir_module().count("fft type")
+
+    assert transforms("cpu") > transforms("cuda")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_arrays_of_numpy_and_a_batch_not_yet_known(method):
+    u, kernel = draw(5, (2,))
+    wanted = causal(*float32(u, kernel), method=method)
+    found = convolution.causal(u, kernel, method=method)
+    assert found.dtype == jnp.float32
+    np.testing.assert_array_equal(found, wanted)
+    (batch,) = jax.export.symbolic_shape("batch")
+    shape = jax.ShapeDtypeStruct((batch, 5, 3), jnp.float32)
+    run = jax.export.export(jax.jit(lambda u: convolution.causal(u, kernel, method=method)))(shape)
+    np.testing.assert_allclose(run.call(*float32(u)), wanted, rtol=0, atol=1e-5)
 
 
 def test_auto_is_the_matrix_up_to_its_bound_and_the_transform_above():
@@ -159,6 +225,8 @@ def test_bad_input_is_named():
             bad()
     with pytest.raises(ValueError, match="unknown convolution method 'direct'"):
         convolution.causal(u, kernel, method="direct")
+    with pytest.raises(ValueError, match="unknown precision 'best'; expected one of 'default', 'high', 'highest'"):
+        convolution.causal(u, kernel, precision="best")
     with pytest.raises(ValueError, match="int32"):
         convolution.causal(u.astype(jnp.int32), kernel)
     with pytest.raises(ValueError, match="L of at least 1"):

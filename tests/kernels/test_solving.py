@@ -53,3 +53,10 @@ for _ in range(200):
     assert run(A, A + 1, A + 2, A + 3) > 0
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=100)
+
+
+def test_elimination_solves_a_tiny_system():
+    rng = np.random.default_rng(1)
+    root = rng.normal(size=(4, 4))
+    A, b = np.eye(4) + root @ root.T + rng.normal(size=(4, 4)) * 0.1, rng.normal(size=4)
+    np.testing.assert_allclose(solving.eliminate(A.tolist(), b.tolist()), np.linalg.solve(A, b), rtol=1e-10)

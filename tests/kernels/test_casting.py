@@ -1,0 +1,32 @@
+"""What goes in: arrays of NumPy and JAX of any float dtype, and numbers."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.kernels import casting
+
+
+def test_numpy_float64_is_float32_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert casting.floating("u", np.ones(2)).dtype == jnp.float32
+        assert casting.compute_dtype(np.ones(2), np.ones(2, complex)) is jnp.float32
+
+
+def test_numbers_do_not_widen(x64):
+    arrays = (jnp.ones(2, jnp.float32), np.ones(2, np.float16))
+    assert casting.compute_dtype(0.5, 1, arrays) is jnp.float32
+    assert jax.jit(lambda x: jnp.zeros((), casting.compute_dtype(x, arrays)))(0.5).dtype == jnp.float32
+    assert casting.compute_dtype(np.float64(0.5), arrays) is jnp.float64
+    assert casting.compute_dtype(np.ones(1), arrays) is jnp.float64
+    assert casting.floating("D", 1, jnp.float32).dtype == jnp.float32
+
+
+@pytest.mark.parametrize("bad", [np.ones(2, int), jnp.ones(2, bool), jnp.ones(2, jnp.complex64)])
+def test_other_dtypes_are_refused(bad):
+    with pytest.raises(ValueError, match="u must be real and floating, got dtype"):
+        casting.floating("u", bad)
