@@ -296,7 +296,9 @@ def _(parameters: lru.Parameters) -> LRU:
 
 def _spread(x: Array | float, count: int) -> Float[Array, " count"]:
     """One number for each, if a single one is given for all."""
-    return jnp.broadcast_to(jnp.asarray(x), (count,))
+    x = jnp.asarray(x)
+    # The cast makes the dtype of a Python number a definite one, as a weight needs.
+    return jnp.broadcast_to(x.astype(x.dtype), (count,))
 
 
 def positive(free: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -96,7 +96,8 @@ def from_json(value: Any) -> Any:
     if not known - added <= fields.keys() <= known:
         raise ValueError(
             f"{value[TYPE]} was saved with fields that differ from today's: "
-            f"missing {sorted(known - added - fields.keys())}, unknown {sorted(fields.keys() - known)}; use the version of jax_s4rl that saved it"
+            f"missing {sorted(known - added - fields.keys())}, unknown {sorted(fields.keys() - known)}; "
+            "use the version of jax_s4rl that saved it"
         )
     return made(**fields)
 
