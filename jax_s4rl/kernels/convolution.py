@@ -153,7 +153,7 @@ def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
     return u.dtype, *sharding.vary_alike(*(array.astype(dtype) for array in (u, *kernels)))
 
 
-def _at_least(size: int, limit: int) -> bool:
+def _at_least(size: Any, limit: int) -> bool:
     """Whether a size reaches a limit; one that `jax.export` leaves open does."""
     return not isinstance(size, int) or size >= limit
 

@@ -74,7 +74,9 @@ def _nothing(x: Any, factor: Array | None = None) -> Array:
     total = jnp.zeros((), jnp.float32)
     for leaf in jax.tree.leaves(x):
         none = leaf.reshape(-1)[:0]
-        total = total + (none if factor is None else none * factor.astype(leaf.dtype)).sum().astype(total.dtype)
+        part = (none if factor is None else none * factor.astype(leaf.dtype)).sum()
+        # What a map closes over may be complex.
+        total = total + jnp.real(part).astype(total.dtype)
     return total
 
 

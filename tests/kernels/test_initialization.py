@@ -195,7 +195,7 @@ def test_how_starts_differ_from_the_official_code():
     ours = initialization.s5(jax.random.key(0), H, N // 2)
     draw = jax.nn.initializers.lecun_normal()
     B = half.conj().T @ np.asarray(draw(jax.random.key(1), (N, H)))
-    rows = jax.vmap(lambda key: draw(key, (1, N, 2))[0])(jax.random.split(jax.random.key(2), H))
+    rows = np.asarray(jax.vmap(lambda key: draw(key, (1, N, 2))[0])(jax.random.split(jax.random.key(2), H)))
     C = np.asarray(rows[..., 0] + 1j * rows[..., 1]) @ half
     assert root_mean_square(ours.B) == pytest.approx(1 / np.sqrt(H), rel=SAMPLING)
     assert root_mean_square(B) == pytest.approx(1 / np.sqrt(N), rel=SAMPLING)
