@@ -63,7 +63,8 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
         x, y = pair
         return jax.tree.map(jnp.add, x, transpose(y)), y
 
-    x, y = lax.custom_linear_solve(matvec, (x, zeros), solve, solve_transposed)
+    solution: Any = lax.custom_linear_solve(matvec, (x, zeros), solve, solve_transposed)
+    x, y = solution
     # A part of the solution that is not used has no cotangent that depends on the others, and then the transposed
     # solver cannot be transposed again.
     return _plus(y, _nothing((x, y)))
