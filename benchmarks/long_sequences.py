@@ -91,7 +91,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Measure what is asked for, then write the table."""
+    """Measure the chosen cases, then write the table."""
     if config.quick:
         config = dataclasses.replace(config, lengths=(min(PIECES),))
     for name, given, known in (("families", config.families, FAMILIES), ("lengths", config.lengths, PIECES)):

@@ -41,7 +41,7 @@ def newest(rows: Iterable[Row]) -> dict[tuple, Row]:
 
 
 def worst(row: Row) -> float:
-    """The largest of the three errors; infinite where one is no number."""
+    """Returns the largest of the three errors; infinite if one is not finite."""
     errors = [row["metrics"][name] for name in ERRORS]
     return float("inf") if None in errors else max(errors)
 

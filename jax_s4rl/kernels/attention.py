@@ -374,7 +374,7 @@ class _Bad(NamedTuple):
 
 
 def _without_nan(q: Array, k: Array, v: Array) -> tuple[Array, Array, Array, _Bad]:
-    """Zero in place of what is not finite: a weight or a cotangent of 0 does not hide it, for 0 x NaN is NaN."""
+    """Replaces non-finite numbers by zero: a weight of 0 would not hide them, since 0 x NaN is NaN."""
     finite_q, finite_k, finite_v = (jnp.all(jnp.isfinite(x), axis=(-1, -2)) for x in (q, k, v))
     bad = _Bad(~finite_q, ~(finite_k & finite_v))
     k, v = (jnp.where(bad.key[..., None, None], 0, x) for x in (k, v))

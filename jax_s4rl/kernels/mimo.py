@@ -40,7 +40,7 @@ class Constants(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """All states and the last one, with zeros for what is not finite; where NaN belongs; the inputs, cleaned too."""
+    """States, last state and inputs with non-finite numbers set to zero, and marks of the outputs that are NaN."""
 
     states: pairs.Pair
     last: pairs.Pair
@@ -350,7 +350,7 @@ def _run(
 def _without_nonfinite(
     u: Array, state: pairs.Pair | None, resets: Array, bad: Flags | None, reverse: bool
 ) -> tuple[Array, pairs.Pair | None, nonfinite.Marks]:
-    """Zero in place of what is not finite, and the marks of what it spoils: all states of its row up to a reset."""
+    """Sets non-finite inputs to zero, and marks as NaN every state of the row up to the next reset."""
 
     def flip(x: Array, axis: int) -> Array:
         return jnp.flip(x, axis) if reverse else x

@@ -136,7 +136,7 @@ def _reshape(x: pairs.Pair, shape: tuple[int, ...]) -> pairs.Pair:
 def _without_nonfinite(
     a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array, reverse: bool
 ) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair | None, nonfinite.Marks]:
-    """Zero in place of what is not finite, and the marks of the states that it spoils."""
+    """Sets non-finite numbers to zero, and marks as NaN the states that depend on them."""
 
     def flip(x: Array) -> Array:
         return jnp.flip(x, 1) if reverse else x
