@@ -79,7 +79,7 @@ def of_attention(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
 
     def run(scales: Any, u: Any, resets: Any) -> Any:
         q, k, v = (scale * u[..., None, :] for scale in scales)
-        return attention.attend(q, k, v, resets=resets, **options)
+        return attention.attend(q, k, v, resets=resets, **options)[..., 0, :]
 
     return run, (jnp.ones(()), jnp.ones(()), jnp.ones(()))
 

@@ -101,7 +101,7 @@ def attend(
 
 
 def init_cache(
-    batch_shape: tuple[int, ...],
+    batch_shape: tuple[Any, ...],
     capacity: int,
     num_heads: int,
     head_dim: int,

@@ -71,11 +71,26 @@ def causal(
     checks.choice("convolution method", method, METHODS)
     checks.choice("precision", precision, casting.PRECISIONS)
     dtype, work, work_kernel = _prepare(u, kernel)
-    rows, L = math.prod(work.shape[:-2]), work.shape[-2]
-    longest = TOEPLITZ_MAX_LENGTH_MANY if _at_least(rows, MANY_ROWS) else TOEPLITZ_MAX_LENGTH
-    if method == "toeplitz" or (method == "auto" and longest >= L):
+    if (fastest(work.shape) if method == "auto" else method) == "toeplitz":
         return _toeplitz(work, work_kernel, precision).astype(dtype)
     return _by_fft(work, work_kernel).astype(dtype)
+
+
+def fastest(shape: tuple[Any, ...]) -> str:
+    """The method that `"auto"` stands for, by sizes alone.
+
+    Args:
+        shape: Of the input, [*batch, L, H].
+
+    Returns:
+        `"fft"` or `"toeplitz"`.
+
+    Example:
+        >>> fastest((100, 3)), fastest((64, 100, 3))
+        ('fft', 'toeplitz')
+    """
+    many = _at_least(math.prod(shape[:-2]), MANY_ROWS)
+    return "toeplitz" if shape[-2] <= (TOEPLITZ_MAX_LENGTH_MANY if many else TOEPLITZ_MAX_LENGTH) else "fft"
 
 
 def bidirectional(

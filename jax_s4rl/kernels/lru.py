@@ -174,7 +174,7 @@ def step(
     return mimo.step(constants, u, state, reset)
 
 
-def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
     """State of zeros, Pair [*batch_shape, P], before the first step.
 
     Example:

@@ -13,6 +13,10 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 
+# A dimension is an integer, or a symbol while `jax.export` saves a program for any batch.
+Shape = tuple[Any, ...]
+
+
 class Pair(dict):
     """The complex array `re + 1j * im`, kept as two real arrays of one shape and dtype: a pytree of these two.
 
@@ -47,7 +51,7 @@ class Pair(dict):
         return dict.__getitem__(self, "im")
 
     @property
-    def shape(self) -> tuple[int, ...]:
+    def shape(self) -> Shape:
         """Shape of the complex array."""
         return self.re.shape
 
@@ -141,7 +145,7 @@ def astype(x: Complexlike, dtype: jax.typing.DTypeLike) -> Pair:
     return Pair(x.re.astype(dtype), x.im.astype(dtype))
 
 
-def zeros(shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> Pair:
+def zeros(shape: Shape, dtype: jax.typing.DTypeLike = jnp.float32) -> Pair:
     """Complex zeros.
 
     Example:

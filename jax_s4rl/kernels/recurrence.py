@@ -116,7 +116,7 @@ def _check(a: pairs.Pair, b: pairs.Pair) -> None:
         )
 
 
-def _factors(a: pairs.Pair, shape: tuple[int, ...]) -> pairs.Pair:
+def _factors(a: pairs.Pair, shape: pairs.Shape) -> pairs.Pair:
     """The factors as [rows, L, P], where rows and L are 1 if they do not vary along them."""
     a = pairs.with_ndim(a, len(shape))
     batch = a.shape[:-2] if all(size == 1 for size in a.shape[:-2]) else shape[:-2]
@@ -129,7 +129,7 @@ def _each(function: Callable[[Array], Array], x: pairs.Pair) -> pairs.Pair:
     return pairs.Pair(function(x.re), function(x.im))
 
 
-def _reshape(x: pairs.Pair, shape: tuple[int, ...]) -> pairs.Pair:
+def _reshape(x: pairs.Pair, shape: pairs.Shape) -> pairs.Pair:
     return _each(lambda part: part.reshape(shape), x)
 
 
@@ -344,14 +344,19 @@ def _within(
 
 
 def _powers(a: pairs.Pair, size: int, reverse: bool, less_one: bool) -> pairs.Pair:
-    """All powers of one factor along axis 2, from 1 to `size`, by doubling: few roundings lie in the last, which the
-    chunks hand on."""
-    found = a
-    while found.shape[2] < size:
-        raised = _composed(found, _each(lambda x: x[:, :, -1:], found), less_one)
-        found = pairs.Pair(*(jnp.concatenate(both, 2) for both in zip(found, raised, strict=True)))
-    found = _each(lambda x: x[:, :, :size], found)
-    return _each(lambda x: jnp.flip(x, 2), found) if reverse else found
+    """All powers of one factor along axis 2, from 1 to `size`, each a product of squares of squares: few roundings lie
+    in the last, which the chunks hand on."""
+    exponents = np.arange(1, size + 1).reshape(1, 1, -1, 1)
+    exponents = np.flip(exponents, 2) if reverse else exponents
+    shape = (*a.shape[:2], size, a.shape[3])
+    one = pairs.Pair(jnp.full(shape, 0 if less_one else 1, a.dtype), jnp.zeros(shape, a.dtype))
+    found, square = one, a
+    for bit in range(size.bit_length()):
+        if bit:
+            square = _composed(square, square, less_one)
+        odd = jnp.asarray((exponents >> bit) % 2 == 1)
+        found = pairs.where(odd, _composed(square, found, less_one), found)
+    return found
 
 
 def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:

@@ -66,7 +66,8 @@ def apply(
         resets: True where an episode starts: the state is cleared before that input.
         method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
             carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with a
-            state or resets, or where the program is compiled for TPU, else the faster convolution for the length.
+            state or resets, else the faster convolution for the sizes; in place of `"fft"`, `"chunked"` in a program
+            for TPU.
         discretization: `"bilinear"`, or `"zoh"` (with `length=None` only).
         rate: Factor on the step: 2 runs a model on data sampled half as often (with `length=None` only).
         length: Length for which C is truncated, at least L; None where it is the output matrix itself.
@@ -105,7 +106,7 @@ def apply(
         y, final = siso.by_steps(step, _prepare(parameters, rate, *form), row)
     elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
         y, final = s4_forms.by_chunks(*form, *in_parts, scaled, row)
-    elif method == "auto":
+    elif method == "auto" and s4_forms.with_transforms(u.shape, length):
         y, final = s4_forms.by_platform(*form, *in_parts, scaled, row)
     else:
         y, final = s4_forms.by_convolution(*form, method, precision, scaled, row)
@@ -300,7 +301,7 @@ def step(
     return siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
-def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
     """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
 
     Example:

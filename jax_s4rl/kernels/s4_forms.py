@@ -114,6 +114,16 @@ def by_chunks(
     return y + siso.skip(parameters.D, row.u), final
 
 
+def with_transforms(shape: tuple[Any, ...], length: int | None) -> bool:
+    """Whether the faster convolution takes Fourier transforms, for its kernel or for itself.
+
+    Example:
+        >>> with_transforms((20, 1), None), with_transforms((20, 1), 1000)
+        (False, True)
+    """
+    return convolution.fastest(shape) == "fft" or (length is not None and length > cauchy.DIRECT_MAX_LENGTH)
+
+
 # Outside of `jax.jit` a choice by platform would be compiled anew in every call.
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def by_platform(

@@ -69,7 +69,7 @@ def apply(
         resets: True where an episode starts: the state is cleared before that input.
         method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
             carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with
-            resets, or where the program is compiled for TPU, else the faster convolution for the length.
+            resets, else the faster convolution for the sizes; in place of `"fft"`, `"chunked"` in a program for TPU.
         discretization: `"zoh"` or `"bilinear"`; the latter hardly damps modes faster than the samples, whose rounding
             then adds up: over long rows its forms differ more from each other than those of zoh.
         rate: Factor on the step: 2 runs a model on data sampled half as often.
@@ -108,7 +108,7 @@ def apply(
         y, final = siso.by_steps(step, _constants(parameters, system), row)
     elif method == "chunked" or resets is not None:
         y, final = _by_chunks(*in_parts, parameters, system, row)
-    elif method == "auto":
+    elif method == "auto" and convolution.fastest(u.shape) == "fft":
         y, final = _by_platform(*in_parts, parameters, system, row)
     else:
         y, final = _by_convolution(method, precision, parameters, system, row)
@@ -272,7 +272,7 @@ def step(
     return siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
-def init_state(parameters: Parameters, batch_shape: tuple[int, ...] = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
     """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
 
     Example:

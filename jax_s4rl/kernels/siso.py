@@ -268,7 +268,7 @@ def rows(
     return u.reshape(-1, *u.shape[-2:]), real
 
 
-def half_state(x: Float[Array, "rows H S"], batch: tuple[int, ...]) -> pairs.Pair:
+def half_state(x: Float[Array, "rows H S"], batch: pairs.Shape) -> pairs.Pair:
     """Inverse of the second part of `rows`.
 
     Example:
