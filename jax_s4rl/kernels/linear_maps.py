@@ -48,7 +48,7 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
 
     # The solver is transposed only if its whole right-hand side is a linear function of the same tangents: those of x,
     # or those of what `forward` closes over. Zeros made of both are added to every part, and XLA removes them.
-    x = _plus(x, _nothing(x))
+    x = tied(x)
     zeros = _plus(jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(image, x)), _nothing(x))
 
     def matvec(pair: tuple[X, Y]) -> tuple[X, Y]:
@@ -70,11 +70,25 @@ def call(forward: Callable[[X], Y], transpose: Callable[[Y], X], x: X) -> Y:
     return _plus(y, _nothing((x, y)))
 
 
+def tied(x: X) -> X:
+    """The same arrays, but each one depends on all, for derivatives: a zero made of all is added. XLA drops it.
+
+    `lax.custom_linear_solve` is transposed only if all parts of its right-hand side have a tangent.
+
+    Example:
+        >>> tied((1.0, 2.0))
+        (Array(1., dtype=float32), Array(2., dtype=float32))
+    """
+    x = jax.tree.map(jnp.asarray, x)
+    return _plus(x, _nothing(x))
+
+
 def _nothing(x: Any, factor: Array | None = None) -> Array:
     """The sum of no numbers of each leaf, each multiplied by the factor."""
     total = jnp.zeros((), jnp.float32)
     for leaf in jax.tree.leaves(x):
-        none = leaf.reshape(-1)[:0]
+        # Not `[:0]`: where `jax.export` leaves a size open, that depends on nothing.
+        none = lax.slice_in_dim(leaf.reshape(-1), 0, 0)
         part = (none if factor is None else none * factor.astype(leaf.dtype)).sum()
         # What a map closes over may be complex.
         total = total + jnp.real(part).astype(total.dtype)

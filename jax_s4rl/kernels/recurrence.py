@@ -203,8 +203,8 @@ def _solve(
             cleared = resets[:, first]
             entering = _each(lambda x: jnp.where(cleared, 0, x), entering)
         b = pairs.add(b, _each(lambda x: placed(x[:, None], first), entering))
-    states = lax.custom_linear_solve(matvec, _tied(b), lambda _, b: _run(how, exact, b, resets), transposed)
-    return _tied(states)
+    states = lax.custom_linear_solve(matvec, linear_maps.tied(b), lambda _, b: _run(how, exact, b, resets), transposed)
+    return linear_maps.tied(states)
 
 
 def _spread(a: pairs.Pair, rows: int, length: int) -> pairs.Pair:
@@ -219,12 +219,6 @@ def _spread(a: pairs.Pair, rows: int, length: int) -> pairs.Pair:
         return jnp.matmul(ones, flat, precision=lax.Precision.HIGHEST).reshape(1, 1, -1)
 
     return linear_maps.call(forward, lambda x: _each(total, x), a)
-
-
-def _tied(x: pairs.Pair) -> pairs.Pair:
-    """Adds a zero made of both parts: a solver can be transposed only if all parts have a tangent. XLA drops it."""
-    nothing = x.re[:0].sum() + x.im[:0].sum()
-    return _each(lambda part: part + nothing, x)
 
 
 def _run(how: How, a: pairs.Pair, b: pairs.Pair, resets: Array | None) -> pairs.Pair:
