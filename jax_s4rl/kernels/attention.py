@@ -14,10 +14,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from jax_s4rl.kernels import blockwise, checks, flash, sharding
+from jax_s4rl.kernels import blockwise, casting, checks, flash, sharding
 
 METHODS = ("auto", "dense", "blocked", "fused")
-PRECISIONS = ("default", "high", "highest")
 
 
 class Cache(NamedTuple):
@@ -76,7 +75,7 @@ def attend(
         >>> attend(q, k, v, resets=jnp.array([True, False, True]))[:, 0, 0]
         Array([2., 3., 9.], dtype=float32)
     """
-    q, k, v = (checks.asarray(x) for x in (q, k, v))
+    q, k, v = (jnp.asarray(x) for x in (q, k, v))
     window = _check(q, k, v, window, mask, resets, precision)
     checks.choice("attention method", method, METHODS)
     if method in ("auto", "fused") and (lack := flash.why_not(q)):
@@ -168,7 +167,7 @@ def step(
         >>> float(out[0, 0]), int(cache.position)
         (2.0, 2)
     """
-    q, k, v = (checks.asarray(x)[..., None, :, :] for x in (q, k, v))
+    q, k, v = (jnp.asarray(x)[..., None, :, :] for x in (q, k, v))
     window = _check(q, k, v, window, precision=precision)
     checks.flags("reset", reset, q.shape[:-3])
     reset = _flags(reset)
@@ -219,7 +218,7 @@ def chunk(
         >>> int(cache.position)
         3
     """
-    q, k, v = (checks.asarray(x) for x in (q, k, v))
+    q, k, v = (jnp.asarray(x) for x in (q, k, v))
     window = _check(q, k, v, window, mask, resets, precision)
     _check_cache(cache, k, window, resets, mask)
     mask, resets = _flags(mask), _flags(resets)
@@ -284,8 +283,8 @@ def _check(
     resets: Any = None,
     precision: str = "highest",
 ) -> int | None:
-    checks.choice("precision", precision, PRECISIONS)
-    checks.compute_dtype(q, k, v)
+    checks.choice("precision", precision, casting.PRECISIONS)
+    casting.compute_dtype(q, k, v)
     if q.ndim < 3 or 0 in q.shape[-3:]:
         raise ValueError(f"q has shape {q.shape}, expected (*batch, L, heads, head_dim), none of the last three 0")
     for name, array in (("k", k), ("v", v)):

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from jax_s4rl.kernels import checks, linear_maps, sharding
+from jax_s4rl.kernels import casting, linear_maps, sharding
 
 # Fastest of 75..256 on two CPU cores at L = 300 and 1,023; at most 32 blocks, so that compile time stays bounded.
 BLOCK = 128
@@ -98,7 +98,7 @@ def _spans(block: int, reach: int | None, queries: int, keys: int) -> list[tuple
 def _scores(how: _How, q: Array, k: Array, ranks: Ranks, span: tuple[slice, slice]) -> Array:
     """Scaled scores of one block, [..., heads, queries, keys]; hidden ones so low that their weight is 0."""
     rows, columns = span
-    dtype = checks.compute_dtype(q)
+    dtype = casting.compute_dtype(q)
     scores = how.product("...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype) * _scale(q)
     key = ranks.key[..., None, None, columns]
     seen = (key >= ranks.oldest[..., None, rows, None]) & (key <= ranks.query[..., None, rows, None])
@@ -117,7 +117,7 @@ def _swap(x: Array) -> Array:
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _mixed(how: _How, q: Array, k: Array, v: Array, ranks: Ranks) -> tuple[Array, Array]:
     """The attended values and, for each query, the logarithm of its sum of exponentials [..., heads, Q, 1]."""
-    dtype = checks.compute_dtype(q)
+    dtype = casting.compute_dtype(q)
     outs, logs = [], []
     for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
         scores = _scores(how, q, k, ranks, span)
@@ -153,7 +153,7 @@ def _push(how: _How, saved: _Saved, tangents: tuple[Array, Array, Array]) -> tup
     """Derivative along a direction in q, k and v."""
     q, k, v, ranks, out, log_sum = saved
     to_q, to_k, to_v = tangents
-    dtype = checks.compute_dtype(q)
+    dtype = casting.compute_dtype(q)
     outs, logs = [], []
     for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
         rows, columns = span
@@ -173,7 +173,7 @@ def _pull(how: _How, saved: _Saved, cotangents: tuple[Array, Array]) -> tuple[Ar
     """The transpose of `_push`."""
     q, k, v, ranks, out, log_sum = saved
     arriving, to_log = cotangents
-    dtype = checks.compute_dtype(q)
+    dtype = casting.compute_dtype(q)
     shared = jnp.sum(arriving.astype(dtype) * out.astype(dtype), axis=-1, keepdims=True) - to_log
     to_q, to_k, to_v = [], jnp.zeros(k.shape, dtype), jnp.zeros(v.shape, dtype)
     for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):

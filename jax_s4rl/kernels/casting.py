@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jax_s4rl.kernels import checks
 
@@ -18,7 +18,7 @@ PRECISIONS = ("default", "high", "highest")
 
 
 def compute_dtype(*trees: Any) -> Any:
-    """Dtype to compute in: float64 if any array is, else float32; numbers do not count.
+    """Dtype to compute in: float64 if any array is, else float32 (bfloat16 is cast up); numbers do not count.
 
     Args:
         *trees: Pytrees of arrays and Python numbers.
@@ -33,7 +33,11 @@ def compute_dtype(*trees: Any) -> Any:
         >>> compute_dtype(0.5, np.ones(2, np.float16)) is jnp.float32
         True
     """
-    return checks.compute_dtype([x for x in jax.tree.leaves(trees) if not _is_number(x)])
+    dtypes = [jnp.asarray(x).dtype for x in jax.tree.leaves(trees) if not _is_number(x)]
+    for dtype in dtypes:
+        if not jnp.issubdtype(dtype, jnp.inexact):
+            raise ValueError(f"expected floating arrays, got dtype {dtype}; cast with `.astype(jnp.float32)`")
+    return jnp.float64 if any(dtype in (jnp.float64, jnp.complex128) for dtype in dtypes) else jnp.float32
 
 
 def floating(name: str, x: Any, dtype: Any = None) -> Array:
@@ -62,7 +66,22 @@ def floating(name: str, x: Any, dtype: Any = None) -> Array:
     return x if dtype is None else x.astype(dtype)
 
 
+def vector(name: str, x: Any, size: int, dtype: Any) -> Float[Array, "size"]:
+    """As `floating`, one number for each of `size` features or states; a single one is that of all.
+
+    Example:
+        >>> vector("D", 1, 2, jnp.float32)
+        Array([1., 1.], dtype=float32)
+    """
+    x = floating(name, x, dtype)
+    if x.ndim == 0:
+        return jnp.broadcast_to(x, (size,))
+    checks.shape(name, x, (size,))
+    return x
+
+
 def _is_number(x: Any) -> bool:
+    """Whether it is a number of Python, also one that went through `jax.jit` and has a dtype since."""
     if isinstance(x, int | float | complex):
         return not isinstance(x, np.generic | bool)
     return isinstance(x, jax.Array) and x.ndim == 0 and jax.typeof(x).weak_type

@@ -140,7 +140,7 @@ def _over_nodes(spectrum: pairs.Pair, L: int) -> Array:
     """The real row of L numbers with this spectrum, [H, L // 2 + 1] -> [H, L]."""
     dtype = spectrum.dtype
     if L > DIRECT_MAX_LENGTH:
-        return jnp.fft.irfft(pairs.to_complex(spectrum), L).astype(dtype)
+        return jax.lax.fft(pairs.to_complex(spectrum), jax.lax.FftType.IRFFT, (L,)).astype(dtype)
     k, step = np.arange(L // 2 + 1)[:, None], np.arange(L)
     # All nodes but the real ones, at zero and at Nyquist, stand for their conjugates too.
     waves = np.where((k == 0) | (2 * k == L), 1, 2) / L * np.exp(2j * np.pi * (k * step % L) / L)

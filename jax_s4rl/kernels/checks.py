@@ -24,48 +24,6 @@ def is_concrete(*arrays: Any) -> bool:
     return all(not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True) for x in leaves)
 
 
-def asarray(x: Any, dtype: jax.typing.DTypeLike | None = None) -> jax.Array:
-    """Array of JAX from an array of JAX or NumPy, or a Python number.
-
-    NumPy's float64 becomes float32 without a warning where JAX has float64 off. A Python number has no dtype of its
-    own: it takes `dtype`, else that of the arrays that it meets, and an int becomes a float.
-
-    Args:
-        x: What a caller may give for a real array.
-        dtype: To cast to, float32 or float64 as `compute_dtype` says; None for none.
-
-    Returns:
-        The array.
-
-    Example:
-        >>> asarray(np.ones(2)).dtype, asarray(2).dtype
-        (dtype('float32'), dtype('float32'))
-    """
-    if _is_number(x):
-        return jnp.asarray(float(x) if isinstance(x, int) else x, dtype)
-    x = jnp.asarray(x)
-    return x if dtype is None or x.dtype == dtype else x.astype(dtype)
-
-
-def compute_dtype(*arrays: Any) -> Any:
-    """Dtype to compute in: float64 if any argument is, else float32 (so bfloat16 is cast up at the border).
-
-    Python numbers do not count. NumPy's float64 counts as JAX takes it: as float32 where float64 is off.
-
-    Raises:
-        ValueError: an argument is neither floating nor complex.
-
-    Example:
-        >>> compute_dtype(jnp.zeros(2, jnp.bfloat16), 1) is jnp.float32
-        True
-    """
-    dtypes = [_dtype(x) for x in jax.tree.leaves(arrays) if not _is_number(x)]
-    for dtype in dtypes:
-        if not jnp.issubdtype(dtype, jnp.inexact):
-            raise ValueError(f"expected floating arrays, got dtype {dtype}; cast with `.astype(jnp.float32)`")
-    return jnp.float64 if any(dtype in (jnp.float64, jnp.complex128) for dtype in dtypes) else jnp.float32
-
-
 def length(L: Any, name: str = "L", least: int = 1) -> int:
     """Check that a length is an integer of at least `least`, and give it as an int.
 
@@ -215,14 +173,3 @@ def _index(value: Any) -> int | None:
         return operator.index(value)
     except TypeError:
         return None
-
-
-def _is_number(x: Any) -> bool:
-    """Whether it is a number of Python, also one that went through `jax.jit` and has a dtype since."""
-    if isinstance(x, int | float | complex):
-        return not isinstance(x, np.generic | bool)
-    return isinstance(x, jax.Array) and x.ndim == 0 and jax.typeof(x).weak_type
-
-
-def _dtype(x: Any) -> Any:
-    return x.dtype if isinstance(x, jax.Array) else jnp.asarray(x).dtype

@@ -19,9 +19,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import casting, checks, fences, linear_maps, sharding
+from jax_s4rl.kernels import casting, checks, fences, linear_maps, pairs, sharding
 
 METHODS = ("auto", "fft", "toeplitz")
 
@@ -256,7 +256,9 @@ def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Ar
     return y, change
 
 
-Spectra = tuple[tuple[Array, Array], ...]
+# Of each part those of input and kernel, as real arrays: a program for TPU, which takes another form, would keep empty
+# complex ones for the derivative in their place.
+Spectra = tuple[tuple[pairs.Pair, pairs.Pair], ...]
 
 
 # Outside of `jax.jit` a choice by platform would be compiled anew in every call.
@@ -264,9 +266,10 @@ Spectra = tuple[tuple[Array, Array], ...]
 def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
     """Output, and of each part the spectra of input and kernel."""
 
-    def part(u: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-        spectrum, transfer = _transform(u, sizes.n), jnp.fft.rfft(kernel, sizes.n)
-        return _back(spectrum * _to_rank(transfer, u.ndim), sizes.n, u.shape[-2]), (spectrum, transfer)
+    def part(u: Array, kernel: Array) -> tuple[Array, tuple[pairs.Pair, pairs.Pair]]:
+        spectrum, transfer = _transform(u, sizes.n), _spectrum(kernel, sizes.n)
+        product = pairs.multiply(spectrum, pairs.with_ndim(transfer, u.ndim))
+        return _back(product, sizes.n, u.shape[-2]), (spectrum, transfer)
 
     def in_parts(u: Array, kernel: Array) -> tuple[Array, Spectra]:
         pieces = [part(u[..., piece], kernel[piece]) for piece in _pieces(sizes.parts, u.shape[-1])]
@@ -275,16 +278,17 @@ def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
     def whole(u: Array, kernel: Array) -> tuple[Array, Spectra]:
         y, (spectrum, transfer) = part(u, kernel)
         pieces = _pieces(sizes.parts, u.shape[-1])
-        return y, tuple((spectrum[..., piece, :], transfer[piece]) for piece in pieces)
+        return y, tuple(jax.tree.map(lambda x, piece=piece: x[..., piece, :], (spectrum, transfer)) for piece in pieces)
 
     return _by_platform(sizes, in_parts, whole)(u, kernel)
 
 
 def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array) -> Array:
-    def part(spectra: tuple[Array, Array], du: Array, dkernel: Array) -> Array:
+    def part(spectra: tuple[pairs.Pair, pairs.Pair], du: Array, dkernel: Array) -> Array:
         spectrum, transfer = spectra
-        moved = _transform(du, sizes.n) * _to_rank(transfer, du.ndim)
-        return _back(moved + spectrum * _to_rank(jnp.fft.rfft(dkernel, sizes.n), du.ndim), sizes.n, du.shape[-2])
+        moved = pairs.multiply(_transform(du, sizes.n), pairs.with_ndim(transfer, du.ndim))
+        turned = pairs.multiply(spectrum, pairs.with_ndim(_spectrum(dkernel, sizes.n), du.ndim))
+        return _back(pairs.add(moved, turned), sizes.n, du.shape[-2])
 
     def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
         pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
@@ -297,12 +301,13 @@ def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array)
 
 
 def _convolved_transposed(sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
-    def part(spectra: tuple[Array, Array], cotangent: Array) -> tuple[Array, Array]:
+    def part(spectra: tuple[pairs.Pair, pairs.Pair], cotangent: Array) -> tuple[Array, Array]:
         spectrum, transfer = spectra
         arriving = _transform(cotangent, sizes.n)
-        to_u = _back(arriving * _to_rank(transfer.conj(), arriving.ndim), sizes.n, cotangent.shape[-2])
-        shared = (spectrum.conj() * arriving).reshape(-1, *transfer.shape).sum(0)
-        return to_u, jnp.fft.irfft(shared, sizes.n)[..., :kernel_length]
+        seen = pairs.multiply(arriving, pairs.with_ndim(pairs.conjugate(transfer), arriving.ndim))
+        shared = pairs.multiply(pairs.conjugate(spectrum), arriving)
+        shared = pairs.Pair(*(x.reshape(-1, *transfer.shape).sum(0) for x in shared))
+        return _back(seen, sizes.n, cotangent.shape[-2]), _inverse(shared, sizes.n)[..., :kernel_length]
 
     def in_parts(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
         pieces = zip(spectra, _pieces(sizes.parts, cotangent.shape[-1]), strict=True)
@@ -327,23 +332,29 @@ def _pieces(parts: int, features: int) -> list[slice]:
     return [slice(begin, end) for begin, end in pairwise(ends)]
 
 
-def _whole(spectra: Spectra) -> tuple[Array, Array]:
-    spectrum, transfer = zip(*spectra, strict=True)
-    return _joined(spectrum, -2), _joined(transfer, 0)
+def _whole(spectra: Spectra) -> tuple[pairs.Pair, pairs.Pair]:
+    return jax.tree.map(lambda *pieces: _joined(pieces, -2), *spectra)
 
 
 def _joined(pieces: Sequence[Array], axis: int) -> Array:
     return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis)
 
 
-def _transform(u: Float[Array, "*batch L H"], n: int) -> Complex[Array, "*batch H F"]:
-    """Spectra along the last axis, where transforms are fastest."""
-    return jnp.fft.rfft(jnp.swapaxes(u, -1, -2), n)
+def _transform(u: Float[Array, "*batch L H"], n: int) -> pairs.Pair:
+    """Spectra along the last axis, where transforms are fastest: [*batch, H, F]."""
+    return _spectrum(jnp.swapaxes(u, -1, -2), n)
 
 
-def _back(spectrum: Complex[Array, "*batch H F"], n: int, length: int) -> Float[Array, "*batch L H"]:
-    return jnp.swapaxes(jnp.fft.irfft(spectrum, n)[..., :length], -1, -2)
+def _spectrum(x: Float[Array, "*batch H L"], n: int) -> pairs.Pair:
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, n - x.shape[-1])])
+    return pairs.as_pair(lax.fft(padded, lax.FftType.RFFT, (n,)))
 
 
-def _to_rank(transfer: Complex[Array, "H F"], rank: int) -> Complex[Array, "... H F"]:
-    return transfer.reshape((1,) * (rank - 2) + transfer.shape)
+def _inverse(spectrum: pairs.Pair, n: int) -> Float[Array, "*batch H n"]:
+    # `jnp.fft` pads by nothing, and a derivative would keep the complex zero that it pads with.
+    return lax.fft(pairs.to_complex(spectrum), lax.FftType.IRFFT, (n,))
+
+
+def _back(spectrum: pairs.Pair, n: int, length: int) -> Float[Array, "*batch L H"]:
+    """From spectra [*batch, H, F]."""
+    return jnp.swapaxes(_inverse(spectrum, n)[..., :length], -1, -2)

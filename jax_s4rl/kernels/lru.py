@@ -9,10 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, mimo, pairs, recurrence
+from jax_s4rl.kernels import casting, checks, mimo, pairs, recurrence
 
 METHODS = tuple(mimo.METHODS)
-PRECISIONS = tuple(mimo.PRECISIONS)
 
 Rate = mimo.Rate
 
@@ -182,7 +181,7 @@ def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.P
         >>> init_state(Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.ones(1)), (2,)).shape
         (2, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), mimo.compute_dtype(parameters))
+    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), casting.compute_dtype(parameters))
 
 
 def _constants(
@@ -203,7 +202,7 @@ def _system(parameters: Parameters, rate: Rate, factors: Float[Array, "*batch L 
     checks.rate(rate)
     Lambda = pairs.scale(Lambda, jnp.asarray(rate).astype(gain.dtype))
     if factors is not None:
-        dtype = checks.compute_dtype(gain, factors)
+        dtype = casting.compute_dtype(gain, factors)
         Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)
         Lambda = pairs.scale(Lambda, factors.astype(dtype))
     change = pairs.expm1(Lambda) if factors is None else None

@@ -8,15 +8,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, nonfinite, pairs, recurrence
+from jax_s4rl.kernels import casting, checks, nonfinite, pairs, recurrence
 
 # How a family's methods are called, and the recurrence behind each.
 METHODS = {"auto": "auto", "scan": "sequential", "associative": "associative", "chunked": "chunked"}
-
-PRECISIONS = {"default": lax.Precision.DEFAULT, "high": lax.Precision.HIGH, "highest": lax.Precision.HIGHEST}
 
 Rate = float | int | Float[Array | np.ndarray, ""]
 Inputs = Float[Array | np.ndarray, "*batch L H"]
@@ -191,7 +188,7 @@ def step(
     """
     u, state = jnp.asarray(u), pairs.as_pair(state)
     checks.one_step(u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1])
-    dtype = checks.compute_dtype(constants, state)
+    dtype = casting.compute_dtype(constants, state)
     system = jax.tree.map(lambda x: x.astype(dtype), constants)
     state = pairs.astype(state, dtype)
     if reset is not None:
@@ -225,26 +222,18 @@ def settle(parameters: Any, scale: str) -> tuple[pairs.Pair, pairs.Pair, pairs.P
         >>> settle(s5.Parameters(-one[0], one, one, D=0.5, step=1), "step")[3:]
         (Array([0.5], dtype=float32), Array([1.], dtype=float32))
     """
-    dtype = compute_dtype(parameters)
+    dtype = casting.compute_dtype(parameters)
     values = pairs.in_fields(parameters, "Lambda", "B", "C")
     if values.B.ndim != 2:
         raise ValueError(f"B has shape {values.B.shape}, expected (P, H); vmap over further axes")
     width, features = values.B.shape
-    D, factors = _vector("D", values.D, features), _vector(scale, getattr(values, scale), width)
+    D = casting.vector("D", values.D, features, dtype)
+    factors = casting.vector(scale, getattr(values, scale), width, dtype)
     checks.shape("Lambda", values.Lambda, (width,))
     checks.shape("C", values.C, (features, width))
     checks.stable(values.Lambda)
-    return jax.tree.map(lambda x: x.astype(dtype), (values.Lambda, values.B, values.C, D, factors))
-
-
-def compute_dtype(*values: Any) -> Any:
-    """As `checks.compute_dtype`, but Python numbers have no say.
-
-    Example:
-        >>> compute_dtype(1.0, np.ones(1, np.float32)) is jnp.float32
-        True
-    """
-    return checks.compute_dtype(*(x for x in jax.tree.leaves(values) if not _is_number(x)))
+    Lambda, B, C = (pairs.astype(x, dtype) for x in (values.Lambda, values.B, values.C))
+    return Lambda, B, C, D, factors
 
 
 def intervals(
@@ -284,20 +273,6 @@ def intervals(
     return (values if resets is None else jnp.where(bad, 1, values))[..., None], bad
 
 
-def _vector(name: str, value: Any, size: int) -> Array:
-    whole_number = _is_number(value) and jnp.issubdtype(jnp.asarray(value).dtype, jnp.integer)
-    value = jnp.asarray(value, jnp.float32) if whole_number else jnp.asarray(value)
-    checks.real(name, value)
-    if value.ndim:
-        checks.shape(name, value, (size,))
-    return jnp.broadcast_to(value, (size,))
-
-
-def _is_number(x: Any) -> bool:
-    """Whether `x` is a Python number, or was one before `jax.jit`; a number of NumPy has a dtype."""
-    return type(x) in (int, float) or (jnp.ndim(x) == 0 and getattr(x, "weak_type", False))
-
-
 def _run(
     constants: Constants,
     u: Inputs,
@@ -310,9 +285,9 @@ def _run(
 ) -> _Run:
     method, chunk, precision = how
     checks.choice("method", method, tuple(METHODS))
-    checks.choice("precision", precision, tuple(PRECISIONS))
+    checks.choice("precision", precision, casting.PRECISIONS)
     u = jnp.asarray(u)
-    dtype = checks.compute_dtype(constants, u)
+    dtype = casting.compute_dtype(constants, u)
     checks.real("u", u)
     width, features = constants.B_bar.shape
     if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != features:
@@ -372,7 +347,7 @@ def _spoiled(x: pairs.Pair, marks: Array) -> pairs.Pair:
 
 
 def _product(subscripts: str, left: Array, right: Array, precision: str) -> Array:
-    return jnp.einsum(subscripts, left, right, precision=PRECISIONS[precision])
+    return jnp.einsum(subscripts, left, right, precision=precision)
 
 
 def _drive(B_bar: pairs.Pair, u: Array, precision: str) -> pairs.Pair:

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-
 # A dimension is an integer, or a symbol while `jax.export` saves a program for any batch.
 Shape = tuple[Any, ...]
 

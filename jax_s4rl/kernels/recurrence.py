@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool
 
-from jax_s4rl.kernels import checks, linear_maps, nonfinite, pairs, sharding
+from jax_s4rl.kernels import casting, checks, linear_maps, nonfinite, pairs, sharding
 
 METHODS = ("auto", "sequential", "associative", "chunked")
 
@@ -78,7 +78,7 @@ def scan(
     checks.choice("recurrence method", method, METHODS)
     _check(a, b)
     how = (method, reverse, checks.length(chunk, "chunk"), change is not None)
-    dtype = checks.compute_dtype(a, b)
+    dtype = casting.compute_dtype(a, b)
     batch, (length, width) = b.shape[:-2], b.shape[-2:]
     if state is not None:
         state = pairs.as_pair(state)

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import checks, dplr, pairs, siso
+from jax_s4rl.kernels import casting, checks, dplr, pairs, siso
 
 
 class Parameters(NamedTuple):
@@ -44,7 +44,7 @@ def full(parameters: Parameters, dtype: Any) -> Parameters:
     for name, x, shape in (("Lambda", Lambda, (H, Nh)), ("P", P, (H, rank, Nh)), ("B", B, (H, Nh))):
         checks.shape(name, x, shape if x.ndim == len(shape) else shape[1:])
     checks.spacing("step", sample)
-    D, sample = (siso.per_feature(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
+    D, sample = (casting.vector(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
     wide = (siso.spread(Lambda, H, 2), siso.spread(P, H, 3), siso.spread(B, H, 2), C)
     return Parameters(*[pairs.astype(x, dtype) for x in wide], D=D, step=sample)
 

@@ -57,7 +57,7 @@ def full(parameters: Parameters, dtype: Any) -> Parameters:
         checks.shape(name, x, C.shape if x.ndim == 2 else C.shape[1:])
     H = C.shape[0]
     checks.spacing("step", sample)
-    D, sample = (siso.per_feature(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
+    D, sample = (casting.vector(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
     Lambda, B, C = (pairs.astype(x, dtype) for x in (siso.spread(Lambda, H, 2), siso.spread(B, H, 2), C))
     return Parameters(Lambda, B, C, D, sample)
 

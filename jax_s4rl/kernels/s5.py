@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import checks, discretization, mimo, pairs, recurrence
+from jax_s4rl.kernels import casting, checks, discretization, mimo, pairs, recurrence
 
 METHODS = tuple(mimo.METHODS)
-PRECISIONS = tuple(mimo.PRECISIONS)
 
 Rate = mimo.Rate
 
@@ -217,7 +216,7 @@ def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.P
         >>> init_state(integrator, (2,)).shape
         (2, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), mimo.compute_dtype(parameters))
+    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), casting.compute_dtype(parameters))
 
 
 def _constants(
@@ -235,7 +234,7 @@ def _constants(
     factors, bad = mimo.intervals(intervals, u, resets, mask)
     Lambda, B, C, D, spacing = mimo.settle(parameters, "step")
     checks.rate(rate)
-    dtype = checks.compute_dtype(spacing, factors)
+    dtype = casting.compute_dtype(spacing, factors)
     spacing = (spacing * jnp.asarray(rate).astype(spacing.dtype)).astype(dtype)
     spacing = spacing.reshape((1,) * (factors.ndim - 1) + (-1,)) * factors.astype(dtype)
     Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)

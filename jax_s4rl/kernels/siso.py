@@ -336,17 +336,3 @@ def spread(x: pairs.Pair, H: int, ndim: int) -> pairs.Pair:
         return x
     re, im = (jnp.broadcast_to(part[None], (H, *part.shape)) for part in x)
     return pairs.Pair(re, im)
-
-
-def per_feature(name: str, x: Any, H: int, dtype: Any) -> Float[Array, "H"]:
-    """One number for each of H features; a single one is that of all.
-
-    Example:
-        >>> per_feature("D", 1.0, 2, jnp.float32)
-        Array([1., 1.], dtype=float32)
-    """
-    x = casting.floating(name, x, dtype)
-    if x.ndim == 0:
-        return jnp.broadcast_to(x, (H,))
-    checks.shape(name, x, (H,))
-    return x

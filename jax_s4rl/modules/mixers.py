@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.kernels import attention as attention_kernel
-from jax_s4rl.kernels import checks, discretization, initialization
+from jax_s4rl.kernels import casting, checks, discretization, initialization
 from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
 
 
@@ -203,7 +203,7 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
     if config.chunk is not None:
         checks.length(config.chunk, "chunk")
     if config.precision is not None:
-        checks.choice("precision", config.precision, attention_kernel.PRECISIONS)
+        checks.choice("precision", config.precision, casting.PRECISIONS)
     if config.step_range is not None and not 0 < config.step_range[0] <= config.step_range[1]:
         raise ValueError(f"step_range is {config.step_range}; steps need 0 < shortest <= longest")
     if not 0 <= config.ring[0] < config.ring[1] <= 1:

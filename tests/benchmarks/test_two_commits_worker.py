@@ -14,6 +14,7 @@ def test_every_case_runs(name):
     assert jax.jit(run)(*arguments).shape == (case.batch, case.length, two_commits_worker.FEATURES)
 
 
+@pytest.mark.slow
 def test_the_gradients_are_those_of_parameters_and_inputs(monkeypatch):
     monkeypatch.setitem(
         two_commits_worker.CASES, "small", two_commits_worker.CASES["lru/auto"]._replace(batch=1, length=4)

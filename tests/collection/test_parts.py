@@ -16,6 +16,7 @@ def stage(tmp_path_factory):
     return parts.Stage("CartPole-v1", {}, 0, 0, tmp_path_factory.mktemp("policies"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     [parts.Uniform(3), parts.Optimal(3), parts.Snapshot(RUN, "expert", 3), parts.Replay(RUN)],

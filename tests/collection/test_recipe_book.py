@@ -52,6 +52,7 @@ def test_a_tenth_of_the_mixed_data_is_always_right(family):
     np.testing.assert_array_equal(record.rewards[record.episode_starts + record.episode_lengths - 1], 1)
 
 
+@pytest.mark.slow
 def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
     book = recipe_book.book()
     run = dataclasses.replace(recipe_book.CARTPOLE, config=worlds.CARTPOLE_CONFIG, strengths=())

@@ -46,6 +46,7 @@ def test_episodes_can_be_drawn_as_often_as_each_other():
     assert (abs(counts[:3] - 1000) < 150).all()
 
 
+@pytest.mark.slow
 def test_a_row_depends_on_its_own_key_alone():
     store = transitions.make_store(records.make_record((3, 1, 5)))
     keys = jax.random.split(jax.random.key(1), 6)

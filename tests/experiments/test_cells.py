@@ -146,6 +146,7 @@ def test_without_a_clock_the_twins_are_the_same():
     assert twins[0] == twins[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

@@ -95,6 +95,7 @@ def test_controls_can_be_left_out(monkeypatch, task):
     assert "target_0_greedy" not in found
 
 
+@pytest.mark.slow
 def test_a_longer_wait_is_acted_to_its_end(task):
     trained = make_trained(task)
     (found,) = door_judges.after_longer_waits(task, trained, [(70, 3)])
@@ -142,6 +143,7 @@ def test_a_critic_is_judged_beside_exact_values(monkeypatch, task):
     assert {len(curve) for curve in found["critic_curves"].values()} == {60}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixer", ["s4d", "attention"])
 def test_what_predictions_rest_on_is_a_share(task, mixer):
     kinds = ("action", "return")

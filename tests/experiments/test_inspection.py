@@ -82,6 +82,7 @@ def test_both_methods_are_offered(method):
     assert np.isfinite(inspection.attribute(make("mlp"), RECORD, np.zeros(5, int), method=method)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixer", ["attention", "s4d"])
 def test_first_actions_are_those_of_the_whole_model(mixer):
     trained, targets = make(mixer, returns="inside", return_loss=0.0), np.array([-1.0, 0.0, 3.0])

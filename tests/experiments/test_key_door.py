@@ -58,6 +58,7 @@ def test_a_short_context_has_as_many_steps_in_a_batch(loaded):
     assert (short.settings.regime, whole.settings.regime) == ("windows", "episodes")
 
 
+@pytest.mark.slow
 def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
     asked.acting(monkeypatch, task)
     (cell, *_) = key_door.plan_short(suites.Options())

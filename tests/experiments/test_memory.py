@@ -99,6 +99,7 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     assert all(grid == [(point, memory.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
 
 
+@pytest.mark.slow
 def test_contexts_lie_below_and_above_the_length(loaded):
     planned = memory.plan_memory_len(suites.Options(mixers=("s5",)))
     found = [(cell.dataset, cell.settings.regime, cell.settings.model.context_length) for cell in planned]

@@ -54,6 +54,7 @@ def test_lines_without_a_description_are_refused(tmp_path):
         write(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_committed_readme_is_what_the_lines_give():
     content = report.write(report.read(report.Report()))
     wanted = markdown.write(content, folder=report.PICTURES)
@@ -66,6 +67,7 @@ def test_the_committed_verdicts_are_what_the_lines_give():
     assert text == wanted, "the lines have changed: run `make report` and commit what it writes"
 
 
+@pytest.mark.slow
 def test_the_committed_pictures_are_of_the_lines():
     for picture in report.shown_pictures(report.write(report.read(report.Report()))):
         path = report.README.parent / report.PICTURES / markdown.picture_file(picture)

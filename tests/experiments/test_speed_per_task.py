@@ -82,6 +82,7 @@ def test_what_is_unknown_is_refused(tmp_path, timed, options, sentence):
     assert not timed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mixer", ["s4d", "attention"])
 def test_tasks_are_trained_as_their_experiments_train_them(monkeypatch, mixer):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: runs.TASK)

@@ -17,6 +17,7 @@ def loaded(monkeypatch, pole):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: pole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", step_ranges.TASKS)
 def test_cells_of_a_mixer_differ_by_the_range_alone(loaded, part):
     planned = step_ranges.plan(part, suites.Options())

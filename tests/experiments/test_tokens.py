@@ -11,6 +11,7 @@ def loaded(monkeypatch):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: runs.TASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", tokens.SUITE.parts)
 def test_both_layouts_get_the_same_data_updates_and_rates(loaded, part):
     planned = tokens.SUITE.parts[part].plan(suites.Options())

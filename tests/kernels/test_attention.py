@@ -193,6 +193,7 @@ def test_nan_before_a_reset_and_in_padding_leaves_gradients_finite():
     assert bool(jnp.isfinite(stepped(q[:, 5])).all())
 
 
+@pytest.mark.slow
 def test_numpy_arrays_and_a_symbolic_batch():
     q, k, v, mask, resets = draw(5)
     out = attention.attend(q, k, v, mask=mask, resets=resets)
@@ -207,6 +208,7 @@ def test_numpy_arrays_and_a_symbolic_batch():
     jax.export.export(jax.jit(attention.chunk))(row, row, row, rows)
 
 
+@pytest.mark.slow
 def test_gradients_under_shard_map_are_summed():
     (q, k, v), _ = as_jax(draw(6)[:3], {})
     mesh, rows, same = Mesh(np.array(jax.devices()[:2]), ("data",)), PartitionSpec("data"), PartitionSpec()

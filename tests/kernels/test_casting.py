@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import casting
+from jax_s4rl.kernels import casting, pairs
 
 
 def test_numpy_float64_is_float32_without_a_warning():
@@ -24,6 +24,19 @@ def test_numbers_do_not_widen(x64):
     assert casting.compute_dtype(np.float64(0.5), arrays) is jnp.float64
     assert casting.compute_dtype(np.ones(1), arrays) is jnp.float64
     assert casting.floating("D", 1, jnp.float32).dtype == jnp.float32
+
+
+def test_bfloat16_is_computed_in_float32_and_float64_stays(x64):
+    assert casting.compute_dtype(jnp.ones(2, jnp.bfloat16), pairs.zeros((2,))) == jnp.float32
+    assert casting.compute_dtype(jnp.ones(2, jnp.float32), jnp.ones((), jnp.float64)) == jnp.float64
+    with pytest.raises(ValueError, match="expected floating arrays, got dtype int"):
+        casting.compute_dtype(jnp.arange(3))
+
+
+def test_one_number_is_that_of_all():
+    np.testing.assert_array_equal(casting.vector("D", 2, 3, jnp.float32), [2, 2, 2])
+    with pytest.raises(ValueError, match=r"D has shape \(2,\), expected \(3,\)"):
+        casting.vector("D", np.ones(2), 3, jnp.float32)
 
 
 @pytest.mark.parametrize("bad", [np.ones(2, int), jnp.ones(2, bool), jnp.ones(2, jnp.complex64)])

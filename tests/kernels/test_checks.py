@@ -26,7 +26,6 @@ from jax_s4rl.kernels import checks, lru, pairs, s4, s4d, s5
             "unknown method 'fast'; expected one of 'fft', 'scan'",
         ),
         (lambda: checks.shape("C", jnp.zeros((2, 3)), (2, 4)), r"C has shape \(2, 3\), expected \(2, 4\)"),
-        (lambda: checks.compute_dtype(jnp.arange(3)), "got dtype int32"),
         (lambda: checks.real("u", jnp.ones(2, jnp.complex64)), "u must be real and floating, got dtype complex64"),
         (lambda: checks.flags("mask", jnp.ones(2), (2,)), "mask must be a bool array, got float32; pass"),
         (lambda: checks.flags("mask", True, ()), "mask must be a bool array, got bool"),
@@ -50,11 +49,6 @@ def test_good_input_passes(unchecked):
     assert checks.choice("method", "fft", ["fft"]) == "fft"
     checks.shape("C", pairs.zeros((2, 3)), (2, 3))
     checks.stable(pairs.zeros((2,)))
-
-
-def test_bfloat16_is_computed_in_float32_and_float64_stays(x64):
-    assert checks.compute_dtype(jnp.ones(2, jnp.bfloat16), pairs.zeros((2,))) == jnp.float32
-    assert checks.compute_dtype(jnp.ones(2, jnp.float32), jnp.ones(2, jnp.float64)) == jnp.float64
 
 
 def test_a_traced_value_is_not_concrete():
@@ -123,17 +117,3 @@ def test_a_step_refuses_what_does_not_fit(unchecked, family):
             family.prepare(parameters._replace(step=-parameters.step))
         with pytest.raises(ValueError, match="rate must be positive, got -1"):
             family.prepare(parameters, rate=-1)
-
-
-def test_numpy_and_python_numbers_are_taken_without_a_warning():
-    assert checks.compute_dtype(np.ones(2), 1, 0.5) is jnp.float32
-    assert checks.asarray(np.ones(2)).dtype == checks.asarray(1).dtype == checks.asarray(0.5).dtype == jnp.float32
-    assert jax.jit(lambda x: checks.asarray(x, checks.compute_dtype(x, np.ones(2))))(0.5).dtype == jnp.float32
-    assert checks.asarray(np.ones(2, np.float16), jnp.float32).dtype == jnp.float32
-
-
-def test_python_numbers_do_not_ask_for_float64(x64):
-    assert checks.compute_dtype(jnp.ones(2, jnp.float32), 1.0, 2) is jnp.float32
-    assert checks.compute_dtype(np.ones(2)) is jnp.float64
-    assert checks.asarray(0.5, jnp.float32).dtype == jnp.float32
-    assert checks.compute_dtype(jnp.ones((), jnp.float64)) is jnp.float64

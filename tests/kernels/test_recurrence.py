@@ -131,6 +131,7 @@ def test_packed_episodes_equal_separate_rows():
     assert_close(packed, apart, FLOAT32)
 
 
+@pytest.mark.slow
 def test_the_gradient_through_a_boundary_equals_that_of_the_whole():
     a, b, state, _ = draw(10)
     a, b, state = as_pairs(a, b, state)
@@ -308,6 +309,7 @@ def test_a_nan_before_a_reset_leaves_the_gradient_of_later_steps_finite(method, 
         assert_same(got, gradient(*as_pairs(a, b, state)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["chunked", *(pytest.param(x, marks=SLOW) for x in ("sequential", "associative"))])
 def test_gradients_of_replicated_factors_under_shard_map(method):
     a, b, state, resets = draw(9)
@@ -324,6 +326,7 @@ def test_gradients_of_replicated_factors_under_shard_map(method):
     assert_same(jax.jit(sharded(jax.grad(loss), whole))(a, b, state, resets), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["sequential", "associative", "chunked"])
 def test_factors_near_one_keep_their_digits(method):
     # In float32 the factor itself is off by half a percent of its decay.

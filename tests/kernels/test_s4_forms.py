@@ -14,6 +14,7 @@ def run(s4_system):
     return parameters, row
 
 
+@pytest.mark.slow
 def test_chunks_and_convolutions_are_one_function(run):
     wanted, last = s4_forms.by_chunks("bilinear", None, 4, "highest", *run)
     for method in ("fft", "toeplitz"):

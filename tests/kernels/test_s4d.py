@@ -158,6 +158,7 @@ def test_the_map_is_linear_and_knows_no_clock(seed, shift, factor):
     np.testing.assert_allclose(apply(parameters, later)[0][shift:], y[: 40 - shift], rtol=0, atol=size)
 
 
+@pytest.mark.slow
 def test_another_rate_is_another_step(s4d_system):
     parameters = s4d_system()
     halved = parameters._replace(step=parameters.step * 2)

@@ -9,7 +9,7 @@ import pytest
 from jax import export
 from jax.sharding import Mesh, PartitionSpec
 
-from jax_s4rl.kernels import lru, pairs, s5
+from jax_s4rl.kernels import casting, lru, pairs, s5
 from jax_s4rl.kernels.oracle import mimo as oracle
 from tests.kernels.families import H, P, of_lru, of_s5
 
@@ -120,6 +120,7 @@ def test_numpy_arrays_numbers_and_every_dtype_without_a_warning(family, method, 
     assert_close(module.apply(zero_dimensional, u, method=method), module.apply(whole, u, method=method))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64", "unchecked")
 def test_a_python_number_does_not_ask_for_float64(family):
     module, parameters = family
@@ -262,7 +263,7 @@ def test_gradients_of_replicated_parameters_under_shard_map(family, method, insi
 def test_precision_has_three_names(family):
     module, parameters = family
     u, _, _ = inputs()
-    for precision in module.PRECISIONS:
+    for precision in casting.PRECISIONS:
         text = jax.jit(partial(module.apply, precision=precision)).lower(parameters, u).as_text()
         assert ("HIGHEST" in text) == (precision == "highest")
     with pytest.raises(ValueError, match="unknown precision 'double'"):

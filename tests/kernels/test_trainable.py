@@ -44,6 +44,7 @@ def test_any_weights_make_a_stable_system(name, value):
     assert bool(((parameters.Lambda.re < 0) & jnp.isfinite(parameters.Lambda.re)).all())
 
 
+@pytest.mark.slow
 def test_steps_fit_the_length_that_is_given():
     for init in (trainable.init_s4, trainable.init_s4d, trainable.init_s5):
         step = trainable.constrain(init(jax.random.key(0), 64, SIZE, length=50)).step

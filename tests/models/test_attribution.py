@@ -21,6 +21,7 @@ def attribute(config, window, **options):
     return run(small.params(config), window, STEPS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mixer", "layout"), small.marked(ALL, QUICK))
 def test_nothing_comes_from_the_future(mixer, layout):
     config = small.config(mixer, tokens=layout, num_layers=1)
@@ -33,6 +34,7 @@ def test_nothing_comes_from_the_future(mixer, layout):
             assert (row[:step] > 0).any() == (mixer != "mlp")
 
 
+@pytest.mark.slow
 def test_a_predicted_return_is_explained_as_well():
     config = small.config("s4d", num_layers=1, returns="outside", return_loss=1.0)
     window, params = small.window(config), small.params(config)
@@ -56,6 +58,7 @@ def test_what_is_not_predicted_is_not_explained(of, message):
         attribution.attribute(config, {}, small.window(config), STEPS, of=of)
 
 
+@pytest.mark.slow
 def test_nothing_comes_from_another_episode_of_the_row():
     config = small.config("s4d", num_layers=1)
     window = small.window(config)
@@ -65,6 +68,7 @@ def test_nothing_comes_from_another_episode_of_the_row():
     assert (found[:, 3:5] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [tokens.CONCATENATED, pytest.param(tokens.INTERLEAVED, marks=pytest.mark.slow)])
 def test_the_gradient_is_that_of_finite_differences(layout):
     config = small.config("lstm", tokens=layout, num_layers=1)
@@ -88,6 +92,7 @@ def test_the_gradient_is_that_of_finite_differences(layout):
     assert abs(numeric) <= float(attribute(config, window)[0, 3]) * float(jnp.linalg.norm(direction)) * 1.02
 
 
+@pytest.mark.slow
 def test_the_input_times_the_gradient_by_hand():
     config = small.config("mlp", num_layers=1)
     window, params = small.window(config), small.params(config)
@@ -135,6 +140,7 @@ def packed_and_padded(config):
     return window
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "layout"),
     small.marked(

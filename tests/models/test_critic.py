@@ -36,6 +36,7 @@ def test_along_an_episode_is_the_whole_window(mixer):
     np.testing.assert_allclose(returns, wanted.return_to_go, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_it_goes_on_past_the_context():
     config, acting = make(max_steps=3 * small.LENGTH, return_loss=1.0)
     window = small.window(config, length=3 * small.LENGTH)

@@ -88,6 +88,7 @@ def test_past_the_context_actions_are_those_of_a_training_window(mixer, layout):
     np.testing.assert_array_equal(actions, wanted)
 
 
+@pytest.mark.slow
 def test_sampled_actions_follow_the_predicted_distribution():
     actor, params = make("s4d", "concatenated", context_length=4, max_steps=4)
     count = 4000

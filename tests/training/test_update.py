@@ -67,6 +67,7 @@ def test_rows_taken_in_parts_make_the_same_update():
     assert_same(run(2, num_micro_batches=2), run(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "seeds",
     [(3, 7), pytest.param((3, 7, 5), marks=pytest.mark.slow)],
