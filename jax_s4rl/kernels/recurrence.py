@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool
 
-from jax_s4rl.kernels import casting, checks, linear_maps, nonfinite, pairs, sharding
+from jax_s4rl.kernels import casting, checks, fences, linear_maps, nonfinite, pairs, sharding
 
 METHODS = ("auto", "sequential", "associative", "chunked")
 
@@ -350,7 +350,8 @@ def _powers(a: pairs.Pair, size: int, reverse: bool, less_one: bool) -> pairs.Pa
             square = _composed(square, square, less_one)
         odd = jnp.asarray((exponents >> bit) % 2 == 1)
         found = pairs.where(odd, _composed(square, found, less_one), found)
-    return found
+    # Without the fence, each row would work out the powers anew.
+    return _each(fences.fence, found)
 
 
 def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
