@@ -1,11 +1,13 @@
 """Causal and bidirectional convolution of a sequence with one kernel per feature.
 
-Two methods with the same result. `"fft"` multiplies spectra of the next even 5-smooth length, keeps them for its own
+Three methods with the same result. `"fft"` multiplies spectra of the next even 5-smooth length, keeps them for its own
 derivative rule, and costs O(L log L). `"toeplitz"` multiplies by the Toeplitz matrix of the kernel, costs O(L^2), and
-never mixes a later input into an earlier output, not even by rounding. `"auto"` takes `"toeplitz"` up to
-`TOEPLITZ_MAX_LENGTH` steps, and to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS`, or of a size not yet known.
+never mixes a later input into an earlier output, not even by rounding. `"direct"` slides the kernel along: O(L^2) too,
+but no memory for a matrix. `"auto"` takes `"toeplitz"` up to `TOEPLITZ_MAX_LENGTH` steps, and up to
+`TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS` or of a size not yet known. Over longer rows it takes `"fft"`, or
+`"direct"` in a program for TPU: no transform and no complex number there.
 
-The third form, in chunks of real matrix products with a carried state, needs the system that a kernel comes from, as a
+A fourth form, in chunks of real matrix products with a carried state, needs the system that a kernel comes from, as a
 kernel alone has no state to carry: `s4.apply` and `s4d.apply` take `method="chunked"`, by the machinery of `chunks`.
 """
 
@@ -23,7 +25,7 @@ from jaxtyping import Array, Float
 
 from jax_s4rl.kernels import casting, checks, fences, linear_maps, pairs, sharding
 
-METHODS = ("auto", "fft", "toeplitz")
+METHODS = ("auto", "fft", "toeplitz", "direct")
 
 # The matrix is built and differentiated once for all rows, so it stays the faster one up to a greater length where rows
 # are many; on CPU, forward and backward, the two meet about here.
@@ -50,8 +52,8 @@ def causal(
     Args:
         u: Input, time on the second axis from the right.
         kernel: Impulse response of every feature, as long as `u`.
-        method: `"fft"`, `"toeplitz"`, or `"auto"`, which goes by sizes alone.
-        precision: Of the matrix product of `"toeplitz"`: `"default"`, `"high"` or `"highest"`; on CPU all are one.
+        method: `"fft"`, `"toeplitz"`, `"direct"` or `"auto"`.
+        precision: Of the products of `"toeplitz"` and `"direct"`: `"default"`, `"high"` or `"highest"`; one on CPU.
 
     Returns:
         The output, in the shape and dtype of `u`.
@@ -72,12 +74,16 @@ def causal(
     checks.choice("precision", precision, casting.PRECISIONS)
     dtype, work, work_kernel = _prepare(u, kernel)
     if (fastest(work.shape) if method == "auto" else method) == "toeplitz":
-        return _toeplitz(work, work_kernel, precision).astype(dtype)
-    return _by_fft(work, work_kernel).astype(dtype)
+        y = _toeplitz(work, work_kernel, precision)
+    elif method == "direct":
+        y = _direct(precision, work, work_kernel)
+    else:
+        y = _by_fft(work, work_kernel) if method == "fft" else _by_device(precision, work, work_kernel)
+    return y.astype(dtype)
 
 
 def fastest(shape: tuple[Any, ...]) -> str:
-    """The method that `"auto"` stands for, by sizes alone.
+    """The method that `"auto"` stands for on CPU and GPU, by sizes alone.
 
     Args:
         shape: Of the input, [*batch, L, H].
@@ -123,7 +129,8 @@ def bidirectional(
     length = work.shape[-2]
     gap = jnp.zeros((ahead.shape[0], fft_length(length) - 2 * length + 1), ahead.dtype)
     circular = jnp.concatenate([ahead, gap, jnp.flip(behind[:, : length - 1], -1)], axis=-1)
-    return _by_fft(work, circular).astype(dtype)
+    two_sided = jnp.concatenate([jnp.flip(behind[:, : length - 1], -1), ahead], axis=-1)
+    return _both_by_device(work, circular, two_sided).astype(dtype)
 
 
 def fft_length(length: int) -> int:
@@ -224,6 +231,43 @@ def _turn_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Arra
     back = tuple(axes.index(axis) for axis in range(len(axes)))
     tangent = linear_maps.call(partial(jnp.transpose, axes=axes), partial(_turn, back), tangents[0])
     return _turn(axes, *primals), tangent
+
+
+# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+@partial(jax.jit, static_argnums=0)
+def _by_device(
+    precision: str, u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]
+) -> Float[Array, "*batch L H"]:
+    return lax.platform_dependent(u, kernel, tpu=partial(_direct, precision), default=_by_fft)
+
+
+@jax.jit
+def _both_by_device(
+    u: Float[Array, "*batch L H"], circular: Float[Array, "H M"], two_sided: Float[Array, "H W"]
+) -> Float[Array, "*batch L H"]:
+    return lax.platform_dependent(
+        u,
+        circular,
+        two_sided,
+        tpu=lambda u, _, kernel: _direct("highest", u, kernel, u.shape[-2] - 1),
+        default=lambda u, kernel, _: _by_fft(u, kernel),
+    )
+
+
+def _direct(
+    precision: str, u: Float[Array, "*batch L H"], kernel: Float[Array, "H W"], future: int = 0
+) -> Float[Array, "*batch L H"]:
+    """Slide the kernel along; its first `future` numbers are for the steps to come, from the last of them on."""
+    y = lax.conv_general_dilated(
+        u.reshape(-1, *u.shape[-2:]),
+        jnp.flip(kernel, -1).T[:, None],
+        window_strides=(1,),
+        padding=[(kernel.shape[-1] - 1 - future, future)],
+        dimension_numbers=("NWC", "WIO", "NWC"),
+        feature_group_count=u.shape[-1],
+        precision=precision,
+    )
+    return y.reshape(u.shape)
 
 
 def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:

@@ -312,7 +312,7 @@ def _by_platform(
         system,
         row,
         tpu=partial(_by_chunks, chunk, precision),
-        default=partial(_by_convolution, "auto", precision),
+        default=partial(_by_convolution, "fft", precision),
     )
 
 

@@ -44,9 +44,13 @@ def assert_close(got, wanted, tolerance=ROUNDING):
 def stepped(module, parameters, u, state, resets, intervals):
     """Outputs and states of steps, each prepared for its own interval; all rows at the times of the first."""
     outputs, states = [], []
+
+    @jax.jit
+    def step(parameters, interval, *now):
+        return module.step(module.prepare(parameters, rate=interval), *now)
+
     for k in range(u.shape[1]):
-        constants = module.prepare(parameters, rate=float(intervals[0, k]))
-        y, state = module.step(constants, u[:, k], state, resets[:, k])
+        y, state = step(parameters, intervals[0, k], u[:, k], state, resets[:, k])
         outputs.append(y)
         states.append(state)
     return jnp.stack(outputs, 1), jax.tree.map(lambda *x: jnp.stack(x, 1), *states)
@@ -58,10 +62,15 @@ def test_intervals_are_steps_prepared_one_by_one(family):
     intervals = jnp.broadcast_to(jnp.linspace(0.25, 3.0, L), (2, L))
     outputs, states = stepped(module, parameters, u, state, resets, intervals)
     for method in ("auto", "scan"):
-        y, last = module.apply(parameters, u, state, resets, method=method, intervals=intervals)
+        run = jax.jit(partial(module.apply, method=method))
+        y, last = run(parameters, u, state, resets, intervals=intervals)
         assert_close((y, last), (outputs, jax.tree.map(lambda x: x[:, -1], states)))
-    assert_close(module.states(parameters, u, state, resets, intervals=intervals), states)
-    slopes = jax.grad(lambda x: (module.apply(parameters, u, state, resets, intervals=x)[0] ** 2).sum())(intervals * 0)
+    assert_close(jax.jit(module.states)(parameters, u, state, resets, intervals=intervals), states)
+
+    def loss(intervals):
+        return (module.apply(parameters, u, state, resets, intervals=intervals)[0] ** 2).sum()
+
+    slopes = jax.jit(jax.grad(loss))(0 * intervals)
     assert bool(jnp.isfinite(slopes).all())
 
 
@@ -69,8 +78,9 @@ def test_states_are_those_of_steps_and_a_nan_ends_at_a_reset(family):
     module, parameters = family
     u, state, resets = inputs()
     states = stepped(module, parameters, u, state, resets, jnp.ones((2, L)))[1]
-    assert_close(module.states(parameters, u, state, resets), states)
-    broken = module.states(parameters, u.at[0, 1, 0].set(jnp.nan), state, resets)
+    run = jax.jit(module.states)
+    assert_close(run(parameters, u, state, resets), states)
+    broken = run(parameters, u.at[0, 1, 0].set(jnp.nan), state, resets)
     found = jnp.isnan(broken.re).any(-1)
     np.testing.assert_array_equal(found[0, :, 0], [k in (1, 2) for k in range(L)])
     assert not bool(found[1].any() | found[0, :, 1].any())
@@ -82,12 +92,13 @@ def test_both_ways_is_the_past_by_one_system_and_the_future_by_another(family, l
     module, ahead = family
     behind = ahead._replace(C=pairs.scale(ahead.C, -0.5), step=ahead.step * 2)
     u = jax.random.normal(jax.random.key(1), (2, length, H))
-    past = module.apply(ahead, u, method="scan")[0]
-    turned = jnp.flip(module.apply(behind._replace(D=0 * behind.D), jnp.flip(u, 1), method="scan")[0], 1)
+    stepwise, run = jax.jit(partial(module.apply, method="scan")), jax.jit(module.apply_both_ways)
+    past = stepwise(ahead, u)[0]
+    turned = jnp.flip(stepwise(behind._replace(D=0 * behind.D), jnp.flip(u, 1))[0], 1)
     wanted = past + jnp.concatenate([turned[:, 1:], 0 * turned[:, :1]], 1)
-    assert_close(module.apply_both_ways(ahead, behind, u), wanted)
+    assert_close(run(ahead, behind, u), wanted)
     mask = jnp.ones((2, length), bool).at[:, -1].set(False)
-    padded = module.apply_both_ways(ahead, behind, u.at[:, -1].set(jnp.nan), mask=mask)
+    padded = run(ahead, behind, u.at[:, -1].set(jnp.nan), mask=mask)
     assert bool(jnp.isfinite(padded).all())
 
 
@@ -138,13 +149,12 @@ def test_forward_mode_is_reverse_mode_and_hessians_are_theirs(family, method):
 
     forward, linearized, reverse, hessian = found(parameters, u, state)
     assert_close((forward, linearized), (reverse, reverse), 1e-4)
-    y = module.apply(parameters, u, state, resets, method="scan")[0]
+    y = jax.jit(partial(module.apply, method="scan"))(parameters, u, state, resets)[0]
     assert_close(hessian, jnp.diag(-(jnp.sin(y) * u**2).sum((0, 1))), 1e-4)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize(("method", "inside"), zip(METHODS, [True, False] * 2, strict=True))
 def test_gradients_of_replicated_parameters_under_shard_map(family, method, inside):
     module, parameters = family
     u, state, resets = inputs()

@@ -116,7 +116,7 @@ def test_a_packed_row_is_its_episodes_one_by_one(s4d_system):
     # What came before the first reset, even a NaN, changes nothing.
     bad = jax.tree.map(lambda x: jnp.full((1, 4, 16), jnp.nan), pairs.zeros(()))
     packed, final = apply(parameters, u, bad, resets)
-    alone = [s4d.apply(parameters, u[:, a:b], method="scan") for a, b in itertools.pairwise(starts)]
+    alone = [apply(parameters, u[:, a:b], method="scan") for a, b in itertools.pairwise(starts)]
     assert_close(packed, jnp.concatenate([y for y, _ in alone], 1), FORMS)
     assert_close(final, alone[-1][1], FORMS)
 
@@ -166,17 +166,6 @@ def test_another_rate_is_another_step(s4d_system):
     u = normal(20, 3)
     assert_close(apply(parameters, u, rate=2.0), apply(halved, u), 1e-6)
     assert_close(s4d.prepare(parameters, rate=2.0), s4d.prepare(halved), 1e-6)
-
-
-@pytest.mark.slow
-def test_both_directions_are_two_systems(s4d_system):
-    ahead, behind, u = s4d_system(seed=0), s4d_system(seed=1), normal(2, 30, 3)
-    y = s4d.apply_both_ways(ahead, behind, u)
-    past, _ = s4d.apply(ahead, u, method="scan")
-    future, _ = s4d.apply(behind._replace(D=jnp.zeros(3)), jnp.flip(u, 1), method="scan")
-    # The reverse part leaves out the present step: it is moved by one.
-    future = jnp.pad(jnp.flip(future, 1)[:, 1:], [(0, 0), (0, 1), (0, 0)])
-    assert_close(y, past + future, FORMS)
 
 
 @pytest.mark.slow

@@ -8,11 +8,18 @@ import jax.numpy as jnp
 import pytest
 
 from jax_s4rl.models import configs, decision
-from jax_s4rl.modules import groups, mixers
+from jax_s4rl.modules import groups, mixers, tokens
 from tests import filling
 
 BATCH, LENGTH, NUM_ACTIONS, SIZE = 2, 12, 3, 4
 OPTIONS = {"num_heads": 2, "state_size": 4}
+
+# Every mixer in a layout, and two of them in both: what depends on the layout does not depend on the mixer too.
+MIXERS_AND_LAYOUTS = [
+    *((mixer, tokens.CONCATENATED) for mixer in mixers.NAMES),
+    ("attention", tokens.INTERLEAVED),
+    ("s4d", tokens.INTERLEAVED),
+]
 
 
 def marked(cases, quick):

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from jax_s4rl.models import attribution, decision
-from jax_s4rl.modules import mixers, tokens
+from jax_s4rl.modules import tokens
 from tests.models import small
 
 STEPS = jnp.array([7, 4], jnp.int32)
-ALL = [(mixer, layout) for mixer in mixers.NAMES for layout in tokens.LAYOUTS]
 QUICK = [("s4d", tokens.CONCATENATED), ("attention", tokens.INTERLEAVED)]
 
 
@@ -22,7 +21,7 @@ def attribute(config, window, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("mixer", "layout"), small.marked(ALL, QUICK))
+@pytest.mark.parametrize(("mixer", "layout"), small.marked(small.MIXERS_AND_LAYOUTS, QUICK))
 def test_nothing_comes_from_the_future(mixer, layout):
     config = small.config(mixer, tokens=layout, num_layers=1)
     for method in attribution.METHODS:

@@ -214,8 +214,7 @@ def test_a_window_longer_than_the_context_is_refused():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", tokens.LAYOUTS)
-@pytest.mark.parametrize("mixer", mixers.NAMES)
+@pytest.mark.parametrize(("mixer", "layout"), small.MIXERS_AND_LAYOUTS)
 def test_a_thousand_steps_equal_the_whole_row(mixer, layout):
     length = 1000
     config = small.config(mixer, {"horizon": length}, tokens=layout, context_length=length)

@@ -12,11 +12,10 @@ from jax_s4rl.modules import heads, mixers, tokens
 from tests.models import small
 
 ENVS = 2
-ALL = [(mixer, layout) for mixer in mixers.NAMES for layout in tokens.LAYOUTS]
 
 # One quick case each, of different mixers.
-S4D_QUICK = small.marked(ALL, [("s4d", tokens.CONCATENATED)])
-ATTENTION_QUICK = small.marked(ALL, [("attention", tokens.INTERLEAVED)])
+S4D_QUICK = small.marked(small.MIXERS_AND_LAYOUTS, [("s4d", tokens.CONCATENATED)])
+ATTENTION_QUICK = small.marked(small.MIXERS_AND_LAYOUTS, [("attention", tokens.INTERLEAVED)])
 
 
 def make(mixer, layout, *, context_length, max_steps, facts=(), memory=policy.RESTART, **changes):
