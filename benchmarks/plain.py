@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_s4rl.kernels import convolution, pairs
+from jax_s4rl.kernels import fourier, pairs
 
 
 def diagonal(Lambda, B, C, step, length: int):
@@ -47,13 +47,13 @@ def low_rank(Lambda, P, B, C, step, length: int, wrap: float = 1.0):
 
 def transforms(u, kernel):
     """Only the transforms of an FFT convolution, last axis and nothing between them; u [B, H, L], kernel [H, L]."""
-    n = convolution.fft_length(u.shape[-1])
+    n = fourier.fft_length(u.shape[-1])
     return jnp.fft.rfft(kernel, n), jnp.fft.irfft(jnp.fft.rfft(u, n), n)
 
 
 def transforms_and_back(cotangent, u, kernel):
     """The transforms of the convolution and of both its gradients; `cotangent` in the form of the output."""
-    n = convolution.fft_length(u.shape[-1])
+    n = fourier.fft_length(u.shape[-1])
     transfer, y = transforms(u, kernel)
     arriving = jnp.fft.rfft(cotangent[1][..., : u.shape[-1]], n)
     return y, jnp.fft.irfft(arriving, n), jnp.fft.irfft(transfer, n)

@@ -10,8 +10,20 @@ ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
 KERNELS = ROOT / "jax_s4rl" / "kernels"
 # Parts that the public modules are made of.
-INNER = {"blockwise", "checks", "chunks", "dplr", "flash", "krylov", "linear_maps", "mimo", "nonfinite", "pairs"}
-INNER |= {"casting", "s4_forms", "s4_parameters", "s4d_parameters", "serialization", "sharding", "siso"}
+INNER = {
+    "blockwise",
+    "checks",
+    "chunks",
+    "dplr",
+    "flash",
+    "fourier",
+    "krylov",
+    "linear_maps",
+    "mimo",
+    "nonfinite",
+    "pairs",
+}
+INNER |= {"casting", "fourier", "s4_forms", "s4_parameters", "s4d_parameters", "serialization", "sharding", "siso"}
 INNER |= {"trigonometry", "truncation"}
 
 

@@ -39,6 +39,16 @@ def length(L: Any, name: str = "L", least: int = 1) -> int:
     return found
 
 
+def reaches(size: Any, limit: int) -> bool:
+    """Whether a size reaches a limit; one that `jax.export` leaves open does.
+
+    Example:
+        >>> reaches(3, 4)
+        False
+    """
+    return not isinstance(size, int) or size >= limit
+
+
 def even(N: Any) -> int:
     """Check that a state size can be split into conjugate pairs, and give half of it.
 

@@ -1,21 +1,18 @@
 """Causal and bidirectional convolution of a sequence with one kernel per feature.
 
-Three methods with the same result. `"fft"` multiplies spectra of the next even 5-smooth length, keeps them for its own
-derivative rule, and costs O(L log L). `"toeplitz"` multiplies by the Toeplitz matrix of the kernel, costs O(L^2), and
-never mixes a later input into an earlier output, not even by rounding. `"direct"` slides the kernel along: O(L^2) too,
-but no memory for a matrix. `"auto"` takes `"toeplitz"` up to `TOEPLITZ_MAX_LENGTH` steps, and up to
-`TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS` or of a size not yet known. Over longer rows it takes `"fft"`, or
-`"direct"` in a program for TPU: no transform and no complex number there.
+Three methods with the same result. `"fft"` multiplies spectra and costs O(L log L). `"toeplitz"` multiplies by the
+Toeplitz matrix of the kernel, costs O(L^2), and never mixes a later input into an earlier output, not even by rounding.
+`"direct"` slides the kernel along: O(L^2) too, but no memory for a matrix. `"auto"` takes `"toeplitz"` up to
+`TOEPLITZ_MAX_LENGTH` steps, and up to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS` or of a size not yet known.
+Over longer rows it takes `"fft"`, or `"direct"` in a program for TPU: no transform and no complex number there.
 
 A fourth form, in chunks of real matrix products with a carried state, needs the system that a kernel comes from, as a
 kernel alone has no state to carry: `s4.apply` and `s4d.apply` take `method="chunked"`, by the machinery of `chunks`.
 """
 
 import math
-from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +20,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import casting, checks, fences, linear_maps, pairs, sharding
+from jax_s4rl.kernels import casting, checks, fences, fourier, linear_maps, sharding
 
 METHODS = ("auto", "fft", "toeplitz", "direct")
 
@@ -31,9 +28,6 @@ METHODS = ("auto", "fft", "toeplitz", "direct")
 # are many; on CPU, forward and backward, the two meet about here.
 TOEPLITZ_MAX_LENGTH = 32
 TOEPLITZ_MAX_LENGTH_MANY, MANY_ROWS = 128, 64
-
-# XLA's transforms run on one thread on CPU, but independent ones side by side: in parts, large ones take less time.
-CPU_PARTS, LARGE = 4, 2**17
 
 
 def causal(
@@ -78,7 +72,7 @@ def causal(
     elif method == "direct":
         y = _direct(precision, work, work_kernel)
     else:
-        y = _by_fft(work, work_kernel) if method == "fft" else _by_device(precision, work, work_kernel)
+        y = fourier.convolve(work, work_kernel) if method == "fft" else _by_device(precision, work, work_kernel)
     return y.astype(dtype)
 
 
@@ -95,7 +89,7 @@ def fastest(shape: tuple[Any, ...]) -> str:
         >>> fastest((100, 3)), fastest((64, 100, 3))
         ('fft', 'toeplitz')
     """
-    many = _at_least(math.prod(shape[:-2]), MANY_ROWS)
+    many = checks.reaches(math.prod(shape[:-2]), MANY_ROWS)
     return "toeplitz" if shape[-2] <= (TOEPLITZ_MAX_LENGTH_MANY if many else TOEPLITZ_MAX_LENGTH) else "fft"
 
 
@@ -127,40 +121,10 @@ def bidirectional(
     """
     dtype, work, ahead, behind = _prepare(u, forward, backward)
     length = work.shape[-2]
-    gap = jnp.zeros((ahead.shape[0], fft_length(length) - 2 * length + 1), ahead.dtype)
+    gap = jnp.zeros((ahead.shape[0], fourier.fft_length(length) - 2 * length + 1), ahead.dtype)
     circular = jnp.concatenate([ahead, gap, jnp.flip(behind[:, : length - 1], -1)], axis=-1)
     two_sided = jnp.concatenate([jnp.flip(behind[:, : length - 1], -1), ahead], axis=-1)
     return _both_by_device(work, circular, two_sided).astype(dtype)
-
-
-def fft_length(length: int) -> int:
-    """The shortest even length with no prime factor above 5 that keeps a convolution of two `length`-step rows apart.
-
-    Args:
-        length: Number of steps, at least 1.
-
-    Returns:
-        The smallest even ``n >= 2 length - 1`` of the form ``2^a 3^b 5^c``.
-
-    Raises:
-        ValueError: A length below 1.
-
-    Example:
-        >>> fft_length(100), fft_length(341), fft_length(1024)
-        (200, 720, 2048)
-    """
-    length = checks.length(length, "length")
-    candidate = max(2, 2 * length - 1 + (2 * length - 1) % 2)
-    while not _is_smooth(candidate):
-        candidate += 2
-    return candidate
-
-
-def _is_smooth(number: int) -> bool:
-    for prime in (2, 3, 5):
-        while number % prime == 0:
-            number //= prime
-    return number == 1
 
 
 def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
@@ -173,11 +137,6 @@ def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
         checks.shape("the kernel", kernel, (u.shape[-1], u.shape[-2]))
     dtype = casting.compute_dtype(u, *kernels)
     return u.dtype, *sharding.vary_alike(*(array.astype(dtype) for array in (u, *kernels)))
-
-
-def _at_least(size: Any, limit: int) -> bool:
-    """Whether a size reaches a limit; one that `jax.export` leaves open does."""
-    return not isinstance(size, int) or size >= limit
 
 
 def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str) -> Float[Array, "*batch L H"]:
@@ -238,7 +197,7 @@ def _turn_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Arra
 def _by_device(
     precision: str, u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]
 ) -> Float[Array, "*batch L H"]:
-    return lax.platform_dependent(u, kernel, tpu=partial(_direct, precision), default=_by_fft)
+    return lax.platform_dependent(u, kernel, tpu=partial(_direct, precision), default=fourier.convolve)
 
 
 @jax.jit
@@ -250,7 +209,7 @@ def _both_by_device(
         circular,
         two_sided,
         tpu=lambda u, _, kernel: _direct("highest", u, kernel, u.shape[-2] - 1),
-        default=lambda u, kernel, _: _by_fft(u, kernel),
+        default=lambda u, kernel, _: fourier.convolve(u, kernel),
     )
 
 
@@ -268,137 +227,3 @@ def _direct(
         precision=precision,
     )
     return y.reshape(u.shape)
-
-
-def _by_fft(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
-    """Circular convolution over `fft_length(L)` steps."""
-    parts = CPU_PARTS if _at_least(u.size, LARGE) else 1
-    return _circular(Sizes(fft_length(u.shape[-2]), min(parts, u.shape[-1])), u, kernel)
-
-
-class Sizes(NamedTuple):
-    """Length of the transforms, and the parts of the features that are transformed side by side on CPU."""
-
-    n: int
-    parts: int
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _circular(sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
-    return _convolved(sizes, u, kernel)[0]
-
-
-@_circular.defjvp
-def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    """Spectra are kept: forward mode needs three transforms more, and so does reverse mode."""
-    y, spectra = _convolved(sizes, *primals)
-    change = linear_maps.call(
-        lambda tangents: _convolved_change(sizes, spectra, *tangents),
-        lambda cotangent: _convolved_transposed(sizes, primals[1].shape[-1], spectra, cotangent),
-        tangents,
-    )
-    return y, change
-
-
-# Of each part those of input and kernel, as real arrays: a program for TPU, which takes another form, would keep empty
-# complex ones for the derivative in their place.
-Spectra = tuple[tuple[pairs.Pair, pairs.Pair], ...]
-
-
-# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
-@partial(jax.jit, static_argnums=0, inline=True)
-def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
-    """Output, and of each part the spectra of input and kernel."""
-
-    def part(u: Array, kernel: Array) -> tuple[Array, tuple[pairs.Pair, pairs.Pair]]:
-        spectrum, transfer = _transform(u, sizes.n), _spectrum(kernel, sizes.n)
-        product = pairs.multiply(spectrum, pairs.with_ndim(transfer, u.ndim))
-        return _back(product, sizes.n, u.shape[-2]), (spectrum, transfer)
-
-    def in_parts(u: Array, kernel: Array) -> tuple[Array, Spectra]:
-        pieces = [part(u[..., piece], kernel[piece]) for piece in _pieces(sizes.parts, u.shape[-1])]
-        return _joined([y for y, _ in pieces], -1), tuple(spectra for _, spectra in pieces)
-
-    def whole(u: Array, kernel: Array) -> tuple[Array, Spectra]:
-        y, (spectrum, transfer) = part(u, kernel)
-        pieces = _pieces(sizes.parts, u.shape[-1])
-        return y, tuple(jax.tree.map(lambda x, piece=piece: x[..., piece, :], (spectrum, transfer)) for piece in pieces)
-
-    return _by_platform(sizes, in_parts, whole)(u, kernel)
-
-
-def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array) -> Array:
-    def part(spectra: tuple[pairs.Pair, pairs.Pair], du: Array, dkernel: Array) -> Array:
-        spectrum, transfer = spectra
-        moved = pairs.multiply(_transform(du, sizes.n), pairs.with_ndim(transfer, du.ndim))
-        turned = pairs.multiply(spectrum, pairs.with_ndim(_spectrum(dkernel, sizes.n), du.ndim))
-        return _back(pairs.add(moved, turned), sizes.n, du.shape[-2])
-
-    def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
-        pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
-        return _joined([part(both, du[..., piece], dkernel[piece]) for both, piece in pieces], -1)
-
-    def whole(spectra: Spectra, du: Array, dkernel: Array) -> Array:
-        return part(_whole(spectra), du, dkernel)
-
-    return _by_platform(sizes, in_parts, whole)(spectra, du, dkernel)
-
-
-def _convolved_transposed(sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
-    def part(spectra: tuple[pairs.Pair, pairs.Pair], cotangent: Array) -> tuple[Array, Array]:
-        spectrum, transfer = spectra
-        arriving = _transform(cotangent, sizes.n)
-        seen = pairs.multiply(arriving, pairs.with_ndim(pairs.conjugate(transfer), arriving.ndim))
-        shared = pairs.multiply(pairs.conjugate(spectrum), arriving)
-        shared = pairs.Pair(*(x.reshape(-1, *transfer.shape).sum(0) for x in shared))
-        return _back(seen, sizes.n, cotangent.shape[-2]), _inverse(shared, sizes.n)[..., :kernel_length]
-
-    def in_parts(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
-        pieces = zip(spectra, _pieces(sizes.parts, cotangent.shape[-1]), strict=True)
-        to_u, to_kernel = zip(*(part(both, cotangent[..., piece]) for both, piece in pieces), strict=True)
-        return _joined(to_u, -1), _joined(to_kernel, 0)
-
-    def whole(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
-        return part(_whole(spectra), cotangent)
-
-    return _by_platform(sizes, in_parts, whole)(spectra, cotangent)
-
-
-def _by_platform(sizes: Sizes, in_parts: Callable[..., Any], whole: Callable[..., Any]) -> Callable[..., Any]:
-    """What runs on CPU, and what elsewhere: the platform is that which the program is compiled for."""
-    if sizes.parts == 1:
-        return whole
-    return partial(lax.platform_dependent, cpu=in_parts, default=whole)
-
-
-def _pieces(parts: int, features: int) -> list[slice]:
-    ends = [features * part // parts for part in range(parts + 1)]
-    return [slice(begin, end) for begin, end in pairwise(ends)]
-
-
-def _whole(spectra: Spectra) -> tuple[pairs.Pair, pairs.Pair]:
-    return jax.tree.map(lambda *pieces: _joined(pieces, -2), *spectra)
-
-
-def _joined(pieces: Sequence[Array], axis: int) -> Array:
-    return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis)
-
-
-def _transform(u: Float[Array, "*batch L H"], n: int) -> pairs.Pair:
-    """Spectra along the last axis, where transforms are fastest: [*batch, H, F]."""
-    return _spectrum(jnp.swapaxes(u, -1, -2), n)
-
-
-def _spectrum(x: Float[Array, "*batch H L"], n: int) -> pairs.Pair:
-    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, n - x.shape[-1])])
-    return pairs.as_pair(lax.fft(padded, lax.FftType.RFFT, (n,)))
-
-
-def _inverse(spectrum: pairs.Pair, n: int) -> Float[Array, "*batch H n"]:
-    # `jnp.fft` pads by nothing, and a derivative would keep the complex zero that it pads with.
-    return lax.fft(pairs.to_complex(spectrum), lax.FftType.IRFFT, (n,))
-
-
-def _back(spectrum: pairs.Pair, n: int, length: int) -> Float[Array, "*batch L H"]:
-    """From spectra [*batch, H, F]."""
-    return jnp.swapaxes(_inverse(spectrum, n)[..., :length], -1, -2)

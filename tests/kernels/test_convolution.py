@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import convolution
+from jax_s4rl.kernels import convolution, fourier
 from jax_s4rl.kernels.oracle import convolution as oracle
 
 FLOAT64 = 1e-10  # relative to the largest output: the bound set for every function against the oracle
@@ -102,38 +102,6 @@ def test_forward_mode_and_hessian_are_those_of_the_definition(method):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("parts", [1, 4])
-def test_parts_are_the_whole_in_every_order_of_derivatives(monkeypatch, parts):
-    monkeypatch.setattr(convolution, "LARGE", 1)
-    monkeypatch.setattr(convolution, "CPU_PARTS", parts)
-    u, kernel = (jnp.asarray(array) for array in draw(5, (2,), 6))
-
-    def loss(method):
-        return lambda u, k: jnp.sum(jnp.sin(convolution.causal(u, k, method=method)))
-
-    for turn in (
-        lambda f: jax.grad(f, (0, 1)),
-        lambda f: jax.jacfwd(jax.grad(f, (0, 1)), (0, 1)),
-        lambda f: jax.jacrev(jax.jacfwd(f, (0, 1)), (0, 1)),
-    ):
-        found = [jax.tree.leaves(jax.jit(turn(loss(method)))(u, kernel)) for method in METHODS]
-        for wanted, *others in zip(*found, strict=True):
-            for got in others:
-                assert_close(got, wanted, FLOAT64)
-
-
-def test_parts_are_for_cpu_alone(monkeypatch):
-    monkeypatch.setattr(convolution, "LARGE", 1)
-
-    def transforms(platform):
-        run = jax.jit(lambda u, k: convolution.causal(u, k, method="fft"))
-        text = jax.export.export(run, platforms=[platform])(*float32(*draw(5, (2,), 8))).mlir_module()
-        return text.count("stablehlo.fft")
-
-    assert transforms("cpu") > transforms("cuda")
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_arrays_of_numpy_and_a_batch_not_yet_known(method):
     u, kernel = draw(5, (2,))
@@ -231,13 +199,6 @@ def test_transformations_change_nothing(method):
         assert_close(got, wanted, FLOAT32)
 
 
-@pytest.mark.parametrize(
-    ("length", "n"), [(1, 2), (2, 4), (3, 6), (7, 16), (100, 200), (341, 720), (1024, 2048), (3072, 6144)]
-)
-def test_fft_length_is_the_next_even_5_smooth_number(length, n):
-    assert convolution.fft_length(length) == n
-
-
 @pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_named():
     u, kernel = float32(*draw(5))
@@ -257,4 +218,4 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="got dtype complex64"):
         convolution.causal(u, kernel.astype(jnp.complex64))
     with pytest.raises(ValueError, match="length must be an integer of at least 1, got 0"):
-        convolution.fft_length(0)
+        fourier.fft_length(0)

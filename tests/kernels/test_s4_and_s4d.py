@@ -154,7 +154,7 @@ def test_forward_mode_is_reverse_mode_and_hessians_are_theirs(family, method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "inside"), zip(METHODS, [True, False] * 2, strict=True))
+@pytest.mark.parametrize(("method", "inside"), list(zip(METHODS, [True, False] * 2, strict=True)))
 def test_gradients_of_replicated_parameters_under_shard_map(family, method, inside):
     module, parameters = family
     u, state, resets = inputs()
