@@ -1,4 +1,4 @@
-"""Every case is made, runs, and has gradients."""
+"""Every case is made, and has gradients."""
 
 import jax
 import numpy as np
@@ -7,11 +7,12 @@ import pytest
 from benchmarks import two_commits_worker, workers
 
 
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) for n in two_commits_worker.CASES])
-def test_every_case_runs(name):
+@pytest.mark.parametrize("name", two_commits_worker.CASES)
+def test_every_case_is_a_function_of_sequences(name):
     case = two_commits_worker.CASES[name]
     run, arguments = two_commits_worker.make(name, "forward")
-    assert jax.jit(run)(*arguments).shape == (case.batch, case.length, two_commits_worker.FEATURES)
+    # Traced, not compiled: running them is what the benchmark does.
+    assert jax.eval_shape(run, *arguments).shape == (case.batch, case.length, two_commits_worker.FEATURES)
 
 
 @pytest.mark.slow

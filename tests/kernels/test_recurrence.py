@@ -1,5 +1,7 @@
 """Linear recurrences: three methods are one function, equal to the oracle, under every transformation of JAX."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
