@@ -21,16 +21,19 @@ doctor: $(READY)
 report: $(READY)
 	$(BIN)/python -m experiments.report
 
-# Programs are compiled in a hurry here, and as a user's in `test-slow`.
+# XLA compiles in a hurry (tests/quick_compile.py), but for the long tests of kernels and mixers: there it does as for a user.
+HURRY := -p tests.quick_compile
+
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 -p tests.quick_compile -m 'not slow and not gpu'
+	$(BIN)/python -m pytest -n 2 $(HURRY) -m 'not slow and not gpu'
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu'
+	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu' tests/kernels tests/modules
+	$(BIN)/python -m pytest -n 2 $(HURRY) -m 'slow and not gpu' --ignore tests/kernels --ignore tests/modules
 
 # The part of the tests that a new JAX can break.
 test-core: $(READY)
-	$(BIN)/python -m pytest -n 2 -p tests.quick_compile -m 'not slow and not gpu' tests/test_stack.py tests/kernels tests/modules tests/models tests/training tests/data
+	$(BIN)/python -m pytest -n 2 $(HURRY) -m 'not slow and not gpu' tests/test_stack.py tests/kernels tests/modules tests/models tests/training tests/data
 
 # The same with the newest Python and JAX at hand, in a virtual environment of its own.
 test-newest:

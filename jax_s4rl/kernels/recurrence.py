@@ -8,6 +8,7 @@ recurrence run backwards, and no tree is stored or differentiated.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -207,7 +208,7 @@ def _solve(
     return linear_maps.tied(states)
 
 
-def _spread(a: pairs.Pair, rows: int, length: int) -> pairs.Pair:
+def _spread(a: pairs.Pair, rows: Any, length: int) -> pairs.Pair:
     """One factor for all rows and steps. The transpose is a product with ones, on CPU faster than a sum."""
 
     def forward(x: pairs.Pair) -> pairs.Pair:

@@ -240,13 +240,14 @@ def derivatives(run, inputs):
     return every(flat)
 
 
-SHAPES = [(2,), (2, 3, 2), (3, 2), (2, 1, 2), (1,), (1, 3, 1)]
+SHAPES = [(2,), (2, 3, 2), (2, 1, 2), (1, 3, 1)]
 SLOW = pytest.mark.slow
-OTHERS = [(method, shape) for method in ("sequential", "associative", "auto") for shape in SHAPES[:2]]
+# The methods share the derivative; shapes are a matter of what is in front of it.
+OTHERS = [("sequential", SHAPES[0]), ("associative", SHAPES[1]), ("auto", SHAPES[1])]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "shape"), [*(("chunked", shape) for shape in SHAPES), *OTHERS])
+@pytest.mark.parametrize(("method", "shape"), [*(("chunked", shape) for shape in SHAPES[:4]), *OTHERS])
 def test_every_mode_and_order_of_differentiation_and_every_shape_of_the_factors(method, shape):
     rng = np.random.default_rng(4)
     inputs = as_pairs(*(rng.normal(size=(*size, 2)) @ [0.6, 0.6j] for size in (shape, (2, 3, 2), (2, 2))))

@@ -67,7 +67,9 @@ def test_gradients_are_finite_differences(x64, family):
 
 
 @pytest.mark.slow
-def test_inside_scan_and_under_remat(family):
+@pytest.mark.parametrize("name", ["s4d", "s4", "s5", "lru"])
+def test_inside_scan_and_under_remat(name):
+    family = FAMILIES[name]
     parameters, u = inputs(family)
     parts = jnp.moveaxis(u.reshape(B, 2, L // 2, H), 1, 0)
 
