@@ -21,15 +21,16 @@ doctor: $(READY)
 report: $(READY)
 	$(BIN)/python -m experiments.report
 
-# XLA compiles in a hurry (tests/quick_compile.py), but for the long tests of kernels and mixers: there it does as for a user.
+# XLA compiles in a hurry (tests/quick_compile.py), but not for the long tests of kernels, mixers and benchmarks, whose
+# bounds on rounding hold for programs as a user's.
 HURRY := -p tests.quick_compile
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 $(HURRY) -m 'not slow and not gpu'
 
 test-slow: $(READY)
-	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu' tests/kernels tests/modules
-	$(BIN)/python -m pytest -n 2 $(HURRY) -m 'slow and not gpu' --ignore tests/kernels --ignore tests/modules
+	$(BIN)/python -m pytest -n 2 -m 'slow and not gpu' tests/kernels tests/modules tests/benchmarks
+	$(BIN)/python -m pytest -n 2 $(HURRY) -m 'slow and not gpu' --ignore tests/kernels --ignore tests/modules --ignore tests/benchmarks
 
 # The part of the tests that a new JAX can break.
 test-core: $(READY)

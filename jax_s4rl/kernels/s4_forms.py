@@ -129,7 +129,7 @@ def with_transforms(shape: tuple[Any, ...], length: int | None) -> bool:
 def by_platform(
     discretization: str, length: int | None, chunk: int, precision: str, parameters: Parameters, row: siso.Row
 ) -> tuple[Array, pairs.Pair]:
-    """In chunks where the program is compiled for TPU, else by the faster convolution on other devices.
+    """In chunks where the program is compiled for TPU, else by the faster convolution.
 
     Example:
         >>> one = jnp.ones((1, 1))

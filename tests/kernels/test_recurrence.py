@@ -333,7 +333,7 @@ def test_gradients_of_replicated_factors_under_shard_map(method):
 @pytest.mark.parametrize("method", ["sequential", "associative", "chunked"])
 def test_factors_near_one_keep_their_digits(method):
     # In float32 the factor itself is off by half a percent of its decay.
-    change, steps = np.array([-1e-5 + 3e-5j, -2e-5]), 1_024
+    change, steps = np.array([-1e-5 + 3e-5j, -2e-5]), 4_096
     pair = pairs.Pair(jnp.asarray(change.real, jnp.float32), jnp.asarray(change.imag, jnp.float32))
     exact = np.asarray(pair.re, np.float64) + 1j * np.asarray(pair.im, np.float64)
     a = pairs.Pair(1 + pair.re, pair.im)

@@ -210,3 +210,16 @@ def test_a_window_longer_than_the_context_is_refused():
     config = small.config("s4d", context_length=small.LENGTH - 1)
     with pytest.raises(ValueError, match="the window has 12 steps but the model was built for context_length=11"):
         small.predict(config, small.window(config))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("mixer", "layout"), small.MIXERS_AND_LAYOUTS)
+def test_a_thousand_steps_equal_the_whole_row(mixer, layout):
+    length = 1000
+    config = small.config(mixer, {"horizon": length}, tokens=layout, context_length=length)
+    inputs = small.window(config, length=length)
+    for start in (0, 300, 301, 640):
+        inputs["resets"] = inputs["resets"].at[:, start].set(True)
+    inputs["mask"] = inputs["mask"].at[1, 900:].set(False)
+    got, wanted = run_steps(config, inputs).action, small.predict(config, inputs).action
+    close(jnp.where(inputs["mask"][..., None], got, 0.0), jnp.where(inputs["mask"][..., None], wanted, 0.0), mixer)
