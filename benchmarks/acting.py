@@ -18,13 +18,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import acting_report, contenders, timing
-from experiments import command_line, results
+from benchmarks import acting_report, timed_models, timing
 from jax_s4rl import stack
-from jax_s4rl.models import configs, decision, policy
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.models import configs, decision_transformer, policy
 from jax_s4rl.modules import groups, mixers
 
-RESULTS = results.ROOT / "benchmarks" / "results" / "acting.jsonl"
+RESULTS = Path(__file__).parent / "results" / "acting.jsonl"
 
 # Longest history that is mapped again at every step: beyond, attention alone takes seconds a step.
 LONGEST_RECOMPUTED = 1024
@@ -56,10 +57,10 @@ def main(config: Config) -> None:
         config = dataclasses.replace(config, mixers=("attention", "s4d"), histories=(16, 256), batches=(1,))
     for batch_size in () if config.report_only else config.batches:
         for row in measure(config, batch_size):
-            results.append_row(config.out, row)
+            result_rows.append_row(config.out, row)
             print(acting_report.line(row), flush=True)
     if config.out == RESULTS:
-        acting_report.write(list(results.read_rows(config.out)))
+        acting_report.write(list(result_rows.read_rows(config.out)))
 
 
 def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
@@ -67,17 +68,17 @@ def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
     stack.require()
     works = {}
     for history in config.histories:
-        for one in contenders.make(history, config.mixers):
+        for one in timed_models.make(history, config.mixers):
             works[one.method, one.config.model.tokens, history] = prepare(one.config, history, batch_size)
         if "attention" in config.mixers and batch_size == 1 and history <= LONGEST_RECOMPUTED:
-            again = contenders.configure("attention", "interleaved", history)
+            again = timed_models.configure("attention", "interleaved", history)
             works["recompute", "interleaved", history] = prepare_recomputing(again, history)
     for call, _ in works.values():
         call()
     found = timing.take_turns({str(key): call for key, (call, _) in works.items()}, config.repeats)
     for key, (_, facts) in works.items():
         turns = found[str(key)].split(1)
-        yield results.make_row(
+        yield result_rows.make_row(
             experiment="benchmarks/acting",
             method=key[0],
             tokens=key[1],
@@ -94,7 +95,7 @@ def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
 
 
 def prepare(
-    config: configs.DecisionConfig, history: int, batch_size: int
+    config: configs.DecisionTransformerConfig, history: int, batch_size: int
 ) -> tuple[Callable[[], np.ndarray], dict[str, Any]]:
     """A call that takes the next step of episodes of `history` steps, which start again where they end."""
     acting = policy.Policy(config, history)
@@ -119,15 +120,15 @@ def prepare(
 
 
 def prepare_recomputing(
-    config: configs.DecisionConfig, history: int
+    config: configs.DecisionTransformerConfig, history: int
 ) -> tuple[Callable[[], np.ndarray], dict[str, Any]]:
     """A call that maps a whole history of one episode to get its last action."""
     params = _params(config)
-    window = decision.empty_window(config, batch_size=1, length=history)
+    window = decision_transformer.empty_window(config, batch_size=1, length=history)
 
     def act(params: Any, observation: jax.Array) -> jax.Array:
         whole = window | {"observations": window["observations"].at[:, -1].set(observation)}
-        predictions: Any = decision.DecisionModel(config).apply({"params": params}, **whole)
+        predictions: Any = decision_transformer.DecisionTransformer(config).apply({"params": params}, **whole)
         return jnp.argmax(predictions.action[:, -1], axis=-1)
 
     began = time.perf_counter()
@@ -136,13 +137,13 @@ def prepare_recomputing(
     return lambda: np.asarray(compiled(params, _inputs(1)[0])), facts
 
 
-def _params(config: configs.DecisionConfig) -> Any:
-    return groups.strip(jax.jit(lambda key: decision.init(config, key))(jax.random.key(0)))
+def _params(config: configs.DecisionTransformerConfig) -> Any:
+    return groups.strip(jax.jit(lambda key: decision_transformer.init(config, key))(jax.random.key(0)))
 
 
 def _inputs(batch_size: int) -> tuple[jax.Array, ...]:
     """What a step brings from the host: observations, returns-to-go, greedy or not, a key."""
-    observations = np.zeros((batch_size, contenders.OBSERVATION_SIZE), np.float32)
+    observations = np.zeros((batch_size, timed_models.OBSERVATION_SIZE), np.float32)
     wanted, greedy = np.ones(batch_size, np.float32), np.ones(batch_size, bool)
     return jnp.asarray(observations), jnp.asarray(wanted), jnp.asarray(greedy), jax.random.key(0)
 
@@ -150,7 +151,7 @@ def _inputs(batch_size: int) -> tuple[jax.Array, ...]:
 def _facts(params: Any, compile_seconds: float, memories: Any) -> dict[str, Any]:
     size = sum(leaf.nbytes for leaf in jax.tree.leaves(memories))
     return {
-        "parameters": decision.num_parameters(params),
+        "parameters": decision_transformer.num_parameters(params),
         "compile": compile_seconds,
         "state_kib": size / 2**10,
     }
@@ -158,4 +159,4 @@ def _facts(params: Any, compile_seconds: float, memories: Any) -> dict[str, Any]
 
 if __name__ == "__main__":
     timing.with_huge_pages()
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

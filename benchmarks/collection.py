@@ -14,11 +14,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments import command_line, documents, results
-from jax_s4rl.collection import parts, ppo, ppo_policy, ppo_storage, recipe_book, rollouts
+from jax_s4rl.cli import entry_point
+from jax_s4rl.collection import catalog, recording, sources
+from jax_s4rl.collection.ppo import policy as ppo_policy
+from jax_s4rl.collection.ppo import storage
+from jax_s4rl.collection.ppo import training as ppo_training
+from jax_s4rl.evaluation import documents, result_rows
 
-RESULTS = results.ROOT / "benchmarks" / "results" / "collection.jsonl"
-README = results.ROOT / "benchmarks" / "README.md"
+RESULTS = Path(__file__).parent / "results" / "collection.jsonl"
+README = Path(__file__).parent / "README.md"
 SECTION = "collection"
 # What a training shall reach, in the mean return of its latest episodes. KeyDoor's is just below the optimum of 11, for
 # a policy that still explores misses an apple now and then.
@@ -49,9 +53,9 @@ def main(config: Config) -> None:
     for name in config.runs:
         for seed in config.seeds:
             row = measure(known[name], seed, config.num_episodes)
-            results.append_row(config.out, row)
+            result_rows.append_row(config.out, row)
             print(f"{name}, seed {seed}: {row['metrics']['greedy_return']:.1f}", flush=True)
-    text = table(results.read_rows(config.out))
+    text = table(result_rows.read_rows(config.out))
     print(text)
     documents.write_section(config.readme, SECTION, text)
 
@@ -74,26 +78,28 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def runs() -> dict[str, ppo_storage.Run]:
+def runs() -> dict[str, storage.Run]:
     """The trainings that recipes draw on, by name."""
-    recipes = recipe_book.book().values()
-    found = [part.run for recipe in recipes for part in recipe.parts if isinstance(part, parts.Snapshot | parts.Replay)]
+    recipes = catalog.book().values()
+    found = [
+        part.run for recipe in recipes for part in recipe.parts if isinstance(part, sources.Snapshot | sources.Replay)
+    ]
     return {run.name: run for run in found}
 
 
-def measure(run: ppo_storage.Run, seed: int, num_episodes: int) -> dict[str, Any]:
+def measure(run: storage.Run, seed: int, num_episodes: int) -> dict[str, Any]:
     """Trains once and judges the strongest policy, as a result line."""
     strengths = [strength for _, strength in run.strengths]
     goal = GOALS.get(run.name, strengths[-1] if strengths else None)
     start = time.perf_counter()
-    training = ppo.train(run.make_env, run.config, seed=seed, strengths=strengths, name=run.env_id)
+    training = ppo_training.train(run.make_env, run.config, seed=seed, strengths=strengths, name=run.env_id)
     trained = time.perf_counter()
     judged = {}
     for kind in ("greedy", "sampled"):
         env = run.make_env()
         policy = ppo_policy.behavior(training.network, training.snapshots[-1], env, greedy=kind == "greedy")
         env.close()
-        record = rollouts.record_episodes(run.make_env, policy, num_episodes, seed=seed)
+        record = recording.record_episodes(run.make_env, policy, num_episodes, seed=seed)
         judged[f"{kind}_return"] = float(record.episode_returns.mean())
         judged[f"{kind}_length"] = float(record.episode_lengths.mean())
     reached = (step for step, progress in training.history if goal is not None and progress >= goal)
@@ -107,7 +113,7 @@ def measure(run: ppo_storage.Run, seed: int, num_episodes: int) -> dict[str, Any
     }
     # Compiling and the measuring of snapshots are part of the training.
     seconds = {"train": trained - start, "evaluate": time.perf_counter() - trained}
-    return results.make_row(
+    return result_rows.make_row(
         experiment="benchmarks/collection",
         env=run.env_id,
         method="ppo",
@@ -119,4 +125,4 @@ def measure(run: ppo_storage.Run, seed: int, num_episodes: int) -> dict[str, Any
 
 
 if __name__ == "__main__":
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

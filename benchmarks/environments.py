@@ -20,12 +20,12 @@ import gymnasium
 import numpy as np
 import tyro
 
-from experiments import documents, results
-from jax_s4rl.collection import parts
-from jax_s4rl.envs import making
+from jax_s4rl.collection import sources
+from jax_s4rl.envs import registry
+from jax_s4rl.evaluation import documents, result_rows
 
-RESULTS = results.ROOT / "benchmarks" / "results" / "environments.jsonl"
-README = results.ROOT / "benchmarks" / "README.md"
+RESULTS = Path(__file__).parent / "results" / "environments.jsonl"
+README = Path(__file__).parent / "README.md"
 SECTION = "environments"
 NUM_COPIES = 8
 METRICS = ("bare", "wrapped", "vector", "recorded")
@@ -71,9 +71,9 @@ def main(config: Config) -> None:
     """Measures, and writes lines and table."""
     for env_id, kwargs in choose(config.only):
         row = measure(env_id, kwargs, config)
-        results.append_row(config.out, row)
+        result_rows.append_row(config.out, row)
         print(f"{env_id}: {row['metrics']['bare']:,.0f} steps/s bare", flush=True)
-    text = table(results.read_rows(config.out))
+    text = table(result_rows.read_rows(config.out))
     print(text)
     documents.write_section(config.readme, SECTION, text)
 
@@ -107,7 +107,7 @@ def choose(names: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
 
 def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, Any]:
     """Steps per second of one environment, as a result line."""
-    env = making.make(env_id, **kwargs)
+    env = registry.make(env_id, **kwargs)
     space = env.action_space
     space.seed(0)
     actions = [space.sample() for _ in range(config.num_steps)]
@@ -121,7 +121,7 @@ def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, An
         "recorded": _recorded(env_id, kwargs, NUM_RECORDED * num_episodes),
     }
     seconds = {"measure": time.perf_counter() - start}
-    return results.make_row(
+    return result_rows.make_row(
         experiment="benchmarks/environments", env=env_id, method="random", metrics=metrics, seconds=seconds
     )
 
@@ -141,7 +141,7 @@ def run(env: gymnasium.Env, actions: list[Any]) -> int:
 def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
     """Steps per second, those of all copies together."""
     mode = gymnasium.vector.AutoresetMode.SAME_STEP
-    envs = gymnasium.vector.SyncVectorEnv([lambda: making.make(env_id, **kwargs)] * NUM_COPIES, autoreset_mode=mode)
+    envs = gymnasium.vector.SyncVectorEnv([lambda: registry.make(env_id, **kwargs)] * NUM_COPIES, autoreset_mode=mode)
     envs.action_space.seed(0)
     actions = [envs.action_space.sample() for _ in range(max(1, config.num_steps // NUM_COPIES))]
 
@@ -157,9 +157,9 @@ def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
 
 def _recorded(env_id: str, kwargs: dict[str, Any], num_episodes: int) -> float:
     """Steps per second of one recording of random play."""
-    stage = parts.Stage(env_id, kwargs, seed=0, stream=0, folder=Path())
+    stage = sources.RecordingContext(env_id, kwargs, seed=0, stream=0, folder=Path())
     start = time.perf_counter()
-    record = parts.Uniform(num_episodes).record(stage)
+    record = sources.Uniform(num_episodes).record(stage)
     return record.num_steps / (time.perf_counter() - start)
 
 

@@ -26,13 +26,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from experiments import command_line, compilation, documents, results
-from jax_s4rl import stack
+from jax_s4rl import cache_folders, stack
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import documents, result_rows
 from jax_s4rl.kernels import initialization, s4d
 
-README = results.ROOT / "benchmarks" / "README.md"
+README = Path(__file__).parent / "README.md"
 SECTION = "fft-standstill"
-RESULTS = results.ROOT / "benchmarks" / "results" / "fft_standstill.jsonl"
+RESULTS = Path(__file__).parent / "results" / "fft_standstill.jsonl"
 NUM_LAYERS, WIDTH, STATE_SIZE, BATCH, LENGTH = 3, 32, 16, 8, 256
 # Transforms that are large enough to be split into tasks, and more of them at once than a pool has threads.
 NUM_IMAGES, IMAGE_SIZE = 12, 512
@@ -64,21 +65,21 @@ def main(config: Config) -> None:
     """Runs all programs in turn, and writes a line for each run."""
     if unknown := [name for name in config.programs if name not in PROGRAMS]:
         raise ValueError(f"got programs {', '.join(unknown)}; choose from {', '.join(PROGRAMS)}")
-    command_line.check_writable(config.out)
+    entry_point.check_writable(config.out)
     stack.check()  # Not `require`: a version that is refused elsewhere is measured here.
     # Compiled once: most of a run would be compilation.
     with tempfile.TemporaryDirectory() as cache:
-        variables = {"XLA_FLAGS": config.flags, "JAX_PLATFORMS": "cpu", compilation.FOLDER_VARIABLE: cache}
+        variables = {"XLA_FLAGS": config.flags, "JAX_PLATFORMS": "cpu", cache_folders.FOLDER_VARIABLE: cache}
         variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         for number in range(config.runs):
             for name in config.programs:
                 command = [sys.executable, "-m", "benchmarks.fft_standstill", name, str(config.updates)]
                 row = as_row(config, name, number, *watch(command, variables, config.patience))
-                results.append_row(config.out, row)
+                result_rows.append_row(config.out, row)
                 end = "stood still" if row["metrics"]["stood_still"] else "ended"
                 print(f"jax {jax.__version__}, {name}, run {number}: {end} after {row['updates']} updates", flush=True)
     if config.out == RESULTS:
-        documents.write_section(README, SECTION, table(results.read_rows(RESULTS)))
+        documents.write_section(README, SECTION, table(result_rows.read_rows(RESULTS)))
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -100,7 +101,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
 
 def as_row(config: Config, name: str, number: int, updates: int, status: int | None, seconds: float) -> dict[str, Any]:
     """The result line of one run."""
-    return results.make_row(
+    return result_rows.make_row(
         experiment="benchmarks/fft_standstill",
         method=name,
         seed=number,
@@ -129,7 +130,9 @@ def watch(command: list[str], variables: dict[str, str], patience: float) -> tup
     """
     begin, updates = time.perf_counter(), 0
     env = os.environ | variables
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, cwd=results.ROOT) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=env, cwd=Path(__file__).parents[1]
+    ) as process:
         assert process.stdout is not None
         lines: queue.Queue[str | None] = queue.Queue()
         reader = threading.Thread(target=_read, args=(process.stdout, lines))
@@ -267,4 +270,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in PROGRAMS:
         serve(sys.argv[1], int(sys.argv[2]))
     else:
-        command_line.run(main, Config, __doc__)
+        entry_point.run(main, Config, __doc__)

@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments import documents, results
+from jax_s4rl.evaluation import documents
 
-README = results.ROOT / "benchmarks" / "README.md"
-FIGURE = results.ROOT / "benchmarks" / "results" / "kernels.png"
+README = Path(__file__).parent / "README.md"
+FIGURE = Path(__file__).parent / "results" / "kernels.png"
 DIRECTIONS = ("forward", "forward+backward")
 SCANS = ("sequential", "associative", "chunked", "plain")
 

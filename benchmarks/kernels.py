@@ -17,11 +17,12 @@ import jax.experimental
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import cases, kernel_report, timing
-from experiments import command_line, results
+from benchmarks import kernel_cases, kernel_report, timing
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import result_rows
 
 Row = dict[str, Any]
-RESULTS = results.ROOT / "benchmarks" / "results" / "kernels.jsonl"
+RESULTS = Path(__file__).parent / "results" / "kernels.jsonl"
 
 # JAX 0.6 has it among its experiments.
 enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimental, "enable_x64")  # noqa: B009
@@ -31,7 +32,7 @@ enable_x64: Any = getattr(jax if hasattr(jax, "enable_x64") else jax.experimenta
 class Config:
     """What to measure and where to write."""
 
-    subjects: tuple[str, ...] = tuple(cases.SUBJECTS)
+    subjects: tuple[str, ...] = tuple(kernel_cases.SUBJECTS)
     """Any of diagonal, low_rank, convolution, recurrence, attention."""
     features: tuple[int, ...] = (64, 256)
     """Numbers of features H."""
@@ -58,25 +59,27 @@ def main(config: Config) -> None:
     if not config.report_only:
         measure_all(config)
     if config.out == RESULTS:
-        kernel_report.write(list(results.read_rows(config.out)))
+        kernel_report.write(list(result_rows.read_rows(config.out)))
 
 
 def measure_all(config: Config) -> None:
     """Append one line per function, size and direction."""
-    unknown = set(config.subjects) - cases.SUBJECTS.keys()
+    unknown = set(config.subjects) - kernel_cases.SUBJECTS.keys()
     if unknown:
-        raise SystemExit(f"unknown subjects {sorted(unknown)}; choose from {', '.join(cases.SUBJECTS)}")
+        raise SystemExit(f"unknown subjects {sorted(unknown)}; choose from {', '.join(kernel_cases.SUBJECTS)}")
     limits = timing.Limits(config.repeats, config.memory_limit, config.time_limit)
     for subject in config.subjects:
         for H in config.features:
             for length in config.lengths:
                 for backward in (False, True):
-                    for row in measure(list(cases.SUBJECTS[subject](H, length)), backward, limits, (H, length)):
-                        results.append_row(config.out, row)
+                    for row in measure(list(kernel_cases.SUBJECTS[subject](H, length)), backward, limits, (H, length)):
+                        result_rows.append_row(config.out, row)
                         print(kernel_report.line(row), flush=True)
 
 
-def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size: tuple[int, int]) -> Iterator[Row]:
+def measure(
+    found: list[kernel_cases.Case], backward: bool, limits: timing.Limits, size: tuple[int, int]
+) -> Iterator[Row]:
     """Measure all cases of one size in one direction, in turn; their result lines."""
     measured = timing.measure({case.method: _work(case, backward) for case in found}, limits)
     for case in found:
@@ -84,7 +87,7 @@ def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size
         metrics = {
             "direction": "forward+backward" if backward else "forward",
             "features": size[0],
-            "state_size": cases.N if case.method.split("/")[0] in ("diagonal", "low_rank") else None,
+            "state_size": kernel_cases.N if case.method.split("/")[0] in ("diagonal", "low_rank") else None,
             "batch": case.batch,
             "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
             "temporary_mib": own.temporary_mib,
@@ -92,7 +95,7 @@ def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size
             "error": error(case, own.result, backward),
             "skipped": own.skipped,
         }
-        yield results.make_row(
+        yield result_rows.make_row(
             experiment="benchmarks/kernels",
             method=case.method,
             context_length=size[1],
@@ -102,13 +105,13 @@ def measure(found: list[cases.Case], backward: bool, limits: timing.Limits, size
         )
 
 
-def _work(case: cases.Case, backward: bool) -> timing.Work:
+def _work(case: kernel_cases.Case, backward: bool) -> timing.Work:
     if not backward:
         return case.function, case.arguments
     return case.with_gradient or with_gradient(case.function), (weights(case), *case.arguments)
 
 
-def error(case: cases.Case, result: Any, backward: bool) -> float | None:
+def error(case: kernel_cases.Case, result: Any, backward: bool) -> float | None:
     """Largest deviation from the plain form in float64, relative to the largest entry, of the few features compared."""
     if result is None or case.exact is None:
         return None
@@ -122,7 +125,7 @@ def error(case: cases.Case, result: Any, backward: bool) -> float | None:
     return max(_deviation(*both) for both in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True))
 
 
-def weights(case: cases.Case) -> Any:
+def weights(case: kernel_cases.Case) -> Any:
     """A random cotangent in the shape and dtype of the output."""
     rng = np.random.default_rng(1)
     shapes = jax.eval_shape(case.function, *case.arguments)
@@ -145,4 +148,4 @@ def _deviation(got: Any, wanted: Any) -> float:
 
 if __name__ == "__main__":
     timing.with_huge_pages()
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

@@ -24,11 +24,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import long_sequences_report
-from experiments import results
-from jax_s4rl.kernels import initialization, lru, pairs, s4, s4d, s5
-from jax_s4rl.kernels.oracle import discretization, systems
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, lru, s4, s4d, s5
+from jax_s4rl.kernels.reference import discretization, systems
 
-RESULTS = results.ROOT / "benchmarks" / "results" / "long_sequences.jsonl"
+RESULTS = Path(__file__).parent / "results" / "long_sequences.jsonl"
 # Sequence lengths, and the lengths of the pieces whose state is handed on.
 PIECES = {1_000: 100, 32_768: 1_024, 1_000_000: 1_000}
 N, H = 64, 4
@@ -43,7 +44,7 @@ NOISE, IMPULSE = "noise", "impulse"
 DEFAULT_STEPS, LONG_STEPS = (1e-3, 1e-1), (1.0, 3.0)
 
 Row = dict[str, Any]
-Method = Callable[[Any, jax.Array], tuple[jax.Array, pairs.Pair]]
+Method = Callable[[Any, jax.Array], tuple[jax.Array, cplx.Pair]]
 
 
 class System(NamedTuple):
@@ -101,10 +102,10 @@ def main(config: Config) -> None:
         for length in config.lengths:
             for steps in (DEFAULT, LONG):
                 for row in measure(family, length, steps):
-                    results.append_row(config.out, row)
+                    result_rows.append_row(config.out, row)
                     print(long_sequences_report.line(row), flush=True)
     if config.out == RESULTS:
-        long_sequences_report.write(list(results.read_rows(config.out)))
+        long_sequences_report.write(list(result_rows.read_rows(config.out)))
 
 
 def measure(name: str, length: int, steps: str) -> Iterator[Row]:
@@ -127,7 +128,7 @@ def measure(name: str, length: int, steps: str) -> Iterator[Row]:
                 "state_size": N,
                 "dtype": "float32",
             }
-            yield results.make_row(
+            yield result_rows.make_row(
                 experiment="benchmarks/long_sequences",
                 method=f"{name}/{method}",
                 context_length=length,
@@ -213,7 +214,7 @@ def make_lru(steps: str, length: int) -> lru.Parameters:
     angle = 2 * np.pi if steps == DEFAULT else np.pi * P * float(slow.max())
     start = initialization.lru_ring(jax.random.key(0), P, largest_angle=angle)
     decay = jnp.exp(start.log_decay) if steps == DEFAULT else slow / 2
-    Lambda = pairs.Pair(-decay, jnp.exp(start.log_angle))
+    Lambda = cplx.Pair(-decay, jnp.exp(start.log_angle))
     blocks = initialization.s5(jax.random.key(1), H, P)
     return lru.Parameters(Lambda, blocks.B, blocks.C, jnp.zeros(H), lru.normalizer(Lambda))
 
@@ -261,7 +262,7 @@ def forms(module: Any, names: tuple[str, ...], length: int) -> dict[str, Method]
     }
 
 
-def in_pieces(module: Any, parameters: Any, u: jax.Array, size: int) -> tuple[jax.Array, pairs.Pair]:
+def in_pieces(module: Any, parameters: Any, u: jax.Array, size: int) -> tuple[jax.Array, cplx.Pair]:
     """`apply` on one piece after the other, each from the state that the one before ended with."""
     pieces = jnp.moveaxis(u.reshape(len(u), -1, size, H), 1, 0)
 
@@ -273,7 +274,7 @@ def in_pieces(module: Any, parameters: Any, u: jax.Array, size: int) -> tuple[ja
     return jnp.moveaxis(y, 0, 1).reshape(u.shape), state
 
 
-def by_steps(module: Any, parameters: Any, u: jax.Array) -> tuple[jax.Array, pairs.Pair]:
+def by_steps(module: Any, parameters: Any, u: jax.Array) -> tuple[jax.Array, cplx.Pair]:
     """`prepare` once, then `step` for every input."""
     constants = module.prepare(parameters)
 
@@ -288,7 +289,7 @@ def by_steps(module: Any, parameters: Any, u: jax.Array) -> tuple[jax.Array, pai
 def forms_of_s4(length: int) -> dict[str, Method]:
     """Also with C truncated for the length, as S4 trains it."""
 
-    def truncated(parameters: s4.Parameters, u: jax.Array) -> tuple[jax.Array, pairs.Pair]:
+    def truncated(parameters: s4.Parameters, u: jax.Array) -> tuple[jax.Array, cplx.Pair]:
         return s4.apply(s4.truncate(parameters, length), u, method="fft", length=length)
 
     return {"fft, truncated C": truncated} | forms(s4, ("fft", "chunked"), length)

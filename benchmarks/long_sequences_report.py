@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from experiments import documents, results
+from jax_s4rl.evaluation import documents
 
-README = results.ROOT / "benchmarks" / "README.md"
+README = Path(__file__).parent / "README.md"
 ERRORS = ("error_outputs", "error_last_outputs", "error_state")
 # What is asked of every method and length.
 LIMIT = 1e-4

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks import workers
-from experiments import learning, speed_per_task, tasks
+from experiments import speed_per_task
+from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import presets
 from jax_s4rl.training import loop
 
 
-def prepare(settings: learning.Settings, task: tasks.Task) -> tuple[Callable[[], Any], dict[str, Any]]:
+def prepare(settings: decision_transformer.Settings, task: tasks.Task) -> tuple[Callable[[], Any], dict[str, Any]]:
     """A call that makes a dispatch of updates, as experiments make them, and the facts of its program."""
-    program = learning.prepare(settings, task)
+    program = decision_transformer.prepare(settings, task)
     held = [program.init([0])]
     compiled, compile_seconds = loop.compile_update(program.update, held[0], program.store)
 

@@ -14,12 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import contenders, peer, timing, training_report, workers
-from experiments import command_line, results
+from benchmarks import pytorch_peer, timed_models, timing, training_report, workers
 from jax_s4rl import stack
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import result_rows
 from jax_s4rl.modules import mixers
 
-RESULTS = results.ROOT / "benchmarks" / "results" / "training.jsonl"
+RESULTS = Path(__file__).parent / "results" / "training.jsonl"
 
 # Seconds of untimed updates before each that is timed.
 SETTLE = 0.5
@@ -32,7 +33,7 @@ class Config:
 
     mixers: tuple[str, ...] = mixers.NAMES
     """Mixers to time."""
-    contexts: tuple[int, ...] = tuple(contenders.BATCHES)
+    contexts: tuple[int, ...] = tuple(timed_models.BATCHES)
     """Steps of context: any of 32, 100, 341, 1024."""
     repeats: int = 10
     """Timed dispatches of each, after one to warm up."""
@@ -53,24 +54,24 @@ def main(config: Config) -> None:
     if config.quick:
         config = dataclasses.replace(config, mixers=("attention", "s4d"), contexts=(32,), repeats=3)
     if config.peer:
-        peer.versions()
+        pytorch_peer.versions()
     for context_length in () if config.report_only else config.contexts:
-        if context_length not in contenders.BATCHES:
+        if context_length not in timed_models.BATCHES:
             raise SystemExit(
-                f"there is no context of {context_length} steps; choose from {', '.join(map(str, contenders.BATCHES))}"
+                f"there is no context of {context_length} steps; choose from {', '.join(map(str, timed_models.BATCHES))}"
             )
         for row in measure(config, context_length):
-            results.append_row(config.out, row)
+            result_rows.append_row(config.out, row)
             print(training_report.line(row), flush=True)
     if config.out == RESULTS:
-        training_report.write(list(results.read_rows(config.out)))
+        training_report.write(list(result_rows.read_rows(config.out)))
 
 
 def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
     """Times all models of one context length in turns; a result line for each."""
-    found = list(contenders.make(context_length, config.mixers))
+    found = list(timed_models.make(context_length, config.mixers))
     if config.peer:
-        found.append(contenders.Contender(PEER, contenders.configure("attention", "interleaved", context_length)))
+        found.append(timed_models.Contender(PEER, timed_models.configure("attention", "interleaved", context_length)))
     with contextlib.ExitStack() as opened:
         running = {one.name: opened.enter_context(_start(one, config.updates_per_dispatch)) for one in found}
         turns = workers.take_turns(running, config.repeats, SETTLE)
@@ -80,7 +81,7 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
         yield _row(one, running[one.name].facts, turns[one.name].split(updates))
 
 
-def _start(one: contenders.Contender, updates_per_dispatch: int) -> contextlib.AbstractContextManager[workers.Worker]:
+def _start(one: timed_models.Contender, updates_per_dispatch: int) -> contextlib.AbstractContextManager[workers.Worker]:
     context_length = str(one.config.model.context_length)
     if one.method == PEER:
         return workers.apart("peer", context_length)
@@ -89,10 +90,10 @@ def _start(one: contenders.Contender, updates_per_dispatch: int) -> contextlib.A
     )
 
 
-def _row(one: contenders.Contender, facts: dict[str, Any], turns: timing.Turns) -> dict[str, Any]:
+def _row(one: timed_models.Contender, facts: dict[str, Any], turns: timing.Turns) -> dict[str, Any]:
     model = one.config.model
     rest = {name: value for name, value in facts.items() if name not in ("parameters", "compile")}
-    return results.make_row(
+    return result_rows.make_row(
         experiment="benchmarks/training",
         method=one.method,
         tokens=model.tokens,
@@ -101,7 +102,7 @@ def _row(one: contenders.Contender, facts: dict[str, Any], turns: timing.Turns) 
         seconds={"compile": facts["compile"]} | turns.seconds,
         metrics=rest
         | {
-            "batch": contenders.BATCHES[model.context_length],
+            "batch": timed_models.BATCHES[model.context_length],
             "width": model.width,
             "num_layers": model.num_layers,
             "mlp_ratio": model.mlp_ratio,
@@ -113,4 +114,4 @@ def _row(one: contenders.Contender, facts: dict[str, Any], turns: timing.Turns) 
 
 if __name__ == "__main__":
     timing.with_huge_pages()
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

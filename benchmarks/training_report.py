@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from experiments import documents, results
+from jax_s4rl.evaluation import documents
 
 Row = dict[str, Any]
 Found = dict[tuple[str, str, int], Row]
 
-README = results.ROOT / "benchmarks" / "README.md"
+README = Path(__file__).parent / "README.md"
 ATTENTION, FAST = ("attention", "interleaved"), ("s4d", "concatenated")
 
 
@@ -23,7 +23,7 @@ def line(row: Row) -> str:
     )
 
 
-def write(rows: list[Row], readme: Path = README, front: Path = documents.README) -> None:
+def write(rows: list[Row], readme: Path = README, front: Path = Path(__file__).parents[1] / "README.md") -> None:
     """Puts the tables into their section of the README of this folder, and the ratios into that of the project."""
     parts, short = ["## Training", _preface()], []
     for machine in dict.fromkeys(row["machine"] for row in rows):

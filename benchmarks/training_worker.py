@@ -10,27 +10,27 @@ from typing import Any
 
 import jax
 
-from benchmarks import contenders, workers
-from experiments import learning
+from benchmarks import timed_models, workers
+from jax_s4rl.agents import decision_transformer
 from jax_s4rl.data import regimes, windows
-from jax_s4rl.models import decision
+from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.modules import groups
 from jax_s4rl.training import optimizer, update
 
 
-def prepare(contender: contenders.Contender, updates_per_dispatch: int) -> tuple[Callable[[], Any], dict[str, Any]]:
+def prepare(contender: timed_models.Contender, updates_per_dispatch: int) -> tuple[Callable[[], Any], dict[str, Any]]:
     """A call that makes a dispatch of updates, as experiments make them, and the facts of its program."""
     config, device = contender.config, jax.devices()[:1]
     context_length = config.model.context_length
-    record = contenders.record(context_length)
-    boxed = decision.init(config, jax.random.key(0))
+    record = timed_models.record(context_length)
+    boxed = network.init(config, jax.random.key(0))
     params = groups.strip(boxed)
     descent = optimizer.make(optimizer.OptimizerConfig(), groups.labels(boxed), 10_000)
     run = update.make(
-        learning.loss_function(config),
+        decision_transformer.loss_function(config),
         regimes.make("windows", record, context_length=context_length),
         descent,
-        batch_size=contenders.BATCHES[context_length],
+        batch_size=timed_models.BATCHES[context_length],
         updates_per_dispatch=updates_per_dispatch,
         devices=device,
     )
@@ -39,7 +39,7 @@ def prepare(contender: contenders.Contender, updates_per_dispatch: int) -> tuple
     began = time.perf_counter()
     compiled = run.lower(held[0], store).compile()  # pyright: ignore[reportFunctionMemberAccess]
     facts = {
-        "parameters": decision.num_parameters(params),
+        "parameters": network.num_parameters(params),
         "compile": time.perf_counter() - began,
         "temporary_mib": _temporary_mib(compiled),
     }
@@ -60,7 +60,7 @@ def main(method: str, layout: str, context_length: int, updates_per_dispatch: in
     """Serves one model."""
     (found,) = [
         one
-        for one in contenders.make(context_length, contenders.family(method))
+        for one in timed_models.make(context_length, timed_models.family(method))
         if (one.method, one.config.model.tokens) == (method, layout)
     ]
     workers.serve(*prepare(found, updates_per_dispatch))

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import timing, two_commits_worker, workers
-from experiments import command_line, documents, results
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import documents, result_rows
 
-RESULTS = results.ROOT / "benchmarks" / "results" / "two_commits.jsonl"
-README = results.ROOT / "benchmarks" / "README.md"
+RESULTS = Path(__file__).parent / "results" / "two_commits.jsonl"
+README = Path(__file__).parent / "README.md"
 SECTION = "two-commits"
 DIRECTIONS = ("forward", "forward+backward")
 
@@ -62,9 +63,9 @@ def main(config: Config) -> None:
             for case in config.cases:
                 for direction in DIRECTIONS:
                     for row in measure(case, direction, (old, new), config):
-                        results.append_row(config.out, row)
+                        result_rows.append_row(config.out, row)
                     print(case, direction, flush=True)
-    documents.write_section(README, SECTION, table(list(results.read_rows(config.out))))
+    documents.write_section(README, SECTION, table(list(result_rows.read_rows(config.out))))
 
 
 @contextlib.contextmanager
@@ -80,7 +81,7 @@ def checked_out(revision: str) -> Iterator[Checkout]:
     Raises:
       ValueError: There is no such commit.
     """
-    git = ["git", "-C", str(results.ROOT)]
+    git = ["git", "-C", str(Path(__file__).parents[1])]
     found = subprocess.run(
         [*git, "rev-parse", "--short=12", f"{revision}^{{commit}}"], capture_output=True, text=True, check=False
     )
@@ -119,7 +120,7 @@ def measure(
         found = workers.take_turns(running, config.repeats, config.settle)
     for (name, turns), (commit, _) in zip(found.items(), checkouts, strict=True):
         facts = running[name].facts
-        row = results.make_row(
+        row = result_rows.make_row(
             experiment="benchmarks/two_commits",
             method=case,
             context_length=facts["length"],
@@ -173,4 +174,4 @@ def _line(case: str, direction: str, old: Row, new: Row) -> str:
 
 if __name__ == "__main__":
     timing.with_huge_pages()
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

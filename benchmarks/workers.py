@@ -17,7 +17,6 @@ from typing import Any
 import jax
 
 from benchmarks import timing
-from experiments import results
 
 # Threads that wait must not spin while others are timed.
 QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
@@ -64,7 +63,9 @@ def apart(module: str, *arguments: str) -> Iterator[Worker]:
     Yields:
       The worker.
     """
-    with _started([sys.executable, "-m", f"benchmarks.{module}", *arguments], results.ROOT, module) as worker:
+    with _started(
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments], Path(__file__).parents[1], module
+    ) as worker:
         yield worker
 
 

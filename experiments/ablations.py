@@ -8,7 +8,8 @@ at the end of the cell's variant.
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-from experiments import cells, learning, suites, tuning
+from experiments import cells, suites, tuning
+from jax_s4rl.agents import decision_transformer
 from jax_s4rl.modules import mixers
 
 # Where dynamics start, if not by default.
@@ -28,7 +29,7 @@ def of(cell: cells.Cell, rates: Sequence[tuning.Point] = tuning.RATES) -> list[c
     Returns:
       A cell for each change.
     """
-    assert isinstance(cell.settings, learning.Settings)
+    assert isinstance(cell.settings, decision_transformer.Settings)
     return [
         dataclasses.replace(cell, settings=settings, variant=", ".join(filter(None, (cell.variant, name))))
         for name, settings in changes(cell.settings, rates)
@@ -55,7 +56,9 @@ def plan_dynamics(
     return [changed for cell in best for changed in of(cell, rates=()) if changed.variant.endswith(AS_FAST)]
 
 
-def changes(settings: learning.Settings, rates: Sequence[tuning.Point]) -> Iterable[tuple[str, learning.Settings]]:
+def changes(
+    settings: decision_transformer.Settings, rates: Sequence[tuning.Point]
+) -> Iterable[tuple[str, decision_transformer.Settings]]:
     """Names of changes, and what settings become by them."""
     model, optimization = settings.model, settings.optimization
     point = tuning.Point(optimization.learning_rate, model.dropout)

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments import cells, learning, tasks
-from jax_s4rl.data import filtering
-from jax_s4rl.evaluation import rollout, statistics, sweeps
+from experiments import cells
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.data import selection
+from jax_s4rl.evaluation import return_sweep, rollout
 from jax_s4rl.modules import tokens
 
 KINDS = ("greedy", "sampled")
@@ -31,18 +32,18 @@ def best(task: tasks.Task) -> float:
 
 def modest(task: tasks.Task) -> float:
     """Mean return of the best tenth of the recorded episodes."""
-    return float(task.record.episode_returns[filtering.best(task.record, SHARE)].mean())
+    return float(task.record.episode_returns[selection.best(task.record, SHARE)].mean())
 
 
 def listens(trained: cells.Trained) -> bool:
     """Whether a model is told a return at all; clones and Q-networks are not."""
-    return isinstance(trained, learning.Trained) and trained.config.model.returns != tokens.NONE
+    return isinstance(trained, decision_transformer.Trained) and trained.config.model.returns != tokens.NONE
 
 
 def ask(
     trained: cells.Trained,
     task: tasks.Task,
-    swept: sweeps.Plan,
+    swept: return_sweep.Plan,
     *,
     episodes: int,
     episodes_each: int,
@@ -79,7 +80,7 @@ def chosen(acted: rollout.Rollout, kind: str, target: float | None = None) -> np
     return np.flatnonzero(of_kind if target is None else of_kind & (acted.targets == np.float32(target)))
 
 
-def judge(acted: rollout.Rollout, task: tasks.Task, swept: sweeps.Plan) -> dict[str, Any]:
+def judge(acted: rollout.Rollout, task: tasks.Task, swept: return_sweep.Plan) -> dict[str, Any]:
     """The score, and what came of every target; targets without support in the data are marked.
 
     Control is judged over supported targets, where there are at least two: how well achieved returns follow them.
@@ -105,12 +106,12 @@ def judge(acted: rollout.Rollout, task: tasks.Task, swept: sweeps.Plan) -> dict[
     return metrics | {"seconds": acted.act_seconds + acted.compile_seconds}
 
 
-def _sweep(acted: rollout.Rollout, swept: sweeps.Plan, kinds: list[str]) -> dict[str, Any]:
+def _sweep(acted: rollout.Rollout, swept: return_sweep.Plan, kinds: list[str]) -> dict[str, Any]:
     returns = acted.record.episode_returns
     metrics: dict[str, Any] = {"asked": swept.targets.tolist(), "supported": swept.supported.tolist()}
     for kind in kinds:
         own = chosen(acted, kind)
-        achieved = sweeps.means(acted.targets[own], returns[own], swept.targets).tolist()
+        achieved = return_sweep.means(acted.targets[own], returns[own], swept.targets).tolist()
         found = control(metrics["asked"], achieved, metrics["supported"])
         metrics |= {f"achieved_{kind}": achieved} | {f"{name}_{kind}": value for name, value in found.items()}
     return metrics
@@ -130,5 +131,5 @@ def control(asked: Sequence[float], achieved: Sequence[float], supported: Sequen
     of_data = np.flatnonzero(supported)
     if len(of_data) < 2:
         return {}
-    found = statistics.controllability(np.asarray(asked)[of_data], np.asarray(achieved)[of_data])
+    found = return_sweep.controllability(np.asarray(asked)[of_data], np.asarray(achieved)[of_data])
     return {"slope": found.slope, "rank_correlation": found.rank_correlation}

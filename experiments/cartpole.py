@@ -16,11 +16,12 @@ S5 and attention with one change at a time (see `ablations`), each where it is b
 import functools
 from typing import Any
 
-from experiments import ablations, asking, cells, learning, q_learning, suites, tasks, tuning
-from jax_s4rl.evaluation import sweeps
-from jax_s4rl.models import decision
+from experiments import ablations, asking, cells, suites, tuning
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.evaluation import return_sweep
+from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import conservative, optimizer
+from jax_s4rl.training import cql_loss, optimizer
 
 DATASETS = ("random", "mixed", "medium", "replay")
 TUNED_ON = "medium"
@@ -77,14 +78,14 @@ def make_cell(
     variant: str = "",
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=32,
         width=64,
         num_layers=2,
     )
-    attention = learning.Settings(
+    attention = decision_transformer.Settings(
         model=model if clock else cells.without_clock(model),
         batch_size=64,
         num_updates=options.updates(updates),
@@ -106,8 +107,8 @@ def make_cell(
 
 def q_cell(name: str, conservatism: float, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on the same data."""
-    settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=conservatism),
+    settings = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=conservatism),
         num_updates=250 if options.quick else 3_000,
         epsilon=0.05,
     )
@@ -122,7 +123,7 @@ def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """The score, and the sweep of those that listen."""
-    swept = sweeps.plan(task.record.episode_returns, extra=TARGETS)
+    swept = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
     return asking.judge(asking.ask(trained, task, swept, **dict(cell.evaluation)), task, swept)
 
 

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 import rich.console
 
-from experiments import learning, q_learning, results, tasks
-from jax_s4rl.data import filtering, relabeling, trajectories
-from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import decision, presets
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.data import selection, trajectories
+from jax_s4rl.evaluation import result_rows, rollout
+from jax_s4rl.models import configs, presets
 from jax_s4rl.modules import attention, mixers, tokens
-from jax_s4rl.training import configuration, update
+from jax_s4rl.training import config_io, update
 
-Trained = learning.Trained | q_learning.Trained
+Trained = decision_transformer.Trained | cql.Trained
 Judge = Callable[["Cell", tasks.Task, Trained], dict[str, Any]]
 """Lets a trained model act and says what came of it: metrics, and under "seconds" the time that it took."""
 Train = Callable[["Cell", tasks.Task, Sequence[int], rich.console.Console], Iterator[Trained]]
@@ -31,9 +31,9 @@ Train = Callable[["Cell", tasks.Task, Sequence[int], rich.console.Console], Iter
 ALL, SUCCESSES, BEST_TENTH, COMPOSED = "all", "successes", "best tenth", "composed"
 KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]] = {
     ALL: lambda record: record,
-    SUCCESSES: lambda record: record.select(filtering.successes(record)),
-    BEST_TENTH: lambda record: record.select(filtering.best(record, share=0.1)),
-    COMPOSED: relabeling.compose,
+    SUCCESSES: lambda record: record.select(selection.successes(record)),
+    BEST_TENTH: lambda record: record.select(selection.best(record, share=0.1)),
+    COMPOSED: selection.compose,
 }
 MEMORYLESS = "mlp"
 
@@ -46,7 +46,7 @@ class Cell:
     """Name in result lines: a mixer for a decision model, else bc, percent_bc or cql."""
     dataset: str
     """Name of a recipe."""
-    settings: learning.Settings | q_learning.Settings
+    settings: decision_transformer.Settings | cql.Settings
     """Of model and training."""
     variant: str = ""
     """What sets this cell apart from others of the same method and data, for instance "uniform batches"."""
@@ -60,7 +60,7 @@ class Cell:
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of all that fixes the cell."""
-        text = json.dumps(configuration.identity(self), sort_keys=True)
+        text = json.dumps(config_io.identity(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -105,7 +105,7 @@ def run(
         missing = _missing(cell, seeds, path)
         console.print(f"[bold]{number}/{len(cells)}[/bold] {cell.title}: {len(missing)} of {len(seeds)} seeds to train")
         for row in _rows(experiment, cell, missing, judge, console, train) if missing else ():
-            results.append_row(path, row)
+            result_rows.append_row(path, row)
 
 
 def list_missing(cells: Sequence[Cell], seeds: Sequence[int], path: Path, console: rich.console.Console) -> None:
@@ -121,7 +121,7 @@ def list_missing(cells: Sequence[Cell], seeds: Sequence[int], path: Path, consol
 
 
 def _missing(cell: Cell, seeds: Sequence[int], path: Path) -> list[int]:
-    done = {row["seed"] for row in results.read_rows(path) if row["metrics"].get("cell") == cell.digest}
+    done = {row["seed"] for row in result_rows.read_rows(path) if row["metrics"].get("cell") == cell.digest}
     return [seed for seed in seeds if seed not in done]
 
 
@@ -146,18 +146,18 @@ def train(
 ) -> Iterator[Trained]:
     """Trains the seeds of a cell at once, on as many devices as can be given the same work."""
     devices = update.choose_devices(cell.settings.batch_size, len(seeds))
-    if isinstance(cell.settings, q_learning.Settings):
-        return q_learning.train(cell.settings, task, seeds=seeds, console=console, devices=devices)
-    return learning.train(cell.settings, task, seeds=seeds, console=console, devices=devices)
+    if isinstance(cell.settings, cql.Settings):
+        return cql.train(cell.settings, task, seeds=seeds, console=console, devices=devices)
+    return decision_transformer.train(cell.settings, task, seeds=seeds, console=console, devices=devices)
 
 
 def act(
     trained: Trained, task: tasks.Task, targets: np.ndarray, *, greedy: np.ndarray, seed: int, **more: Any
 ) -> rollout.Rollout:
     """Lets whatever was trained act one episode for each target; Q-networks are told none."""
-    if isinstance(trained, q_learning.Trained):
-        return q_learning.act(trained, task, greedy=greedy, seed=seed, **more)
-    return learning.act(trained, task, targets, greedy=greedy, seed=seed, **more)
+    if isinstance(trained, cql.Trained):
+        return cql.act(trained, task, greedy=greedy, seed=seed, **more)
+    return decision_transformer.act(trained, task, targets, greedy=greedy, seed=seed, **more)
 
 
 def row(
@@ -169,7 +169,7 @@ def row(
     seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The result line of one seed."""
-    model = cell.settings.model if isinstance(cell.settings, learning.Settings) else None
+    model = cell.settings.model if isinstance(cell.settings, decision_transformer.Settings) else None
     about = {
         "cell": cell.digest,
         "variant": cell.variant,
@@ -178,7 +178,7 @@ def row(
         "updates_per_second": trained.log.updates_per_second,
         "last_loss": trained.log.losses[-1],
     }
-    return results.make_row(
+    return result_rows.make_row(
         experiment=experiment,
         env=task.env_id,
         dataset=cell.dataset,
@@ -205,7 +205,9 @@ def mixer_config(name: str, **options: Any) -> mixers.MixerConfig:
     return mixers.MixerConfig(name, step_range=mixers.OLD_STEP_RANGE, **options)
 
 
-def with_mixer(base: learning.Settings, mixer: mixers.MixerConfig, task: tasks.Task) -> learning.Settings:
+def with_mixer(
+    base: decision_transformer.Settings, mixer: mixers.MixerConfig, task: tasks.Task
+) -> decision_transformer.Settings:
     """The same settings around another mixer, with as many parameters as attention has.
 
     What tells attention the order stays with it, and with what has no memory: a table of the steps of an episode, which
@@ -224,11 +226,11 @@ def with_mixer(base: learning.Settings, mixer: mixers.MixerConfig, task: tasks.T
     if mixer.name == MEMORYLESS:
         return dataclasses.replace(base, model=dataclasses.replace(base.model, mixer=mixer))
     timeless = dataclasses.replace(base.model, time_embedding=tokens.NONE)
-    twin = presets.twin(learning.configure(dataclasses.replace(base, model=timeless), task), mixer)
+    twin = presets.twin(decision_transformer.configure(dataclasses.replace(base, model=timeless), task), mixer)
     return dataclasses.replace(base, model=twin.model)
 
 
-def without_clock(model: decision.ModelConfig) -> decision.ModelConfig:
+def without_clock(model: configs.ModelConfig) -> configs.ModelConfig:
     """Attention that knows the order of the steps of its window from rotary positions, and not when it is.
 
     Windows begin anywhere in an episode, so that other mixers cannot know it either. A table of the steps is worse

@@ -4,7 +4,7 @@
 
 All other experiments score what a training ends with. Here the same trainings are judged after every quarter, and four
 rules choose between these checkpoints: the *last* one; the one with the *lowest loss*, the mean loss of training since
-the one before it, which is the rule of `experiments.train` and asks nobody; the one that did best when *tried out*, in
+the one before it, which is the rule of `jax_s4rl.cli.train` and asks nobody; the one that did best when *tried out*, in
 episodes of its own, which offline learning does not have; and the *maximum* of the scores that are reported, which is
 no score, for noise has chosen it: it stands here to show what it would add. The return that is asked for is that of
 every score (see `asking`). Lines go to `experiments/results/checkpoints.jsonl`.
@@ -18,7 +18,8 @@ import jax
 import numpy as np
 import rich.console
 
-from experiments import asking, cartpole, cells, key_door, learning, suites, tasks
+from experiments import asking, cartpole, cells, key_door, suites
+from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.training import loop, update
 
 # Checkpoints of a training.
@@ -42,7 +43,7 @@ class Checkpoint(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Watched(learning.Trained):
+class Watched(decision_transformer.Trained):
     """A trained model, with its checkpoints; the last one is what it is itself."""
 
     checkpoints: tuple[Checkpoint, ...]
@@ -67,7 +68,7 @@ def train(
 ) -> Iterator[cells.Trained]:
     """Trains the seeds of a cell at once, and keeps their parameters on the way."""
     settings = cell.settings
-    assert isinstance(settings, learning.Settings)
+    assert isinstance(settings, decision_transformer.Settings)
     between = settings.num_updates / dict(cell.evaluation)["checkpoints"]
     kept: list[tuple[int, np.ndarray, Any]] = []
     losses: list[list[float]] = []
@@ -81,7 +82,7 @@ def train(
             losses.clear()
 
     devices = update.choose_devices(settings.batch_size, len(seeds))
-    every = learning.train(settings, task, seeds=seeds, console=console, watch=watch, devices=devices)
+    every = decision_transformer.train(settings, task, seeds=seeds, console=console, watch=watch, devices=devices)
     for number, trained in enumerate(every):
         own = (
             Checkpoint(step, float(loss[number]), jax.tree.map(lambda x, n=number: x[n], params))
@@ -116,7 +117,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
 
 
 def _act(
-    task: tasks.Task, trained: learning.Trained, checkpoint: Checkpoint, episodes: int, seed: int
+    task: tasks.Task, trained: decision_transformer.Trained, checkpoint: Checkpoint, episodes: int, seed: int
 ) -> dict[str, float]:
     """Mean return of both ways of choosing actions, and seconds."""
     then = dataclasses.replace(trained, params=checkpoint.params)

@@ -19,14 +19,17 @@ import rich.box
 import rich.console
 import rich.table
 
-from experiments import cells, command_line, compilation, demo_report, documents, figures, learning, results, tasks
-from jax_s4rl import stack
-from jax_s4rl.evaluation import credit, rollout, statistics
-from jax_s4rl.models import decision
+from experiments import cells, demo_report, figures
+from jax_s4rl import cache_folders, stack
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import documents, result_rows, return_sweep, rollout
+from jax_s4rl.evaluation import umbrella as umbrella_metrics
+from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
 from jax_s4rl.training import optimizer, update
 
-PUBLISHED = results.ROOT / "experiments" / "results" / "demo.jsonl"
+PUBLISHED = Path(__file__).parent / "results" / "demo.jsonl"
 
 # By whether a task counts first actions.
 CAPTIONS = {
@@ -60,22 +63,22 @@ class Plan:
     """One task of the demo: its data, its settings, and what is asked for."""
 
     dataset: str
-    settings: learning.Settings
+    settings: decision_transformer.Settings
     targets: tuple[float, ...]
     episodes: int
 
 
 def plans(demo: Demo) -> list[Plan]:
     """The two tasks; every setting but the mixer is the same for all mixers."""
-    small = decision.ModelConfig(tokens=demo.tokens, width=64, num_layers=2, mlp_ratio=2)
-    cartpole = learning.Settings(
+    small = configs.ModelConfig(tokens=demo.tokens, width=64, num_layers=2, mlp_ratio=2)
+    cartpole = decision_transformer.Settings(
         model=dataclasses.replace(small, context_length=32, dropout=0.0),
         batch_size=64,
         num_updates=demo.cartpole_updates,
         updates_per_dispatch=25,
         optimization=optimizer.OptimizerConfig(learning_rate=3e-3),
     )
-    umbrella = learning.Settings(
+    umbrella = decision_transformer.Settings(
         model=dataclasses.replace(small, context_length=10, dropout=0.1),
         regime="episodes",
         batch_size=128,
@@ -92,12 +95,12 @@ def plans(demo: Demo) -> list[Plan]:
 def main(demo: Demo) -> None:
     """Trains, acts, and reports."""
     console = rich.console.Console()
-    compilation.enable_cache()
+    cache_folders.enable_cache()
     stack.require()
     for name in demo.mixers:
         mixers.check(mixers.MixerConfig(name))
     path = demo.folder / "results.jsonl"
-    command_line.check_writable(path)
+    entry_point.check_writable(path)
     rows = []
     for plan in plans(demo):
         console.print(f"[bold]{plan.dataset}[/bold]: loading the data (recorded on first use)")
@@ -109,8 +112,8 @@ def main(demo: Demo) -> None:
         )
         for mixer in demo.mixers:
             rows += run(plan, task, mixer, demo.seeds, console)
-    results.write_rows(path, rows)
-    rows = list(results.read_rows(path))
+    result_rows.write_rows(path, rows)
+    rows = list(result_rows.read_rows(path))
     for shown in tables(rows):
         console.print(shown)
     if demo.publish:
@@ -128,10 +131,10 @@ def run(
     settings = dataclasses.replace(plan.settings, model=model)
     console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")
     devices = update.choose_devices(settings.batch_size, num_seeds)
-    for trained in learning.train(settings, task, seeds=range(num_seeds), console=console, devices=devices):
+    for trained in decision_transformer.train(settings, task, seeds=range(num_seeds), console=console, devices=devices):
         asked = np.tile(np.repeat(plan.targets, plan.episodes), 2)
         greedy = np.arange(len(asked)) < len(asked) // 2
-        acted = learning.act(trained, task, asked, greedy=greedy, seed=1_000 * (trained.seed + 1))
+        acted = decision_transformer.act(trained, task, asked, greedy=greedy, seed=1_000 * (trained.seed + 1))
         metrics = judge(task, plan, acted) | {
             "learning_curve": {"updates": trained.log.steps, "loss": trained.log.losses},
             "updates_per_second": trained.log.updates_per_second,
@@ -148,7 +151,7 @@ def run(
             f"{trained.log.updates_per_second:.0f} updates/s; "
             f"asked for {plan.targets[-1]:g}, achieved {metrics['achieved_greedy'][-1]:.1f} on average"
         )
-        yield results.make_row(
+        yield result_rows.make_row(
             experiment="demo",
             env=task.env_id if task.env_id != "jax_s4rl/Bsuite-v0" else str(task.env_kwargs["bsuite_id"]),
             dataset=task.dataset,
@@ -178,11 +181,11 @@ def judge(task: tasks.Task, plan: Plan, acted: rollout.Rollout) -> dict[str, Any
         "optimal": task.optimal_return,
     }
     for name, chosen in (("greedy", acted.greedy), ("sampled", ~acted.greedy)):
-        control = statistics.controllability(acted.targets[chosen], achieved[chosen])
+        control = return_sweep.controllability(acted.targets[chosen], achieved[chosen])
         metrics |= {f"rank_correlation_{name}": control.rank_correlation, f"slope_{name}": control.slope}
     if task.dataset.startswith("umbrella"):
-        right = credit.umbrella_first_actions(acted.record).astype(float)
-        closed_form = credit.umbrella_closed_form(np.array(plan.targets), task.max_steps)
+        right = umbrella_metrics.umbrella_first_actions(acted.record).astype(float)
+        closed_form = umbrella_metrics.umbrella_closed_form(np.array(plan.targets), task.max_steps)
         metrics |= {
             "first_action_greedy": _means(plan, acted, right, greedy=True),
             "first_action_sampled": _means(plan, acted, right, greedy=False),
@@ -197,9 +200,11 @@ def _means(plan: Plan, acted: rollout.Rollout, values: np.ndarray, *, greedy: bo
     return [float(values[of_kind & (acted.targets == np.float32(target))].mean()) for target in plan.targets]
 
 
-def publish(rows: list[dict[str, Any]], readme: Path = documents.README, lines: Path = PUBLISHED) -> None:
+def publish(
+    rows: list[dict[str, Any]], readme: Path = Path(__file__).parents[1] / "README.md", lines: Path = PUBLISHED
+) -> None:
     """Commits nothing, but leaves result lines and README as they are to be committed."""
-    results.write_rows(lines, rows)
+    result_rows.write_rows(lines, rows)
     documents.write_section(readme, "demo", markdown(rows))
 
 
@@ -280,4 +285,4 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    command_line.run(main, Demo, __doc__)
+    entry_point.run(main, Demo, __doc__)

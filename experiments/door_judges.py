@@ -7,9 +7,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from experiments import asking, cells, inspection, learning, tasks
+from experiments import asking, cells
+from jax_s4rl.agents import decision_transformer, inspection, tasks
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import false_key, key_door_chances, key_door_layout, making
+from jax_s4rl.envs import registry, wrappers
+from jax_s4rl.envs.key_door import layout, random_play
 from jax_s4rl.evaluation import critic, key_door, rollout
 from jax_s4rl.models import attribution
 
@@ -40,7 +42,7 @@ def success(task: tasks.Task, trained: cells.Trained, episodes: int, *, controls
         return cells.act(trained, task, targets, greedy=greedy, seed=seed, make_env=make_env)
 
     def wrong_key() -> gymnasium.Env:
-        return false_key.FalseKey(task.make_env())
+        return wrappers.FalseKey(task.make_env())
 
     acts = {"": acted(asking.best(task))}
     if controls:
@@ -72,7 +74,7 @@ def about_data(task: tasks.Task) -> dict[str, Any]:
 
 
 def after_longer_waits(
-    task: tasks.Task, trained: learning.Trained, plan: Sequence[tuple[int, int]]
+    task: tasks.Task, trained: decision_transformer.Trained, plan: Sequence[tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
     """Success, actions sampled, where the middle phase is longer than any in training.
 
@@ -109,7 +111,7 @@ def with_wait(task: tasks.Task, steps: int) -> tasks.Task:
     return dataclasses.replace(longer, max_steps=_world(longer).max_steps)
 
 
-def _memories(trained: learning.Trained, max_steps: int) -> dict[str, learning.Trained]:
+def _memories(trained: decision_transformer.Trained, max_steps: int) -> dict[str, decision_transformer.Trained]:
     """The model as it was trained, and attention with a cache of a whole longer episode."""
     found = {"": trained}
     model = trained.config.model
@@ -119,7 +121,9 @@ def _memories(trained: learning.Trained, max_steps: int) -> dict[str, learning.T
     return found
 
 
-def as_critic(task: tasks.Task, trained: learning.Trained, held: trajectories.Trajectories) -> dict[str, Any]:
+def as_critic(
+    task: tasks.Task, trained: decision_transformer.Trained, held: trajectories.Trajectories
+) -> dict[str, Any]:
     """What the model expects along random episodes that it has not seen: does the key raise it, and rightly so?
 
     Beside it the exact values: the chance of success at the start, and that of random play to reach the door.
@@ -168,7 +172,7 @@ def _jump_elsewhere(
 
 def on_the_key(
     task: tasks.Task,
-    trained: learning.Trained,
+    trained: decision_transformer.Trained,
     held: trajectories.Trajectories,
     kinds: Sequence[str] = (attribution.ACTION,),
 ) -> dict[str, Any]:
@@ -221,7 +225,7 @@ def _shares(weights: np.ndarray) -> list[float]:
 def events(task: tasks.Task, record: trajectories.Trajectories) -> key_door.Events:
     """What happened in episodes of the task."""
     world = _world(task)
-    return key_door.events(record, world.eyes, door_cell=key_door_layout.door_cell(world.settings.size))
+    return key_door.events(record, world.eyes, door_cell=layout.door_cell(world.settings.size))
 
 
 def lookup(task: tasks.Task) -> float:
@@ -230,12 +234,12 @@ def lookup(task: tasks.Task) -> float:
     Nothing else differs between episodes, and nothing is left to chance in them.
     """
     covered = key_door.key_coverage(events(task, task.record))
-    return covered / len(key_door_layout.free_cells(_world(task).settings))
+    return covered / len(layout.free_cells(_world(task).settings))
 
 
-def chances(task: tasks.Task) -> key_door_chances.Chances:
+def chances(task: tasks.Task) -> random_play.Chances:
     """What random play achieves, exactly."""
-    return key_door_chances.chances(_world(task).settings)
+    return random_play.chances(_world(task).settings)
 
 
 def _of_kind(task: tasks.Task, acted: rollout.Rollout, kind: str) -> key_door.Events:
@@ -244,6 +248,6 @@ def _of_kind(task: tasks.Task, acted: rollout.Rollout, kind: str) -> key_door.Ev
 
 def _world(task: tasks.Task) -> Any:
     """The environment within its wrappers."""
-    env = making.make(task.env_id, **task.env_kwargs)
+    env = registry.make(task.env_id, **task.env_kwargs)
     env.close()
     return env.unwrapped

@@ -22,14 +22,16 @@ from typing import Any
 
 import numpy as np
 
-from experiments import ablations, asking, cells, learning, q_learning, suites, tasks, tuning
-from jax_s4rl.collection import rollouts
+from experiments import ablations, asking, cells, suites, tuning
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.collection import recording
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import key_door_layout, making
-from jax_s4rl.evaluation import key_door, rollout, sweeps
-from jax_s4rl.models import decision
+from jax_s4rl.envs import registry
+from jax_s4rl.envs.key_door import layout
+from jax_s4rl.evaluation import key_door, return_sweep, rollout
+from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import conservative, optimizer
+from jax_s4rl.training import cql_loss, optimizer
 
 ENV_ID = "jax_s4rl/KeyDoor-v0"
 RANDOM, FROM_PPO = ("random-1000", "random-10000"), ("ppo-replay", "ppo-expert", "mixed")
@@ -113,8 +115,8 @@ def make_cell(
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
     is_whole = context_length == STEPS
-    attention = learning.Settings(
-        model=decision.ModelConfig(
+    attention = decision_transformer.Settings(
+        model=configs.ModelConfig(
             mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if method else tokens.INSIDE,
             context_length=context_length,
@@ -144,8 +146,8 @@ def make_cell(
 
 def q_cell(name: str, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on the same data."""
-    settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=0.1),
+    settings = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=0.1),
         num_updates=250 if options.quick else 3_000,
         epsilon=0.05,
     )
@@ -159,7 +161,7 @@ def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """The score, what became of key and door, the sweep and the key lift."""
-    swept = sweeps.plan(task.record.episode_returns, extra=TARGETS)
+    swept = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
     acted = asking.ask(trained, task, swept, **dict(cell.evaluation))
     metrics = asking.judge(acted, task, swept)
     happened, is_copy = events(acted.record), copies(acted.record, task.record)
@@ -191,7 +193,7 @@ def copies(acted: trajectories.Trajectories, recorded: trajectories.Trajectories
     return np.array([episode.actions.tobytes() in known for episode in acted.episodes()])
 
 
-def lift(happened: key_door.Events, acted: rollout.Rollout, swept: sweeps.Plan, kind: str) -> dict[str, Any]:
+def lift(happened: key_door.Events, acted: rollout.Rollout, swept: return_sweep.Plan, kind: str) -> dict[str, Any]:
     """How much oftener the key is taken when the best is asked for than when the least is; and for every target."""
     own = asking.chosen(acted, kind)
     supported = np.isin(acted.targets, swept.targets[swept.supported].astype(np.float32))
@@ -202,7 +204,7 @@ def lift(happened: key_door.Events, acted: rollout.Rollout, swept: sweeps.Plan, 
     ends = np.concatenate([least[:count], most[:count]])
     return {
         f"key_lift_{kind}": key_door.key_lift(_of(happened, ends), acted.targets[ends]),
-        f"keys_{kind}": sweeps.means(acted.targets[own], happened.has_key[own], swept.targets).tolist(),
+        f"keys_{kind}": return_sweep.means(acted.targets[own], happened.has_key[own], swept.targets).tolist(),
     }
 
 
@@ -212,10 +214,10 @@ def _of(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
 
 def events(record: trajectories.Trajectories) -> key_door.Events:
     """What happened in episodes that were seen by position alone: they are played again and seen in full."""
-    env = making.make(ENV_ID, obs="full")
+    env = registry.make(ENV_ID, obs="full")
     world: Any = env.unwrapped
-    again = rollouts.reenact(lambda: making.make(ENV_ID, obs="full"), record)
-    found = key_door.events(again, world.eyes, door_cell=key_door_layout.door_cell(world.settings.size))
+    again = recording.reenact(lambda: registry.make(ENV_ID, obs="full"), record)
+    found = key_door.events(again, world.eyes, door_cell=layout.door_cell(world.settings.size))
     env.close()
     return found
 

@@ -18,11 +18,12 @@ import functools
 import time
 from typing import Any
 
-from experiments import ablations, cells, door_judges, learning, q_learning, suites, tasks, tuning
-from jax_s4rl.collection import recipe_book
-from jax_s4rl.models import attribution, decision
+from experiments import ablations, cells, door_judges, suites, tuning
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.collection import catalog
+from jax_s4rl.models import attribution, configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import conservative, optimizer
+from jax_s4rl.training import cql_loss, optimizer
 
 # Of an episode, and of its middle phase.
 STEPS, WAIT = 60, 30
@@ -213,7 +214,7 @@ def plan_distractor(options: suites.Options) -> list[cells.Cell]:
 def plan_own_distractor(options: suites.Options) -> list[cells.Cell]:
     """Trained and tested with more steps between key and door: memory without extrapolation."""
     found = []
-    for steps in recipe_book.LONGER_WAITS:
+    for steps in catalog.LONGER_WAITS:
         dataset = f"key_to_door/dt_{steps}/random-1000"
         (data_seed,) = choose_data_seeds(1, dataset)
         for name in ("attention", "s4d"):
@@ -231,7 +232,7 @@ def looked_into(cell: cells.Cell) -> cells.Cell:
 
 def change(cell: cells.Cell, variant: str, model: dict[str, Any], **evaluation: Any) -> cells.Cell:
     """The same cell but for some fields of its model, and with more for its judge to do."""
-    assert isinstance(cell.settings, learning.Settings)
+    assert isinstance(cell.settings, decision_transformer.Settings)
     settings = dataclasses.replace(cell.settings, model=dataclasses.replace(cell.settings.model, **model))
     told = (*cell.evaluation, *evaluation.items())
     return dataclasses.replace(cell, settings=settings, variant=variant, evaluation=told)
@@ -250,8 +251,8 @@ def make_cell(
     clone: bool = False,
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes or of the successes; with a point, one to tune."""
-    attention = learning.Settings(
-        model=decision.ModelConfig(
+    attention = decision_transformer.Settings(
+        model=configs.ModelConfig(
             mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if percent or clone else tokens.INSIDE,
             context_length=STEPS,
@@ -285,8 +286,8 @@ def make_cell(
 
 def q_cell(conservatism: float, data_seed: int, options: suites.Options, *, dataset: str = SMALL) -> cells.Cell:
     """Conservative Q-learning on the same observations."""
-    settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=conservatism), num_updates=5_000, epsilon=0.05
+    settings = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=conservatism), num_updates=5_000, epsilon=0.05
     )
     variant = f"conservatism {conservatism:g}"
     evaluation = (("episodes", options.episodes),)
@@ -316,7 +317,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
     """Success and its controls, by way of choosing actions; then what the cell asks for beside it."""
     told = dict(cell.evaluation)
     metrics = door_judges.success(task, trained, told["episodes"], controls=told.get("controls", True))
-    if not isinstance(trained, learning.Trained):
+    if not isinstance(trained, decision_transformer.Trained):
         return metrics
     for found in door_judges.after_longer_waits(task, trained, told.get("longer", ())):
         spent = metrics["seconds"] + found.pop("seconds")
@@ -336,7 +337,7 @@ def references(options: suites.Options) -> list[suites.Reference]:
     Random play, the optimum, the best recorded episode, and `lookup`, which does again what a recorded success with the
     key on the same cell did: the mean over the recordings that are trained on.
     """
-    waits = [f"key_to_door/dt_{steps}/random-1000" for steps in recipe_book.LONGER_WAITS]
+    waits = [f"key_to_door/dt_{steps}/random-1000" for steps in catalog.LONGER_WAITS]
     found = []
     for dataset in (SMALL,) if options.quick else (SMALL, LARGE, LOW_VAR, LOW_VAR_LARGE, *waits):
         task = tasks.load(dataset)

@@ -25,10 +25,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments import ablations, asking, cartpole, cells, learning, q_learning, suites, tasks, tuning
-from jax_s4rl.models import decision, policy
+from experiments import ablations, asking, cartpole, cells, suites, tuning
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.models import configs, policy
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import conservative
+from jax_s4rl.training import cql_loss
 
 # Setting of bsuite by the steps that are to be remembered; an episode has one step more.
 SETTINGS = {10: 9, 50: 17, 100: 22}
@@ -109,14 +110,14 @@ def memory_cell(
     point: tuning.Point | None = None,
 ) -> cells.Cell:
     """A model of memory_len, or a clone; without a context it sees whole episodes."""
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=context or length + 1,
         width=32,
         num_layers=2,
     )
-    settings = learning.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
+    settings = decision_transformer.Settings(model=model, batch_size=64, num_updates=options.updates(UPDATES))
     tuned = (point or CHOSEN.of(mixer, options)).of(settings)
     cell = _finish(mixer, memory_len(length), tuned, context, point, options)
     return _clone(cell, method) if method else cell
@@ -124,14 +125,14 @@ def memory_cell(
 
 def cartpole_cell(mixer: str, context: int, options: suites.Options, *, method: str = "") -> cells.Cell:
     """A model of CartPole without velocities, or a clone."""
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=context,
         width=64,
         num_layers=2,
     )
-    settings = learning.Settings(
+    settings = decision_transformer.Settings(
         model=cells.without_clock(model), batch_size=STEPS // context, num_updates=options.updates(CARTPOLE_UPDATES)
     )
     tuned = cartpole.CHOSEN.of(mixer, options).of(settings)
@@ -141,8 +142,8 @@ def cartpole_cell(mixer: str, context: int, options: suites.Options, *, method: 
 
 def q_cell(dataset: str, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on the same data."""
-    settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=CONSERVATISM), num_updates=3_000, epsilon=0.05
+    settings = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=CONSERVATISM), num_updates=3_000, epsilon=0.05
     )
     variant = f"conservatism {CONSERVATISM:g}"
     return cells.Cell("cql", dataset, settings, variant, evaluation=evaluation(dataset, options))
@@ -156,7 +157,7 @@ def evaluation(dataset: str, options: suites.Options) -> tuple[tuple[str, Any], 
 def _finish(
     mixer: str,
     dataset: str,
-    settings: learning.Settings,
+    settings: decision_transformer.Settings,
     context: int | None,
     point: tuning.Point | None,
     options: suites.Options,
@@ -188,7 +189,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
     """What is achieved, and of models trained on windows also with a memory that is never cleared."""
     episodes = dict(cell.evaluation)["episodes"]
     metrics = act(task, trained, episodes)
-    if isinstance(trained, learning.Trained) and outlasts(trained, task):
+    if isinstance(trained, decision_transformer.Trained) and outlasts(trained, task):
         carried = act(task, dataclasses.replace(trained, memory=policy.CARRY), episodes)
         metrics["seconds"] += carried.pop("seconds")
         metrics |= {name.replace("_", "_carried_", 1): value for name, value in carried.items()}
@@ -197,7 +198,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
     return metrics
 
 
-def outlasts(trained: learning.Trained, task: tasks.Task) -> bool:
+def outlasts(trained: decision_transformer.Trained, task: tasks.Task) -> bool:
     """Whether a memory could be carried for longer than any that was trained."""
     model = trained.config.model
     return task.max_steps > model.context_length and model.mixer.name != "attention"

@@ -15,9 +15,10 @@ data marked. Lines go to `experiments/results/pendulum.jsonl`.
 import functools
 from typing import Any
 
-from experiments import ablations, asking, cells, learning, suites, tasks, tuning
-from jax_s4rl.evaluation import sweeps
-from jax_s4rl.models import decision
+from experiments import ablations, asking, cells, suites, tuning
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.evaluation import return_sweep
+from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
 from jax_s4rl.training import optimizer
 
@@ -63,14 +64,14 @@ def make_cell(
     variant: str = "",
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=cells.mixer_config("attention"),
         returns=tokens.NONE if method else tokens.INSIDE,
         context_length=20,
         width=64,
         num_layers=2,
     )
-    attention = learning.Settings(
+    attention = decision_transformer.Settings(
         model=cells.without_clock(model),
         batch_size=64,
         num_updates=options.updates(updates),
@@ -97,7 +98,7 @@ def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """The score, and the sweep of those that listen."""
-    swept = sweeps.plan(task.record.episode_returns, count=5, extra=TARGETS)
+    swept = return_sweep.plan(task.record.episode_returns, count=5, extra=TARGETS)
     acted = asking.ask(trained, task, swept, kinds=("greedy",), **dict(cell.evaluation))
     return asking.judge(acted, task, swept)
 

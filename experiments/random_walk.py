@@ -13,7 +13,7 @@ alone, and not tuned. A second rule asks for the best return recorded from that 
 
 In a nosuffix record hardly anybody who starts two edges away or further arrives, so a recorded return says little of
 the way but what the clock says. Two changes are made, apart and together: returns are composed over recorded
-transitions (`jax_s4rl.data.relabeling`), and the model sees one step alone ("one step": no history, no clock, no
+transitions (`jax_s4rl.data.selection`), and the model sees one step alone ("one step": no history, no clock, no
 previous action), for in that record whoever has made a step does not arrive. Attention, which alone is told the step
 of the episode, is also asked without ("no clock"), S4 and S4D with ("clock"). Conservative Q-learning stands beside
 them. Lines go to `experiments/results/random_walk.jsonl`.
@@ -27,18 +27,19 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from experiments import ablations, asking, cells, learning, q_learning, suites, tasks, tuning
-from jax_s4rl.collection import recipe_book
-from jax_s4rl.envs import fixed_options, graphs
-from jax_s4rl.evaluation import paths, rollout
-from jax_s4rl.models import decision
+from experiments import ablations, asking, cells, suites, tuning
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.collection import catalog
+from jax_s4rl.envs import graphs, wrappers
+from jax_s4rl.evaluation import random_walk, rollout
+from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import conservative, optimizer
+from jax_s4rl.training import cql_loss, optimizer
 
 THOUSAND, HUNDRED, NO_SUFFIX = "random-1000", "random-100", "nosuffix-1000"
 KINDS = (THOUSAND, HUNDRED, NO_SUFFIX)
 DEFAULT = "random_walk"
-OTHERS = tuple(f"{DEFAULT}/graph-{number}" for number in range(1, recipe_book.NUM_GRAPHS + 1))
+OTHERS = tuple(f"{DEFAULT}/graph-{number}" for number in range(1, catalog.NUM_GRAPHS + 1))
 STEPS = 10
 UPDATES = 300
 # Of the conservatism of Q-learning.
@@ -130,8 +131,8 @@ def make_cell(
     variant: str = "",
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all walks ("bc") or of the best tenth ("percent_bc")."""
-    attention = learning.Settings(
-        model=decision.ModelConfig(
+    attention = decision_transformer.Settings(
+        model=configs.ModelConfig(
             mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if clone else tokens.INSIDE,
             context_length=STEPS,
@@ -169,7 +170,7 @@ def make_cell(
     )
 
 
-def seeing_one_step(settings: learning.Settings) -> learning.Settings:
+def seeing_one_step(settings: decision_transformer.Settings) -> decision_transformer.Settings:
     """The same model without history: three tokens of one step, for one token per step has the previous action."""
     model = dataclasses.replace(settings.model, context_length=1, tokens=tokens.INTERLEAVED, time_embedding=tokens.NONE)
     return dataclasses.replace(settings, model=model, regime="windows", weighting="length")
@@ -177,8 +178,8 @@ def seeing_one_step(settings: learning.Settings) -> learning.Settings:
 
 def q_cell(kind: str, conservatism: float, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on the default graph."""
-    settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=conservatism), num_updates=3_000, epsilon=0.05
+    settings = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=conservatism), num_updates=3_000, epsilon=0.05
     )
     variant, evaluation = f"conservatism {conservatism:g}", (("episodes", options.episodes),)
     return cells.Cell("cql", f"{DEFAULT}/{kind}", settings, variant, evaluation=evaluation)
@@ -187,7 +188,7 @@ def q_cell(kind: str, conservatism: float, options: suites.Options) -> cells.Cel
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """Walks from every start, as often from each, judged against shortest paths and against what the data showed."""
     world = open_world(task)
-    seen = paths.lookup(task.record, world.n_nodes)
+    seen = random_walk.lookup(task.record, world.n_nodes)
     many = max(1, dict(cell.evaluation)["episodes"] // len(world.starts))
     starts = np.tile(world.starts, 2 * many)
     greedy = np.arange(len(starts)) < len(starts) // 2
@@ -205,7 +206,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
 
 def asked(steps: np.ndarray, max_steps: int) -> np.ndarray:
     """Return to ask for at each node: minus the number of steps, or of all that there are where no way is known."""
-    return -np.where(steps == paths.NO_WAY, max_steps, np.minimum(steps, max_steps))
+    return -np.where(steps == random_walk.NO_WAY, max_steps, np.minimum(steps, max_steps))
 
 
 def walk(
@@ -215,23 +216,23 @@ def walk(
     left = iter(starts.tolist())
 
     def make_env() -> gymnasium.Env:
-        return fixed_options.FixedOptions(task.make_env(), {"start": next(left)})
+        return wrappers.FixedOptions(task.make_env(), {"start": next(left)})
 
     seed = 100_000 * (trained.seed + 1)
     return cells.act(trained, task, targets.astype(np.float32), greedy=greedy, seed=seed, make_env=make_env)
 
 
-def describe(acted: rollout.Rollout, seen: paths.Lookup, world: Any) -> dict[str, Any]:
+def describe(acted: rollout.Rollout, seen: random_walk.Lookup, world: Any) -> dict[str, Any]:
     """Shares and histogram, greedy and sampled."""
     metrics: dict[str, Any] = {}
     for kind in asking.KINDS:
         record = acted.record.select(asking.chosen(acted, kind))
-        judged = paths.judge(record, seen, world.distances)
-        shares = paths.shares(judged, world.max_steps)._asdict()
+        judged = random_walk.judge(record, seen, world.distances)
+        shares = random_walk.shares(judged, world.max_steps)._asdict()
         metrics["lookup"], shares["optimal_share"] = shares.pop("lookup"), shares.pop("optimal")
         metrics |= {f"{name}_{kind}": value for name, value in shares.items()}
         metrics[f"return_{kind}"] = float(record.episode_returns.mean())
-        metrics[f"histogram_{kind}"] = paths.histogram(judged.steps, judged.success, world.max_steps).tolist()
+        metrics[f"histogram_{kind}"] = random_walk.histogram(judged.steps, judged.success, world.max_steps).tolist()
     return metrics
 
 
@@ -255,9 +256,9 @@ def known(dataset: str) -> dict[str, dict[str, Any]]:
     task = tasks.load(dataset)
     world = open_world(task)
     starts, longest = world.starts, world.max_steps
-    best, away = paths.lookup(task.record, world.n_nodes).best[starts], world.distances[starts]
+    best, away = random_walk.lookup(task.record, world.n_nodes).best[starts], world.distances[starts]
     arrived = graphs.reached_by(world.edges, longest)[:, starts].mean(axis=1)
-    recorded = paths.histogram(task.record.episode_lengths, task.record.terminations[_last(task)], longest)
+    recorded = random_walk.histogram(task.record.episode_lengths, task.record.terminations[_last(task)], longest)
 
     def share(known: int) -> float:
         return float(graphs.shortest_by_chance(world.edges, known)[starts].mean())
@@ -266,7 +267,7 @@ def known(dataset: str) -> dict[str, dict[str, Any]]:
         return {f"optimal_share_{kind}": value for kind in asking.KINDS} | more
 
     def of_steps(steps: np.ndarray) -> dict[str, Any]:
-        shown = paths.histogram(np.maximum(steps, 0), steps != paths.NO_WAY, longest).tolist()
+        shown = random_walk.histogram(np.maximum(steps, 0), steps != random_walk.NO_WAY, longest).tolist()
         value = float(asked(steps, longest).mean())
         return {"histogram": shown} | {f"return_{kind}": value for kind in asking.KINDS}
 

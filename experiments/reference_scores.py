@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments import command_line, documents, results
-from jax_s4rl.envs import making, policies, references
+from jax_s4rl.cli import entry_point
+from jax_s4rl.envs import reference_policies, reference_scores, registry
+from jax_s4rl.evaluation import documents, result_rows
 
-RESULTS = results.ROOT / "experiments" / "results" / "reference_scores.jsonl"
+RESULTS = Path(__file__).parent / "results" / "reference_scores.jsonl"
 SECTION = "reference-scores"
 NUM_GRAPHS = 30
 SEED_STEP = 1000  # between settings, so that the errors of 30 graphs are independent
@@ -28,7 +29,7 @@ class Setting:
     """An environment with its arguments, and how many episodes are played in it."""
 
     env_id: str
-    """As `making.make` takes it."""
+    """As `registry.make` takes it."""
     kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Arguments of the environment."""
     num_random: int = 2000
@@ -76,7 +77,7 @@ class Config:
     """Of environments and policies."""
     out: Path = RESULTS
     """Result lines; those of what is played are replaced."""
-    readme: Path = documents.README
+    readme: Path = Path(__file__).parents[1] / "README.md"
     """Where the table goes, between its two marks."""
 
 
@@ -88,7 +89,7 @@ def main(config: Config) -> None:
     # Found out before hours are played: there is a place for the table.
     documents.replace_section(config.readme.read_text(), SECTION, "")
     lines: dict[str, list[dict[str, Any]]] = {}
-    for row in results.read_rows(config.out):
+    for row in result_rows.read_rows(config.out):
         lines.setdefault(name_of(Setting(row["env"], row["metrics"]["kwargs"])), []).append(row)
     for number, setting in enumerate(SETTINGS):
         if setting not in chosen:
@@ -98,7 +99,7 @@ def main(config: Config) -> None:
         reference, measured = (rows[-1]["metrics"][name] for name in (rows[-1]["method"], "mean_return"))
         print(f"{name_of(setting)}: {rows[-1]['method']} {reference:.2f}, played {measured:.2f}", flush=True)
     rows = [row for setting in SETTINGS for row in lines.get(name_of(setting), [])]
-    results.write_rows(config.out, rows)
+    result_rows.write_rows(config.out, rows)
     text = table(rows)
     print(text)
     documents.write_section(config.readme, SECTION, text)
@@ -121,35 +122,35 @@ def choose(names: Sequence[str]) -> list[Setting]:
         raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(sorted(known))}")
     chosen = [setting for setting in SETTINGS if not names or setting.env_id in names]
     for setting in chosen:
-        making.make(setting.env_id, **setting.kwargs).close()
+        registry.make(setting.env_id, **setting.kwargs).close()
     return chosen
 
 
 def rows_of(setting: Setting, config: Config, *, seed: int = 0) -> list[dict[str, Any]]:
     """Plays the policies in one setting, with a seed of its own: a result line for each."""
-    env = making.make(setting.env_id, **setting.kwargs)
-    reference = references.scores(setting.env_id, **setting.kwargs)
+    env = registry.make(setting.env_id, **setting.kwargs)
+    reference = reference_scores.scores(setting.env_id, **setting.kwargs)
     rows = []
     for method, number in (("random", setting.num_random), ("optimal", setting.num_optimal)):
         if number == 0:
             continue
         num_episodes = max(2, round(number * config.scale))
-        policy = policies.uniform(env, seed + 1) if method == "random" else policies.optimal(env)
+        policy = reference_policies.uniform(env, seed + 1) if method == "random" else reference_policies.optimal(env)
         start = time.perf_counter()
-        returns = policies.play(env, policy, num_episodes, seed)
+        returns = reference_policies.play(env, policy, num_episodes, seed)
         metrics = {
             "kwargs": setting.kwargs,
             "mean_return": float(returns.mean()),
             "standard_error": float(returns.std() / math.sqrt(num_episodes)),
             "num_episodes": num_episodes,
-            "normalized_score": references.normalized_score(float(returns.mean()), reference),
+            "normalized_score": reference_scores.normalized_score(float(returns.mean()), reference),
             "random": reference.random,
             "optimal": reference.optimal,
             "kind": reference.kind,
         }
         seconds = {"evaluate": time.perf_counter() - start}
         row = {"env": setting.env_id, "method": method, "metrics": metrics, "seconds": seconds, "seed": seed}
-        rows.append(results.make_row(experiment="reference_scores", **row))
+        rows.append(result_rows.make_row(experiment="reference_scores", **row))
     return rows
 
 
@@ -196,4 +197,4 @@ def _number(value: float) -> str:
 
 
 if __name__ == "__main__":
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

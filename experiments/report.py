@@ -11,7 +11,6 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments import command_line, documents, results
 from experiments.reporting import (
     again,
     blocks,
@@ -26,8 +25,10 @@ from experiments.reporting import (
     speeds,
     studies,
 )
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import documents, result_rows
 
-README = results.ROOT / "experiments" / "README.md"
+README = Path(__file__).parent / "README.md"
 TITLE = "S4 in place of attention: what the experiments say"
 PICTURES = "results/pictures"
 SECTION = "verdicts"
@@ -43,7 +44,7 @@ class Report:
     """The page."""
     readme: Path = README
     """The Markdown, with its pictures in a folder beside it."""
-    front: Path = documents.README
+    front: Path = Path(__file__).parents[1] / "README.md"
     """Where verdicts stand alone."""
     lines: Path = descriptions.FOLDER
     """Folder of result lines."""
@@ -90,10 +91,10 @@ def read(report: Report) -> claims.Evidence:
         studies.read(catalog.ALL, report.lines),
         speeds.read("training", report.benchmarks),
         speeds.read("acting", report.benchmarks),
-        list(results.read_rows(report.lines / f"{catalog.EARLIER}.jsonl")),
-        list(results.read_rows(report.benchmarks / "quick_looks.jsonl")),
-        list(results.read_rows(report.lines / f"{catalog.AGAIN}.jsonl")),
-        list(results.read_rows(report.lines / f"{catalog.VERSIONS}.jsonl")),
+        list(result_rows.read_rows(report.lines / f"{catalog.EARLIER}.jsonl")),
+        list(result_rows.read_rows(report.benchmarks / "first_run.jsonl")),
+        list(result_rows.read_rows(report.lines / f"{catalog.AGAIN}.jsonl")),
+        list(result_rows.read_rows(report.lines / f"{catalog.VERSIONS}.jsonl")),
     )
 
 
@@ -129,4 +130,4 @@ def shown_pictures(content: Sequence[blocks.Block]) -> list[blocks.Picture]:
 
 
 if __name__ == "__main__":
-    command_line.run(main, Report, __doc__)
+    entry_point.run(main, Report, __doc__)

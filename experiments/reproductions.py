@@ -20,20 +20,19 @@ from experiments import (
     cartpole,
     cells,
     checkpoints,
-    command_line,
-    compilation,
     history,
     key_door,
     key_to_door,
     memory,
     pendulum,
     random_walk,
-    results,
     suites,
     tokens,
     umbrella,
 )
-from jax_s4rl import stack
+from jax_s4rl import cache_folders, stack
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import result_rows
 
 SUITES = {
     module.SUITE.name: module.SUITE
@@ -71,11 +70,11 @@ def main(options: Options) -> None:
     """Trains again what is chosen and not yet done."""
     if unknown := [name for name in options.experiments if name not in SUITES]:
         raise ValueError(f"got experiments {', '.join(unknown)}; choose from {', '.join(SUITES)}")
-    compilation.enable_cache()
+    cache_folders.enable_cache()
     stack.require()
     console = rich.console.Console(soft_wrap=True)
     for name in options.experiments:
-        suite, rows = SUITES[name], list(results.read_rows(suites.path(name)))
+        suite, rows = SUITES[name], list(result_rows.read_rows(suites.path(name)))
         for cell, seeds in choose(planned(suite), rows, options):
             console.print(f"[bold]{name}[/bold]")
             cells.run(name, [cell], seeds, suite.judge, options.out, console, suite.train)
@@ -111,4 +110,4 @@ def choose(
 
 
 if __name__ == "__main__":
-    command_line.run(main, Options, __doc__)
+    entry_point.run(main, Options, __doc__)

@@ -26,25 +26,14 @@ import numpy as np
 import rich.console
 
 from benchmarks import timing, workers
-from experiments import (
-    cartpole,
-    cells,
-    command_line,
-    key_door,
-    key_to_door,
-    learning,
-    memory,
-    pendulum,
-    random_walk,
-    results,
-    suites,
-    tasks,
-    umbrella,
-)
-from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import decision, policy
+from experiments import cartpole, cells, key_door, key_to_door, memory, pendulum, random_walk, suites, umbrella
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import result_rows, rollout
+from jax_s4rl.models import configs, policy
+from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.modules import groups, mixers
-from jax_s4rl.training import configuration
+from jax_s4rl.training import config_io
 
 # Seconds of untimed updates before each that is timed.
 SETTLE = 0.5
@@ -133,27 +122,27 @@ def run(options: Options) -> None:
     for name in options.mixers:
         mixers.check(mixers.MixerConfig(name))
     out, console = options.out or suites.path("speed_per_task"), rich.console.Console(soft_wrap=True)
-    command_line.check_writable(out)
+    entry_point.check_writable(out)
     for name in options.tasks:
         task = tasks.load(SETUPS[name].dataset)
         chosen = {mixer: configure(SETUPS[name], mixer, task) for mixer in options.mixers}
         missing = {mixer: settings for mixer, settings in chosen.items() if digest(options, settings) not in done(out)}
         console.print(f"[bold]{name}[/bold]: {len(missing)} of {len(chosen)} mixers to time")
         for row in measure(name, task, missing, options) if missing else ():
-            results.append_row(out, row)
+            result_rows.append_row(out, row)
             console.print(line(row), highlight=False)
 
 
-def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
+def configure(setup: Setup, mixer: str, task: tasks.Task) -> decision_transformer.Settings:
     """How a task is trained around a mixer."""
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=cells.mixer_config("attention"),
         context_length=setup.context_length,
         width=setup.width,
         num_layers=setup.num_layers,
         dropout=0.0,
     )
-    attention = learning.Settings(
+    attention = decision_transformer.Settings(
         model=cells.without_clock(model) if setup.regime == "windows" else model,
         regime=setup.regime,
         batch_size=setup.batch_size,
@@ -163,19 +152,19 @@ def configure(setup: Setup, mixer: str, task: tasks.Task) -> learning.Settings:
     return cells.with_mixer(attention, cells.mixer_config(mixer), task)
 
 
-def digest(options: Options, settings: learning.Settings) -> str:
+def digest(options: Options, settings: decision_transformer.Settings) -> str:
     """Twelve hexadecimal digits of all that fixes a line."""
-    fixed = [configuration.identity(settings), options.batches, options.repeats, options.acting_repeats]
+    fixed = [config_io.identity(settings), options.batches, options.repeats, options.acting_repeats]
     return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def done(path: Path) -> set[str]:
     """Digests of the lines that are there, of this machine."""
-    return {row["metrics"]["cell"] for row in results.read_rows(path) if row["machine"] == results.machine()}
+    return {row["metrics"]["cell"] for row in result_rows.read_rows(path) if row["machine"] == result_rows.machine()}
 
 
 def measure(
-    name: str, task: tasks.Task, chosen: dict[str, learning.Settings], options: Options
+    name: str, task: tasks.Task, chosen: dict[str, decision_transformer.Settings], options: Options
 ) -> list[dict[str, Any]]:
     """Times the mixers of a task in turns: a result line for each.
 
@@ -196,7 +185,7 @@ def measure(
     for mixer, settings in chosen.items():
         facts = running[mixer].facts
         times = {"update": trained[mixer].split(UPDATES_PER_CALL).wall} | acted[mixer]
-        row = results.make_row(
+        row = result_rows.make_row(
             experiment="speed_per_task",
             env=task.env_id,
             dataset=task.dataset,
@@ -224,7 +213,7 @@ def measure(
 
 
 def time_acting(
-    task: tasks.Task, chosen: dict[str, learning.Settings], batches: Sequence[int], repeats: int
+    task: tasks.Task, chosen: dict[str, decision_transformer.Settings], batches: Sequence[int], repeats: int
 ) -> dict[str, dict[str, list[float]]]:
     """Times untrained models while they act whole episodes, all mixers in turns.
 
@@ -249,11 +238,11 @@ def time_acting(
     }
 
 
-def _actor(task: tasks.Task, settings: learning.Settings, batch: int) -> Callable[[], tuple[float, float]]:
+def _actor(task: tasks.Task, settings: decision_transformer.Settings, batch: int) -> Callable[[], tuple[float, float]]:
     """A call that acts episodes to their end; seconds of a step of the policy, and of one of one environment."""
-    config = learning.configure(settings, task)
-    acting = policy.Policy(config, task.max_steps, learning.memory(settings))
-    params = groups.strip(jax.jit(lambda key: decision.init(config, key))(jax.random.key(0)))
+    config = decision_transformer.configure(settings, task)
+    acting = policy.Policy(config, task.max_steps, decision_transformer.memory(settings))
+    params = groups.strip(jax.jit(lambda key: network.init(config, key))(jax.random.key(0)))
     targets = np.full(batch, task.optimal_return, np.float32)
 
     def act() -> tuple[float, float]:
@@ -279,4 +268,4 @@ def line(row: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     timing.with_huge_pages()
-    command_line.run(run, Options, __doc__)
+    entry_point.run(run, Options, __doc__)

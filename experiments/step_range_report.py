@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from experiments import command_line, documents, memory, results, step_ranges, suites
+from experiments import memory, step_ranges, suites
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import documents, result_rows
 
 SECTION = "step-ranges"
 LINES = suites.path("step_ranges")
@@ -33,7 +35,7 @@ class Config:
 
     lines: Path = LINES
     """Result lines."""
-    readme: Path = documents.README
+    readme: Path = Path(__file__).parents[1] / "README.md"
     """Where the table stands."""
 
 
@@ -43,7 +45,7 @@ def main(config: Config) -> None:
     Raises:
       ValueError: the README has no place for it.
     """
-    documents.write_section(config.readme, SECTION, table(results.read_rows(config.lines)))
+    documents.write_section(config.readme, SECTION, table(result_rows.read_rows(config.lines)))
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -82,4 +84,4 @@ def _mean(values: list[float]) -> float:
 
 
 if __name__ == "__main__":
-    command_line.run(main, Config, __doc__)
+    entry_point.run(main, Config, __doc__)

@@ -17,7 +17,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from experiments import asking, cells, learning, memory, random_walk, suites, tasks
+from experiments import asking, cells, memory, random_walk, suites
+from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.modules import mixers
 
 Range = tuple[float, float]
@@ -69,14 +70,14 @@ def is_tried(name: str, tokens: int) -> bool:
 
 def tokens_of(cell: cells.Cell) -> int:
     """Tokens that a model sees in training."""
-    assert isinstance(cell.settings, learning.Settings)
+    assert isinstance(cell.settings, decision_transformer.Settings)
     model = cell.settings.model
     return model.context_length * model.tokens_per_step
 
 
 def with_range(cell: cells.Cell, name: str) -> cells.Cell:
     """The same cell with initial steps from a range, which its variant names."""
-    assert isinstance(cell.settings, learning.Settings)
+    assert isinstance(cell.settings, decision_transformer.Settings)
     model = cell.settings.model
     mixer = dataclasses.replace(model.mixer, step_range=RANGES[name](tokens_of(cell)))
     mixers.check(mixer)
@@ -90,7 +91,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
         found = random_walk.judge(cell, task, trained)
     else:
         found = memory.act(task, trained, dict(cell.evaluation)["episodes"])
-    assert isinstance(cell.settings, learning.Settings)
+    assert isinstance(cell.settings, decision_transformer.Settings)
     is_stepped = cell.method in STATE_SPACES
     steps = cell.settings.model.mixer.step_range
     known = {"step_range": list(steps)} if is_stepped and steps is not None else {}

@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 import rich.console
 
-from experiments import cells, command_line, compilation, results, tasks
-from jax_s4rl import stack
+from experiments import cells
+from jax_s4rl import cache_folders, stack
+from jax_s4rl.agents import tasks
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import result_rows
 from jax_s4rl.modules import mixers
 
 MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
@@ -90,12 +93,12 @@ class Suite(NamedTuple):
 
 def path(name: str) -> Path:
     """Where the result lines of an experiment are kept."""
-    return results.ROOT / "experiments" / "results" / f"{name}.jsonl"
+    return Path(__file__).parent / "results" / f"{name}.jsonl"
 
 
 def main(suite: Suite, description: str | None) -> None:
     """Runs an experiment as the command line asks."""
-    command_line.run(functools.partial(run, suite), Options, description)
+    entry_point.run(functools.partial(run, suite), Options, description)
 
 
 def run(suite: Suite, options: Options) -> None:
@@ -115,12 +118,12 @@ def run(suite: Suite, options: Options) -> None:
         options = dataclasses.replace(
             options, parts=suite.quick, mixers=("attention", "s4d"), seeds=1, episodes=FEWEST_EPISODES, out=quick
         )
-    compilation.enable_cache()
+    cache_folders.enable_cache()
     stack.require()
     console = rich.console.Console(soft_wrap=True)
     out = options.out or path(suite.name)
     if not options.dry:
-        command_line.check_writable(out)
+        entry_point.check_writable(out)
         _write_references(suite, options, out, console)
     for name in options.parts or tuple(suite.parts):
         part = suite.parts[name]
@@ -145,15 +148,15 @@ def bounds(dataset: str, metric: str = "return") -> list[Reference]:
 
 
 def _write_references(suite: Suite, options: Options, out: Path, console: rich.console.Console) -> None:
-    known = {(row["method"], row["dataset"]) for row in results.read_rows(out)}
+    known = {(row["method"], row["dataset"]) for row in result_rows.read_rows(out)}
     for method, dataset, metrics in suite.references(options):
         if (method, dataset) in known:
             continue
         task = tasks.load(dataset)
-        row = results.make_row(
+        row = result_rows.make_row(
             experiment=suite.name, env=task.env_id, dataset=dataset, method=method, metrics=metrics, seconds={}
         )
-        results.append_row(out, row)
+        result_rows.append_row(out, row)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in metrics.items() if isinstance(value, float))
         console.print(f"{dataset}, {method}: {shown}", highlight=False)
 

@@ -13,9 +13,10 @@ training itself, five models at once, and the time of an action that of the judg
 import functools
 from typing import Any, NamedTuple
 
-from experiments import asking, cells, key_to_door, learning, suites, tasks, tuning
-from jax_s4rl.evaluation import sweeps
-from jax_s4rl.models import decision
+from experiments import asking, cells, key_to_door, suites, tuning
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.evaluation import return_sweep
+from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
 from jax_s4rl.training import optimizer
 
@@ -79,14 +80,14 @@ def make_cell(
     mixer: str, layout: str, setup: Setup, options: suites.Options, *, point: tuning.Point | None = None
 ) -> cells.Cell:
     """A decision model around a mixer with one of the layouts; with a point of the grid, one trained to tune."""
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=cells.mixer_config("attention"),
         tokens=layout,
         context_length=setup.context_length,
         width=64,
         num_layers=2,
     )
-    attention = learning.Settings(
+    attention = decision_transformer.Settings(
         model=cells.without_clock(model) if setup.regime == "windows" else model,
         regime=setup.regime,
         weighting=setup.weighting,
@@ -118,7 +119,7 @@ def evaluation(setup: Setup, options: suites.Options) -> tuple[tuple[str, Any], 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """The score, the sweep, and the time of an action."""
     told = dict(cell.evaluation)
-    swept = sweeps.plan(task.record.episode_returns, extra=told.pop("targets"))
+    swept = return_sweep.plan(task.record.episode_returns, extra=told.pop("targets"))
     acted = asking.ask(trained, task, swept, **told)
     times = {"milliseconds_per_call": acted.milliseconds_per_call, "episodes_at_once": len(acted.targets)}
     return asking.judge(acted, task, swept) | times

@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import learning, results, suites
+from experiments import suites
+from jax_s4rl.agents import decision_transformer
+from jax_s4rl.evaluation import result_rows
 
 # No result is reported on the data set of this seed.
 DATA_SEED = 1_000
@@ -36,7 +38,7 @@ class Point(NamedTuple):
         """What a cell with this learning rate is called where that is what sets it apart."""
         return f"learning rate {self.rate:g}"
 
-    def of(self, settings: learning.Settings) -> learning.Settings:
+    def of(self, settings: decision_transformer.Settings) -> decision_transformer.Settings:
         """The same settings at this point."""
         return dataclasses.replace(
             settings,
@@ -119,5 +121,5 @@ class Chosen(NamedTuple):
 @functools.lru_cache(maxsize=8)
 def _choose_from(path: Path, _: int, chosen: Chosen) -> dict[Any, Point]:
     """Read again when the file has changed."""
-    rows = (row for row in results.read_rows(path) if row["experiment"] == chosen.experiment)
+    rows = (row for row in result_rows.read_rows(path) if row["experiment"] == chosen.experiment)
     return choose(rows, chosen.metric, grid=chosen.grid, by=chosen.by)

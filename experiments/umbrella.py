@@ -29,11 +29,12 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from experiments import ablations, cells, inspection, learning, q_learning, suites, tasks, tuning
-from jax_s4rl.evaluation import credit, sweeps
-from jax_s4rl.models import decision
+from experiments import ablations, cells, suites, tuning
+from jax_s4rl.agents import cql, decision_transformer, inspection, tasks
+from jax_s4rl.evaluation import return_sweep, umbrella
+from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import conservative, optimizer
+from jax_s4rl.training import cql_loss, optimizer
 
 # Of bsuite's settings 0 to 22.
 LENGTHS = (*range(1, 11), 12, 14, 17, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -122,8 +123,8 @@ def make_cell(
 ) -> cells.Cell:
     """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
     contexts = {FIRST: 1, WHOLE: length}  # Shorter episodes are padded.
-    attention = learning.Settings(
-        model=decision.ModelConfig(
+    attention = decision_transformer.Settings(
+        model=configs.ModelConfig(
             mixer=cells.mixer_config("attention"),
             returns=tokens.NONE if method else tokens.INSIDE,
             context_length=contexts.get(variant, OPENING),
@@ -154,14 +155,14 @@ def make_cell(
 
 def q_cell(length: int, options: suites.Options) -> cells.Cell:
     """Conservative Q-learning on whole episodes."""
-    settings = q_learning.Settings(
-        loss=conservative.ConservativeConfig(conservatism=CONSERVATISM), num_updates=3_000, epsilon=0.05
+    settings = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=CONSERVATISM), num_updates=3_000, epsilon=0.05
     )
     variant = f"conservatism {CONSERVATISM:g}"
     return cells.Cell("cql", dataset(length), settings, variant, evaluation=(("starts", options.episodes),))
 
 
-def bounded(settings: learning.Settings) -> learning.Settings:
+def bounded(settings: decision_transformer.Settings) -> decision_transformer.Settings:
     """The same settings, kept from learning first steps by heart."""
     return dataclasses.replace(
         settings,
@@ -172,10 +173,10 @@ def bounded(settings: learning.Settings) -> learning.Settings:
 
 def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
     """What the model would do first, for every return."""
-    if not isinstance(trained, learning.Trained):
+    if not isinstance(trained, decision_transformer.Trained):
         return judge_acting(cell, task, trained)
     began, length = time.perf_counter(), task.max_steps
-    swept = sweeps.plan(task.record.episode_returns, count=TARGETS, extra=(task.optimal_return, length))
+    swept = return_sweep.plan(task.record.episode_returns, count=TARGETS, extra=(task.optimal_return, length))
     possible = np.arange(-length, length + 1, 2)
     starts = draw_starts(task, dict(cell.evaluation)["starts"], seed=100_000 * (trained.seed + 1))
     asked = float(task.record.episode_returns.max())
@@ -187,7 +188,7 @@ def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[st
         "first_action_closed_form": closed_form(asked, length),
         "asked": swept.targets.tolist(),
         "supported": swept.supported.tolist(),
-        "closed_form_of_asked": credit.umbrella_closed_form(swept.targets, length).tolist(),
+        "closed_form_of_asked": umbrella.umbrella_closed_form(swept.targets, length).tolist(),
         "learned": learned(of_possible, possible),
     }
     for kind, values, of_asked in (("greedy", best > 0.5, of_swept > 0.5), ("sampled", best, of_swept)):
@@ -202,7 +203,7 @@ def judge_acting(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> 
     greedy = np.arange(2 * episodes) < episodes
     asked = np.zeros(2 * episodes, np.float32)
     acted = cells.act(trained, task, asked, greedy=greedy, seed=100_000 * (trained.seed + 1))
-    right = credit.umbrella_first_actions(acted.record)
+    right = umbrella.umbrella_first_actions(acted.record)
     metrics: dict[str, Any] = {"length": task.max_steps}
     for kind in ("greedy", "sampled"):
         metrics |= of_share(float(right[acted.greedy == (kind == "greedy")].mean()), kind)
@@ -217,16 +218,16 @@ def draw_starts(task: tasks.Task, count: int, seed: int) -> np.ndarray:
     return np.stack(seen)
 
 
-def of_right_actions(trained: learning.Trained, starts: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def of_right_actions(trained: decision_transformer.Trained, starts: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Probability of the right first action, by start and target."""
     chances = inspection.first_actions(trained, starts, targets)
-    needed = starts[:, credit.NEED].astype(np.int64)
+    needed = starts[:, umbrella.NEED].astype(np.int64)
     return np.take_along_axis(chances, needed[:, None, None], axis=2)[..., 0]
 
 
 def closed_form(target: float, length: int) -> float:
     """What sampling from perfect knowledge reaches."""
-    return float(credit.umbrella_closed_form(np.array(target), length))
+    return float(umbrella.umbrella_closed_form(np.array(target), length))
 
 
 def learned(right: np.ndarray, returns: np.ndarray) -> float:
@@ -238,9 +239,9 @@ def learned(right: np.ndarray, returns: np.ndarray) -> float:
     """
     length = int(returns[-1])
     chances = scipy.stats.binom.pmf((returns + length) / 2, length, 0.5)
-    truth, model = credit.umbrella_closed_form(returns, length), np.clip(right, LEAST, 1 - LEAST)
+    truth, model = umbrella.umbrella_closed_form(returns, length), np.clip(right, LEAST, 1 - LEAST)
     entropy = float(-(chances * (truth * np.log(model) + (1 - truth) * np.log(1 - model))).sum(axis=1).mean())
-    return (np.log(2) - entropy) / (np.log(2) - credit.umbrella_floor(length))
+    return (np.log(2) - entropy) / (np.log(2) - umbrella.umbrella_floor(length))
 
 
 def references(options: suites.Options) -> list[suites.Reference]:
@@ -260,12 +261,12 @@ def line(length: int, greedy: float, sampled: float) -> dict[str, Any]:
 
 def of_share(share: float, kind: str) -> dict[str, float]:
     """Metrics that follow from a share of right first actions."""
-    regret = credit.REGRET_OF_A_WRONG_CHOICE * (1 - share)
+    regret = umbrella.REGRET_OF_A_WRONG_CHOICE * (1 - share)
     return {
         f"first_action_{kind}": share,
         f"return_{kind}": 2 * share - 1,
         f"regret_{kind}": regret,
-        f"solved_{kind}": credit.umbrella_score([regret]),
+        f"solved_{kind}": umbrella.umbrella_score([regret]),
     }
 
 

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import jax
+
 DATA_VARIABLE = "JAX_S4RL_DATA"
 COMPILED_VARIABLE = "JAX_COMPILATION_CACHE_DIR"
 
@@ -19,3 +21,19 @@ def compiled() -> Path:
 
 def _users() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+FOLDER_VARIABLE = COMPILED_VARIABLE
+
+
+def enable_cache() -> Path:
+    """Keeps compiled programs on disk, so that the next run of a script starts at once.
+
+    Returns:
+      The folder: `$JAX_COMPILATION_CACHE_DIR`, or `jax_s4rl/compiled` in the user's cache folder.
+    """
+    folder = compiled()
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    # Many small programs make up the start of a script; each is worth keeping.
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    return folder

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax
 import pytest
 
 from jax_s4rl import cache_folders
@@ -22,3 +23,24 @@ def test_variables_come_before_the_users_cache_folder(monkeypatch, folder, varia
     assert folder() == Path("/cache") / usual
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert folder() == Path.home() / ".cache" / usual
+
+
+@pytest.fixture(autouse=True)
+def same_settings_afterwards():
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    before = {name: getattr(jax.config, name) for name in names}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+
+
+def test_the_folder_of_the_user_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv(cache_folders.FOLDER_VARIABLE, str(tmp_path / "mine"))
+    assert cache_folders.enable_cache() == tmp_path / "mine"
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine")
+
+
+def test_otherwise_it_lies_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.delenv(cache_folders.FOLDER_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folders.enable_cache() == tmp_path / "jax_s4rl" / "compiled"

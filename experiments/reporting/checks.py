@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from experiments.reporting import blocks, descriptions, lines, published, scores, studies, verdicts
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 
 CLONES, ATTENTION, MIXERS = ("bc", "percent_bc"), "attention", ("s4", "s4d")
 # In percent: of random play, and how far off it and behavior cloning may be.
@@ -60,7 +60,7 @@ class Table(NamedTuple):
         here = (each for each in self.study.arms if each.rows[0]["dataset"] == published.SIZES[size])
         return next((each for each in here if (each.method, each.setting.variant) == (method, variant)), None)
 
-    def middle(self, method: str, size: str, metric: str = "success") -> intervals.Interval | None:
+    def middle(self, method: str, size: str, metric: str = "success") -> bootstrap.Interval | None:
         """A share of sampled actions; None where there are fewer than five runs, or recordings."""
         arm = self.arm(method, size)
         values = scores.strata(arm.rows, f"{metric}_sampled") if arm else {}

@@ -5,10 +5,10 @@ import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from experiments import results
 from experiments.reporting import blocks, lines
+from jax_s4rl.evaluation import result_rows
 
-FOLDER = results.ROOT / "experiments" / "results"
+FOLDER = Path(__file__).parents[1] / "results"
 GREEDY, SAMPLED = "greedy", "sampled"
 SHARE = "%"
 # Methods of reference lines.
@@ -137,7 +137,7 @@ class Description:
 
     def read(self, folder: Path = FOLDER) -> lines.Lines:
         """Its lines, sorted."""
-        return lines.sort(self.prepare(row) for row in results.read_rows(self.path(folder)))
+        return lines.sort(self.prepare(row) for row in result_rows.read_rows(self.path(folder)))
 
     def group(self, dataset: str | None) -> str:
         """Name of the group that a data set belongs to: by the first pattern that fits, else its own."""

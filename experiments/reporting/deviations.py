@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from experiments import cells, q_learning
+from experiments import cells
+from jax_s4rl.agents import cql
 
 # Ours, not the paper's: whatever is said of one experiment holds for all.
 DATA_OF_OURS = (
     "The paper published neither code, data nor settings. Data are recorded here, by seeded recipes "
-    "(`jax_s4rl/collection/recipe_book.py`)."
+    "(`jax_s4rl/collection/catalog.py`)."
 )
 MATCHED = (
     "All mixers have as many parameters as attention, not counting its table of time steps; the same updates, batches "
@@ -43,7 +44,7 @@ def of_q_learning(cell: cells.Cell, sees: str = "one step") -> str:
       cell: one of Q-learning, as the script makes it.
       sees: what its network knows.
     """
-    assert isinstance(cell.settings, q_learning.Settings)
+    assert isinstance(cell.settings, cql.Settings)
     assert cell.settings.epsilon is not None
     return (
         f"Q-learning (`cql`) has no history: its network sees {sees} alone. It makes {cell.settings.num_updates:,} "

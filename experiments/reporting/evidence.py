@@ -106,7 +106,7 @@ def looks(found: claims.Evidence) -> list[blocks.Block]:
     note = (
         "`python -m experiments.NAME --quick`, one after the other, each in an empty folder and without caches: data "
         f"are made, programs compiled, models trained and judged. It should take less than {LOOK_WITHIN:.0f} s; the "
-        f"longest took {max(known.values()):.0f} s (`python -m benchmarks.quick_looks`)."
+        f"longest took {max(known.values()):.0f} s (`python -m benchmarks.first_run`)."
     )
     return [blocks.Fold("First looks", [blocks.Table(["experiment", "seconds", "machine"], rows), blocks.Note(note)])]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments.reporting import scores, speeds, studies
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 
 
 def matches(study: studies.Study, mixer: str) -> list[studies.Match]:
@@ -20,12 +20,12 @@ def matches(study: studies.Study, mixer: str) -> list[studies.Match]:
     return found
 
 
-def gains(found: Sequence[studies.Match]) -> dict[str, intervals.Interval]:
+def gains(found: Sequence[studies.Match]) -> dict[str, bootstrap.Interval]:
     """What one token gains, on the scale from random play to the optimum, by data set; few runs do not count."""
     return {data: gain for data, pairs in _pairs(found).items() if (gain := scores.gain({data: pairs}))}
 
 
-def overall(found: Sequence[studies.Match]) -> intervals.Interval | None:
+def overall(found: Sequence[studies.Match]) -> bootstrap.Interval | None:
     """The same, over all data sets."""
     return scores.gain(_pairs(found))
 

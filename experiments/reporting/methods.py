@@ -51,7 +51,7 @@ CHECKPOINTS = Description(
         "The trainings are those of CartPole (`medium`) and of Key and door (`random-1000`), with the settings that "
         f"were tuned there, judged after each of {checkpoints.NUMBER} equal parts of their updates. The learning rate "
         "falls to the end, which favors the last checkpoint.",
-        "*Lowest loss* is the rule of `python -m experiments.train`: the lowest mean loss of training since the "
+        "*Lowest loss* is the rule of `python -m jax_s4rl.cli.train`: the lowest mean loss of training since the "
         "checkpoint before; returns have no say. *Tried out* chooses by as many further episodes, which offline "
         "learning does not have, and is scored by other ones. Of equals the first is chosen.",
         deviations.STAGGERED,

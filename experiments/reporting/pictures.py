@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from experiments import figures
 from experiments.reporting import blocks, descriptions, lines, scores, studies
-from jax_s4rl.evaluation import sweeps
+from jax_s4rl.evaluation import return_sweep
 
 COLUMNS = 2
 WIDTH = 11.0
@@ -31,7 +31,7 @@ DASHES = ("-", "--", ":", "-.", (0, (10, 3)), (0, (4, 1, 1, 1, 1, 1)))
 SWEPT = (
     "A dot for each run, lines through their means; colors are methods, dashes variants (those that change one thing "
     "are left out). Dots are hollow where the data do not support what is asked for: no recorded return lies nearer to "
-    f"it than {100 * sweeps.TOLERANCE:g} % of the range of returns. On the thin dotted line as much is achieved as was "
+    f"it than {100 * return_sweep.TOLERANCE:g} % of the range of returns. On the thin dotted line as much is achieved as was "
     "asked."
 )
 

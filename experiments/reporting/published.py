@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 
 SIZES = {"1K": "key_to_door/dt/random-1000", "10K": "key_to_door/dt/random-10000"}
 
@@ -55,8 +55,8 @@ class Beside(NamedTuple):
     size: str
     published: float | None
     variant: str
-    sampled: intervals.Interval | None
-    greedy: intervals.Interval | None
+    sampled: bootstrap.Interval | None
+    greedy: bootstrap.Interval | None
     num_runs: int
 
     @property
@@ -209,5 +209,5 @@ def _random(about: descriptions.Description, found: lines.Lines, size: str, numb
     }
     if "random" not in exact:
         return Beside("random", size, number, EXACT, None, None, 0)
-    value = intervals.Interval(exact["random"], float("nan"), float("nan"))
+    value = bootstrap.Interval(exact["random"], float("nan"), float("nan"))
     return Beside("random", size, number, EXACT, value, value, 0)

@@ -41,7 +41,7 @@ STITCHING = (
     "interval of its share of optimal paths, minus that of the best of these lines on the same data, lies above zero; "
     "**trained as the papers do** it is told the recorded returns of whole walks, **what joining takes** are composed "
     "returns or seeing one step alone, or both, of which one has to be above zero (shown is the best). Composed "
-    "returns are made in advance, by dynamic programming over recorded transitions (`jax_s4rl.data.relabeling`): they "
+    "returns are made in advance, by dynamic programming over recorded transitions (`jax_s4rl.data.selection`): they "
     "have joined the walks already, and what holds with them is that models follow what they are told. The claim "
     "holds if every mixer is above zero, fails if none, else it holds in part, for those. Fewer than five runs do not "
     "count. The lead over the behavior clone of the same data stands beside it and decides nothing."

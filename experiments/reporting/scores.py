@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import scipy.stats
 
 from experiments.reporting import lines
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 
 NUM_RESAMPLES = 10_000
 # Fewer runs of either method give no verdict: their bootstrap intervals are far too narrow.
@@ -42,8 +42,8 @@ class Comparison(NamedTuple):
       runs: number of runs of either, or of recordings.
     """
 
-    difference: intervals.Interval
-    improvement: intervals.Interval
+    difference: bootstrap.Interval
+    improvement: bootstrap.Interval
     runs: tuple[int, int]
 
     @property
@@ -78,7 +78,7 @@ def strata(rows: Sequence[lines.Row], metric: str, factor: float = 1.0) -> dict[
     return found
 
 
-def middle(values: Strata) -> intervals.Interval | None:
+def middle(values: Strata) -> bootstrap.Interval | None:
     """Interquartile mean with its interval; None where there is no run."""
     return _middle(_freeze(values.values())) if values else None
 
@@ -86,7 +86,7 @@ def middle(values: Strata) -> intervals.Interval | None:
 def middle_value(values: Strata) -> float:
     """Interquartile mean alone."""
     runs = [value for group in values.values() for value in group]
-    return float(scipy.stats.trim_mean(runs, intervals.CUT))
+    return float(scipy.stats.trim_mean(runs, bootstrap.CUT))
 
 
 def compare(values: Strata, others: Strata, *, are_paired: bool = False) -> Comparison | None:
@@ -109,7 +109,7 @@ def compare(values: Strata, others: Strata, *, are_paired: bool = False) -> Comp
     return Comparison(_difference(first, second), _improvement(first, second), runs)
 
 
-def improvement(pairs: Mapping[str, Sequence[Pair]]) -> intervals.Interval | None:
+def improvement(pairs: Mapping[str, Sequence[Pair]]) -> bootstrap.Interval | None:
     """Chance that a run of the one beats a run of the other, over the tasks of several comparisons.
 
     Args:
@@ -119,13 +119,13 @@ def improvement(pairs: Mapping[str, Sequence[Pair]]) -> intervals.Interval | Non
     return _improvement(*pooled) if pooled.groups else None
 
 
-def gain(pairs: Mapping[str, Sequence[Pair]]) -> intervals.Interval | None:
+def gain(pairs: Mapping[str, Sequence[Pair]]) -> bootstrap.Interval | None:
     """Mean of the difference of means, likewise over environments; scores must share a scale."""
     pooled = _pool(pairs)
     return _gain(*pooled) if pooled.groups else None
 
 
-def show(found: intervals.Interval | None, unit: str = "", *, signed: bool = False) -> str:
+def show(found: bootstrap.Interval | None, unit: str = "", *, signed: bool = False) -> str:
     """An interval as text.
 
     Args:
@@ -134,7 +134,7 @@ def show(found: intervals.Interval | None, unit: str = "", *, signed: bool = Fal
       signed: whether a plus stands before what is positive.
 
     Example:
-      >>> show(intervals.Interval(0.65, 0.6, 0.7), "%"), show(None)
+      >>> show(bootstrap.Interval(0.65, 0.6, 0.7), "%"), show(None)
       ('65.0 [60.0, 70.0]', '-')
     """
     if found is None:
@@ -182,20 +182,20 @@ def _freeze(runs: Any) -> Frozen:
 
 
 @functools.cache
-def _middle(runs: Frozen) -> intervals.Interval:
-    return intervals.interquartile_mean(runs, num_resamples=NUM_RESAMPLES)
+def _middle(runs: Frozen) -> bootstrap.Interval:
+    return bootstrap.interquartile_mean(runs, num_resamples=NUM_RESAMPLES)
 
 
 @functools.cache
-def _difference(runs: Frozen, others: Frozen) -> intervals.Interval:
-    return intervals.difference(runs, others, num_resamples=NUM_RESAMPLES)
+def _difference(runs: Frozen, others: Frozen) -> bootstrap.Interval:
+    return bootstrap.difference(runs, others, num_resamples=NUM_RESAMPLES)
 
 
 @functools.cache
-def _improvement(runs: Frozen, others: Frozen, groups: tuple[str, ...] | None = None) -> intervals.Interval:
-    return intervals.probability_of_improvement(runs, others, groups=groups, num_resamples=NUM_RESAMPLES)
+def _improvement(runs: Frozen, others: Frozen, groups: tuple[str, ...] | None = None) -> bootstrap.Interval:
+    return bootstrap.probability_of_improvement(runs, others, groups=groups, num_resamples=NUM_RESAMPLES)
 
 
 @functools.cache
-def _gain(runs: Frozen, others: Frozen, groups: tuple[str, ...]) -> intervals.Interval:
-    return intervals.mean_difference(runs, others, groups=groups, num_resamples=NUM_RESAMPLES)
+def _gain(runs: Frozen, others: Frozen, groups: tuple[str, ...]) -> bootstrap.Interval:
+    return bootstrap.mean_difference(runs, others, groups=groups, num_resamples=NUM_RESAMPLES)

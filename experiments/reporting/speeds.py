@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 
-from experiments import documents, results
 from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
+from jax_s4rl.evaluation import documents, result_rows
 
-FOLDER = results.ROOT / "benchmarks" / "results"
+FOLDER = Path(__file__).parents[2] / "benchmarks" / "results"
 ONE, THREE = "concatenated", "interleaved"
 MIXERS = ("s4", "s4d")
 # Steps from which a context is called long: the length of the episodes that the paper found too long.
@@ -86,7 +86,7 @@ class AtTask(NamedTuple):
 
 def read(name: str, folder: Path = FOLDER) -> list[lines.Row]:
     """Lines of a benchmark, in the order of their file; of equals the last one counts."""
-    found = {_key(row): row for row in results.read_rows(folder / f"{name}.jsonl")}
+    found = {_key(row): row for row in result_rows.read_rows(folder / f"{name}.jsonl")}
     return list(found.values())
 
 

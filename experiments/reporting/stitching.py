@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from experiments.reporting import blocks, descriptions, lines, scores, studies, verdicts
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 
 DATA = "nosuffix"
 ONE_STEP = "one step"
@@ -34,8 +34,8 @@ class Lead(NamedTuple):
     """
 
     arm: lines.Arm
-    interval: intervals.Interval
-    over_clone: intervals.Interval | None
+    interval: bootstrap.Interval
+    over_clone: bootstrap.Interval | None
     num_runs: int
 
     @property
@@ -88,7 +88,7 @@ def exact(study: studies.Study) -> dict[str, float]:
     return found
 
 
-def _over_clone(study: studies.Study, arm: lines.Arm) -> intervals.Interval | None:
+def _over_clone(study: studies.Study, arm: lines.Arm) -> bootstrap.Interval | None:
     clones = (each for each in study.arms if (each.method, each.setting.data) == (CLONE, arm.setting.data))
     clone = next(clones, None)
     found = studies.match(study, arm, clone) if clone else None

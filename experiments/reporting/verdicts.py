@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from experiments.reporting import blocks, scores, studies
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 
 HOLDS, PARTLY, FAILS = "holds", "holds in part", "fails"
 HOLDS_SO_FAR, FAILS_SO_FAR = "holds so far", "fails so far"
@@ -170,7 +170,7 @@ def _span(ratios: Sequence[Ratio], wanted: float) -> str:
     return f"at {', '.join(places)}" if len(places) <= len(missed) else f"but not at {', '.join(missed)}"
 
 
-def more_in_the_first(first: intervals.Interval | None, second: intervals.Interval | None) -> Verdict:
+def more_in_the_first(first: bootstrap.Interval | None, second: bootstrap.Interval | None) -> Verdict:
     """Whether a gain is surely larger in one kind of environment than in the other: the intervals do not meet."""
     if first is None or second is None:
         return Verdict(OPEN, f"no environment of {'continuous' if first is None else 'discrete'} state")
@@ -181,7 +181,7 @@ def more_in_the_first(first: intervals.Interval | None, second: intervals.Interv
     return Verdict(UNDECIDED, "the two intervals meet, or that of the first has zero in it")
 
 
-def as_well_as(gains: Mapping[str, intervals.Interval]) -> Verdict:
+def as_well_as(gains: Mapping[str, bootstrap.Interval]) -> Verdict:
     """Whether no more than the margin is lost, by data set.
 
     As good where the interval of the difference lies above minus the margin, worse where it lies below zero. The claim
@@ -200,7 +200,7 @@ def as_well_as(gains: Mapping[str, intervals.Interval]) -> Verdict:
     return Verdict(FAILS, f"worse in {join(worse)}") if worse else Verdict(UNDECIDED, "the intervals are too wide")
 
 
-def agrees(published: float, ours: intervals.Interval) -> Verdict:
+def agrees(published: float, ours: bootstrap.Interval) -> Verdict:
     """Whether a published number in percent is near the interval of ours, a share."""
     value, low, high = (100 * end for end in ours)
     low, high = (value if end != end else end for end in (low, high))

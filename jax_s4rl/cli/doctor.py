@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from jax_s4rl import __version__, cache_folders, stack
-from jax_s4rl.cli import installation, jax_probe
+from jax_s4rl.cli import _installation, _jax_probe
 
 WIDTH = 80
 VARIABLES = (
@@ -81,9 +81,9 @@ def _system(facts: Facts) -> None:
 
 
 def _packages(facts: Facts) -> None:
-    found = installation.packages()
+    found = _installation.packages()
     facts["packages"] = [package._asdict() for package in found]
-    judged, _ = stack.judge_versions(installation.version_of("jax"), installation.version_of("jaxlib"))
+    judged, _ = stack.judge_versions(_installation.version_of("jax"), _installation.version_of("jaxlib"))
     for package in found:
         # The self-test says more about the versions of JAX, and says it once.
         if judged and package.version and package.name in ("jax", "jaxlib"):
@@ -109,12 +109,12 @@ def _environment(facts: Facts) -> None:
 def _jax(facts: Facts) -> None:
     found, error = probe()
     facts["jax"] = found
-    judged, warning = stack.judge_versions(installation.version_of("jax"), installation.version_of("jaxlib"))
+    judged, warning = stack.judge_versions(_installation.version_of("jax"), _installation.version_of("jaxlib"))
     if problem := found.pop("problem", None) or judged:
         _complain(facts, *problem.rsplit("; ", 1))
-    if error and installation.version_of("jax"):
+    if error and _installation.version_of("jax"):
         _complain(facts, error, _remedy(found))
-    if (warning := found.pop("warning", None) or warning) and installation.version_of("jax"):
+    if (warning := found.pop("warning", None) or warning) and _installation.version_of("jax"):
         facts["notes"].append(warning)
     driver = Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")
     if driver and found.get("platform") == "cpu" and not os.environ.get("JAX_PLATFORMS"):
@@ -132,7 +132,7 @@ def probe(command: list[str] | None = None, patience: float = PATIENCE_SECONDS) 
     Returns:
       What was found, and a sentence about what went wrong, or None.
     """
-    command = command or [sys.executable, "-m", jax_probe.__name__]
+    command = command or [sys.executable, "-m", _jax_probe.__name__]
     paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
     # A training that holds most of an accelerator's memory must not make the self-test fail.
     memory = {"XLA_PYTHON_CLIENT_PREALLOCATE": os.environ.get("XLA_PYTHON_CLIENT_PREALLOCATE", "false")}
@@ -163,7 +163,7 @@ def probe(command: list[str] | None = None, patience: float = PATIENCE_SECONDS) 
 
 def _read(text: str) -> tuple[str, Facts, str | None]:
     """The last stage, all facts and the error among the lines of the probe; other lines are somebody else's."""
-    stage, found, error = jax_probe.IMPORTING, {}, None
+    stage, found, error = _jax_probe.IMPORTING, {}, None
     for line in text.splitlines():
         try:
             said = json.loads(line)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jax_s4rl.data import dictionaries, files, trajectories
+from jax_s4rl.data import atomic_files, d4rl, trajectories
 
 METADATA = "metadata"
 
@@ -31,10 +31,10 @@ def save_hdf5(path: str | Path, record: trajectories.Trajectories, metadata: Map
     def write(file: Any) -> None:
         with h5py.File(file, "w") as archive:
             archive.attrs[METADATA] = text
-            for name, array in dictionaries.to_d4rl(record).items():
+            for name, array in d4rl.to_d4rl(record).items():
                 archive.create_dataset(name, data=array)
 
-    files.write_whole(Path(path), write)
+    atomic_files.write_whole(Path(path), write)
 
 
 def load_hdf5(
@@ -69,4 +69,4 @@ def load_hdf5(
             archive.visititems(collect)
     except (OSError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is empty, truncated or no HDF5 file ({error}); fetch it again") from None
-    return dictionaries.from_d4rl(flat, last_observation=last_observation), metadata
+    return d4rl.from_d4rl(flat, last_observation=last_observation), metadata

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from jax_s4rl.data import files, trajectories
+from jax_s4rl.data import atomic_files, trajectories
 
 ARRAY_NAMES = tuple(field.name for field in dataclasses.fields(trajectories.Trajectories))
 FORMAT_VERSION = 1
@@ -50,8 +50,10 @@ def save_trajectories(path: str | Path, record: trajectories.Trajectories, metad
     arrays = {name: getattr(record, name) for name in ARRAY_NAMES}
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as opened:
-        new_arrays = opened.enter_context(files.written_beside(path, lambda file: np.savez(file, **arrays)))
-        new_text = opened.enter_context(files.written_beside(side_file(path), lambda file: file.write(text.encode())))
+        new_arrays = opened.enter_context(atomic_files.written_beside(path, lambda file: np.savez(file, **arrays)))
+        new_text = opened.enter_context(
+            atomic_files.written_beside(side_file(path), lambda file: file.write(text.encode()))
+        )
         os.replace(new_arrays, path)
         os.replace(new_text, side_file(path))
     return json.loads(text)

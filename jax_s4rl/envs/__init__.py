@@ -10,6 +10,6 @@ Example:
     (23,)
 """
 
-from jax_s4rl.envs import registration
+from jax_s4rl.envs import registry
 
-registration.register_all()
+registry.register_all()

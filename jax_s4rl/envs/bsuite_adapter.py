@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from jax_s4rl.envs import actions
+from jax_s4rl.envs import _actions
 
 with warnings.catch_warnings():
     # Old spellings inside bsuite and what it imports are none of our users' business, even under `-W error`.
@@ -98,7 +98,7 @@ class BsuiteEnv(gymnasium.Env):
         if self._needs_reset:
             # bsuite itself would start a new episode here and swallow the action.
             raise gymnasium.error.ResetNeeded("the episode is over (or was never begun); call reset() before step()")
-        time_step = self.raw.step(actions.as_index(action, self.num_actions))
+        time_step = self.raw.step(_actions.as_index(action, self.num_actions))
         self._needs_reset = is_last = time_step.last()
         terminated = bool(is_last and time_step.discount == 0)
         truncated = bool(is_last and time_step.discount != 0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import gymnasium
 
-from jax_s4rl.envs import bsuite_adapter, policies
+from jax_s4rl.envs import bsuite_adapter, reference_policies
 
 # bsuite logs at these multiples of every power of ten.
 RATIOS = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
@@ -102,7 +102,7 @@ def is_logged(episode: int) -> bool:
 
 def record(
     bsuite_id: str,
-    policy_of: Callable[[gymnasium.Env], policies.Policy],
+    policy_of: Callable[[gymnasium.Env], reference_policies.Policy],
     folder: str | Path,
     *,
     num_episodes: int | None = None,
@@ -125,7 +125,7 @@ def record(
     env = bsuite_adapter.BsuiteEnv(bsuite_id)
     policy = policy_of(env)
     with Writer(folder, bsuite_id, overwrite=overwrite) as writer:
-        for rewards in policies.episodes(env, policy, num_episodes or env.bsuite_num_episodes, seed):
+        for rewards in reference_policies.episodes(env, policy, num_episodes or env.bsuite_num_episodes, seed):
             writer.add(len(rewards), sum(rewards), env.bsuite_info())
     return writer.total_return / writer.episode
 

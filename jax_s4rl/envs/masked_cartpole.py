@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 from gymnasium.envs.classic_control import cartpole
 
-from jax_s4rl.envs import actions
+from jax_s4rl.envs import _actions
 
 SEEN = [0, 2]  # position of the cart, angle of the pole
 
@@ -43,7 +43,7 @@ class MaskedCartPoleEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Pushes the cart to the left (0) or to the right (1)."""
-        observation, reward, terminated, truncated, info = self.cartpole.step(actions.as_index(action, 2))
+        observation, reward, terminated, truncated, info = self.cartpole.step(_actions.as_index(action, 2))
         return observation[SEEN], float(reward), terminated, truncated, info
 
     def render(self) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from jax_s4rl.envs import actions, graphs
+from jax_s4rl.envs import _actions, graphs
 
 OBSERVATIONS = ("index", "onehot")
 INVALID = ("stay", "raise")
@@ -99,7 +99,7 @@ class RandomWalkEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Goes to the node `action` where there is an edge to it."""
-        target = actions.as_index(action, self.n_nodes)
+        target = _actions.as_index(action, self.n_nodes)
         if not self.path or self.node == graphs.GOAL:
             raise gymnasium.error.ResetNeeded("the walk is over (or was never begun); call reset() before step()")
         has_edge = self._is_edge[self.node][target]
@@ -120,12 +120,12 @@ class RandomWalkEnv(gymnasium.Env):
         if self.render_mode is None:
             gymnasium.logger.warn("render() needs render_mode='rgb_array' when the environment is made")
             return None
-        from jax_s4rl.envs import graph_picture  # matplotlib, only where something is drawn
+        from jax_s4rl.envs import _graph_picture  # matplotlib, only where something is drawn
 
-        return graph_picture.draw(self.edges, self.path, self.max_steps)
+        return _graph_picture.draw(self.edges, self.path, self.max_steps)
 
     def _check_start(self, start: Any) -> int:
-        start = actions.as_index(start, self.n_nodes)
+        start = _actions.as_index(start, self.n_nodes)
         if start == graphs.GOAL:
             raise ValueError(
                 f"got the start {start}, which is the goal; wanted one of the nodes 1 to {self.n_nodes - 1}"

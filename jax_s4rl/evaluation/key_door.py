@@ -15,7 +15,7 @@ LAST_ROOM = 2
 NEVER = -1
 
 
-class Eyes(Protocol):
+class ObservationEncoder(Protocol):
     """Where things stand in a full observation; what `env.unwrapped.eyes` of a key-and-door world knows."""
 
     mode: str
@@ -83,7 +83,7 @@ class Rates(NamedTuple):
     steps_to_key: float
 
 
-def events(record: trajectories.Trajectories, eyes: Eyes, *, door_cell: int) -> Events:
+def events(record: trajectories.Trajectories, eyes: ObservationEncoder, *, door_cell: int) -> Events:
     """Reads what happened from full observations.
 
     Args:
@@ -199,7 +199,9 @@ def _first_step(
     return np.where(found < len(happens), found, NEVER)
 
 
-def _success(record: trajectories.Trajectories, eyes: Eyes, rooms: Int[np.ndarray, " E"]) -> Bool[np.ndarray, " E"]:
+def _success(
+    record: trajectories.Trajectories, eyes: ObservationEncoder, rooms: Int[np.ndarray, " E"]
+) -> Bool[np.ndarray, " E"]:
     if eyes.key_maps > eyes.opened:  # with the timer a flag of its own says that the door was opened
         return record.final_observations[:, eyes.opened] > 0
     if eyes.n_rooms > LAST_ROOM:

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
 from jax_s4rl import stack
-from jax_s4rl.data import notebook, returns, trajectories
+from jax_s4rl.data import episode_recorder, returns, trajectories
 
 
 class Policy(Protocol):
@@ -174,7 +174,7 @@ class _Recorder:
         self.envs = envs
         seeds = [seed + number for number in range(len(envs))]
         first = [env.reset(seed=number)[0] for env, number in zip(envs, seeds, strict=True)]
-        self.notes = [notebook.Notebook(*start) for start in zip(first, seeds, strict=True)]
+        self.notes = [episode_recorder.EpisodeRecorder(*start) for start in zip(first, seeds, strict=True)]
         self.observations = np.stack([_shown(observation) for observation in first])
         self.alive = np.ones(len(envs), bool)
         self.episodes: list[trajectories.Episode | None] = [None] * len(envs)

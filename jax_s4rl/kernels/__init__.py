@@ -10,7 +10,7 @@ What they are made from: `initialization` and `hippo` (where parameters start), 
 continuous time to steps), `vandermonde`, `cauchy` and `krylov` (the kernel of a diagonal, a low-rank, a dense
 system), `convolution`, `recurrence`, `chunks`, `siso`, `mimo`, `blockwise` and `flash` (how a sequence is run),
 `trigonometry`, `pairs` and `checks` (angles, complex numbers, bad input), `linear_maps`, `sharding`, `nonfinite` and
-`serialization` (derivatives, devices, NaN, `jax.export`). `oracle` holds slow float64 NumPy twins to test against.
+`serialization` (derivatives, devices, NaN, `jax.export`). `reference` holds slow float64 NumPy twins to test against.
 
 Layout is `(*batch, L, H)`; functions are pure and work under jit, vmap, grad, jvp, scan, remat, pmap and shard_map.
 They compute in float32 (float64 where an argument is), whatever comes in, and give back the dtype of their input.
@@ -32,4 +32,4 @@ Letters, as in the papers:
 | `resets` | True where an episode starts: the state is cleared before that input |
 """
 
-from jax_s4rl.kernels import serialization as serialization
+from jax_s4rl.kernels import _serialization as _serialization

@@ -14,7 +14,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from jax_s4rl.kernels import blockwise, casting, checks, flash, sharding
+from jax_s4rl.kernels import _blockwise, _casting, _checks, _flash, _sharding
 
 METHODS = ("auto", "dense", "blocked", "fused")
 
@@ -77,10 +77,10 @@ def attend(
     """
     q, k, v = (jnp.asarray(x) for x in (q, k, v))
     window = _check(q, k, v, window, mask, resets, precision)
-    checks.choice("attention method", method, METHODS)
-    if method in ("auto", "fused") and (lack := flash.why_not(q)):
+    _checks.choice("attention method", method, METHODS)
+    if method in ("auto", "fused") and (lack := _flash.why_not(q)):
         if method == "fused":
-            raise ValueError(f"method 'fused' needs {lack}; {flash.REMEDY}")
+            raise ValueError(f"method 'fused' needs {lack}; {_flash.REMEDY}")
         method = "blocked"
     mask, resets = _flags(mask), _flags(resets)
     q, k, v = _without_padding(mask, q, k, v)
@@ -89,13 +89,13 @@ def attend(
     q, k, v, bad = _without_nan(q, k, v) if resets is not None else (q, k, v, None)
     # Ranks fall behind positions where there is padding, so only without it does the window bound the keys.
     options = {"reach": window if mask is None else None, "precision": precision}
-    blocked = partial(blockwise.attend, block=length if method == "dense" else None, **options)
+    blocked = partial(_blockwise.attend, block=length if method == "dense" else None, **options)
     if method in ("dense", "blocked"):
         out = blocked(q, k, v, ranks)
     else:
-        fused = partial(flash.attend, window=window, masked=mask is not None or resets is not None)
-        default = blocked if method == "auto" else lambda q, *_: flash.refuse(q)
-        out = lax.platform_dependent(*sharding.vary_alike(q, k, v, ranks), cuda=fused, default=default)
+        fused = partial(_flash.attend, window=window, masked=mask is not None or resets is not None)
+        default = blocked if method == "auto" else lambda q, *_: _flash.refuse(q)
+        out = lax.platform_dependent(*_sharding.vary_alike(q, k, v, ranks), cuda=fused, default=default)
     return out if bad is None else _with_nan(out, bad, ranks)
 
 
@@ -125,7 +125,7 @@ def init_cache(
         >>> init_cache((2,), 8, 1, 4).keys.shape
         (2, 8, 1, 4)
     """
-    shape = (*batch_shape, checks.length(capacity, "capacity"), num_heads, head_dim)
+    shape = (*batch_shape, _checks.length(capacity, "capacity"), num_heads, head_dim)
     return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(batch_shape, jnp.int32))
 
 
@@ -169,17 +169,17 @@ def step(
     """
     q, k, v = (jnp.asarray(x)[..., None, :, :] for x in (q, k, v))
     window = _check(q, k, v, window, precision=precision)
-    checks.flags("reset", reset, q.shape[:-3])
+    _checks.flags("reset", reset, q.shape[:-3])
     reset = _flags(reset)
     _check_cache(cache, k, window, None if reset is None else reset[..., None], None)
     position = cache.position if reset is None else jnp.where(reset, 0, cache.position)
     cache = _write(cache, k, v, position[..., None], position + 1)
     kept = _kept(cache)
     oldest = jnp.zeros_like(kept[..., :1]) if window is None else jnp.maximum(position[..., None] - window + 1, 0)
-    ranks = blockwise.Ranks(oldest, position[..., None], kept)
+    ranks = _blockwise.Ranks(oldest, position[..., None], kept)
     seen = (kept >= oldest)[..., None, None]
     keys, values = (jnp.where(seen, x, 0).astype(q.dtype) for x in (cache.keys, cache.values))
-    out = blockwise.attend(q, keys, values, ranks, precision=precision)
+    out = _blockwise.attend(q, keys, values, ranks, precision=precision)
     return _unless_full(out, ranks, cache, window)[..., 0, :, :], cache
 
 
@@ -234,7 +234,7 @@ def chunk(
     )
     ranks = own._replace(key=jnp.concatenate([kept, own.key], axis=-1))
     q, keys, values, bad = _without_nan(q, keys, values) if resets is not None else (q, keys, values, None)
-    out = blockwise.attend(q, keys, values, ranks, precision=precision)
+    out = _blockwise.attend(q, keys, values, ranks, precision=precision)
     if bad is not None:
         out = _with_nan(out, bad, ranks)
     written = length if mask is None else jnp.sum(mask, axis=-1, dtype=jnp.int32)
@@ -269,7 +269,7 @@ def positions(
         Array([0, 1, 0, 1], dtype=int32)
     """
     for name, flags in (("mask", mask), ("resets", resets)):
-        checks.flags(name, flags, () if flags is None else flags.shape)
+        _checks.flags(name, flags, () if flags is None else flags.shape)
     ranks = _rank(start, length, _flags(mask), _flags(resets), None)
     return jnp.maximum(ranks.query - ranks.oldest, 0)
 
@@ -283,29 +283,29 @@ def _check(
     resets: Any = None,
     precision: str = "highest",
 ) -> int | None:
-    checks.choice("precision", precision, casting.PRECISIONS)
-    casting.compute_dtype(q, k, v)
+    _checks.choice("precision", precision, _casting.PRECISIONS)
+    _casting.compute_dtype(q, k, v)
     if q.ndim < 3 or 0 in q.shape[-3:]:
         raise ValueError(f"q has shape {q.shape}, expected (*batch, L, heads, head_dim), none of the last three 0")
     for name, array in (("k", k), ("v", v)):
-        checks.shape(name, array, q.shape)
+        _checks.shape(name, array, q.shape)
         if array.dtype != q.dtype:
             raise ValueError(f"{name} has dtype {array.dtype} and q {q.dtype}; cast them to one dtype")
     for name, flags in (("mask", mask), ("resets", resets)):
-        checks.flags(name, flags, q.shape[:-2])
-    return None if window is None else checks.length(window, "window")
+        _checks.flags(name, flags, q.shape[:-2])
+    return None if window is None else _checks.length(window, "window")
 
 
 def _check_cache(cache: Cache, k: Array, window: int | None, resets: Any, mask: Any) -> None:
     capacity, length = cache.keys.shape[-3], k.shape[-3]
-    checks.shape("the cache's keys", cache.keys, (*k.shape[:-3], capacity, *k.shape[-2:]))
+    _checks.shape("the cache's keys", cache.keys, (*k.shape[:-3], capacity, *k.shape[-2:]))
     if window is not None and window > capacity:
         raise ValueError(
             f"window {window} is above the cache's capacity {capacity}; make the cache with init_cache again"
         )
     if window is not None or resets is not None or mask is not None:
         return
-    start = int(np.max(np.asarray(cache.position), initial=0)) if checks.is_concrete(cache.position) else 0
+    start = int(np.max(np.asarray(cache.position), initial=0)) if _checks.is_concrete(cache.position) else 0
     if start + length > capacity:
         raise ValueError(
             f"the cache holds {capacity} tokens and {start} + {length} are to be in it; "
@@ -315,7 +315,7 @@ def _check_cache(cache: Cache, k: Array, window: int | None, resets: Any, mask: 
 
 def _rank(
     start: Int[Array, "*batch"], length: int, mask: Array | None, resets: Array | None, window: int | None
-) -> blockwise.Ranks:
+) -> _blockwise.Ranks:
     """blockwise.Ranks of a row of tokens that follows `start` others."""
     real = jnp.ones((1,) * start.ndim + (length,), jnp.int32) if mask is None else mask.astype(jnp.int32)
     rank = start[..., None] + jnp.cumsum(real, axis=-1, dtype=jnp.int32) - real
@@ -326,7 +326,7 @@ def _rank(
         oldest = jnp.maximum(oldest, rank - window + 1)
     if mask is not None:
         rank = jnp.where(mask, rank, -1)
-    return blockwise.Ranks(oldest, rank, rank)
+    return _blockwise.Ranks(oldest, rank, rank)
 
 
 def _kept(cache: Cache) -> Int[Array, "*batch capacity"]:
@@ -352,7 +352,7 @@ def _write(cache: Cache, k: Array, v: Array, number: Int[Array, "*batch L"], pos
     return Cache(put(cache.keys, k.astype(cache.keys.dtype)), put(cache.values, v.astype(cache.values.dtype)), position)
 
 
-def _unless_full(out: Array, ranks: blockwise.Ranks, cache: Cache, window: int | None) -> Array:
+def _unless_full(out: Array, ranks: _blockwise.Ranks, cache: Cache, window: int | None) -> Array:
     if window is not None:
         return out
     over = ranks.query - ranks.oldest >= cache.keys.shape[-3]
@@ -384,7 +384,7 @@ def _flags(flags: Any) -> Array | None:
     return None if flags is None else jnp.asarray(flags)
 
 
-def _with_nan(out: Array, bad: _Bad, ranks: blockwise.Ranks) -> Array:
+def _with_nan(out: Array, bad: _Bad, ranks: _blockwise.Ranks) -> Array:
     """NaN for the queries that were not finite, or saw a key or value that was not."""
     bad_rank = jnp.where(bad.key, ranks.key, -1)
     cached = bad_rank.shape[-1] - ranks.query.shape[-1]

@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import checks, pairs, solving
+from jax_s4rl.kernels import _checks, _solving
+from jax_s4rl.kernels import complex_pair as cplx
 
 EXACT = jax.lax.Precision.HIGHEST
 
@@ -32,7 +33,7 @@ GROUP = 8
 # Up to here the sum over nodes is a real matrix product: as fast as a Fourier transform, and no complex number.
 DIRECT_MAX_LENGTH = 128
 
-System = tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair, Array]  # Lambda, P, B, C, step
+System = tuple[cplx.Pair, cplx.Pair, cplx.Pair, cplx.Pair, Array]  # Lambda, P, B, C, step
 
 # A compromise: with more, poles come closer to the nodes; with less, rounding errors grow more to the kernel's end.
 WRAP = 0.5
@@ -61,10 +62,10 @@ def nodes(L: int, wrap: float = WRAP) -> tuple[np.ndarray, np.ndarray]:
 
 
 def kernel(
-    Lambda: pairs.Complexlike,
-    P: pairs.Complexlike,
-    B: pairs.Complexlike,
-    C: pairs.Complexlike,
+    Lambda: cplx.Complexlike,
+    P: cplx.Complexlike,
+    B: cplx.Complexlike,
+    C: cplx.Complexlike,
     *,
     step: Float[Array, "H"],
     L: int,
@@ -92,17 +93,17 @@ def kernel(
         Gu et al. 2022 (S4), algorithm 1 and appendix C.3.
 
     Example:
-        >>> minus, one = (pairs.as_pair(jnp.full((1, 1), value)) for value in (-1.0, 0.5))
-        >>> C = pairs.scale(one, 1 - WRAP / 3**4)
-        >>> kernel(minus, pairs.zeros((1, 1, 1)), one, C, step=jnp.ones(1), L=4)[0, 1].round(4)
+        >>> minus, one = (cplx.as_pair(jnp.full((1, 1), value)) for value in (-1.0, 0.5))
+        >>> C = cplx.scale(one, 1 - WRAP / 3**4)
+        >>> kernel(minus, cplx.zeros((1, 1, 1)), one, C, step=jnp.ones(1), L=4)[0, 1].round(4)
         Array(0.1111, dtype=float32)
     """
-    Lambda, P, B, C = (pairs.as_pair(x) for x in (Lambda, P, B, C))
-    L = checks.length(L)
+    Lambda, P, B, C = (cplx.as_pair(x) for x in (Lambda, P, B, C))
+    L = _checks.length(L)
     _check(Lambda, P, B, C, wrap)
     H = P.shape[0]
-    checks.shape("step", step, (H,))
-    checks.spacing("step", step)
+    _checks.shape("step", step, (H,))
+    _checks.spacing("step", step)
     system = (Lambda, P, B, C, step)
     return _kernel(L, wrap, system) if H <= GROUP else _on_platform(L, wrap, system)
 
@@ -127,20 +128,20 @@ def _grouped(x: Array, group: int) -> Array:
 
 def _kernel(L: int, wrap: float, system: System) -> Array:
     Lambda, P, B, C, step = system
-    rows = _stacked(C, pairs.conjugate(P))
-    columns = pairs.scale(_stacked(B, P), step[:, None, None])
-    answer = _transfer(L, wrap, rows, columns, pairs.scale(Lambda, step[:, None]))
+    rows = _stacked(C, cplx.conjugate(P))
+    columns = cplx.scale(_stacked(B, P), step[:, None, None])
+    answer = _transfer(L, wrap, rows, columns, cplx.scale(Lambda, step[:, None]))
     sinh, cosh = nodes(L, wrap)
-    spectrum = pairs.multiply(_constant(sinh + cosh, Lambda.dtype, 2), answer)
+    spectrum = cplx.multiply(_constant(sinh + cosh, Lambda.dtype, 2), answer)
     undamped = jnp.asarray(wrap ** (-np.arange(L) / L), Lambda.dtype)
     return _over_nodes(spectrum, L) * undamped[None]
 
 
-def _over_nodes(spectrum: pairs.Pair, L: int) -> Array:
+def _over_nodes(spectrum: cplx.Pair, L: int) -> Array:
     """The real row of L numbers with this spectrum, [H, L // 2 + 1] -> [H, L]."""
     dtype = spectrum.dtype
     if L > DIRECT_MAX_LENGTH:
-        return jax.lax.fft(pairs.to_complex(spectrum), jax.lax.FftType.IRFFT, (L,)).astype(dtype)
+        return jax.lax.fft(cplx.to_complex(spectrum), jax.lax.FftType.IRFFT, (L,)).astype(dtype)
     k, step = np.arange(L // 2 + 1)[:, None], np.arange(L)
     # All nodes but the real ones, at zero and at Nyquist, stand for their conjugates too.
     waves = np.where((k == 0) | (2 * k == L), 1, 2) / L * np.exp(2j * np.pi * (k * step % L) / L)
@@ -148,21 +149,21 @@ def _over_nodes(spectrum: pairs.Pair, L: int) -> Array:
     return jnp.matmul(spectrum.re, re, precision=EXACT) - jnp.matmul(spectrum.im, im, precision=EXACT)
 
 
-def _stacked(first: pairs.Pair, others: pairs.Pair) -> pairs.Pair:
+def _stacked(first: cplx.Pair, others: cplx.Pair) -> cplx.Pair:
     """[H, Nh] on top of [H, rank, Nh]."""
     re, im = (jnp.concatenate([x[:, None], y], axis=1) for x, y in zip(first, others, strict=True))
-    return pairs.Pair(re, im)
+    return cplx.Pair(re, im)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1))
-def _transfer(L: int, wrap: float, rows: pairs.Pair, columns: pairs.Pair, d: pairs.Pair) -> pairs.Pair:
+def _transfer(L: int, wrap: float, rows: cplx.Pair, columns: cplx.Pair, d: cplx.Pair) -> cplx.Pair:
     """The transfer function at all nodes, [H, K], of rows (C, P*) and columns (B, P), each [H, 1 + rank, Nh].
 
     With the Cauchy sums `[direct right; left inner]` of all rows and columns it is `direct - C right (I + C inner)^-1
     left` (Woodbury), so with `rho = -C right (I + C inner)^-1` it is `direct + rho left`.
     """
     _, direct, left, _, rho = _closed_loop(L, wrap, rows, columns, d)
-    return pairs.add(direct, _dot(rho, left))
+    return cplx.add(direct, _dot(rho, left))
 
 
 @_transfer.defjvp
@@ -180,48 +181,48 @@ def _transfer_jvp(L, wrap, primals, tangents):
     lam = _feedback(left, jax.tree.map(lambda x: jnp.swapaxes(x, 1, 2), inner), c)
     half, other_half = (
         _squared_response(turn(rows), turn(columns), turn(d), rho, lam, fractions, sinh, cosh)
-        for turn in (pairs.as_pair, pairs.conjugate)
+        for turn in (cplx.as_pair, cplx.conjugate)
     )
-    both, odd = pairs.add(half, other_half), pairs.subtract(half, other_half)
-    moved = pairs.Pair(
+    both, odd = cplx.add(half, other_half), cplx.subtract(half, other_half)
+    moved = cplx.Pair(
         _over_states(to_d.re, both.re) - _over_states(to_d.im, odd.im),
         _over_states(to_d.re, both.im) + _over_states(to_d.im, odd.re),
     )
-    products = pairs.add(_products(to_rows, columns), _products(rows, to_columns))
+    products = cplx.add(_products(to_rows, columns), _products(rows, to_columns))
     sums = _sums(fractions, d, products, sinh, cosh)
     weighed = _dot(_products(_with_one(rho), _with_one(lam)), sums)
-    return pairs.add(direct, _dot(rho, left)), pairs.add(pairs.multiply(moved, c), weighed)
+    return cplx.add(direct, _dot(rho, left)), cplx.add(cplx.multiply(moved, c), weighed)
 
 
 def _closed_loop(
-    L: int, wrap: float, rows: pairs.Pair, columns: pairs.Pair, d: pairs.Pair
-) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair, pairs.Pair]:
+    L: int, wrap: float, rows: cplx.Pair, columns: cplx.Pair, d: cplx.Pair
+) -> tuple[cplx.Pair, cplx.Pair, cplx.Pair, cplx.Pair, cplx.Pair]:
     """Fractions [H, Nh, K], direct [H, K], left [H, rank, K], inner [H, rank, rank, K] and rho [H, rank, K]."""
     sinh, cosh = nodes(L, wrap)
     fractions, size = _fractions(d, sinh, cosh), rows.shape[1]
     sums = _sums(fractions, d, _products(rows, columns), sinh, cosh)
     table = jax.tree.map(lambda x: x.reshape(x.shape[0], size, size, -1), sums)
     parts = [(0, 0), (0, slice(1, None)), (slice(1, None), 0), (slice(1, None), slice(1, None))]
-    direct, right, left, inner = (pairs.Pair(*(x[:, i, j] for x in table)) for i, j in parts)
+    direct, right, left, inner = (cplx.Pair(*(x[:, i, j] for x in table)) for i, j in parts)
     return fractions, direct, left, inner, _feedback(right, inner, _constant(cosh, d.dtype, 2))
 
 
-def _products(rows: pairs.Pair, columns: pairs.Pair) -> pairs.Pair:
+def _products(rows: cplx.Pair, columns: cplx.Pair) -> cplx.Pair:
     """All products of a row and a column, [H, (1 + rank)^2, ...]: of C B, C P, P* B, P* P in this order."""
-    table = pairs.multiply(
+    table = cplx.multiply(
         *(jax.tree.map(lambda x, i=i: jnp.expand_dims(x, i), y) for i, y in ((2, rows), (1, columns)))
     )
     return jax.tree.map(lambda x: x.reshape(x.shape[0], -1, x.shape[-1]), table)
 
 
-def _fractions(d: pairs.Pair, sinh: np.ndarray, cosh: np.ndarray) -> pairs.Pair:
+def _fractions(d: cplx.Pair, sinh: np.ndarray, cosh: np.ndarray) -> cplx.Pair:
     """`1 / ((2 S - d C)(2 S - d* C))` for each pair and node, [H, Nh, K]."""
     cc, sc, ss = (_constant(x, d.dtype, 3) for x in (cosh * cosh, -4 * sinh * cosh, 4 * sinh * sinh))
-    by_square = pairs.scale(cc, pairs.squared_modulus(d)[..., None])
-    return pairs.reciprocal(pairs.add(pairs.add(by_square, pairs.scale(sc, d.re[..., None])), ss))
+    by_square = cplx.scale(cc, cplx.squared_modulus(d)[..., None])
+    return cplx.reciprocal(cplx.add(cplx.add(by_square, cplx.scale(sc, d.re[..., None])), ss))
 
 
-def _sums(fractions: pairs.Pair, d: pairs.Pair, v: pairs.Pair, sinh: np.ndarray, cosh: np.ndarray) -> pairs.Pair:
+def _sums(fractions: cplx.Pair, d: cplx.Pair, v: cplx.Pair, sinh: np.ndarray, cosh: np.ndarray) -> cplx.Pair:
     """Cauchy sums `sum_n v_n / (2 S - d_n C)` over both halves of every pair: v [H, R, Nh] -> [H, R, K].
 
     A pair folds into `2 (2 S Re v - C Re(v d*))` times its fraction.
@@ -229,55 +230,56 @@ def _sums(fractions: pairs.Pair, d: pairs.Pair, v: pairs.Pair, sinh: np.ndarray,
     weights = 2 * jnp.concatenate([2 * v.re, v.re * d.re[:, None] + v.im * d.im[:, None]], axis=1)
     re, im = (jnp.einsum("hrn,hnk->hrk", weights, x, precision=EXACT) for x in fractions)
     R = v.shape[1]
-    by_sinh, by_cosh = pairs.Pair(re[:, :R], im[:, :R]), pairs.Pair(re[:, R:], im[:, R:])
-    return pairs.subtract(
-        pairs.multiply(_constant(sinh, d.dtype, 3), by_sinh), pairs.multiply(_constant(cosh, d.dtype, 3), by_cosh)
+    by_sinh, by_cosh = cplx.Pair(re[:, :R], im[:, :R]), cplx.Pair(re[:, R:], im[:, R:])
+    return cplx.subtract(
+        cplx.multiply(_constant(sinh, d.dtype, 3), by_sinh),
+        cplx.multiply(_constant(cosh, d.dtype, 3), by_cosh),
     )
 
 
-def _feedback(seen: pairs.Pair, inner: pairs.Pair, c: pairs.Pair) -> pairs.Pair:
+def _feedback(seen: cplx.Pair, inner: cplx.Pair, c: cplx.Pair) -> cplx.Pair:
     """`-C seen (I + C inner)^{-1}` for each feature and node, seen [H, rank, K]."""
 
     def at(x, *index):
-        return pairs.Pair(x.re[:, *index], x.im[:, *index])
+        return cplx.Pair(x.re[:, *index], x.im[:, *index])
 
     def entry(i, j):
-        scaled = pairs.multiply(at(inner, i, j), c)
-        return pairs.Pair(scaled.re + 1, scaled.im) if i == j else scaled
+        scaled = cplx.multiply(at(inner, i, j), c)
+        return cplx.Pair(scaled.re + 1, scaled.im) if i == j else scaled
 
-    seen = pairs.multiply(seen, pairs.Pair(-c.re[:, None], -c.im[:, None]))
+    seen = cplx.multiply(seen, cplx.Pair(-c.re[:, None], -c.im[:, None]))
     if inner.shape[1] == 1:
-        quotient = pairs.divide(at(seen, 0), entry(0, 0))
-        return pairs.Pair(quotient.re[:, None], quotient.im[:, None])
+        quotient = cplx.divide(at(seen, 0), entry(0, 0))
+        return cplx.Pair(quotient.re[:, None], quotient.im[:, None])
     if inner.shape[1] > 2:
         ranks = range(inner.shape[1])
         turned = [[entry(j, i) for j in ranks] for i in ranks]
-        answer = solving.eliminate(turned, [at(seen, i) for i in ranks], pairs.multiply, pairs.subtract, pairs.divide)
-        return pairs.Pair(*(jnp.stack(parts, axis=1) for parts in zip(*answer, strict=True)))
+        answer = _solving.eliminate(turned, [at(seen, i) for i in ranks], cplx.multiply, cplx.subtract, cplx.divide)
+        return cplx.Pair(*(jnp.stack(parts, axis=1) for parts in zip(*answer, strict=True)))
     (a, b), (d, e) = [[entry(i, j) for j in range(2)] for i in range(2)]
     x, y = at(seen, 0), at(seen, 1)
-    determinant = pairs.subtract(pairs.multiply(a, e), pairs.multiply(b, d))
-    first = pairs.divide(pairs.subtract(pairs.multiply(x, e), pairs.multiply(y, d)), determinant)
-    second = pairs.divide(pairs.subtract(pairs.multiply(y, a), pairs.multiply(x, b)), determinant)
-    return pairs.Pair(*(jnp.stack(both, axis=1) for both in zip(first, second, strict=True)))
+    determinant = cplx.subtract(cplx.multiply(a, e), cplx.multiply(b, d))
+    first = cplx.divide(cplx.subtract(cplx.multiply(x, e), cplx.multiply(y, d)), determinant)
+    second = cplx.divide(cplx.subtract(cplx.multiply(y, a), cplx.multiply(x, b)), determinant)
+    return cplx.Pair(*(jnp.stack(both, axis=1) for both in zip(first, second, strict=True)))
 
 
-def _squared_response(rows, columns, d, rho, lam, fractions, sinh, cosh) -> pairs.Pair:
+def _squared_response(rows, columns, d, rho, lam, fractions, sinh, cosh) -> cplx.Pair:
     """`X Y / (2 S - d C)^2` for one half of every pair, [H, Nh, K]."""
-    conjugate = pairs.Pair(d.re[..., None], -d.im[..., None])
+    conjugate = cplx.Pair(d.re[..., None], -d.im[..., None])
     c, twice = _constant(cosh, d.dtype, 3), _constant(2 * sinh, d.dtype, 3)
-    inverse = pairs.multiply(fractions, pairs.subtract(twice, pairs.multiply(conjugate, c)))
+    inverse = cplx.multiply(fractions, cplx.subtract(twice, cplx.multiply(conjugate, c)))
     X, Y = _mixed(rows, rho), _mixed(columns, lam)
-    return pairs.multiply(pairs.multiply(X, inverse), pairs.multiply(Y, inverse))
+    return cplx.multiply(cplx.multiply(X, inverse), cplx.multiply(Y, inverse))
 
 
-def _mixed(x: pairs.Pair, weights: pairs.Pair) -> pairs.Pair:
+def _mixed(x: cplx.Pair, weights: cplx.Pair) -> cplx.Pair:
     """`x_0 + sum_r weights_r x_r`: x [H, 1 + rank, Nh], weights [H, rank, K] -> [H, Nh, K]."""
     x, weights = (jax.tree.map(lambda part, i=i: jnp.expand_dims(part, i), y) for i, y in ((3, x), (2, weights)))
-    total = pairs.Pair(x.re[:, 0], x.im[:, 0])
+    total = cplx.Pair(x.re[:, 0], x.im[:, 0])
     for r in range(weights.shape[1]):
-        factor = pairs.Pair(weights.re[:, r], weights.im[:, r])
-        total = pairs.add(total, pairs.multiply(pairs.Pair(x.re[:, r + 1], x.im[:, r + 1]), factor))
+        factor = cplx.Pair(weights.re[:, r], weights.im[:, r])
+        total = cplx.add(total, cplx.multiply(cplx.Pair(x.re[:, r + 1], x.im[:, r + 1]), factor))
     return total
 
 
@@ -285,28 +287,28 @@ def _over_states(change: Array, response: Array) -> Array:
     return jnp.einsum("hn,hnk->hk", change, response, precision=EXACT)
 
 
-def _dot(x: pairs.Pair, y: pairs.Pair) -> pairs.Pair:
+def _dot(x: cplx.Pair, y: cplx.Pair) -> cplx.Pair:
     """Sum of products over the second axis."""
-    product = pairs.multiply(x, y)
-    return pairs.Pair(product.re.sum(1), product.im.sum(1))
+    product = cplx.multiply(x, y)
+    return cplx.Pair(product.re.sum(1), product.im.sum(1))
 
 
-def _with_one(x: pairs.Pair) -> pairs.Pair:
+def _with_one(x: cplx.Pair) -> cplx.Pair:
     """A one (with no imaginary part) before the others of the second axis."""
     first = jnp.ones_like(x.re[:, :1])
-    return pairs.Pair(jnp.concatenate([first, x.re], 1), jnp.concatenate([0 * first, x.im], 1))
+    return cplx.Pair(jnp.concatenate([first, x.re], 1), jnp.concatenate([0 * first, x.im], 1))
 
 
-def _constant(x: np.ndarray, dtype: Any, ndim: int) -> pairs.Pair:
-    return pairs.with_ndim(pairs.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype)), ndim)
+def _constant(x: np.ndarray, dtype: Any, ndim: int) -> cplx.Pair:
+    return cplx.with_ndim(cplx.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype)), ndim)
 
 
-def _check(Lambda: pairs.Pair, P: pairs.Pair, B: pairs.Pair, C: pairs.Pair, wrap: float) -> None:
+def _check(Lambda: cplx.Pair, P: cplx.Pair, B: cplx.Pair, C: cplx.Pair, wrap: float) -> None:
     if P.ndim != 3 or P.shape[1] < 1:
         got = tuple(P.shape)
         raise ValueError(f"P has shape {got}, expected (H, rank, Nh) with a rank of at least 1; add an axis or factors")
     for name, x in (("Lambda", Lambda), ("B", B), ("C", C)):
-        checks.shape(name, x, (P.shape[0], P.shape[2]))
-    checks.stable(Lambda)
+        _checks.shape(name, x, (P.shape[0], P.shape[2]))
+    _checks.stable(Lambda)
     if not 0 < wrap <= 1:
         raise ValueError(f"wrap must lie in (0, 1], got {wrap}; 1 is the plain truncation")

@@ -20,7 +20,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import casting, checks, fences, fourier, linear_maps, sharding
+from jax_s4rl.kernels import _casting, _checks, _fourier, _fusion_barrier, _linear_maps, _sharding
 
 METHODS = ("auto", "fft", "toeplitz", "direct")
 
@@ -64,15 +64,15 @@ def causal(
         >>> causal(u, jnp.array([[1.0, 0.5, 0.25]]), method="toeplitz")[:, 0]
         Array([1.  , 2.5 , 4.25], dtype=float32)
     """
-    checks.choice("convolution method", method, METHODS)
-    checks.choice("precision", precision, casting.PRECISIONS)
+    _checks.choice("convolution method", method, METHODS)
+    _checks.choice("precision", precision, _casting.PRECISIONS)
     dtype, work, work_kernel = _prepare(u, kernel)
     if (fastest(work.shape) if method == "auto" else method) == "toeplitz":
         y = _toeplitz(work, work_kernel, precision)
     elif method == "direct":
         y = _direct(precision, work, work_kernel)
     else:
-        y = fourier.convolve(work, work_kernel) if method == "fft" else _by_device(precision, work, work_kernel)
+        y = _fourier.convolve(work, work_kernel) if method == "fft" else _by_device(precision, work, work_kernel)
     return y.astype(dtype)
 
 
@@ -89,7 +89,7 @@ def fastest(shape: tuple[Any, ...]) -> str:
         >>> fastest((100, 3)), fastest((64, 100, 3))
         ('fft', 'toeplitz')
     """
-    many = checks.reaches(math.prod(shape[:-2]), MANY_ROWS)
+    many = _checks.reaches(math.prod(shape[:-2]), MANY_ROWS)
     return "toeplitz" if shape[-2] <= (TOEPLITZ_MAX_LENGTH_MANY if many else TOEPLITZ_MAX_LENGTH) else "fft"
 
 
@@ -121,7 +121,7 @@ def bidirectional(
     """
     dtype, work, ahead, behind = _prepare(u, forward, backward)
     length = work.shape[-2]
-    gap = jnp.zeros((ahead.shape[0], fourier.fft_length(length) - 2 * length + 1), ahead.dtype)
+    gap = jnp.zeros((ahead.shape[0], _fourier.fft_length(length) - 2 * length + 1), ahead.dtype)
     circular = jnp.concatenate([ahead, gap, jnp.flip(behind[:, : length - 1], -1)], axis=-1)
     two_sided = jnp.concatenate([jnp.flip(behind[:, : length - 1], -1), ahead], axis=-1)
     return _both_by_device(work, circular, two_sided).astype(dtype)
@@ -129,14 +129,14 @@ def bidirectional(
 
 def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
     """The dtype of u, and everything checked and in the dtype to compute in."""
-    u = casting.floating("u", u)
-    kernels = tuple(casting.floating("the kernel", x) for x in kernels)
+    u = _casting.floating("u", u)
+    kernels = tuple(_casting.floating("the kernel", x) for x in kernels)
     if u.ndim < 2 or u.shape[-2] < 1:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, H) with L of at least 1; add the missing axis")
     for kernel in kernels:
-        checks.shape("the kernel", kernel, (u.shape[-1], u.shape[-2]))
-    dtype = casting.compute_dtype(u, *kernels)
-    return u.dtype, *sharding.vary_alike(*(array.astype(dtype) for array in (u, *kernels)))
+        _checks.shape("the kernel", kernel, (u.shape[-1], u.shape[-2]))
+    dtype = _casting.compute_dtype(u, *kernels)
+    return u.dtype, *_sharding.vary_alike(*(array.astype(dtype) for array in (u, *kernels)))
 
 
 def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str) -> Float[Array, "*batch L H"]:
@@ -163,7 +163,7 @@ def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
 
 @_toeplitz_matrix.defjvp
 def _toeplitz_matrix_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return _toeplitz_matrix(*primals), linear_maps.call(_toeplitz_matrix, _sum_diagonals, tangents[0])
+    return _toeplitz_matrix(*primals), _linear_maps.call(_toeplitz_matrix, _sum_diagonals, tangents[0])
 
 
 def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
@@ -175,20 +175,20 @@ def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
     lower = jnp.where(jnp.tri(length, dtype=bool)[None], matrix, jnp.zeros((), matrix.dtype))
     flat = jnp.pad(lower.reshape(features, -1), ((0, 0), (0, length)))
     # Without the fence, the sum works out anew where each number comes from.
-    sums = fences.fence(flat).reshape(features, length, length + 1).sum(1)
+    sums = _fusion_barrier.fence(flat).reshape(features, length, length + 1).sum(1)
     return jnp.concatenate([sums[:, :1], jnp.flip(sums[:, 2:], -1)], axis=-1)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _turn(axes: tuple[int, ...], x: Array) -> Array:
     """The transpose, computed by itself, and so is the transposed of its derivative."""
-    return fences.fence(jnp.transpose(fences.fence(x), axes))
+    return _fusion_barrier.fence(jnp.transpose(_fusion_barrier.fence(x), axes))
 
 
 @_turn.defjvp
 def _turn_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     back = tuple(axes.index(axis) for axis in range(len(axes)))
-    tangent = linear_maps.call(partial(jnp.transpose, axes=axes), partial(_turn, back), tangents[0])
+    tangent = _linear_maps.call(partial(jnp.transpose, axes=axes), partial(_turn, back), tangents[0])
     return _turn(axes, *primals), tangent
 
 
@@ -197,7 +197,7 @@ def _turn_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Arra
 def _by_device(
     precision: str, u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]
 ) -> Float[Array, "*batch L H"]:
-    return lax.platform_dependent(u, kernel, tpu=partial(_direct, precision), default=fourier.convolve)
+    return lax.platform_dependent(u, kernel, tpu=partial(_direct, precision), default=_fourier.convolve)
 
 
 @jax.jit
@@ -209,7 +209,7 @@ def _both_by_device(
         circular,
         two_sided,
         tpu=lambda u, _, kernel: _direct("highest", u, kernel, u.shape[-2] - 1),
-        default=lambda u, kernel, _: fourier.convolve(u, kernel),
+        default=lambda u, kernel, _: _fourier.convolve(u, kernel),
     )
 
 

@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import checks, pairs, trigonometry
+from jax_s4rl.kernels import _checks, _trigonometry
+from jax_s4rl.kernels import complex_pair as cplx
 
 METHODS = ("zoh", "bilinear")
 
@@ -30,11 +31,11 @@ class Discrete(NamedTuple):
 
     log_modulus: Float[Array, "..."]
     angle: Float[Array, "..."]
-    gain: pairs.Pair
+    gain: cplx.Pair
     correction: Float[Array, "..."] | None = None
 
 
-def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str = "zoh") -> Discrete:
+def discretize(Lambda: cplx.Complexlike, step: Float[Array, "..."], method: str = "zoh") -> Discrete:
     """Discretise `x' = Lambda x + B u` with sample spacing `step`.
 
     zoh: `A_bar = e^z`, `gain = step (e^z - 1)/z`; bilinear: `A_bar = (1 + z/2)/(1 - z/2)`, `gain = step/(1 - z/2)`,
@@ -60,18 +61,18 @@ def discretize(Lambda: pairs.Complexlike, step: Float[Array, "..."], method: str
         >>> jnp.exp(half_life.log_modulus), half_life.gain.re
         (Array([0.5], dtype=float32), Array([0.5], dtype=float32))
     """
-    checks.choice("discretization", method, METHODS)
-    Lambda = pairs.as_pair(Lambda)
+    _checks.choice("discretization", method, METHODS)
+    Lambda = cplx.as_pair(Lambda)
     _check(Lambda, step)
-    z = pairs.scale(Lambda, step)
+    z = cplx.scale(Lambda, step)
     spread = step * jnp.ones_like(z.re)
     if method == "zoh":
-        angle, correction = trigonometry.angle(spread, Lambda.im * jnp.ones_like(spread))
-        return Discrete(z.re, angle, pairs.scale(exprel(z), spread), correction)
-    return Discrete(*_bilinear_transition(z), pairs.scale(pairs.reciprocal(_one_minus_half(z)), spread))
+        angle, correction = _trigonometry.angle(spread, Lambda.im * jnp.ones_like(spread))
+        return Discrete(z.re, angle, cplx.scale(exprel(z), spread), correction)
+    return Discrete(*_bilinear_transition(z), cplx.scale(cplx.reciprocal(_one_minus_half(z)), spread))
 
 
-def change(discrete: Discrete, count: int = 1) -> pairs.Pair:
+def change(discrete: Discrete, count: int = 1) -> cplx.Pair:
     """What `count` steps change without input, `A_bar^count - 1`, without cancellation.
 
     A slow mode has an A_bar so near one that float32 keeps few digits of its decay: after n steps `A_bar x` is off by
@@ -85,19 +86,19 @@ def change(discrete: Discrete, count: int = 1) -> pairs.Pair:
         Pair of that shape.
 
     Example:
-        >>> slow = Discrete(jnp.full(1, -1e-9), jnp.zeros(1), pairs.zeros((1,)))
+        >>> slow = Discrete(jnp.full(1, -1e-9), jnp.zeros(1), cplx.zeros((1,)))
         >>> change(slow, 4).re
         Array([-4.e-09], dtype=float32)
     """
     half = jnp.zeros_like(discrete.angle) if discrete.correction is None else discrete.correction / 2
     steps = jnp.full_like(discrete.angle, count)
-    cosine, sine = trigonometry.multiples(steps, discrete.angle / 2, half)
+    cosine, sine = _trigonometry.multiples(steps, discrete.angle / 2, half)
     shrunk = jnp.expm1(count * discrete.log_modulus)
-    return pairs.Pair(shrunk - (1 + shrunk) * 2 * sine * sine, (1 + shrunk) * 2 * sine * cosine)
+    return cplx.Pair(shrunk - (1 + shrunk) * 2 * sine * sine, (1 + shrunk) * 2 * sine * cosine)
 
 
-def _check(Lambda: pairs.Pair, step: Array) -> None:
-    checks.stable(Lambda)
+def _check(Lambda: cplx.Pair, step: Array) -> None:
+    _checks.stable(Lambda)
     try:
         np.broadcast_shapes(Lambda.shape, jnp.shape(step))
     except ValueError as error:
@@ -105,10 +106,10 @@ def _check(Lambda: pairs.Pair, step: Array) -> None:
             f"step has shape {jnp.shape(step)}, which does not broadcast against Lambda's {Lambda.shape}; "
             "give a step of one feature an axis for its pairs, `step[:, None]`"
         ) from error
-    checks.spacing("step", step)
+    _checks.spacing("step", step)
 
 
-def exprel(z: pairs.Complexlike) -> pairs.Pair:
+def exprel(z: cplx.Complexlike) -> cplx.Pair:
     """Relative exponential `(e^z - 1)/z`, which is 1 at zero, accurate with its derivative everywhere.
 
     Source:
@@ -118,24 +119,27 @@ def exprel(z: pairs.Complexlike) -> pairs.Pair:
         >>> exprel(jnp.asarray([0j])).re
         Array([1.], dtype=float32)
     """
-    z = pairs.as_pair(z)
-    near = pairs.squared_modulus(z) < SERIES_RADIUS**2
+    z = cplx.as_pair(z)
+    near = cplx.squared_modulus(z) < SERIES_RADIUS**2
     one, zero = jnp.ones_like(z.re), jnp.zeros_like(z.re)
-    small, large = pairs.where(near, z, pairs.Pair(zero, zero)), pairs.where(near, pairs.Pair(one, zero), z)
-    series = pairs.Pair(one * (1 / math.factorial(SERIES_TERMS)), zero)
+    small, large = (
+        cplx.where(near, z, cplx.Pair(zero, zero)),
+        cplx.where(near, cplx.Pair(one, zero), z),
+    )
+    series = cplx.Pair(one * (1 / math.factorial(SERIES_TERMS)), zero)
     for k in range(SERIES_TERMS - 1, 0, -1):
-        product = pairs.multiply(series, small)
-        series = pairs.Pair(product.re + 1 / math.factorial(k), product.im)
-    # One division for both, and last (see `pairs.divide`): where the series came last, XLA summed it anew for every
+        product = cplx.multiply(series, small)
+        series = cplx.Pair(product.re + 1 / math.factorial(k), product.im)
+    # One division for both, and last (see `complex_pair.divide`): where the series came last, XLA summed it anew for every
     # power of the kernel.
-    return pairs.divide(pairs.where(near, series, pairs.expm1(large)), large)
+    return cplx.divide(cplx.where(near, series, cplx.expm1(large)), large)
 
 
-def _one_minus_half(z: pairs.Pair) -> pairs.Pair:
-    return pairs.Pair(1 - z.re / 2, -z.im / 2)
+def _one_minus_half(z: cplx.Pair) -> cplx.Pair:
+    return cplx.Pair(1 - z.re / 2, -z.im / 2)
 
 
-def _bilinear_transition(z: pairs.Pair) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+def _bilinear_transition(z: cplx.Pair) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
     """Log modulus and angle of (1 + z/2)/(1 - z/2), without forming it: near z = 0 its modulus would round to one."""
     quarter = z.im * z.im / 4
     below = (1 - z.re / 2) ** 2 + quarter
@@ -146,6 +150,6 @@ def _bilinear_transition(z: pairs.Pair) -> tuple[Float[Array, "..."], Float[Arra
     tiny = jnp.finfo(z.re.dtype).tiny
     by_quotient = jnp.log(jnp.maximum(jnp.where(near_zero, above / below, 1), tiny))
     by_excess = jnp.log1p(jnp.where(near_zero, 0, excess))
-    real = 1 - pairs.squared_modulus(z) / 4
+    real = 1 - cplx.squared_modulus(z) / 4
     vanishes = (z.im == 0) & (real == 0)
     return jnp.where(near_zero, by_quotient, by_excess) / 2, jnp.arctan2(z.im, jnp.where(vanishes, 1, real))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jax_s4rl.kernels import checks
+from jax_s4rl.kernels import _checks
 
 MEASURES = ("legs", "legt", "fout")
 
@@ -74,8 +74,8 @@ def nplr(measure: str, N: int) -> Nplr:
         >>> bool(np.allclose(normal @ normal.T, normal.T @ normal))
         True
     """
-    checks.choice("measure", measure, MEASURES)
-    checks.length(N, "N")
+    _checks.choice("measure", measure, MEASURES)
+    _checks.length(N, "N")
     return _frozen(Nplr(*{"legs": _legs, "legt": _legt, "fout": _fout}[measure](N)))
 
 
@@ -100,7 +100,7 @@ def dplr(measure: str, N: int) -> Dplr:
         >>> dplr("legs", 4).Lambda.real.round(6)
         array([-0.5, -0.5])
     """
-    Nh = checks.even(N)
+    Nh = _checks.even(N)
     A, B, P = nplr(measure, N)
     normal = A + P.T @ P
     decay = -0.5 if measure == "legs" else 0.0
@@ -132,7 +132,7 @@ def _legt(N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _fout(N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    Nh = checks.even(N)
+    Nh = _checks.even(N)
     B = np.zeros(N)
     B[0::2] = np.sqrt(2)
     B[0] = 1

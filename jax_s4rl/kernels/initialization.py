@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from jax_s4rl.kernels import checks, hippo, pairs
+from jax_s4rl.kernels import _checks, hippo
+from jax_s4rl.kernels import complex_pair as cplx
 
 DIAGONALS = ("lin", "inv", "real", "legs", "random")
 
@@ -26,24 +27,24 @@ OPEN = 1e-6
 class Diagonal(NamedTuple):
     """Diagonal and input weights of one feature: Pairs [Nh]."""
 
-    Lambda: pairs.Pair
-    B: pairs.Pair
+    Lambda: cplx.Pair
+    B: cplx.Pair
 
 
 class LowRank(NamedTuple):
     """DPLR system of one feature, `A = diag(Lambda) - P P*`: Pairs `Lambda` [Nh], `P` [rank, Nh], `B` [Nh]."""
 
-    Lambda: pairs.Pair
-    P: pairs.Pair
-    B: pairs.Pair
+    Lambda: cplx.Pair
+    P: cplx.Pair
+    B: cplx.Pair
 
 
 class Blocks(NamedTuple):
     """S5 system with P pairs and H features: Pairs `Lambda` [P], `B` [P, H], `C` [H, P]."""
 
-    Lambda: pairs.Pair
-    B: pairs.Pair
-    C: pairs.Pair
+    Lambda: cplx.Pair
+    B: cplx.Pair
+    C: cplx.Pair
 
 
 class Ring(NamedTuple):
@@ -119,16 +120,16 @@ def diagonal(name: str, N: int, *, key: Key[Array, ""] | None = None) -> Diagona
         >>> diagonal("lin", 4).Lambda.im
         Array([0.       , 3.1415927], dtype=float32)
     """
-    checks.choice("diagonal", name, DIAGONALS)
-    Nh = checks.even(N)
+    _checks.choice("diagonal", name, DIAGONALS)
+    Nh = _checks.even(N)
     if name == "legs":
         form = hippo.dplr("legs", N)
         return Diagonal(_pair(form.Lambda), _pair(form.B / 2))
-    ones = pairs.as_pair(jnp.ones(Nh))
+    ones = cplx.as_pair(jnp.ones(Nh))
     if name == "random":
         if key is None:
             raise ValueError("diagonal 'random' needs a key, got None; pass key=jax.random.key(seed)")
-        return Diagonal(pairs.Pair(jnp.full(Nh, -0.5), jnp.exp(jax.random.normal(key, (Nh,)))), ones)
+        return Diagonal(cplx.Pair(jnp.full(Nh, -0.5), jnp.exp(jax.random.normal(key, (Nh,)))), ones)
     n = np.arange(Nh)
     values = {
         "lin": -0.5 + 1j * np.pi * n,
@@ -168,7 +169,7 @@ def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
     return LowRank(_pair(Lambda), _pair(form.P), _pair(form.B))
 
 
-def output(key: Key[Array, ""], shape: tuple[int, ...]) -> pairs.Pair:
+def output(key: Key[Array, ""], shape: tuple[int, ...]) -> cplx.Pair:
     """Complex normal weights with `E|C|^2 = 1`, as C starts in S4 and S4D.
 
     Args:
@@ -186,7 +187,7 @@ def output(key: Key[Array, ""], shape: tuple[int, ...]) -> pairs.Pair:
         (3, 4)
     """
     parts = jax.random.normal(key, (2, *shape)) * math.sqrt(0.5)
-    return pairs.Pair(parts[0], parts[1])
+    return cplx.Pair(parts[0], parts[1])
 
 
 def step_range(length: int) -> tuple[float, float]:
@@ -208,7 +209,7 @@ def step_range(length: int) -> tuple[float, float]:
         >>> tuple(round(step, 4) for step in step_range(1000)), step_range(1)[1]
         ((0.0003, 0.0333), 1.0)
     """
-    shortest = 1 / (3 * checks.length(length, "length"))
+    shortest = 1 / (3 * _checks.length(length, "length"))
     return shortest, min(1.0, 100 * shortest)
 
 
@@ -265,8 +266,8 @@ def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
         >>> s5(jax.random.key(0), 3, 8, blocks=2).B.shape
         (8, 3)
     """
-    checks.length(blocks, "blocks")
-    if checks.length(P, "P") % blocks:
+    _checks.length(blocks, "blocks")
+    if _checks.length(P, "P") % blocks:
         raise ValueError(f"P = {P} pairs cannot be split into {blocks} equal blocks; choose a divisor of {P}")
     size = 2 * P // blocks
     form = hippo.dplr("legs", size)
@@ -274,8 +275,8 @@ def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
     B = jax.random.normal(input_key, (blocks, size, H)) / math.sqrt(H)
     C = jax.random.normal(output_key, (H, blocks, size)) / math.sqrt(2 * P)
     V = _pair(form.V)
-    B_half = pairs.einsum("np,jnh->jph", pairs.conjugate(V), B)
-    C_half = pairs.einsum("hjn,np->hjp", C, V)
+    B_half = cplx.einsum("np,jnh->jph", cplx.conjugate(V), B)
+    C_half = cplx.einsum("hjn,np->hjp", C, V)
     return Blocks(
         jax.tree.map(lambda x: jnp.tile(x, blocks), _pair(form.Lambda)),
         jax.tree.map(lambda x: x.reshape(P, H), B_half),
@@ -320,7 +321,7 @@ def lru_ring(
     return Ring(log_decay, log_angle, 0.5 * jnp.log(-jnp.expm1(-2 * jnp.exp(log_decay))))
 
 
-def _pair(x: np.ndarray) -> pairs.Pair:
+def _pair(x: np.ndarray) -> cplx.Pair:
     """Cast a float64 constant to the dtype that JAX is set to."""
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
-    return pairs.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype))
+    return cplx.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype))

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import casting, checks, mimo, pairs, recurrence
+from jax_s4rl.kernels import _casting, _checks, _mimo, recurrence
+from jax_s4rl.kernels import complex_pair as cplx
 
-METHODS = tuple(mimo.METHODS)
+METHODS = tuple(_mimo.METHODS)
 
-Rate = mimo.Rate
+Rate = _mimo.Rate
 
 
 class Parameters(NamedTuple):
@@ -24,14 +25,14 @@ class Parameters(NamedTuple):
     may be trained. `D` and `gain` may be one number for all. Arrays may be those of NumPy.
     """
 
-    Lambda: pairs.Pair
-    B: pairs.Pair
-    C: pairs.Pair
+    Lambda: cplx.Pair
+    B: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"] | float
     gain: Float[Array, "P"] | float
 
 
-def normalizer(Lambda: pairs.Complexlike) -> Float[Array, "P"]:
+def normalizer(Lambda: cplx.Complexlike) -> Float[Array, "P"]:
     """The gain that keeps states driven by white noise at the variance of their input.
 
     ``sqrt(1 - |exp(Lambda)|^2)``, made as ``sqrt(-expm1(2 Re Lambda))``: no cancellation near the unit circle.
@@ -46,16 +47,16 @@ def normalizer(Lambda: pairs.Complexlike) -> Float[Array, "P"]:
         Orvieto et al. 2023 (LRU), equation (7).
 
     Example:
-        >>> normalizer(pairs.Pair(jnp.log(jnp.array([0.6])), jnp.ones(1)))
+        >>> normalizer(cplx.Pair(jnp.log(jnp.array([0.6])), jnp.ones(1)))
         Array([0.8], dtype=float32)
     """
-    return jnp.sqrt(-jnp.expm1(2 * pairs.as_pair(Lambda).re))
+    return jnp.sqrt(-jnp.expm1(2 * cplx.as_pair(Lambda).re))
 
 
 def apply(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -64,7 +65,7 @@ def apply(
     precision: str = "highest",
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
 
     A NaN or infinity in an input or in the start state reaches the outputs up to the next reset, as NaN, and neither
@@ -97,20 +98,20 @@ def apply(
         Orvieto et al. 2023 (LRU), equations (3) and (7).
 
     Example:
-        >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> halving = Parameters(pairs.as_pair(jnp.log(jnp.array([0.5]))), one, one, D=jnp.zeros(1), gain=jnp.ones(1))
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> halving = Parameters(cplx.as_pair(jnp.log(jnp.array([0.5]))), one, one, D=jnp.zeros(1), gain=jnp.ones(1))
         >>> y, state = apply(halving, jnp.ones((3, 1)))
         >>> y[:, 0]
         Array([1.  , 1.5 , 1.75], dtype=float32)
     """
     constants, bad = _constants(parameters, u, resets, mask, rate, intervals)
-    return mimo.run(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
+    return _mimo.run(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
 
 
 def states(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -119,22 +120,24 @@ def states(
     precision: str = "highest",
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> pairs.Pair:
+) -> cplx.Pair:
     """The state after every step, Pair [*batch, L, P].
 
     Args, errors and the treatment of NaN are those of `apply`.
 
     Example:
-        >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> halving = Parameters(pairs.as_pair(jnp.log(jnp.array([0.5]))), one, one, D=jnp.zeros(1), gain=jnp.ones(1))
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> halving = Parameters(cplx.as_pair(jnp.log(jnp.array([0.5]))), one, one, D=jnp.zeros(1), gain=jnp.ones(1))
         >>> states(halving, jnp.ones((3, 1))).re[:, 0]
         Array([1.  , 1.5 , 1.75], dtype=float32)
     """
     constants, bad = _constants(parameters, u, resets, mask, rate, intervals)
-    return mimo.states(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
+    return _mimo.states(
+        constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad
+    )
 
 
-def prepare(parameters: Parameters, *, rate: Rate = 1.0) -> mimo.Constants:
+def prepare(parameters: Parameters, *, rate: Rate = 1.0) -> _mimo.Constants:
     """The eigenvalues and the scaled inputs, once for many calls of `step`.
 
     Args:
@@ -156,11 +159,11 @@ def prepare(parameters: Parameters, *, rate: Rate = 1.0) -> mimo.Constants:
 
 
 def step(
-    constants: mimo.Constants,
+    constants: _mimo.Constants,
     u: Float[Array | np.ndarray, "*batch H"],
-    state: pairs.Complexlike,
+    state: cplx.Complexlike,
     reset: Bool[Array | np.ndarray, "*batch"] | None = None,
-) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
     """Take one step: `mimo.step`.
 
     Example:
@@ -170,10 +173,10 @@ def step(
         >>> float(y[0]), float(state.re[0])
         (5.0, 5.0)
     """
-    return mimo.step(constants, u, state, reset)
+    return _mimo.step(constants, u, state, reset)
 
 
-def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: cplx.Shape = ()) -> cplx.Pair:
     """State of zeros, Pair [*batch_shape, P], before the first step.
 
     Example:
@@ -181,29 +184,29 @@ def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.P
         >>> init_state(Parameters(jnp.zeros(1), one, one, D=jnp.zeros(1), gain=jnp.ones(1)), (2,)).shape
         (2, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), casting.compute_dtype(parameters))
+    return cplx.zeros((*batch_shape, *parameters.Lambda.shape), _casting.compute_dtype(parameters))
 
 
 def _constants(
     parameters: Parameters,
-    u: mimo.Inputs,
-    resets: mimo.Flags | None,
-    mask: mimo.Flags | None,
+    u: _mimo.Inputs,
+    resets: _mimo.Flags | None,
+    mask: _mimo.Flags | None,
     rate: Rate,
     intervals: Float[Array | np.ndarray, "*batch L"] | None,
-) -> tuple[mimo.Constants, Bool[Array, "*batch L"] | None]:
+) -> tuple[_mimo.Constants, Bool[Array, "*batch L"] | None]:
     """The constants of a sequence, and the samples whose interval is not finite."""
-    factors, bad = (None, None) if intervals is None else mimo.intervals(intervals, u, resets, mask)
+    factors, bad = (None, None) if intervals is None else _mimo.intervals(intervals, u, resets, mask)
     return _system(parameters, rate, factors), bad
 
 
-def _system(parameters: Parameters, rate: Rate, factors: Float[Array, "*batch L 1"] | None) -> mimo.Constants:
-    Lambda, B, C, D, gain = mimo.settle(parameters, "gain")
-    checks.rate(rate)
-    Lambda = pairs.scale(Lambda, jnp.asarray(rate).astype(gain.dtype))
+def _system(parameters: Parameters, rate: Rate, factors: Float[Array, "*batch L 1"] | None) -> _mimo.Constants:
+    Lambda, B, C, D, gain = _mimo.settle(parameters, "gain")
+    _checks.rate(rate)
+    Lambda = cplx.scale(Lambda, jnp.asarray(rate).astype(gain.dtype))
     if factors is not None:
-        dtype = casting.compute_dtype(gain, factors)
-        Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)
-        Lambda = pairs.scale(Lambda, factors.astype(dtype))
-    change = pairs.expm1(Lambda) if factors is None else None
-    return mimo.Constants(pairs.exp(Lambda), pairs.scale(B, gain[:, None]), C, D, change=change)
+        dtype = _casting.compute_dtype(gain, factors)
+        Lambda = cplx.with_ndim(cplx.astype(Lambda, dtype), factors.ndim)
+        Lambda = cplx.scale(Lambda, factors.astype(dtype))
+    change = cplx.expm1(Lambda) if factors is None else None
+    return _mimo.Constants(cplx.exp(Lambda), cplx.scale(B, gain[:, None]), C, D, change=change)

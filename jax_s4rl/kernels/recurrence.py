@@ -16,7 +16,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool
 
-from jax_s4rl.kernels import casting, checks, fences, linear_maps, nonfinite, pairs, sharding
+from jax_s4rl.kernels import _casting, _checks, _fusion_barrier, _linear_maps, _nonfinite, _sharding
+from jax_s4rl.kernels import complex_pair as cplx
 
 METHODS = ("auto", "sequential", "associative", "chunked")
 
@@ -26,17 +27,17 @@ How = tuple[str, bool, int, bool]  # method, reverse, chunk, whether factors are
 
 
 def scan(
-    a: pairs.Complexlike,
-    b: pairs.Complexlike,
-    state: pairs.Complexlike | None = None,
+    a: cplx.Complexlike,
+    b: cplx.Complexlike,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
     reverse: bool = False,
     chunk: int = CHUNK,
     finite: bool = False,
-    change: pairs.Complexlike | None = None,
-) -> tuple[pairs.Pair, pairs.Pair]:
+    change: cplx.Complexlike | None = None,
+) -> tuple[cplx.Pair, cplx.Pair]:
     """Run ``x[k] = a[k] x[k-1] + b[k]``, where a reset at k leaves ``x[k] = b[k]``.
 
     A NaN or infinity reaches the states up to the next reset, as NaN, and neither the states after it nor the gradient
@@ -75,22 +76,22 @@ def scan(
         >>> scan(half, ones, resets=jnp.array([False, False, True]))[0].re[:, 0]
         Array([1. , 1.5, 1. ], dtype=float32)
     """
-    a, b = pairs.as_pair(a), pairs.as_pair(b)
-    checks.choice("recurrence method", method, METHODS)
+    a, b = cplx.as_pair(a), cplx.as_pair(b)
+    _checks.choice("recurrence method", method, METHODS)
     _check(a, b)
-    how = (method, reverse, checks.length(chunk, "chunk"), change is not None)
-    dtype = casting.compute_dtype(a, b)
+    how = (method, reverse, _checks.length(chunk, "chunk"), change is not None)
+    dtype = _casting.compute_dtype(a, b)
     batch, (length, width) = b.shape[:-2], b.shape[-2:]
     if state is not None:
-        state = pairs.as_pair(state)
-        checks.shape("the state", state, (*batch, width))
-        state = _reshape(pairs.astype(state, dtype), (-1, width))
-    checks.flags("resets", resets, (*batch, length))
+        state = cplx.as_pair(state)
+        _checks.shape("the state", state, (*batch, width))
+        state = _reshape(cplx.astype(state, dtype), (-1, width))
+    _checks.flags("resets", resets, (*batch, length))
     resets = None if resets is None else jnp.asarray(resets).reshape(-1, length)
-    exact = None if change is None else jax.lax.stop_gradient(pairs.astype(pairs.as_pair(change), dtype))
+    exact = None if change is None else jax.lax.stop_gradient(cplx.astype(cplx.as_pair(change), dtype))
     exact = None if exact is None else _factors(exact, b.shape)
-    a = _factors(pairs.astype(a, dtype), b.shape)
-    b = _reshape(pairs.astype(b, dtype), (-1, length, width))
+    a = _factors(cplx.astype(a, dtype), b.shape)
+    b = _reshape(cplx.astype(b, dtype), (-1, length, width))
     found = None
     if resets is not None and not finite:
         a, b, state, found = _without_nonfinite(a, b, state, resets, reverse)
@@ -103,7 +104,7 @@ def scan(
     return _reshape(states, (*batch, length, width)), _reshape(last, (*batch, width))
 
 
-def _check(a: pairs.Pair, b: pairs.Pair) -> None:
+def _check(a: cplx.Pair, b: cplx.Pair) -> None:
     if b.ndim < 2 or b.shape[-2] < 1:
         raise ValueError(f"b has shape {b.shape}, expected (*batch, L, P) with L of at least 1; add the missing axis")
     try:
@@ -117,32 +118,32 @@ def _check(a: pairs.Pair, b: pairs.Pair) -> None:
         )
 
 
-def _factors(a: pairs.Pair, shape: pairs.Shape) -> pairs.Pair:
+def _factors(a: cplx.Pair, shape: cplx.Shape) -> cplx.Pair:
     """The factors as [rows, L, P], where rows and L are 1 if they do not vary along them."""
-    a = pairs.with_ndim(a, len(shape))
+    a = cplx.with_ndim(a, len(shape))
     batch = a.shape[:-2] if all(size == 1 for size in a.shape[:-2]) else shape[:-2]
     return _each(
         lambda x: jnp.broadcast_to(x, (*batch, *x.shape[-2:-1], shape[-1])).reshape(-1, x.shape[-2], shape[-1]), a
     )
 
 
-def _each(function: Callable[[Array], Array], x: pairs.Pair) -> pairs.Pair:
-    return pairs.Pair(function(x.re), function(x.im))
+def _each(function: Callable[[Array], Array], x: cplx.Pair) -> cplx.Pair:
+    return cplx.Pair(function(x.re), function(x.im))
 
 
-def _reshape(x: pairs.Pair, shape: pairs.Shape) -> pairs.Pair:
+def _reshape(x: cplx.Pair, shape: cplx.Shape) -> cplx.Pair:
     return _each(lambda part: part.reshape(shape), x)
 
 
 def _without_nonfinite(
-    a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array, reverse: bool
-) -> tuple[pairs.Pair, pairs.Pair, pairs.Pair | None, nonfinite.Marks]:
+    a: cplx.Pair, b: cplx.Pair, state: cplx.Pair | None, resets: Array, reverse: bool
+) -> tuple[cplx.Pair, cplx.Pair, cplx.Pair | None, _nonfinite.Marks]:
     """Sets non-finite numbers to zero, and marks as NaN the states that depend on them."""
 
     def flip(x: Array) -> Array:
         return jnp.flip(x, 1) if reverse else x
 
-    def clean(x: pairs.Pair) -> tuple[pairs.Pair, Array]:
+    def clean(x: cplx.Pair) -> tuple[cplx.Pair, Array]:
         good = jnp.isfinite(x.re) & jnp.isfinite(x.im)
         return _each(lambda part: jnp.where(good, part, 0), x), ~good
 
@@ -153,20 +154,25 @@ def _without_nonfinite(
     bad_start = jnp.zeros_like(bad[:, 0])
     if state is not None:
         state, bad_start = clean(state)
-    found = nonfinite.marks(flip(bad), bad_start, flip(resets), b.dtype)
+    found = _nonfinite.marks(flip(bad), bad_start, flip(resets), b.dtype)
     return a, b, state, found._replace(outputs=flip(found.outputs))
 
 
 def _solve(
-    how: How, a: pairs.Pair, b: pairs.Pair, state: pairs.Pair | None, resets: Array | None, change: pairs.Pair | None
-) -> pairs.Pair:
+    how: How,
+    a: cplx.Pair,
+    b: cplx.Pair,
+    state: cplx.Pair | None,
+    resets: Array | None,
+    change: cplx.Pair | None,
+) -> cplx.Pair:
     """All states, [rows, L, P], as the solution of ``x[k] - a[k] x[k-1] = b[k]``.
 
     `lax.custom_linear_solve` has the derivatives: that of a needs the left side only, that of b is the transposed
     solver, which is the recurrence with conj(a) in the other direction.
     """
     method, reverse, chunk, _ = how
-    a, b, state, resets, change = sharding.vary_alike(a, b, state, resets, change)
+    a, b, state, resets, change = _sharding.vary_alike(a, b, state, resets, change)
     exact = a if change is None else change
     (rows, length), constant = b.shape[:2], a.shape[1] == 1
     first = slice(-1, None) if reverse else slice(0, 1)
@@ -177,41 +183,41 @@ def _solve(
         start = where.indices(length)[0]
         return jnp.pad(x, [(0, 0), (start, length - start - x.shape[1]), (0, 0)])
 
-    def matvec(x: pairs.Pair) -> pairs.Pair:
+    def matvec(x: cplx.Pair) -> cplx.Pair:
         factors = a if constant else _each(lambda x: x[:, rest], a)
         factors = _spread(a, rows, length - 1) if constant and a.shape[0] == 1 else factors
-        passed = _each(lambda x: placed(x, rest), pairs.multiply(factors, _each(lambda x: x[:, before], x)))
+        passed = _each(lambda x: placed(x, rest), cplx.multiply(factors, _each(lambda x: x[:, before], x)))
         if resets is not None:
             cleared = resets[..., None]
             passed = _each(lambda x: jnp.where(cleared, 0, x), passed)
-        return pairs.subtract(x, passed)
+        return cplx.subtract(x, passed)
 
-    def transposed(_: Callable, cotangent: pairs.Pair) -> pairs.Pair:
+    def transposed(_: Callable, cotangent: cplx.Pair) -> cplx.Pair:
         towards = 1 if reverse else -1
-        factors = pairs.conjugate(exact if constant else _each(lambda x: jnp.roll(x, towards, 1), a))
+        factors = cplx.conjugate(exact if constant else _each(lambda x: jnp.roll(x, towards, 1), a))
         cuts = None if resets is None else jnp.roll(resets, towards, 1)
         return _run((method, not reverse, chunk, change is not None), factors, cotangent, cuts)
 
     if state is not None:
         factor = _each(lambda x: (x if constant else x[:, first])[:, 0], a)
-        entering = pairs.multiply(factor, state)
+        entering = cplx.multiply(factor, state)
         if change is not None:
             # What rounding left out of a, which has the derivative.
-            missing = pairs.subtract(change, pairs.Pair(a.re - 1, a.im))
+            missing = cplx.subtract(change, cplx.Pair(a.re - 1, a.im))
             missing = jax.lax.stop_gradient(_each(lambda x: x[:, 0], missing))
-            entering = pairs.add(entering, pairs.multiply(missing, state))
+            entering = cplx.add(entering, cplx.multiply(missing, state))
         if resets is not None:
             cleared = resets[:, first]
             entering = _each(lambda x: jnp.where(cleared, 0, x), entering)
-        b = pairs.add(b, _each(lambda x: placed(x[:, None], first), entering))
-    states = lax.custom_linear_solve(matvec, linear_maps.tied(b), lambda _, b: _run(how, exact, b, resets), transposed)
-    return linear_maps.tied(states)
+        b = cplx.add(b, _each(lambda x: placed(x[:, None], first), entering))
+    states = lax.custom_linear_solve(matvec, _linear_maps.tied(b), lambda _, b: _run(how, exact, b, resets), transposed)
+    return _linear_maps.tied(states)
 
 
-def _spread(a: pairs.Pair, rows: Any, length: int) -> pairs.Pair:
+def _spread(a: cplx.Pair, rows: Any, length: int) -> cplx.Pair:
     """One factor for all rows and steps. The transpose is a product with ones, on CPU faster than a sum."""
 
-    def forward(x: pairs.Pair) -> pairs.Pair:
+    def forward(x: cplx.Pair) -> cplx.Pair:
         return _each(lambda part: jnp.broadcast_to(part, (rows, length, *part.shape[2:])), x)
 
     def total(x: Array) -> Array:
@@ -219,10 +225,10 @@ def _spread(a: pairs.Pair, rows: Any, length: int) -> pairs.Pair:
         ones = jnp.ones(flat.shape[:1], x.dtype)
         return jnp.matmul(ones, flat, precision=lax.Precision.HIGHEST).reshape(1, 1, -1)
 
-    return linear_maps.call(forward, lambda x: _each(total, x), a)
+    return _linear_maps.call(forward, lambda x: _each(total, x), a)
 
 
-def _run(how: How, a: pairs.Pair, b: pairs.Pair, resets: Array | None) -> pairs.Pair:
+def _run(how: How, a: cplx.Pair, b: cplx.Pair, resets: Array | None) -> cplx.Pair:
     method, reverse, chunk, less_one = how
     if method == "auto":
         # Inside the solver, so that JAX does not differentiate the choice.
@@ -235,26 +241,26 @@ def _run(how: How, a: pairs.Pair, b: pairs.Pair, resets: Array | None) -> pairs.
     return _chunked(a, b, resets, reverse, chunk, less_one)
 
 
-def _advance(a: pairs.Pair, x: pairs.Pair, b: pairs.Pair, reset: Array | None, less_one: bool) -> pairs.Pair:
+def _advance(a: cplx.Pair, x: cplx.Pair, b: cplx.Pair, reset: Array | None, less_one: bool) -> cplx.Pair:
     """One step; with `less_one`, here and below, factors and their products hold what they differ from one by."""
-    moved = pairs.add(pairs.multiply(a, x), b)
+    moved = cplx.add(cplx.multiply(a, x), b)
     # The small terms first: what is added to the state is then rounded once.
-    moved = pairs.add(x, moved) if less_one else moved
-    return moved if reset is None else pairs.where(reset[..., None], b, moved)
+    moved = cplx.add(x, moved) if less_one else moved
+    return moved if reset is None else cplx.where(reset[..., None], b, moved)
 
 
-def _composed(a: pairs.Pair, other: pairs.Pair, less_one: bool) -> pairs.Pair:
+def _composed(a: cplx.Pair, other: cplx.Pair, less_one: bool) -> cplx.Pair:
     """The product of two factors."""
-    product = pairs.multiply(a, other)
-    return pairs.add(product, pairs.add(a, other)) if less_one else product
+    product = cplx.multiply(a, other)
+    return cplx.add(product, cplx.add(a, other)) if less_one else product
 
 
-def _sequential(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
+def _sequential(a: cplx.Pair, b: cplx.Pair, resets: Array | None, reverse: bool, less_one: bool) -> cplx.Pair:
     constant = _each(lambda x: x[:, 0], a) if a.shape[1] == 1 else None
     steps = (a if constant is None else None, b, resets)
     steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)
 
-    def advance(x: pairs.Pair, now: tuple) -> tuple[pairs.Pair, pairs.Pair]:
+    def advance(x: cplx.Pair, now: tuple) -> tuple[cplx.Pair, cplx.Pair]:
         x = _advance(now[0] if constant is None else constant, x, now[1], now[2], less_one)
         return x, x
 
@@ -263,7 +269,7 @@ def _sequential(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: boo
     return _each(lambda x: jnp.swapaxes(x, 0, 1), states)
 
 
-def _associative(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
+def _associative(a: cplx.Pair, b: cplx.Pair, resets: Array | None, reverse: bool, less_one: bool) -> cplx.Pair:
     a = _each(lambda x: jnp.broadcast_to(x, (x.shape[0], *b.shape[1:])), a)
 
     def combine(left: tuple, right: tuple) -> tuple:
@@ -271,15 +277,13 @@ def _associative(a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bo
         both = _advance(a2, b1, b2, None, less_one)
         if cut1 is None:
             return _composed(a2, a1, less_one), both, None
-        return _composed(a2, a1, less_one), pairs.where(cut2, b2, both), cut1 | cut2
+        return _composed(a2, a1, less_one), cplx.where(cut2, b2, both), cut1 | cut2
 
     cuts = None if resets is None else resets[..., None]
     return lax.associative_scan(combine, (a, b, cuts), reverse=reverse, axis=1)[1]
 
 
-def _chunked(
-    a: pairs.Pair, b: pairs.Pair, resets: Array | None, reverse: bool, chunk: int, less_one: bool
-) -> pairs.Pair:
+def _chunked(a: cplx.Pair, b: cplx.Pair, resets: Array | None, reverse: bool, chunk: int, less_one: bool) -> cplx.Pair:
     """Take M steps in all Q chunks at once from state 0, hand the last states on, and add what they bring."""
     rows, length, width = b.shape
     num = -(-length // chunk)
@@ -303,26 +307,31 @@ def _chunked(
     whole, ends = (_each(lambda x: x[last], x) for x in (products, local))
     entering = _across(whole, ends, None if alive is None else alive[last], reverse, less_one)
     states = _advance(products, _each(lambda x: x[:, :, None], entering), local, None, less_one)
-    states = states if alive is None else pairs.where(alive[..., None], states, local)
+    states = states if alive is None else cplx.where(alive[..., None], states, local)
     begin = num * size - length if reverse else 0
     return _each(lambda x: x.reshape(rows, -1, width)[:, begin : begin + length], states)
 
 
 def _within(
-    a: pairs.Pair, b: pairs.Pair, x: pairs.Pair, resets: Array | None, reverse: bool, less_one: bool
-) -> tuple[pairs.Pair, pairs.Pair]:
+    a: cplx.Pair,
+    b: cplx.Pair,
+    x: cplx.Pair,
+    resets: Array | None,
+    reverse: bool,
+    less_one: bool,
+) -> tuple[cplx.Pair, cplx.Pair]:
     """The states of all chunks, [rows, Q, M, P], and the running products of the factors, which may be shared."""
     size, shared = b.shape[2], a.shape[2] == 1
 
-    def advance(count: Array, carry: tuple[pairs.Pair, ...]) -> tuple[pairs.Pair, ...]:
+    def advance(count: Array, carry: tuple[cplx.Pair, ...]) -> tuple[cplx.Pair, ...]:
         x, product, states, products = carry
         now = size - 1 - count if reverse else count
 
         def at(array: Array) -> Array:
             return lax.dynamic_slice_in_dim(array, now, 1, 2)
 
-        def put(whole: pairs.Pair, part: pairs.Pair) -> pairs.Pair:
-            return pairs.Pair(
+        def put(whole: cplx.Pair, part: cplx.Pair) -> cplx.Pair:
+            return cplx.Pair(
                 *(lax.dynamic_update_slice_in_dim(*both, now, 2) for both in zip(whole, part, strict=True))
             )
 
@@ -333,35 +342,35 @@ def _within(
         product = _composed(factor, product, less_one)
         return x, product, put(states, x), put(products, product)
 
-    one = pairs.Pair(jnp.full_like(a.re[:, :, :1], 0 if less_one else 1), jnp.zeros_like(a.im[:, :, :1]))
+    one = cplx.Pair(jnp.full_like(a.re[:, :, :1], 0 if less_one else 1), jnp.zeros_like(a.im[:, :, :1]))
     products = _powers(a, size, reverse, less_one) if shared else _each(lambda part: jnp.repeat(part, size, 2), one)
     return lax.fori_loop(0, size, advance, (x, one, _each(jnp.zeros_like, b), products))[2:]
 
 
-def _powers(a: pairs.Pair, size: int, reverse: bool, less_one: bool) -> pairs.Pair:
+def _powers(a: cplx.Pair, size: int, reverse: bool, less_one: bool) -> cplx.Pair:
     """All powers of one factor along axis 2, from 1 to `size`, each a product of squares of squares: few roundings lie
     in the last, which the chunks hand on."""
     exponents = np.arange(1, size + 1).reshape(1, 1, -1, 1)
     exponents = np.flip(exponents, 2) if reverse else exponents
     shape = (*a.shape[:2], size, a.shape[3])
-    one = pairs.Pair(jnp.full(shape, 0 if less_one else 1, a.dtype), jnp.zeros(shape, a.dtype))
+    one = cplx.Pair(jnp.full(shape, 0 if less_one else 1, a.dtype), jnp.zeros(shape, a.dtype))
     found, square = one, a
     for bit in range(size.bit_length()):
         if bit:
             square = _composed(square, square, less_one)
         odd = jnp.asarray((exponents >> bit) % 2 == 1)
-        found = pairs.where(odd, _composed(square, found, less_one), found)
+        found = cplx.where(odd, _composed(square, found, less_one), found)
     # Without the fence, each row would work out the powers anew.
-    return _each(fences.fence, found)
+    return _each(_fusion_barrier.fence, found)
 
 
-def _across(factors: pairs.Pair, ends: pairs.Pair, alive: Array | None, reverse: bool, less_one: bool) -> pairs.Pair:
+def _across(factors: cplx.Pair, ends: cplx.Pair, alive: Array | None, reverse: bool, less_one: bool) -> cplx.Pair:
     """The state that enters each chunk, [rows, Q, P]; `factors` and `ends` are those of whole chunks."""
     steps = (_each(lambda x: jnp.broadcast_to(x, ends.shape), factors), ends, None if alive is None else ~alive)
     steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), steps)
     start = _each(lambda x: jnp.zeros_like(x[:, 0]), ends)
 
-    def advance(x: pairs.Pair, now: tuple) -> tuple[pairs.Pair, pairs.Pair]:
+    def advance(x: cplx.Pair, now: tuple) -> tuple[cplx.Pair, cplx.Pair]:
         return _advance(now[0], x, now[1], now[2], less_one), x
 
     entering = lax.scan(advance, start, steps, reverse=reverse)[1]

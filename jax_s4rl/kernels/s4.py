@@ -14,35 +14,37 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.kernels import (
-    casting,
-    checks,
-    dplr,
-    pairs,
-    s4_forms,
-    s4_parameters,
-    sharding,
-    siso,
-    truncation,
+    _casting,
+    _checks,
+    _dplr,
+    _s4_forms,
+    _s4_parameters,
+    _sharding,
+    _siso,
+    _truncation,
+)
+from jax_s4rl.kernels import (
+    complex_pair as cplx,
 )
 
-METHODS, CHUNK = siso.METHODS, siso.CHUNK
-Rate = siso.Rate
-Parameters = s4_parameters.Parameters
-truncate, restore = truncation.truncate, truncation.restore
+METHODS, CHUNK = _siso.METHODS, _siso.CHUNK
+Rate = _siso.Rate
+Parameters = _s4_parameters.Parameters
+truncate, restore = _truncation.truncate, _truncation.restore
 
 
 class Constants(NamedTuple):
     """The discretised system: O(N) or dense form, true output weights `C` (doubled, Pair [H, Nh]) and `D` [H]."""
 
-    system: dplr.Steps | dplr.Dense
-    C: pairs.Pair
+    system: _dplr.Steps | _dplr.Dense
+    C: cplx.Pair
     D: Float[Array, "H"]
 
 
 def apply(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -53,7 +55,7 @@ def apply(
     precision: str = "highest",
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
 
     With resets, a NaN or infinity spoils its feature up to the next reset, and neither later outputs nor gradients of
@@ -89,28 +91,28 @@ def apply(
         Gu et al. 2022 (S4), equations (3) to (5) and section 3.
 
     Example:
-        >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, pairs.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> Lambda, B, C = (cplx.as_pair(jnp.full((1, 1), value)) for value in (-1.0, 1.0, 0.5))
+        >>> leaky = Parameters(Lambda, cplx.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
         >>> y, state = apply(leaky, jnp.ones((3, 1)))
         >>> y[:, 0]
         Array([1., 1., 1.], dtype=float32)
     """
     _check(discretization, rate, length)
-    u, form = casting.floating("u", u), (discretization, length)
+    u, form = _casting.floating("u", u), (discretization, length)
     options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": method}
-    parameters, scaled, row = s4_forms.ready(parameters, u, rate=rate, **options)
-    in_parts = (checks.length(chunk, "chunk"), checks.choice("precision", precision, casting.PRECISIONS))
+    parameters, scaled, row = _s4_forms.ready(parameters, u, rate=rate, **options)
+    in_parts = (_checks.length(chunk, "chunk"), _checks.choice("precision", precision, _casting.PRECISIONS))
     if intervals is not None:
-        y, final = s4_forms.by_intervals(*form, scaled, row)
+        y, final = _s4_forms.by_intervals(*form, scaled, row)
     elif method == "scan":
-        y, final = siso.by_steps(step, _prepare(parameters, rate, *form), row)
+        y, final = _siso.by_steps(step, _prepare(parameters, rate, *form), row)
     elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
-        y, final = s4_forms.by_chunks(*form, *in_parts, scaled, row)
-    elif method == "auto" and s4_forms.with_transforms(u.shape, length):
-        y, final = s4_forms.by_platform(*form, *in_parts, scaled, row)
+        y, final = _s4_forms.by_chunks(*form, *in_parts, scaled, row)
+    elif method == "auto" and _s4_forms.with_transforms(u.shape, length):
+        y, final = _s4_forms.by_platform(*form, *in_parts, scaled, row)
     else:
-        y, final = s4_forms.by_convolution(*form, method, precision, scaled, row)
-    return siso.finished(y, final, row, u.dtype)
+        y, final = _s4_forms.by_convolution(*form, method, precision, scaled, row)
+    return _siso.finished(y, final, row, u.dtype)
 
 
 def apply_both_ways(
@@ -141,24 +143,24 @@ def apply_both_ways(
         ValueError: As `apply`.
 
     Example:
-        >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
-        >>> integrator = Parameters(Lambda, pairs.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> Lambda, B, C = (cplx.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
+        >>> integrator = Parameters(Lambda, cplx.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.ones(1))
         >>> bool(jnp.allclose(apply_both_ways(integrator, integrator, jnp.ones((3, 1))), 3.0))
         True
     """
     _check(discretization, rate, length)
-    u, dtype = casting.floating("u", u), casting.compute_dtype(forward, backward, u)
-    _, ahead, row = s4_forms.ready(forward, u.astype(dtype), rate=rate, mask=mask)
-    behind = s4_forms.scaled(s4_parameters.full(backward, dtype), rate)
-    checks.shape("C of the system over the future", behind.C, ahead.C.shape)
-    ahead, behind, row = sharding.vary_alike(ahead, behind, row)
-    return s4_forms.both_ways(discretization, length, ahead, behind, row).astype(u.dtype)
+    u, dtype = _casting.floating("u", u), _casting.compute_dtype(forward, backward, u)
+    _, ahead, row = _s4_forms.ready(forward, u.astype(dtype), rate=rate, mask=mask)
+    behind = _s4_forms.scaled(_s4_parameters.full(backward, dtype), rate)
+    _checks.shape("C of the system over the future", behind.C, ahead.C.shape)
+    ahead, behind, row = _sharding.vary_alike(ahead, behind, row)
+    return _s4_forms.both_ways(discretization, length, ahead, behind, row).astype(u.dtype)
 
 
 def states(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     discretization: str = "bilinear",
@@ -166,7 +168,7 @@ def states(
     length: int | None = None,
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> pairs.Pair:
+) -> cplx.Pair:
     """The state after every step, by a scan; arguments as `apply`.
 
     Returns:
@@ -183,17 +185,17 @@ def states(
     """
     _check(discretization, rate, length)
     options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": "scan"}
-    parameters, scaled, row = s4_forms.ready(parameters, u, rate=rate, **options)
+    parameters, scaled, row = _s4_forms.ready(parameters, u, rate=rate, **options)
     if intervals is not None:
-        found, _ = s4_forms.by_intervals(discretization, length, scaled, row, every_state=True)
-        return siso.marked(found, row)
+        found, _ = _s4_forms.by_intervals(discretization, length, scaled, row, every_state=True)
+        return _siso.marked(found, row)
     system = _prepare(parameters, rate, discretization, length).system
 
-    def move(x: pairs.Pair, u: Array, reset: Array | None, _: Any) -> tuple[pairs.Pair, pairs.Pair]:
-        x = dplr.next_state(system, siso.cleared(x, reset), u)
+    def move(x: cplx.Pair, u: Array, reset: Array | None, _: Any) -> tuple[cplx.Pair, cplx.Pair]:
+        x = _dplr.next_state(system, _siso.cleared(x, reset), u)
         return x, x
 
-    return siso.marked(siso.over_time(move, row, parameters.C.shape)[0], row)
+    return _siso.marked(_siso.over_time(move, row, parameters.C.shape)[0], row)
 
 
 def kernel(
@@ -232,8 +234,8 @@ def kernel(
         True
     """
     _check(discretization, rate, length)
-    parameters = s4_parameters.full(parameters, casting.compute_dtype(parameters))
-    return s4_forms.kernel(s4_forms.scaled(parameters, rate), L, discretization, length)
+    parameters = _s4_parameters.full(parameters, _casting.compute_dtype(parameters))
+    return _s4_forms.kernel(_s4_forms.scaled(parameters, rate), L, discretization, length)
 
 
 def prepare(
@@ -265,16 +267,16 @@ def prepare(
         (Array([[0.]], dtype=float32), Array([[1.]], dtype=float32))
     """
     _check(discretization, rate, length)
-    parameters = s4_parameters.full(parameters, casting.compute_dtype(parameters))
+    parameters = _s4_parameters.full(parameters, _casting.compute_dtype(parameters))
     return _prepare(parameters, rate, discretization, length)
 
 
 def step(
     constants: Constants,
     u: Float[Array | np.ndarray, "*batch H"],
-    state: pairs.Complexlike,
+    state: cplx.Complexlike,
     reset: Bool[Array | np.ndarray, "*batch"] | None = None,
-) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
     """Take one step, in O(N) a feature.
 
     Args:
@@ -296,12 +298,12 @@ def step(
         >>> float(y[0]), float(state.re[0, 0])
         (3.0, 3.0)
     """
-    work, state, dtype = siso.one_step(u, state, reset, constants)
-    state = dplr.next_state(constants.system, state, work)
-    return siso.read(constants.C, constants.D, work, state).astype(dtype), state
+    work, state, dtype = _siso.one_step(u, state, reset, constants)
+    state = _dplr.next_state(constants.system, state, work)
+    return _siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
-def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: cplx.Shape = ()) -> cplx.Pair:
     """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
 
     Example:
@@ -310,23 +312,23 @@ def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.P
         >>> init_state(leaky, (2,)).shape
         (2, 1, 1)
     """
-    return pairs.zeros((*batch_shape, *pairs.as_pair(parameters.C).shape), casting.compute_dtype(parameters))
+    return cplx.zeros((*batch_shape, *cplx.as_pair(parameters.C).shape), _casting.compute_dtype(parameters))
 
 
 def _check(discretization: str, rate: Rate, length: int | None) -> None:
-    checks.choice("discretization", discretization, dplr.METHODS)
-    checks.rate(rate)
+    _checks.choice("discretization", discretization, _dplr.METHODS)
+    _checks.rate(rate)
     if length is not None:
-        checks.length(length, "length")
-        truncation.check(discretization, rate)
+        _checks.length(length, "length")
+        _truncation.check(discretization, rate)
 
 
 def _prepare(parameters: Parameters, rate: Rate, discretization: str, length: int | None) -> Constants:
     if length is not None:
         parameters = restore(parameters, length)
     Lambda, P, B, C, D, sample = parameters
-    if checks.is_concrete(parameters, rate):
-        system = dplr.discretize_on_host(Lambda, P, B, sample, discretization, rate)
+    if _checks.is_concrete(parameters, rate):
+        system = _dplr.discretize_on_host(Lambda, P, B, sample, discretization, rate)
     else:
-        system = dplr.discretize(Lambda, P, B, s4_forms.scaled(parameters, rate).step, discretization)
-    return Constants(jax.tree.map(lambda x: jnp.asarray(x, D.dtype), system), pairs.scale(C, 2.0), D)
+        system = _dplr.discretize(Lambda, P, B, _s4_forms.scaled(parameters, rate).step, discretization)
+    return Constants(jax.tree.map(lambda x: jnp.asarray(x, D.dtype), system), cplx.scale(C, 2.0), D)

@@ -12,22 +12,24 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.kernels import (
-    casting,
-    checks,
-    chunks,
+    _casting,
+    _checks,
+    _chunks,
+    _s4d_parameters,
+    _sharding,
+    _siso,
     convolution,
     discretization,
-    pairs,
     recurrence,
-    s4d_parameters,
-    sharding,
-    siso,
     vandermonde,
 )
+from jax_s4rl.kernels import (
+    complex_pair as cplx,
+)
 
-METHODS, CHUNK = siso.METHODS, siso.CHUNK
-Rate = siso.Rate
-Parameters = s4d_parameters.Parameters
+METHODS, CHUNK = _siso.METHODS, _siso.CHUNK
+Rate = _siso.Rate
+Parameters = _s4d_parameters.Parameters
 
 
 class Constants(NamedTuple):
@@ -36,17 +38,17 @@ class Constants(NamedTuple):
     `change` is `A_bar - 1` with all of its digits, which a step needs for long memories.
     """
 
-    A_bar: pairs.Pair
-    B_bar: pairs.Pair
-    C: pairs.Pair
+    A_bar: cplx.Pair
+    B_bar: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"]
-    change: pairs.Pair
+    change: cplx.Pair
 
 
 def apply(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -56,7 +58,7 @@ def apply(
     precision: str = "highest",
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
 
     With resets, a NaN or infinity spoils its feature up to the next reset, and neither later outputs nor gradients of
@@ -91,28 +93,28 @@ def apply(
 
     Example:
         >>> ones = jnp.ones((1, 1))
-        >>> Lambda, B, C = (pairs.as_pair(value * ones) for value in (0.0, 1.0, 0.5))
+        >>> Lambda, B, C = (cplx.as_pair(value * ones) for value in (0.0, 1.0, 0.5))
         >>> integrator = Parameters(Lambda, B, C, D=jnp.zeros(1), step=jnp.ones(1))
         >>> y, state = apply(integrator, jnp.ones((3, 1)))
         >>> y[:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    u = casting.floating("u", u)
+    u = _casting.floating("u", u)
     options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": method}
     parameters, row = _prepared(parameters, u, rate, **options)
-    in_parts = (checks.length(chunk, "chunk"), checks.choice("precision", precision, casting.PRECISIONS))
-    system = s4d_parameters.discrete(parameters, discretization)
+    in_parts = (_checks.length(chunk, "chunk"), _checks.choice("precision", precision, _casting.PRECISIONS))
+    system = _s4d_parameters.discrete(parameters, discretization)
     if intervals is not None:
         y, final = _by_intervals(parameters, row, method, discretization)
     elif method == "scan":
-        y, final = siso.by_steps(step, _constants(parameters, system), row)
+        y, final = _siso.by_steps(step, _constants(parameters, system), row)
     elif method == "chunked" or resets is not None:
         y, final = _by_chunks(*in_parts, parameters, system, row)
     elif method == "auto" and convolution.fastest(u.shape) == "fft":
         y, final = _by_platform(*in_parts, parameters, system, row)
     else:
         y, final = _by_convolution(method, precision, parameters, system, row)
-    return siso.finished(y, final, row, u.dtype)
+    return _siso.finished(y, final, row, u.dtype)
 
 
 def apply_both_ways(
@@ -141,30 +143,30 @@ def apply_both_ways(
         ValueError: As `apply`.
 
     Example:
-        >>> Lambda, B, C = (pairs.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
+        >>> Lambda, B, C = (cplx.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
         >>> integrator = Parameters(Lambda, B, C, D=jnp.zeros(1), step=jnp.ones(1))
         >>> bool(jnp.allclose(apply_both_ways(integrator, integrator, jnp.ones((3, 1))), 3.0))
         True
     """
-    u, dtype = casting.floating("u", u), casting.compute_dtype(forward, backward, u)
+    u, dtype = _casting.floating("u", u), _casting.compute_dtype(forward, backward, u)
     ahead, row = _prepared(forward, u.astype(dtype), rate, mask=mask)
-    behind = s4d_parameters.scaled(s4d_parameters.full(backward, dtype), rate)
-    checks.shape("C of the system over the future", behind.C, ahead.C.shape)
-    ahead, behind, row = sharding.vary_alike(ahead, behind, row)
+    behind = _s4d_parameters.scaled(_s4d_parameters.full(backward, dtype), rate)
+    _checks.shape("C of the system over the future", behind.C, ahead.C.shape)
+    ahead, behind, row = _sharding.vary_alike(ahead, behind, row)
     return _both_ways(discretization, ahead, behind, row).astype(u.dtype)
 
 
 def states(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     discretization: str = "zoh",
     rate: Rate = 1.0,
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> pairs.Pair:
+) -> cplx.Pair:
     """The state after every step, by `recurrence.scan`; arguments as `apply`.
 
     Returns:
@@ -180,7 +182,7 @@ def states(
     """
     options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals}
     parameters, row = _prepared(parameters, u, rate, **options)
-    return siso.marked(_states(parameters, row, discretization), row)
+    return _siso.marked(_states(parameters, row, discretization), row)
 
 
 def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate: Rate = 1.0) -> Float[Array, "H L"]:
@@ -207,10 +209,10 @@ def kernel(parameters: Parameters, L: int, *, discretization: str = "zoh", rate:
         >>> kernel(integrator, 3)
         Array([[1., 1., 1.]], dtype=float32)
     """
-    dtype = casting.compute_dtype(parameters)
-    parameters = s4d_parameters.scaled(s4d_parameters.full(parameters, dtype), rate)
-    system = s4d_parameters.discrete(parameters, discretization)
-    return vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
+    dtype = _casting.compute_dtype(parameters)
+    parameters = _s4d_parameters.scaled(_s4d_parameters.full(parameters, dtype), rate)
+    system = _s4d_parameters.discrete(parameters, discretization)
+    return vandermonde.kernel(system, cplx.multiply(parameters.C, system.gain), L)
 
 
 def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate = 1.0) -> Constants:
@@ -236,17 +238,17 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
         >>> constants.A_bar.re, constants.B_bar.re
         (Array([[1.]], dtype=float32), Array([[2.]], dtype=float32))
     """
-    dtype = casting.compute_dtype(parameters)
-    parameters = s4d_parameters.scaled(s4d_parameters.full(parameters, dtype), rate)
-    return _constants(parameters, s4d_parameters.discrete(parameters, discretization))
+    dtype = _casting.compute_dtype(parameters)
+    parameters = _s4d_parameters.scaled(_s4d_parameters.full(parameters, dtype), rate)
+    return _constants(parameters, _s4d_parameters.discrete(parameters, discretization))
 
 
 def step(
     constants: Constants,
     u: Float[Array | np.ndarray, "*batch H"],
-    state: pairs.Complexlike,
+    state: cplx.Complexlike,
     reset: Bool[Array | np.ndarray, "*batch"] | None = None,
-) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
     """Take one step.
 
     Args:
@@ -267,46 +269,46 @@ def step(
         >>> float(y[0]), float(state.re[0, 0])
         (5.0, 5.0)
     """
-    work, state, dtype = siso.one_step(u, state, reset, constants)
+    work, state, dtype = _siso.one_step(u, state, reset, constants)
     state = _next_state(constants.change, constants.B_bar, state, work)
-    return siso.read(constants.C, constants.D, work, state).astype(dtype), state
+    return _siso.read(constants.C, constants.D, work, state).astype(dtype), state
 
 
-def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: cplx.Shape = ()) -> cplx.Pair:
     """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
 
     Example:
         >>> init_state(Parameters(*[jnp.ones((1, 1))] * 3, D=0.0, step=1.0), (2,)).shape
         (2, 1, 1)
     """
-    return pairs.zeros((*batch_shape, *pairs.as_pair(parameters.C).shape), casting.compute_dtype(parameters))
+    return cplx.zeros((*batch_shape, *cplx.as_pair(parameters.C).shape), _casting.compute_dtype(parameters))
 
 
 def _by_convolution(
-    method: str, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
-) -> tuple[Array, pairs.Pair]:
+    method: str, precision: str, parameters: Parameters, system: discretization.Discrete, row: _siso.Row
+) -> tuple[Array, cplx.Pair]:
     u, state, L = row.u, row.state, row.u.shape[-2]
-    response = vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), L)
-    y = convolution.causal(u, siso.with_skip(response, parameters.D), method=method, precision=precision)
-    final = pairs.multiply(vandermonde.final_state(system, u, precision), pairs.with_ndim(system.gain, u.ndim))
+    response = vandermonde.kernel(system, cplx.multiply(parameters.C, system.gain), L)
+    y = convolution.causal(u, _siso.with_skip(response, parameters.D), method=method, precision=precision)
+    final = cplx.multiply(vandermonde.final_state(system, u, precision), cplx.with_ndim(system.gain, u.ndim))
     if state is None:
         return y, final
     y = y + vandermonde.state_response(system, parameters.C, state, L)
-    return y, pairs.add(final, vandermonde.advance(system, state, L))
+    return y, cplx.add(final, vandermonde.advance(system, state, L))
 
 
 def _by_chunks(
-    chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
-) -> tuple[Array, pairs.Pair]:
-    y, final = siso.by_chunks(_chunk(parameters, system, row.u.shape[-2], chunk), row, precision)
-    return y + siso.skip(parameters.D, row.u), final
+    chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: _siso.Row
+) -> tuple[Array, cplx.Pair]:
+    y, final = _siso.by_chunks(_chunk(parameters, system, row.u.shape[-2], chunk), row, precision)
+    return y + _siso.skip(parameters.D, row.u), final
 
 
 # Outside of `jax.jit` a choice by platform would be compiled anew in every call.
 @partial(jax.jit, static_argnums=(0, 1))
 def _by_platform(
-    chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: siso.Row
-) -> tuple[Array, pairs.Pair]:
+    chunk: int, precision: str, parameters: Parameters, system: discretization.Discrete, row: _siso.Row
+) -> tuple[Array, cplx.Pair]:
     return jax.lax.platform_dependent(
         parameters,
         system,
@@ -318,7 +320,7 @@ def _by_platform(
 
 # As `_by_platform`.
 @partial(jax.jit, static_argnums=0)
-def _both_ways(discretization: str, forward: Parameters, backward: Parameters, row: siso.Row) -> Array:
+def _both_ways(discretization: str, forward: Parameters, backward: Parameters, row: _siso.Row) -> Array:
     L = row.u.shape[-2]
 
     def by_kernels(forward: Parameters, backward: Parameters, u: Array) -> Array:
@@ -326,72 +328,72 @@ def _both_ways(discretization: str, forward: Parameters, backward: Parameters, r
         return convolution.bidirectional(u, ahead, behind)
 
     def by_chunks(forward: Parameters, backward: Parameters, u: Array) -> Array:
-        ahead, behind = (_chunk(x, s4d_parameters.discrete(x, discretization), L, CHUNK) for x in (forward, backward))
-        return siso.both_ways_by_chunks(ahead, behind, row._replace(u=u))
+        ahead, behind = (_chunk(x, _s4d_parameters.discrete(x, discretization), L, CHUNK) for x in (forward, backward))
+        return _siso.both_ways_by_chunks(ahead, behind, row._replace(u=u))
 
     y = jax.lax.platform_dependent(forward, backward, row.u, tpu=by_chunks, default=by_kernels)
-    return y + siso.skip(forward.D, row.u)
+    return y + _siso.skip(forward.D, row.u)
 
 
-def _states(parameters: Parameters, row: siso.Row, discretization: str) -> pairs.Pair:
+def _states(parameters: Parameters, row: _siso.Row, discretization: str) -> cplx.Pair:
     """All states of a row, before their marks."""
     u, state, resets, intervals, _ = row
     if intervals is not None:
         steps = parameters.step.reshape((1,) * intervals.ndim + (-1,)) * intervals[..., None]
-        parameters = parameters._replace(step=steps, Lambda=pairs.with_ndim(parameters.Lambda, steps.ndim + 1))
-    system = s4d_parameters.discrete(parameters, discretization)
-    A_bar = pairs.exp(pairs.Pair(system.log_modulus, system.angle))
-    b = pairs.scale(pairs.with_ndim(system.gain, u.ndim + 1), u[..., None])
+        parameters = parameters._replace(step=steps, Lambda=cplx.with_ndim(parameters.Lambda, steps.ndim + 1))
+    system = _s4d_parameters.discrete(parameters, discretization)
+    A_bar = cplx.exp(cplx.Pair(system.log_modulus, system.angle))
+    b = cplx.scale(cplx.with_ndim(system.gain, u.ndim + 1), u[..., None])
 
-    def flat(x: pairs.Pair, axes: int = 2) -> pairs.Pair:
-        return pairs.Pair(*(part.reshape(*part.shape[: part.ndim - axes], -1) for part in x))
+    def flat(x: cplx.Pair, axes: int = 2) -> cplx.Pair:
+        return cplx.Pair(*(part.reshape(*part.shape[: part.ndim - axes], -1) for part in x))
 
     found, _ = recurrence.scan(flat(A_bar), flat(b), None if state is None else flat(state), resets)
-    return pairs.Pair(*(part.reshape(b.shape) for part in found))
+    return cplx.Pair(*(part.reshape(b.shape) for part in found))
 
 
-def _by_intervals(parameters: Parameters, row: siso.Row, method: str, rule: str) -> tuple[Array, pairs.Pair]:
-    C, D = pairs.scale(parameters.C, 2.0), parameters.D
+def _by_intervals(parameters: Parameters, row: _siso.Row, method: str, rule: str) -> tuple[Array, cplx.Pair]:
+    C, D = cplx.scale(parameters.C, 2.0), parameters.D
     if method == "auto":
         found = _states(parameters, row, rule)
-        return siso.read(C, D, row.u, found), pairs.Pair(*(x[..., -1, :, :] for x in found))
+        return _siso.read(C, D, row.u, found), cplx.Pair(*(x[..., -1, :, :] for x in found))
 
-    def advance(x: pairs.Pair, u: Array, interval: Array) -> pairs.Pair:
-        now = s4d_parameters.discrete(parameters._replace(step=parameters.step * interval), rule)
+    def advance(x: cplx.Pair, u: Array, interval: Array) -> cplx.Pair:
+        now = _s4d_parameters.discrete(parameters._replace(step=parameters.step * interval), rule)
         return _next_state(discretization.change(now), now.gain, x, u)
 
-    return siso.by_intervals(advance, lambda x, u: siso.read(C, D, u, x), row, C.shape)
+    return _siso.by_intervals(advance, lambda x, u: _siso.read(C, D, u, x), row, C.shape)
 
 
-def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chunk: int) -> chunks.Chunk:
-    T, rest = chunks.sizes(L, chunk)
-    inputs, outputs = (pairs.Pair(x.re[:, None], x.im[:, None]) for x in (system.gain, parameters.C))
-    read = pairs.multiply(outputs, vandermonde.powers(system, jnp.arange(1, T + 1)))
-    write = pairs.multiply(inputs, vandermonde.powers(system, jnp.arange(T - 1, -1, -1)))
-    return chunks.Chunk(
-        kernel=vandermonde.kernel(system, pairs.multiply(parameters.C, system.gain), T),
+def _chunk(parameters: Parameters, system: discretization.Discrete, L: int, chunk: int) -> _chunks.Chunk:
+    T, rest = _chunks.sizes(L, chunk)
+    inputs, outputs = (cplx.Pair(x.re[:, None], x.im[:, None]) for x in (system.gain, parameters.C))
+    read = cplx.multiply(outputs, vandermonde.powers(system, jnp.arange(1, T + 1)))
+    write = cplx.multiply(inputs, vandermonde.powers(system, jnp.arange(T - 1, -1, -1)))
+    return _chunks.Chunk(
+        kernel=vandermonde.kernel(system, cplx.multiply(parameters.C, system.gain), T),
         read=2 * jnp.concatenate([read.re, -read.im], axis=-1),
-        write=pairs.stack_parts(write),
-        carry=pairs.stack_parts(discretization.change(system, T)),
-        last_carry=pairs.stack_parts(discretization.change(system, rest)),
+        write=cplx.stack_parts(write),
+        carry=cplx.stack_parts(discretization.change(system, T)),
+        last_carry=cplx.stack_parts(discretization.change(system, rest)),
     )
 
 
-def _next_state(change: pairs.Pair, B_bar: pairs.Pair, x: pairs.Pair, u: Array) -> pairs.Pair:
-    change, B_bar = (pairs.with_ndim(part, x.ndim) for part in (change, B_bar))
+def _next_state(change: cplx.Pair, B_bar: cplx.Pair, x: cplx.Pair, u: Array) -> cplx.Pair:
+    change, B_bar = (cplx.with_ndim(part, x.ndim) for part in (change, B_bar))
     # The small terms first: what is added to the state is then rounded once.
-    return pairs.add(x, pairs.add(pairs.multiply(change, x), pairs.scale(B_bar, u[..., None])))
+    return cplx.add(x, cplx.add(cplx.multiply(change, x), cplx.scale(B_bar, u[..., None])))
 
 
 def _constants(parameters: Parameters, system: discretization.Discrete) -> Constants:
-    A_bar = pairs.exp(pairs.Pair(*system[:2]))
-    return Constants(A_bar, system.gain, pairs.scale(parameters.C, 2.0), parameters.D, discretization.change(system))
+    A_bar = cplx.exp(cplx.Pair(*system[:2]))
+    return Constants(A_bar, system.gain, cplx.scale(parameters.C, 2.0), parameters.D, discretization.change(system))
 
 
-def _prepared(parameters: Parameters, u: Any, rate: Rate, **options: Any) -> tuple[Parameters, siso.Row]:
+def _prepared(parameters: Parameters, u: Any, rate: Rate, **options: Any) -> tuple[Parameters, _siso.Row]:
     """Full parameters with the rate in their step, and the row; both checked, in the dtype to compute in."""
-    dtype = casting.compute_dtype(parameters, u)
-    parameters = s4d_parameters.full(parameters, dtype)
-    row = siso.ready(u, system=parameters.C.shape, dtype=dtype, **options)
-    parameters, row = sharding.vary_alike(parameters, row)
-    return s4d_parameters.scaled(parameters, rate), row
+    dtype = _casting.compute_dtype(parameters, u)
+    parameters = _s4d_parameters.full(parameters, dtype)
+    row = _siso.ready(u, system=parameters.C.shape, dtype=dtype, **options)
+    parameters, row = _sharding.vary_alike(parameters, row)
+    return _s4d_parameters.scaled(parameters, rate), row

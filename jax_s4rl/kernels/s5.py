@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import casting, checks, discretization, mimo, pairs, recurrence
+from jax_s4rl.kernels import _casting, _checks, _mimo, discretization, recurrence
+from jax_s4rl.kernels import complex_pair as cplx
 
-METHODS = tuple(mimo.METHODS)
+METHODS = tuple(_mimo.METHODS)
 
-Rate = mimo.Rate
+Rate = _mimo.Rate
 
 
 class Parameters(NamedTuple):
@@ -24,9 +25,9 @@ class Parameters(NamedTuple):
     [P], positive, in the time unit of Lambda. `D` and `step` may be one number for all. Arrays may be those of NumPy.
     """
 
-    Lambda: pairs.Pair
-    B: pairs.Pair
-    C: pairs.Pair
+    Lambda: cplx.Pair
+    B: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"] | float
     step: Float[Array, "P"] | float
 
@@ -34,7 +35,7 @@ class Parameters(NamedTuple):
 def apply(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -44,7 +45,7 @@ def apply(
     precision: str = "highest",
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> tuple[Float[Array, "*batch L H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
     """Run over a sequence; hand the state returned to the next call to go on where this one ended.
 
     A NaN or infinity in an input or in the start state reaches the outputs up to the next reset, as NaN, and neither
@@ -79,8 +80,8 @@ def apply(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> integrator = Parameters(pairs.as_pair(jnp.zeros(1)), one, one, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Parameters(cplx.as_pair(jnp.zeros(1)), one, one, D=jnp.zeros(1), step=jnp.ones(1))
         >>> y, state = apply(integrator, jnp.ones((3, 1)))
         >>> y[:, 0]
         Array([2., 4., 6.], dtype=float32)
@@ -88,13 +89,13 @@ def apply(
         Array([2., 3., 7.], dtype=float32)
     """
     constants, bad = _constants(parameters, u, resets, mask, discretization, rate, intervals)
-    return mimo.run(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
+    return _mimo.run(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
 
 
 def states(
     parameters: Parameters,
     u: Float[Array | np.ndarray, "*batch L H"],
-    state: pairs.Complexlike | None = None,
+    state: cplx.Complexlike | None = None,
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     *,
     method: str = "auto",
@@ -104,20 +105,22 @@ def states(
     precision: str = "highest",
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
-) -> pairs.Pair:
+) -> cplx.Pair:
     """The state after every step, Pair [*batch, L, P].
 
     Args, errors and the treatment of NaN are those of `apply`.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> integrator = Parameters(pairs.as_pair(jnp.zeros(1)), one, one, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Parameters(cplx.as_pair(jnp.zeros(1)), one, one, D=jnp.zeros(1), step=jnp.ones(1))
         >>> states(integrator, jnp.ones((3, 1))).re[:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
     constants, bad = _constants(parameters, u, resets, mask, discretization, rate, intervals)
-    return mimo.states(constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad)
+    return _mimo.states(
+        constants, u, state, resets, method=method, chunk=chunk, precision=precision, mask=mask, bad=bad
+    )
 
 
 def apply_both_ways(
@@ -158,16 +161,16 @@ def apply_both_ways(
 
     Example:
         >>> import jax.numpy as jnp
-        >>> one = pairs.as_pair(jnp.ones((1, 1)))
-        >>> integrator = Parameters(pairs.as_pair(jnp.zeros(1)), one, one, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Parameters(cplx.as_pair(jnp.zeros(1)), one, one, D=jnp.zeros(1), step=jnp.ones(1))
         >>> apply_both_ways(integrator, integrator, jnp.array([[1.0], [2.0], [4.0]]))[:, 0]
         Array([14., 14., 14.], dtype=float32)
     """
     ahead, behind = (prepare(x, discretization=discretization, rate=rate) for x in (forward, backward))
-    return mimo.run_both_ways(ahead, behind, u, resets, method=method, chunk=chunk, precision=precision, mask=mask)
+    return _mimo.run_both_ways(ahead, behind, u, resets, method=method, chunk=chunk, precision=precision, mask=mask)
 
 
-def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate = 1.0) -> mimo.Constants:
+def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate = 1.0) -> _mimo.Constants:
     """Discretise once, for many calls of `step`; the C kept is doubled for the other half of each pair.
 
     Raises:
@@ -180,19 +183,19 @@ def prepare(parameters: Parameters, *, discretization: str = "zoh", rate: Rate =
         >>> prepare(integrator, rate=2.0).B_bar.re
         Array([[2.]], dtype=float32)
     """
-    Lambda, B, C, D, spacing = mimo.settle(parameters, "step")
-    checks.rate(rate)
+    Lambda, B, C, D, spacing = _mimo.settle(parameters, "step")
+    _checks.rate(rate)
     system = _discretize(Lambda, spacing * jnp.asarray(rate).astype(spacing.dtype), discretization)
-    B_bar = pairs.multiply(pairs.Pair(system.gain.re[:, None], system.gain.im[:, None]), B)
-    return mimo.Constants(_transition(system), B_bar, pairs.scale(C, 2.0), D, change=_change(system))
+    B_bar = cplx.multiply(cplx.Pair(system.gain.re[:, None], system.gain.im[:, None]), B)
+    return _mimo.Constants(_transition(system), B_bar, cplx.scale(C, 2.0), D, change=_change(system))
 
 
 def step(
-    constants: mimo.Constants,
+    constants: _mimo.Constants,
     u: Float[Array | np.ndarray, "*batch H"],
-    state: pairs.Complexlike,
+    state: cplx.Complexlike,
     reset: Bool[Array | np.ndarray, "*batch"] | None = None,
-) -> tuple[Float[Array, "*batch H"], pairs.Pair]:
+) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
     """Take one step: `mimo.step`.
 
     Example:
@@ -203,10 +206,10 @@ def step(
         >>> float(y[0]), float(state.re[0])
         (6.0, 3.0)
     """
-    return mimo.step(constants, u, state, reset)
+    return _mimo.step(constants, u, state, reset)
 
 
-def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.Pair:
+def init_state(parameters: Parameters, batch_shape: cplx.Shape = ()) -> cplx.Pair:
     """State of zeros, Pair [*batch_shape, P], before the first step.
 
     Example:
@@ -216,34 +219,34 @@ def init_state(parameters: Parameters, batch_shape: pairs.Shape = ()) -> pairs.P
         >>> init_state(integrator, (2,)).shape
         (2, 1)
     """
-    return pairs.zeros((*batch_shape, *parameters.Lambda.shape), casting.compute_dtype(parameters))
+    return cplx.zeros((*batch_shape, *parameters.Lambda.shape), _casting.compute_dtype(parameters))
 
 
 def _constants(
     parameters: Parameters,
-    u: mimo.Inputs,
-    resets: mimo.Flags | None,
-    mask: mimo.Flags | None,
+    u: _mimo.Inputs,
+    resets: _mimo.Flags | None,
+    mask: _mimo.Flags | None,
     discretization: str,
     rate: Rate,
     intervals: Float[Array | np.ndarray, "*batch L"] | None,
-) -> tuple[mimo.Constants, Bool[Array, "*batch L"] | None]:
+) -> tuple[_mimo.Constants, Bool[Array, "*batch L"] | None]:
     """The constants of a sequence, and the samples whose interval is not finite."""
     if intervals is None:
         return prepare(parameters, discretization=discretization, rate=rate), None
-    factors, bad = mimo.intervals(intervals, u, resets, mask)
-    Lambda, B, C, D, spacing = mimo.settle(parameters, "step")
-    checks.rate(rate)
-    dtype = casting.compute_dtype(spacing, factors)
+    factors, bad = _mimo.intervals(intervals, u, resets, mask)
+    Lambda, B, C, D, spacing = _mimo.settle(parameters, "step")
+    _checks.rate(rate)
+    dtype = _casting.compute_dtype(spacing, factors)
     spacing = (spacing * jnp.asarray(rate).astype(spacing.dtype)).astype(dtype)
     spacing = spacing.reshape((1,) * (factors.ndim - 1) + (-1,)) * factors.astype(dtype)
-    Lambda = pairs.with_ndim(pairs.astype(Lambda, dtype), factors.ndim)
+    Lambda = cplx.with_ndim(cplx.astype(Lambda, dtype), factors.ndim)
     system = _discretize(Lambda, spacing, discretization)
-    return mimo.Constants(_transition(system), B, pairs.scale(C, 2.0), D, system.gain), bad
+    return _mimo.Constants(_transition(system), B, cplx.scale(C, 2.0), D, system.gain), bad
 
 
-def _transition(system: discretization.Discrete) -> pairs.Pair:
-    return pairs.exp(pairs.Pair(system.log_modulus, system.angle))
+def _transition(system: discretization.Discrete) -> cplx.Pair:
+    return cplx.exp(cplx.Pair(system.log_modulus, system.angle))
 
 
 # The argument `discretization` hides the module of that name inside the functions above.

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jax_s4rl.kernels import initialization, lru, pairs, s4, s4d, s5
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, lru, s4, s4d, s5
 
 # Logarithms beyond this are held: their exponentials are neither 0 nor infinite in float32.
 LARGEST = 80.0
@@ -26,9 +27,9 @@ class S4(NamedTuple):
 
     log_decay: Float[Array, "*H Nh"]
     frequency: Float[Array, "*H Nh"]
-    P: pairs.Pair
-    B: pairs.Pair
-    C: pairs.Pair
+    P: cplx.Pair
+    B: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"]
     log_step: Float[Array, "H"]
 
@@ -38,8 +39,8 @@ class S4D(NamedTuple):
 
     log_decay: Float[Array, "*H Nh"]
     frequency: Float[Array, "*H Nh"]
-    B: pairs.Pair
-    C: pairs.Pair
+    B: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"]
     log_step: Float[Array, "H"]
 
@@ -49,8 +50,8 @@ class S5(NamedTuple):
 
     log_decay: Float[Array, "P"]
     frequency: Float[Array, "P"]
-    B: pairs.Pair
-    C: pairs.Pair
+    B: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"]
     log_step: Float[Array, "P"]
 
@@ -60,8 +61,8 @@ class LRU(NamedTuple):
 
     log_decay: Float[Array, "P"]
     log_angle: Float[Array, "P"]
-    B: pairs.Pair
-    C: pairs.Pair
+    B: cplx.Pair
+    C: cplx.Pair
     D: Float[Array, "H"]
     log_gain: Float[Array, "P"]
 
@@ -190,8 +191,8 @@ def init_lru(
     """
     ring_key, B_key, C_key, D_key = jax.random.split(key, 4)
     decay, angle, gain = initialization.lru_ring(ring_key, P, *ring, largest_angle)
-    B = pairs.scale(initialization.output(B_key, (P, H)), 1 / math.sqrt(H))
-    C = pairs.scale(initialization.output(C_key, (H, P)), math.sqrt(2 / P))
+    B = cplx.scale(initialization.output(B_key, (P, H)), 1 / math.sqrt(H))
+    C = cplx.scale(initialization.output(C_key, (H, P)), math.sqrt(2 / P))
     return LRU(decay, angle, B, C, jax.random.normal(D_key, (H,)), gain)
 
 
@@ -243,52 +244,52 @@ def unconstrain(parameters: Any) -> Any:
 
 @constrain.register
 def _(weights: S4) -> s4.Parameters:
-    log_decay, frequency, P, B, C, D, log_step = pairs.in_fields(weights, "P", "B", "C")
+    log_decay, frequency, P, B, C, D, log_step = cplx.in_fields(weights, "P", "B", "C")
     return s4.Parameters(_poles(log_decay, frequency), P, B, C, D, positive(log_step))
 
 
 @constrain.register
 def _(weights: S4D) -> s4d.Parameters:
-    log_decay, frequency, B, C, D, log_step = pairs.in_fields(weights, "B", "C")
+    log_decay, frequency, B, C, D, log_step = cplx.in_fields(weights, "B", "C")
     return s4d.Parameters(_poles(log_decay, frequency), B, C, D, positive(log_step))
 
 
 @constrain.register
 def _(weights: S5) -> s5.Parameters:
-    log_decay, frequency, B, C, D, log_step = pairs.in_fields(weights, "B", "C")
+    log_decay, frequency, B, C, D, log_step = cplx.in_fields(weights, "B", "C")
     return s5.Parameters(_poles(log_decay, frequency), B, C, D, positive(log_step))
 
 
 @constrain.register
 def _(weights: LRU) -> lru.Parameters:
-    log_decay, log_angle, B, C, D, log_gain = pairs.in_fields(weights, "B", "C")
-    return lru.Parameters(pairs.Pair(-positive(log_decay), positive(log_angle)), B, C, D, positive(log_gain))
+    log_decay, log_angle, B, C, D, log_gain = cplx.in_fields(weights, "B", "C")
+    return lru.Parameters(cplx.Pair(-positive(log_decay), positive(log_angle)), B, C, D, positive(log_gain))
 
 
 @unconstrain.register
 def _(parameters: s4.Parameters) -> S4:
-    Lambda, P, B, C, D, step = pairs.in_fields(parameters, "Lambda", "P", "B", "C")
+    Lambda, P, B, C, D, step = cplx.in_fields(parameters, "Lambda", "P", "B", "C")
     D, step = (_spread(x, C.shape[0]) for x in (D, step))
     return S4(initialization.free_real(Lambda.re), Lambda.im, P, B, C, D, jnp.log(step))
 
 
 @unconstrain.register
 def _(parameters: s4d.Parameters) -> S4D:
-    Lambda, B, C, D, step = pairs.in_fields(parameters, "Lambda", "B", "C")
+    Lambda, B, C, D, step = cplx.in_fields(parameters, "Lambda", "B", "C")
     D, step = (_spread(x, C.shape[0]) for x in (D, step))
     return S4D(initialization.free_real(Lambda.re), Lambda.im, B, C, D, jnp.log(step))
 
 
 @unconstrain.register
 def _(parameters: s5.Parameters) -> S5:
-    Lambda, B, C, D, step = pairs.in_fields(parameters, "Lambda", "B", "C")
+    Lambda, B, C, D, step = cplx.in_fields(parameters, "Lambda", "B", "C")
     D, step = _spread(D, C.shape[0]), _spread(step, Lambda.shape[0])
     return S5(initialization.free_real(Lambda.re), Lambda.im, B, C, D, jnp.log(step))
 
 
 @unconstrain.register
 def _(parameters: lru.Parameters) -> LRU:
-    Lambda, B, C, D, gain = pairs.in_fields(parameters, "Lambda", "B", "C")
+    Lambda, B, C, D, gain = cplx.in_fields(parameters, "Lambda", "B", "C")
     log_angle = jnp.maximum(jnp.log(jnp.mod(Lambda.im, 2 * math.pi)), -LARGEST)
     D, gain = _spread(D, C.shape[0]), _spread(gain, Lambda.shape[0])
     return LRU(jnp.log(-Lambda.re), log_angle, B, C, D, jnp.log(gain))
@@ -311,13 +312,13 @@ def positive(free: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.exp(jnp.clip(free, -LARGEST, LARGEST))
 
 
-def _poles(log_decay: Float[Array, "*shape"], frequency: Float[Array, "*shape"]) -> pairs.Pair:
-    return pairs.Pair(initialization.negative_real(jnp.clip(log_decay, -LARGEST, LARGEST)), frequency)
+def _poles(log_decay: Float[Array, "*shape"], frequency: Float[Array, "*shape"]) -> cplx.Pair:
+    return cplx.Pair(initialization.negative_real(jnp.clip(log_decay, -LARGEST, LARGEST)), frequency)
 
 
 def _random(
     key: Key[Array, ""], H: int, states: int, steps: tuple[int], length: int | None
-) -> tuple[pairs.Pair, Float[Array, "H"], Float[Array, "steps"]]:
+) -> tuple[cplx.Pair, Float[Array, "H"], Float[Array, "steps"]]:
     """Output weights, skip, and logarithms of steps."""
     C_key, D_key, step_key = jax.random.split(key, 3)
     bounds = () if length is None else initialization.step_range(length)

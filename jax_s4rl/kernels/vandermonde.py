@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from jax_s4rl.kernels import checks, chunks, discretization, pairs, trigonometry
+from jax_s4rl.kernels import _checks, _chunks, _trigonometry, discretization
+from jax_s4rl.kernels import complex_pair as cplx
 
 METHODS = ("auto", "block", "direct")
 
@@ -20,7 +21,7 @@ DIRECT_MAX_LENGTH = 32
 EXACT = jax.lax.Precision.HIGHEST
 
 
-def powers(discrete: discretization.Discrete, exponents: Num[Array, "M"]) -> pairs.Pair:
+def powers(discrete: discretization.Discrete, exponents: Num[Array, "M"]) -> cplx.Pair:
     """Powers `A_bar^m` for every exponent.
 
     Args:
@@ -31,19 +32,19 @@ def powers(discrete: discretization.Discrete, exponents: Num[Array, "M"]) -> pai
         Pair of shape [..., M, Nh].
 
     Example:
-        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), cplx.zeros((1, 1)))
         >>> powers(halving, jnp.arange(3)).re[0, :, 0]
         Array([1.  , 0.5 , 0.25], dtype=float32)
     """
     log_modulus, angle = discrete.log_modulus[..., None, :], discrete.angle[..., None, :]
     correction = jnp.zeros_like(angle) if discrete.correction is None else discrete.correction[..., None, :]
     m = exponents.astype(log_modulus.dtype).reshape((1,) * (log_modulus.ndim - 2) + (-1, 1))
-    size, (cosine, sine) = jnp.exp(m * log_modulus), trigonometry.multiples(m, angle, correction)
-    return pairs.Pair(size * cosine, size * sine)
+    size, (cosine, sine) = jnp.exp(m * log_modulus), _trigonometry.multiples(m, angle, correction)
+    return cplx.Pair(size * cosine, size * sine)
 
 
 def kernel(
-    discrete: discretization.Discrete, v: pairs.Complexlike, L: int, *, method: str = "auto"
+    discrete: discretization.Discrete, v: cplx.Complexlike, L: int, *, method: str = "auto"
 ) -> Float[Array, "*batch H L"]:
     """Impulse response `K_l = 2 Re sum_n v_n A_bar_n^l` for l = 0 .. L-1.
 
@@ -63,23 +64,23 @@ def kernel(
         Gu et al. 2022 (S4D), equation (7).
 
     Example:
-        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), cplx.zeros((1, 1)))
         >>> kernel(halving, jnp.full((1, 1), 0.5), 4)
         Array([[1.   , 0.5  , 0.25 , 0.125]], dtype=float32)
     """
-    v, L = pairs.as_pair(v), checks.length(L)
-    checks.choice("method", method, METHODS)
+    v, L = cplx.as_pair(v), _checks.length(L)
+    _checks.choice("method", method, METHODS)
     if v.shape[-2:] != discrete.angle.shape:
         raise ValueError(
             f"v has shape {v.shape}, expected (*batch, H, Nh) with the (H, Nh) = {discrete.angle.shape} of A_bar"
         )
     if method == "direct" or (method == "auto" and L <= DIRECT_MAX_LENGTH):
-        return 2 * pairs.real_einsum("...hn,hln->...hl", v, powers(discrete, jnp.arange(L)))
-    return _block(L, discrete._replace(gain=pairs.as_pair(discrete.angle)), v)
+        return 2 * cplx.real_einsum("...hn,hln->...hl", v, powers(discrete, jnp.arange(L)))
+    return _block(L, discrete._replace(gain=cplx.as_pair(discrete.angle)), v)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _block(L: int, discrete: discretization.Discrete, v: pairs.Pair) -> Float[Array, "*batch H L"]:
+def _block(L: int, discrete: discretization.Discrete, v: cplx.Pair) -> Float[Array, "*batch H L"]:
     fine, coarse, _ = _levels(L, discrete)
     return _product(L, _weighted(v, coarse), fine)
 
@@ -88,35 +89,35 @@ def _block(L: int, discrete: discretization.Discrete, v: pairs.Pair) -> Float[Ar
 def _block_jvp(L, primals, tangents):
     """`dK_l = 2 Re sum (dv + l v dz) A_bar^l`, z = log_modulus + i angle; its transpose needs no exponential."""
     (discrete, v), (change, dv) = primals, tangents
-    dz = pairs.Pair(change.log_modulus[..., None, :], change.angle[..., None, :])
+    dz = cplx.Pair(change.log_modulus[..., None, :], change.angle[..., None, :])
     fine, coarse, inner = _levels(L, discrete)
     weighted = _weighted(v, coarse)
     dtype = v.dtype
     start = (inner * jnp.arange(coarse.shape[-2])).astype(dtype).reshape((1,) * (weighted.ndim - 2) + (-1, 1))
-    moved = pairs.multiply(pairs.with_ndim(dz, weighted.ndim), weighted)
-    outer = pairs.add(_weighted(dv, coarse), pairs.scale(moved, start))
-    sloped = pairs.scale(fine, jnp.arange(inner).astype(dtype)[None, :, None])
+    moved = cplx.multiply(cplx.with_ndim(dz, weighted.ndim), weighted)
+    outer = cplx.add(_weighted(dv, coarse), cplx.scale(moved, start))
+    sloped = cplx.scale(fine, jnp.arange(inner).astype(dtype)[None, :, None])
     return _product(L, weighted, fine), _product(L, outer, fine) + _product(L, moved, sloped)
 
 
-def _levels(L: int, discrete: discretization.Discrete) -> tuple[pairs.Pair, pairs.Pair, int]:
+def _levels(L: int, discrete: discretization.Discrete) -> tuple[cplx.Pair, cplx.Pair, int]:
     """Powers below the inner length M [H, M, Nh], the powers q M that reach L [H, Q, Nh], and M."""
-    inner = chunks.power_of_two(L, lambda T: T * T)
+    inner = _chunks.power_of_two(L, lambda T: T * T)
     return powers(discrete, jnp.arange(inner)), powers(discrete, inner * jnp.arange(-(-L // inner))), inner
 
 
-def _weighted(v: pairs.Pair, coarse: pairs.Pair) -> pairs.Pair:
-    return pairs.multiply(pairs.Pair(v.re[..., None, :], v.im[..., None, :]), pairs.with_ndim(coarse, v.ndim + 1))
+def _weighted(v: cplx.Pair, coarse: cplx.Pair) -> cplx.Pair:
+    return cplx.multiply(cplx.Pair(v.re[..., None, :], v.im[..., None, :]), cplx.with_ndim(coarse, v.ndim + 1))
 
 
-def _product(L: int, outer: pairs.Pair, fine: pairs.Pair) -> Float[Array, "*batch H L"]:
-    blocks = 2 * pairs.real_einsum("...hqn,hbn->...hqb", outer, fine)
+def _product(L: int, outer: cplx.Pair, fine: cplx.Pair) -> Float[Array, "*batch H L"]:
+    blocks = 2 * cplx.real_einsum("...hqn,hbn->...hqb", outer, fine)
     return blocks.reshape(*blocks.shape[:-2], -1)[..., :L]
 
 
 def final_state(
-    discrete: discretization.Discrete, u: Float[Array, "*batch L H"], precision: chunks.Precision = EXACT
-) -> pairs.Pair:
+    discrete: discretization.Discrete, u: Float[Array, "*batch L H"], precision: _chunks.Precision = EXACT
+) -> cplx.Pair:
     """Sum a row of inputs into the state at its end, `x = sum_k A_bar^{L-1-k} u_k`: the transpose of `kernel`.
 
     Args:
@@ -131,29 +132,29 @@ def final_state(
         ValueError: An input that is not floating or of other features, or L below 1.
 
     Example:
-        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), cplx.zeros((1, 1)))
         >>> final_state(halving, jnp.ones((3, 1))).re
         Array([[1.75]], dtype=float32)
     """
-    checks.real("u", u)
+    _checks.real("u", u)
     H = discrete.angle.shape[0]
     if u.ndim < 2 or u.shape[-1] != H:
         raise ValueError(f"u has shape {u.shape}, expected (*batch, L, {H}), as A_bar has {H} features")
-    L = checks.length(u.shape[-2])
-    inner = chunks.power_of_two(L, lambda T: T * T)
+    L = _checks.length(u.shape[-2])
+    inner = _chunks.power_of_two(L, lambda T: T * T)
     outer = -(-L // inner)
     # Zeros in front: they add nothing to the state, and the last step stays the last.
     u = jnp.pad(u, [(0, 0)] * (u.ndim - 2) + [(outer * inner - L, 0), (0, 0)]).reshape(*u.shape[:-2], outer, inner, H)
     fine = powers(discrete, jnp.arange(inner - 1, -1, -1))
     coarse = powers(discrete, inner * jnp.arange(outer - 1, -1, -1))
     re, im = (jnp.einsum("...qbh,hbn->...hqn", u, x, precision=precision) for x in fine)
-    blocks = pairs.Pair(re, im)
-    total = pairs.multiply(blocks, pairs.with_ndim(coarse, blocks.ndim))
-    return pairs.Pair(total.re.sum(-2), total.im.sum(-2))
+    blocks = cplx.Pair(re, im)
+    total = cplx.multiply(blocks, cplx.with_ndim(coarse, blocks.ndim))
+    return cplx.Pair(total.re.sum(-2), total.im.sum(-2))
 
 
 def state_response(
-    discrete: discretization.Discrete, C: pairs.Complexlike, state: pairs.Complexlike, L: int
+    discrete: discretization.Discrete, C: cplx.Complexlike, state: cplx.Complexlike, L: int
 ) -> Float[Array, "*batch L H"]:
     """What a state before the row adds to its outputs: `y_l = 2 Re sum_n C_n A_bar_n^{l+1} x_n`.
 
@@ -170,17 +171,17 @@ def state_response(
         ValueError: L below 1, or shapes that do not match.
 
     Example:
-        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), cplx.zeros((1, 1)))
         >>> state_response(halving, jnp.full((1, 1), 0.5), jnp.ones((1, 1)), 2)[:, 0]
         Array([0.5 , 0.25], dtype=float32)
     """
-    C, state = pairs.as_pair(C), pairs.as_pair(state)
-    checks.shape("C", C, discrete.angle.shape)
-    v = pairs.multiply(pairs.with_ndim(C, state.ndim), advance(discrete, state, 1))
+    C, state = cplx.as_pair(C), cplx.as_pair(state)
+    _checks.shape("C", C, discrete.angle.shape)
+    v = cplx.multiply(cplx.with_ndim(C, state.ndim), advance(discrete, state, 1))
     return jnp.swapaxes(kernel(discrete, v, L), -1, -2)
 
 
-def advance(discrete: discretization.Discrete, state: pairs.Complexlike, L: int) -> pairs.Pair:
+def advance(discrete: discretization.Discrete, state: cplx.Complexlike, L: int) -> cplx.Pair:
     """The state L steps later when nothing comes in, `A_bar^L x`.
 
     Args:
@@ -195,11 +196,11 @@ def advance(discrete: discretization.Discrete, state: pairs.Complexlike, L: int)
         ValueError: L below 0, or shapes that do not match.
 
     Example:
-        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), pairs.zeros((1, 1)))
+        >>> halving = discretization.Discrete(jnp.log(jnp.full((1, 1), 0.5)), jnp.zeros((1, 1)), cplx.zeros((1, 1)))
         >>> advance(halving, jnp.ones((1, 1)), 2).re
         Array([[0.25]], dtype=float32)
     """
-    state, L = pairs.as_pair(state), checks.length(L, least=0)
-    checks.shape("state", state, (*state.shape[:-2], *discrete.angle.shape))
+    state, L = cplx.as_pair(state), _checks.length(L, least=0)
+    _checks.shape("state", state, (*state.shape[:-2], *discrete.angle.shape))
     re, im = (x[..., 0, :] for x in powers(discrete, jnp.asarray([L])))
-    return pairs.multiply(pairs.with_ndim(pairs.Pair(re, im), state.ndim), state)
+    return cplx.multiply(cplx.with_ndim(cplx.Pair(re, im), state.ndim), state)

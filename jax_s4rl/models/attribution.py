@@ -1,6 +1,6 @@
 """Which earlier steps a prediction rests on: gradients for every mixer, and the weights of attention.
 
-Windows are given as the arguments of `decision.DecisionModel.__call__`, by name. Steps of which several tokens are made
+Windows are given as the arguments of `DecisionTransformer.__call__`, by name. Steps of which several tokens are made
 (interleaved) are summed up over their tokens.
 """
 
@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from jax_s4rl.models import configs, decision
+from jax_s4rl.models import configs, decision_transformer
 from jax_s4rl.modules import attention
 
 GRADIENT = "gradient"
@@ -23,7 +23,7 @@ EXPLAINED = (ACTION, RETURN)
 
 
 def attribute(
-    config: configs.DecisionConfig,
+    config: configs.DecisionTransformerConfig,
     params: Any,
     window: Mapping[str, Any],
     steps: Int[Array, " batch"],
@@ -59,7 +59,7 @@ def attribute(
 
     def explained(change: Float[Array, "batch tokens width"]) -> Float[Array, ""]:
         variables = {"params": params, "perturbations": {"tokens": change}}
-        predicted: Any = decision.DecisionModel(config).apply(variables, **window)
+        predicted: Any = decision_transformer.DecisionTransformer(config).apply(variables, **window)
         if of == RETURN:
             return jnp.sum(jnp.take_along_axis(predicted.return_to_go, steps[:, None], axis=1))
         at_step = jnp.take_along_axis(predicted.action, steps[:, None, None], axis=1)
@@ -74,7 +74,7 @@ def attribute(
 
 
 def attention_maps(
-    config: configs.DecisionConfig, params: Any, window: Mapping[str, Any]
+    config: configs.DecisionTransformerConfig, params: Any, window: Mapping[str, Any]
 ) -> Float[Array, "layers batch heads tokens tokens"]:
     """The weights with which every token of every attention layer looks at every other.
 
@@ -99,7 +99,7 @@ def attention_maps(
         raise ValueError(f"mixer {chosen.name!r} has no attention weights; `attribute` works for every mixer")
     # Rematerialized blocks keep nothing to be looked at.
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, rematerialize=False))
-    kept: Any = decision.DecisionModel(config).apply(
+    kept: Any = decision_transformer.DecisionTransformer(config).apply(
         {"params": params},
         **window,
         capture_intermediates=lambda module, _: module.name == "projections",
@@ -111,7 +111,7 @@ def attention_maps(
 
 
 def attention_to_steps(
-    config: configs.DecisionConfig,
+    config: configs.DecisionTransformerConfig,
     maps: Float[Array, "layers batch heads tokens tokens"],
     steps: Int[Array, " batch"],
 ) -> Float[Array, "layers batch heads length"]:
@@ -131,7 +131,7 @@ def attention_to_steps(
     return jnp.sum(rows.reshape(*rows.shape[:-1], -1, count), axis=-1)
 
 
-def _check(config: configs.DecisionConfig, method: str, of: str) -> None:
+def _check(config: configs.DecisionTransformerConfig, method: str, of: str) -> None:
     if method not in METHODS:
         raise ValueError(f"method is {method!r}; choose one of {', '.join(METHODS)}")
     if of not in EXPLAINED:
@@ -142,10 +142,10 @@ def _check(config: configs.DecisionConfig, method: str, of: str) -> None:
         raise ValueError("the model has no return head; train it with return_loss above 0")
 
 
-def _tokens(config: configs.DecisionConfig, params: Any, window: Mapping[str, Any]) -> Float[Array, "..."]:
+def _tokens(config: configs.DecisionTransformerConfig, params: Any, window: Mapping[str, Any]) -> Float[Array, "..."]:
     """The embedded inputs."""
     names = ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")
-    found: Any = decision.DecisionModel(config).apply(
+    found: Any = decision_transformer.DecisionTransformer(config).apply(
         {"params": params}, *(window[name] for name in names), method=lambda model, *inputs: model.tokenizer(*inputs)
     )
     return found

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from jax_s4rl.modules import block, encoders, heads, mixers, tokens
+from jax_s4rl.modules import block, embeddings, heads, mixers, tokens
 from jax_s4rl.modules import dropout as dropouts
 
 
@@ -73,12 +73,12 @@ class ModelConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class DecisionConfig:
+class DecisionTransformerConfig:
     """All that fixes a decision model's shape and scales; written into the run folder, it is enough to load the run."""
 
     observation_shape: tuple[int, ...]
     """Shape of one observation: (size,) of a vector, () of an index, (height, width, channels) of an image."""
-    observation_kind: str = encoders.VECTOR
+    observation_kind: str = embeddings.VECTOR
     """Vector (standardized), one_hot (a vector of flags, left as it is), index or image."""
     num_observations: int | None = None
     """How many different observations there are, if an observation is an index; else None."""
@@ -104,7 +104,7 @@ class DecisionConfig:
                 f"num_actions is {self.num_actions} and action_size is {self.action_size}; "
                 "give exactly one of them: num_actions for discrete actions, action_size for continuous ones"
             )
-        encoders.check(self.observation_kind, self.observation_shape, self.num_observations)
+        embeddings.check(self.observation_kind, self.observation_shape, self.num_observations)
         if not self.return_scale > 0:
             raise ValueError(f"return_scale is {self.return_scale}; it divides returns and has to be positive")
         if self.model.time_embedding == tokens.LEARNED and self.horizon is None:
@@ -112,12 +112,12 @@ class DecisionConfig:
                 "a learned time embedding asks for the horizon, the longest episode in steps; "
                 "give it, or choose time_embedding='sinusoidal' or 'none'"
             )
-        if self.model.observation_loss and self.observation_kind == encoders.IMAGE:
+        if self.model.observation_loss and self.observation_kind == embeddings.IMAGE:
             raise ValueError("next observations are predicted if they are vectors or indices; set observation_loss=0")
         self._check_statistics()
 
     def _check_statistics(self) -> None:
-        wanted = (0, self.observation_shape[0]) if self.observation_kind == encoders.VECTOR else (0,)
+        wanted = (0, self.observation_shape[0]) if self.observation_kind == embeddings.VECTOR else (0,)
         for name in ("observation_mean", "observation_std"):
             given = len(getattr(self, name))
             if given not in wanted:

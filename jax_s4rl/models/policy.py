@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from jax_s4rl.models import configs, decision
+from jax_s4rl.models import configs, decision_transformer
 from jax_s4rl.modules import heads, tokens
 
 RESTART = "restart"
@@ -50,7 +50,7 @@ class Policy:
       memory: "restart" or "carry".
     """
 
-    config: configs.DecisionConfig
+    config: configs.DecisionTransformerConfig
     max_steps: int
     memory: str = RESTART
 
@@ -175,8 +175,8 @@ class Policy:
     def _step(self, params: Any, constants: Any, memories: list[Any], inputs: tuple[Array, ...], reset: Array) -> Any:
         return self._model().apply({"params": params}, constants, memories, *inputs, reset, method="step")
 
-    def _model(self) -> decision.DecisionModel:
-        return decision.DecisionModel(self.config)
+    def _model(self) -> decision_transformer.DecisionTransformer:
+        return decision_transformer.DecisionTransformer(self.config)
 
 
 def _choose(

@@ -5,7 +5,7 @@ import functools
 
 import jax
 
-from jax_s4rl.models import configs, decision
+from jax_s4rl.models import configs, decision_transformer
 from jax_s4rl.modules import mixers, tokens
 
 PRESETS = {
@@ -40,18 +40,20 @@ def get(name: str) -> configs.ModelConfig:
     return PRESETS[name]
 
 
-def count(config: configs.DecisionConfig) -> int:
+def count(config: configs.DecisionTransformerConfig) -> int:
     """Number of trained scalars of a model, from shapes alone: nothing is drawn."""
     # Dropout has no parameters: models that differ in it alone are counted once.
     return _count(dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0)))
 
 
 @functools.lru_cache(maxsize=256)
-def _count(config: configs.DecisionConfig) -> int:
-    return decision.num_parameters(jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0)))
+def _count(config: configs.DecisionTransformerConfig) -> int:
+    return decision_transformer.num_parameters(
+        jax.eval_shape(functools.partial(decision_transformer.init, config), jax.random.key(0))
+    )
 
 
-def twin(config: configs.DecisionConfig, mixer: mixers.MixerConfig) -> configs.DecisionConfig:
+def twin(config: configs.DecisionTransformerConfig, mixer: mixers.MixerConfig) -> configs.DecisionTransformerConfig:
     """The same model around another mixer, with as many parameters.
 
     Width, depth, tokens and heads stay; the feed-forward part of the blocks takes up the difference, to the nearest
@@ -69,7 +71,7 @@ def twin(config: configs.DecisionConfig, mixer: mixers.MixerConfig) -> configs.D
     """
     width = config.model.width
 
-    def with_hidden(hidden: int) -> configs.DecisionConfig:
+    def with_hidden(hidden: int) -> configs.DecisionTransformerConfig:
         return dataclasses.replace(
             config, model=dataclasses.replace(config.model, mixer=mixer, mlp_ratio=hidden / width)
         )

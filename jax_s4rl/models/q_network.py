@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Num
 
-from jax_s4rl.modules import encoders, tokens
+from jax_s4rl.modules import embeddings, tokens
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +43,8 @@ class QConfig:
     """Shape of one observation."""
     num_actions: int
     """Size of the discrete action space."""
-    observation_kind: str = encoders.VECTOR
-    """Vector (standardized), one_hot, index or image, as in `configs.DecisionConfig`."""
+    observation_kind: str = embeddings.VECTOR
+    """Vector (standardized), one_hot, index or image, as in `configs.DecisionTransformerConfig`."""
     num_observations: int | None = None
     """How many different observations there are, if an observation is an index; else None."""
     horizon: int | None = None
@@ -58,7 +58,7 @@ class QConfig:
 
     def __post_init__(self) -> None:
         """Refuses what cannot be built, before anything is trained."""
-        encoders.check(self.observation_kind, self.observation_shape, self.num_observations)
+        embeddings.check(self.observation_kind, self.observation_shape, self.num_observations)
         if self.num_actions < 1:
             raise ValueError(f"num_actions is {self.num_actions}; values are of discrete actions, at least 1")
         if self.network.time_embedding == tokens.LEARNED and self.horizon is None:
@@ -87,7 +87,7 @@ class QNetwork(nn.Module):
           time_steps: of each observation within its episode, up to the horizon, the final one included.
         """
         config, chosen = self.config, self.config.network
-        x = encoders.Observation(
+        x = embeddings.Observation(
             kind=config.observation_kind,
             width=chosen.width,
             num_observations=config.num_observations,
@@ -96,9 +96,9 @@ class QNetwork(nn.Module):
         )(observations)
         if chosen.time_embedding == tokens.LEARNED:
             # What follows the last step of the longest episode has a time as well.
-            x = x + encoders.table((config.horizon or 0) + 1, chosen.width, name="time")(time_steps)
+            x = x + embeddings.table((config.horizon or 0) + 1, chosen.width, name="time")(time_steps)
         elif chosen.time_embedding == tokens.SINUSOIDAL:
-            x = x + encoders.sines(time_steps, chosen.width)
+            x = x + embeddings.sines(time_steps, chosen.width)
         for number in range(chosen.num_layers):
             x = nn.Dense(chosen.width, name=f"hidden_{number}")(nn.relu(x))
         return nn.Dense(config.num_actions, name="values")(nn.relu(x))
@@ -111,7 +111,7 @@ def init(config: QConfig, key: jax.Array) -> Any:
       config: shape of the network.
       key: typed random key.
     """
-    kind = jnp.int32 if config.observation_kind == encoders.INDEX else jnp.float32
+    kind = jnp.int32 if config.observation_kind == embeddings.INDEX else jnp.float32
     observations = jnp.zeros((1, *config.observation_shape), kind)
     return QNetwork(config).init(key, observations, jnp.zeros((1,), jnp.int32))["params"]
 

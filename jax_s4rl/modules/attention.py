@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from jax_s4rl.kernels import attention
-from jax_s4rl.modules import linear
+from jax_s4rl.modules import _linear
 
 NONE, LEARNED, ROTARY = "none", "learned", "rotary"
 POSITIONS = (NONE, LEARNED, ROTARY)
@@ -48,7 +48,7 @@ class Attention(nn.Module):
         """Makes the projections and the table of positions."""
         check_heads(self.width, self.num_heads, self.positions)
         self.projections = Projections(self.width, self.dtype)
-        self.output = linear.dense(self.width, dtype=self.dtype)
+        self.output = _linear.dense(self.width, dtype=self.dtype)
         if self.positions == LEARNED:
             if self.max_length is None:
                 raise ValueError("learned positions need max_length, got None; give the longest sequence in tokens")
@@ -156,7 +156,7 @@ class Projections(nn.Module):
 
     def setup(self) -> None:
         """Makes the weights."""
-        self.weights = linear.dense(3 * self.width, dtype=self.dtype, use_bias=False)
+        self.weights = _linear.dense(3 * self.width, dtype=self.dtype, use_bias=False)
         self.query_bias: Array = self.param("query_bias", nn.initializers.zeros, (self.width,))
         self.value_bias: Array = self.param("value_bias", nn.initializers.zeros, (self.width,))
 

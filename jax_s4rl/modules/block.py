@@ -6,8 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
+from jax_s4rl.modules import _linear
 from jax_s4rl.modules import dropout as dropouts
-from jax_s4rl.modules import linear
 
 NORMS = ("pre", "post")
 
@@ -42,8 +42,8 @@ class Block(nn.Module):
         self.mixer_norm = nn.LayerNorm()
         if self.mlp_ratio:
             self.mlp_norm = nn.LayerNorm()
-            self.hidden = linear.dense(round(self.mlp_ratio * width), dtype=self.dtype)
-            self.output = linear.dense(width, dtype=self.dtype)
+            self.hidden = _linear.dense(round(self.mlp_ratio * width), dtype=self.dtype)
+            self.output = _linear.dense(width, dtype=self.dtype)
 
     def __call__(
         self,

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jax_s4rl.kernels import initialization, lru, pairs, trainable
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, lru, trainable
 from jax_s4rl.modules import groups, state_space
 
 
@@ -49,5 +50,5 @@ class LRU(state_space.StateSpace):
 
     def _parameters(self) -> lru.Parameters:
         log_decay, log_angle, log_gain = self.eigenvalues
-        B, C = pairs.Pair(*jnp.split(self.B, 2)), pairs.split_parts(self.C)
+        B, C = cplx.Pair(*jnp.split(self.B, 2)), cplx.split_parts(self.C)
         return trainable.constrain(trainable.LRU(log_decay, log_angle, B, C, self.D, log_gain))

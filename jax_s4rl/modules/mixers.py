@@ -9,8 +9,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from jax_s4rl.kernels import _casting, _checks, discretization, initialization
 from jax_s4rl.kernels import attention as attention_kernel
-from jax_s4rl.kernels import casting, checks, discretization, initialization
 from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
 
 
@@ -188,9 +188,9 @@ def check(config: MixerConfig, *, width: int | None = None) -> None:
 def _check_values(config: MixerConfig, width: int | None) -> None:
     if config.initialization is not None:
         choices = s4.INITIALIZATIONS if config.name == "s4" else s4d.INITIALIZATIONS
-        checks.choice(f"initialization of {config.name}", config.initialization, choices)
+        _checks.choice(f"initialization of {config.name}", config.initialization, choices)
     if config.discretization is not None:
-        checks.choice("discretization", config.discretization, discretization.METHODS)
+        _checks.choice("discretization", config.discretization, discretization.METHODS)
     if "state_size" in OPTIONS[config.name]:
         state_space.check_state_size(config.state_size)
         if config.num_blocks < 1 or config.state_size // 2 % config.num_blocks:
@@ -199,11 +199,11 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
                 f"{config.state_size}"
             )
     if config.method is not None:
-        checks.choice(f"method of {config.name}", config.method, _methods(config.name))
+        _checks.choice(f"method of {config.name}", config.method, _methods(config.name))
     if config.chunk is not None:
-        checks.length(config.chunk, "chunk")
+        _checks.length(config.chunk, "chunk")
     if config.precision is not None:
-        checks.choice("precision", config.precision, casting.PRECISIONS)
+        _checks.choice("precision", config.precision, _casting.PRECISIONS)
     if config.step_range is not None and not 0 < config.step_range[0] <= config.step_range[1]:
         raise ValueError(f"step_range is {config.step_range}; steps need 0 < shortest <= longest")
     if not 0 <= config.ring[0] < config.ring[1] <= 1:

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.modules import linear
+from jax_s4rl.modules import _linear
 
 # As many weights as the four square matrices of attention.
 RATIO = 2
@@ -25,8 +25,8 @@ class MLP(nn.Module):
 
     def setup(self) -> None:
         """Makes the two linear maps."""
-        self.hidden = linear.dense(RATIO * self.width, dtype=self.dtype)
-        self.output = linear.dense(self.width, dtype=self.dtype)
+        self.hidden = _linear.dense(RATIO * self.width, dtype=self.dtype)
+        self.output = _linear.dense(self.width, dtype=self.dtype)
 
     def __call__(
         self,

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jax_s4rl.kernels import hippo, initialization, pairs, s4, trainable
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import hippo, initialization, s4, trainable
 from jax_s4rl.modules import groups, state_space
 
 INITIALIZATIONS = hippo.MEASURES
@@ -48,19 +49,19 @@ class S4(state_space.StateSpace):
 
         def low_rank(key: jax.Array) -> Array:
             del key
-            P = pairs.stack_parts(initial().P)
+            P = cplx.stack_parts(initial().P)
             return jnp.broadcast_to(P[None], (self.width, *P.shape))
 
         def inputs(key: jax.Array) -> Array:
             del key
-            B = pairs.stack_parts(initial().B)
+            B = cplx.stack_parts(initial().B)
             return jnp.broadcast_to(B[None], (self.width, *B.shape))
 
         def output(key: jax.Array) -> Array:
-            return pairs.stack_parts(initialization.output(key, shape))
+            return cplx.stack_parts(initialization.output(key, shape))
 
         self.log_decay, self.frequency = state_space.add_poles(
-            self, lambda key: pairs.with_ndim(initial().Lambda, 2), shape
+            self, lambda key: cplx.with_ndim(initial().Lambda, 2), shape
         )
         self.log_step = state_space.add_steps(self, self.width, self.step_range)
         self.P: Array = self.param("P", groups.state_space(low_rank))
@@ -69,7 +70,7 @@ class S4(state_space.StateSpace):
         self.D = state_space.add_skip(self, self.width)
 
     def _parameters(self) -> s4.Parameters:
-        P, B, C = (pairs.split_parts(x) for x in (self.P, self.B, self.C))
+        P, B, C = (cplx.split_parts(x) for x in (self.P, self.B, self.C))
         return trainable.constrain(trainable.S4(self.log_decay, self.frequency, P, B, C, self.D, self.log_step))
 
     def _options(self) -> dict[str, Any]:

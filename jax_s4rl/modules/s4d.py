@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import initialization, pairs, s4d, trainable
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, s4d, trainable
 from jax_s4rl.modules import state_space
 
 INITIALIZATIONS = initialization.DIAGONALS
@@ -40,8 +41,8 @@ class S4D(state_space.StateSpace):
 
         def output(key: jax.Array) -> Float[Array, "width states"]:
             C_key, B_key = jax.random.split(key)
-            C, B = initialization.output(C_key, shape), pairs.with_ndim(initial(B_key).B, 2)
-            return pairs.stack_parts(pairs.multiply(C, B))
+            C, B = initialization.output(C_key, shape), cplx.with_ndim(initial(B_key).B, 2)
+            return cplx.stack_parts(cplx.multiply(C, B))
 
         self.log_decay, self.frequency = state_space.add_poles(self, lambda key: initial(key).Lambda, shape)
         self.log_step = state_space.add_steps(self, self.width, self.step_range)
@@ -51,7 +52,7 @@ class S4D(state_space.StateSpace):
 
     def _parameters(self) -> s4d.Parameters:
         ones = jnp.ones_like(self.frequency)
-        B, C = pairs.Pair(ones, jnp.zeros_like(ones)), pairs.split_parts(self.C)
+        B, C = cplx.Pair(ones, jnp.zeros_like(ones)), cplx.split_parts(self.C)
         return trainable.constrain(trainable.S4D(self.log_decay, self.frequency, B, C, self.D, self.log_step))
 
     def _options(self) -> dict[str, Any]:

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from jax_s4rl.kernels import initialization, pairs, s5, trainable
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, s5, trainable
 from jax_s4rl.modules import groups, state_space
 
 
@@ -40,7 +41,7 @@ class S5(state_space.StateSpace):
             return jnp.concatenate([*initial(key).B])
 
         def outputs(key: jax.Array) -> Array:
-            return pairs.stack_parts(initial(key).C)
+            return cplx.stack_parts(initial(key).C)
 
         self.log_decay, self.frequency = state_space.add_poles(self, lambda key: initial(key).Lambda, (size,))
         self.log_step = state_space.add_steps(self, size, self.step_range)
@@ -49,7 +50,7 @@ class S5(state_space.StateSpace):
         self.D = state_space.add_skip(self, self.width)
 
     def _parameters(self) -> s5.Parameters:
-        B, C = pairs.Pair(*jnp.split(self.B, 2)), pairs.split_parts(self.C)
+        B, C = cplx.Pair(*jnp.split(self.B, 2)), cplx.split_parts(self.C)
         return trainable.constrain(trainable.S5(self.log_decay, self.frequency, B, C, self.D, self.log_step))
 
     def _options(self) -> dict[str, Any]:

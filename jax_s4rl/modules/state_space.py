@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import initialization, pairs
-from jax_s4rl.modules import gate, groups
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization
+from jax_s4rl.modules import _gate, groups
 
 
 class StateSpace(nn.Module):
@@ -42,16 +43,16 @@ class StateSpace(nn.Module):
     def setup(self) -> None:
         """Makes the output map; a family adds the parameters of its dynamics."""
         check_state_size(self.state_size)
-        self.gate = gate.Gate(self.width, self.glu, self.dtype)
+        self.gate = _gate.Gate(self.width, self.glu, self.dtype)
 
     def __call__(
         self,
         x: Float[Array, "batch length width"],
-        state: pairs.Pair | None = None,
+        state: cplx.Pair | None = None,
         *,
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
-    ) -> tuple[Float[Array, "batch length width"], pairs.Pair | None]:
+    ) -> tuple[Float[Array, "batch length width"], cplx.Pair | None]:
         """Mixes a whole sequence, or the next chunk of one if the state of the chunk before is given.
 
         Args:
@@ -70,7 +71,7 @@ class StateSpace(nn.Module):
         y, last = self.kernel.apply(self._parameters(), x, state, resets, **options)
         return self.gate(y), None if state is None else last
 
-    def init_state(self, batch_size: int, max_length: int) -> pairs.Pair:
+    def init_state(self, batch_size: int, max_length: int) -> cplx.Pair:
         """The zero state of `batch_size` sequences; its size does not depend on their length."""
         del max_length
         return self.kernel.init_state(self._parameters(), (batch_size,))
@@ -83,9 +84,9 @@ class StateSpace(nn.Module):
         self,
         constants: Any,
         x: Float[Array, "batch width"],
-        state: pairs.Pair,
+        state: cplx.Pair,
         reset: Bool[Array, " batch"] | None = None,
-    ) -> tuple[Float[Array, "batch width"], pairs.Pair]:
+    ) -> tuple[Float[Array, "batch width"], cplx.Pair]:
         """Mixes one token into the sequence so far; equal to the same position of `__call__`."""
         y, state = self.kernel.step(constants, x, state, reset)
         return self.gate(y), state
@@ -106,7 +107,7 @@ def check_state_size(state_size: int) -> None:
 
 
 def add_poles(
-    module: nn.Module, initial: Callable[[jax.Array], pairs.Pair], shape: tuple[int, ...]
+    module: nn.Module, initial: Callable[[jax.Array], cplx.Pair], shape: tuple[int, ...]
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """Gives `module` the free parameters of a stable Lambda, in the state space group, for `trainable.constrain`.
 

@@ -6,7 +6,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num
 
-from jax_s4rl.modules import encoders
+from jax_s4rl.modules import embeddings
 
 INTERLEAVED = "interleaved"
 CONCATENATED = "concatenated"
@@ -76,18 +76,18 @@ class Tokenizer(nn.Module):
     returns: str
     time_embedding: str
     width: int
-    observation: encoders.Observation
+    observation: embeddings.Observation
     num_actions: int | None
     return_scale: float
     horizon: int | None = None
 
     def setup(self) -> None:
         """Makes the embeddings."""
-        self.action = encoders.Action(self.num_actions, self.width)
+        self.action = embeddings.Action(self.num_actions, self.width)
         if self.returns == INSIDE:
             self.embed_return = nn.Dense(self.width)
         if self.time_embedding == LEARNED:
-            self.embed_time = encoders.table(self.horizon or 0, self.width)
+            self.embed_time = embeddings.table(self.horizon or 0, self.width)
 
     @property
     def tokens_per_step(self) -> int:
@@ -153,4 +153,4 @@ class Tokenizer(nn.Module):
     def _time(self, time_steps: Int[Array, "*rows"]) -> Float[Array, "*rows width"] | float:
         if self.time_embedding == LEARNED:
             return self.embed_time(time_steps)
-        return encoders.sines(time_steps, self.width) if self.time_embedding == SINUSOIDAL else 0.0
+        return embeddings.sines(time_steps, self.width) if self.time_embedding == SINUSOIDAL else 0.0

@@ -13,7 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from jax_s4rl.training import configuration, flat_trees
+from jax_s4rl.training import _flat_trees, config_io
 
 KEEP_LAST = 3
 UNFINISHED = ".orbax-checkpoint-tmp"
@@ -45,7 +45,7 @@ class Checkpoints:
 
     Args:
       folder: absolute or relative; made if it is not there.
-      settings: configuration and data statistics of the run, anything `configuration.to_json` takes; each checkpoint
+      settings: configuration and data statistics of the run, anything `config_io.to_json` takes; each checkpoint
         holds it.
       report: told in a sentence what was damaged.
 
@@ -55,7 +55,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, settings: Any, report: Callable[[str], None] = print):
         self.folder = folder.absolute()
-        self.settings = configuration.to_json(settings)
+        self.settings = config_io.to_json(settings)
         _tidy(self.folder, report)
         self._manager = _open(self.folder)
         self._saved = self._manager.latest_step()
@@ -80,7 +80,7 @@ class Checkpoints:
         """
         if step == self._saved:
             return
-        flat = flat_trees.flatten(state)
+        flat = _flat_trees.flatten(state)
         if bad := flat.not_finite():
             raise FloatingPointError(
                 f"after {step} updates {bad[0]} and {len(bad) - 1} more of {len(flat.arrays)} arrays hold numbers that "
@@ -113,8 +113,8 @@ class Checkpoints:
         if step is None:
             return None
         about, flat = _read(self.folder / str(step))
-        configuration.check_same(about["configuration"], self.settings, where=str(self.folder))
-        return Checkpoint(step, flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
+        config_io.check_same(about["configuration"], self.settings, where=str(self.folder))
+        return Checkpoint(step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
 
     @property
     def steps(self) -> list[int]:
@@ -157,7 +157,7 @@ def load(folder: Path, like: Any, *, best: bool = False, report: Callable[[str],
         except Damaged as error:
             report(f"{error}; taking the next one")
             continue
-        return Checkpoint(step, flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
+        return Checkpoint(step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
     raise ValueError(f"every checkpoint in {folder} is damaged; train again in another folder")
 
 
@@ -240,7 +240,7 @@ def _loss_or_worst(path: Path) -> float:
         return math.inf
 
 
-def _read(path: Path) -> tuple[dict[str, Any], flat_trees.FlatTree]:
+def _read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
     """Reads one checkpoint whole; any failure means damage, since only complete ones ever stand under this name."""
     _loss(path)
     try:
@@ -255,7 +255,7 @@ def _read(path: Path) -> tuple[dict[str, Any], flat_trees.FlatTree]:
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
         raise Damaged(f"the checkpoint {path} is damaged ({reason})") from None
-    flat = flat_trees.FlatTree(dict(arrays), about["keys"])
+    flat = _flat_trees.FlatTree(dict(arrays), about["keys"])
     if flat.digest() != about["digest"]:
         raise Damaged(f"the checkpoint {path} is damaged (its numbers are not those that were written)")
     return about, flat

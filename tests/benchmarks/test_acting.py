@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import acting
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 
 @pytest.mark.slow
@@ -11,7 +11,7 @@ def test_a_small_run_writes_a_line_for_each_model_and_history(tmp_path):
     out = tmp_path / "acting.jsonl"
     # Five calls outlast the episodes of three steps, which start again.
     acting.main(acting.Config(mixers=("attention",), histories=(3,), batches=(1,), repeats=5, out=out))
-    rows = list(results.read_rows(out))
+    rows = list(result_rows.read_rows(out))
     assert [row["method"] for row in rows] == ["attention", "attention", "recompute"]
     for row in rows:
         assert 0 < row["seconds"]["minimum"] <= row["seconds"]["median"]

@@ -1,8 +1,8 @@
 import pytest
 
 from benchmarks import collection
-from experiments import results
-from jax_s4rl.collection import ppo_storage
+from jax_s4rl.collection.ppo import storage
+from jax_s4rl.evaluation import result_rows
 from tests.collection import worlds
 
 
@@ -25,13 +25,13 @@ def test_the_latest_line_of_a_training_and_seed_stands_in_the_table():
 
 @pytest.mark.slow
 def test_a_training_is_a_result_line(tmp_path, monkeypatch, capsys):
-    run = ppo_storage.Run("tiny", "CartPole-v1", worlds.CARTPOLE_CONFIG, (("weak", 10.0),))
+    run = storage.Run("tiny", "CartPole-v1", worlds.CARTPOLE_CONFIG, (("weak", 10.0),))
     monkeypatch.setattr(collection, "runs", lambda: {"tiny": run})
     readme = tmp_path / "README.md"
     readme.write_text("<!-- collection --><!-- /collection -->")
     config = collection.Config(runs=("tiny",), seeds=(3,), num_episodes=4, out=tmp_path / "rows.jsonl", readme=readme)
     collection.main(config)
-    [row] = results.read_rows(config.out)
+    [row] = result_rows.read_rows(config.out)
     assert (row["env"], row["seed"], row["updates"]) == ("CartPole-v1", 3, 4)
     assert row["metrics"]["environment_steps"] == 1024
     assert row["metrics"]["goal"] == 10.0

@@ -1,21 +1,21 @@
 import pytest
 
 from benchmarks import environments
-from experiments import results
-from jax_s4rl.envs import registration
+from jax_s4rl.envs import registry
+from jax_s4rl.evaluation import result_rows
 
 
 def test_every_environment_is_measured():
     names = {env_id for env_id, _ in environments.SETTINGS}
-    assert names >= registration.ENTRY_POINTS.keys() - {"jax_s4rl/Bsuite-v0"}
+    assert names >= registry.ENTRY_POINTS.keys() - {"jax_s4rl/Bsuite-v0"}
     assert any(env_id.startswith("umbrella_length/") for env_id in names)
 
 
 @pytest.mark.parametrize("env_id", ["jax_s4rl/RandomWalk-v0", "umbrella_length/0", "Pendulum-v1"])
 def test_a_measurement_is_a_result_line(env_id, tmp_path):
     row = environments.measure(env_id, {}, environments.Config(num_steps=16, repeats=1))
-    results.append_row(tmp_path / "rows.jsonl", row)
-    [read] = results.read_rows(tmp_path / "rows.jsonl")
+    result_rows.append_row(tmp_path / "rows.jsonl", row)
+    [read] = result_rows.read_rows(tmp_path / "rows.jsonl")
     assert read["env"] == env_id
     assert all(read["metrics"][name] > 0 for name in environments.METRICS)
 
@@ -35,7 +35,7 @@ def test_the_script_writes_lines_and_the_latest_of_them_into_a_table(tmp_path, m
     for _ in range(2):
         environments.main(config)
     assert "CartPole-v1" in capsys.readouterr().out
-    rows = list(results.read_rows(config.out))
+    rows = list(result_rows.read_rows(config.out))
     assert len(rows) == 4
     lines = readme.read_text().splitlines()
     [line] = [line for line in lines if "CartPole-v1" in line]

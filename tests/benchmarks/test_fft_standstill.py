@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from benchmarks import fft_standstill
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 SAY = "import sys, time; say = lambda text: print(text, flush=True); say('compiled'); say('update'); say('update'); "
 
@@ -23,7 +23,7 @@ def test_a_program_is_watched(code, wanted):
 def test_a_line_says_whether_it_stood_still():
     config = fft_standstill.Config(flags="--x")
     row = fft_standstill.as_row(config, "train", 3, 17, None, 1.0)
-    assert tuple(row) == results.FIELDS
+    assert tuple(row) == result_rows.FIELDS
     assert (row["updates"], row["metrics"]["stood_still"], row["metrics"]["xla_flags"]) == (17, True, "--x")
     assert not fft_standstill.as_row(config, "train", 3, 100, 0, 1.0)["metrics"]["stood_still"]
 

@@ -4,7 +4,7 @@ import jax
 import pytest
 
 from benchmarks import kernels
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 
 @pytest.fixture(autouse=True)
@@ -19,10 +19,10 @@ def test_a_small_run_writes_a_line_for_every_function_and_direction(tmp_path):
     out = tmp_path / "rows.jsonl"
     config = kernels.Config(("diagonal",), features=(64,), lengths=(8,), repeats=2, out=out)
     kernels.main(config)
-    rows = list(results.read_rows(out))
+    rows = list(result_rows.read_rows(out))
     assert len(rows) == 2 * 2
     for row in rows:
-        assert tuple(row) == results.FIELDS
+        assert tuple(row) == result_rows.FIELDS
         assert row["context_length"] == 8
         assert {"compile", "minimum", "median"} <= row["seconds"].keys()
         assert 0 < row["metrics"]["error"] < 1e-4

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from benchmarks import long_sequences
-from experiments import results
-from jax_s4rl.kernels.oracle import mimo, systems
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.kernels.reference import mimo, systems
 
 
 @pytest.fixture
@@ -66,6 +66,6 @@ def test_unknown_names_are_refused_in_one_sentence():
 
 
 def test_lines_are_complete():
-    for row in results.read_rows(long_sequences.RESULTS):
+    for row in result_rows.read_rows(long_sequences.RESULTS):
         assert row["method"].split("/")[0] in long_sequences.FAMILIES
         assert row["context_length"] in long_sequences.PIECES

@@ -1,7 +1,7 @@
 """The table of long sequences: the newest line counts, and what misses the limit is bold."""
 
 from benchmarks import long_sequences, long_sequences_report
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 
 def row(method, length, errors, steps="long", name="noise"):
@@ -31,5 +31,5 @@ def test_a_line_of_progress_names_all_errors():
 
 
 def test_the_table_is_that_of_the_lines():
-    found = long_sequences_report.newest(results.read_rows(long_sequences.RESULTS))
+    found = long_sequences_report.newest(result_rows.read_rows(long_sequences.RESULTS))
     assert not found or long_sequences_report.table(found) in long_sequences_report.README.read_text()

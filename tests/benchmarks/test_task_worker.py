@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from benchmarks import task_worker, workers
-from experiments import learning, speed_per_task, tasks
-from jax_s4rl.models import decision
+from experiments import speed_per_task
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
 from tests.experiments import runs
 
-SETTINGS = learning.Settings(
-    model=decision.ModelConfig(mixer=mixers.MixerConfig("mlp"), width=8, num_layers=1, context_length=4),
+SETTINGS = decision_transformer.Settings(
+    model=configs.ModelConfig(mixer=mixers.MixerConfig("mlp"), width=8, num_layers=1, context_length=4),
     batch_size=4,
     num_updates=4,
     updates_per_dispatch=2,

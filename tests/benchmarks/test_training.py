@@ -3,14 +3,14 @@
 import pytest
 
 from benchmarks import training
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 
 @pytest.mark.slow
 def test_a_small_run_writes_a_line_for_each_model(tmp_path):
     out = tmp_path / "training.jsonl"
     training.main(training.Config(mixers=("mlp",), contexts=(32,), repeats=2, out=out))
-    rows = list(results.read_rows(out))
+    rows = list(result_rows.read_rows(out))
     assert [(row["method"], row["tokens"]) for row in rows] == [("mlp", "interleaved"), ("mlp", "concatenated")]
     for row in rows:
         assert 0 < row["seconds"]["minimum"] <= row["seconds"]["median"]

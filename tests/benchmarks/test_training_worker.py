@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from benchmarks import contenders, training_worker, workers
+from benchmarks import timed_models, training_worker, workers
 
 
 @pytest.mark.slow
 def test_each_call_goes_on_with_the_training():
-    config = contenders.configure("mlp", "concatenated", 32)
-    call, facts = training_worker.prepare(contenders.Contender("mlp", config), 2)
+    config = timed_models.configure("mlp", "concatenated", 32)
+    call, facts = training_worker.prepare(timed_models.Contender("mlp", config), 2)
     assert facts["parameters"] > 100_000
     assert facts["compile"] > 0
     (state, first), (_, second) = call(), call()

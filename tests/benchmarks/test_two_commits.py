@@ -1,15 +1,16 @@
 """One commit against another: commits are found, and rows become a table."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from benchmarks import two_commits
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 
 def row(commit, seconds, direction="forward", method="s5/auto"):
-    return results.make_row(
+    return result_rows.make_row(
         experiment="benchmarks/two_commits",
         method=method,
         context_length=100,
@@ -38,7 +39,7 @@ def test_what_does_not_exist_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_both_commits_are_measured(monkeypatch, tmp_path):
-    git = ["git", "-C", str(results.ROOT), "rev-parse", "--short=12", "HEAD"]
+    git = ["git", "-C", str(Path(__file__).parents[2]), "rev-parse", "--short=12", "HEAD"]
     head = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
     if not head:
         pytest.skip("no history here: a source archive")
@@ -46,7 +47,7 @@ def test_both_commits_are_measured(monkeypatch, tmp_path):
     readme.write_text("<!-- two-commits -->\n\n<!-- /two-commits -->")
     monkeypatch.setattr(two_commits, "README", readme)
     two_commits.main(two_commits.Config(old="HEAD", cases=("lru/auto",), repeats=2, settle=0.0, out=out))
-    rows = list(results.read_rows(out))
+    rows = list(result_rows.read_rows(out))
     assert [r["commit"] for r in rows] == [head] * len(rows)
     assert [r["metrics"]["direction"] for r in rows] == ["forward"] * 2 + ["forward+backward"] * 2
     assert "lru/auto" in readme.read_text()

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from jax_s4rl import cache_folders
-from jax_s4rl.cli import doctor, installation
+from jax_s4rl.cli import _installation, doctor
 
 GOOD = {
     "jax": "0.10.1",
@@ -26,11 +26,11 @@ GOOD = {
 def healthy(monkeypatch, tmp_path):
     """A machine on which nothing is wrong, whatever is installed where the tests run."""
     packages = [
-        installation.Package("jax", ">=0.9.2", None, "0.10.1", True),
-        installation.Package("minari", ">=0.5.3", "minari", None, None),
+        _installation.Package("jax", ">=0.9.2", None, "0.10.1", True),
+        _installation.Package("minari", ">=0.5.3", "minari", None, None),
     ]
-    monkeypatch.setattr(installation, "packages", lambda: packages)
-    monkeypatch.setattr(installation, "version_of", {"jax": "0.10.1", "jaxlib": "0.10.1"}.get)
+    monkeypatch.setattr(_installation, "packages", lambda: packages)
+    monkeypatch.setattr(_installation, "version_of", {"jax": "0.10.1", "jaxlib": "0.10.1"}.get)
     monkeypatch.setattr(doctor, "probe", lambda: (dict(GOOD), None))
     monkeypatch.setattr(doctor, "LEAST_FREE_GIB", 0.0)
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
@@ -82,7 +82,7 @@ def problems(capsys):
 
 def test_a_hazardous_version_is_named_once(capsys, monkeypatch, healthy):
     healthy[0] = healthy[0]._replace(version="0.10.2", fits=False)
-    monkeypatch.setattr(installation, "version_of", {"jax": "0.10.2", "jaxlib": "0.10.2"}.get)
+    monkeypatch.setattr(_installation, "version_of", {"jax": "0.10.2", "jaxlib": "0.10.2"}.get)
     (found,) = problems(capsys)
     assert found["problem"].startswith("jax 0.10.2 computes wrong sums on CPU")
     assert "python -m pip install" in found["remedy"]
@@ -90,9 +90,9 @@ def test_a_hazardous_version_is_named_once(capsys, monkeypatch, healthy):
 
 def test_missing_and_old_packages_are_named(capsys, healthy):
     healthy += [
-        installation.Package("optax", ">=0.2.5", None, None, None),
-        installation.Package("flax", ">=0.10.7", None, None, None),
-        installation.Package("tyro", ">=0.9.17", None, "0.1", False),
+        _installation.Package("optax", ">=0.2.5", None, None, None),
+        _installation.Package("flax", ">=0.10.7", None, None, None),
+        _installation.Package("tyro", ">=0.9.17", None, "0.1", False),
     ]
     old, missing = problems(capsys)
     assert old == {
@@ -128,7 +128,7 @@ def test_what_the_doctor_cannot_do_is_a_problem_too(capsys, monkeypatch):
     def broken():
         raise RuntimeError("no\nluck")
 
-    monkeypatch.setattr(installation, "packages", broken)
+    monkeypatch.setattr(_installation, "packages", broken)
     (found,) = problems(capsys)
     assert found["problem"] == "the doctor could not look at packages (RuntimeError: no luck)"
 

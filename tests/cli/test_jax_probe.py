@@ -5,20 +5,20 @@ import json
 import jax
 import pytest
 
-from jax_s4rl.cli import jax_probe
+from jax_s4rl.cli import _jax_probe
 
 
 def lines(capsys):
-    jax_probe.main()
+    _jax_probe.main()
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
 def test_all_stages_and_facts_are_said(capsys):
     said = lines(capsys)
     assert [line["stage"] for line in said if "stage" in line] == [
-        jax_probe.IMPORTING,
-        jax_probe.STARTING,
-        jax_probe.TESTING,
+        _jax_probe.IMPORTING,
+        _jax_probe.STARTING,
+        _jax_probe.TESTING,
     ]
     facts = {name: value for line in said for name, value in line.get("facts", {}).items()}
     assert facts["platform"] == "cpu"
@@ -36,4 +36,4 @@ def test_an_exception_is_a_line(capsys, monkeypatch, error):
     monkeypatch.setattr(jax, "devices", broken)
     said = lines(capsys)
     assert said[-1]["error"].startswith(type(error).__name__)
-    assert {"stage": jax_probe.STARTING} in said
+    assert {"stage": _jax_probe.STARTING} in said

@@ -3,13 +3,13 @@
 import gymnasium
 import numpy as np
 
-from jax_s4rl.collection import ppo_update
+from jax_s4rl.collection.ppo import update
 
 # One configuration for all tests, so that it is compiled once.
-CONFIG = ppo_update.Config(
+CONFIG = update.Config(
     total_steps=960, num_envs=4, rollout_length=12, num_minibatches=2, learning_rate=1e-2, width=8, num_layers=1
 )
-CARTPOLE_CONFIG = ppo_update.Config(total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8)
+CARTPOLE_CONFIG = update.Config(total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8)
 
 
 class Corridor(gymnasium.Env):

@@ -4,7 +4,7 @@ import pytest
 from bsuite import bsuite, sweep
 from gymnasium.utils import env_checker
 
-from jax_s4rl.envs import bsuite_adapter, making
+from jax_s4rl.envs import bsuite_adapter, registry
 
 SEEDED = [
     "umbrella_length/0",
@@ -57,12 +57,12 @@ def test_equal_to_bsuite_step_for_step(bsuite_id):
 
 @pytest.mark.parametrize("bsuite_id", FAMILIES)
 def test_gymnasium_accepts_it(bsuite_id):
-    env_checker.check_env(making.make(bsuite_id).unwrapped)
+    env_checker.check_env(registry.make(bsuite_id).unwrapped)
 
 
 @pytest.mark.parametrize("bsuite_id", REQUIRED)
 def test_an_episode_runs_and_stays_in_its_space(bsuite_id):
-    env = making.make(bsuite_id)
+    env = registry.make(bsuite_id)
     rows = play(env, 0, 200, [1] * 200)
     assert any(is_last for _, _, is_last in rows)
     assert all(env.observation_space.contains(observation) for observation, _, _ in rows)

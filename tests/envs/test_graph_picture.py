@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jax_s4rl.envs import graph_picture, graphs
+from jax_s4rl.envs import _graph_picture, graphs
 
 
 @pytest.mark.parametrize(
@@ -9,7 +9,7 @@ from jax_s4rl.envs import graph_picture, graphs
 )
 def test_places_are_apart_and_inside(n_nodes, edge_prob, connect):
     edges = graphs.sample(n_nodes, edge_prob, 0, connect=connect)
-    places = graph_picture.layout(edges.tobytes(), n_nodes)
+    places = _graph_picture.layout(edges.tobytes(), n_nodes)
     gaps = np.linalg.norm(places[:, None] - places[None], axis=-1)[~np.eye(n_nodes, dtype=bool)]
     assert gaps.min() > 0.1
     assert (np.linalg.norm(places, axis=1) <= 1 + 1e-12).all()
@@ -18,12 +18,12 @@ def test_places_are_apart_and_inside(n_nodes, edge_prob, connect):
 def test_the_walk_is_seen():
     edges = graphs.sample(20, 0.1, 0)
     node = int(np.flatnonzero(edges[:, 0])[0])
-    pictures = [graph_picture.draw(edges, path, 10) for path in ([node], [node, node], [node, 0])]
+    pictures = [_graph_picture.draw(edges, path, 10) for path in ([node], [node, node], [node, 0])]
     assert all(picture.shape == (640, 640, 3) and picture.dtype == np.uint8 for picture in pictures)
     assert (pictures[0] != pictures[1]).any()
     assert (pictures[1] != pictures[2]).any()
-    np.testing.assert_array_equal(pictures[0], graph_picture.draw(edges, [node], 10))
+    np.testing.assert_array_equal(pictures[0], _graph_picture.draw(edges, [node], 10))
 
 
 def test_a_graph_is_drawn_before_the_first_reset():
-    assert graph_picture.draw(graphs.sample(3, 1.0, 0), [], 10).shape == (640, 640, 3)
+    assert _graph_picture.draw(graphs.sample(3, 1.0, 0), [], 10).shape == (640, 640, 3)

@@ -2,7 +2,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from jax_s4rl.envs import graphs, making, random_walk
+from jax_s4rl.envs import graphs, random_walk, registry
 
 
 def test_the_return_is_minus_the_length_of_the_path():
@@ -81,7 +81,7 @@ def test_info_is_a_fresh_copy():
 )
 def test_impossible_worlds_are_refused(kwargs, message):
     with pytest.raises(ValueError, match=message):
-        making.make("jax_s4rl/RandomWalk-v0", **kwargs)
+        registry.make("jax_s4rl/RandomWalk-v0", **kwargs)
 
 
 def test_impossible_actions_are_refused():

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from jax_s4rl.collection import random_policy, reference_policy, rollouts
+from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import key_door_layout, making
+from jax_s4rl.envs import registry
+from jax_s4rl.envs.key_door import layout
 from jax_s4rl.evaluation import key_door
 
 WORLDS = [
@@ -20,11 +21,11 @@ def play(env_id, kwargs, count=60):
     """Random and optimal episodes in full observations, and the world that they are from."""
 
     def make_env():
-        return making.make(env_id, **kwargs)
+        return registry.make(env_id, **kwargs)
 
     world = make_env()
-    uniform = rollouts.record_episodes(make_env, random_policy.uniform(world.action_space), count, seed=0)
-    optimal = rollouts.record_episodes(make_env, reference_policy.Optimal(), 5, seed=1)
+    uniform = recording.record_episodes(make_env, behaviors.uniform(world.action_space), count, seed=0)
+    optimal = recording.record_episodes(make_env, behaviors.Optimal(), 5, seed=1)
     return trajectories.concatenate([uniform, optimal]), world
 
 
@@ -42,7 +43,7 @@ def told(record, world):
 
 def read(record, world):
     eyes = world.unwrapped.eyes
-    return key_door.events(record, eyes, door_cell=key_door_layout.door_cell(eyes.size))
+    return key_door.events(record, eyes, door_cell=layout.door_cell(eyes.size))
 
 
 @pytest.mark.parametrize(("env_id", "kwargs"), WORLDS)
@@ -73,10 +74,10 @@ def test_the_door_is_reached_with_the_key_or_without():
 
 def test_rates_of_random_play_are_near_the_exact_chances():
     def make_env():
-        return making.make("jax_s4rl/KeyToDoor-v0")
+        return registry.make("jax_s4rl/KeyToDoor-v0")
 
     world = make_env()
-    record = rollouts.record_episodes(make_env, random_policy.uniform(world.action_space), 400, seed=3)
+    record = recording.record_episodes(make_env, behaviors.uniform(world.action_space), 400, seed=3)
     found = key_door.rates(read(record, world))
     for got, chance in ((found.key, 0.28), (found.door, 0.10), (found.success, 0.027)):
         assert abs(got - chance) < 4 * np.sqrt(chance * (1 - chance) / 400)
@@ -118,8 +119,8 @@ def test_shares_of_nothing_are_no_numbers():
 
 def test_other_observations_are_refused():
     env_id, kwargs = "jax_s4rl/KeyDoor-v0", {}
-    world = making.make(env_id, **kwargs)
-    record = rollouts.record_episodes(lambda: making.make(env_id), random_policy.uniform(world.action_space), 1, seed=0)
+    world = registry.make(env_id, **kwargs)
+    record = recording.record_episodes(lambda: registry.make(env_id), behaviors.uniform(world.action_space), 1, seed=0)
     with pytest.raises(ValueError, match="play the episodes again with obs='full'"):
         read(record, world)
 
@@ -128,8 +129,8 @@ def test_episodes_seen_otherwise_are_read_after_playing_them_again():
     position = {"layout": "random", "obs": "position", "preset": "dt"}
     full = position | {"obs": "full"}
     record, _ = play("jax_s4rl/KeyToDoor-v0", full, count=20)
-    hidden = rollouts.reenact(lambda: making.make("jax_s4rl/KeyToDoor-v0", **position), record)
-    world = making.make("jax_s4rl/KeyToDoor-v0", **full)
-    again = rollouts.reenact(lambda: world, hidden)
+    hidden = recording.reenact(lambda: registry.make("jax_s4rl/KeyToDoor-v0", **position), record)
+    world = registry.make("jax_s4rl/KeyToDoor-v0", **full)
+    again = recording.reenact(lambda: world, hidden)
     for got, wanted in zip(read(again, world), read(record, world), strict=True):
         np.testing.assert_array_equal(got, wanted)

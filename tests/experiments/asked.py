@@ -4,16 +4,17 @@ import types
 
 import numpy as np
 
-from experiments import cells, learning
+from experiments import cells
+from jax_s4rl.agents import decision_transformer
 from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import decision
+from jax_s4rl.models import configs
 
 
 def trained(returns="inside", seed=0):
     """What has the attributes of a trained model."""
-    model = decision.ModelConfig(returns=returns)
+    model = configs.ModelConfig(returns=returns)
     config = types.SimpleNamespace(model=model)
-    return learning.Trained(config, "restart", seed, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
+    return decision_transformer.Trained(config, "restart", seed, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
 
 
 def acting(monkeypatch, task):

@@ -1,6 +1,6 @@
 """Result lines as the demo writes them, without training anything."""
 
-from experiments import results
+from jax_s4rl.evaluation import result_rows
 
 
 def make(env="CartPole-v1", method="s4d", seed=0, umbrella=False):
@@ -24,7 +24,7 @@ def make(env="CartPole-v1", method="s4d", seed=0, umbrella=False):
     if umbrella:
         shares = {"greedy": [0.0, 1.0], "sampled": [0.4, 0.6], "closed_form": [0.4, 0.6]}
         metrics |= {f"first_action_{kind}": values for kind, values in shares.items()}
-    return results.make_row(
+    return result_rows.make_row(
         experiment="demo",
         env=env,
         dataset="some/<data>",

@@ -7,14 +7,16 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from experiments import learning, results, run_folder, suites, tasks
+from experiments import suites
+from jax_s4rl.agents import decision_transformer, run_directory, tasks
 from jax_s4rl.data import regimes, windows
-from jax_s4rl.models import decision
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.models import configs
 from jax_s4rl.training import update
 from tests.data import records
 
-SETTINGS = learning.Settings(batch_size=4, num_updates=20, updates_per_dispatch=2)
-MODEL = decision.DecisionConfig(observation_shape=(2,), num_actions=4, horizon=10)
+SETTINGS = decision_transformer.Settings(batch_size=4, num_updates=20, updates_per_dispatch=2)
+MODEL = configs.DecisionTransformerConfig(observation_shape=(2,), num_actions=4, horizon=10)
 RECORD = records.make_record((3, 1, 5, 4))
 TASK = tasks.Task("CartPole-v1", {"max_episode_steps": 40}, "tiny", RECORD, 2, 40, 20.0, 40.0)
 
@@ -60,7 +62,7 @@ def make_program(num_seeds=1):
         updates_per_dispatch=SETTINGS.updates_per_dispatch,
         num_seeds=num_seeds,
     )
-    return learning.Program(
+    return decision_transformer.Program(
         config=MODEL, init=init, draw=draw, store=update.replicate(windows.make_store(RECORD)), update=CompiledOnce(run)
     )
 
@@ -73,7 +75,7 @@ def spoil(program, episode):
 
 
 def describe(seeds=(0,), settings=SETTINGS):
-    return run_folder.describe(TASK, settings, MODEL, seeds)
+    return run_directory.describe(TASK, settings, MODEL, seeds)
 
 
 def look_twice(suite, folder, monkeypatch):
@@ -81,7 +83,7 @@ def look_twice(suite, folder, monkeypatch):
     monkeypatch.chdir(folder)
     path = folder / "runs" / f"{suite.name}-quick.jsonl"
     suites.run(suite, suites.Options(quick=True))
-    rows = list(results.read_rows(path))
+    rows = list(result_rows.read_rows(path))
     suites.run(suite, suites.Options(quick=True))
-    assert len(list(results.read_rows(path))) == len(rows)
+    assert len(list(result_rows.read_rows(path))) == len(rows)
     return rows

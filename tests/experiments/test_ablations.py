@@ -4,13 +4,14 @@ import dataclasses
 
 import pytest
 
-from experiments import ablations, cells, learning, suites, tuning
-from jax_s4rl.models import decision
+from experiments import ablations, cells, suites, tuning
+from jax_s4rl.agents import decision_transformer
+from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
 
 
 def make_cell(mixer, variant=""):
-    settings = learning.Settings(model=decision.ModelConfig(mixer=mixers.MixerConfig(mixer)))
+    settings = decision_transformer.Settings(model=configs.ModelConfig(mixer=mixers.MixerConfig(mixer)))
     return cells.Cell(mixer, "some/data", tuning.Point(3e-3).of(settings), variant)
 
 

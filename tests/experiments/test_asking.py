@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import asking, q_learning
-from jax_s4rl.evaluation import sweeps
+from experiments import asking
+from jax_s4rl.agents import cql
+from jax_s4rl.evaluation import return_sweep
 from tests.experiments import asked, runs
 
 RETURNS = runs.RECORD.episode_returns
-SWEPT = sweeps.plan(RETURNS, count=2, extra=(1e6,))
+SWEPT = return_sweep.plan(RETURNS, count=2, extra=(1e6,))
 
 
 def test_the_optimum_is_asked_for_where_data_hold_as_good_an_episode():
@@ -31,7 +32,7 @@ def test_one_that_listens_is_asked_for_the_best_the_best_tenth_and_the_sweep(mon
     np.testing.assert_array_equal(acted.targets, targets)
 
 
-@pytest.mark.parametrize("trained", [asked.trained("none"), q_learning.Trained(None, None, 0, {}, None, 0.0)])  # pyright: ignore[reportArgumentType]
+@pytest.mark.parametrize("trained", [asked.trained("none"), cql.Trained(None, None, 0, {}, None, 0.0)])  # pyright: ignore[reportArgumentType]
 def test_one_that_does_not_listen_is_asked_for_the_best_alone(monkeypatch, trained):
     asked.acting(monkeypatch, runs.TASK)
     acted = asking.ask(trained, runs.TASK, SWEPT, episodes=2, episodes_each=1)
@@ -61,7 +62,7 @@ def test_no_control_is_judged_where_all_recorded_returns_are_the_same(monkeypatc
     record = runs.RECORD.select(np.array([0]))
     task = dataclasses.replace(runs.TASK, record=record)
     asked.acting(monkeypatch, task)
-    swept = sweeps.plan(record.episode_returns, count=2, extra=(1e6,))
+    swept = return_sweep.plan(record.episode_returns, count=2, extra=(1e6,))
     found = asking.judge(asking.ask(asked.trained(), task, swept, episodes=2, episodes_each=1), task, swept)
     assert found["supported"] == [True, False]
     assert found["achieved_greedy"] == [record.episode_returns[0]] * 2

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments import cartpole, cells, suites, tasks, tuning
+from experiments import cartpole, cells, suites, tuning
+from jax_s4rl.agents import tasks
 from tests.experiments import asked, runs
 
 

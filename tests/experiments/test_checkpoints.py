@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import asking, cartpole, cells, checkpoints, key_door, learning, suites, tasks
+from experiments import asking, cartpole, cells, checkpoints, key_door, suites
+from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.evaluation import rollout
 from tests.experiments import runs
 
@@ -23,12 +24,14 @@ def make_cell(number=4):
 
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(learning, "prepare", lambda settings, task, num_seeds=1, _=None: runs.make_program(num_seeds))
+    monkeypatch.setattr(
+        decision_transformer, "prepare", lambda settings, task, num_seeds=1, _=None: runs.make_program(num_seeds)
+    )
 
 
 def test_checkpoints_are_those_of_one_training(tiny):
     watched = list(checkpoints.train(make_cell(), runs.TASK, (0, 1), QUIET))
-    plain = list(learning.train(SETTINGS, runs.TASK, seeds=(0, 1)))
+    plain = list(decision_transformer.train(SETTINGS, runs.TASK, seeds=(0, 1)))
     for own, alone in zip(watched, plain, strict=True):
         assert isinstance(own, checkpoints.Watched)
         # Of dispatches of two updates, the first at or after each fourth of the way.

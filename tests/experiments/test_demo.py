@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import demo, learning, results
-from jax_s4rl.evaluation import rollout
+from experiments import demo
+from jax_s4rl.agents import decision_transformer
+from jax_s4rl.evaluation import result_rows, rollout
 from tests.experiments import rows, runs
 
 
 def test_mixers_differ_in_nothing_else(monkeypatch):
     trained = []
-    monkeypatch.setattr(learning, "train", lambda settings, *_, **__: trained.append(settings) or ())
+    monkeypatch.setattr(decision_transformer, "train", lambda settings, *_, **__: trained.append(settings) or ())
     plan = demo.plans(demo.Demo())[0]
     for mixer in ("attention", "s4d"):
         assert list(demo.run(plan, runs.TASK, mixer, 1, rich.console.Console(quiet=True))) == []
@@ -58,7 +59,7 @@ def test_publishing_leaves_lines_and_readme(tmp_path):
     readme.write_text("<!-- demo -->\n<!-- /demo -->\n")
     for _ in range(2):
         demo.publish(rows.demo(), readme, lines)
-    assert len(list(results.read_rows(lines))) == len(rows.demo())
+    assert len(list(result_rows.read_rows(lines))) == len(rows.demo())
     text = readme.read_text()
     assert text.count("| s4d |") == 2
     assert "500.5" in text
@@ -70,7 +71,7 @@ def test_a_short_demo_runs_from_the_data_to_the_page(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))
     settings = demo.Demo(seeds=1, cartpole_updates=50, umbrella_updates=50, folder=tmp_path / "demo")
     demo.main(settings)
-    lines = list(results.read_rows(tmp_path / "demo" / "results.jsonl"))
+    lines = list(result_rows.read_rows(tmp_path / "demo" / "results.jsonl"))
     assert [(line["env"], line["method"]) for line in lines] == [
         ("CartPole-v1", "attention"),
         ("CartPole-v1", "s4d"),

@@ -6,21 +6,23 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import cells, door_judges, learning, tasks
-from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.envs import making
+from experiments import cells, door_judges
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.collection import behaviors, recording
+from jax_s4rl.envs import registry
 from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import decision
+from jax_s4rl.models import configs
+from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.modules import groups, mixers, tokens
 from tests.experiments import asked
 
 
 def make_task(num_episodes, **kwargs):
     def make_env():
-        return making.make("jax_s4rl/KeyToDoor-v0", **kwargs)
+        return registry.make("jax_s4rl/KeyToDoor-v0", **kwargs)
 
     with make_env() as env:
-        record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), num_episodes, seed=0)
+        record = recording.record_episodes(make_env, behaviors.uniform(env.action_space), num_episodes, seed=0)
     return tasks.Task("jax_s4rl/KeyToDoor-v0", kwargs, "some", record, 4, 60, 0.027, 1.0)
 
 
@@ -30,7 +32,7 @@ def task():
 
 
 def make_trained(task, mixer="s4d", **changes):
-    model = decision.ModelConfig(
+    model = configs.ModelConfig(
         mixer=mixers.MixerConfig(mixer),
         returns=tokens.OUTSIDE,
         return_loss=1.0,
@@ -39,9 +41,11 @@ def make_trained(task, mixer="s4d", **changes):
         num_layers=1,
         time_embedding=tokens.NONE,
     )
-    config = learning.configure(learning.Settings(model=dataclasses.replace(model, **changes)), task)
-    params = groups.strip(decision.init(config, jax.random.key(0)))
-    return learning.Trained(config, "carry", 0, params, None, 0.0)  # pyright: ignore[reportArgumentType]
+    config = decision_transformer.configure(
+        decision_transformer.Settings(model=dataclasses.replace(model, **changes)), task
+    )
+    params = groups.strip(network.init(config, jax.random.key(0)))
+    return decision_transformer.Trained(config, "carry", 0, params, None, 0.0)  # pyright: ignore[reportArgumentType]
 
 
 def test_the_judge_sees_what_happened_to_the_key(monkeypatch, task):
@@ -114,7 +118,7 @@ def test_attention_is_tested_with_its_window_and_with_a_cache_of_everything(monk
     mixer = mixers.MixerConfig("attention", window=60)
     trained = dataclasses.replace(
         asked.trained(),
-        config=dataclasses.replace(make_trained(task).config, model=decision.ModelConfig(mixer=mixer)),
+        config=dataclasses.replace(make_trained(task).config, model=configs.ModelConfig(mixer=mixer)),
     )
     found = [set(each) for each in door_judges.after_longer_waits(task, trained, [(30, 4), (90, 4), (4_000, 4)])]
     assert seen == [(60, 60), (120, 60), (120, 120), (4_030, 60)]

@@ -1,15 +1,17 @@
 """Result lines name commits that the history has, or that are known to be lost."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from experiments import history, results
+from experiments import history
+from jax_s4rl.evaluation import result_rows
 
 
 def git(*arguments):
     return subprocess.run(
-        ["git", "-C", str(results.ROOT), *arguments], capture_output=True, text=True, check=True
+        ["git", "-C", str(Path(__file__).parents[2]), *arguments], capture_output=True, text=True, check=True
     ).stdout
 
 
@@ -23,6 +25,6 @@ def test_every_line_is_of_a_known_or_a_lost_commit():
     known = {commit[:12] for commit in git("rev-list", "HEAD").split()}
     assert not known & history.LOST
     assert history.TAKEN_UP_BY in known
-    for path in sorted((results.ROOT / "experiments" / "results").glob("*.jsonl")):
-        named = {row["commit"].removesuffix("+") for row in results.read_rows(path)}
+    for path in sorted((Path(__file__).parents[2] / "experiments" / "results").glob("*.jsonl")):
+        named = {row["commit"].removesuffix("+") for row in result_rows.read_rows(path)}
         assert named <= known | history.LOST, f"{path.name} names commits that nobody has: see experiments/history.py"

@@ -5,17 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import asking, cells, key_door, suites, tasks, tuning
-from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.envs import making
+from experiments import asking, cells, key_door, suites, tuning
+from jax_s4rl.agents import tasks
+from jax_s4rl.collection import behaviors, recording
+from jax_s4rl.envs import registry
 from tests.experiments import asked, runs
 
 
 @pytest.fixture(scope="module")
 def task():
-    with making.make(key_door.ENV_ID) as env:
-        behavior = random_policy.uniform(env.action_space)
-        record = rollouts.record_episodes(lambda: making.make(key_door.ENV_ID), behavior, 60, seed=0)
+    with registry.make(key_door.ENV_ID) as env:
+        behavior = behaviors.uniform(env.action_space)
+        record = recording.record_episodes(lambda: registry.make(key_door.ENV_ID), behavior, 60, seed=0)
     return tasks.Task(key_door.ENV_ID, {}, "key_door/random-1000", record, 6, 200, 0.56, 11.0)
 
 
@@ -96,7 +97,7 @@ def test_there_is_no_key_lift_where_all_recorded_returns_are_the_same(monkeypatc
 def test_the_key_lift_compares_as_many_episodes_of_both_ends(monkeypatch, task):
     happened = key_door.events(task.record)
     with_key, without = np.flatnonzero(happened.has_key), np.flatnonzero(~happened.has_key)
-    swept = key_door.sweeps.plan(np.array([0.0, 5.0]), count=2, extra=(11.0,))
+    swept = key_door.return_sweep.plan(np.array([0.0, 5.0]), count=2, extra=(11.0,))
     # Ten that were asked for much, of which the first two count; two asked for nothing; one for what no data support.
     order = np.concatenate([with_key[:2], without[:8], without[:2], with_key[:1]])
     targets = np.array([5.0] * 10 + [0.0] * 2 + [11.0], np.float32)

@@ -6,9 +6,10 @@ import types
 import numpy as np
 import pytest
 
-from experiments import cells, key_to_door, learning, suites, tasks, tuning
-from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.envs import making
+from experiments import cells, key_to_door, suites, tuning
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.collection import behaviors, recording
+from jax_s4rl.envs import registry
 from jax_s4rl.modules import tokens
 from tests.experiments import asked, runs
 
@@ -17,10 +18,10 @@ def make_task(num_episodes=300):
     kwargs = {"preset": "dt"}
 
     def make_env():
-        return making.make("jax_s4rl/KeyToDoor-v0", **kwargs)
+        return registry.make("jax_s4rl/KeyToDoor-v0", **kwargs)
 
     with make_env() as env:
-        record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), num_episodes, seed=0)
+        record = recording.record_episodes(make_env, behaviors.uniform(env.action_space), num_episodes, seed=0)
     return tasks.Task("jax_s4rl/KeyToDoor-v0", kwargs, key_to_door.SMALL, record, 4, key_to_door.STEPS, 0.027, 1.0)
 
 
@@ -106,7 +107,7 @@ def test_what_balanced_models_rest_on_is_asked(loaded):
 
 def test_a_critic_is_told_no_return_and_sees_episodes_as_they_come(loaded):
     for cell in key_to_door.plan_critic(suites.Options()):
-        assert isinstance(cell.settings, learning.Settings)
+        assert isinstance(cell.settings, decision_transformer.Settings)
         assert cell.settings.weighting == "uniform"
         assert (cell.settings.model.returns, cell.settings.model.return_loss) == (tokens.OUTSIDE, 10.0)
 
@@ -115,9 +116,9 @@ def test_what_is_tested_with_longer_waits_has_no_table_of_time_that_ends(loaded)
     planned = key_to_door.plan_distractor(suites.Options())
     assert {cell.method for cell in planned} == set(suites.MIXERS)
     for cell in planned:
-        assert isinstance(cell.settings, learning.Settings)
+        assert isinstance(cell.settings, decision_transformer.Settings)
         assert cell.settings.model.time_embedding != tokens.LEARNED
-        assert learning.memory(cell.settings) == "carry"
+        assert decision_transformer.memory(cell.settings) == "carry"
 
 
 def test_episodes_of_a_longer_wait_fit_into_the_context(loaded):

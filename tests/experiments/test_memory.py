@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from bsuite.experiments.memory_len import sweep
 
-from experiments import cells, learning, memory, suites, tasks, tuning
-from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.envs import making
-from jax_s4rl.models import decision, policy
+from experiments import cells, memory, suites, tuning
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.collection import behaviors, recording
+from jax_s4rl.envs import registry
+from jax_s4rl.models import configs, policy
 from jax_s4rl.modules import mixers
 from tests.experiments import runs
 
@@ -18,18 +19,18 @@ LENGTH = 10
 
 def make_task(length=LENGTH, num_episodes=60):
     name = memory.memory_len(length).removesuffix("/random")
-    with making.make(name) as env:
-        behavior = random_policy.uniform(env.action_space)
-    record = rollouts.record_episodes(lambda: making.make(name), behavior, num_episodes, seed=0)
+    with registry.make(name) as env:
+        behavior = behaviors.uniform(env.action_space)
+    record = recording.record_episodes(lambda: registry.make(name), behavior, num_episodes, seed=0)
     return tasks.Task(name, {}, memory.memory_len(length), record, 2, length + 1, 0.0, 1.0)
 
 
 def make_cartpole():
     def make_env():
-        return making.make("jax_s4rl/MaskedCartPole-v0", max_episode_steps=40)
+        return registry.make("jax_s4rl/MaskedCartPole-v0", max_episode_steps=40)
 
     with make_env() as env:
-        record = rollouts.record_episodes(make_env, random_policy.uniform(env.action_space), 20, seed=0)
+        record = recording.record_episodes(make_env, behaviors.uniform(env.action_space), 20, seed=0)
     kwargs = {"max_episode_steps": 40}
     return tasks.Task("jax_s4rl/MaskedCartPole-v0", kwargs, memory.CARTPOLE, record, 2, 40, 22.0, 500.0)
 
@@ -71,9 +72,9 @@ def acting(monkeypatch):
 
 
 def trained(mixer, context):
-    model = decision.ModelConfig(mixer=mixers.MixerConfig(mixer), context_length=context)
+    model = configs.ModelConfig(mixer=mixers.MixerConfig(mixer), context_length=context)
     config = types.SimpleNamespace(model=model)
-    return learning.Trained(config, policy.RESTART, 0, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
+    return decision_transformer.Trained(config, policy.RESTART, 0, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
 
 
 def test_settings_are_those_of_bsuite():

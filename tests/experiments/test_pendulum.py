@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import cells, pendulum, suites, tasks, tuning
+from experiments import cells, pendulum, suites, tuning
+from jax_s4rl.agents import tasks
 from tests.experiments import asked, runs
 
 RECORD = dataclasses.replace(runs.RECORD, actions=np.zeros((runs.RECORD.num_steps, 1), np.float32))

@@ -6,11 +6,12 @@ import types
 import numpy as np
 import pytest
 
-from experiments import asking, cells, random_walk, suites, tasks, tuning
-from jax_s4rl.collection import random_policy, rollouts
+from experiments import asking, cells, random_walk, suites, tuning
+from jax_s4rl.agents import tasks
+from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import making, references
-from jax_s4rl.evaluation import paths
+from jax_s4rl.envs import reference_scores, registry
+from jax_s4rl.evaluation import random_walk as walk_metrics
 from jax_s4rl.modules import tokens
 from tests.experiments import asked, runs
 
@@ -18,8 +19,8 @@ ID = "jax_s4rl/RandomWalk-v0"
 
 
 def make_task(num_episodes=40):
-    record = rollouts.record_episodes(lambda: making.make(ID), random_policy.uniform_legal, num_episodes, seed=0)
-    scores = references.scores(ID)
+    record = recording.record_episodes(lambda: registry.make(ID), behaviors.uniform_legal, num_episodes, seed=0)
+    scores = reference_scores.scores(ID)
     return tasks.Task(ID, {}, "random_walk/nosuffix-1000", record, 20, 10, scores.random, scores.optimal)
 
 
@@ -117,7 +118,7 @@ def test_the_clock_changes_hands(loaded):
 def test_every_start_is_asked_as_often_for_the_shortest_way_of_the_data_and_for_the_best_walk(loaded, walked, task):
     (cell, *_) = random_walk.plan_graph(suites.Options(mixers=("s4d",), episodes=40))
     found = random_walk.judge(cell, task, asked.trained())
-    seen = paths.lookup(task.record, 20)
+    seen = walk_metrics.lookup(task.record, 20)
     (starts, shortest, greedy), (same, best, _) = walked
     np.testing.assert_array_equal(starts, same)
     assert np.bincount(starts[greedy], minlength=20).tolist() == [0] + [2] * 19
@@ -134,7 +135,7 @@ def test_the_judge_tells_the_shortest_way_from_standing_still(loaded, walked, ta
     assert found["success_sampled"] == found["optimal_share_sampled"] == 0
     assert found["return_greedy"] == pytest.approx(task.optimal_return)
     assert found["histogram_sampled"] == [0.0] * 10 + [1.0]
-    distances = np.bincount(making.make(ID).unwrapped.distances[1:], minlength=12)[1:]
+    distances = np.bincount(registry.make(ID).unwrapped.distances[1:], minlength=12)[1:]
     np.testing.assert_allclose(found["histogram_greedy"], distances / 19)
     assert 0 < found["lookup"] < 1
 

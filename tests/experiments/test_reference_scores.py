@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from experiments import reference_scores, results
+from experiments import reference_scores
+from jax_s4rl.evaluation import result_rows
 
 CONFIG = reference_scores.Config(scale=0.01)
 
@@ -18,12 +19,12 @@ def test_lines_hold_both_policies_and_what_they_should_reach():
 
 def test_every_environment_of_the_table_has_scores():
     for setting in reference_scores.SETTINGS:
-        known = reference_scores.references.scores(setting.env_id, **setting.kwargs)
+        known = reference_scores.reference_scores.scores(setting.env_id, **setting.kwargs)
         assert known.random < known.optimal
     names = [reference_scores.name_of(setting) for setting in reference_scores.SETTINGS]
     assert len(set(names)) == len(names)
     registered = {setting.env_id for setting in reference_scores.SETTINGS}
-    assert registered >= reference_scores.references.BY_ID.keys() - {"jax_s4rl/Bsuite-v0"}
+    assert registered >= reference_scores.reference_scores.BY_ID.keys() - {"jax_s4rl/Bsuite-v0"}
 
 
 def test_where_no_optimal_policy_is_known_random_play_stands_alone():
@@ -39,9 +40,9 @@ def test_some_are_played_and_the_lines_of_the_others_stay(tmp_path, monkeypatch)
     readme.write_text("<!-- reference-scores --><!-- /reference-scores -->")
     config = reference_scores.Config(scale=0.01, out=tmp_path / "rows.jsonl", readme=readme)
     reference_scores.main(config)
-    first = list(results.read_rows(config.out))
+    first = list(result_rows.read_rows(config.out))
     reference_scores.main(dataclasses.replace(config, only=("memory_len/1",), seed=1))
-    second = list(results.read_rows(config.out))
+    second = list(result_rows.read_rows(config.out))
     assert second[:2] == first[:2]
     assert [row["seed"] for row in second] == [0, 0, 1001, 1001]
     with pytest.raises(ValueError, match="got memory_len/2, wanted some of memory_len/0, memory_len/1"):
@@ -55,8 +56,8 @@ def test_graphs_are_one_line_of_the_table(tmp_path):
     assert len(lines) == 3
     assert lines[2].startswith("| `jax_s4rl/RandomWalk-v0` | 30 graphs |")
     for row in rows:
-        results.append_row(tmp_path / "rows.jsonl", row)
-    assert reference_scores.table(results.read_rows(tmp_path / "rows.jsonl")).splitlines() == lines
+        result_rows.append_row(tmp_path / "rows.jsonl", row)
+    assert reference_scores.table(result_rows.read_rows(tmp_path / "rows.jsonl")).splitlines() == lines
 
 
 def test_the_script_writes_lines_and_table(tmp_path, monkeypatch, capsys):
@@ -67,7 +68,7 @@ def test_the_script_writes_lines_and_table(tmp_path, monkeypatch, capsys):
     config = reference_scores.Config(scale=0.01, out=tmp_path / "rows.jsonl", readme=readme)
     for _ in range(2):  # a second run replaces the first
         reference_scores.main(config)
-        assert len(list(results.read_rows(config.out))) == 2
+        assert len(list(result_rows.read_rows(config.out))) == 2
         assert readme.read_text().count("| `umbrella_length/0` |") == 1
     assert readme.read_text().startswith("Scores:\n\n<!-- reference-scores -->\n\n| environment |")
     assert readme.read_text().endswith("<!-- /reference-scores -->\n\nEnd.\n")

@@ -4,8 +4,9 @@ import dataclasses
 
 import pytest
 
-from experiments import cells, history, learning, reproductions, suites
-from jax_s4rl.models import decision
+from experiments import cells, history, reproductions, suites
+from jax_s4rl.agents import decision_transformer
+from jax_s4rl.models import configs
 
 LOST = sorted(history.LOST)[0]
 
@@ -16,7 +17,7 @@ def line(cell, seed, commit=LOST, seconds=1.0):
 
 @pytest.fixture
 def planned():
-    settings = learning.Settings(model=decision.ModelConfig())
+    settings = decision_transformer.Settings(model=configs.ModelConfig())
     return [cells.Cell("s4d", "made_up", settings, variant=name) for name in "abcd"]
 
 
@@ -40,8 +41,8 @@ def test_what_is_missing_is_trained_as_its_experiment_does(monkeypatch, planned,
     told = []
     suite = suites.Suite("made_up", {"all": suites.Part(lambda _: planned)}, "judge", lambda _: [], (), "train")
     monkeypatch.setattr(reproductions, "SUITES", {"made_up": suite})
-    monkeypatch.setattr(reproductions.compilation, "enable_cache", lambda: None)
-    monkeypatch.setattr(reproductions.results, "read_rows", lambda _: [line(cell, 3) for cell in planned])
+    monkeypatch.setattr(reproductions.cache_folders, "enable_cache", lambda: None)
+    monkeypatch.setattr(reproductions.result_rows, "read_rows", lambda _: [line(cell, 3) for cell in planned])
     monkeypatch.setattr(reproductions.cells, "run", lambda *given: told.append(given))
     out = tmp_path / "lines.jsonl"
     reproductions.main(reproductions.Options(("made_up",), cells=1, out=out))

@@ -8,19 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import timing, workers
-from experiments import (
-    cartpole,
-    key_door,
-    key_to_door,
-    memory,
-    pendulum,
-    random_walk,
-    results,
-    speed_per_task,
-    suites,
-    tasks,
-    umbrella,
-)
+from experiments import cartpole, key_door, key_to_door, memory, pendulum, random_walk, speed_per_task, suites, umbrella
+from jax_s4rl.agents import tasks
+from jax_s4rl.evaluation import result_rows
 from tests.experiments import runs
 
 
@@ -50,7 +40,7 @@ def test_every_mixer_of_every_task_gets_a_line_and_none_twice(tmp_path, timed):
     speed_per_task.run(options)
     speed_per_task.run(options)
     assert timed == [("task_worker", name, mixer) for name in options.tasks for mixer in options.mixers]
-    rows = list(results.read_rows(options.out))
+    rows = list(result_rows.read_rows(options.out))
     assert [(row["metrics"]["task"], row["method"]) for row in rows] == [arguments[1:] for arguments in timed]
     assert rows[0]["seconds"] == {
         "compile": 1.5,
@@ -125,6 +115,6 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for _ in range(2):
         speed_per_task.run(speed_per_task.Options(quick=True))
-    rows = list(results.read_rows(tmp_path / "runs" / "speed_per_task-quick.jsonl"))
+    rows = list(result_rows.read_rows(tmp_path / "runs" / "speed_per_task-quick.jsonl"))
     assert [row["method"] for row in rows] == ["attention", "s4d"]
     assert all(seconds > 0 for row in rows for seconds in row["seconds"].values())

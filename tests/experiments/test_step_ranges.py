@@ -2,7 +2,8 @@
 
 import pytest
 
-from experiments import memory, step_ranges, suites, tasks
+from experiments import memory, step_ranges, suites
+from jax_s4rl.agents import tasks
 from tests.experiments import asked, runs
 from tests.experiments.test_memory import make_cartpole
 

@@ -2,10 +2,13 @@
 
 import pytest
 
-from experiments import cells, compilation, learning, results, suites, tasks
+from experiments import cells, suites
+from jax_s4rl import cache_folders
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.evaluation import result_rows
 from tests.experiments import runs
 
-CELLS = {name: cells.Cell(name, "tiny", learning.Settings(num_updates=50)) for name in ("attention", "s4d")}
+CELLS = {name: cells.Cell(name, "tiny", decision_transformer.Settings(num_updates=50)) for name in ("attention", "s4d")}
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def ran(monkeypatch):
         found.extend((cell.method, list(seeds), path) for cell in cells)
 
     monkeypatch.setattr(cells, "run", run)
-    monkeypatch.setattr(compilation, "enable_cache", lambda: None)
+    monkeypatch.setattr(cache_folders, "enable_cache", lambda: None)
     monkeypatch.setattr(tasks, "load", lambda dataset: runs.TASK)
     return found
 
@@ -50,7 +53,7 @@ def test_all_parts_are_run_in_their_order_each_with_its_seeds(tmp_path, ran):
 def test_references_are_written_once(tmp_path, ran):
     for _ in range(2):
         suites.run(SUITE, suites.Options(out=tmp_path / "lines.jsonl"))
-    rows = list(results.read_rows(tmp_path / "lines.jsonl"))
+    rows = list(result_rows.read_rows(tmp_path / "lines.jsonl"))
     assert [(row["method"], row["metrics"]["return"]) for row in rows] == [
         ("random", runs.TASK.random_return),
         ("optimal", runs.TASK.optimal_return),

@@ -2,7 +2,8 @@
 
 import pytest
 
-from experiments import suites, tasks, tokens
+from experiments import suites, tokens
+from jax_s4rl.agents import tasks
 from tests.experiments import asked, runs
 
 

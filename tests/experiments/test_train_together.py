@@ -13,7 +13,8 @@ import jax
 import numpy as np
 import pytest
 
-from experiments import run_folder_loading, run_folder_metrics
+from jax_s4rl.agents import run_directory
+from jax_s4rl.training import metrics
 from tests.training import ports
 
 pytestmark = pytest.mark.slow
@@ -48,7 +49,7 @@ def nobody_is_left_behind():
 
 def start(folder, *options, num_devices=2):
     environment = os.environ | {"JAX_NUM_CPU_DEVICES": str(num_devices), "JAX_PLATFORMS": "cpu"}
-    command = [sys.executable, "-m", "experiments.train", "--folder", str(folder), *SMALL, *options]
+    command = [sys.executable, "-m", "jax_s4rl.cli.train", "--folder", str(folder), *SMALL, *options]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     STARTED.append(process)
     return process
@@ -62,7 +63,7 @@ def start_pair(folder, *options):
 
 def wait_for_lines(folder, count, processes):
     """Waits until so many dispatches have been written down."""
-    while sum(1 for _ in run_folder_metrics.read(folder)) < count:
+    while sum(1 for _ in metrics.read(folder)) < count:
         if any(process.poll() is not None for process in processes):
             pytest.fail("\n".join(process.communicate(timeout=A_MINUTE)[0] for process in processes))
         time.sleep(0.02)
@@ -83,7 +84,7 @@ def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_p
     outputs = finish(*start_pair(tmp_path / "pair", *updates))
     assert "asked for" in outputs[0]
     assert "asked for" not in outputs[1]
-    one, two, pair = (run_folder_loading.load(tmp_path / name) for name in ("one", "two", "pair"))
+    one, two, pair = (run_directory.load(tmp_path / name) for name in ("one", "two", "pair"))
     assert one.step == two.step == pair.step == 20
     for other in (two, pair):
         jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=0, atol=TOLERANCE), one.params, other.params)
@@ -105,8 +106,8 @@ def test_if_a_process_is_killed_the_other_ends_and_the_run_resumes(tmp_path, vic
     pair[victim].communicate()
     outputs = finish(*start_pair(tmp_path, *options, "--resume"))
     assert "going on after update" in outputs[0]
-    assert [row["step"] for row in run_folder_metrics.read(tmp_path)] == list(range(10, 301, 10))
-    assert run_folder_loading.load(tmp_path).step == 300
+    assert [row["step"] for row in metrics.read(tmp_path)] == list(range(10, 301, 10))
+    assert run_directory.load(tmp_path).step == 300
 
 
 def test_a_signal_to_one_process_stops_all_with_success(tmp_path):
@@ -115,4 +116,4 @@ def test_a_signal_to_one_process_stops_all_with_success(tmp_path):
     pair[1].send_signal(signal.SIGTERM)
     outputs = finish(*pair)
     assert "stopped by SIGTERM after update" in outputs[0]
-    assert 0 < run_folder_loading.load(tmp_path).step < 2000
+    assert 0 < run_directory.load(tmp_path).step < 2000

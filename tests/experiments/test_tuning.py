@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from experiments import learning, results, suites, tuning
-from jax_s4rl.models import decision
+from experiments import suites, tuning
+from jax_s4rl.agents import decision_transformer
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.models import configs
 
 
 def rows(method, values, metric="score", **more):
@@ -41,10 +43,10 @@ def test_lines_are_grouped_by_all_fields_asked_for():
 
 
 def test_a_point_changes_two_settings():
-    settings = tuning.Point(rate=0.5, dropout=0.25).of(learning.Settings())
+    settings = tuning.Point(rate=0.5, dropout=0.25).of(decision_transformer.Settings())
     assert (settings.optimization.learning_rate, settings.model.dropout) == (0.5, 0.25)
-    assert settings.optimization.weight_decay == learning.Settings().optimization.weight_decay
-    assert settings.model.width == decision.ModelConfig().width
+    assert settings.optimization.weight_decay == decision_transformer.Settings().optimization.weight_decay
+    assert settings.model.width == configs.ModelConfig().width
 
 
 @pytest.mark.parametrize("point", tuning.GRID)
@@ -54,7 +56,7 @@ def test_every_point_has_a_name_of_its_own(point):
 
 
 def write(path, lines, experiment="walks"):
-    empty = dict.fromkeys(results.FIELDS)
+    empty = dict.fromkeys(result_rows.FIELDS)
     path.write_text("".join(json.dumps(empty | line | {"experiment": experiment}) + "\n" for line in lines))
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from bsuite.experiments.umbrella_length import sweep
 
-from experiments import cells, inspection, q_learning, suites, tasks, tuning, umbrella
-from jax_s4rl.collection import random_policy, rollouts
-from jax_s4rl.envs import making
-from jax_s4rl.evaluation import credit
+from experiments import cells, suites, tuning, umbrella
+from jax_s4rl.agents import cql, inspection, tasks
+from jax_s4rl.collection import behaviors, recording
+from jax_s4rl.envs import registry
+from jax_s4rl.evaluation import umbrella as umbrella_metrics
 from tests.experiments import asked, runs
 
 LENGTH = 5
@@ -17,9 +18,9 @@ LENGTH = 5
 
 def make_task(length=LENGTH, num_episodes=200):
     name = umbrella.dataset(length).removesuffix("/random")
-    with making.make(name) as env:
-        record = rollouts.record_episodes(
-            lambda: making.make(name), random_policy.uniform(env.action_space), num_episodes, seed=0
+    with registry.make(name) as env:
+        record = recording.record_episodes(
+            lambda: registry.make(name), behaviors.uniform(env.action_space), num_episodes, seed=0
         )
     return tasks.Task(name, {}, umbrella.dataset(length), record, 2, length, 0.0, 1.0)
 
@@ -43,7 +44,7 @@ def knowing(monkeypatch, chance_of):
     """Models whose first action is right with the given chance for each return."""
 
     def first_actions(trained, observations, targets):
-        needed, right = observations[:, credit.NEED] > 0, chance_of(targets)
+        needed, right = observations[:, umbrella_metrics.NEED] > 0, chance_of(targets)
         take = np.where(needed[:, None], right, 1 - right)
         return np.stack([1 - take, take], axis=-1)
 
@@ -94,7 +95,7 @@ def test_first_steps_are_not_learned_by_heart(loaded):
 
 
 def test_perfect_knowledge_reaches_the_closed_form_and_no_more(monkeypatch, cell, task):
-    knowing(monkeypatch, lambda targets: credit.umbrella_closed_form(targets, LENGTH))
+    knowing(monkeypatch, lambda targets: umbrella_metrics.umbrella_closed_form(targets, LENGTH))
     found = umbrella.judge(cell, task, asked.trained())
     assert found["target"] == task.record.episode_returns.max()
     assert found["first_action_sampled"] == pytest.approx(found["first_action_closed_form"])
@@ -118,7 +119,7 @@ def test_starts_are_fresh_and_of_both_kinds(task):
     starts = umbrella.draw_starts(task, 40, seed=3)
     assert starts.shape == (40, 23)
     assert len(np.unique(starts, axis=0)) == 40
-    assert 0.2 < starts[:, credit.NEED].mean() < 0.8
+    assert 0.2 < starts[:, umbrella_metrics.NEED].mean() < 0.8
     np.testing.assert_array_equal(starts, umbrella.draw_starts(task, 40, seed=3))
 
 
@@ -139,10 +140,10 @@ def test_the_best_tenth_is_what_one_clone_learns_from(loaded):
 def test_q_learning_is_judged_by_what_it_does_first(monkeypatch, task):
     asked.acting(monkeypatch, task)
     cell = umbrella.q_cell(LENGTH, suites.Options(episodes=100))
-    model = q_learning.Trained(None, cell.settings, 0, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
+    model = cql.Trained(None, cell.settings, 0, {}, None, 0.0)  # pyright: ignore[reportArgumentType]
     found = umbrella.judge(cell, task, model)
     first = task.record.episode_starts[:100]
-    right = (task.record.actions[first] == task.record.observations[first, credit.NEED]).mean()
+    right = (task.record.actions[first] == task.record.observations[first, umbrella_metrics.NEED]).mean()
     assert found["first_action_greedy"] == pytest.approx(right)
     assert found["return_sampled"] == pytest.approx(2 * found["first_action_sampled"] - 1)
     assert found["length"] == LENGTH

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from jaxtyping import config
 
-from jax_s4rl.kernels import initialization, pairs, s4, s4d
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, s4, s4d
 
 enable_x64 = jax.enable_x64 if hasattr(jax, "enable_x64") else jax.experimental.enable_x64
 
@@ -29,7 +30,7 @@ def unchecked():
 
 def _arrays(H, N, seed, dtype):
     C_key, D_key, step_key = jax.random.split(jax.random.key(seed), 3)
-    C = pairs.astype(initialization.output(C_key, (H, N // 2)), dtype)
+    C = cplx.astype(initialization.output(C_key, (H, N // 2)), dtype)
     D = jax.random.normal(D_key, (H,)).astype(dtype)
     return C, D, jnp.exp(initialization.log_step(step_key, (H,))).astype(dtype)
 
@@ -65,7 +66,7 @@ def as_numpy():
     """Turns parameters, Pairs and arrays into float64 and complex128 NumPy."""
 
     def turn(x):
-        if isinstance(x, pairs.Pair):
+        if isinstance(x, cplx.Pair):
             return np.asarray(x.re, np.float64) + 1j * np.asarray(x.im, np.float64)
         if isinstance(x, tuple):
             return tuple(turn(part) for part in x)

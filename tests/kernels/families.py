@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
-from jax_s4rl.kernels import initialization, lru, pairs, s4, s4d, s5
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, lru, s4, s4d, s5
 
 H, P, B, L = 2, 2, 2, 10
 # JAX 0.8 moved it out of `experimental`; older versions have it there only.
@@ -34,7 +35,7 @@ def of_s5(key, P=P):
 
 def of_lru(key, P=P):
     ring, start = initialization.lru_ring(key, P, 0.4, 0.9), initialization.s5(key, H, P)
-    Lambda = pairs.Pair(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
+    Lambda = cplx.Pair(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
     return lru.Parameters(Lambda, start.B, start.C, jnp.ones(H), jnp.exp(ring.log_gain))
 
 

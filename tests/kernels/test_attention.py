@@ -7,8 +7,8 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import attention, flash
-from jax_s4rl.kernels.oracle import attention as oracle
+from jax_s4rl.kernels import _flash, attention
+from jax_s4rl.kernels.reference import attention as oracle
 
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
 FLOAT32 = 2e-6  # outputs are means of values near 1; measured at most 5e-7
@@ -302,7 +302,7 @@ def test_what_the_fused_kernel_is_given_says_the_same():
         (q, k, v), settings = as_jax(arrays, options)
         ranks = attention._rank(jnp.zeros((1,), jnp.int32), 6, settings["mask"], settings["resets"], window)
         plain = settings["mask"] is None and settings["resets"] is None
-        fused = jax.jit(flash.attend, static_argnames=("window", "masked", "kernel"))
+        fused = jax.jit(_flash.attend, static_argnames=("window", "masked", "kernel"))
         out = fused(q, k, v, ranks, window=window, masked=not plain, kernel="xla")
         np.testing.assert_allclose(out, attend(q, k, v, **settings, window=window), rtol=0, atol=FLOAT32)
 

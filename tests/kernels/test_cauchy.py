@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import cauchy, pairs
-from jax_s4rl.kernels.oracle import systems
+from jax_s4rl.kernels import cauchy
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
 # The bounds set are 7e-6 and 1e-4, relative to the largest entry; the gradient of step, a sum that cancels, is the
@@ -28,7 +29,7 @@ def truncated(parameters, as_numpy, L, wrap=cauchy.WRAP):
     """Parameters whose C is cut for L steps, in float64 and rounded once."""
     Lambda, P, B, C, _, step = as_numpy(parameters)
     cut = systems.truncated((Lambda, P, B, C, step), L, wrap)
-    return parameters._replace(C=pairs.astype(jnp.asarray(cut.astype(np.complex64)), parameters.C.dtype))
+    return parameters._replace(C=cplx.astype(jnp.asarray(cut.astype(np.complex64)), parameters.C.dtype))
 
 
 def true(parameters, as_numpy, L, wrap=cauchy.WRAP):
@@ -82,7 +83,7 @@ def test_the_papers_own_truncation_is_there_too(x64, s4_system, as_numpy):
 @pytest.mark.slow
 def test_rank_three_is_the_definition(x64, s4_system, as_numpy):
     parameters, rng = s4_system(2, 6, dtype=jnp.float64), np.random.default_rng(2)
-    P = pairs.Pair(*jnp.asarray(rng.normal(size=(2, 2, 3, 3))))
+    P = cplx.Pair(*jnp.asarray(rng.normal(size=(2, 2, 3, 3))))
     parameters = truncated(parameters._replace(P=P), as_numpy, 9)
     assert relative(kernel(parameters, 9), true(parameters, as_numpy, 9)) < 1e-7
     check_grads(lambda P: kernel(parameters._replace(P=P), 9), (P,), order=1, modes=["fwd", "rev"], eps=1e-6)
@@ -157,7 +158,7 @@ def test_gradients_are_finite_differences(x64, s4_system):
 
 def test_undamped_and_vanishing_modes_meet_no_pole(s4_system):
     parameters = s4_system(2, 4)
-    still = parameters._replace(Lambda=pairs.Pair(jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.0], [0.0, 2.0]])))
+    still = parameters._replace(Lambda=cplx.Pair(jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.0], [0.0, 2.0]])))
     for step in (1e-5, 1.0):
         value, slopes = jax.value_and_grad(loss)(still._replace(step=jnp.full((2,), step)), jnp.ones((2, 64)))
         assert np.isfinite(value)
@@ -169,9 +170,9 @@ def test_undamped_and_vanishing_modes_meet_no_pole(s4_system):
     [
         ({}, 0, 0.5, "L must be an integer of at least 1, got 0"),
         ({}, 4, 0.0, r"wrap must lie in \(0, 1\], got 0.0"),
-        ({"P": pairs.zeros((3, 4))}, 4, 0.5, "with a rank of at least 1"),
+        ({"P": cplx.zeros((3, 4))}, 4, 0.5, "with a rank of at least 1"),
         ({"step": jnp.ones(2)}, 4, 0.5, r"step has shape \(2,\), expected \(3,\)"),
-        ({"B": pairs.zeros((3, 5))}, 4, 0.5, r"B has shape \(3, 5\), expected \(3, 4\)"),
+        ({"B": cplx.zeros((3, 5))}, 4, 0.5, r"B has shape \(3, 5\), expected \(3, 4\)"),
     ],
 )
 def test_bad_input_is_refused(unchecked, s4_system, change, L, wrap, message):

@@ -5,34 +5,35 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import checks, lru, pairs, s4, s4d, s5
+from jax_s4rl.kernels import _checks, lru, s4, s4d, s5
+from jax_s4rl.kernels import complex_pair as cplx
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: checks.length(0), "L must be an integer of at least 1, got 0"),
-        (lambda: checks.length(8.0), "got 8.0; write 8"),
-        (lambda: checks.length(True), "got True; pass the number of steps"),
-        (lambda: checks.length(-1, least=0), "at least 0, got -1"),
-        (lambda: jax.jit(checks.length)(3), "known at trace time"),
-        (lambda: checks.even(8.0), "got 8.0; use N = 8"),
-        (lambda: checks.even(True), "got True; use N = 2"),
-        (lambda: checks.even(None), "got None; pass an int"),
-        (lambda: checks.even(5), "got 5; use N = 6"),
-        (lambda: checks.even(0), "got 0; use N = 2"),
+        (lambda: _checks.length(0), "L must be an integer of at least 1, got 0"),
+        (lambda: _checks.length(8.0), "got 8.0; write 8"),
+        (lambda: _checks.length(True), "got True; pass the number of steps"),
+        (lambda: _checks.length(-1, least=0), "at least 0, got -1"),
+        (lambda: jax.jit(_checks.length)(3), "known at trace time"),
+        (lambda: _checks.even(8.0), "got 8.0; use N = 8"),
+        (lambda: _checks.even(True), "got True; use N = 2"),
+        (lambda: _checks.even(None), "got None; pass an int"),
+        (lambda: _checks.even(5), "got 5; use N = 6"),
+        (lambda: _checks.even(0), "got 0; use N = 2"),
         (
-            lambda: checks.choice("method", "fast", ["fft", "scan"]),
+            lambda: _checks.choice("method", "fast", ["fft", "scan"]),
             "unknown method 'fast'; expected one of 'fft', 'scan'",
         ),
-        (lambda: checks.shape("C", jnp.zeros((2, 3)), (2, 4)), r"C has shape \(2, 3\), expected \(2, 4\)"),
-        (lambda: checks.real("u", jnp.ones(2, jnp.complex64)), "u must be real and floating, got dtype complex64"),
-        (lambda: checks.flags("mask", jnp.ones(2), (2,)), "mask must be a bool array, got float32; pass"),
-        (lambda: checks.flags("mask", True, ()), "mask must be a bool array, got bool"),
-        (lambda: checks.flags("mask", jnp.ones(2, bool), (3,)), r"mask has shape \(2,\), expected \(3,\)"),
-        (lambda: checks.spacing("step", jnp.asarray([0.1, -0.2])), "step has an entry of -0.2, but must be positive"),
-        (lambda: checks.rate(0), "rate must be positive, got 0"),
-        (lambda: checks.stable(pairs.as_pair(jnp.asarray([-1.0 + 1j, 0.25 + 1j]))), "real part of 0.25"),
+        (lambda: _checks.shape("C", jnp.zeros((2, 3)), (2, 4)), r"C has shape \(2, 3\), expected \(2, 4\)"),
+        (lambda: _checks.real("u", jnp.ones(2, jnp.complex64)), "u must be real and floating, got dtype complex64"),
+        (lambda: _checks.flags("mask", jnp.ones(2), (2,)), "mask must be a bool array, got float32; pass"),
+        (lambda: _checks.flags("mask", True, ()), "mask must be a bool array, got bool"),
+        (lambda: _checks.flags("mask", jnp.ones(2, bool), (3,)), r"mask has shape \(2,\), expected \(3,\)"),
+        (lambda: _checks.spacing("step", jnp.asarray([0.1, -0.2])), "step has an entry of -0.2, but must be positive"),
+        (lambda: _checks.rate(0), "rate must be positive, got 0"),
+        (lambda: _checks.stable(cplx.as_pair(jnp.asarray([-1.0 + 1j, 0.25 + 1j]))), "real part of 0.25"),
     ],
 )
 def test_bad_input_is_refused(unchecked, call, message):
@@ -41,33 +42,33 @@ def test_bad_input_is_refused(unchecked, call, message):
 
 
 def test_good_input_passes(unchecked):
-    assert checks.length(3) == checks.length(np.int64(3)) == 3
-    assert type(checks.length(np.int64(3))) is int
-    assert checks.even(6) == checks.even(np.int32(6)) == 3
-    checks.flags("mask", None, (2,))
-    checks.rate(jnp.asarray(0.5))
-    assert checks.choice("method", "fft", ["fft"]) == "fft"
-    checks.shape("C", pairs.zeros((2, 3)), (2, 3))
-    checks.stable(pairs.zeros((2,)))
+    assert _checks.length(3) == _checks.length(np.int64(3)) == 3
+    assert type(_checks.length(np.int64(3))) is int
+    assert _checks.even(6) == _checks.even(np.int32(6)) == 3
+    _checks.flags("mask", None, (2,))
+    _checks.rate(jnp.asarray(0.5))
+    assert _checks.choice("method", "fft", ["fft"]) == "fft"
+    _checks.shape("C", cplx.zeros((2, 3)), (2, 3))
+    _checks.stable(cplx.zeros((2,)))
 
 
 def test_a_traced_value_is_not_concrete():
     seen = []
-    jax.jit(lambda x: seen.append(checks.is_concrete(x)))(jnp.ones(2))
+    jax.jit(lambda x: seen.append(_checks.is_concrete(x)))(jnp.ones(2))
     assert seen == [False]
-    assert checks.is_concrete(jnp.ones(2), np.ones(2))
+    assert _checks.is_concrete(jnp.ones(2), np.ones(2))
 
 
 def system(family):
     """The least parameters of a family: two features, one conjugate pair (each)."""
-    grid = pairs.Pair(*jnp.asarray([[[-0.5, -1.0]], [[2.0, 0.7]]]).swapaxes(1, 2))
-    both = pairs.Pair(*(jnp.concatenate([x, x / 2], axis=-1) for x in grid))
-    line = pairs.Pair(grid.re[:, 0], grid.im[:, 0])
+    grid = cplx.Pair(*jnp.asarray([[[-0.5, -1.0]], [[2.0, 0.7]]]).swapaxes(1, 2))
+    both = cplx.Pair(*(jnp.concatenate([x, x / 2], axis=-1) for x in grid))
+    line = cplx.Pair(grid.re[:, 0], grid.im[:, 0])
     D, step = jnp.ones(2), jnp.full(2, 0.3)
     if family is s4d:
         return s4d.Parameters(grid, grid, grid, D, step)
     if family is s4:
-        return s4.Parameters(grid, pairs.Pair(grid.re[:, None], grid.im[:, None]), grid, grid, D, step)
+        return s4.Parameters(grid, cplx.Pair(grid.re[:, None], grid.im[:, None]), grid, grid, D, step)
     return family.Parameters(line, both, both, D, step)
 
 
@@ -85,11 +86,11 @@ def test_complex_arrays_are_pairs(family):
 
     parameters = system(family)
     zeros = family.init_state(parameters).re
-    state = pairs.Pair(zeros + 1, zeros - 0.5)
+    state = cplx.Pair(zeros + 1, zeros - 0.5)
     complexes = jax.tree.map(
-        lambda x: pairs.to_complex(x) if isinstance(x, pairs.Pair) else x,
+        lambda x: cplx.to_complex(x) if isinstance(x, cplx.Pair) else x,
         (parameters, state),
-        is_leaf=lambda x: isinstance(x, pairs.Pair),
+        is_leaf=lambda x: isinstance(x, cplx.Pair),
     )
     got, wanted = everything(*complexes), everything(parameters, state)
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6), got, wanted)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import chunks, dplr, krylov
+from jax_s4rl.kernels import _chunks, _dplr, _krylov
 
 # A few dozen float32 terms.
 ROUNDING = 5e-6
@@ -28,9 +28,9 @@ def loop(u, state, resets):
 
 @partial(jax.jit, static_argnames="longest")
 def chunked(u, state, resets, longest):
-    system = dplr.Dense(jnp.asarray(A - np.eye(S), jnp.float32), jnp.asarray(WRITE, jnp.float32))
-    constants = krylov.chunk(system, jnp.asarray(READ, jnp.float32), u.shape[1], longest)
-    return chunks.run(constants, u.astype(jnp.float32), state.astype(jnp.float32), resets)
+    system = _dplr.Dense(jnp.asarray(A - np.eye(S), jnp.float32), jnp.asarray(WRITE, jnp.float32))
+    constants = _krylov.chunk(system, jnp.asarray(READ, jnp.float32), u.shape[1], longest)
+    return _chunks.run(constants, u.astype(jnp.float32), state.astype(jnp.float32), resets)
 
 
 @pytest.mark.parametrize(("L", "longest"), [(1, 8), (2, 1), (7, 8), (17, 16), (40, 1), (70, 64), (70, 16)])
@@ -62,7 +62,7 @@ def test_the_segments_of_a_chunk_do_not_see_each_other():
     segment = jnp.cumsum(jnp.asarray(RNG.random((B, 1, 32)) < 0.2).astype(jnp.int32), -1)
 
     def output(u):
-        return chunks.within(kernel, u, segment)
+        return _chunks.within(kernel, u, segment)
 
     reach = jax.jit(jax.jacobian(lambda u: output(u)[0, 0, :, 0]))(jnp.zeros((B, 1, 32, H)))[:, 0, 0, :, 0]
     step, before = np.meshgrid(np.arange(32), np.arange(32), indexing="ij")
@@ -74,7 +74,7 @@ def test_the_segments_of_a_chunk_do_not_see_each_other():
 def test_sizes_cover_the_row():
     for L in range(1, 70):
         for longest in (1, 2, 16, 64):
-            T, rest = chunks.sizes(L, longest)
+            T, rest = _chunks.sizes(L, longest)
             assert longest >= T
             assert 1 <= rest <= T
             assert (L - rest) % T == 0

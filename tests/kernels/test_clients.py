@@ -8,7 +8,8 @@ import optax
 import pytest
 from flax import nnx
 
-from jax_s4rl.kernels import attention, initialization, pairs, s4d, s5
+from jax_s4rl.kernels import attention, initialization, s4d, s5
+from jax_s4rl.kernels import complex_pair as cplx
 
 # Many programs to compile: minutes, not seconds.
 pytestmark = pytest.mark.slow
@@ -77,8 +78,8 @@ class Recurrent(nnx.Module):
         self.readout = nnx.Linear(FEATURES, FEATURES, rngs=rngs)
 
     def __call__(self, u, resets=None):
-        Lambda = pairs.Pair(-jnp.abs(self.Lambda_re[...]), self.Lambda_im[...])
-        B, C = pairs.Pair(self.B_re[...], self.B_im[...]), pairs.Pair(self.C_re[...], self.C_im[...])
+        Lambda = cplx.Pair(-jnp.abs(self.Lambda_re[...]), self.Lambda_im[...])
+        B, C = cplx.Pair(self.B_re[...], self.B_im[...]), cplx.Pair(self.C_re[...], self.C_im[...])
         parameters = s5.Parameters(Lambda, B, C, self.D[...], jnp.exp(self.log_step[...]))
         return self.readout(s5.apply(parameters, u, resets=resets)[0])
 

@@ -7,8 +7,8 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import convolution, fourier
-from jax_s4rl.kernels.oracle import convolution as oracle
+from jax_s4rl.kernels import _fourier, convolution
+from jax_s4rl.kernels.reference import convolution as oracle
 
 FLOAT64 = 1e-10  # relative to the largest output: the bound set for every function against the oracle
 FLOAT32 = 2e-6  # measured at most 6e-7 here
@@ -218,4 +218,4 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="got dtype complex64"):
         convolution.causal(u, kernel.astype(jnp.complex64))
     with pytest.raises(ValueError, match="length must be an integer of at least 1, got 0"):
-        fourier.fft_length(0)
+        _fourier.fft_length(0)

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import attention, convolution, pairs, s4, s4d
-from jax_s4rl.kernels.oracle import mimo as mimo_oracle
-from jax_s4rl.kernels.oracle import systems
+from jax_s4rl.kernels import attention, convolution, s4, s4d
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels.reference import mimo as mimo_oracle
+from jax_s4rl.kernels.reference import systems
 from tests.kernels.families import FAMILIES, H
 
 FORMS = {"s4d": 1e-5, "s4": 2e-5, "s5": 1e-5, "lru": 1e-5}  # the bounds set for forms against each other
@@ -27,7 +28,7 @@ ONE_PAIR = [pytest.param(name, marks=() if name == "lru" else pytest.mark.slow) 
 
 
 def numbers(parameters):
-    exact = (pairs.to_complex(x) if isinstance(x, pairs.Pair) else x for x in parameters)
+    exact = (cplx.to_complex(x) if isinstance(x, cplx.Pair) else x for x in parameters)
     return [np.asarray(x, np.result_type(x.dtype, np.float64)) for x in exact]
 
 
@@ -77,7 +78,7 @@ def test_one_pair_and_a_row_of_padding_in_every_view(name):
     y, last = wanted(name, parameters, u)
     for out, state in found:
         np.testing.assert_allclose(out, y, rtol=0, atol=FORMS[name] * np.abs(y).max())
-        np.testing.assert_allclose(pairs.to_complex(state), last, rtol=0, atol=FORMS[name] * np.abs(last).max())
+        np.testing.assert_allclose(cplx.to_complex(state), last, rtol=0, atol=FORMS[name] * np.abs(last).max())
         assert all(not np.any(x) for x in (out[1], state.re[1], state.im[1]))
 
 
@@ -137,12 +138,12 @@ diagonal_outputs = jax.jit(partial(s4d.apply, discretization="bilinear"))
 @hypothesis.given(seed=st.integers(0, 1000), step=st.floats(1e-3, 1.0), rank=st.integers(1, 2))
 def test_s4_without_a_low_rank_part_is_s4d(truncated, seed, step, rank):
     rng = np.random.default_rng(seed)
-    B, C = (pairs.Pair(*(jnp.asarray(x, jnp.float32) for x in rng.normal(size=(2, H, 2)))) for _ in range(2))
+    B, C = (cplx.Pair(*(jnp.asarray(x, jnp.float32) for x in rng.normal(size=(2, H, 2)))) for _ in range(2))
     real, imaginary = -rng.uniform(0.05, 3, (H, 2)), rng.normal(size=(H, 2)) * 20
-    Lambda = pairs.Pair(jnp.asarray(real, jnp.float32), jnp.asarray(imaginary, jnp.float32))
+    Lambda = cplx.Pair(jnp.asarray(real, jnp.float32), jnp.asarray(imaginary, jnp.float32))
     D, spacing = jnp.ones(H), jnp.full((H,), step, jnp.float32)
     u = jnp.asarray(rng.normal(size=(L, H)), jnp.float32)
-    got = low_rank_outputs(s4.Parameters(Lambda, pairs.zeros((H, rank, 2)), B, C, D, spacing), u, truncated)
+    got = low_rank_outputs(s4.Parameters(Lambda, cplx.zeros((H, rank, 2)), B, C, D, spacing), u, truncated)
     right = diagonal_outputs(s4d.Parameters(Lambda, B, C, D, spacing), u)
     for part, other in zip(jax.tree.leaves(got), jax.tree.leaves(right), strict=True):
         np.testing.assert_allclose(part, other, rtol=0, atol=FORMS["s4"] * float(jnp.abs(other).max()))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import attention, blockwise, flash
+from jax_s4rl.kernels import _blockwise, _flash, attention
 
 LENGTH = 6
 ROUNDING = 1e-5
@@ -17,7 +17,7 @@ def draw(dtype=jnp.float32):
 
 def ranks_of(window):
     rank = jnp.arange(LENGTH, dtype=jnp.int32)[None]
-    return blockwise.Ranks(jnp.maximum(rank - (window or LENGTH) + 1, 0), rank, rank)
+    return _blockwise.Ranks(jnp.maximum(rank - (window or LENGTH) + 1, 0), rank, rank)
 
 
 @pytest.mark.slow
@@ -26,8 +26,8 @@ def test_derivatives_of_every_order_are_those_of_the_blocks(window, masked):
     q, k, v = draw()
     ranks = ranks_of(window)
     ways = (
-        lambda *x: flash.attend(*x, ranks, window=window, masked=masked, kernel="xla"),
-        lambda *x: blockwise.attend(*x, ranks),
+        lambda *x: _flash.attend(*x, ranks, window=window, masked=masked, kernel="xla"),
+        lambda *x: _blockwise.attend(*x, ranks),
     )
 
     def all_orders(way):
@@ -43,7 +43,7 @@ def test_derivatives_of_every_order_are_those_of_the_blocks(window, masked):
 
 def test_what_it_lacks_is_named():
     q = draw(jnp.bfloat16)[0]
-    assert flash.why_not(q[..., :5]) == "a head_dim that is a multiple of 8 up to 128, got 5"
+    assert _flash.why_not(q[..., :5]) == "a head_dim that is a multiple of 8 up to 128, got 5"
     with pytest.raises(ValueError, match="needs bfloat16 or float16 inputs, got float32; use method 'blocked'"):
         attention.attend(*draw(), method="fused")
 
@@ -53,10 +53,10 @@ def with_cudnn(monkeypatch):
     """JAX believes that its CUDA packages are here, so that programs can be made, but not run."""
     stablehlo = pytest.importorskip("jax._src.cudnn.fused_attention_stablehlo")
     monkeypatch.setattr(stablehlo, "check_cudnn_version", lambda: 91000)
-    flash._has_cudnn.cache_clear()
+    _flash._has_cudnn.cache_clear()
     yield
     monkeypatch.undo()
-    flash._has_cudnn.cache_clear()
+    _flash._has_cudnn.cache_clear()
 
 
 def test_the_platform_of_lowering_chooses(with_cudnn):

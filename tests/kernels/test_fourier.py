@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import convolution, fourier
+from jax_s4rl.kernels import _fourier, convolution
 
 
 def draw(length, features):
@@ -16,8 +16,8 @@ def draw(length, features):
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("parts", [1, 4])
 def test_parts_are_the_whole_in_every_order_of_derivatives(monkeypatch, parts):
-    monkeypatch.setattr(fourier, "LARGE", 1)
-    monkeypatch.setattr(fourier, "CPU_PARTS", parts)
+    monkeypatch.setattr(_fourier, "LARGE", 1)
+    monkeypatch.setattr(_fourier, "CPU_PARTS", parts)
     u, kernel = draw(5, 6)
 
     def loss(method):
@@ -35,10 +35,10 @@ def test_parts_are_the_whole_in_every_order_of_derivatives(monkeypatch, parts):
 
 
 def test_parts_are_for_cpu_alone(monkeypatch):
-    monkeypatch.setattr(fourier, "LARGE", 1)
+    monkeypatch.setattr(_fourier, "LARGE", 1)
 
     def transforms(platform):
-        program = jax.export.export(jax.jit(fourier.convolve), platforms=[platform])
+        program = jax.export.export(jax.jit(_fourier.convolve), platforms=[platform])
         return program(*draw(5, 8)).mlir_module().count("call @fft")
 
     assert transforms("cpu") > transforms("cuda")
@@ -48,4 +48,4 @@ def test_parts_are_for_cpu_alone(monkeypatch):
     ("length", "n"), [(1, 2), (2, 4), (3, 6), (7, 16), (100, 200), (341, 720), (1024, 2048), (3072, 6144)]
 )
 def test_fft_length_is_the_next_even_5_smooth_number(length, n):
-    assert fourier.fft_length(length) == n
+    assert _fourier.fft_length(length) == n

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jax_s4rl.kernels import hippo
-from jax_s4rl.kernels.oracle import hippo as oracle
+from jax_s4rl.kernels.reference import hippo as oracle
 
 # float64 eigenvectors of matrices of norm up to 4,000 (LegS, N = 64).
 ROUNDING = 1e-10

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import hippo, initialization, pairs, vandermonde
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import hippo, initialization, vandermonde
 from jax_s4rl.kernels.discretization import discretize
-from jax_s4rl.kernels.oracle import initialization as oracle
+from jax_s4rl.kernels.reference import initialization as oracle
 
 EXACT = 1e-10  # the bound set for every function against the oracle, relative to the largest entry
 ROUNDING = 1e-5
@@ -16,7 +17,7 @@ SAMPLING = 0.05
 
 
 def assert_exact(got, wanted):
-    got = pairs.to_complex(got) if isinstance(got, pairs.Pair) else got
+    got = cplx.to_complex(got) if isinstance(got, cplx.Pair) else got
     np.testing.assert_allclose(got, wanted, rtol=0, atol=EXACT * np.abs(wanted).max())
 
 
@@ -69,7 +70,7 @@ def test_random_starts_are_the_oracle_of_their_draws():
 )
 def test_diagonals_are_the_formulas(name, wanted):
     start = initialization.diagonal(name, 6)
-    np.testing.assert_allclose(pairs.to_complex(start.Lambda), wanted, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(cplx.to_complex(start.Lambda), wanted, rtol=ROUNDING, atol=ROUNDING)
     assert start.Lambda.dtype == jnp.float32
     assert start.B.shape == (3,)
 
@@ -87,7 +88,7 @@ def test_the_diagonal_of_legs_with_half_its_input_nears_legs(s):
     # Gu et al. 2022 (S4D), theorem 3, on the transfer function to the first state, which for LegS is 1/(s + 1).
     for N, error in [(16, 5e-3), (256, 2e-4)]:
         form, start = hippo.dplr("legs", N), initialization.diagonal("legs", N)
-        modes = np.asarray(pairs.to_complex(start.B)) / (s - form.Lambda)
+        modes = np.asarray(cplx.to_complex(start.B)) / (s - form.Lambda)
         assert abs(2 * (form.V[0] @ modes).real * (s + 1) - 1) < error
 
 
@@ -95,7 +96,7 @@ def test_the_diagonal_of_legs_with_half_its_input_nears_legs(s):
 def test_low_rank_starts_are_stable(measure):
     start = initialization.low_rank(measure, 8)
     assert np.all(np.asarray(start.Lambda.re) <= -np.float32(initialization.FLOOR))
-    np.testing.assert_allclose(pairs.to_complex(start.P), hippo.dplr(measure, 8).P, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(cplx.to_complex(start.P), hippo.dplr(measure, 8).P, rtol=ROUNDING, atol=ROUNDING)
 
 
 def test_negative_real_has_an_inverse_a_floor_and_a_gradient():
@@ -109,7 +110,7 @@ def test_negative_real_has_an_inverse_a_floor_and_a_gradient():
 
 def test_output_weights_have_unit_size():
     C = initialization.output(jax.random.key(0), (100, 50))
-    assert abs(float(pairs.squared_modulus(C).mean()) - 1) < SAMPLING
+    assert abs(float(cplx.squared_modulus(C).mean()) - 1) < SAMPLING
 
 
 def test_steps_are_log_uniform():
@@ -123,7 +124,7 @@ def test_one_block_of_s5_is_the_real_system_in_eigenvectors():
     # In one block, C A_bar^l B over pairs is twice the real part of the half system's, whatever the basis.
     start = initialization.s5(jax.random.key(0), H=2, P=4)
     V, form = hippo.dplr("legs", 8).V, hippo.dplr("legs", 8)
-    B, C = (np.asarray(pairs.to_complex(x)) for x in (start.B, start.C))
+    B, C = (np.asarray(cplx.to_complex(x)) for x in (start.B, start.C))
     real_B, real_C = 2 * (V @ B).real, 2 * (C @ V.conj().T).real
     normal = 2 * (V @ np.diag(form.Lambda) @ V.conj().T).real
     for power in range(3):
@@ -152,9 +153,9 @@ def test_the_ring_is_uniform_in_area_and_its_gain_is_normalised():
 def test_slow_modes_of_a_start_survive_the_shortest_step():
     # At step 1e-3 the modes of LegS lose 1/2000 a sample: the kernel's end is still far from zero.
     start = initialization.diagonal("legs", 16)
-    Lambda, B = (pairs.with_ndim(x, 2) for x in start)
+    Lambda, B = (cplx.with_ndim(x, 2) for x in start)
     system = discretize(Lambda, jnp.full((1, 1), 1e-3))
-    K = vandermonde.kernel(system, pairs.multiply(B, system.gain), 1000)
+    K = vandermonde.kernel(system, cplx.multiply(B, system.gain), 1000)
     assert float(jnp.abs(K[0, -100:]).max()) > 0.01 * float(jnp.abs(K).max())
 
 
@@ -179,7 +180,7 @@ def test_bad_input_is_refused(call, message):
 
 
 def root_mean_square(x):
-    return float(np.sqrt(np.mean(np.abs(pairs.to_complex(x) if isinstance(x, pairs.Pair) else x) ** 2)))
+    return float(np.sqrt(np.mean(np.abs(cplx.to_complex(x) if isinstance(x, cplx.Pair) else x) ** 2)))
 
 
 def test_how_starts_differ_from_the_official_code():

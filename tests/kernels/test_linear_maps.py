@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import linear_maps
+from jax_s4rl.kernels import _linear_maps
 
 MATRIX = jnp.array([[1.0, 2.0], [-1.0, 0.5], [0.0, 3.0]])
 POINT = jnp.array([0.3, -0.7])
@@ -20,7 +20,7 @@ def with_parts(matrix, x):
     def transpose(parts):
         return matrix.T @ parts[0], 2 * parts[1]
 
-    first, second = linear_maps.call(forward, transpose, (x, x * x))
+    first, second = _linear_maps.call(forward, transpose, (x, x * x))
     return jnp.sum(jnp.sin(first)) + jnp.sum(second**2)
 
 
@@ -30,7 +30,7 @@ def plainly(matrix, x):
 
 def linearly(matrix, x):
     """A loss whose gradient with respect to x depends on the matrix, and on nothing else."""
-    return linear_maps.call(lambda x: matrix @ x, lambda y: matrix.T @ y, x).sum()
+    return _linear_maps.call(lambda x: matrix @ x, lambda y: matrix.T @ y, x).sum()
 
 
 def mixed(f):
@@ -61,7 +61,7 @@ def test_a_gradient_that_is_linear_in_the_closure_is_differentiated():
 
 
 def test_the_transpose_given_is_the_one_that_is_used():
-    gradient = jax.grad(lambda x: linear_maps.call(lambda x: 3 * x, lambda y: 5 * y, x))(1.0)
+    gradient = jax.grad(lambda x: _linear_maps.call(lambda x: 3 * x, lambda y: 5 * y, x))(1.0)
     assert float(gradient) == 5.0
 
 

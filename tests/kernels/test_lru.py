@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import initialization, lru, pairs
-from jax_s4rl.kernels.oracle import mimo as oracle
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, lru
+from jax_s4rl.kernels.reference import mimo as oracle
 
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
 FORMS = 1e-5  # the bound set for forms against each other in float32; measured at most 1e-6
@@ -16,14 +17,14 @@ apply = jax.jit(lru.apply, static_argnames="method")
 
 def parameters(features=3, width=8, inner=0.5, outer=0.999):
     ring = initialization.lru_ring(jax.random.key(0), width, inner, outer)
-    Lambda = pairs.Pair(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
+    Lambda = cplx.Pair(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
     parts = jax.random.normal(jax.random.key(1), (4, width, features)) / np.sqrt(2 * features)
-    B, C = pairs.Pair(parts[0], parts[1]), pairs.Pair(parts[2].T, parts[3].T)
+    B, C = cplx.Pair(parts[0], parts[1]), cplx.Pair(parts[2].T, parts[3].T)
     return lru.Parameters(Lambda, B, C, jnp.ones(features), jnp.exp(ring.log_gain))
 
 
 def raw(values):
-    return [np.asarray(pairs.to_complex(x)) if isinstance(x, pairs.Pair) else np.asarray(x) for x in values]
+    return [np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x) for x in values]
 
 
 def draw(length, rows=2, features=3):
@@ -42,7 +43,7 @@ def test_equals_the_oracle():
     y, state = apply(values, u, resets=resets)
     wanted, last = oracle.lru(*raw(values), u, resets=np.asarray(resets))
     assert_close(y, wanted, FLOAT64)
-    assert_close(pairs.to_complex(state), last, FLOAT64)
+    assert_close(cplx.to_complex(state), last, FLOAT64)
 
 
 @pytest.mark.slow
@@ -53,7 +54,7 @@ def test_all_forms_are_one_function_in_float32():
     for method in ("associative", "chunked", "auto"):
         other, other_last = apply(values, u, resets=resets, method=method)
         assert_close(other, y, FORMS)
-        assert_close(pairs.to_complex(other_last), pairs.to_complex(last), FORMS)
+        assert_close(cplx.to_complex(other_last), cplx.to_complex(last), FORMS)
     constants, state, outs = lru.prepare(values), lru.init_state(values, (2,)), []
     take = jax.jit(lru.step)
     for now in range(33):
@@ -70,7 +71,7 @@ def test_the_normalizer_is_the_oracle():
 
 def test_the_normalizer_is_exact_at_the_unit_circle_and_what_the_ring_starts_with():
     decay = np.array([1e-7, 1e-3, 0.5, 20.0])
-    got = lru.normalizer(pairs.Pair(jnp.asarray(-decay, jnp.float32), jnp.zeros(4)))
+    got = lru.normalizer(cplx.Pair(jnp.asarray(-decay, jnp.float32), jnp.zeros(4)))
     wanted = np.sqrt(-np.expm1(-2 * decay.astype(np.float32).astype(np.float64)))
     np.testing.assert_allclose(got, wanted, rtol=3e-7)
     values = parameters()
@@ -79,10 +80,10 @@ def test_the_normalizer_is_exact_at_the_unit_circle_and_what_the_ring_starts_wit
 
 @pytest.mark.slow
 def test_normalized_states_keep_the_variance_of_white_noise():
-    values = parameters(features=1, width=4, inner=0.5, outer=0.9)._replace(B=pairs.as_pair(jnp.ones((4, 1))))
+    values = parameters(features=1, width=4, inner=0.5, outer=0.9)._replace(B=cplx.as_pair(jnp.ones((4, 1))))
     u = jax.random.normal(jax.random.key(2), (4000, 100, 1))
     _, state = apply(values, u)
-    variance = pairs.squared_modulus(state).mean(0)
+    variance = cplx.squared_modulus(state).mean(0)
     np.testing.assert_allclose(variance, np.ones(4), atol=0.1)  # 4,000 draws: about 4 standard errors
 
 

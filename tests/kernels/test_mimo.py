@@ -7,8 +7,9 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import mimo, pairs, s5
-from jax_s4rl.kernels.oracle import mimo as oracle
+from jax_s4rl.kernels import _mimo, s5
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels.reference import mimo as oracle
 
 METHODS = ["scan", "associative", "chunked"]
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
@@ -21,18 +22,18 @@ def system(dtype=np.float32, width=3, features=2):
     A_bar = rng.uniform(0.7, 1.0, width) * np.exp(1j * rng.uniform(0, np.pi, width))
     B_bar, C = rng.normal(size=(2, width, features, 2)) @ [1, 1j]
     raw = (A_bar, B_bar, C.T, rng.normal(size=features))
-    parts = [pairs.Pair(jnp.asarray(x.real, dtype), jnp.asarray(x.imag, dtype)) for x in raw[:3]]
-    return mimo.Constants(*parts, jnp.asarray(raw[3], dtype)), raw
+    parts = [cplx.Pair(jnp.asarray(x.real, dtype), jnp.asarray(x.imag, dtype)) for x in raw[:3]]
+    return _mimo.Constants(*parts, jnp.asarray(raw[3], dtype)), raw
 
 
 def draw(length, dtype=np.float32, rows=2):
     rng = np.random.default_rng(1)
-    state = pairs.Pair(*(jnp.asarray(x, dtype) for x in rng.normal(size=(2, rows, 3))))
+    state = cplx.Pair(*(jnp.asarray(x, dtype) for x in rng.normal(size=(2, rows, 3))))
     return jnp.asarray(rng.normal(size=(rows, length, 2)), dtype), state, jnp.asarray(rng.random((rows, length)) < 0.2)
 
 
 def whole(constants, u, state, resets, method="chunked", **options):
-    return mimo.run(constants, u, state, resets, method=method, chunk=4, **options)
+    return _mimo.run(constants, u, state, resets, method=method, chunk=4, **options)
 
 
 run = jax.jit(whole, static_argnames="method")
@@ -51,9 +52,9 @@ def test_equals_the_oracle(method):
     constants, raw = system(np.float64)
     u, state, resets = draw(9, np.float64)
     y, last = run(constants, u, state, resets, method)
-    wanted, wanted_last = oracle.run(*raw, u, np.asarray(pairs.to_complex(state)), np.asarray(resets))
+    wanted, wanted_last = oracle.run(*raw, u, np.asarray(cplx.to_complex(state)), np.asarray(resets))
     assert_same(y, wanted, FLOAT64)
-    assert_same(pairs.to_complex(last), wanted_last, FLOAT64)
+    assert_same(cplx.to_complex(last), wanted_last, FLOAT64)
 
 
 def test_whole_equals_chunk_after_chunk_equals_step_after_step():
@@ -66,7 +67,7 @@ def test_whole_equals_chunk_after_chunk_equals_step_after_step():
             out, now = run(constants, u[:, part], now, None if some is None else some[:, part])
             outs.append(out)
         assert_same((jnp.concatenate(outs, 1), now), (y, last))
-        take, now, outs = jax.jit(mimo.step), state, []
+        take, now, outs = jax.jit(_mimo.step), state, []
         for k in range(9):
             out, now = take(constants, u[:, k], now, None if some is None else some[:, k])
             outs.append(out)
@@ -81,8 +82,8 @@ def test_a_nan_before_a_reset_stays_before_it():
     y, broken_last = run(constants, u.at[:, 2].set(jnp.nan), state, resets)
     np.testing.assert_array_equal(jnp.isnan(y).any((0, 2)), [False, False, True, True, True, False, False, False])
     assert_same((y[:, 5:], broken_last), (clean[:, 5:], last))
-    broken = pairs.Pair(*(x * jnp.nan for x in state))
-    stepped, _ = mimo.step(constants, u[:, 5], broken, jnp.ones(2, bool))
+    broken = cplx.Pair(*(x * jnp.nan for x in state))
+    stepped, _ = _mimo.step(constants, u[:, 5], broken, jnp.ones(2, bool))
     assert_same(stepped, clean[:, 5])
 
 
@@ -152,18 +153,18 @@ def test_low_precision_goes_in_and_out():
     assert last.dtype == jnp.float32
     wanted, _ = oracle.run(*raw, np.asarray(low, np.float64))
     assert_same(y.astype(jnp.float32), wanted, float(jnp.finfo(jnp.bfloat16).eps))
-    assert mimo.step(constants, low[:, 0], state)[0].dtype == jnp.bfloat16
+    assert _mimo.step(constants, low[:, 0], state)[0].dtype == jnp.bfloat16
 
 
 @pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_named():
     constants, _ = system()
     u, state, resets = draw(4)
-    short = pairs.Pair(*(x[:1] for x in state))
+    short = cplx.Pair(*(x[:1] for x in state))
     lengths = jnp.ones(3)
 
     def settle(Lambda=constants.A_bar, B=constants.B_bar, C=constants.C, D=constants.D, step=lengths):
-        return mimo.settle(s5.Parameters(Lambda._replace(re=-jnp.abs(Lambda.re)), B, C, D, step), "step")
+        return _mimo.settle(s5.Parameters(Lambda._replace(re=-jnp.abs(Lambda.re)), B, C, D, step), "step")
 
     settle()
     for bad, words in (
@@ -182,9 +183,9 @@ def test_bad_input_is_named():
         (lambda: settle(step=lengths[:2]), "step has shape"),
         (lambda: settle(step=jnp.ones(3, jnp.int32)), "int32"),
         (lambda: settle(D=True), "bool"),
-        (lambda: mimo.settle(s5.Parameters(lengths, *constants[1:4], lengths), "step"), "real part of 1"),
-        (lambda: mimo.intervals(jnp.ones((2, 3)), u, None, None), "intervals has shape"),
-        (lambda: mimo.intervals(jnp.ones((2, 4), jnp.int32), u, None, None), "int32"),
+        (lambda: _mimo.settle(s5.Parameters(lengths, *constants[1:4], lengths), "step"), "real part of 1"),
+        (lambda: _mimo.intervals(jnp.ones((2, 3)), u, None, None), "intervals has shape"),
+        (lambda: _mimo.intervals(jnp.ones((2, 4), jnp.int32), u, None, None), "int32"),
     ):
         with pytest.raises(ValueError, match=words):
             bad()

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import nonfinite
+from jax_s4rl.kernels import _nonfinite
 
 ROWS, LENGTH = 3, 9
 
@@ -28,7 +28,7 @@ def slowly(bad, start, resets):
 @pytest.mark.parametrize("chance", [0.0, 0.3])
 def test_marks_are_nan_from_a_bad_step_up_to_the_next_reset(groups, chance):
     given = draw(groups, chance)
-    found = jax.jit(nonfinite.marks, static_argnums=3)(*given, jnp.float32)
+    found = jax.jit(_nonfinite.marks, static_argnums=3)(*given, jnp.float32)
     wanted, last = slowly(*given)
     np.testing.assert_array_equal(jnp.isnan(found.outputs), wanted)
     np.testing.assert_array_equal(jnp.isnan(found.last), last)
@@ -37,7 +37,7 @@ def test_marks_are_nan_from_a_bad_step_up_to_the_next_reset(groups, chance):
 
 def test_rows_under_vmap_are_rows_of_a_batch():
     given = tuple(jnp.asarray(x) for x in draw(1, 0.3, seed=1))
-    marks = jax.jit(nonfinite.marks, static_argnums=3)
+    marks = jax.jit(_nonfinite.marks, static_argnums=3)
     found, mapped = marks(*given, jnp.bfloat16), jax.vmap(lambda *x: marks(*x, jnp.bfloat16))(*given)
     assert found.outputs.dtype == jnp.bfloat16
     np.testing.assert_array_equal(jnp.isnan(mapped.outputs), jnp.isnan(found.outputs))

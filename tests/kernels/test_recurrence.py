@@ -11,8 +11,9 @@ from jax.flatten_util import ravel_pytree
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import pairs, recurrence
-from jax_s4rl.kernels.oracle import recurrence as oracle
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import recurrence
+from jax_s4rl.kernels.reference import recurrence as oracle
 
 METHODS = ["sequential", "associative", "chunked"]
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
@@ -32,7 +33,7 @@ def draw(length, rows=2, width=3, varying=False, seed=0):
 
 
 def as_pairs(*arrays, dtype=np.float32):
-    return tuple(pairs.Pair(jnp.asarray(x.real, dtype), jnp.asarray(x.imag, dtype)) for x in arrays)
+    return tuple(cplx.Pair(jnp.asarray(x.real, dtype), jnp.asarray(x.imag, dtype)) for x in arrays)
 
 
 def assert_close(got, wanted, tolerance):
@@ -121,7 +122,7 @@ def test_nan_before_a_reset_stays_before_it(method):
     clean, _ = scan(*as_pairs(a, b, state), jnp.asarray(resets), method=method, chunk=4)
     states, last = scan(*as_pairs(broken_a, broken_b, broken_state), jnp.asarray(resets), method=method, chunk=4)
     assert bool(jnp.isnan(states.re[:, :5]).all())
-    assert_same(pairs.Pair(*(x[:, 5:] for x in states)), pairs.Pair(*(x[:, 5:] for x in clean)))
+    assert_same(cplx.Pair(*(x[:, 5:] for x in states)), cplx.Pair(*(x[:, 5:] for x in clean)))
     assert bool(jnp.isfinite(last.re).all())
 
 
@@ -141,7 +142,7 @@ def test_the_gradient_through_a_boundary_equals_that_of_the_whole():
     def in_two(a, b, state):
         parts = []
         for part in (slice(0, 6), slice(6, 10)):
-            states, state = recurrence.scan(a, pairs.Pair(b.re[:, part], b.im[:, part]), state, chunk=3)
+            states, state = recurrence.scan(a, cplx.Pair(b.re[:, part], b.im[:, part]), state, chunk=3)
             parts.append(states)
         return sum(jnp.sum(jnp.sin(x)) for states in parts for x in states)
 
@@ -198,12 +199,12 @@ def test_bad_input_is_named():
     for bad, words in (
         (lambda: recurrence.scan(a, b, method="parallel"), "unknown recurrence method 'parallel'"),
         (lambda: recurrence.scan(a, b, chunk=0), "chunk must be an integer of at least 1"),
-        (lambda: recurrence.scan(pairs.Pair(a.re[:2], a.im[:2]), b), "a has shape"),
+        (lambda: recurrence.scan(cplx.Pair(a.re[:2], a.im[:2]), b), "a has shape"),
         (lambda: recurrence.scan(state, b), "a has shape"),
         (lambda: recurrence.scan(a, b, a), "the state has shape"),
         (lambda: recurrence.scan(a, b, resets=jnp.zeros((2, 3), bool)), "resets has shape"),
         (lambda: recurrence.scan(a, b, resets=jnp.zeros((2, 4))), "resets must be a bool array, got float32"),
-        (lambda: recurrence.scan(a, pairs.Pair(b.re[:, :0], b.im[:, :0])), "L of at least 1"),
+        (lambda: recurrence.scan(a, cplx.Pair(b.re[:, :0], b.im[:, :0])), "L of at least 1"),
         (lambda: recurrence.scan(jnp.ones(3, jnp.int32), b), "int32"),
     ):
         with pytest.raises(ValueError, match=words):
@@ -282,8 +283,8 @@ def test_auto_is_chosen_by_the_platform_that_the_program_is_for():
 @pytest.mark.parametrize("method", [*METHODS, "auto"])
 def test_a_batch_that_is_not_known_is_exported(method):
     (batch,) = export.symbolic_shape("batch")
-    b = pairs.Pair(*[jax.ShapeDtypeStruct((batch, 9, 3), jnp.float32)] * 2)
-    state = pairs.Pair(*[jax.ShapeDtypeStruct((batch, 3), jnp.float32)] * 2)
+    b = cplx.Pair(*[jax.ShapeDtypeStruct((batch, 9, 3), jnp.float32)] * 2)
+    state = cplx.Pair(*[jax.ShapeDtypeStruct((batch, 3), jnp.float32)] * 2)
     resets = jax.ShapeDtypeStruct((batch, 9), jnp.bool_)
     a = as_pairs(draw(9)[0])[0]
     gradient = jax.grad(lambda *x: weighed(method)(a, *x), (0, 1))
@@ -334,15 +335,15 @@ def test_gradients_of_replicated_factors_under_shard_map(method):
 def test_factors_near_one_keep_their_digits(method):
     # In float32 the factor itself is off by half a percent of its decay.
     change, steps = np.array([-1e-5 + 3e-5j, -2e-5]), 4_096
-    pair = pairs.Pair(jnp.asarray(change.real, jnp.float32), jnp.asarray(change.imag, jnp.float32))
+    pair = cplx.Pair(jnp.asarray(change.real, jnp.float32), jnp.asarray(change.imag, jnp.float32))
     exact = np.asarray(pair.re, np.float64) + 1j * np.asarray(pair.im, np.float64)
-    a = pairs.Pair(1 + pair.re, pair.im)
-    start, nothing = pairs.as_pair(jnp.ones(2)), pairs.zeros((steps, 2))
+    a = cplx.Pair(1 + pair.re, pair.im)
+    start, nothing = cplx.as_pair(jnp.ones(2)), cplx.zeros((steps, 2))
     _, last = jax.jit(partial(recurrence.scan, method=method))(a, nothing, start, change=pair)
     np.testing.assert_allclose(np.asarray(last.re) + 1j * np.asarray(last.im), (1 + exact) ** steps, rtol=2e-5)
 
     def total(a, change=None):
-        states, _ = recurrence.scan(a, pairs.as_pair(jnp.ones((8, 2))), start, method=method, change=change, chunk=4)
+        states, _ = recurrence.scan(a, cplx.as_pair(jnp.ones((8, 2))), start, method=method, change=change, chunk=4)
         return states.re.sum()
 
     slope = jax.jit(jax.grad(total))

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import cauchy, pairs, s4, s4d
-from jax_s4rl.kernels.oracle import systems
+from jax_s4rl.kernels import cauchy, s4, s4d
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
 # The bounds set: convolution = scan = chunked = step for DPLR; a packed row = separate rows; gradients through chunks.
@@ -25,7 +26,7 @@ def normal(*shape, dtype=np.float32):
 
 
 def state_of(*shape, dtype=np.float32):
-    return pairs.Pair(normal(*shape, dtype=dtype), normal(*shape, dtype=dtype))
+    return cplx.Pair(normal(*shape, dtype=dtype), normal(*shape, dtype=dtype))
 
 
 def assert_close(got, wanted, tolerance):
@@ -55,7 +56,7 @@ def test_every_form_is_the_oracle_in_float64(x64, s4_system, as_numpy, measure, 
         )
         for got, last in in_every_form(parameters, u, start, clear, methods, discretization):
             assert_close(got, y, EXACT)
-            assert_close(last, pairs.Pair(final.real, final.imag), EXACT)
+            assert_close(last, cplx.Pair(final.real, final.imag), EXACT)
 
 
 @pytest.mark.slow
@@ -112,7 +113,7 @@ def test_chunk_after_chunk_is_the_sequence_in_value_and_gradient(s4_system):
 def test_a_packed_row_is_its_episodes_one_by_one(s4_system):
     parameters, u = s4_system(2, 32), normal(1, 40, 2)
     resets = jnp.zeros((1, 40), bool).at[0, jnp.asarray([0, 11, 12])].set(True)
-    bad = pairs.Pair(*(jnp.full((1, 2, 16), jnp.nan) for _ in range(2)))
+    bad = cplx.Pair(*(jnp.full((1, 2, 16), jnp.nan) for _ in range(2)))
     packed, final = apply(parameters, u, bad, resets)
     alone = [apply(parameters, u[:, a:b], method="scan") for a, b in [(0, 11), (11, 12), (12, 40)]]
     assert_close(packed, jnp.concatenate([y for y, _ in alone], 1), PACKED)
@@ -124,7 +125,7 @@ def test_a_packed_row_is_its_episodes_one_by_one(s4_system):
 def test_without_a_low_rank_part_it_is_s4d(s4_system, discretization):
     parameters, u, state = s4_system(), normal(2, 20, 3), state_of(2, 3, 4)
     diagonal = s4d.Parameters(*(getattr(parameters, name) for name in s4d.Parameters._fields))
-    plain = parameters._replace(P=pairs.scale(parameters.P, 0.0))
+    plain = parameters._replace(P=cplx.scale(parameters.P, 0.0))
     wanted = s4d.apply(diagonal, u, state, discretization=discretization)
     assert_close(apply(plain, u, state, discretization=discretization), wanted, FORMS)
 
@@ -155,7 +156,7 @@ def test_truncating_and_restoring_are_the_oracle(x64, s4_system, as_numpy, measu
     Lambda, P, B, C, _, step = as_numpy(parameters)
     for f, wanted in [(s4.truncate, systems.truncated), (s4.restore, systems.restored)]:
         numbers = wanted((Lambda, P, B, C, step), 50, cauchy.WRAP)
-        assert_close(f(parameters, 50).C, pairs.Pair(numbers.real, numbers.imag), EXACT)
+        assert_close(f(parameters, 50).C, cplx.Pair(numbers.real, numbers.imag), EXACT)
 
 
 @pytest.mark.slow
@@ -214,8 +215,8 @@ def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4_system):
         (lambda p, u: s4.apply(p, u, length=9, rate=2.0), "at rate 2.0; call s4.restore"),
         (lambda p, u: s4.prepare(p, length=9, rate=2.0), "at rate 2.0"),
         (lambda p, u: s4.kernel(p, 0), "L must be an integer of at least 1"),
-        (lambda p, u: s4.apply(p._replace(P=pairs.zeros((3, 1, 5))), u), r"P has shape \(3, 1, 5\)"),
-        (lambda p, u: s4.apply(p._replace(Lambda=pairs.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
+        (lambda p, u: s4.apply(p._replace(P=cplx.zeros((3, 1, 5))), u), r"P has shape \(3, 1, 5\)"),
+        (lambda p, u: s4.apply(p._replace(Lambda=cplx.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
     ],
 )
 def test_bad_input_is_refused(unchecked, s4_system, call, message):

@@ -9,7 +9,8 @@ import pytest
 from jax import export
 from jax.sharding import Mesh, PartitionSpec
 
-from jax_s4rl.kernels import initialization, pairs, s4, s4d
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, s4, s4d
 from tests.kernels.families import H, of_s4, of_s4d
 
 L, ROUNDING = 9, 1e-5
@@ -20,7 +21,7 @@ def of_s4_rank_3(key):
     """S4 whose low-rank part has a third factor."""
     parameters = of_s4(key, measure="fout")
     extra = initialization.output(jax.random.key(7), (H, 3 - parameters.P.shape[1], parameters.C.shape[-1]))
-    return parameters._replace(P=pairs.Pair(*(jnp.concatenate(x, 1) for x in zip(parameters.P, extra, strict=True))))
+    return parameters._replace(P=cplx.Pair(*(jnp.concatenate(x, 1) for x in zip(parameters.P, extra, strict=True))))
 
 
 @pytest.fixture(params=[pytest.param((s4d, of_s4d), id="s4d"), pytest.param((s4, of_s4_rank_3), id="s4")])
@@ -32,7 +33,7 @@ def family(request):
 def inputs(batch=2):
     keys = jax.random.split(jax.random.key(1), 3)
     u = jax.random.normal(keys[0], (batch, L, H))
-    state = pairs.Pair(*jax.random.normal(keys[1], (2, batch, H, 2)))
+    state = cplx.Pair(*jax.random.normal(keys[1], (2, batch, H, 2)))
     return u, state, jnp.zeros((batch, L), bool).at[0, 3].set(True).at[1, 7].set(True)
 
 
@@ -90,7 +91,7 @@ def test_states_are_those_of_steps_and_a_nan_ends_at_a_reset(family):
 @pytest.mark.parametrize("length", [L, 40])
 def test_both_ways_is_the_past_by_one_system_and_the_future_by_another(family, length):
     module, ahead = family
-    behind = ahead._replace(C=pairs.scale(ahead.C, -0.5), step=ahead.step * 2)
+    behind = ahead._replace(C=cplx.scale(ahead.C, -0.5), step=ahead.step * 2)
     u = jax.random.normal(jax.random.key(1), (2, length, H))
     stepwise, run = jax.jit(partial(module.apply, method="scan")), jax.jit(module.apply_both_ways)
     past = stepwise(ahead, u)[0]

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import pairs, s4d
-from jax_s4rl.kernels.oracle import systems
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import s4d
+from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
 # The bound set: convolution = scan = chunked = step, and a packed row = separate rows.
@@ -28,7 +29,7 @@ def normal(*shape, dtype=np.float32):
 
 
 def state_of(*shape, dtype=np.float32):
-    return pairs.Pair(normal(*shape, dtype=dtype), normal(*shape, dtype=dtype))
+    return cplx.Pair(normal(*shape, dtype=dtype), normal(*shape, dtype=dtype))
 
 
 def assert_close(got, wanted, tolerance):
@@ -60,7 +61,7 @@ def test_every_form_is_the_oracle_in_float64(x64, s4d_system, as_numpy, L):
         )
         for got, last in in_every_form(parameters, u, start, clear, methods):
             assert_close(got, y, EXACT)
-            assert_close(last, pairs.Pair(final.real, final.imag), EXACT)
+            assert_close(last, cplx.Pair(final.real, final.imag), EXACT)
 
 
 @pytest.mark.slow
@@ -114,7 +115,7 @@ def test_a_packed_row_is_its_episodes_one_by_one(s4d_system):
     starts = [0, 11, 12, 60, 90]
     resets = jnp.zeros((1, 90), bool).at[0, jnp.asarray(starts[:-1])].set(True)
     # What came before the first reset, even a NaN, changes nothing.
-    bad = jax.tree.map(lambda x: jnp.full((1, 4, 16), jnp.nan), pairs.zeros(()))
+    bad = jax.tree.map(lambda x: jnp.full((1, 4, 16), jnp.nan), cplx.zeros(()))
     packed, final = apply(parameters, u, bad, resets)
     alone = [apply(parameters, u[:, a:b], method="scan") for a, b in itertools.pairwise(starts)]
     assert_close(packed, jnp.concatenate([y for y, _ in alone], 1), FORMS)
@@ -142,7 +143,7 @@ def test_the_future_does_not_reach_the_past(s4d_system, method):
 def test_the_map_is_linear_and_knows_no_clock(seed, shift, factor):
     rng = np.random.default_rng(seed)
     Lambda, B, C = (
-        pairs.Pair(
+        cplx.Pair(
             jnp.asarray(sign * np.abs(rng.normal(size=(2, 3))), jnp.float32),
             jnp.asarray(rng.normal(size=(2, 3)), jnp.float32),
         )
@@ -198,7 +199,7 @@ def test_extreme_steps_and_slow_modes_are_finite(s4d_system, discretization):
     for step in (1e-5, 1.0):
         for real in (0.0, -1e-4):
             parameters = s4d_system()._replace(step=jnp.full(3, step))
-            still = pairs.Pair(jnp.full((3, 4), real), jnp.zeros((3, 4)))
+            still = cplx.Pair(jnp.full((3, 4), real), jnp.zeros((3, 4)))
             value, slopes = value_and_grad(parameters._replace(Lambda=still))
             assert np.isfinite(value)
             assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slopes))
@@ -217,8 +218,8 @@ def test_extreme_steps_and_slow_modes_are_finite(s4d_system, discretization):
         (lambda p, u: s4d.apply(p, u, None, u[..., 0] > 0, method="fft"), "cannot reset the state inside a row"),
         (lambda p, u: s4d.apply(p, u, method="chunked", chunk=0), "chunk must be an integer of at least 1"),
         (lambda p, u: s4d.apply(p._replace(D=jnp.ones(2)), u), r"D has shape \(2,\), expected \(3,\)"),
-        (lambda p, u: s4d.apply(p._replace(B=pairs.zeros((5,))), u), r"B has shape \(5,\), expected \(4,\)"),
-        (lambda p, u: s4d.apply(p._replace(Lambda=pairs.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
+        (lambda p, u: s4d.apply(p._replace(B=cplx.zeros((5,))), u), r"B has shape \(5,\), expected \(4,\)"),
+        (lambda p, u: s4d.apply(p._replace(Lambda=cplx.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
         (lambda p, u: s4d.kernel(p, 0), "L must be an integer of at least 1"),
     ],
 )

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import initialization, pairs, s5
-from jax_s4rl.kernels.oracle import mimo as oracle
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import initialization, s5
+from jax_s4rl.kernels.reference import mimo as oracle
 
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
 FORMS = 1e-5  # the bound set for forms against each other in float32; measured at most 1e-6
@@ -21,7 +22,7 @@ def parameters(features=3, width=8, shortest=1e-3):
 
 
 def raw(values):
-    return [np.asarray(pairs.to_complex(x)) if isinstance(x, pairs.Pair) else np.asarray(x) for x in values]
+    return [np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x) for x in values]
 
 
 def draw(length, rows=2, features=3):
@@ -42,7 +43,7 @@ def test_equals_the_oracle(discretization):
     coarse = raw(values._replace(step=2 * values.step))
     wanted, last = oracle.s5(*coarse, u, resets=np.asarray(resets), discretization=discretization)
     assert_close(y, wanted, FLOAT64)
-    assert_close(pairs.to_complex(state), last, FLOAT64)
+    assert_close(cplx.to_complex(state), last, FLOAT64)
 
 
 @pytest.mark.slow
@@ -53,7 +54,7 @@ def test_all_forms_are_one_function_in_float32():
     for method in ("associative", "chunked", "auto"):
         other, other_last = apply(values, u, resets=resets, method=method)
         assert_close(other, y, FORMS)
-        assert_close(pairs.to_complex(other_last), pairs.to_complex(last), FORMS)
+        assert_close(cplx.to_complex(other_last), cplx.to_complex(last), FORMS)
     constants, state, outs = s5.prepare(values), s5.init_state(values, (2,)), []
     take = jax.jit(s5.step)
     for now in range(33):

@@ -9,8 +9,9 @@ import pytest
 from jax import export
 from jax.sharding import Mesh, PartitionSpec
 
-from jax_s4rl.kernels import casting, lru, pairs, s5
-from jax_s4rl.kernels.oracle import mimo as oracle
+from jax_s4rl.kernels import _casting, lru, s5
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels.reference import mimo as oracle
 from tests.kernels.families import H, P, of_lru, of_s5
 
 B, L = 2, 9
@@ -33,7 +34,7 @@ def family(request):
 
 def inputs(rows=B):
     u = jax.random.normal(jax.random.key(1), (rows, L, H))
-    state = pairs.Pair(*jax.random.normal(jax.random.key(2), (2, rows, P)))
+    state = cplx.Pair(*jax.random.normal(jax.random.key(2), (2, rows, P)))
     return u, state, jnp.zeros((rows, L), bool).at[:, 5].set(True)
 
 
@@ -48,7 +49,7 @@ def test_nan_before_a_reset_reaches_nothing_behind_it(family, method):
     module, parameters = family
     u, state, resets = inputs()
     broken_u = u.at[0, 2, 1].set(jnp.nan).at[0, 3, 0].set(jnp.inf)
-    broken_state = pairs.Pair(state.re.at[1, 0].set(jnp.nan), state.im)
+    broken_state = cplx.Pair(state.re.at[1, 0].set(jnp.nan), state.im)
 
     @jax.jit
     @partial(jax.value_and_grad, argnums=(0, 1, 2), has_aux=True)
@@ -99,7 +100,7 @@ def test_a_step_after_a_broken_state_has_finite_gradients(family):
 
 def plain(parameters, dtype):
     """Parameters as a user of NumPy has them: arrays of one dtype, complex ones joined, numbers for D and the last."""
-    complexes = [np.asarray(pairs.to_complex(x)) for x in parameters[:3]]
+    complexes = [np.asarray(cplx.to_complex(x)) for x in parameters[:3]]
     joined = [np.asarray(x, np.complex128 if dtype == np.float64 else np.complex64) for x in complexes]
     return type(parameters)(*joined, 0.5, 0.25)
 
@@ -114,7 +115,7 @@ def test_numpy_arrays_numbers_and_every_dtype_without_a_warning(family, method, 
     u, state, resets = inputs()
     whole = parameters._replace(D=jnp.full(H, 0.5), **{parameters._fields[-1]: jnp.full(P, 0.25)})
     given = np.asarray(u).astype(dtype)
-    start = np.asarray(pairs.to_complex(state), np.complex128)
+    start = np.asarray(cplx.to_complex(state), np.complex128)
     y, last = module.apply(plain(parameters, dtype), given, start, np.asarray(resets), method=method)
     assert y.dtype == jnp.asarray(given).dtype
     assert last.dtype == jnp.float32
@@ -272,7 +273,7 @@ def test_gradients_of_replicated_parameters_under_shard_map(family, method, insi
 def test_precision_has_three_names(family):
     module, parameters = family
     u, _, _ = inputs()
-    for precision in casting.PRECISIONS:
+    for precision in _casting.PRECISIONS:
         text = jax.jit(partial(module.apply, precision=precision)).lower(parameters, u).as_text()
         assert ("HIGHEST" in text) == (precision == "highest")
     with pytest.raises(ValueError, match="unknown precision 'double'"):
@@ -295,7 +296,7 @@ def sums_both_ways(forward, backward, u, episodes):
 def test_both_ways_is_the_past_by_one_system_and_the_future_by_another(method):
     forward, backward = of_s5(jax.random.key(0)), of_s5(jax.random.key(5))
     exact = [
-        [np.asarray(pairs.to_complex(x)) if isinstance(x, pairs.Pair) else np.asarray(x) for x in y]
+        [np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x) for x in y]
         for y in (forward, backward)
     ]
     u, _, _ = inputs()

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from jax import export
 
-from jax_s4rl.kernels import lru, pairs, s4, s4d, s5, serialization, trainable
+from jax_s4rl.kernels import _serialization, lru, s4, s4d, s5, trainable
+from jax_s4rl.kernels import complex_pair as cplx
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = {
@@ -22,7 +23,7 @@ FAMILIES = {
 
 
 def test_parameters_constants_and_weights_have_names():
-    names = serialization.names()
+    names = _serialization.names()
     for name, kind in {
         "s4.Parameters": s4.Parameters,
         "s4d.Constants": s4d.Constants,
@@ -44,7 +45,7 @@ def test_a_program_is_saved_and_loaded(name):
     program = jax.jit(lambda parameters, u: family.apply(parameters, u, method="scan"))
     loaded = export.deserialize(export.export(program)(parameters, shape).serialize())
     (y, state), (wanted, last) = loaded.call(parameters, u), program(parameters, u)
-    assert isinstance(state, pairs.Pair)
+    assert isinstance(state, cplx.Pair)
     np.testing.assert_allclose(y, wanted, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(state.re, last.re, rtol=1e-6, atol=1e-6)
     stepping, constants = jax.jit(family.step), family.prepare(parameters)

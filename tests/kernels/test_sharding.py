@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
 
-from jax_s4rl.kernels import sharding
+from jax_s4rl.kernels import _sharding
 
 WHOLE, ROWS = PartitionSpec(), PartitionSpec("data")
 
@@ -26,10 +26,10 @@ product.defvjp(lambda weight, x: (weight * x, (weight, x)), lambda saved, g: (g 
 
 def test_outside_of_shard_map_nothing_happens():
     x, y = jnp.ones(2), (jnp.zeros(1), None)
-    one, two = sharding.vary_alike(x, y)
+    one, two = _sharding.vary_alike(x, y)
     assert one is x
     assert two[0] is y[0]
-    assert sharding.vary_alike(x) is x
+    assert _sharding.vary_alike(x) is x
 
 
 @pytest.mark.parametrize("inside", [False, True])
@@ -37,7 +37,7 @@ def test_the_gradient_of_a_replicated_array_is_summed(inside):
     weight, x = jnp.full((1,), 3.0), jnp.array([[1.0], [4.0]])
 
     def run(weight, x):
-        weight, x = sharding.vary_alike(weight, x)
+        weight, x = _sharding.vary_alike(weight, x)
         return product(weight[None], x)
 
     if inside:
@@ -50,7 +50,7 @@ def test_the_gradient_of_a_replicated_array_is_summed(inside):
 
 def test_the_carry_of_a_loop_may_start_replicated():
     def run(start, x):
-        start, x = sharding.vary_alike(start, x)
+        start, x = _sharding.vary_alike(start, x)
         return jax.lax.scan(lambda carry, now: (carry + now, None), start, x.T)[0]
 
     got = on_two_devices(run, (WHOLE, ROWS), ROWS)(jnp.zeros(1), jnp.array([[1.0, 2.0], [3.0, 4.0]]))

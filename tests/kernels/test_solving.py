@@ -1,4 +1,4 @@
-"""Tests of jax_s4rl/kernels/solving.py."""
+"""Tests of jax_s4rl/kernels/_solving.py."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import solving
+from jax_s4rl.kernels import _solving
 
 SIZE = 6
 
@@ -24,8 +24,8 @@ def systems() -> tuple[np.ndarray, np.ndarray]:
 def test_solves_each_system(systems):
     A, b = systems
     wanted = np.linalg.solve(A.astype(np.float64), b.astype(np.float64)[..., None])[..., 0]
-    np.testing.assert_allclose(jax.jit(solving.solve)(A, b), wanted, rtol=1e-5, atol=1e-5)
-    mapped = jax.vmap(jax.vmap(solving.solve))(A, b)
+    np.testing.assert_allclose(jax.jit(_solving.solve)(A, b), wanted, rtol=1e-5, atol=1e-5)
+    mapped = jax.vmap(jax.vmap(_solving.solve))(A, b)
     np.testing.assert_allclose(mapped, wanted, rtol=1e-5, atol=1e-5)
 
 
@@ -36,7 +36,7 @@ def test_gradients_are_those_of_a_batch(systems):
         return jax.jit(jax.grad(lambda A, b: jnp.sum(jnp.sin(solve(A, b))), argnums=(0, 1)))(A, b)
 
     for found, wanted in zip(
-        gradients(solving.solve), gradients(lambda A, b: jnp.linalg.solve(A, b[..., None])[..., 0]), strict=True
+        gradients(_solving.solve), gradients(lambda A, b: jnp.linalg.solve(A, b[..., None])[..., 0]), strict=True
     ):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
 
@@ -59,4 +59,4 @@ def test_elimination_solves_a_tiny_system():
     rng = np.random.default_rng(1)
     root = rng.normal(size=(4, 4))
     A, b = np.eye(4) + root @ root.T + rng.normal(size=(4, 4)) * 0.1, rng.normal(size=4)
-    np.testing.assert_allclose(solving.eliminate(A.tolist(), b.tolist()), np.linalg.solve(A, b), rtol=1e-10)
+    np.testing.assert_allclose(_solving.eliminate(A.tolist(), b.tolist()), np.linalg.solve(A, b), rtol=1e-10)

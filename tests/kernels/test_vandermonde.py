@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import pairs, s4d, vandermonde
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import s4d, vandermonde
 from jax_s4rl.kernels.discretization import Discrete, discretize
-from jax_s4rl.kernels.oracle import systems
+from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
 # The bounds set: 3e-5 and 6e-5 (LegS), 5e-6 and 1e-5 (Lin); with angles exact to twice the bits it is a few roundings.
@@ -18,11 +19,11 @@ RNG = np.random.default_rng(0)
 
 
 def normal(*shape, dtype=np.float32):
-    return pairs.Pair(*(jnp.asarray(RNG.normal(size=shape), dtype) for _ in range(2)))
+    return cplx.Pair(*(jnp.asarray(RNG.normal(size=shape), dtype) for _ in range(2)))
 
 
 def system(H=2, Nh=3, dtype=np.float32):
-    Lambda = pairs.Pair(*(jnp.asarray(x, dtype) for x in (-RNG.uniform(0.1, 2, (H, Nh)), RNG.normal(size=(H, Nh)) * 9)))
+    Lambda = cplx.Pair(*(jnp.asarray(x, dtype) for x in (-RNG.uniform(0.1, 2, (H, Nh)), RNG.normal(size=(H, Nh)) * 9)))
     return discretize(Lambda, jnp.full((H, 1), 0.07, dtype))
 
 
@@ -84,13 +85,13 @@ def test_states_go_on_where_they_were(x64, L):
     discrete, state = system(dtype=np.float64), normal(5, 2, 3, dtype=np.float64)
     C = normal(2, 3, dtype=np.float64)
     A_bar = np.exp(np.asarray(discrete.log_modulus) + 1j * np.asarray(discrete.angle))
-    x, outputs = np.asarray(pairs.to_complex(state)), []
+    x, outputs = np.asarray(cplx.to_complex(state)), []
     for _ in range(L):
         x = A_bar * x
-        outputs.append(2 * (np.asarray(pairs.to_complex(C)) * x).real.sum(-1))
+        outputs.append(2 * (np.asarray(cplx.to_complex(C)) * x).real.sum(-1))
     response = vandermonde.state_response(discrete, C, state, L)
     np.testing.assert_allclose(response, np.stack(outputs, 1), rtol=0, atol=EXACT)
-    np.testing.assert_allclose(pairs.to_complex(vandermonde.advance(discrete, state, L)), x, rtol=0, atol=EXACT)
+    np.testing.assert_allclose(cplx.to_complex(vandermonde.advance(discrete, state, L)), x, rtol=0, atol=EXACT)
 
 
 @pytest.mark.slow

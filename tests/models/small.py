@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jax_s4rl.models import configs, decision
+from jax_s4rl.models import configs, decision_transformer
 from jax_s4rl.modules import groups, mixers, tokens
 from tests import filling
 
@@ -40,17 +40,17 @@ def model_config(mixer="s4d", **changes):
 
 def config(mixer="s4d", facts=(), **changes):
     given = {"observation_shape": (SIZE,), "num_actions": NUM_ACTIONS, "horizon": LENGTH} | dict(facts)
-    return configs.DecisionConfig(**given, model=model_config(mixer, **changes))
+    return configs.DecisionTransformerConfig(**given, model=model_config(mixer, **changes))
 
 
 @functools.cache
 def params(config):
-    return groups.strip(filling.fill(functools.partial(decision.init, config), jax.random.key(0)))
+    return groups.strip(filling.fill(functools.partial(decision_transformer.init, config), jax.random.key(0)))
 
 
 def window(config, *, length=LENGTH):
     """Rows of one whole episode each, full of random numbers of the right kinds."""
-    empty = decision.empty_window(config, batch_size=BATCH, length=length)
+    empty = decision_transformer.empty_window(config, batch_size=BATCH, length=length)
     keys = dict(zip(empty, jax.random.split(jax.random.key(1), len(empty)), strict=True))
     filled = {name: _noise(keys[name], empty[name]) for name in ("returns_to_go", "observations", "actions")}
     none = -1 if config.num_actions is not None else 0
@@ -70,7 +70,7 @@ def _noise(key, like):
 
 @functools.cache
 def compiled(config):
-    model = decision.DecisionModel(config)
+    model = decision_transformer.DecisionTransformer(config)
     return jax.jit(lambda params, inputs: model.apply({"params": params}, **inputs))
 
 

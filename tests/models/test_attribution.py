@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.models import attribution, decision
+from jax_s4rl.models import attribution, decision_transformer
 from jax_s4rl.modules import tokens
 from tests.models import small
 
@@ -44,7 +44,7 @@ def test_a_predicted_return_is_explained_as_well():
 
     def predicted(change):
         variables = {"params": params, "perturbations": {"tokens": change}}
-        return decision.DecisionModel(config).apply(variables, **window).return_to_go[0, STEPS[0]]
+        return decision_transformer.DecisionTransformer(config).apply(variables, **window).return_to_go[0, STEPS[0]]
 
     gradient = jax.jit(jax.grad(predicted))(jnp.zeros((small.BATCH, small.LENGTH, config.model.width)))
     np.testing.assert_allclose(found[0], jnp.linalg.norm(gradient[0], axis=-1), rtol=1e-4, atol=1e-6)
@@ -73,7 +73,7 @@ def test_the_gradient_is_that_of_finite_differences(layout):
     config = small.config("lstm", tokens=layout, num_layers=1)
     window, params = small.window(config), small.params(config)
     inputs = [window[name] for name in ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")]
-    model = decision.DecisionModel(config)
+    model = decision_transformer.DecisionTransformer(config)
     embedded = model.apply({"params": params}, *inputs, method=lambda model, *given: model.tokenizer(*given))
     direction = jax.random.normal(jax.random.key(2), embedded.shape[2:])
     # One token of step 3, moved along a direction.
@@ -95,7 +95,7 @@ def test_the_gradient_is_that_of_finite_differences(layout):
 def test_the_input_times_the_gradient_by_hand():
     config = small.config("mlp", num_layers=1)
     window, params = small.window(config), small.params(config)
-    model = decision.DecisionModel(config)
+    model = decision_transformer.DecisionTransformer(config)
     inputs = [window[name] for name in ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")]
     embedded = model.apply({"params": params}, *inputs, method=lambda model, *given: model.tokenizer(*given))
 
@@ -111,12 +111,12 @@ def test_the_input_times_the_gradient_by_hand():
 
 def test_asking_changes_no_prediction_and_no_parameter():
     config = small.config("s4d", num_layers=1)
-    variables = jax.eval_shape(functools.partial(decision.init, config), jax.random.key(0))
+    variables = jax.eval_shape(functools.partial(decision_transformer.init, config), jax.random.key(0))
     assert "perturbations" not in variables
     window, params = small.window(config), small.params(config)
     shape = (small.BATCH, small.LENGTH, config.model.width)
     zeros = {"params": params, "perturbations": {"tokens": jnp.zeros(shape)}}
-    found = jax.jit(lambda: decision.DecisionModel(config).apply(zeros, **window))()
+    found = jax.jit(lambda: decision_transformer.DecisionTransformer(config).apply(zeros, **window))()
     np.testing.assert_allclose(found.action, small.predict(config, window).action, atol=1e-6)
 
 
@@ -155,7 +155,9 @@ def test_attention_maps_are_what_the_layer_used(variant, layout):
     def keep(module, _):
         return module.name in ("projections", "output") and module.path[-2] == "mixer"
 
-    run = functools.partial(decision.DecisionModel(config).apply, capture_intermediates=keep, mutable=["intermediates"])
+    run = functools.partial(
+        decision_transformer.DecisionTransformer(config).apply, capture_intermediates=keep, mutable=["intermediates"]
+    )
     kept = jax.jit(lambda: run({"params": params}, **window)[1]["intermediates"])()["blocks_0"]["mixer"]
     projections, wanted = kept["projections"]["__call__"][0], kept["output"]["__call__"][0]
     values = projections.reshape(*projections.shape[:2], 3, 2, -1)[:, :, 2]

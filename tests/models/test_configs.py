@@ -7,7 +7,7 @@ import pytest
 
 from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
-from jax_s4rl.training import configuration
+from jax_s4rl.training import config_io
 from tests.models import small
 
 
@@ -61,14 +61,14 @@ def test_next_images_are_not_predicted():
 def test_a_configuration_comes_back_from_its_file():
     facts = {"observation_mean": (0.5,) * 4, "observation_std": (2.0,) * 4}
     config = small.config(small.mixer_config("s5", step_range=(1e-2, 0.2)), facts, mlp_ratio=2.5)
-    assert configuration.from_json(json.loads(json.dumps(configuration.to_json(config)))) == config
+    assert config_io.from_json(json.loads(json.dumps(config_io.to_json(config)))) == config
 
 
 def test_every_field_has_its_sentence():
     # tyro shows them; the sentence follows the field in the source.
     import inspect
 
-    for kind in (configs.ModelConfig, configs.DecisionConfig):
+    for kind in (configs.ModelConfig, configs.DecisionTransformerConfig):
         lines = inspect.getsource(kind).splitlines()
         for field in dataclasses.fields(kind):
             place = next(n for n, line in enumerate(lines) if line.startswith(f"    {field.name}: "))

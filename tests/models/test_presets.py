@@ -12,7 +12,7 @@ FACTS = {"observation_shape": (17,), "num_actions": 6, "horizon": 1000}
 
 
 def config(name):
-    return configs.DecisionConfig(**FACTS, model=presets.get(name))
+    return configs.DecisionTransformerConfig(**FACTS, model=presets.get(name))
 
 
 def test_the_paper_has_three_blocks_of_minigpt():

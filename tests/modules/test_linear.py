@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.modules import linear
+from jax_s4rl.modules import _linear
 
 x_key, kernel_key = jax.random.split(jax.random.key(0))
 KERNEL = jax.random.normal(kernel_key, (5, 7))
@@ -27,14 +27,14 @@ def test_values_and_gradients_are_those_of_a_product(rows, wrap):
     x = jax.random.normal(x_key, (*rows, 5))
     plain, own = (
         wrap(jax.value_and_grad(functools.partial(total, product), argnums=(0, 1)))(x, KERNEL)
-        for product in (jnp.matmul, linear.multiply)
+        for product in (jnp.matmul, _linear.multiply)
     )
     chex.assert_trees_all_close(own, plain, atol=TOLERANCE)
 
 
 def test_many_models_at_once_are_each_their_own():
     x, kernels = jax.random.normal(x_key, (4, 5)), jnp.stack([KERNEL, 2 * KERNEL])
-    grad = jax.grad(functools.partial(total, linear.multiply), argnums=1)
+    grad = jax.grad(functools.partial(total, _linear.multiply), argnums=1)
     for number, found in enumerate(jax.vmap(grad, in_axes=(None, 0))(x, kernels)):
         np.testing.assert_allclose(found, grad(x, kernels[number]), atol=TOLERANCE)
 
@@ -42,7 +42,7 @@ def test_many_models_at_once_are_each_their_own():
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_a_layer_is_the_one_of_flax(dtype):
     x = jax.random.normal(x_key, (2, 3, 5))
-    own, plain = linear.dense(7, dtype=dtype), nn.Dense(7, dtype=dtype)
+    own, plain = _linear.dense(7, dtype=dtype), nn.Dense(7, dtype=dtype)
     params = plain.init(jax.random.key(1), x)
     chex.assert_trees_all_equal_shapes_and_dtypes(own.init(jax.random.key(1), x), params)
     np.testing.assert_array_equal(own.apply(params, x), plain.apply(params, x))

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import pairs, trainable
+from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import trainable
 from jax_s4rl.modules import groups, mixers, state_space
 
 GROUPS = {
@@ -34,8 +35,8 @@ def test_poles_are_those_they_were_made_from():
     class Layer(nn.Module):
         @nn.compact
         def __call__(self):
-            free = state_space.add_poles(self, lambda _: pairs.Pair(jnp.full((1, 3), -0.5), jnp.ones((1, 3))), (2, 3))
-            others = pairs.zeros((3,)), pairs.zeros((2, 3)), jnp.zeros(2), jnp.zeros(2)
+            free = state_space.add_poles(self, lambda _: cplx.Pair(jnp.full((1, 3), -0.5), jnp.ones((1, 3))), (2, 3))
+            others = cplx.zeros((3,)), cplx.zeros((2, 3)), jnp.zeros(2), jnp.zeros(2)
             return trainable.constrain(trainable.S4D(*free, *others)).Lambda
 
     Lambda, _ = Layer().init_with_output(jax.random.key(0))

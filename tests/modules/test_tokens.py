@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.modules import encoders, tokens
+from jax_s4rl.modules import embeddings, tokens
 from tests import filling
 
 BATCH, LENGTH, FEATURES, WIDTH = 2, 5, 3, 8
@@ -19,7 +19,7 @@ def make(layout, *, returns=tokens.INSIDE, time=tokens.LEARNED, num_actions=4):
         returns=returns,
         time_embedding=time,
         width=WIDTH,
-        observation=encoders.Observation("vector", WIDTH, mean=(1.0,) * FEATURES, std=(2.0,) * FEATURES),
+        observation=embeddings.Observation("vector", WIDTH, mean=(1.0,) * FEATURES, std=(2.0,) * FEATURES),
         num_actions=num_actions,
         return_scale=10.0,
         horizon=16,
@@ -120,7 +120,7 @@ def test_a_sinusoidal_time_embedding_needs_no_table_and_has_no_end():
     early = tokenizer.apply(params, **steps)
     late = tokenizer.apply(params, **(steps | {"time_steps": steps["time_steps"] + 700}))
     times = steps["time_steps"]
-    shift = encoders.sines(times + 700, WIDTH) - encoders.sines(times, WIDTH)
+    shift = embeddings.sines(times + 700, WIDTH) - embeddings.sines(times, WIDTH)
     np.testing.assert_allclose(late - early, shift, rtol=1e-4, atol=1e-5)
 
 

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jax_s4rl.data import trajectories, windows
-from jax_s4rl.training import diagnosis, loop, update
+from jax_s4rl.training import _diagnosis, loop, update
 
 LENGTHS = (3, 1, 4, 2, 5)
 
@@ -41,7 +41,7 @@ def test_the_episodes_of_rows_are_those_that_were_drawn():
     store = make_store()
     batch = draw(keys, store)
     wanted = np.unique(np.asarray(batch.observations)[np.asarray(batch.mask)])
-    np.testing.assert_array_equal(diagnosis.episodes_of_rows(draw, store, keys), wanted)
+    np.testing.assert_array_equal(_diagnosis.episodes_of_rows(draw, store, keys), wanted)
 
 
 def test_the_episode_that_spoils_a_loss_is_in_the_batch_that_is_named():
@@ -51,10 +51,10 @@ def test_the_episode_that_spoils_a_loss_is_in_the_batch_that_is_named():
     step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=4)
     state = update.place([update.init(jnp.ones(()), optimizer, key)])
     # No number enters the parameters but through the episodes, so the first bad loss is the first bad batch.
-    named = [diagnosis.episodes_of_update(draw, store, key, before, 2) for before in range(40)]
+    named = [_diagnosis.episodes_of_update(draw, store, key, before, 2) for before in range(40)]
     first = next(before for before, episodes in enumerate(named) if bad in episodes)
     assert 0 < first < 39
-    explain = lambda seed, before: diagnosis.describe(diagnosis.episodes_of_update(draw, store, key, before, 2))  # noqa: E731
+    explain = lambda seed, before: _diagnosis.describe(_diagnosis.episodes_of_update(draw, store, key, before, 2))  # noqa: E731
     with pytest.raises(loop.Diverged, match=rf"at update {first + 1} \(its batch came from episodes .*1") as caught:
         list(
             loop.dispatches(
@@ -65,5 +65,5 @@ def test_the_episode_that_spoils_a_loss_is_in_the_batch_that_is_named():
 
 
 def test_long_lists_are_cut():
-    text = diagnosis.describe(np.arange(100))
+    text = _diagnosis.describe(np.arange(100))
     assert text.endswith("18, 19 and 80 more")

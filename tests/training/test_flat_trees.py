@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.training import flat_trees
+from jax_s4rl.training import _flat_trees
 
 TREE = {
     "a": (np.arange(3, dtype=np.float32), jnp.ones((2, 2), jnp.bfloat16)),
@@ -17,7 +17,7 @@ TREE = {
 
 
 def test_what_goes_in_comes_out():
-    back = flat_trees.unflatten(flat_trees.flatten(TREE), TREE)
+    back = _flat_trees.unflatten(_flat_trees.flatten(TREE), TREE)
     assert jax.tree.structure(back) == jax.tree.structure(TREE)
     for old, new in zip(jax.tree.leaves(TREE), jax.tree.leaves(back), strict=True):
         assert old.dtype == new.dtype
@@ -28,14 +28,14 @@ def test_what_goes_in_comes_out():
 
 
 def test_a_part_can_be_had_alone():
-    part = flat_trees.unflatten(flat_trees.flatten(TREE), {"a": TREE["a"], "count": None})
+    part = _flat_trees.unflatten(_flat_trees.flatten(TREE), {"a": TREE["a"], "count": None})
     assert part["count"] is None
     np.testing.assert_array_equal(part["a"][0], TREE["a"][0])
 
 
 def test_arrays_are_copied():
     array = np.zeros(2, np.float32)
-    flat = flat_trees.flatten({"a": array})
+    flat = _flat_trees.flatten({"a": array})
     array += 1
     assert not flat.arrays["['a']"].any()
 
@@ -50,14 +50,14 @@ def test_the_digest_sees_numbers_names_types_and_keys():
         {"a": np.zeros(2, np.uint32)},
         {"a": jax.random.wrap_key_data(jnp.zeros(2, jnp.uint32))},
     ]
-    digests = [flat_trees.flatten(tree).digest() for tree in trees]
+    digests = [_flat_trees.flatten(tree).digest() for tree in trees]
     assert len(set(digests)) == len(trees)
-    assert flat_trees.flatten(trees[0]).digest() == digests[0]
+    assert _flat_trees.flatten(trees[0]).digest() == digests[0]
 
 
 def test_numbers_that_are_not_finite_are_found():
     tree = {"bad": jnp.array([1, jnp.nan], jnp.bfloat16), "good": np.ones(2), "count": np.int32(2)}
-    assert flat_trees.flatten(tree).not_finite() == ["['bad']"]
+    assert _flat_trees.flatten(tree).not_finite() == ["['bad']"]
 
 
 @pytest.mark.parametrize(
@@ -72,4 +72,4 @@ def test_numbers_that_are_not_finite_are_found():
 def test_what_does_not_fit_is_refused(like, sentence):
     tree = {name: TREE[name] for name in ("a", "count", "other")}
     with pytest.raises(ValueError, match=sentence):
-        flat_trees.unflatten(flat_trees.flatten(tree), like)
+        _flat_trees.unflatten(_flat_trees.flatten(tree), like)

@@ -3,14 +3,14 @@
 import os
 import signal
 
-from jax_s4rl.training import interruption
+from jax_s4rl.training import _interruption
 
 
 def test_a_signal_is_remembered_and_the_old_handler_comes_back():
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
     try:
-        with interruption.watched() as asked:
+        with _interruption.watched() as asked:
             assert not asked()
             os.kill(os.getpid(), signal.SIGTERM)
             assert asked()

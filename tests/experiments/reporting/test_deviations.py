@@ -2,13 +2,14 @@
 
 import dataclasses
 
-from experiments import cartpole, q_learning, suites
+from experiments import cartpole, suites
 from experiments.reporting import catalog, deviations
+from jax_s4rl.agents import cql
 
 
 def test_the_share_of_random_actions_is_that_of_the_script():
     cell = cartpole.q_cell("mixed", 1.0, suites.Options())
-    assert isinstance(cell.settings, q_learning.Settings)
+    assert isinstance(cell.settings, cql.Settings)
     other = dataclasses.replace(cell, settings=dataclasses.replace(cell.settings, epsilon=0.125))
     told = deviations.of_q_learning(other, "one position")
     assert "sees one position alone" in told

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from experiments.reporting import scores
-from jax_s4rl.evaluation import intervals
+from jax_s4rl.evaluation import bootstrap
 from tests.experiments.reporting import made_up
 
 
@@ -106,6 +106,6 @@ def test_a_middle_is_the_same_with_and_without_its_interval():
 
 
 def test_numbers_of_an_interval_have_as_many_decimals():
-    assert scores.show(intervals.Interval(19.1, 0.132, 30), signed=True) == "+19.1 [+0.1, +30.0]"
-    assert scores.show(intervals.Interval(0.5, math.nan, math.nan), "%") == "50.0"
+    assert scores.show(bootstrap.Interval(19.1, 0.132, 30), signed=True) == "+19.1 [+0.1, +30.0]"
+    assert scores.show(bootstrap.Interval(0.5, math.nan, math.nan), "%") == "50.0"
     assert scores.number(math.nan) == "-"

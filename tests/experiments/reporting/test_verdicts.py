@@ -6,7 +6,7 @@ import pytest
 
 from experiments.reporting import scores, verdicts
 from experiments.reporting.verdicts import FAILS, HOLDS, OPEN, PARTLY, UNDECIDED
-from jax_s4rl.evaluation.intervals import Interval
+from jax_s4rl.evaluation.bootstrap import Interval
 from tests.experiments.reporting import made_up
 
 

@@ -1,0 +1,160 @@
+"""What `benchmarks.kernels` measures: for every subject the kernels of this package beside the plain forms."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks import baselines
+from jax_s4rl.kernels import attention, cauchy, convolution, initialization, recurrence, s4, s4d
+from jax_s4rl.kernels import complex_pair as cplx
+
+N = 64  # real state size of the diagonal and the low-rank kernels
+HEAD_DIM = 64
+FEW = 4  # features on which accuracy is measured
+# Steps in all rows of a batch together.
+CONVOLVED, SCANNED, ATTENDED = 16384, 16384, 4096
+
+
+class Case(NamedTuple):
+    """One function to measure, and the same in float64 on a few features to compare it with.
+
+    `few` cuts arguments and their gradients, `few_output` the output; no `exact` where the plain form is too large.
+    """
+
+    method: str
+    function: Callable[..., Any]
+    arguments: tuple
+    few: Callable[[Any], Any]
+    few_output: Callable[[Any], Any]
+    exact: Callable[..., Any] | None
+    batch: int | None = None
+    with_gradient: Callable[..., Any] | None = None
+
+
+def _first(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[:FEW], tree)
+
+
+def _last(tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[..., :FEW], tree)
+
+
+def diagonal(H: int, length: int) -> Iterator[Case]:
+    """S4D-LegS kernel, steps log-uniform between 1e-3 and 1e-1."""
+    start = initialization.diagonal("legs", N)
+    Lambda, B = (jax.tree.map(lambda x: jnp.tile(x[None], (H, 1)), x) for x in start)
+    C = initialization.output(jax.random.key(0), (H, N // 2))
+    step = jnp.exp(initialization.log_step(jax.random.key(1), (H,)))
+    arguments = (Lambda, B, C, step)
+
+    def ours(Lambda, B, C, step):
+        return s4d.kernel(s4d.Parameters(Lambda, B, C, jnp.zeros(H), step), length)
+
+    published = partial(baselines.diagonal, length=length)
+    for method, function in (("diagonal/ours", ours), ("diagonal/plain", published)):
+        yield Case(method, function, arguments, _first, _first, published)
+
+
+def low_rank(H: int, length: int) -> Iterator[Case]:
+    """S4-LegS kernel of rank one; C truncated as each form wants it, outside the clock."""
+    start = initialization.low_rank("legs", N)
+    Lambda, P, B = (jax.tree.map(lambda x: jnp.tile(x[None], (H,) + (1,) * x.ndim), x) for x in start)
+    C = initialization.output(jax.random.key(0), (H, N // 2))
+    step = jnp.exp(initialization.log_step(jax.random.key(1), (H,)))
+    system = s4.Parameters(Lambda, P, B, C, jnp.zeros(H), step)
+
+    def ours(Lambda, P, B, C, step):
+        return s4.kernel(s4.Parameters(Lambda, P, B, C, jnp.zeros(H), step), length, length=length)
+
+    def published(Lambda, P, B, C, step, wrap):
+        return baselines.low_rank(Lambda, cplx.Pair(P.re[:, 0], P.im[:, 0]), B, C, step, length, wrap)
+
+    for method, function, wrap in (("low_rank/ours", ours, cauchy.WRAP), ("low_rank/plain", None, 1.0)):
+        exact = partial(published, wrap=wrap)
+        arguments = (Lambda, P, B, s4.truncate(system, length, wrap).C, step)
+        yield Case(method, function or exact, arguments, _first, _first, exact)
+
+
+def convolved(H: int, length: int) -> Iterator[Case]:
+    """Causal convolution of a batch, beside the bare transforms it is made of."""
+    rows = max(1, CONVOLVED // length)
+    rng = np.random.default_rng(0)
+    u = jnp.asarray(rng.normal(size=(rows, length, H)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(H, length)) / np.sqrt(length), jnp.float32)
+
+    def few(tree):
+        return tree[0][..., :FEW], tree[1][:FEW]
+
+    for method in ("fft", "toeplitz"):
+        if method == "toeplitz" and length > 256:
+            continue
+        function = partial(convolution.causal, method=method)
+        yield Case(f"convolution/{method}", function, (u, kernel), few, _last, baselines.convolve, rows)
+    yield Case("convolution/plain", baselines.convolve, (u, kernel), few, _last, baselines.convolve, rows)
+    bare = (jnp.swapaxes(u, 1, 2), kernel)
+    yield Case(
+        "convolution/transforms",
+        baselines.transforms,
+        bare,
+        few,
+        _last,
+        None,
+        rows,
+        with_gradient=baselines.transforms_and_back,
+    )
+
+
+def scanned(H: int, length: int) -> Iterator[Case]:
+    """Linear recurrence of H pairs, constant in time."""
+    rows = max(1, SCANNED // length)
+    rng = np.random.default_rng(0)
+    decay, angle = rng.uniform(1e-3, 0.1, H), rng.uniform(0, np.pi, H)
+    factors = cplx.exp(cplx.Pair(jnp.asarray(-decay, jnp.float32), jnp.asarray(angle, jnp.float32)))
+    parts = jnp.asarray(rng.normal(size=(2, rows, length, H)), jnp.float32)
+    arguments = (factors, cplx.Pair(parts[0], parts[1]))
+
+    def ours(a, b, method):
+        return tuple(recurrence.scan(a, b, method=method)[0])
+
+    for method in ("sequential", "associative", "chunked"):
+        function = partial(ours, method=method)
+        yield Case(f"recurrence/{method}", function, arguments, _last, _last, baselines.recur, rows)
+    yield Case("recurrence/plain", baselines.recur, arguments, _last, _last, baselines.recur, rows)
+
+
+def attended(H: int, length: int) -> Iterator[Case]:
+    """Causal attention with heads of 64, without its projections."""
+    rows = max(1, ATTENDED // length)
+    rng = np.random.default_rng(0)
+    shape = (3, rows, length, H // HEAD_DIM, HEAD_DIM)
+    q, k, v = jnp.asarray(rng.normal(size=shape), jnp.float32)
+
+    def few(tree):
+        return jax.tree.map(lambda x: x[:1, :, :1], tree)
+
+    exact = baselines.attend if length <= 4096 else None
+    functions = {
+        "blocked": partial(attention.attend, method="blocked"),
+        "dense": partial(attention.attend, method="dense"),
+        "plain": baselines.attend,
+        "library": baselines.library_attend,
+    }
+    for method, function in functions.items():
+        yield Case(f"attention/{method}", function, (q, k, v), few, few, exact, rows)
+    if jax.default_backend() == "gpu":
+        low = tuple(x.astype(jnp.bfloat16) for x in (q, k, v))
+        fused = partial(attention.attend, method="fused")
+        yield Case("attention/fused-bfloat16", fused, low, few, few, exact, rows)
+
+
+SUBJECTS: dict[str, Callable[[int, int], Iterator[Case]]] = {
+    "diagonal": diagonal,
+    "low_rank": low_rank,
+    "convolution": convolved,
+    "recurrence": scanned,
+    "attention": attended,
+}

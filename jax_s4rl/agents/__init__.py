@@ -1,0 +1,1 @@
+"""Agents: training on a task and acting in its environment."""

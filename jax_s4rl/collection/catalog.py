@@ -1,0 +1,205 @@
+"""Every named data set, one entry each.
+
+Random, medium and expert are as in D4RL. Replay is what a training played in its first steps, from random to good:
+until medium alone, these quick trainings would leave about a hundred episodes.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jax_s4rl.collection import sources, walk_statistics
+from jax_s4rl.collection.ppo import storage, update
+from jax_s4rl.data import trajectories
+
+BSUITE_SETTINGS = 23
+# Graphs of the random walk besides the default one.
+NUM_GRAPHS = 5
+PRESETS = ("dt", "low_var", "high_var")
+# Steps of the middle phase of key-to-door beside the published 30.
+LONGER_WAITS = (90, 300)
+
+Contents = dict[str, tuple[sources.Part, ...]]
+CARTPOLE = storage.Run(
+    "cartpole-ppo",
+    "CartPole-v1",
+    update.Config(total_steps=100_000, num_envs=16, rollout_length=64, reward_scale=0.05),
+    strengths=(("weak", 100.0), ("medium", 170.0)),
+    replay_steps=100_000,
+)
+PENDULUM = storage.Run(
+    "pendulum-ppo",
+    "Pendulum-v1",
+    update.Config(
+        total_steps=300_000,
+        num_envs=16,
+        rollout_length=200,
+        num_epochs=10,
+        num_minibatches=16,
+        discount=0.95,
+        normalize_observations=True,
+        reward_scale=0.02,
+    ),
+    strengths=(("medium", -860.0),),
+    replay_steps=100_000,
+)
+KEY_DOOR = storage.Run(
+    "key_door-ppo",
+    "jax_s4rl/KeyDoor-v0",
+    # After the last apple only the second key leads on: entropy, and advantages that stay small where they are noise,
+    # keep the policy looking for it.
+    update.Config(
+        total_steps=1_000_000,
+        num_envs=16,
+        num_minibatches=8,
+        entropy_weight=0.03,
+        min_spread=0.1,
+        reward_scale=0.2,
+    ),
+    strengths=(("medium", 11 / 3),),
+    replay_steps=200_000,
+    env_kwargs={"obs": "full"},
+)
+# Name, environment, and the mean return of a medium policy, about a third of what this PPO reaches.
+MUJOCO = (
+    ("hopper", "Hopper-v5", 1_000.0),
+    ("halfcheetah", "HalfCheetah-v5", 1_400.0),
+    ("walker2d", "Walker2d-v5", 1_500.0),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How a data set is made.
+
+    Attributes:
+        env_id: The environment, as `envs.registry.make` understands it.
+        parts: What is recorded, in this order.
+        env_kwargs: Arguments of the environment.
+        keep: Names the episodes to keep of all recorded; None keeps all.
+        limit: How many of those to keep at most, the first ones; None keeps all.
+    """
+
+    env_id: str
+    parts: tuple[sources.Part, ...]
+    env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    keep: Callable[[trajectories.Trajectories, Any], np.ndarray] | None = None
+    limit: int | None = None
+
+
+def book() -> dict[str, Recipe]:
+    """Gives all recipes by name."""
+    return {**random_walk(), **bsuite(), **key_door(), **key_to_door(), **cartpole(), **pendulum(), **mujoco()}
+
+
+def random_walk() -> dict[str, Recipe]:
+    """Walks along random edges; `nosuffix` shows no shortest path of two steps or more, so that stitching is needed.
+
+    They are on the default graph, and again on others: `random_walk/graph-1/random-1000`.
+    """
+    recipe = functools.partial(Recipe, "jax_s4rl/RandomWalk-v0")
+    found = {}
+    for graph in range(NUM_GRAPHS + 1):
+        family = f"random_walk/graph-{graph}" if graph else "random_walk"
+        kwargs = {"graph_seed": graph} if graph else {}
+        found |= {
+            f"{family}/random-1000": recipe((sources.Uniform(1_000, legal=True),), kwargs),
+            f"{family}/random-100": recipe((sources.Uniform(100, legal=True),), kwargs),
+            f"{family}/nosuffix-1000": recipe(
+                (sources.Uniform(2_500, legal=True),), kwargs, keep=walk_statistics.without_optimal_suffix, limit=1_000
+            ),
+        }
+    return found
+
+
+def bsuite() -> dict[str, Recipe]:
+    """bsuite's umbrella_length and memory_len, by setting."""
+    found = {}
+    for family in ("umbrella_length", "memory_len"):
+        for setting in range(BSUITE_SETTINGS):
+            name = f"{family}/{setting}"
+            found[f"{name}/random"] = Recipe(name, (sources.Uniform(10_000),))
+            found[f"{name}/mixed"] = Recipe(name, (sources.Uniform(9_000), sources.Optimal(1_000)))
+    return found
+
+
+def key_door() -> dict[str, Recipe]:
+    """The nested task; PPO sees everything, the record shows the position alone. Medium is a third of the optimum."""
+    contents: Contents = {
+        "random-1000": (sources.Uniform(1_000),),
+        "random-10000": (sources.Uniform(10_000),),
+        "ppo-replay": (sources.Replay(KEY_DOOR),),
+        "ppo-expert": (sources.Snapshot(KEY_DOOR, "expert", 500),),
+        "mixed": (sources.Uniform(900), sources.Snapshot(KEY_DOOR, "expert", 100)),
+    }
+    return {f"key_door/{name}": Recipe("jax_s4rl/KeyDoor-v0", content) for name, content in contents.items()}
+
+
+def key_to_door() -> dict[str, Recipe]:
+    """The published long-term credit tests, by preset; `dt_90` is `dt` with 90 steps between key and door."""
+    env_id = "jax_s4rl/KeyToDoor-v0"
+    longer = {
+        f"key_to_door/dt_{steps}/random-1000": Recipe(
+            env_id, (sources.Uniform(1_000),), {"preset": "dt", "distractor_steps": steps}
+        )
+        for steps in LONGER_WAITS
+    }
+    return longer | {
+        f"key_to_door/{preset}/random-{size}": Recipe(env_id, (sources.Uniform(size),), {"preset": preset})
+        for preset in PRESETS
+        for size in (1_000, 10_000)
+    }
+
+
+def cartpole() -> dict[str, Recipe]:
+    """CartPole and its velocity-masked twin, whose episodes are the same ones seen without velocities.
+
+    Strengths are mean returns: weak 100, medium 170 (a third of expert), expert about 500.
+    """
+    mixed = (
+        sources.Uniform(150),
+        sources.Snapshot(CARTPOLE, "weak", 150),
+        sources.Snapshot(CARTPOLE, "medium", 120),
+        sources.Snapshot(CARTPOLE, "expert", 80),
+    )
+    contents: Contents = {"random": (sources.Uniform(10_000),), **_by_strength(CARTPOLE, 500, 200), "mixed": mixed}
+    found = {f"cartpole/{name}": Recipe("CartPole-v1", content) for name, content in contents.items()}
+    return {**found, "masked_cartpole/mixed": Recipe("jax_s4rl/MaskedCartPole-v0", mixed)}
+
+
+def pendulum() -> dict[str, Recipe]:
+    """Continuous actions: medium is a third of the way from random play to the optimum."""
+    contents = _by_strength(PENDULUM, 500, 500)
+    return {f"pendulum/{name}": Recipe("Pendulum-v1", content) for name, content in contents.items()}
+
+
+def mujoco() -> dict[str, Recipe]:
+    """Locomotion (extra `mujoco`); the strengths are those that this PPO reaches in 800,000 steps."""
+    config = update.Config(
+        total_steps=800_000,
+        num_envs=8,
+        rollout_length=256,
+        num_epochs=10,
+        num_minibatches=16,
+        learning_rate=5e-4,
+        initial_log_scale=-0.5,
+        normalize_observations=True,
+        reward_scale=0.02,
+    )
+    found = {}
+    for name, env_id, medium in MUJOCO:
+        run = storage.Run(f"{name}-ppo", env_id, config, (("medium", medium),), replay_steps=400_000)
+        for kind, content in _by_strength(run, 200, 200).items():
+            found[f"{name}/{kind}"] = Recipe(env_id, content)
+    return found
+
+
+def _by_strength(run: storage.Run, num_medium: int, num_expert: int) -> Contents:
+    return {
+        "medium": (sources.Snapshot(run, "medium", num_medium),),
+        "expert": (sources.Snapshot(run, "expert", num_expert),),
+        "replay": (sources.Replay(run),),
+    }

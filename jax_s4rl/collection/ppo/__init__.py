@@ -1,0 +1,1 @@
+"""Proximal policy optimization, which records datasets of trained policies."""

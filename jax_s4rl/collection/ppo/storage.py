@@ -1,0 +1,174 @@
+"""Trained policies on the disk: checkpoints that recipes share, and early episodes of the training."""
+
+import dataclasses
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.traverse_util
+import gymnasium
+import jax.numpy as jnp
+import numpy as np
+
+from jax_s4rl.collection import recording
+from jax_s4rl.collection.ppo import network as ppo_network
+from jax_s4rl.collection.ppo import policy, update
+from jax_s4rl.collection.ppo import training as ppo_training
+from jax_s4rl.data import atomic_files, storage, trajectories
+from jax_s4rl.envs import registry
+
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A training of PPO that recipes draw on.
+
+    Attributes:
+        name: What its files are called.
+        env_id: Environment, as `envs.registry.make` understands it.
+        config: Numbers of PPO.
+        strengths: Name and mean return of each snapshot below the last, rising; the last is "expert".
+        replay_steps: How many of its first steps are kept as episodes.
+        env_kwargs: Arguments under which the policy sees the environment.
+    """
+
+    name: str
+    env_id: str
+    config: update.Config
+    strengths: tuple[tuple[str, float], ...]
+    replay_steps: int = 0
+    env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def make_env(self) -> gymnasium.Env:
+        """Makes the environment as the policy sees it."""
+        return registry.make(self.env_id, disable_env_checker=True, **self.env_kwargs)
+
+    def describe(self) -> dict[str, Any]:
+        """Says in JSON what this training is."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Policies:
+    """Snapshots by name ("expert" and those of the run), and the early episodes as the policy saw them.
+
+    `replay` is None where none were kept; `replay_ends` holds the training step at which each of its episodes ended.
+    """
+
+    network: ppo_network.ActorCritic
+    snapshots: dict[str, policy.Snapshot]
+    history: tuple[tuple[int, float], ...]
+    replay: trajectories.Trajectories | None
+    replay_ends: np.ndarray
+
+
+def load_or_train(run: Run, make_env: recording.MakeEnv, *, seed: int, folder: Path) -> Policies:
+    """Reads a training from its files, or trains and writes them.
+
+    Args:
+        run: Which training.
+        make_env: Makes the environment as the policy sees it.
+        seed: Of the training.
+        folder: Where the files are.
+
+    Returns:
+        Its policies and early episodes.
+
+    Raises:
+        ValueError: If a file is damaged, or the training never became as strong as the run says.
+    """
+    path = folder / f"{run.name}-seed{seed}.npz"
+    if path.exists() and (found := _read(path, run, seed, make_env)) is not None:
+        return found
+    strengths = [strength for _, strength in run.strengths]
+    training = ppo_training.train(
+        make_env, run.config, seed=seed, strengths=strengths, replay_steps=run.replay_steps, name=run.env_id
+    )
+    if len(training.snapshots) <= len(strengths):
+        raise ValueError(
+            f"PPO on {run.env_id} with seed {seed} reached a mean return of {training.snapshots[-1].mean_return:.1f}, "
+            f"wanted {strengths[len(training.snapshots) - 1]}; take another seed or raise total_steps"
+        )
+    names = [*(name for name, _ in run.strengths), "expert"]
+    replay = trajectories.from_episodes(training.replay) if training.replay else None
+    policies = Policies(
+        training.network,
+        dict(zip(names, training.snapshots, strict=True)),
+        training.history,
+        replay,
+        np.array(training.replay_ends, np.int64),
+    )
+    _write(path, run, seed, policies)
+    return policies
+
+
+def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
+    if policies.replay is not None:
+        ends = policies.replay_ends.tolist()
+        storage.save_trajectories(_replay_path(path), policies.replay, {"run": run.describe(), "ends": ends})
+    arrays: dict[str, Any] = {}
+    for name, snapshot in policies.snapshots.items():
+        tree = {"parameters": snapshot.parameters, "normalizer": snapshot.normalizer._asdict()}
+        arrays |= {f"{name}/{key}": value for key, value in flax.traverse_util.flatten_dict(tree, sep="/").items()}
+        arrays[f"{name}/strength"] = np.array([snapshot.num_steps, snapshot.mean_return])
+    about = {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}
+    arrays["history"] = np.array(policies.history).reshape(-1, 2)
+    arrays["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
+    atomic_files.write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+
+
+def _read(path: Path, run: Run, seed: int, make_env: recording.MakeEnv) -> Policies | None:
+    """Reads a training; None if the files are of another one."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        about = json.loads(arrays.pop("about").tobytes())
+        history = arrays.pop("history")
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it to train again") from None
+    if about != {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}:
+        return None
+    trees = flax.traverse_util.unflatten_dict(arrays, sep="/")
+    replay, ends = None, np.zeros(0, np.int64)
+    if run.replay_steps:
+        replay, metadata = storage.load_trajectories(_replay_path(path))
+        ends = np.array(metadata["ends"], np.int64)
+    env = make_env()
+    network = policy.make_network(env, run.config)
+    env.close()
+    names = [*(name for name, _ in run.strengths), "expert"]
+    curve = tuple((int(steps), float(strength)) for steps, strength in history)
+    return Policies(network, {name: _snapshot(trees[name]) for name in names}, curve, replay, ends)
+
+
+def _snapshot(tree: dict[str, Any]) -> policy.Snapshot:
+    num_steps, mean_return = tree["strength"].tolist()
+    normalizer = ppo_network.Normalizer(**{name: jnp.asarray(array) for name, array in tree["normalizer"].items()})
+    return policy.Snapshot(tree["parameters"], normalizer, int(num_steps), mean_return)
+
+
+def _replay_path(path: Path) -> Path:
+    return path.with_name(f"{path.stem}-replay.npz")
+
+
+def behavior_of(
+    policies: Policies, make_env: recording.MakeEnv, name: str, *, greedy: bool = False
+) -> recording.Behavior:
+    """Makes the behavior of one snapshot.
+
+    Args:
+        policies: A training.
+        make_env: Makes the environment as the policy sees it.
+        name: "expert" or a strength of the run.
+        greedy: Whether to take the likeliest action instead of drawing.
+
+    Returns:
+        The behavior.
+    """
+    env: gymnasium.Env = make_env()
+    chosen = policy.behavior(policies.network, policies.snapshots[name], env, greedy=greedy)
+    env.close()
+    return chosen

@@ -1,0 +1,1 @@
+"""Key and door: take a key early, get the reward late."""

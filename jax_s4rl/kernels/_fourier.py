@@ -1,0 +1,198 @@
+"""Circular convolution by Fourier transforms, whose derivative reuses the spectra.
+
+The transforms have the next even length with no prime factor above 5. Spectra are kept for the derivative: forward mode
+needs three transforms more, and so does reverse mode.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from jax_s4rl.kernels import _checks, _linear_maps
+from jax_s4rl.kernels import complex_pair as cplx
+
+# XLA's transforms run on one thread on CPU, but independent ones side by side: in parts, large ones take less time.
+CPU_PARTS, LARGE = 4, 2**17
+
+
+def fft_length(length: int) -> int:
+    """The shortest even length with no prime factor above 5 that keeps a convolution of two `length`-step rows apart.
+
+    Args:
+        length: Number of steps, at least 1.
+
+    Returns:
+        The smallest even ``n >= 2 length - 1`` of the form ``2^a 3^b 5^c``.
+
+    Raises:
+        ValueError: A length below 1.
+
+    Example:
+        >>> fft_length(100), fft_length(341), fft_length(1024)
+        (200, 720, 2048)
+    """
+    length = _checks.length(length, "length")
+    candidate = max(2, 2 * length - 1 + (2 * length - 1) % 2)
+    while not _is_smooth(candidate):
+        candidate += 2
+    return candidate
+
+
+def convolve(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
+    """Circular convolution of every feature with its kernel, over `fft_length(L)` steps; the first L of the result.
+
+    Args:
+        u: Input, float32 or float64.
+        kernel: At most `fft_length(L)` numbers of the same dtype for each feature, zeros after them.
+
+    Returns:
+        The output, in the shape and dtype of `u`.
+
+    Example:
+        >>> import numpy as np
+        >>> y = convolve(jnp.array([[1.0], [2.0], [3.0]]), jnp.array([[1.0, 0.5, 0.25]]))
+        >>> np.round(y[:, 0], 4).tolist()
+        [1.0, 2.5, 4.25]
+    """
+    parts = CPU_PARTS if _checks.reaches(u.size, LARGE) else 1
+    return _circular(Sizes(fft_length(u.shape[-2]), min(parts, u.shape[-1])), u, kernel)
+
+
+class Sizes(NamedTuple):
+    """Length of the transforms, and the parts of the features that are transformed side by side on CPU."""
+
+    n: int
+    parts: int
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0,))
+def _circular(sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
+    return _convolved(sizes, u, kernel)[0]
+
+
+@_circular.defjvp
+def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    y, spectra = _convolved(sizes, *primals)
+    change = _linear_maps.call(
+        lambda tangents: _convolved_change(sizes, spectra, *tangents),
+        lambda cotangent: _convolved_transposed(sizes, primals[1].shape[-1], spectra, cotangent),
+        tangents,
+    )
+    return y, change
+
+
+# Of each part those of input and kernel, as real arrays: a program for TPU, which takes another form, would keep empty
+# complex ones for the derivative in their place.
+Spectra = tuple[tuple[cplx.Pair, cplx.Pair], ...]
+
+
+# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+@partial(jax.jit, static_argnums=0, inline=True)
+def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
+    """Output, and of each part the spectra of input and kernel."""
+
+    def part(u: Array, kernel: Array) -> tuple[Array, tuple[cplx.Pair, cplx.Pair]]:
+        spectrum, transfer = _transform(u, sizes.n), _spectrum(kernel, sizes.n)
+        product = cplx.multiply(spectrum, cplx.with_ndim(transfer, u.ndim))
+        return _back(product, sizes.n, u.shape[-2]), (spectrum, transfer)
+
+    def in_parts(u: Array, kernel: Array) -> tuple[Array, Spectra]:
+        pieces = [part(u[..., piece], kernel[piece]) for piece in _pieces(sizes.parts, u.shape[-1])]
+        return _joined([y for y, _ in pieces], -1), tuple(spectra for _, spectra in pieces)
+
+    def whole(u: Array, kernel: Array) -> tuple[Array, Spectra]:
+        y, (spectrum, transfer) = part(u, kernel)
+        pieces = _pieces(sizes.parts, u.shape[-1])
+        return y, tuple(jax.tree.map(lambda x, piece=piece: x[..., piece, :], (spectrum, transfer)) for piece in pieces)
+
+    return _by_platform(sizes, in_parts, whole)(u, kernel)
+
+
+def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array) -> Array:
+    def part(spectra: tuple[cplx.Pair, cplx.Pair], du: Array, dkernel: Array) -> Array:
+        spectrum, transfer = spectra
+        moved = cplx.multiply(_transform(du, sizes.n), cplx.with_ndim(transfer, du.ndim))
+        turned = cplx.multiply(spectrum, cplx.with_ndim(_spectrum(dkernel, sizes.n), du.ndim))
+        return _back(cplx.add(moved, turned), sizes.n, du.shape[-2])
+
+    def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
+        pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
+        return _joined([part(both, du[..., piece], dkernel[piece]) for both, piece in pieces], -1)
+
+    def whole(spectra: Spectra, du: Array, dkernel: Array) -> Array:
+        return part(_whole(spectra), du, dkernel)
+
+    return _by_platform(sizes, in_parts, whole)(spectra, du, dkernel)
+
+
+def _convolved_transposed(sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+    def part(spectra: tuple[cplx.Pair, cplx.Pair], cotangent: Array) -> tuple[Array, Array]:
+        spectrum, transfer = spectra
+        arriving = _transform(cotangent, sizes.n)
+        seen = cplx.multiply(arriving, cplx.with_ndim(cplx.conjugate(transfer), arriving.ndim))
+        shared = cplx.multiply(cplx.conjugate(spectrum), arriving)
+        shared = cplx.Pair(*(x.reshape(-1, *transfer.shape).sum(0) for x in shared))
+        return _back(seen, sizes.n, cotangent.shape[-2]), _inverse(shared, sizes.n)[..., :kernel_length]
+
+    def in_parts(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+        pieces = zip(spectra, _pieces(sizes.parts, cotangent.shape[-1]), strict=True)
+        to_u, to_kernel = zip(*(part(both, cotangent[..., piece]) for both, piece in pieces), strict=True)
+        return _joined(to_u, -1), _joined(to_kernel, 0)
+
+    def whole(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+        return part(_whole(spectra), cotangent)
+
+    return _by_platform(sizes, in_parts, whole)(spectra, cotangent)
+
+
+def _by_platform(sizes: Sizes, in_parts: Callable[..., Any], whole: Callable[..., Any]) -> Callable[..., Any]:
+    """What runs on CPU, and what elsewhere: the platform is that which the program is compiled for."""
+    if sizes.parts == 1:
+        return whole
+    return partial(lax.platform_dependent, cpu=in_parts, default=whole)
+
+
+def _pieces(parts: int, features: int) -> list[slice]:
+    ends = [features * part // parts for part in range(parts + 1)]
+    return [slice(begin, end) for begin, end in pairwise(ends)]
+
+
+def _whole(spectra: Spectra) -> tuple[cplx.Pair, cplx.Pair]:
+    return jax.tree.map(lambda *pieces: _joined(pieces, -2), *spectra)
+
+
+def _joined(pieces: Sequence[Array], axis: int) -> Array:
+    return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis)
+
+
+def _transform(u: Float[Array, "*batch L H"], n: int) -> cplx.Pair:
+    """Spectra along the last axis, where transforms are fastest: [*batch, H, F]."""
+    return _spectrum(jnp.swapaxes(u, -1, -2), n)
+
+
+def _spectrum(x: Float[Array, "*batch H L"], n: int) -> cplx.Pair:
+    padded = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, n - x.shape[-1])])
+    return cplx.as_pair(lax.fft(padded, lax.FftType.RFFT, (n,)))
+
+
+def _inverse(spectrum: cplx.Pair, n: int) -> Float[Array, "*batch H n"]:
+    # `jnp.fft` pads by nothing, and a derivative would keep the complex zero that it pads with.
+    return lax.fft(cplx.to_complex(spectrum), lax.FftType.IRFFT, (n,))
+
+
+def _back(spectrum: cplx.Pair, n: int, length: int) -> Float[Array, "*batch L H"]:
+    """From spectra [*batch, H, F]."""
+    return jnp.swapaxes(_inverse(spectrum, n)[..., :length], -1, -2)
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number == 1

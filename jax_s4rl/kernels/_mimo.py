@@ -1,0 +1,368 @@
+"""Running one diagonal system with all features as inputs and outputs: what S5 and the LRU share.
+
+``x[k] = A_bar x[k-1] + B_bar u[k]``, ``y[k] = Re(C x[k]) + D u[k]``.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from jax_s4rl.kernels import _casting, _checks, _nonfinite, recurrence
+from jax_s4rl.kernels import complex_pair as cplx
+
+# How a family's methods are called, and the recurrence behind each.
+METHODS = {"auto": "auto", "scan": "sequential", "associative": "associative", "chunked": "chunked"}
+
+Rate = float | int | Float[Array | np.ndarray, ""]
+Inputs = Float[Array | np.ndarray, "*batch L H"]
+Flags = Bool[Array | np.ndarray, "*batch L"]
+
+
+class Constants(NamedTuple):
+    """A discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H].
+
+    If the time between samples varies, `A_bar` is [*batch, L, P], and `gain` [*batch, L, P], if there is one, is the
+    factor of each sample on what `B_bar` brings to the state. `change` [P], if given, is `A_bar - 1` with all of its
+    digits, which long memories are made of.
+    """
+
+    A_bar: cplx.Pair
+    B_bar: cplx.Pair
+    C: cplx.Pair
+    D: Float[Array, "H"]
+    gain: cplx.Pair | None = None
+    change: cplx.Pair | None = None
+
+
+class _Run(NamedTuple):
+    """States, last state and inputs with non-finite numbers set to zero, and marks of the outputs that are NaN."""
+
+    states: cplx.Pair
+    last: cplx.Pair
+    marks: _nonfinite.Marks | None
+    inputs: Float[Array, "*batch L H"]
+    system: Constants
+
+
+def run(
+    constants: Constants,
+    u: Inputs,
+    state: cplx.Complexlike | None = None,
+    resets: Flags | None = None,
+    *,
+    method: str = "auto",
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Flags | None = None,
+    bad: Flags | None = None,
+) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
+    """Run over a whole sequence.
+
+    Args:
+        constants: The system.
+        u: Input, any floating dtype.
+        state: State before the first step, Pair [*batch, P]; zero if None.
+        resets: True where the state is cleared before that input.
+        method: `"scan"`, `"associative"`, `"chunked"` or `"auto"`.
+        chunk: Longest chunk of `"chunked"`.
+        precision: Of the products with the data: `"default"`, `"high"` or `"highest"`.
+        mask: False at padding, which enters as zero.
+        bad: True at samples that are to spoil the state like a NaN of the input; used with resets only.
+
+    Returns:
+        Output in the shape and dtype of `u`, and the state after the last step.
+
+    Raises:
+        ValueError: Unknown method or precision, or shapes that do not match.
+
+    Example:
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Constants(cplx.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
+        >>> run(integrator, jnp.ones((3, 1)), method="scan")[0][:, 0]
+        Array([1., 2., 3.], dtype=float32)
+    """
+    found = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
+    last = found.last if found.marks is None else _spoiled(found.last, found.marks.last)
+    return _output(found, precision).astype(jnp.asarray(u).dtype), last
+
+
+def states(
+    constants: Constants,
+    u: Inputs,
+    state: cplx.Complexlike | None = None,
+    resets: Flags | None = None,
+    *,
+    method: str = "auto",
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Flags | None = None,
+    bad: Flags | None = None,
+) -> cplx.Pair:
+    """The state after every step, Pair [*batch, L, P]; arguments as of `run`.
+
+    Example:
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Constants(cplx.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
+        >>> states(integrator, jnp.ones((3, 1))).re[:, 0]
+        Array([1., 2., 3.], dtype=float32)
+    """
+    found = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
+    return found.states if found.marks is None else _spoiled(found.states, found.marks.outputs)
+
+
+def run_both_ways(
+    forward: Constants,
+    backward: Constants,
+    u: Inputs,
+    resets: Flags | None = None,
+    *,
+    method: str = "auto",
+    chunk: int = recurrence.CHUNK,
+    precision: str = "highest",
+    mask: Flags | None = None,
+) -> Float[Array, "*batch L H"]:
+    """Run one system over the past and the present and another over the future of the same episode.
+
+    Args:
+        forward: The system over the past and the present, with its D.
+        backward: The system over the future, from the next step on; its D is not used.
+        u: Input; whole rows only.
+        resets: True where an episode starts; nothing passes from one episode to another in either direction.
+        method: As of `run`.
+        chunk: As of `run`.
+        precision: As of `run`.
+        mask: False at padding, which enters as zero.
+
+    Returns:
+        Output in the shape and dtype of `u`.
+
+    Example:
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Constants(cplx.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
+        >>> run_both_ways(integrator, integrator, jnp.array([[1.0], [2.0], [4.0]]))[:, 0]
+        Array([7., 7., 7.], dtype=float32)
+    """
+    how = (method, chunk, precision)
+    past = _output(_run(forward, u, None, resets, mask, None, how), precision)
+    # The run from the end clears the state before the last input of an episode: what follows it is another one.
+    ends = None if resets is None else jnp.concatenate([resets[..., 1:], jnp.zeros_like(resets[..., :1])], -1)
+    found = _run(backward, u, None, ends, mask, None, how, reverse=True)
+
+    def later(x: Array) -> Array:
+        x = jnp.concatenate([x[..., 1:, :], jnp.zeros_like(x[..., :1, :])], -2)
+        return x if ends is None else jnp.where(ends[..., None], 0, x)
+
+    future = _read(found.system.C, cplx.Pair(*(later(x) for x in found.states)), precision)
+    future = future if found.marks is None else future + later(found.marks.outputs)
+    return (past + future.astype(past.dtype)).astype(jnp.asarray(u).dtype)
+
+
+def step(
+    constants: Constants,
+    u: Float[Array | np.ndarray, "*batch H"],
+    state: cplx.Complexlike,
+    reset: Bool[Array | np.ndarray, "*batch"] | None = None,
+) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
+    """Take one step. What was in the state before a reset, NaN included, reaches neither the output nor a gradient.
+
+    Args:
+        constants: The system.
+        u: Input of this step.
+        state: State before it, Pair [*batch, P].
+        reset: True where an episode starts at this step.
+
+    Returns:
+        Output in the dtype of `u`, and the state after the step.
+
+    Raises:
+        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
+
+    Example:
+        >>> one = cplx.as_pair(jnp.ones((1, 1)))
+        >>> integrator = Constants(cplx.as_pair(jnp.ones(1)), one, one, jnp.zeros(1))
+        >>> y, state = step(integrator, jnp.ones(1), cplx.as_pair(jnp.full(1, 4.0)))
+        >>> float(y[0]), float(state.re[0])
+        (5.0, 5.0)
+    """
+    u, state = jnp.asarray(u), cplx.as_pair(state)
+    _checks.one_step(u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1])
+    dtype = _casting.compute_dtype(constants, state)
+    system = jax.tree.map(lambda x: x.astype(dtype), constants)
+    state = cplx.astype(state, dtype)
+    if reset is not None:
+        reset = jnp.asarray(reset)[..., None]
+        state = cplx.Pair(*(jnp.where(reset, 0, part) for part in state))
+    work = u.astype(dtype)
+    driven, factor = _drive(system.B_bar, work, "highest"), system.A_bar if system.change is None else system.change
+    moved = cplx.add(cplx.multiply(cplx.with_ndim(factor, state.ndim), state), driven)
+    state = moved if system.change is None else cplx.add(state, moved)
+    return (_read(system.C, state, "highest") + _skip(system.D, work)).astype(u.dtype), state
+
+
+def settle(parameters: Any, scale: str) -> tuple[cplx.Pair, cplx.Pair, cplx.Pair, Array, Array]:
+    """Check a family's parameters, and give them as Pairs and whole vectors of one dtype.
+
+    `D` and the vector named `scale` may be single numbers; a Python number does not decide on the dtype.
+
+    Args:
+        parameters: `Lambda`, `B`, `C`, `D`, and the step or the gain.
+        scale: Name of the last.
+
+    Returns:
+        `Lambda`, `B`, `C`, `D` and the last, in float32, or in float64 if one of the arrays is.
+
+    Raises:
+        ValueError: Shapes that do not match, integer arrays, or a known Lambda with a positive real part.
+
+    Example:
+        >>> from jax_s4rl.kernels import s5
+        >>> one = np.ones((1, 1), np.float32)
+        >>> settle(s5.Parameters(-one[0], one, one, D=0.5, step=1), "step")[3:]
+        (Array([0.5], dtype=float32), Array([1.], dtype=float32))
+    """
+    dtype = _casting.compute_dtype(parameters)
+    values = cplx.in_fields(parameters, "Lambda", "B", "C")
+    if values.B.ndim != 2:
+        raise ValueError(f"B has shape {values.B.shape}, expected (P, H); vmap over further axes")
+    width, features = values.B.shape
+    D = _casting.vector("D", values.D, features, dtype)
+    factors = _casting.vector(scale, getattr(values, scale), width, dtype)
+    _checks.shape("Lambda", values.Lambda, (width,))
+    _checks.shape("C", values.C, (features, width))
+    _checks.stable(values.Lambda)
+    Lambda, B, C = (cplx.astype(x, dtype) for x in (values.Lambda, values.B, values.C))
+    return Lambda, B, C, D, factors
+
+
+def intervals(
+    values: Float[Array | np.ndarray, "*batch L"], u: Inputs, resets: Flags | None, mask: Flags | None
+) -> tuple[Float[Array, "*batch L 1"], Bool[Array, "*batch L"]]:
+    """Check the factors on the step of each sample, and make them safe to differentiate through.
+
+    Args:
+        values: One factor for each sample.
+        u: The input, for its shape.
+        resets: If given, factors that are not finite become 1 and are reported.
+        mask: Factors at padding become 1.
+
+    Returns:
+        The factors, with an axis for the states, and where they were not finite.
+
+    Raises:
+        ValueError: Another shape than that of the samples, integers, or a known negative factor.
+
+    Example:
+        >>> intervals(jnp.array([1.0, -1.0]), jnp.ones((2, 1)), None, None)
+        Traceback (most recent call last):
+        ValueError: intervals has an entry of -1, but time does not run backwards; pass the time since the sample before
+    """
+    _checks.flags("mask", mask, jnp.shape(u)[:-1])
+    values = jnp.asarray(values)
+    _checks.real("intervals", values)
+    _checks.shape("intervals", values, jnp.shape(u)[:-1])
+    if mask is not None:
+        values = jnp.where(mask, values, 1)
+    if _checks.is_concrete(values) and bool((values < 0).any()):
+        raise ValueError(
+            f"intervals has an entry of {float(values.min()):.3g}, but time does not run backwards; "
+            "pass the time since the sample before"
+        )
+    bad = ~jnp.isfinite(values)
+    return (values if resets is None else jnp.where(bad, 1, values))[..., None], bad
+
+
+def _run(
+    constants: Constants,
+    u: Inputs,
+    state: cplx.Complexlike | None,
+    resets: Flags | None,
+    mask: Flags | None,
+    bad: Flags | None,
+    how: tuple[str, int, str],
+    reverse: bool = False,
+) -> _Run:
+    method, chunk, precision = how
+    _checks.choice("method", method, tuple(METHODS))
+    _checks.choice("precision", precision, _casting.PRECISIONS)
+    u = jnp.asarray(u)
+    dtype = _casting.compute_dtype(constants, u)
+    _checks.real("u", u)
+    width, features = constants.B_bar.shape
+    if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != features:
+        raise ValueError(
+            f"u has shape {u.shape}, expected (*batch, L, {features}) with L >= 1, as B has {features} inputs"
+        )
+    if state is not None:
+        state = cplx.astype(state, dtype)
+        _checks.shape("state", state, (*u.shape[:-2], width))
+    _checks.flags("resets", resets, u.shape[:-1])
+    _checks.flags("mask", mask, u.shape[:-1])
+    system = jax.tree.map(lambda x: x.astype(dtype), constants)
+    u = u.astype(dtype)
+    u = u if mask is None else jnp.where(mask[..., None], u, 0)
+    marks = None
+    if resets is not None:
+        resets = jnp.asarray(resets)
+        u, state, marks = _without_nonfinite(u, state, resets, bad, reverse)
+    driven = _drive(system.B_bar, u, precision)
+    driven = driven if system.gain is None else cplx.multiply(system.gain, driven)
+    states, last = recurrence.scan(
+        system.A_bar,
+        driven,
+        state,
+        resets,
+        method=METHODS[method],
+        reverse=reverse,
+        chunk=chunk,
+        finite=True,
+        change=system.change,
+    )
+    return _Run(states, last, marks, u, system)
+
+
+def _without_nonfinite(
+    u: Array, state: cplx.Pair | None, resets: Array, bad: Flags | None, reverse: bool
+) -> tuple[Array, cplx.Pair | None, _nonfinite.Marks]:
+    """Sets non-finite inputs to zero, and marks as NaN every state of the row up to the next reset."""
+
+    def flip(x: Array, axis: int) -> Array:
+        return jnp.flip(x, axis) if reverse else x
+
+    finite = jnp.isfinite(u)
+    spoiling = ~finite.all(-1, keepdims=True)
+    spoiling = spoiling if bad is None else spoiling | bad[..., None]
+    start = jnp.zeros_like(spoiling[..., 0, :])
+    if state is not None:
+        good = jnp.isfinite(state.re) & jnp.isfinite(state.im)
+        state = cplx.Pair(*(jnp.where(good, part, 0) for part in state))
+        start = ~good.all(-1, keepdims=True)
+    marks = _nonfinite.marks(flip(spoiling, -2), start, flip(resets, -1), u.dtype)
+    return jnp.where(finite, u, 0), state, marks._replace(outputs=flip(marks.outputs, -2))
+
+
+def _spoiled(x: cplx.Pair, marks: Array) -> cplx.Pair:
+    return cplx.Pair(x.re + marks, x.im + marks)
+
+
+def _product(subscripts: str, left: Array, right: Array, precision: str) -> Array:
+    return jnp.einsum(subscripts, left, right, precision=precision)
+
+
+def _drive(B_bar: cplx.Pair, u: Array, precision: str) -> cplx.Pair:
+    return cplx.split_parts(_product("...h,qh->...q", u, jnp.concatenate([*B_bar]), precision))
+
+
+def _read(C: cplx.Pair, x: cplx.Pair, precision: str) -> Array:
+    return _product("...p,hp->...h", x.re, C.re, precision) - _product("...p,hp->...h", x.im, C.im, precision)
+
+
+def _skip(D: Array, u: Array) -> Array:
+    return D.reshape((1,) * (u.ndim - 1) + (-1,)) * u
+
+
+def _output(found: _Run, precision: str) -> Array:
+    y = _read(found.system.C, found.states, precision) + _skip(found.system.D, found.inputs)
+    return y if found.marks is None else y + found.marks.outputs

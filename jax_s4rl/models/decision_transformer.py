@@ -1,0 +1,244 @@
+"""The decision model: tokens of a trajectory, blocks around one sequence mixer, and heads that predict."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key, Num
+
+from jax_s4rl.models import configs
+from jax_s4rl.modules import block, dropout, embeddings, heads, mixers, tokens
+
+ModelConfig = configs.ModelConfig
+DecisionTransformerConfig = configs.DecisionTransformerConfig
+
+
+class DecisionTransformer(nn.Module):
+    """Predicts each action of a trajectory from the returns-to-go, observations and actions up to it.
+
+    Returns-to-go inside the token stream are a part of every token, or a token of their own. Outside of it the memory
+    never sees them, nor the rewards that they tell of: the hidden features of each step are conditioned on that step's
+    return-to-go right before the action head. One memory then answers for any return that might be asked for, and can
+    judge what return is to be expected (`return_loss`, its mean): the model as critic of its own history, under the
+    behavior that made the data.
+
+    Attributes:
+      config: shape of the model.
+
+    Source: Chen et al. (2021), "Decision Transformer: Reinforcement Learning via Sequence Modeling", Algorithm 1.
+    """
+
+    config: configs.DecisionTransformerConfig
+
+    def setup(self) -> None:
+        """Makes tokenizer, blocks and heads."""
+        config, chosen = self.config, self.config.model
+        self.tokenizer = _tokenizer(config)
+        self.blocks = [_block(chosen) for _ in range(chosen.num_layers)]
+        self.norm = nn.LayerNorm()
+        is_gaussian = config.num_actions is None and chosen.continuous_head == heads.GAUSSIAN
+        self.action_head = heads.Action(config.num_actions or config.action_size or 0, is_gaussian)
+        if chosen.returns == tokens.OUTSIDE:
+            self.film = heads.Film()
+        if chosen.observation_loss:
+            self.observation_head = heads.NextObservation(config.num_observations or config.observation_shape[0])
+        if chosen.return_loss:
+            self.return_head = nn.Dense(1)
+
+    def __call__(
+        self,
+        returns_to_go: Float[Array, "batch length"],
+        observations: Num[Array, "batch length *shape"],
+        actions: Num[Array, "batch length *action"],
+        previous_actions: Num[Array, "batch length *action"],
+        time_steps: Int[Array, "batch length"],
+        mask: Bool[Array, "batch length"],
+        resets: Bool[Array, "batch length"] | None = None,
+        *,
+        noise: Key[Array, " batch"] | None = None,
+    ) -> heads.Predictions:
+        """Predicts the action of every step of whole windows.
+
+        Args:
+          returns_to_go: undiscounted rewards from each step on, unscaled.
+          observations: unscaled observations.
+          actions: taken at each step; the prediction of a step never sees its own.
+          previous_actions: taken the step before; -1 (discrete) or 0 (continuous) at an episode's first step.
+          time_steps: each step's index within its episode.
+          mask: False at padding.
+          resets: True where another episode starts inside the row.
+          noise: a typed key for each row while training, for dropout; None drops nothing.
+
+        Returns:
+          The predictions of every step, [batch, length, ...]. That of the next observation sees the step's action.
+
+        Raises:
+          ValueError: the window is longer than the model was built for.
+        """
+        if mask.shape[1] > self.config.model.context_length:
+            raise ValueError(
+                f"the window has {mask.shape[1]} steps but the model was built for context_length="
+                f"{self.config.model.context_length}; shorten the window or build the model for a longer context"
+            )
+        x = self.tokenizer(returns_to_go, observations, actions, previous_actions, time_steps)
+        # Adds zeros where somebody asks for the gradient here (`attribution`), and nothing otherwise.
+        x = self.perturb("tokens", x)
+        chosen, keys = self.config.model, self._noise_of_layers(noise)
+        x = dropout.drop(x, keys[-1], chosen.dropout, place=0, over_time=chosen.dropout_over_time)
+        x = x.astype(chosen.activations)
+        token_mask = self.tokenizer.spread(mask, first_only=False)
+        token_resets = None if resets is None else self.tokenizer.spread(resets, first_only=True)
+
+        def run(layer: block.Block, x: Array, own: Any) -> Array:
+            return layer(x, resets=token_resets, mask=token_mask, noise=own)[0]
+
+        run_block = nn.remat(run) if chosen.rematerialize else run
+        for layer, own in zip(self.blocks, keys, strict=False):
+            x = run_block(layer, x, own)
+        return self._predict(self.tokenizer.predictive(x), returns_to_go, actions)
+
+    def init_state(self, batch_size: int, max_steps: int) -> list[Any]:
+        """The state of every block before the first step of episodes that are `max_steps` long at most."""
+        max_tokens = max_steps * self.tokenizer.tokens_per_step
+        return [layer.init_state(batch_size, max_tokens) for layer in self.blocks]
+
+    def prepare(self) -> list[Any]:
+        """Constants of every block, made once before acting."""
+        return [layer.prepare() for layer in self.blocks]
+
+    def step(
+        self,
+        constants: list[Any],
+        state: list[Any],
+        return_to_go: Float[Array, " batch"],
+        observation: Num[Array, "batch *shape"],
+        previous_action: Num[Array, "batch *action"],
+        time_step: Int[Array, " batch"],
+        reset: Bool[Array, " batch"],
+    ) -> tuple[heads.Predictions, list[Any]]:
+        """Predicts the action of one step from the carried state; equal to the same step of `__call__`.
+
+        Args:
+          constants: what `prepare` returned.
+          state: what `init_state` or the step before returned.
+          return_to_go: asked for from this step on, unscaled.
+          observation: of this step.
+          previous_action: of the step before; not used where `reset`, unless tokens are concatenated.
+          time_step: index of this step within its episode.
+          reset: True where the state is cleared before this step.
+
+        Returns:
+          The predictions, without the next observation (no action is chosen yet), and the state after this step.
+        """
+        arrived = self.tokenizer.step(return_to_go, observation, previous_action, time_step)
+        x = arrived[-1]
+        for token, clear in zip(arrived, self.tokenizer.starts(reset), strict=True):
+            x, states = token.astype(self.config.model.activations), []
+            for layer, layer_constants, layer_state in zip(self.blocks, constants, state, strict=True):
+                x, layer_state = layer.step(layer_constants, x, layer_state, clear)
+                states.append(layer_state)
+            state = states
+        return self._predict(x, return_to_go, None), state
+
+    def _noise_of_layers(self, noise: Key[Array, " batch"] | None) -> list[Any]:
+        """Keys of each row for every block, and for the tokens last."""
+        count = self.config.model.num_layers + 1
+        if noise is None:
+            return [None] * count
+        split = jax.vmap(lambda key: jax.random.split(key, count))(noise)
+        return [split[:, place] for place in range(count)]
+
+    def _predict(
+        self,
+        x: Float[Array, "*rows width"],
+        returns_to_go: Float[Array, "*rows"],
+        actions: Num[Array, "..."] | None,
+    ) -> heads.Predictions:
+        chosen, scale = self.config.model, self.config.return_scale
+        hidden = self.norm(x.astype(jnp.float32))
+        conditioned = self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
+        action, log_std = self.action_head(conditioned)
+        observation, return_to_go = None, None
+        if chosen.observation_loss and actions is not None:
+            observation = self.observation_head(hidden, self.tokenizer.action(actions))
+        if chosen.return_loss:
+            return_to_go = scale * self.return_head(hidden)[..., 0]
+        return heads.Predictions(action, log_std, observation, return_to_go)
+
+
+def _tokenizer(config: configs.DecisionTransformerConfig) -> tokens.Tokenizer:
+    chosen = config.model
+    return tokens.Tokenizer(
+        layout=chosen.tokens,
+        returns=chosen.returns,
+        time_embedding=chosen.time_embedding,
+        width=chosen.width,
+        observation=embeddings.Observation(
+            kind=config.observation_kind,
+            width=chosen.width,
+            num_observations=config.num_observations,
+            mean=config.observation_mean,
+            std=config.observation_std,
+        ),
+        num_actions=config.num_actions,
+        return_scale=config.return_scale,
+        horizon=config.horizon,
+    )
+
+
+def _block(chosen: configs.ModelConfig) -> block.Block:
+    dtype = jnp.dtype(chosen.activations)
+    max_tokens = chosen.context_length * chosen.tokens_per_step
+    return block.Block(
+        mixers.make(chosen.mixer, width=chosen.width, max_length=max_tokens, dtype=dtype),
+        chosen.mlp_ratio,
+        chosen.dropout,
+        norm=chosen.norm,
+        dropout_over_time=chosen.dropout_over_time,
+        dtype=dtype,
+    )
+
+
+def init(config: configs.DecisionTransformerConfig, key: jax.Array) -> Any:
+    """Draws the parameters of a decision model, boxed with their optimizer groups (see `modules.groups`).
+
+    Args:
+      config: shape of the model.
+      key: typed random key.
+
+    Returns:
+      The tree of parameters; `groups.strip` gives bare arrays, `groups.labels` the optimizer groups.
+    """
+    window = empty_window(config, batch_size=1, length=1)
+    return DecisionTransformer(config).init(key, **window)["params"]
+
+
+def empty_window(config: configs.DecisionTransformerConfig, *, batch_size: int, length: int) -> dict[str, Any]:
+    """Arguments of `DecisionTransformer.__call__` with the right shapes and no content."""
+    rows = (batch_size, length)
+    discrete = config.num_actions is not None
+    actions = jnp.zeros(rows if discrete else (*rows, config.action_size), "int32" if discrete else "float32")
+    is_index = config.observation_kind == embeddings.INDEX
+    return {
+        "returns_to_go": jnp.zeros(rows),
+        "observations": jnp.zeros((*rows, *config.observation_shape), "int32" if is_index else "float32"),
+        "actions": actions,
+        "previous_actions": actions,
+        "time_steps": jnp.zeros(rows, "int32"),
+        "mask": jnp.ones(rows, bool),
+    }
+
+
+def observation_targets(
+    config: configs.DecisionTransformerConfig, observations: Num[Array, "batch length *shape"]
+) -> Num[Array, "batch length *shape"]:
+    """Observations as `Predictions.observation` predicts them: standardized numbers, or indices."""
+    if config.observation_kind == embeddings.INDEX:
+        return observations
+    return embeddings.standardize(observations, config.observation_mean, config.observation_std)
+
+
+def num_parameters(params: Any) -> int:
+    """Number of scalars in a tree of parameters, or of their shapes (`jax.eval_shape`)."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

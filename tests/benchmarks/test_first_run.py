@@ -1,0 +1,42 @@
+"""Quick looks: every experiment is looked at, from nothing, and a failure says why."""
+
+import subprocess
+import types
+
+import pytest
+
+from benchmarks import first_run
+from experiments.reporting import catalog
+from jax_s4rl.evaluation import result_rows
+
+
+def test_every_experiment_of_the_report_is_looked_at():
+    assert set(first_run.EXPERIMENTS) == {about.name for about in catalog.ALL}
+
+
+def test_a_look_starts_from_nothing_and_counts_its_lines(tmp_path, monkeypatch):
+    started = []
+    line = result_rows.make_row(experiment="walks", method="s4d", metrics={}, seconds={})
+    monkeypatch.setattr(result_rows, "make_row", lambda **fields: fields)
+
+    def run(command, *, cwd, env, **_):
+        started.append((command[1:], env))
+        for _ in range(2):
+            result_rows.append_row(cwd / "runs" / "walks-quick.jsonl", line)
+        return types.SimpleNamespace(returncode=0, stdout="")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    row = first_run.look("walks", tmp_path)
+    ((command, env),) = started
+    assert command == ["-m", "experiments.walks", "--quick"]
+    for variable in ("JAX_S4RL_DATA", "JAX_COMPILATION_CACHE_DIR"):
+        assert env[variable] == str(tmp_path / variable)
+    assert (row["metrics"]["look"], row["metrics"]["lines"]) == ("walks", 2)
+    assert row["seconds"]["look"] >= 0
+
+
+def test_a_look_that_fails_says_what_was_said(tmp_path, monkeypatch):
+    ended = types.SimpleNamespace(returncode=3, stdout="no such thing")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
+    with pytest.raises(RuntimeError, match="ended with 3; it said:\nno such thing"):
+        first_run.look("walks", tmp_path)

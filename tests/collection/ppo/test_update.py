@@ -1,0 +1,113 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jax_s4rl.collection.ppo import network as ppo_network
+from jax_s4rl.collection.ppo import update as ppo_update
+from tests.collection import worlds
+
+ROUNDING = 1e-5
+DISCOUNT, LAMBDA = 0.9, 0.8
+
+
+def make_rollout(length=12, num_envs=3, seed=0):
+    rng = np.random.default_rng(seed)
+    ends = rng.random((length, num_envs)) < 0.3
+    by_world = rng.random((length, num_envs)) < 0.5
+    return ppo_update.Rollout(
+        jnp.asarray(rng.normal(size=(length, num_envs, 2)), jnp.float32),
+        jnp.asarray(rng.integers(0, 2, (length, num_envs))),
+        jnp.asarray(rng.normal(size=(length, num_envs)), jnp.float32),
+        jnp.asarray(ends & by_world),
+        jnp.asarray(ends & ~by_world),
+        jnp.asarray(rng.normal(size=(length, num_envs, 2)), jnp.float32),
+    )
+
+
+def advantages_by_hand(rollout, values, next_values):
+    """The sum of discounted errors up to the episode's end, written out forwards."""
+    rewards, terminated = np.float64(rollout.rewards), np.asarray(rollout.terminations)
+    ended = terminated | np.asarray(rollout.truncations)
+    found = np.zeros(rewards.shape)
+    for start, env in np.ndindex(*rewards.shape):
+        weight = 1.0
+        for t in range(start, len(rewards)):
+            after = 0.0 if terminated[t, env] else next_values[t, env]
+            found[start, env] += weight * (rewards[t, env] + DISCOUNT * after - values[t, env])
+            weight *= DISCOUNT * LAMBDA
+            if ended[t, env]:
+                break
+    return found
+
+
+def test_advantages_agree_with_the_sum_written_out():
+    rollout = make_rollout()
+    values, next_values = np.random.default_rng(1).normal(size=(2, 12, 3)).astype(np.float32)
+    found = ppo_update.advantages(rollout, jnp.asarray(values), jnp.asarray(next_values), DISCOUNT, LAMBDA)
+    np.testing.assert_allclose(found, advantages_by_hand(rollout, values, next_values), rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_a_clock_bootstraps_from_the_last_observation_and_a_world_does_not():
+    one = jnp.ones((1, 1))
+    for terminated, truncated, wanted in ((False, True, 1 + DISCOUNT * 5 - 2), (True, False, 1 - 2)):
+        flags = jnp.full((1, 1), terminated), jnp.full((1, 1), truncated)
+        rollout = ppo_update.Rollout(one[..., None], one, one, *flags, one[..., None])
+        found = ppo_update.advantages(rollout, 2 * one, 5 * one, DISCOUNT, LAMBDA)
+        np.testing.assert_allclose(found, wanted, rtol=ROUNDING)
+
+
+@pytest.fixture(scope="module")
+def learner():
+    network = ppo_network.ActorCritic(2, True, width=8, num_layers=1)
+    normalizer = ppo_network.Normalizer(jnp.zeros(2), jnp.ones(2))
+    parameters = network.init(jax.random.key(0), jnp.zeros((1, 2)), normalizer)
+    state = ppo_update.TrainState(parameters, ppo_update.make_optimizer(worlds.CONFIG).init(parameters))
+    return functools.partial(ppo_update.update, network, worlds.CONFIG), network, normalizer, state
+
+
+def order(seed):
+    return jnp.asarray(ppo_update.draw_order(np.random.default_rng(seed), worlds.CONFIG))
+
+
+def test_an_update_favors_the_action_that_paid(learner):
+    update, network, normalizer, state = learner
+    rollout = make_rollout(12, 4)
+    rollout = rollout._replace(
+        rewards=jnp.asarray(rollout.actions, jnp.float32),
+        terminations=jnp.ones((12, 4), bool),
+        truncations=rollout.truncations & False,
+    )
+
+    def chance(parameters):
+        center = ppo_network.judge(network, parameters, rollout.observations, normalizer).center
+        return float(jax.nn.softmax(center)[..., 1].mean())
+
+    after, metrics = update(state, normalizer, rollout, order(1))
+    assert chance(after.parameters) > chance(state.parameters)
+    assert float(metrics["divergence"]) >= 0
+
+
+def test_the_order_of_rows_changes_the_result_and_nothing_else_does(learner):
+    update, _, normalizer, state = learner
+    rollout = make_rollout(12, 4)
+    first, _ = update(state, normalizer, rollout, order(1))
+    again, _ = update(state, normalizer, rollout, order(1))
+    other, _ = update(state, normalizer, rollout, order(2))
+    flat = [np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(s.parameters)]) for s in (first, again, other)]
+    np.testing.assert_array_equal(flat[0], flat[1])
+    assert np.abs(flat[0] - flat[2]).max() > 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"num_minibatches": 3}, "3 minibatches for 8 x 128 steps"),
+        ({"total_steps": 100}, "at least one rollout of 1024 steps"),
+    ],
+)
+def test_sizes_that_do_not_divide_are_refused(fields, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        ppo_update.Config(**fields)

@@ -1,0 +1,164 @@
+import functools
+import multiprocessing
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils import env_checker
+
+from jax_s4rl.envs import registry
+
+
+def test_every_kind_of_name_is_made():
+    assert registry.make("CartPole-v1").spec.id == "CartPole-v1"
+    assert registry.make("jax_s4rl/Bsuite-v0", bsuite_id="catch/0").unwrapped.bsuite_id == "catch/0"
+    assert registry.make("memory_len/22").unwrapped.bsuite_id == "memory_len/22"
+    assert registry.make("jax_s4rl.envs:jax_s4rl/Bsuite-v0").spec.id == "jax_s4rl/Bsuite-v0"
+
+
+def test_arguments_reach_the_environment():
+    assert registry.make("CartPole-v1", render_mode="rgb_array").render_mode == "rgb_array"
+
+
+@pytest.mark.parametrize(
+    ("env_id", "hint"),
+    [
+        ("CartPole", "CartPole-v1"),
+        ("cartpole-v1", "CartPole-v1"),
+        ("Bsuite-v0", "jax_s4rl/Bsuite-v0"),
+        ("jax_s4rl/Bsuit-v0", "jax_s4rl/Bsuite-v0"),
+        ("umbrella_lenght/3", "umbrella_length/3"),
+        ("umbrella_length/23", "umbrella_length/2"),
+    ],
+)
+def test_an_unknown_name_is_one_sentence_with_near_matches(env_id, hint):
+    with pytest.raises(ValueError, match="did you mean") as caught:
+        registry.make(env_id)
+    assert hint in str(caught.value)
+    assert env_id in str(caught.value)
+
+
+def test_a_name_like_no_other_is_refused_as_well():
+    with pytest.raises(ValueError, match="not registered"):
+        registry.make("qqqqqqqq")
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    def without_mujoco(*_args, **_kwargs):
+        raise gymnasium.error.DependencyNotInstalled("MuJoCo is not installed")
+
+    monkeypatch.setattr(gymnasium, "make", without_mujoco)
+    with pytest.raises(ValueError, match=r"jax-s4rl\[mujoco\]"):
+        registry.make("Hopper-v5")
+
+
+@pytest.mark.parametrize("env_id", ["jax_s4rl/RandomWalk-v0", "jax_s4rl/KeyDoor-v0", "CartPole-v1", "memory_len/0"])
+def test_an_argument_that_is_not_known_is_named(env_id):
+    with pytest.raises(ValueError, match="colour"):
+        registry.make(env_id, colour="red")
+
+
+def test_other_mistakes_of_type_are_not_hidden():
+    with pytest.raises(TypeError):
+        registry.make("jax_s4rl/RandomWalk-v0", n_nodes="twenty")
+
+
+OBSERVATIONS = [{"obs": obs} for obs in ("position", "onehot", "full", "image")]
+TWO_ROOMS = {"n_rooms": 2, "size": 4, "n_apples": 1, "pickup": "auto", "layout": "random", "obs": "full"}
+# Every id in every observation mode, and what else changes spaces or the end of an episode.
+MODES = {
+    "jax_s4rl/Bsuite-v0": [{"bsuite_id": "umbrella_length/4"}, {"bsuite_id": "cartpole/0"}],
+    "jax_s4rl/KeyDoor-v0": [*OBSERVATIONS, TWO_ROOMS],
+    "jax_s4rl/KeyToDoor-v0": [{}, {"preset": "high_var", "distractor_steps": 0, "pickup": "action"}, *OBSERVATIONS],
+    "jax_s4rl/MaskedCartPole-v0": [{}],
+    "jax_s4rl/Umbrella-v0": [{}, {"forecast": "first", "reward_noise": 0}],
+    "jax_s4rl/RandomWalk-v0": [{"obs": "index"}, {"obs": "onehot"}, {"connect": "raw", "graph_seed": 3}],
+}
+VARIANTS = [(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
+
+
+def name_of(value) -> str:
+    return str(value).replace("jax_s4rl/", "")
+
+
+def test_every_id_is_checked():
+    assert MODES.keys() == registry.ENTRY_POINTS.keys()
+
+
+def test_a_second_registration_changes_nothing():
+    before = dict(gymnasium.registry)
+    registry.register_all()
+    assert dict(gymnasium.registry) == before
+
+
+@pytest.mark.parametrize("env_id", registry.ENTRY_POINTS)
+def test_the_spec_can_be_written_down(env_id):
+    env = gymnasium.make(env_id)
+    assert isinstance(env.spec.entry_point, str), "Minari cannot store a class"
+    copy = gymnasium.make(gymnasium.envs.registration.EnvSpec.from_json(env.spec.to_json()))
+    assert copy.spec.id == env_id
+    assert copy.observation_space == env.observation_space
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
+def test_gymnasium_accepts_it(env_id, kwargs):
+    env_checker.check_env(gymnasium.make(env_id, **kwargs).unwrapped)
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
+def test_random_play_stays_in_its_spaces_and_ends(env_id, kwargs):
+    env = gymnasium.make(env_id, **kwargs)
+    env.action_space.seed(0)
+    for seed in range(3):
+        observation, _ = env.reset(seed=seed)
+        for _ in range(5000):
+            assert env.observation_space.contains(observation)
+            observation, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            assert isinstance(reward, float)
+            assert not (terminated and truncated)
+            if terminated or truncated:
+                break
+        else:
+            pytest.fail("no end after 5,000 steps")
+        assert env.observation_space.contains(observation)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environments_are_imported_once():
+    multiprocessing.set_forkserver_preload(["gymnasium", "minigrid.minigrid_env", "jax_s4rl.envs"])
+
+
+@pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
+def test_both_vector_environments_run_it_alike(env_id, kwargs):
+    make = functools.partial(gymnasium.make, f"jax_s4rl.envs:{env_id}", **kwargs)
+    # Not forked from this process: it runs JAX's threads, whose locks a fork would copy.
+    asynchronous = functools.partial(gymnasium.vector.AsyncVectorEnv, context="forkserver")
+    rows = []
+    for vector in (gymnasium.vector.SyncVectorEnv, asynchronous):
+        envs = vector([make, make], autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP)
+        envs.action_space.seed(0)
+        observations = [envs.reset(seed=[5, 6])[0]]
+        for _ in range(25):
+            results = envs.step(envs.action_space.sample())
+            observations += [results[0].copy(), *results[1:4]]
+        rows.append(observations)
+        envs.close()
+    for ours, theirs in zip(*rows, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def run(code: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_the_module_form_registers_by_itself():
+    result = run("import gymnasium; gymnasium.make('jax_s4rl.envs:jax_s4rl/Bsuite-v0', bsuite_id='umbrella_length/3')")
+    assert result.returncode == 0, result.stderr
+
+
+def test_importing_the_package_stays_light():
+    heavy = ("bsuite", "pandas", "minigrid", "pygame", "matplotlib", "jax")
+    result = run(f"import sys, jax_s4rl.envs; sys.exit(str([m for m in {heavy} if m in sys.modules] or ''))")
+    assert not result.stderr.strip(), f"imported as well: {result.stderr}"

@@ -1,0 +1,80 @@
+"""Metrics of a run: every update once, whatever happened to the process."""
+
+import struct
+
+from tensorboardX.proto import event_pb2
+
+from jax_s4rl.training import metrics as training_metrics
+
+
+def write(folder, steps, start=0, said=None):
+    with training_metrics.Metrics(folder, start, report=(said if said is not None else []).append) as metrics:
+        for step in steps:
+            metrics.write(step, {"loss": 1.0 / step, "gradient_norm": 2.0}, seconds=0.5)
+        return metrics.seconds
+
+
+def steps(folder):
+    return [row["step"] for row in training_metrics.read(folder)]
+
+
+def events(folder):
+    """Scalars as TensorBoard shows them: a start marked in a file takes back what came before from its step on."""
+    found = []
+    for path in sorted((folder / training_metrics.EVENTS).iterdir()):
+        content = path.read_bytes()
+        while content:
+            (size,) = struct.unpack("<Q", content[:8])
+            event, content = event_pb2.Event.FromString(content[12 : 12 + size]), content[16 + size :]
+            if event.session_log.status:
+                found = [(step, tag, value) for step, tag, value in found if step < event.step]
+            found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
+    return found
+
+
+def test_each_dispatch_is_a_line_and_two_events(tmp_path):
+    assert write(tmp_path, [10, 20]) == 1.0
+    rows = list(training_metrics.read(tmp_path))
+    assert rows[1] == {"step": 20, "loss": 0.05, "gradient_norm": 2.0, "seconds": 0.5}
+    assert [(step, tag) for step, tag, _ in events(tmp_path)] == [
+        (10, "loss"),
+        (10, "gradient_norm"),
+        (20, "loss"),
+        (20, "gradient_norm"),
+    ]
+
+
+def test_resuming_takes_back_what_comes_again(tmp_path):
+    write(tmp_path, [10, 20, 30, 40])
+    said = []
+    assert write(tmp_path, [30, 40, 50], start=20, said=said) == 2.5
+    assert steps(tmp_path) == [10, 20, 30, 40, 50]
+    assert [step for step, tag, _ in events(tmp_path) if tag == "loss"] == [10, 20, 30, 40, 50]
+    assert not said
+    write(tmp_path, [10], start=0)
+    assert steps(tmp_path) == [10]
+
+
+def test_the_half_line_of_a_killed_run_is_taken_back(tmp_path):
+    write(tmp_path, [10, 20])
+    path = tmp_path / training_metrics.LINES
+    path.write_text(path.read_text() + '{"step": 30, "lo')
+    write(tmp_path, [30], start=20)
+    assert steps(tmp_path) == [10, 20, 30]
+
+
+def test_lines_that_are_missing_are_reported(tmp_path):
+    write(tmp_path, [10])
+    said = []
+    write(tmp_path, [40], start=30, said=said)
+    assert said == [
+        f"{tmp_path / training_metrics.LINES} ends at update 10, the run goes on from 30; what is between is lost"
+    ]
+
+
+def test_seeds_are_shown_apart(tmp_path):
+    with training_metrics.Metrics(tmp_path, 0) as metrics:
+        metrics.write(10, {"loss": [1.0, 2.0]}, seconds=0.1)
+        metrics.write(20, {"loss": [3.0]}, seconds=0.1)
+    assert next(training_metrics.read(tmp_path))["loss"] == [1.0, 2.0]
+    assert events(tmp_path) == [(10, "loss/0", 1.0), (10, "loss/1", 2.0), (20, "loss", 3.0)]
