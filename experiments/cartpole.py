@@ -1,151 +1,147 @@
-"""CartPole, continuous observations: does a mixer do what it is asked for, and better than the data it has seen?
+"""CartPole: do achieved returns follow target returns, and does a mixer beat its data?
 
     python -m experiments.cartpole            # everything, resumable; --quick for a look
     python -m experiments.cartpole --parts mixed
 
-Decision models around every mixer, and around none (`mlp`, which sees one step alone), learn from four data sets: all
-uniformly random; of mixed strength; of a medium policy alone; all that a training of PPO played. None is told the step
-of the episode; attention with the published table of time steps stands beside them. Further lines: behavior
-cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best recorded
-episode, the optimum. The score is what is achieved when one return is asked for, by a rule fixed in advance (see
-`asking`); a sweep of other targets stands beside it, those without support in the data marked. The part `causes` trains
-S5 and attention with one change at a time (see `ablations`), each where it is behind. Lines go to
-`experiments/results/cartpole.jsonl`.
+Decision transformers around every mixer, and around none (`mlp`, which sees one step only), learn
+from continuous observations in four datasets: uniformly random; of mixed strength; of a medium
+policy; all episodes of a training of PPO. None has an embedding of the step of the episode;
+attention with the published table of time steps is a further row. Baselines: behavior cloning of
+all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best
+recorded episode, the optimum. The score is the return for one target that is fixed in advance (see
+`target_returns`); a sweep of other targets marks those without support in the data. The part
+`causes` changes one setting at a time of S5 and attention, where each is behind (see `tuning`).
+Rows go to `experiments/results/cartpole.jsonl`.
 """
 
 import functools
 from typing import Any
 
-from experiments import ablations, asking, cells, suites, tuning
-from jax_s4rl.agents import cql, decision_transformer, tasks
+from experiments import protocol, runner, target_returns, tuning
+from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
-from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import cql_loss, optimizer
 
 DATASETS = ("random", "mixed", "medium", "replay")
 TUNED_ON = "medium"
 TARGETS = (100.0, 200.0, 300.0, 400.0, 500.0)
 UPDATES = 400
-CLONED = ("attention", "s4d")
-CLOCK = "table of time steps"
-# Of the conservatism of Q-learning.
+SETTINGS = protocol.rotary_settings(context_length=32, num_updates=UPDATES)
+TIME_TABLE = "table of time steps"
+# Conservatism of Q-learning.
 WEIGHTS = (0.1, 1.0)
-# Settings are those that the tuning part finds best. Greedily many get all that can be had; sampled scores tell them
-# apart.
+# The tuning part chooses the settings. Many models reach the optimum with greedy actions; scores of
+# sampled actions tell them apart.
 TUNED_BY = "return_sampled"
 CHOSEN = tuning.Chosen("cartpole", TUNED_BY)
 
 
-def plan_tuning(options: suites.Options) -> list[cells.Cell]:
-    """The same grid for every mixer, on a data set of its own."""
+def trial(mixer: str, name: str, options: runner.Options, **overrides: Any) -> runner.Trial:
+    """Returns the trial of a mixer on a dataset, at the point that tuning chose.
+
+    Args:
+        mixer: Name of the mixer.
+        name: Name of the dataset after "cartpole/".
+        options: Options of the run.
+        **overrides: Arguments of `protocol.trial`.
+    """
+    overrides.setdefault("point", CHOSEN.of(mixer, options))
+    return protocol.trial(
+        f"cartpole/{name}",
+        mixer,
+        SETTINGS,
+        metrics=metrics,
+        evaluation=evaluation(options),
+        **overrides,
+    )
+
+
+def cql_trial(name: str, conservatism: float, options: runner.Options) -> runner.Trial:
+    """Returns the trial of conservative Q-learning on a dataset."""
+    return protocol.cql_trial(
+        f"cartpole/{name}", conservatism, metrics=metrics, evaluation=evaluation(options)
+    )
+
+
+def tuning_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the grid of every mixer, on a dataset of its own."""
     return [
-        make_cell(name, TUNED_ON, options, point=point, data_seed=tuning.DATA_SEED, variant=point.variant)
-        for name in options.mixers
+        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
+        for mixer in options.mixers
         for point in tuning.GRID
     ]
 
 
-def plan(name: str, options: suites.Options) -> list[cells.Cell]:
-    """All methods on one data set."""
-    cloned, weights = (CLONED[:1], WEIGHTS[:1]) if options.quick else (CLONED, WEIGHTS)
-    around = options.mixers if options.quick else (*options.mixers, cells.MEMORYLESS)
+def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the grid's choices with the same learning rate for all parameters."""
+    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
+
+
+def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns all methods on one dataset; a quick look has each of them once."""
+    if options.quick:
+        return [
+            *(trial(mixer, name, options) for mixer in options.mixers),
+            trial("attention", name, options, method="percent_bc"),
+            cql_trial(name, WEIGHTS[0], options),
+        ]
+    cloned = protocol.CLONED
+    with_table = protocol.change(
+        trial("attention", name, options),
+        variant=TIME_TABLE,
+        time_embedding=tokens.LEARNED,
+        mixer=protocol.mixer_config("attention"),
+    )
     return [
-        *(make_cell(mixer, name, options) for mixer in around),
-        *([] if options.quick else [make_cell("attention", name, options, clock=True)]),
-        *(make_cell(mixer, name, options, method="bc") for mixer in cloned),
-        *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
-        *(q_cell(name, weight, options) for weight in weights),
+        *(trial(mixer, name, options) for mixer in (*options.mixers, protocol.MEMORYLESS)),
+        with_table,
+        *(trial(mixer, name, options, method="bc") for mixer in cloned),
+        *(
+            trial(mixer, name, options, method="percent_bc", num_updates=UPDATES // 2)
+            for mixer in cloned
+        ),
+        *(cql_trial(name, weight, options) for weight in WEIGHTS),
     ]
 
 
-def plan_causes(options: suites.Options) -> list[cells.Cell]:
-    """One change at a time: to S5 where it is behind all others, to attention where it is behind S4 and S4D."""
-    behind = (("s5", "medium"), ("attention", "random"))
-    return [changed for mixer, name in behind for changed in ablations.of(make_cell(mixer, name, options))]
+def causes_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns ablations of S5, where all others lead, and of attention, where S4 and S4D lead."""
+    behind = (trial("s5", "medium", options), trial("attention", "random", options))
+    return [changed for each in behind for changed in tuning.ablate(each)]
 
 
-def make_cell(
-    mixer: str,
-    name: str,
-    options: suites.Options,
-    *,
-    method: str = "",
-    point: tuning.Point | None = None,
-    data_seed: int = 0,
-    updates: int = UPDATES,
-    clock: bool = False,
-    variant: str = "",
-) -> cells.Cell:
-    """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
-    model = configs.ModelConfig(
-        mixer=cells.mixer_config("attention"),
-        returns=tokens.NONE if method else tokens.INSIDE,
-        context_length=32,
-        width=64,
-        num_layers=2,
-    )
-    attention = decision_transformer.Settings(
-        model=model if clock else cells.without_clock(model),
-        batch_size=64,
-        num_updates=options.updates(updates),
-        updates_per_dispatch=25,
-        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
-    )
-    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
-    dataset = f"cartpole/{name}"
-    return cells.Cell(
-        method=method or mixer,
-        dataset=dataset,
-        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(dataset)),
-        variant=variant or (CLOCK if clock else mixer if method else ""),
-        data_seed=data_seed,
-        keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
-        evaluation=evaluation(options),
-    )
-
-
-def q_cell(name: str, conservatism: float, options: suites.Options) -> cells.Cell:
-    """Conservative Q-learning on the same data."""
-    settings = cql.Settings(
-        loss=cql_loss.ConservativeConfig(conservatism=conservatism),
-        num_updates=250 if options.quick else 3_000,
-        epsilon=0.05,
-    )
-    variant = f"conservatism {conservatism:g}"
-    return cells.Cell("cql", f"cartpole/{name}", settings, variant, evaluation=evaluation(options))
-
-
-def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
-    """What the judge is told: episodes of each kind for the score, and for every target of the sweep."""
+def evaluation(options: runner.Options) -> tuple[tuple[str, Any], ...]:
+    """Returns the episodes of each kind for the score, and for every target of the sweep."""
     return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 50))
 
 
-def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
-    """The score, and the sweep of those that listen."""
-    swept = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
-    return asking.judge(asking.ask(trained, task, swept, **dict(cell.evaluation)), task, swept)
+def metrics(
+    task: tasks.Task, trained: runner.Trained, *, episodes: int, episodes_each: int
+) -> dict[str, Any]:
+    """Returns the score, and the sweep of models that are conditioned on a return."""
+    plan = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
+    acted = target_returns.sweep(
+        trained, task, plan, episodes=episodes, episodes_each=episodes_each
+    )
+    return target_returns.metrics(acted, task, plan)
 
 
-def references(options: suites.Options) -> list[suites.Reference]:
-    """Random play, the optimum, and the best recorded episode of every data set."""
+def references(options: runner.Options) -> list[runner.Reference]:
+    """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = ("mixed",) if options.quick else DATASETS
-    return [line for name in names for line in suites.bounds(f"cartpole/{name}")]
+    return [row for name in names for row in runner.bounds(f"cartpole/{name}")]
 
 
-SUITE = suites.Suite(
+EXPERIMENT = runner.Experiment(
     name="cartpole",
-    parts={
-        "tuning": suites.Part(plan_tuning, most_seeds=2),
-        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
-    }
-    | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS}
-    | {"causes": suites.Part(plan_causes)},
-    judge=judge,
+    parts={"tuning": tuning_trials, "dynamics": dynamics_trials}
+    | {name: functools.partial(dataset_trials, name) for name in DATASETS}
+    | {"causes": causes_trials},
     references=references,
     quick=("mixed",),
+    most_seeds={"tuning": 2, "dynamics": 2},
 )
 
 
 if __name__ == "__main__":
-    suites.main(SUITE, __doc__)
+    runner.main(EXPERIMENT, __doc__)

@@ -1,12 +1,12 @@
-"""S4 and attention, side by side: trained on the same offline data, acting in the same environments.
+"""S4 and attention side by side: trained on the same offline data, in the same environments.
 
-Run it with `make demo`, or `python -m experiments.demo --help` for its settings. It takes two tasks:
+Run it with `make demo`, or `python -m experiments.demo --help` for its options. It has two tasks:
 
-* CartPole, data of mixed strength: does the return that is asked for steer the return that is achieved?
-* bsuite's umbrella_length, uniformly random data: only the first action matters, and luck covers it up. The share of
-  right first actions stands beside the closed form of what the data can teach.
+* CartPole, data of mixed strength: do achieved returns follow target returns?
+* bsuite's umbrella_length, uniformly random data: only the first action matters, and luck hides it.
+  The share of right first actions stands beside the closed form of what the data can teach.
 
-Result lines go to `runs/demo/results.jsonl`, pictures to `runs/demo/report.html`.
+Result rows go to `runs/demo/results.jsonl`, pictures to `runs/demo/report.html`.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ import rich.box
 import rich.console
 import rich.table
 
-from experiments import cells, demo_report, figures
+from experiments import demo_report, figures, protocol
 from jax_s4rl import cache_folders, stack
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.cli import entry_point
@@ -31,16 +31,18 @@ from jax_s4rl.training import optimizer, update
 
 PUBLISHED = Path(__file__).parent / "results" / "demo.jsonl"
 
-# By whether a task counts first actions.
+# Captions of tables, by whether a task counts first actions.
 CAPTIONS = {
-    False: "greedy, sampled: mean return; follows: rank correlation of asked and achieved return, sampled",
-    True: "greedy, sampled: share of right first actions; closed form: what sampling from perfect knowledge gives",
+    False: "greedy, sampled: mean return; "
+    "follows: rank correlation of asked and achieved return, sampled",
+    True: "greedy, sampled: share of right first actions; "
+    "closed form: what sampling from perfect knowledge gives",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Demo:
-    """What the demo trains."""
+    """Options of the command line."""
 
     mixers: tuple[str, ...] = ("attention", "s4d")
     """Sequence mixers to compare."""
@@ -53,14 +55,14 @@ class Demo:
     umbrella_updates: int = 1200
     """Updates on the umbrella chain."""
     folder: Path = Path("runs/demo")
-    """Where result lines and report go."""
+    """Folder of result rows and report."""
     publish: bool = False
-    """Copies the result lines to experiments/results and their table into the README, as its authors do."""
+    """Copies the result rows to experiments/results and their table into the README."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """One task of the demo: its data, its settings, and what is asked for."""
+    """One task of the demo: its data, its settings, its target returns."""
 
     dataset: str
     settings: decision_transformer.Settings
@@ -69,7 +71,7 @@ class Plan:
 
 
 def plans(demo: Demo) -> list[Plan]:
-    """The two tasks; every setting but the mixer is the same for all mixers."""
+    """Returns the two tasks; every setting but the mixer is the same for all mixers."""
     small = configs.ModelConfig(tokens=demo.tokens, width=64, num_layers=2, mlp_ratio=2)
     cartpole = decision_transformer.Settings(
         model=dataclasses.replace(small, context_length=32, dropout=0.0),
@@ -95,7 +97,7 @@ def plans(demo: Demo) -> list[Plan]:
 def main(demo: Demo) -> None:
     """Trains, acts, and reports."""
     console = rich.console.Console()
-    cache_folders.enable_cache()
+    cache_folders.enable_compilation_cache()
     stack.require()
     for name in demo.mixers:
         mixers.check(mixers.MixerConfig(name))
@@ -107,8 +109,9 @@ def main(demo: Demo) -> None:
         task = tasks.load(plan.dataset)
         record = task.record
         console.print(
-            f"  {record.num_episodes:,} episodes, {record.num_steps:,} steps, returns {record.episode_returns.min():g} "
-            f"to {record.episode_returns.max():g}, mean {figures.number(record.episode_returns.mean())}"
+            f"  {record.num_episodes:,} episodes, {record.num_steps:,} steps, "
+            f"returns {record.episode_returns.min():g} to {record.episode_returns.max():g}, "
+            f"mean {figures.number(record.episode_returns.mean())}"
         )
         for mixer in demo.mixers:
             rows += run(plan, task, mixer, demo.seeds, console)
@@ -118,28 +121,36 @@ def main(demo: Demo) -> None:
         console.print(shown)
     if demo.publish:
         publish(rows)
-    written = demo_report.write(demo.folder / "report.html", rows, title="S4 and attention on the same offline data")
-    console.print(f"Result lines: {path}\nReport:       {written}")
+    written = demo_report.write(
+        demo.folder / "report.html", rows, title="S4 and attention on the same offline data"
+    )
+    console.print(f"Result rows: {path}\nReport:      {written}")
 
 
 def run(
     plan: Plan, task: tasks.Task, mixer: str, num_seeds: int, console: rich.console.Console
 ) -> Iterator[dict[str, Any]]:
-    """Trains and judges one mixer on one task; yields a result line for each seed."""
+    """Trains and scores one mixer on one task; yields a result row for each seed."""
     sizes: dict[str, Any] = {"state_size": 32} if "state_size" in mixers.OPTIONS[mixer] else {}
-    model = dataclasses.replace(plan.settings.model, mixer=cells.mixer_config(mixer, **sizes))
+    model = dataclasses.replace(plan.settings.model, mixer=protocol.mixer_config(mixer, **sizes))
     settings = dataclasses.replace(plan.settings, model=model)
-    console.print(f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds")
+    console.print(
+        f"  {mixer}: compiling, then {settings.num_updates} updates for each of {num_seeds} seeds"
+    )
     devices = update.choose_devices(settings.batch_size, num_seeds)
-    for trained in decision_transformer.train(settings, task, seeds=range(num_seeds), console=console, devices=devices):
-        asked = np.tile(np.repeat(plan.targets, plan.episodes), 2)
-        greedy = np.arange(len(asked)) < len(asked) // 2
-        acted = decision_transformer.act(trained, task, asked, greedy=greedy, seed=1_000 * (trained.seed + 1))
-        metrics = judge(task, plan, acted) | {
+    for trained in decision_transformer.train(
+        settings, task, seeds=range(num_seeds), console=console, devices=devices
+    ):
+        targets = np.tile(np.repeat(plan.targets, plan.episodes), 2)
+        greedy = np.arange(len(targets)) < len(targets) // 2
+        acted = decision_transformer.act(
+            trained, task, targets, greedy=greedy, seed=1_000 * (trained.seed + 1)
+        )
+        metrics = score(task, plan, acted) | {
             "learning_curve": {"updates": trained.log.steps, "loss": trained.log.losses},
             "updates_per_second": trained.log.updates_per_second,
             "milliseconds_per_call": acted.milliseconds_per_call,
-            "episodes_at_once": len(asked),
+            "episodes_at_once": len(targets),
         }
         seconds = {
             "compile": trained.compile_seconds + acted.compile_seconds,
@@ -147,13 +158,16 @@ def run(
             "evaluate": acted.act_seconds,
         }
         console.print(
-            f"    seed {trained.seed}: {trained.num_parameters:,} parameters, loss {trained.log.losses[-1]:.4f}, "
-            f"{trained.log.updates_per_second:.0f} updates/s; "
-            f"asked for {plan.targets[-1]:g}, achieved {metrics['achieved_greedy'][-1]:.1f} on average"
+            f"    seed {trained.seed}: {trained.num_parameters:,} parameters, "
+            f"loss {trained.log.losses[-1]:.4f}, "
+            f"{trained.log.updates_per_second:.0f} updates/s; target {plan.targets[-1]:g}, "
+            f"achieved {metrics['achieved_greedy'][-1]:.1f} on average"
         )
         yield result_rows.make_row(
             experiment="demo",
-            env=task.env_id if task.env_id != "jax_s4rl/Bsuite-v0" else str(task.env_kwargs["bsuite_id"]),
+            env=task.env_id
+            if task.env_id != "jax_s4rl/Bsuite-v0"
+            else str(task.env_kwargs["bsuite_id"]),
             dataset=task.dataset,
             method=mixer,
             tokens=model.tokens,
@@ -166,8 +180,8 @@ def run(
         )
 
 
-def judge(task: tasks.Task, plan: Plan, acted: rollout.Rollout) -> dict[str, Any]:
-    """What the episodes show: achieved returns for each asked, control, and right first actions under an umbrella."""
+def score(task: tasks.Task, plan: Plan, acted: rollout.Rollout) -> dict[str, Any]:
+    """Returns achieved returns, how they follow targets, and right first actions of umbrella."""
     achieved = acted.record.episode_returns
     returns = task.record.episode_returns
     metrics: dict[str, Any] = {
@@ -182,7 +196,10 @@ def judge(task: tasks.Task, plan: Plan, acted: rollout.Rollout) -> dict[str, Any
     }
     for name, chosen in (("greedy", acted.greedy), ("sampled", ~acted.greedy)):
         control = return_sweep.controllability(acted.targets[chosen], achieved[chosen])
-        metrics |= {f"rank_correlation_{name}": control.rank_correlation, f"slope_{name}": control.slope}
+        metrics |= {
+            f"rank_correlation_{name}": control.rank_correlation,
+            f"slope_{name}": control.slope,
+        }
     if task.dataset.startswith("umbrella"):
         right = umbrella_metrics.umbrella_first_actions(acted.record).astype(float)
         closed_form = umbrella_metrics.umbrella_closed_form(np.array(plan.targets), task.max_steps)
@@ -195,25 +212,32 @@ def judge(task: tasks.Task, plan: Plan, acted: rollout.Rollout) -> dict[str, Any
 
 
 def _means(plan: Plan, acted: rollout.Rollout, values: np.ndarray, *, greedy: bool) -> list[float]:
-    """Mean over the episodes of each target, in the order of the targets."""
+    """Returns the mean over the episodes of each target, in the order of the targets."""
     of_kind = acted.greedy == greedy
-    return [float(values[of_kind & (acted.targets == np.float32(target))].mean()) for target in plan.targets]
+    return [
+        float(values[of_kind & (acted.targets == np.float32(target))].mean())
+        for target in plan.targets
+    ]
 
 
 def publish(
-    rows: list[dict[str, Any]], readme: Path = Path(__file__).parents[1] / "README.md", lines: Path = PUBLISHED
+    rows: list[dict[str, Any]],
+    readme: Path = Path(__file__).parents[1] / "README.md",
+    lines: Path = PUBLISHED,
 ) -> None:
-    """Commits nothing, but leaves result lines and README as they are to be committed."""
+    """Writes result rows and README as they are to be committed."""
     result_rows.write_rows(lines, rows)
     documents.write_section(readme, "demo", markdown(rows))
 
 
 def markdown(rows: list[dict[str, Any]]) -> str:
-    """The numbers of `tables` as Markdown, one table for each task, with the machine that measured them."""
+    """Returns the numbers of `tables` as Markdown, with the machine that measured them."""
     parts = []
     for env, here in group_by_env(rows).items():
         first = here[0]["metrics"]
-        lines = [{"mixer": mixer} | summary(group) for mixer, group in figures.by_method(here).items()]
+        lines = [
+            {"mixer": mixer} | summary(group) for mixer, group in figures.by_method(here).items()
+        ]
         caption = CAPTIONS["first_action_greedy" in first]
         asked, data_mean = first["asked"][-1], figures.number(first["data_mean"])
         parts += [
@@ -230,19 +254,23 @@ def markdown(rows: list[dict[str, Any]]) -> str:
     first = rows[0]
     seeds = len({row["seed"] for row in rows})
     parts.append(
-        f"Means over {seeds} seeds; `ms/action` is a step of all environments at once, divided by their number. "
-        f"Measured on {first['machine']}, commit {first['commit']}; lines in `experiments/results/demo.jsonl`."
+        f"Means over {seeds} seeds; `ms/action` is a step of all environments at once, divided by "
+        f"their number. Measured on {first['machine']}, commit {first['commit']}; "
+        "lines in `experiments/results/demo.jsonl`."
     )
     return "\n\n".join(parts)
 
 
 def group_by_env(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Lines grouped by environment, in the order in which the environments come."""
-    return {env: [row for row in rows if row["env"] == env] for env in dict.fromkeys(row["env"] for row in rows)}
+    """Groups rows by environment, in the order of the environments."""
+    return {
+        env: [row for row in rows if row["env"] == env]
+        for env in dict.fromkeys(row["env"] for row in rows)
+    }
 
 
 def tables(rows: list[dict[str, Any]]) -> Iterator[rich.table.Table]:
-    """One table for each task; a line for each mixer, numbers are means over its seeds."""
+    """Yields a table for each task, with means over the seeds of each mixer."""
     for env, here in group_by_env(rows).items():
         first = here[0]["metrics"]
         asked, data_mean = first["asked"][-1], figures.number(first["data_mean"])
@@ -255,13 +283,15 @@ def tables(rows: list[dict[str, Any]]) -> Iterator[rich.table.Table]:
             cells = {"mixer": mixer} | summary(group)
             if number == 0:
                 for name in cells:
-                    shown.add_column(name, justify="left" if name == "mixer" else "right", no_wrap=True)
+                    shown.add_column(
+                        name, justify="left" if name == "mixer" else "right", no_wrap=True
+                    )
             shown.add_row(*cells.values())
         yield shown
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, str]:
-    """The numbers of one mixer on one task that matter most, by the heads of their columns."""
+    """Returns the main numbers of one mixer on one task, by the heads of their columns."""
 
     def mean(value: Callable[[dict[str, Any]], float]) -> float:
         return float(np.mean([value(row["metrics"]) for row in rows]))

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of result lines: a section for each task, with pictures and the numbers behind them."""
+"""Self-contained HTML page of result rows: pictures and their numbers for each task."""
 
 import html
 from collections.abc import Sequence
@@ -10,9 +10,12 @@ from experiments import figures
 Row = dict[str, Any]
 
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 74rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
-p.note { color: #555; max-width: 52rem; } code { background: #f3f3f3; padding: 0 .25em; border-radius: 3px; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 74rem; margin: 2rem auto;
+       padding: 0 1rem; }
+h1 { font-size: 1.6rem; }
+h2 { font-size: 1.25rem; margin-top: 2.5rem; border-bottom: 1px solid #ddd; }
+p.note { color: #555; max-width: 52rem; }
+code { background: #f3f3f3; padding: 0 .25em; border-radius: 3px; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e6e6e6; }
 th { font-weight: 600; } th:first-child, td:first-child { text-align: left; }
@@ -22,14 +25,16 @@ svg { max-width: 100%; height: auto; } footer { color: #777; font-size: .85rem; 
 
 TASK_NOTES = {
     "CartPole-v1": (
-        "Balance a pole; +1 for every step, at most 500. The data mix uniformly random actions with snapshots of PPO. "
-        "If return conditioning works, achieved return rises with the return asked for."
+        "Balance a pole; +1 for every step, at most 500. The data mix uniformly random actions "
+        "with snapshots of PPO. If return conditioning works, achieved return rises with the "
+        "return asked for."
     ),
     "umbrella_length": (
-        "Only the first action counts: take the umbrella if and only if the forecast says so. All other rewards are "
-        "coin flips, so a high return in the data was mostly luck. With uniformly random data the share of right first "
-        "actions among episodes of return R is exactly 1/2 + R/2n: actions sampled from a perfect model follow that "
-        "line, and its likeliest action is right for every R above zero."
+        "Only the first action counts: take the umbrella if and only if the forecast says so. All "
+        "other rewards are coin flips, so a high return in the data was mostly luck. With "
+        "uniformly random data the share of right first actions among episodes of return R is "
+        "exactly 1/2 + R/2n: actions sampled from a perfect model follow that line, and its "
+        "likeliest action is right for every R above zero."
     ),
 }
 
@@ -38,23 +43,27 @@ def write(path: Path, rows: Sequence[Row], *, title: str) -> Path:
     """Writes the page.
 
     Args:
-      path: of the HTML file; its folder is made.
-      rows: result lines; one section for each environment.
-      title: of the page.
+        path: File of the page; its folder is made.
+        rows: Result rows; each environment has a section.
+        title: Title of the page.
 
     Returns:
-      `path`.
+        `path`.
 
     Raises:
-      ValueError: there is no result line to report.
+        ValueError: If there are no result rows.
     """
     if not rows:
-        raise ValueError("there are no result lines to report; run the experiment first")
-    sections = [_section([row for row in rows if row["env"] == env]) for env in dict.fromkeys(r["env"] for r in rows)]
+        raise ValueError("there are no result rows to report; run the experiment first")
+    sections = [
+        _section([row for row in rows if row["env"] == env])
+        for env in dict.fromkeys(r["env"] for r in rows)
+    ]
     page = (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n<body><h1>{html.escape(title)}</h1>\n"
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
+        f"<body><h1>{html.escape(title)}</h1>\n"
         + "\n".join(sections)
         + _footer(rows[0])
         + "</body></html>\n"
@@ -72,24 +81,34 @@ def _section(rows: Sequence[Row]) -> str:
     wide = {figures.asked_against_achieved, figures.first_actions}
     pictures = [figures.draw(plot, rows, width=7.0 if plot in wide else 5.2) for plot in plots]
     pictures += [
-        figures.draw(plot, rows, width=4.2) for plot in (figures.updates_per_second, figures.milliseconds_per_action)
+        figures.draw(plot, rows, width=4.2)
+        for plot in (figures.updates_per_second, figures.milliseconds_per_action)
     ]
     note = next((text for name, text in TASK_NOTES.items() if first["env"].startswith(name)), "")
     settings = (
-        f"Data set <code>{html.escape(first['dataset'])}</code>; {first['tokens']} tokens; context of "
-        f"{first['context_length']} steps; {first['updates']} updates for every mixer; "
-        f"{first['metrics']['episodes_per_target']} episodes for each target, seed and way of choosing actions."
+        f"Data set <code>{html.escape(first['dataset'])}</code>; {first['tokens']} tokens; "
+        f"context of {first['context_length']} steps; {first['updates']} updates for every mixer; "
+        f"{first['metrics']['episodes_per_target']} episodes for each target, seed and way of "
+        "choosing actions."
     )
     figures_html = "".join(f"<figure>{picture}</figure>" for picture in pictures)
     return (
-        f"<h2>{html.escape(first['env'])}</h2>\n<p class='note'>{note}</p><p class='note'>{settings}</p>\n"
+        f"<h2>{html.escape(first['env'])}</h2>\n"
+        f"<p class='note'>{note}</p><p class='note'>{settings}</p>\n"
         f"{_table(rows)}\n<div class='pictures'>{figures_html}</div>"
     )
 
 
 def _table(rows: Sequence[Row]) -> str:
     asked = rows[0]["metrics"]["asked"]
-    head = ["mixer", "seed", "parameters", "choice", *(f"asked {value:g}" for value in asked), "follows"]
+    head = [
+        "mixer",
+        "seed",
+        "parameters",
+        "choice",
+        *(f"asked {value:g}" for value in asked),
+        "follows",
+    ]
     lines = []
     for row in rows:
         metrics = row["metrics"]
@@ -106,18 +125,25 @@ def _table(rows: Sequence[Row]) -> str:
         "random actions": "random",
         "optimal": "optimal",
     }
-    references = ", ".join(f"{label} {figures.number(first[name])}" for label, name in known.items())
-    references = (
-        f"Returns to compare with: {references}. <em>follows</em>: rank correlation of asked and achieved return."
+    references = ", ".join(
+        f"{label} {figures.number(first[name])}" for label, name in known.items()
+    )
+    note = (
+        f"Returns to compare with: {references}. "
+        "<em>follows</em>: rank correlation of asked and achieved return."
     )
     header = "".join(f"<th>{name}</th>" for name in head)
-    return f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table><p class='note'>{references}</p>"
+    return (
+        f"<table><thead><tr>{header}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p class='note'>{note}</p>"
+    )
 
 
 def _footer(row: Row) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in row["versions"].items())
     seconds = "Times depend on the machine and on what else it was doing."
     return (
-        f"<footer>Measured on {html.escape(row['machine'])}, commit {html.escape(str(row['commit']))}, "
+        f"<footer>Measured on {html.escape(row['machine'])}, "
+        f"commit {html.escape(str(row['commit']))}, "
         f"{html.escape(versions)}. {seconds}</footer>"
     )

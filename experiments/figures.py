@@ -39,7 +39,9 @@ STYLE: Any = {
 }
 
 
-def draw(plot: Callable[[Axes, Sequence[Row]], None], rows: Sequence[Row], *, width: float = 5.2) -> str:
+def draw(
+    plot: Callable[[Axes, Sequence[Row]], None], rows: Sequence[Row], *, width: float = 5.2
+) -> str:
     """Draws one picture.
 
     Args:
@@ -85,7 +87,14 @@ def learning_curves(axes: Axes, rows: Sequence[Row]) -> None:
         for row in group:
             curve = row["metrics"]["learning_curve"]
             label = method if row is group[0] else None
-            axes.plot(curve["updates"], curve["loss"], color=color(method), lw=1.4, alpha=0.85, label=label)
+            axes.plot(
+                curve["updates"],
+                curve["loss"],
+                color=color(method),
+                lw=1.4,
+                alpha=0.85,
+                label=label,
+            )
     axes.set(xlabel="updates", ylabel="training loss", title="Learning curves, every seed")
     axes.legend()
 
@@ -104,10 +113,21 @@ def asked_against_achieved(axes: Axes, rows: Sequence[Row]) -> None:
     for method, group in by_method(rows).items():
         for kind, marker, line in (("greedy", "o", "-"), ("sampled", "s", "--")):
             values = np.array([row["metrics"][f"achieved_{kind}"] for row in group])
-            axes.plot(asked, values.mean(axis=0), line, color=color(method), lw=1.6, label=f"{method}, {kind}")
+            axes.plot(
+                asked,
+                values.mean(axis=0),
+                line,
+                color=color(method),
+                lw=1.6,
+                label=f"{method}, {kind}",
+            )
             for seed in values:
                 axes.plot(asked, seed, marker, color=color(method), ms=3.5, alpha=0.6)
-    axes.set(xlabel="return asked for", ylabel="mean return achieved", title="Asked against achieved, every seed")
+    axes.set(
+        xlabel="return asked for",
+        ylabel="mean return achieved",
+        title="Asked against achieved, every seed",
+    )
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
@@ -122,10 +142,21 @@ def first_actions(axes: Axes, rows: Sequence[Row]) -> None:
     for method, group in by_method(rows).items():
         for kind, marker, line in (("greedy", "o", "-"), ("sampled", "s", "--")):
             values = np.array([row["metrics"][f"first_action_{kind}"] for row in group])
-            axes.plot(asked, values.mean(axis=0), line, color=color(method), lw=1.6, label=f"{method}, {kind}")
+            axes.plot(
+                asked,
+                values.mean(axis=0),
+                line,
+                color=color(method),
+                lw=1.6,
+                label=f"{method}, {kind}",
+            )
             for seed in values:
                 axes.plot(asked, seed, marker, color=color(method), ms=3.5, alpha=0.6)
-    axes.set(xlabel="return R asked for", ylabel="share of right first actions", title="First actions, every seed")
+    axes.set(
+        xlabel="return R asked for",
+        ylabel="share of right first actions",
+        title="First actions, every seed",
+    )
     axes.set_ylim(-0.04, 1.04)
     axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
@@ -138,14 +169,21 @@ def updates_per_second(axes: Axes, rows: Sequence[Row]) -> None:
 
 def milliseconds_per_action(axes: Axes, rows: Sequence[Row]) -> None:
     """Time of one action, with all environments acting at once."""
-    _bars(axes, rows, lambda metrics: metrics["milliseconds_per_call"] / metrics["episodes_at_once"])
+    _bars(
+        axes, rows, lambda metrics: metrics["milliseconds_per_call"] / metrics["episodes_at_once"]
+    )
     count = rows[0]["metrics"]["episodes_at_once"]
-    axes.set(ylabel=f"ms per action, {count} environments at once", title="Acting speed (less is better)")
+    axes.set(
+        ylabel=f"ms per action, {count} environments at once", title="Acting speed (less is better)"
+    )
 
 
 def by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
     """Lines grouped by method, in the order in which the methods come."""
-    return {name: [row for row in rows if row["method"] == name] for name in dict.fromkeys(r["method"] for r in rows)}
+    return {
+        name: [row for row in rows if row["method"] == name]
+        for name in dict.fromkeys(r["method"] for r in rows)
+    }
 
 
 def number(value: float) -> str:
@@ -168,7 +206,12 @@ def _bars(axes: Axes, rows: Sequence[Row], value: Callable[[Row], float]) -> Non
         axes.bar(place, mean, color=color(method), alpha=0.85, width=0.55)
         axes.plot([place] * len(values), values, "o", color=INK, ms=3.5)
         axes.annotate(
-            f"{mean:.3g}", (place, max(values)), ha="center", va="bottom", xytext=(0, 3), textcoords="offset points"
+            f"{mean:.3g}",
+            (place, max(values)),
+            ha="center",
+            va="bottom",
+            xytext=(0, 3),
+            textcoords="offset points",
         )
     axes.set_axisbelow(True)
     axes.set_xticks(range(len(groups)), list(groups))

@@ -1,19 +1,20 @@
-"""Key and door, the paper's own grid world: a key opens the room with ten apples, a second key the last room.
+"""Key and door, the paper's grid world: a key opens a room with ten apples, a second key the last.
 
     python -m experiments.key_door            # everything, resumable; --quick for a look
     python -m experiments.key_door --parts random-1000
 
-A model sees its position alone: whether a key was taken, and which apples are left, it has to remember from what it
-did. Data are uniformly random (1,000 and 10,000 episodes) or from PPO, which saw everything: what its training played
-(`ppo-replay`), what it played at its end (`ppo-expert`), one expert episode to nine random ones (`mixed`). Decision
-models around every mixer read whole episodes, and returns are drawn equally often ("balanced" batches; in the part
-`uniform` episodes come as they are). Beside them: behavior cloning of all episodes (BC) and of the best tenth (%BC),
-conservative Q-learning (which sees one position), random play, the best recorded episode, the optimum. The score is
-what is achieved when one return is asked for, by a rule fixed in advance (see `asking`), with what became of key and
-door. This world is the same every time, so an episode can be had by copying a recorded one: how often that happened is
-said. A sweep of other targets stands beside the score, and gives the key lift: how much oftener the key is taken when
-much is asked for. The paper's models saw 32 steps: so do those of the part `short`. The part `causes` trains attention,
-S4 and S4D with one change at a time (see `ablations`), each where it is behind. Lines go to
+A model sees its position only. Whether it took a key, and which apples are left, it has to remember
+from its actions. Data are uniformly random (1,000 and 10,000 episodes) or from PPO, which saw
+everything: all episodes of its training (`ppo-replay`), of its end (`ppo-expert`), and one expert
+episode to nine random ones (`mixed`). Decision transformers around every mixer read whole episodes,
+in batches balanced over returns (in the part `uniform`, episodes as they come). Baselines: behavior
+cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning (which sees one
+position), random play, the best recorded episode, the optimum. The score is the return for one
+target that is fixed in advance (see `target_returns`), with the rates of key and door. The world is
+the same in every episode, so a model can copy a recorded one; the share of copies is a metric. A
+sweep of other targets also gives the key lift: how much more often the key is taken for a high
+target. The paper's models saw 32 steps, as do those of the part `short`. The part `causes` changes
+one setting at a time of attention, S4 and S4D, where each is behind (see `tuning`). Rows go to
 `experiments/results/key_door.jsonl`.
 """
 
@@ -22,161 +23,172 @@ from typing import Any
 
 import numpy as np
 
-from experiments import ablations, asking, cells, suites, tuning
-from jax_s4rl.agents import cql, decision_transformer, tasks
+from experiments import protocol, runner, target_returns, tuning
+from jax_s4rl.agents import tasks
 from jax_s4rl.collection import recording
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import registry
 from jax_s4rl.envs.key_door import layout
 from jax_s4rl.evaluation import key_door, return_sweep, rollout
-from jax_s4rl.models import configs
-from jax_s4rl.modules import tokens
-from jax_s4rl.training import cql_loss, optimizer
 
 ENV_ID = "jax_s4rl/KeyDoor-v0"
 RANDOM, FROM_PPO = ("random-1000", "random-10000"), ("ppo-replay", "ppo-expert", "mixed")
 TUNED_ON = "random-1000"
-# All its episodes earn the same: there is no best tenth.
+# All episodes of this dataset have the same return, so there is no best tenth.
 ONE_RETURN = "ppo-expert"
 TARGETS = (1.0, 3.0, 5.0, 7.0, 9.0, 10.0, 11.0)
 UPDATES = 300
-# Of an episode; the paper's models saw 32 of them.
+# Steps of an episode; the paper's models saw 32 of them.
 STEPS, SHORT = 200, 32
-CLONED = ("attention", "s4d")
-# Mixers of the parts that change one thing for all.
+BATCH_SIZE = 16
+SETTINGS = protocol.settings(
+    context_length=STEPS,
+    regime="episodes",
+    weighting="balanced",
+    batch_size=BATCH_SIZE,
+    num_updates=UPDATES,
+)
+CONSERVATISM = 0.1
+# Mixers and datasets of the parts that change one setting for all.
 SHOWN = ("attention", "s4d", "s4")
 ABLATED_ON = ("random-1000", "ppo-replay")
-# Settings are those that the tuning part finds best.
+# The tuning part chooses the settings.
 TUNED_BY = "return_sampled"
 CHOSEN = tuning.Chosen("key_door", TUNED_BY)
 
 
-def plan_tuning(options: suites.Options) -> list[cells.Cell]:
-    """The same grid for every mixer, on a data set of its own."""
+def trial(mixer: str, name: str, options: runner.Options, **overrides: Any) -> runner.Trial:
+    """Returns the trial of a mixer on a dataset, at the point that tuning chose.
+
+    Args:
+        mixer: Name of the mixer.
+        name: Name of the dataset after "key_door/".
+        options: Options of the run.
+        **overrides: Arguments of `protocol.trial`.
+    """
+    overrides.setdefault("point", CHOSEN.of(mixer, options))
+    return protocol.trial(
+        f"key_door/{name}",
+        mixer,
+        SETTINGS,
+        metrics=metrics,
+        evaluation=evaluation(options),
+        shapes=f"key_door/{TUNED_ON}",
+        **overrides,
+    )
+
+
+def short_trial(mixer: str, name: str, options: runner.Options) -> runner.Trial:
+    """Returns the trial with the paper's context, and as many steps in a batch."""
+    return trial(
+        mixer,
+        name,
+        options,
+        variant=f"context {SHORT}",
+        context_length=SHORT,
+        regime="windows",
+        batch_size=BATCH_SIZE * STEPS // SHORT,
+    )
+
+
+def cql_trial(name: str, options: runner.Options) -> runner.Trial:
+    """Returns the trial of conservative Q-learning on a dataset."""
+    return protocol.cql_trial(
+        f"key_door/{name}", CONSERVATISM, metrics=metrics, evaluation=evaluation(options)
+    )
+
+
+def tuning_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the grid of every mixer, on a dataset of its own."""
     return [
-        make_cell(name, TUNED_ON, options, point=point, data_seed=tuning.DATA_SEED, variant=point.variant)
-        for name in options.mixers
+        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
+        for mixer in options.mixers
         for point in tuning.GRID
     ]
 
 
-def plan(name: str, options: suites.Options) -> list[cells.Cell]:
-    """All methods on one data set."""
-    found = [make_cell(mixer, name, options) for mixer in options.mixers]
-    cloned = CLONED[:1] if options.quick else CLONED
-    found += [make_cell(mixer, name, options, method="bc") for mixer in cloned]
+def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the grid's choices with the same learning rate for all parameters."""
+    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
+
+
+def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns all methods on one dataset; a quick look has fewer baselines."""
+    around = [trial(mixer, name, options) for mixer in options.mixers]
+    if options.quick:
+        return [*around, cql_trial(name, options)]
+    cloned = protocol.CLONED
+    clones = [trial(mixer, name, options, method="bc") for mixer in cloned]
     if name == ONE_RETURN:
-        return found
-    found += [make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned]
-    return [*found, q_cell(name, options)]
+        return [*around, *clones]
+    clones += [
+        trial(mixer, name, options, method="percent_bc", num_updates=UPDATES // 2)
+        for mixer in cloned
+    ]
+    return [*around, *clones, cql_trial(name, options)]
 
 
-def plan_short(options: suites.Options) -> list[cells.Cell]:
-    """The paper's context, less than an episode."""
-    return [short_cell(mixer, name, options) for name in ABLATED_ON for mixer in SHOWN]
+def short_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns trials with the paper's context, less than an episode."""
+    return [short_trial(mixer, name, options) for name in ABLATED_ON for mixer in SHOWN]
 
 
-def plan_uniform(options: suites.Options) -> list[cells.Cell]:
-    """Batches of episodes as they come, most of which earn nothing."""
+def uniform_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns trials with batches of episodes as they come, most of which earn nothing."""
     return [
-        make_cell(mixer, name, options, weighting="uniform", variant="uniform batches")
+        trial(mixer, name, options, weighting="uniform", variant="uniform batches")
         for name in ABLATED_ON
         for mixer in SHOWN
     ]
 
 
-def plan_causes(options: suites.Options) -> list[cells.Cell]:
-    """One change at a time: to S4 and S4D where they are behind attention, to attention where they are ahead."""
+def causes_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns ablations of S4 and S4D where attention leads, and of attention where they lead."""
     behind = [
-        *(make_cell(mixer, "random-10000", options) for mixer in ("s4", "s4d")),
-        short_cell("s4d", "random-1000", options),
-        *(make_cell("attention", name, options) for name in ("random-1000", *FROM_PPO)),
+        *(trial(mixer, "random-10000", options) for mixer in ("s4", "s4d")),
+        short_trial("s4d", "random-1000", options),
+        *(trial("attention", name, options) for name in ("random-1000", *FROM_PPO)),
     ]
-    return [changed for cell in behind for changed in ablations.of(cell)]
+    return [changed for each in behind for changed in tuning.ablate(each)]
 
 
-def short_cell(mixer: str, name: str, options: suites.Options) -> cells.Cell:
-    """A model with the paper's context."""
-    return make_cell(mixer, name, options, context_length=SHORT, variant=f"context {SHORT}")
-
-
-def make_cell(
-    mixer: str,
-    name: str,
-    options: suites.Options,
-    *,
-    method: str = "",
-    point: tuning.Point | None = None,
-    data_seed: int = 0,
-    updates: int = UPDATES,
-    context_length: int = STEPS,
-    weighting: str = "balanced",
-    variant: str = "",
-) -> cells.Cell:
-    """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
-    is_whole = context_length == STEPS
-    attention = decision_transformer.Settings(
-        model=configs.ModelConfig(
-            mixer=cells.mixer_config("attention"),
-            returns=tokens.NONE if method else tokens.INSIDE,
-            context_length=context_length,
-            width=64,
-            num_layers=2,
-        ),
-        regime="episodes" if is_whole else "windows",
-        weighting="uniform" if method else weighting,
-        # As many steps in a batch, whatever the context.
-        batch_size=16 if is_whole else 16 * STEPS // SHORT,
-        num_updates=options.updates(updates),
-        updates_per_dispatch=25,
-        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
-    )
-    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
-    dataset = f"key_door/{name}"
-    return cells.Cell(
-        method=method or mixer,
-        dataset=dataset,
-        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(f"key_door/{TUNED_ON}")),
-        variant=variant or (mixer if method else ""),
-        data_seed=data_seed,
-        keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
-        evaluation=evaluation(options),
-    )
-
-
-def q_cell(name: str, options: suites.Options) -> cells.Cell:
-    """Conservative Q-learning on the same data."""
-    settings = cql.Settings(
-        loss=cql_loss.ConservativeConfig(conservatism=0.1),
-        num_updates=250 if options.quick else 3_000,
-        epsilon=0.05,
-    )
-    return cells.Cell("cql", f"key_door/{name}", settings, "conservatism 0.1", evaluation=evaluation(options))
-
-
-def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
-    """What the judge is told: episodes of each kind for the score, and for every target of the sweep."""
+def evaluation(options: runner.Options) -> tuple[tuple[str, Any], ...]:
+    """Returns the episodes of each kind for the score, and for every target of the sweep."""
     return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 50))
 
 
-def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
-    """The score, what became of key and door, the sweep and the key lift."""
-    swept = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
-    acted = asking.ask(trained, task, swept, **dict(cell.evaluation))
-    metrics = asking.judge(acted, task, swept)
+def metrics(
+    task: tasks.Task, trained: runner.Trained, *, episodes: int, episodes_each: int
+) -> dict[str, Any]:
+    """Returns the score, the rates of key and door, the share of copies, sweep and key lift."""
+    plan = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
+    acted = target_returns.sweep(
+        trained, task, plan, episodes=episodes, episodes_each=episodes_each
+    )
+    found = target_returns.metrics(acted, task, plan)
     happened, is_copy = events(acted.record), copies(acted.record, task.record)
-    for kind in asking.KINDS:
-        own = asking.chosen(acted, kind, asking.best(task))
-        metrics |= {f"{name}_{kind}": value for name, value in rates(happened, own, acted).items()}
-        metrics[f"copied_{kind}"] = float(is_copy[own].mean())
-        if asking.listens(trained) and swept.supported.sum() > 1:
-            metrics |= lift(happened, acted, swept, kind)
-    return metrics
+    for kind in target_returns.KINDS:
+        own = target_returns.episodes_of(acted, kind, target_returns.best(task))
+        found |= {f"{name}_{kind}": value for name, value in rates(happened, own, acted).items()}
+        found[f"copied_{kind}"] = float(is_copy[own].mean())
+        if target_returns.is_conditioned(trained) and plan.supported.sum() > 1:
+            found |= lift(happened, acted, plan, kind)
+    return found
+
+
+def events(record: trajectories.Trajectories) -> key_door.Events:
+    """Returns what happened in episodes of positions: replays them with full observations."""
+    env = registry.make(ENV_ID, obs="full")
+    world: Any = env.unwrapped
+    full = recording.reenact(lambda: registry.make(ENV_ID, obs="full"), record)
+    found = key_door.events(full, world.encoder, door_cell=layout.door_cell(world.settings.size))
+    env.close()
+    return found
 
 
 def rates(happened: key_door.Events, own: np.ndarray, acted: rollout.Rollout) -> dict[str, float]:
-    """What became of key and door in some episodes, and how many steps they took."""
-    found = key_door.rates(key_door.Events(*(values[own] for values in happened)))
+    """Returns the rates of key and door in some episodes, and their numbers of steps."""
+    found = key_door.rates(_select(happened, own))
     return {
         "key": found.key,
         "second_room": found.second_room,
@@ -188,59 +200,61 @@ def rates(happened: key_door.Events, own: np.ndarray, acted: rollout.Rollout) ->
 
 
 def copies(acted: trajectories.Trajectories, recorded: trajectories.Trajectories) -> np.ndarray:
-    """Which episodes do, from start to end, what one that was learned from did."""
+    """Returns which episodes have exactly the actions of one that was learned from."""
     known = {episode.actions.tobytes() for episode in recorded.episodes()}
     return np.array([episode.actions.tobytes() in known for episode in acted.episodes()])
 
 
-def lift(happened: key_door.Events, acted: rollout.Rollout, swept: return_sweep.Plan, kind: str) -> dict[str, Any]:
-    """How much oftener the key is taken when the best is asked for than when the least is; and for every target."""
-    own = asking.chosen(acted, kind)
-    supported = np.isin(acted.targets, swept.targets[swept.supported].astype(np.float32))
+def lift(
+    happened: key_door.Events, acted: rollout.Rollout, plan: return_sweep.Plan, kind: str
+) -> dict[str, Any]:
+    """Returns how much more often the highest target than the lowest leads to the key.
+
+    Args:
+        happened: Events of the episodes.
+        acted: Episodes.
+        plan: Targets of the sweep; those without support in the data do not count.
+        kind: Way of choosing actions.
+
+    Returns:
+        The lift, and the rate of the key for every target.
+    """
+    own = target_returns.episodes_of(acted, kind)
+    supported = np.isin(acted.targets, plan.targets[plan.supported].astype(np.float32))
     inside = own[supported[own]]
-    least, most = (inside[acted.targets[inside] == end(acted.targets[inside])] for end in (np.min, np.max))
-    # As many of each: the one that gives the score is asked for oftener.
+    least, most = (
+        inside[acted.targets[inside] == end(acted.targets[inside])] for end in (np.min, np.max)
+    )
+    # As many of each: the target of the score has more episodes than the others.
     count = min(len(least), len(most))
     ends = np.concatenate([least[:count], most[:count]])
+    keys = return_sweep.means(acted.targets[own], happened.has_key[own], plan.targets)
     return {
-        f"key_lift_{kind}": key_door.key_lift(_of(happened, ends), acted.targets[ends]),
-        f"keys_{kind}": return_sweep.means(acted.targets[own], happened.has_key[own], swept.targets).tolist(),
+        f"key_lift_{kind}": key_door.key_lift(_select(happened, ends), acted.targets[ends]),
+        f"keys_{kind}": keys.tolist(),
     }
 
 
-def _of(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
+def _select(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
     return key_door.Events(*(values[episodes] for values in happened))
 
 
-def events(record: trajectories.Trajectories) -> key_door.Events:
-    """What happened in episodes that were seen by position alone: they are played again and seen in full."""
-    env = registry.make(ENV_ID, obs="full")
-    world: Any = env.unwrapped
-    again = recording.reenact(lambda: registry.make(ENV_ID, obs="full"), record)
-    found = key_door.events(again, world.eyes, door_cell=layout.door_cell(world.settings.size))
-    env.close()
-    return found
-
-
-def references(options: suites.Options) -> list[suites.Reference]:
-    """Random play, the optimum, and the best recorded episode of every data set; what became of key and door in it."""
+def references(options: runner.Options) -> list[runner.Reference]:
+    """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = (TUNED_ON,) if options.quick else (*RANDOM, *FROM_PPO)
-    return [line for name in names for line in suites.bounds(f"key_door/{name}")]
+    return [row for name in names for row in runner.bounds(f"key_door/{name}")]
 
 
-SUITE = suites.Suite(
+EXPERIMENT = runner.Experiment(
     name="key_door",
-    parts={
-        "tuning": suites.Part(plan_tuning, most_seeds=2),
-        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
-    }
-    | {name: suites.Part(functools.partial(plan, name)) for name in (*RANDOM, *FROM_PPO)}
-    | {"short": suites.Part(plan_short), "uniform": suites.Part(plan_uniform), "causes": suites.Part(plan_causes)},
-    judge=judge,
+    parts={"tuning": tuning_trials, "dynamics": dynamics_trials}
+    | {name: functools.partial(dataset_trials, name) for name in (*RANDOM, *FROM_PPO)}
+    | {"short": short_trials, "uniform": uniform_trials, "causes": causes_trials},
     references=references,
     quick=(TUNED_ON,),
+    most_seeds={"tuning": 2, "dynamics": 2},
 )
 
 
 if __name__ == "__main__":
-    suites.main(SUITE, __doc__)
+    runner.main(EXPERIMENT, __doc__)

@@ -1,126 +1,117 @@
-"""Pendulum, continuous actions: are squared errors enough for a mixer to do what it is asked for?
+"""Pendulum, continuous actions: do squared errors suffice for return conditioning?
 
     python -m experiments.pendulum            # everything, resumable; --quick for a look
     python -m experiments.pendulum --parts replay
 
-Decision models around every mixer, and around none (`mlp`, which sees one step alone), predict one action for each step
-and are trained by the squared error (L2); there is nothing to sample. They learn from a medium policy, from all that a
-training of PPO played, and from its end (`expert`). Beside them: behavior cloning of all episodes (BC) and of the best
-tenth (%BC), random play, the best recorded episode, the optimum. Returns hang on where the pendulum starts, so the
-best recorded one is luck: the score is what is achieved when the mean return of the optimum is asked for, or the best
-recorded one where that is less (see `asking`). A sweep of other targets stands beside it, those without support in the
-data marked. Lines go to `experiments/results/pendulum.jsonl`.
+Decision transformers around every mixer, and around none (`mlp`, which sees one step only), predict
+one action for each step and are trained with the squared error (L2), so no action is sampled. They
+learn from a medium policy, from all episodes of a training of PPO, and from its end (`expert`).
+Baselines: behavior cloning of all episodes (BC) and of the best tenth (%BC), random play, the best
+recorded episode, the optimum. Returns depend on the start of the pendulum, so the best recorded one
+is luck: the target of the score is the mean return of the optimum, or the best recorded return if
+that is less (see `target_returns`). A sweep of other targets marks those without support in the
+data. Rows go to `experiments/results/pendulum.jsonl`.
 """
 
 import functools
 from typing import Any
 
-from experiments import ablations, asking, cells, suites, tuning
-from jax_s4rl.agents import decision_transformer, tasks
+from experiments import protocol, runner, target_returns, tuning
+from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
-from jax_s4rl.models import configs
-from jax_s4rl.modules import tokens
-from jax_s4rl.training import optimizer
 
 DATASETS = ("medium", "replay", "expert")
 TUNED_ON = "replay"
 TARGETS = (-1_400.0, -1_000.0, -700.0, -400.0, -250.0, -140.0, 0.0)
 UPDATES = 400
-CLONED = ("attention", "s4d")
-# Settings are those that the tuning part finds best.
+SETTINGS = protocol.rotary_settings(context_length=20, num_updates=UPDATES)
+# The tuning part chooses the settings.
 TUNED_BY = "return_greedy"
 CHOSEN = tuning.Chosen("pendulum", TUNED_BY)
 
 
-def plan_tuning(options: suites.Options) -> list[cells.Cell]:
-    """The same grid for every mixer, on a data set of its own."""
+def trial(mixer: str, name: str, options: runner.Options, **overrides: Any) -> runner.Trial:
+    """Returns the trial of a mixer on a dataset, at the point that tuning chose.
+
+    Args:
+        mixer: Name of the mixer.
+        name: Name of the dataset after "pendulum/".
+        options: Options of the run.
+        **overrides: Arguments of `protocol.trial`.
+    """
+    overrides.setdefault("point", CHOSEN.of(mixer, options))
+    return protocol.trial(
+        f"pendulum/{name}",
+        mixer,
+        SETTINGS,
+        metrics=metrics,
+        evaluation=evaluation(options),
+        **overrides,
+    )
+
+
+def tuning_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the grid of every mixer, on a dataset of its own."""
     return [
-        make_cell(name, TUNED_ON, options, point=point, data_seed=tuning.DATA_SEED, variant=point.variant)
-        for name in options.mixers
+        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
+        for mixer in options.mixers
         for point in tuning.GRID
     ]
 
 
-def plan(name: str, options: suites.Options) -> list[cells.Cell]:
-    """All methods on one data set."""
-    around = options.mixers if options.quick else (*options.mixers, cells.MEMORYLESS)
-    cloned = CLONED[:1] if options.quick else CLONED
+def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the grid's choices with the same learning rate for all parameters."""
+    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
+
+
+def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns all methods on one dataset; a quick look has no baselines."""
+    around = [trial(mixer, name, options) for mixer in options.mixers]
+    if options.quick:
+        return around
+    cloned = protocol.CLONED
     return [
-        *(make_cell(mixer, name, options) for mixer in around),
-        *(make_cell(mixer, name, options, method="bc") for mixer in cloned),
-        *(make_cell(mixer, name, options, method="percent_bc", updates=UPDATES // 2) for mixer in cloned),
+        *around,
+        trial(protocol.MEMORYLESS, name, options),
+        *(trial(mixer, name, options, method="bc") for mixer in cloned),
+        *(
+            trial(mixer, name, options, method="percent_bc", num_updates=UPDATES // 2)
+            for mixer in cloned
+        ),
     ]
 
 
-def make_cell(
-    mixer: str,
-    name: str,
-    options: suites.Options,
-    *,
-    method: str = "",
-    point: tuning.Point | None = None,
-    data_seed: int = 0,
-    updates: int = UPDATES,
-    variant: str = "",
-) -> cells.Cell:
-    """A decision model around a mixer, or a clone of all episodes ("bc") or of the best tenth ("percent_bc")."""
-    model = configs.ModelConfig(
-        mixer=cells.mixer_config("attention"),
-        returns=tokens.NONE if method else tokens.INSIDE,
-        context_length=20,
-        width=64,
-        num_layers=2,
-    )
-    attention = decision_transformer.Settings(
-        model=cells.without_clock(model),
-        batch_size=64,
-        num_updates=options.updates(updates),
-        updates_per_dispatch=25,
-        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
-    )
-    tuned = (point or CHOSEN.of(mixer, options)).of(attention)
-    dataset = f"pendulum/{name}"
-    return cells.Cell(
-        method=method or mixer,
-        dataset=dataset,
-        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(dataset)),
-        variant=variant or (mixer if method else ""),
-        data_seed=data_seed,
-        keep=cells.BEST_TENTH if method == "percent_bc" else cells.ALL,
-        evaluation=evaluation(options),
-    )
-
-
-def evaluation(options: suites.Options) -> tuple[tuple[str, Any], ...]:
-    """What the judge is told: episodes for the score, and for every target of the sweep."""
+def evaluation(options: runner.Options) -> tuple[tuple[str, Any], ...]:
+    """Returns the episodes for the score, and for every target of the sweep."""
     return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 25))
 
 
-def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
-    """The score, and the sweep of those that listen."""
-    swept = return_sweep.plan(task.record.episode_returns, count=5, extra=TARGETS)
-    acted = asking.ask(trained, task, swept, kinds=("greedy",), **dict(cell.evaluation))
-    return asking.judge(acted, task, swept)
+def metrics(
+    task: tasks.Task, trained: runner.Trained, *, episodes: int, episodes_each: int
+) -> dict[str, Any]:
+    """Returns the score, and the sweep of models that are conditioned on a return."""
+    plan = return_sweep.plan(task.record.episode_returns, count=5, extra=TARGETS)
+    acted = target_returns.sweep(
+        trained, task, plan, episodes=episodes, episodes_each=episodes_each, kinds=("greedy",)
+    )
+    return target_returns.metrics(acted, task, plan)
 
 
-def references(options: suites.Options) -> list[suites.Reference]:
-    """Random play, the optimum, and the best recorded episode of every data set."""
-    names = SUITE.quick if options.quick else DATASETS
-    return [line for name in names for line in suites.bounds(f"pendulum/{name}")]
+def references(options: runner.Options) -> list[runner.Reference]:
+    """Returns random play, the optimum, and the best recorded episode of every dataset."""
+    names = EXPERIMENT.quick if options.quick else DATASETS
+    return [row for name in names for row in runner.bounds(f"pendulum/{name}")]
 
 
-SUITE = suites.Suite(
+EXPERIMENT = runner.Experiment(
     name="pendulum",
-    parts={
-        "tuning": suites.Part(plan_tuning, most_seeds=2),
-        "dynamics": suites.Part(functools.partial(ablations.plan_dynamics, plan_tuning, CHOSEN), most_seeds=2),
-    }
-    | {name: suites.Part(functools.partial(plan, name)) for name in DATASETS},
-    judge=judge,
+    parts={"tuning": tuning_trials, "dynamics": dynamics_trials}
+    | {name: functools.partial(dataset_trials, name) for name in DATASETS},
     references=references,
     quick=("replay",),
+    most_seeds={"tuning": 2, "dynamics": 2},
 )
 
 
 if __name__ == "__main__":
-    suites.main(SUITE, __doc__)
+    runner.main(EXPERIMENT, __doc__)

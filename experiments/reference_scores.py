@@ -1,10 +1,11 @@
-"""Random and optimal score of every environment: what they should be, what they are, and a table for the README.
+"""Random and optimal score of every environment: computed, played, and a table for the README.
 
     python -m experiments.reference_scores
 
-plays both reference policies in every environment, writes `experiments/results/reference_scores.jsonl`, and puts the
-table between `<!-- reference-scores -->` and `<!-- /reference-scores -->` of README.md. MuJoCo's tasks need the extra
-`mujoco`; `--only` plays some environments and leaves the lines of the others as they are.
+plays both reference policies in every environment, writes
+`experiments/results/reference_scores.jsonl`, and puts the table between `<!-- reference-scores -->`
+and `<!-- /reference-scores -->` of README.md. MuJoCo's tasks need the extra `mujoco`; `--only`
+plays some environments and leaves the rows of the others as they are.
 """
 
 import dataclasses
@@ -21,21 +22,22 @@ from jax_s4rl.evaluation import documents, result_rows
 RESULTS = Path(__file__).parent / "results" / "reference_scores.jsonl"
 SECTION = "reference-scores"
 NUM_GRAPHS = 30
-SEED_STEP = 1000  # between settings, so that the errors of 30 graphs are independent
+# Distance between the seeds of settings, so that the errors of 30 graphs are independent.
+SEED_STEP = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """An environment with its arguments, and how many episodes are played in it."""
+    """An environment with its arguments, and the numbers of episodes to play."""
 
     env_id: str
-    """As `registry.make` takes it."""
+    """Id of the environment."""
     kwargs: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Arguments of the environment."""
     num_random: int = 2000
     """Episodes of random play."""
     num_optimal: int = 200
-    """Episodes of the optimal policy; 0 where none is known."""
+    """Episodes of the optimal policy; 0 if none is known."""
 
 
 DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
@@ -61,32 +63,37 @@ SETTINGS = (
     Setting("Hopper-v5", {}, 2000, 0),
     Setting("HalfCheetah-v5", {}, 100, 0),
     Setting("Walker2d-v5", {}, 2000, 0),
-    Setting(UMBRELLA, {"bsuite_id": "umbrella_length/13", "forecast": "first", "reward_noise": 0}, 2000, 200),
+    Setting(
+        UMBRELLA,
+        {"bsuite_id": "umbrella_length/13", "forecast": "first", "reward_noise": 0},
+        2000,
+        200,
+    ),
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to play and where to write."""
+    """Options of the command line."""
 
     only: tuple[str, ...] = ()
     """Ids of the environments to play; all of them if none is named."""
     scale: float = 1.0
     """Share of the episodes to play; the standard error is divided by its square root."""
     seed: int = 0
-    """Of environments and policies."""
+    """Seed of environments and policies."""
     out: Path = RESULTS
-    """Result lines; those of what is played are replaced."""
+    """File of result rows; those of played environments are replaced."""
     readme: Path = Path(__file__).parents[1] / "README.md"
-    """Where the table goes, between its two marks."""
+    """File that holds the table, between its two marks."""
 
 
 def main(config: Config) -> None:
-    """Plays, writes the lines, and puts the table into the README."""
+    """Plays, writes the rows, and puts the table into the README."""
     chosen = choose(config.only)
     if config.scale <= 0:
         raise ValueError(f"got scale={config.scale:g}; play a share above 0 of the episodes")
-    # Found out before hours are played: there is a place for the table.
+    # Fails before hours of play if the README has no place for the table.
     documents.replace_section(config.readme.read_text(), SECTION, "")
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in result_rows.read_rows(config.out):
@@ -96,8 +103,13 @@ def main(config: Config) -> None:
             continue
         rows = rows_of(setting, config, seed=config.seed + SEED_STEP * number)
         lines[name_of(setting)] = rows
-        reference, measured = (rows[-1]["metrics"][name] for name in (rows[-1]["method"], "mean_return"))
-        print(f"{name_of(setting)}: {rows[-1]['method']} {reference:.2f}, played {measured:.2f}", flush=True)
+        reference, measured = (
+            rows[-1]["metrics"][name] for name in (rows[-1]["method"], "mean_return")
+        )
+        print(
+            f"{name_of(setting)}: {rows[-1]['method']} {reference:.2f}, played {measured:.2f}",
+            flush=True,
+        )
     rows = [row for setting in SETTINGS for row in lines.get(name_of(setting), [])]
     result_rows.write_rows(config.out, rows)
     text = table(rows)
@@ -106,16 +118,16 @@ def main(config: Config) -> None:
 
 
 def choose(names: Sequence[str]) -> list[Setting]:
-    """The settings to play, each of which can be played here.
+    """Returns the settings to play, and makes sure that their environments are installed.
 
     Args:
-        names: ids of environments; all if empty.
+        names: Ids of environments; all if empty.
 
     Returns:
         Their settings.
 
     Raises:
-        ValueError: an id of which there is no setting, or whose package is missing.
+        ValueError: If an id has no setting, or its package is missing.
     """
     known = {setting.env_id for setting in SETTINGS}
     if unknown := sorted(set(names) - known):
@@ -127,7 +139,7 @@ def choose(names: Sequence[str]) -> list[Setting]:
 
 
 def rows_of(setting: Setting, config: Config, *, seed: int = 0) -> list[dict[str, Any]]:
-    """Plays the policies in one setting, with a seed of its own: a result line for each."""
+    """Plays the policies in one setting, with a seed of its own; returns a result row for each."""
     env = registry.make(setting.env_id, **setting.kwargs)
     reference = reference_scores.scores(setting.env_id, **setting.kwargs)
     rows = []
@@ -135,7 +147,11 @@ def rows_of(setting: Setting, config: Config, *, seed: int = 0) -> list[dict[str
         if number == 0:
             continue
         num_episodes = max(2, round(number * config.scale))
-        policy = reference_policies.uniform(env, seed + 1) if method == "random" else reference_policies.optimal(env)
+        policy = (
+            reference_policies.uniform(env, seed + 1)
+            if method == "random"
+            else reference_policies.optimal(env)
+        )
         start = time.perf_counter()
         returns = reference_policies.play(env, policy, num_episodes, seed)
         metrics = {
@@ -149,24 +165,36 @@ def rows_of(setting: Setting, config: Config, *, seed: int = 0) -> list[dict[str
             "kind": reference.kind,
         }
         seconds = {"evaluate": time.perf_counter() - start}
-        row = {"env": setting.env_id, "method": method, "metrics": metrics, "seconds": seconds, "seed": seed}
+        row = {
+            "env": setting.env_id,
+            "method": method,
+            "metrics": metrics,
+            "seconds": seconds,
+            "seed": seed,
+        }
         rows.append(result_rows.make_row(experiment="reference_scores", **row))
     return rows
 
 
 def name_of(setting: Setting) -> str:
-    """Id and arguments, for people."""
-    return " ".join([setting.env_id, *(f"{name}={value}" for name, value in setting.kwargs.items())])
+    """Returns id and arguments as text."""
+    return " ".join(
+        [setting.env_id, *(f"{name}={value}" for name, value in setting.kwargs.items())]
+    )
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A Markdown table of result lines; the graphs of RandomWalk are put together in one line."""
+    """Returns a Markdown table of result rows, with one line for all graphs of RandomWalk."""
     groups: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
     for row in rows:
-        kwargs = {name: value for name, value in row["metrics"]["kwargs"].items() if name != "graph_seed"}
+        kwargs = {
+            name: value for name, value in row["metrics"]["kwargs"].items() if name != "graph_seed"
+        }
         arguments = ", ".join(f"{name}={value}" for name, value in kwargs.items())
         arguments = f"{NUM_GRAPHS} graphs" if row["env"] == WALK else arguments
-        groups.setdefault((row["env"], arguments), {}).setdefault(row["method"], []).append(row["metrics"])
+        groups.setdefault((row["env"], arguments), {}).setdefault(row["method"], []).append(
+            row["metrics"]
+        )
     lines = [
         "| environment | arguments | random | optimal | | random, played | optimal, played |",
         "| --- | --- | ---: | ---: | --- | ---: | ---: |",
@@ -174,7 +202,13 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     for (env_id, arguments), by_method in groups.items():
         random, optimal = by_method["random"], by_method.get("optimal", [])
         kind = random[0]["kind"]
-        cells = [f"`{env_id}`", arguments, _number(_mean(random, "random")), _number(_mean(random, "optimal")), kind]
+        cells = [
+            f"`{env_id}`",
+            arguments,
+            _number(_mean(random, "random")),
+            _number(_mean(random, "optimal")),
+            kind,
+        ]
         lines.append(f"| {' | '.join([*cells, _played(random), _played(optimal)])} |")
     return "\n".join(lines)
 
@@ -188,7 +222,8 @@ def _played(metrics: list[Mapping[str, Any]]) -> str:
         return "not known"
     error = math.sqrt(sum(each["standard_error"] ** 2 for each in metrics)) / len(metrics)
     mean = _number(_mean(metrics, "mean_return"))
-    return f"{mean} ± {_number(error)}" if error > 1e-6 else mean  # below that it is rounding
+    # Below that the error is rounding.
+    return f"{mean} ± {_number(error)}" if error > 1e-6 else mean
 
 
 def _number(value: float) -> str:

@@ -1,16 +1,17 @@
-"""Do committed result lines come out again? Cells whose lines name a lost commit are trained once more.
+"""Trains some trials again whose result rows name a lost commit: do the same numbers come out?
 
     python -m experiments.reproductions            # resumable
     python -m experiments.reproductions --experiments memory tokens --cells 4
 
-Of each experiment some cells are taken, in the order of their digests, which nobody chose; those that took long are
-left out. All seeds of a cell are trained and judged as the experiment does it, and `make report` holds the new lines,
-`experiments/results/reproductions.jsonl`, against the old ones, number by number. On the same processor, with as many
-cores, all of them should be the same to the last digit.
+`experiments/results/README.md` says how commits were lost. Of each experiment some trials are
+taken, in the order of their digests, which nobody chose, and without those that took long. All
+seeds of a trial are trained and scored as in its experiment. `make report` compares the new rows,
+`experiments/results/reproductions.jsonl`, to the old ones, number by number. On the same processor
+with as many cores, all of them should be the same to the last digit.
 """
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,13 @@ import rich.console
 
 from experiments import (
     cartpole,
-    cells,
     checkpoints,
-    history,
     key_door,
     key_to_door,
     memory,
     pendulum,
     random_walk,
-    suites,
+    runner,
     tokens,
     umbrella,
 )
@@ -34,79 +33,88 @@ from jax_s4rl import cache_folders, stack
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import result_rows
 
-SUITES = {
-    module.SUITE.name: module.SUITE
-    for module in (
-        random_walk,
-        umbrella,
-        memory,
-        key_door,
-        key_to_door,
-        cartpole,
-        pendulum,
-        tokens,
-        checkpoints,
-    )
-}
+# Commits that result rows name and that the history no longer has, and the commit of their work.
+LOST = frozenset(
+    {"0da8d21d9086", "aff99640f601", "28ecbbcc9dfb", "081d680baa63", "48dfa442f9cf", "f1800f7562e8"}
+)
+TAKEN_UP_BY = "b38ca2a20f21"
 
-LINES = suites.path("reproductions")
+SCRIPTS = (
+    random_walk,
+    umbrella,
+    memory,
+    key_door,
+    key_to_door,
+    cartpole,
+    pendulum,
+    tokens,
+    checkpoints,
+)
+EXPERIMENTS = {script.EXPERIMENT.name: script.EXPERIMENT for script in SCRIPTS}
+
+
+ROWS = runner.results_file("reproductions")
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is trained again."""
+    """Options of the command line."""
 
-    experiments: tuple[str, ...] = tuple(SUITES)
+    experiments: tuple[str, ...] = tuple(EXPERIMENTS)
     """Names of scripts."""
     cells: int = 2
-    """Cells of each."""
+    """Number of trials of each experiment."""
     longest: float = 150.0
-    """Cells that took more seconds, all seeds together, are left out."""
-    out: Path = LINES
-    """Where the new lines go."""
+    """Seconds, all seeds together, above which a trial is left out."""
+    out: Path = ROWS
+    """File to which the new rows are appended."""
 
 
 def main(options: Options) -> None:
-    """Trains again what is chosen and not yet done."""
-    if unknown := [name for name in options.experiments if name not in SUITES]:
-        raise ValueError(f"got experiments {', '.join(unknown)}; choose from {', '.join(SUITES)}")
-    cache_folders.enable_cache()
+    """Trains the chosen trials that are not finished.
+
+    Raises:
+        ValueError: If an experiment is unknown.
+    """
+    if unknown := [name for name in options.experiments if name not in EXPERIMENTS]:
+        choices = ", ".join(EXPERIMENTS)
+        raise ValueError(f"got experiments {', '.join(unknown)}; choose from {choices}")
+    cache_folders.enable_compilation_cache()
     stack.require()
     console = rich.console.Console(soft_wrap=True)
     for name in options.experiments:
-        suite, rows = SUITES[name], list(result_rows.read_rows(suites.path(name)))
-        for cell, seeds in choose(planned(suite), rows, options):
-            console.print(f"[bold]{name}[/bold]")
-            cells.run(name, [cell], seeds, suite.judge, options.out, console, suite.train)
-
-
-def planned(suite: suites.Suite) -> Iterator[cells.Cell]:
-    """All cells of an experiment, as a full run plans them."""
-    for part in suite.parts.values():
-        yield from part.plan(suites.Options())
+        console.print(f"[bold]{name}[/bold]")
+        parts = EXPERIMENTS[name].parts.values()
+        trials = [trial for part in parts for trial in part(runner.Options())]
+        rows = result_rows.read_rows(runner.results_file(name))
+        for trial, seeds in choose(trials, rows, options):
+            runner.run_trials(name, [trial], seeds, options.out, console)
 
 
 def choose(
-    every: Iterable[cells.Cell], rows: Iterable[dict[str, Any]], options: Options
-) -> list[tuple[cells.Cell, list[int]]]:
-    """Cells with their seeds: all of whose lines name a lost commit, none too long, the first by digest.
+    trials: Iterable[runner.Trial], rows: Iterable[dict[str, Any]], options: Options
+) -> list[tuple[runner.Trial, list[int]]]:
+    """Chooses trials with rows of lost commits only, none too long, the first by digest.
 
     Args:
-      every: planned cells.
-      rows: committed result lines of the experiment.
-      options: how many, and how long.
+        trials: Trials of an experiment, as a full run plans them.
+        rows: Committed result rows of the experiment.
+        options: Number of trials, and longest time.
+
+    Returns:
+        The trials with the seeds of their rows.
     """
-    lines: dict[str, list[dict[str, Any]]] = {}
+    by_digest: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        lines.setdefault(row["metrics"].get("cell", ""), []).append(row)
-    known = {cell.digest: cell for cell in every}
-    found = []
-    for digest in sorted(known.keys() & lines.keys()):
-        own = lines[digest]
-        is_lost = all(row["commit"] in history.LOST for row in own)
+        by_digest.setdefault(row["metrics"].get("cell", ""), []).append(row)
+    chosen = []
+    known = {trial.digest: trial for trial in trials}
+    for digest, trial in sorted(known.items()):
+        own = by_digest.get(digest, [])
+        is_lost = own and all(row["commit"] in LOST for row in own)
         if is_lost and sum(sum(row["seconds"].values()) for row in own) <= options.longest:
-            found.append((known[digest], sorted(row["seed"] for row in own)))
-    return found[: options.cells]
+            chosen.append((trial, sorted(row["seed"] for row in own)))
+    return chosen[: options.cells]
 
 
 if __name__ == "__main__":

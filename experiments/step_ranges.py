@@ -4,12 +4,14 @@
     python -m experiments.step_ranges --parts cartpole_4
     python -m experiments.step_range_report      # writes the table into README.md
 
-A state space model samples a continuous system at steps that are drawn from a range at initialization and then trained.
-A feature with step s remembers about 2/s tokens. S4, S4D and S5 are trained from several ranges on tasks with short and
-long contexts: CartPole without velocities in windows of 4 and of 20 steps, random walks of 10 steps, and memory_len,
-which asks for a bit 100 steps later. L is the context in tokens, one a step. Everything but the range is the same
-for all ranges: data, updates, batches, seeds, and learning rates, which were tuned with steps of 0.001 to 0.1. Beside
-them stand attention, and mlp, which has no memory. Lines go to `experiments/results/step_ranges.jsonl`.
+A state space model samples a continuous system at steps that are drawn from a range at
+initialization and then trained. A feature with step s remembers about 2/s tokens. S4, S4D and S5
+are trained from several ranges on tasks with short and long contexts: CartPole without velocities
+in windows of 4 and of 20 steps, random walks of 10 steps, and memory_len, which queries a bit 100
+steps later. L is the context in tokens, one per step. Everything but the range is the same for all
+ranges: data, updates, batches, seeds, and learning rates, which were tuned with steps of 0.001 to
+0.1. Controls: attention, and mlp, which has no memory. Rows go to
+`experiments/results/step_ranges.jsonl`.
 """
 
 import dataclasses
@@ -17,8 +19,9 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from experiments import asking, cells, memory, random_walk, suites
+from experiments import memory, protocol, random_walk, runner, target_returns
 from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
 
 Range = tuple[float, float]
@@ -30,97 +33,105 @@ RANGES: dict[str, Callable[[int], Range]] = {
     "1/L to 1": lambda tokens: (1 / tokens, 1.0),
     "0.1 to 1": lambda tokens: (1e-1, 1.0),
 }
-# A feature that starts with a step of 0.1 or more forgets within 20 tokens: longer contexts are not tried with it.
+# A feature that starts with a step of 0.1 or more forgets within 20 tokens, so this range is not
+# tried with longer contexts.
 LONG_STEPS, MOST_TOKENS = "0.1 to 1", 20
 STATE_SPACES = ("s4d", "s4", "s5")
-CONTROLS = ("attention", cells.MEMORYLESS)
+CONTROLS = (protocol.MEMORYLESS, "attention")
 WALK = f"{random_walk.DEFAULT}/{random_walk.THOUSAND}"
 # bsuite's longest; its context is the whole episode.
 LONG = 100
-# Of `Options.episodes`, the share that is judged on CartPole, whose episodes are long.
-SHARE = 0.2
-
-# By part: the cell of a mixer, before its range is set.
-TASKS: dict[str, Callable[[str, suites.Options], cells.Cell]] = {
-    "cartpole_4": lambda mixer, options: _judged_longer(memory.cartpole_cell(mixer, 4, options), options),
-    "memory_len": lambda mixer, options: memory.memory_cell(mixer, LONG, None, options),
-    "random_walk": lambda mixer, options: random_walk.make_cell(
-        mixer, random_walk.DEFAULT, random_walk.THOUSAND, options
-    ),
-    "cartpole_20": lambda mixer, options: _judged_longer(memory.cartpole_cell(mixer, 20, options), options),
-}
+PARTS = ("cartpole_4", "memory_len", "random_walk", "cartpole_20")
 
 
-def plan(part: str, options: suites.Options) -> list[cells.Cell]:
-    """Every state space model from every range, and the controls, on one task."""
-    controls = [TASKS[part](mixer, options) for mixer in CONTROLS if not options.quick]
-    made = {mixer: TASKS[part](mixer, options) for mixer in STATE_SPACES if mixer in options.mixers}
+def trial(mixer: str, part: str, options: runner.Options) -> runner.Trial:
+    """Returns the trial of a mixer on the task of a part, as its experiment trains it."""
+    if part == "memory_len":
+        plain = memory.memory_trial(mixer, LONG, None, options)
+    elif part == "random_walk":
+        plain = random_walk.trial(mixer, random_walk.DEFAULT, random_walk.THOUSAND, options)
+    else:
+        plain = memory.cartpole_trial(mixer, int(part.removeprefix("cartpole_")), options)
+        # Twice the episodes of `experiments.memory`.
+        plain = dataclasses.replace(plain, evaluation=(("episodes", options.episodes // 5),))
+    return dataclasses.replace(plain, metrics=metrics)
+
+
+def part_trials(part: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns every state space model from every range, and the controls, on one task."""
+    chosen = [mixer for mixer in STATE_SPACES if mixer in options.mixers]
+    plain = [trial(mixer, part, options) for mixer in chosen]
+    controls = () if options.quick else CONTROLS
     return [
-        *(with_range(cell, name) for name in RANGES for cell in made.values() if is_tried(name, tokens_of(cell))),
-        *(dataclasses.replace(cell, variant="") for cell in reversed(controls)),
+        *(
+            with_range(each, name)
+            for name in RANGES
+            for each in plain
+            if is_tried(name, tokens_of(model_of(each)))
+        ),
+        *(dataclasses.replace(trial(mixer, part, options), variant="") for mixer in controls),
     ]
 
 
 def is_tried(name: str, tokens: int) -> bool:
-    """Whether a range is another than those before it, and not too short a memory for so many tokens."""
+    """Returns whether a range differs from those before it and can remember so many tokens."""
     names = list(RANGES)
     before = [RANGES[other](tokens) for other in names[: names.index(name)]]
     return RANGES[name](tokens) not in before and (name != LONG_STEPS or tokens <= MOST_TOKENS)
 
 
-def tokens_of(cell: cells.Cell) -> int:
-    """Tokens that a model sees in training."""
-    assert isinstance(cell.settings, decision_transformer.Settings)
-    model = cell.settings.model
+def with_range(plain: runner.Trial, name: str) -> runner.Trial:
+    """Returns the same trial with initial steps from a range, which its variant names."""
+    model = model_of(plain)
+    mixer = dataclasses.replace(model.mixer, step_range=RANGES[name](tokens_of(model)))
+    mixers.check(mixer)
+    return protocol.change(plain, variant=name, mixer=mixer)
+
+
+def model_of(plain: runner.Trial) -> configs.ModelConfig:
+    """Returns the model of a trial around a mixer."""
+    assert isinstance(plain.settings, decision_transformer.Settings)
+    return plain.settings.model
+
+
+def tokens_of(model: configs.ModelConfig) -> int:
+    """Returns the number of tokens that a model sees in training."""
     return model.context_length * model.tokens_per_step
 
 
-def with_range(cell: cells.Cell, name: str) -> cells.Cell:
-    """The same cell with initial steps from a range, which its variant names."""
-    assert isinstance(cell.settings, decision_transformer.Settings)
-    model = cell.settings.model
-    mixer = dataclasses.replace(model.mixer, step_range=RANGES[name](tokens_of(cell)))
-    mixers.check(mixer)
-    settings = dataclasses.replace(cell.settings, model=dataclasses.replace(model, mixer=mixer))
-    return dataclasses.replace(cell, settings=settings, variant=name)
+def metrics(task: tasks.Task, trained: runner.Trained, *, episodes: int) -> dict[str, Any]:
+    """Returns the score as in the task's experiment, the tokens, and the range of the steps.
+
+    Unlike in `experiments.memory`, the state is only cleared as in training, never carried on.
+    """
+    assert isinstance(trained, decision_transformer.Trained)
+    model = trained.config.model
+    found: dict[str, Any] = {"tokens": tokens_of(model)}
+    if model.mixer.name in STATE_SPACES and model.mixer.step_range is not None:
+        found["step_range"] = list(model.mixer.step_range)
+    of_task = random_walk.metrics if task.dataset == WALK else memory.score
+    return found | of_task(task, trained, episodes=episodes)
 
 
-def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
-    """As in the experiment that the task is from, with memory cleared as in training; and the range of the steps."""
-    if cell.dataset == WALK:
-        found = random_walk.judge(cell, task, trained)
-    else:
-        found = memory.act(task, trained, dict(cell.evaluation)["episodes"])
-    assert isinstance(cell.settings, decision_transformer.Settings)
-    is_stepped = cell.method in STATE_SPACES
-    steps = cell.settings.model.mixer.step_range
-    known = {"step_range": list(steps)} if is_stepped and steps is not None else {}
-    return {"tokens": tokens_of(cell)} | known | found
+def references(options: runner.Options) -> list[runner.Reference]:
+    """Returns random play, the optimum and the best recorded return of every dataset."""
+    found = []
+    others = () if options.quick else (memory.memory_len(LONG), WALK)
+    for name in (memory.CARTPOLE, *others):
+        for method, dataset, metrics in runner.bounds(name):
+            both = {f"return_{kind}": metrics["return"] for kind in target_returns.KINDS}
+            found.append(runner.Reference(method, dataset, both))
+    return found
 
 
-def references(options: suites.Options) -> list[suites.Reference]:
-    """Random play, the optimum and the best recorded return of every data set."""
-    names = (memory.CARTPOLE,) if options.quick else (memory.CARTPOLE, memory.memory_len(LONG), WALK)
-    return [
-        suites.Reference(bound.method, name, {f"return_{kind}": bound.metrics["return"] for kind in asking.KINDS})
-        for name in names
-        for bound in suites.bounds(name)
-    ]
-
-
-def _judged_longer(cell: cells.Cell, options: suites.Options) -> cells.Cell:
-    """Twice the episodes of `experiments.memory`."""
-    return dataclasses.replace(cell, evaluation=(("episodes", round(SHARE * options.episodes)),))
-
-
-SUITE = suites.Suite(
+EXPERIMENT = runner.Experiment(
     name="step_ranges",
-    parts={part: suites.Part(functools.partial(plan, part), most_seeds=3) for part in TASKS},
-    judge=judge,
+    parts={part: functools.partial(part_trials, part) for part in PARTS},
     references=references,
     quick=("cartpole_4",),
+    most_seeds=dict.fromkeys(PARTS, 3),
 )
 
 
 if __name__ == "__main__":
-    suites.main(SUITE, __doc__)
+    runner.main(EXPERIMENT, __doc__)

@@ -1,145 +1,143 @@
-"""Three tokens a step against one: does it help to tell return, observation and action apart, and what does it cost?
+"""Three tokens per step or one: does a token for each input help, and what does it cost?
 
     python -m experiments.tokens            # everything, resumable; --quick for a look
     python -m experiments.tokens --parts cartpole
 
-Interleaved, a step is three tokens; concatenated, one. Attention, S4D and S4 learn with either from the same data, with
-as many updates and parameters, each at the better of two learning rates, found on data of another seed. The score is
-the return achieved when the best recorded one is asked for (see `asking`); the time of an update is that of the
-training itself, five models at once, and the time of an action that of the judged episodes. Lines go to
-`experiments/results/tokens.jsonl`.
+Interleaved, a step has three tokens, for return, observation and action; concatenated, one.
+Attention, S4D and S4 learn with either layout from the same data, with as many updates and
+parameters, each at the better of two learning rates, found on data of another seed. The score is
+the return for the target of every score (see `target_returns`). The time of an update is that of
+the training itself, five models at once, and the time of an action that of the scored episodes.
+Rows go to `experiments/results/tokens.jsonl`.
 """
 
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
-from experiments import asking, cells, key_to_door, suites, tuning
-from jax_s4rl.agents import decision_transformer, tasks
+from experiments import key_to_door, protocol, runner, target_returns, tuning
+from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
-from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
-from jax_s4rl.training import optimizer
 
-
-class Setup(NamedTuple):
-    """How a task is learned.
-
-    Attributes:
-      dataset: name of a recipe.
-      context_length: in steps.
-      num_updates: gradient steps.
-      targets: of the sweep, beside the quantiles of the recorded returns.
-      regime: what a row of a batch is.
-      weighting: how often an episode is drawn.
-    """
-
-    dataset: str
-    context_length: int
-    num_updates: int
-    targets: tuple[float, ...]
-    regime: str = "episodes"
-    weighting: str = "uniform"
-
-
-SETUPS = {
-    "cartpole": Setup("cartpole/mixed", 32, 400, (100.0, 200.0, 300.0, 400.0), "windows", "length"),
-    "random_walk": Setup("random_walk/random-1000", 10, 600, (-2.0, -3.0, -4.0, -6.0, -8.0)),
-    "key_to_door": Setup(key_to_door.SMALL, key_to_door.STEPS, key_to_door.UPDATES, (0.5,), weighting="balanced"),
+# By part: dataset, settings around attention, and targets of the sweep beside the quantiles of the
+# recorded returns.
+DATASETS = {
+    "cartpole": "cartpole/mixed",
+    "random_walk": "random_walk/random-1000",
+    "key_to_door": key_to_door.SMALL,
+}
+SETTINGS = {
+    "cartpole": protocol.rotary_settings(context_length=32, num_updates=400),
+    "random_walk": protocol.settings(
+        context_length=10, num_updates=600, regime="episodes", weighting="uniform"
+    ),
+    "key_to_door": protocol.override(key_to_door.SETTINGS, num_updates=key_to_door.UPDATES),
+}
+TARGETS = {
+    "cartpole": (100.0, 200.0, 300.0, 400.0),
+    "random_walk": (-2.0, -3.0, -4.0, -6.0, -8.0),
+    "key_to_door": (0.5,),
 }
 MIXERS = ("attention", "s4d", "s4")
 GRID = (tuning.Point(3e-3), tuning.Point(1e-2))
 TUNED_BY = "return_sampled"
-# Settings are those that the tuning part finds best, by data set, mixer and layout.
+# The tuning part chooses the settings, by dataset, mixer and layout.
 CHOSEN = tuning.Chosen("tokens", TUNED_BY, GRID, by=("dataset", "method", "tokens"))
 
 
-def plan_tuning(options: suites.Options) -> list[cells.Cell]:
-    """The same rates for every mixer and layout, on data sets of their own."""
+def trial(
+    mixer: str, layout: str, part: str, options: runner.Options, **overrides: Any
+) -> runner.Trial:
+    """Returns the trial of a mixer with a layout of tokens, at the point that tuning chose.
+
+    Args:
+        mixer: Name of the mixer.
+        layout: Layout of the tokens.
+        part: Name of the part with the task.
+        options: Options of the run.
+        **overrides: Arguments of `protocol.trial`.
+    """
+    overrides.setdefault("point", CHOSEN.of((DATASETS[part], mixer, layout), options))
+    overrides.setdefault("variant", layout)
+    return protocol.trial(
+        DATASETS[part],
+        mixer,
+        SETTINGS[part],
+        metrics=metrics,
+        evaluation=evaluation(part, options),
+        tokens=layout,
+        **overrides,
+    )
+
+
+def tuning_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the same rates for every mixer and layout, on datasets of their own."""
     return [
-        make_cell(mixer, layout, setup, options, point=point)
-        for setup in SETUPS.values()
+        trial(mixer, layout, part, options, **tuning.on_grid(point))
+        for part in DATASETS
         for mixer in chosen_mixers(options)
         for layout in tokens.LAYOUTS
         for point in GRID
     ]
 
 
-def plan(task: str, options: suites.Options) -> list[cells.Cell]:
-    """Both layouts of every mixer on one task."""
+def task_trials(part: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns both layouts of every mixer on one task."""
     return [
-        make_cell(mixer, layout, SETUPS[task], options) for mixer in chosen_mixers(options) for layout in tokens.LAYOUTS
+        trial(mixer, layout, part, options)
+        for mixer in (("s4d",) if options.quick else chosen_mixers(options))
+        for layout in tokens.LAYOUTS
     ]
 
 
-def chosen_mixers(options: suites.Options) -> list[str]:
-    """Those of this experiment that are asked for."""
+def chosen_mixers(options: runner.Options) -> list[str]:
+    """Returns the mixers of this experiment that the options name."""
     return [mixer for mixer in MIXERS if mixer in options.mixers]
 
 
-def make_cell(
-    mixer: str, layout: str, setup: Setup, options: suites.Options, *, point: tuning.Point | None = None
-) -> cells.Cell:
-    """A decision model around a mixer with one of the layouts; with a point of the grid, one trained to tune."""
-    model = configs.ModelConfig(
-        mixer=cells.mixer_config("attention"),
-        tokens=layout,
-        context_length=setup.context_length,
-        width=64,
-        num_layers=2,
-    )
-    attention = decision_transformer.Settings(
-        model=cells.without_clock(model) if setup.regime == "windows" else model,
-        regime=setup.regime,
-        weighting=setup.weighting,
-        batch_size=64,
-        num_updates=options.updates(setup.num_updates),
-        updates_per_dispatch=25,
-        optimization=optimizer.OptimizerConfig(weight_decay=0.0),
-    )
-    tuned = (point or CHOSEN.of((setup.dataset, mixer, layout), options)).of(attention)
-    return cells.Cell(
-        method=mixer,
-        dataset=setup.dataset,
-        settings=cells.with_mixer(tuned, cells.mixer_config(mixer), tasks.load(setup.dataset)),
-        variant=point.variant if point else layout,
-        data_seed=tuning.DATA_SEED if point else 0,
-        evaluation=evaluation(setup, options),
-    )
-
-
-def evaluation(setup: Setup, options: suites.Options) -> tuple[tuple[str, Any], ...]:
-    """What the judge is told: episodes of each kind for the score, and for every target of the sweep; these targets."""
+def evaluation(part: str, options: runner.Options) -> tuple[tuple[str, Any], ...]:
+    """Returns the episodes of each kind for score and sweep, and targets of the sweep."""
     return (
         ("episodes", options.episodes // 4),
         ("episodes_each", options.episodes // 50),
-        ("targets", setup.targets),
+        ("targets", TARGETS[part]),
     )
 
 
-def judge(cell: cells.Cell, task: tasks.Task, trained: cells.Trained) -> dict[str, Any]:
-    """The score, the sweep, and the time of an action."""
-    told = dict(cell.evaluation)
-    swept = return_sweep.plan(task.record.episode_returns, extra=told.pop("targets"))
-    acted = asking.ask(trained, task, swept, **told)
-    times = {"milliseconds_per_call": acted.milliseconds_per_call, "episodes_at_once": len(acted.targets)}
-    return asking.judge(acted, task, swept) | times
+def metrics(
+    task: tasks.Task,
+    trained: runner.Trained,
+    *,
+    episodes: int,
+    episodes_each: int,
+    targets: tuple[float, ...],
+) -> dict[str, Any]:
+    """Returns the score, the sweep, and the time of an action."""
+    plan = return_sweep.plan(task.record.episode_returns, extra=targets)
+    acted = target_returns.sweep(
+        trained, task, plan, episodes=episodes, episodes_each=episodes_each
+    )
+    return target_returns.metrics(acted, task, plan) | {
+        "milliseconds_per_call": acted.milliseconds_per_call,
+        "episodes_at_once": len(acted.targets),
+    }
 
 
-def references(options: suites.Options) -> list[suites.Reference]:
-    """Random play, the optimum, and the best recorded episode of every data set."""
-    names = SUITE.quick if options.quick else SETUPS
-    return [line for name in names for line in suites.bounds(SETUPS[name].dataset)]
+def references(options: runner.Options) -> list[runner.Reference]:
+    """Returns random play, the optimum, and the best recorded episode of every dataset."""
+    parts = EXPERIMENT.quick if options.quick else DATASETS
+    return [row for part in parts for row in runner.bounds(DATASETS[part])]
 
 
-SUITE = suites.Suite(
+EXPERIMENT = runner.Experiment(
     name="tokens",
-    parts={"tuning": suites.Part(plan_tuning, most_seeds=2)}
-    | {name: suites.Part(functools.partial(plan, name)) for name in SETUPS},
-    judge=judge,
+    parts={"tuning": tuning_trials}
+    | {part: functools.partial(task_trials, part) for part in DATASETS},
     references=references,
     quick=("cartpole",),
+    most_seeds={"tuning": 2},
 )
 
 
 if __name__ == "__main__":
-    suites.main(SUITE, __doc__)
+    runner.main(EXPERIMENT, __doc__)

@@ -1,4 +1,9 @@
-"""The grid that every mixer is tuned on, with the same effort, and what it says: by result lines, never by hand."""
+"""Tuning grid, the same for every mixer; its choice, from result rows; one change at a time to it.
+
+An ablation trains a trial again at the other learning rates of the grid, with the other dropout,
+and around a state space model also with the same learning rate for all parameters, or with another
+initialization. The name of the change ends the variant of the trial.
+"""
 
 import dataclasses
 import functools
@@ -8,21 +13,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import suites
+from experiments import runner
 from jax_s4rl.agents import decision_transformer
 from jax_s4rl.evaluation import result_rows
+from jax_s4rl.modules import mixers
 
-# No result is reported on the data set of this seed.
+# Seed of the dataset of the grid. No result is reported on it.
 DATA_SEED = 1_000
 TITLE = "tuning: "
 
+# Names and values of variants are part of digests, so they stay as they are.
+AS_FAST = "state space rate as the rest"
+OTHER_INITIALIZATION = {"s4d": "legs", "s4": "fout"}
+# Mixers that claims are about, whose states have a learning rate of their own.
+STATE_SPACES = ("s4d", "s4")
+
 
 class Point(NamedTuple):
-    """What is tuned.
+    """A point of the grid.
 
     Attributes:
-      rate: learning rate.
-      dropout: share of features dropped.
+        rate: Learning rate.
+        dropout: Share of dropped features.
     """
 
     rate: float = 3e-3
@@ -30,16 +42,16 @@ class Point(NamedTuple):
 
     @property
     def variant(self) -> str:
-        """The variant of a cell that was trained to tune."""
+        """Variant of a trial of the grid."""
         return f"{TITLE}learning rate {self.rate:g}, dropout {self.dropout:g}"
 
     @property
     def rate_name(self) -> str:
-        """What a cell with this learning rate is called where that is what sets it apart."""
+        """Variant of a trial that differs from others by this learning rate."""
         return f"learning rate {self.rate:g}"
 
     def of(self, settings: decision_transformer.Settings) -> decision_transformer.Settings:
-        """The same settings at this point."""
+        """Returns the same settings at this point."""
         return dataclasses.replace(
             settings,
             model=dataclasses.replace(settings.model, dropout=self.dropout),
@@ -47,52 +59,62 @@ class Point(NamedTuple):
         )
 
 
-# Small data are learned by heart: dropout costs more than it gives, and higher rates are tried without it alone.
+# Models memorize small datasets, so dropout costs more than it gives; the higher rate has none.
 GRID = (*(Point(rate, dropout) for rate in (1e-3, 3e-3) for dropout in (0.0, 0.1)), Point(1e-2))
 RATES = tuple(point for point in GRID if not point.dropout)
 
 
+def on_grid(point: Point) -> dict[str, Any]:
+    """Returns what sets a trial of the grid apart, as arguments of `protocol.trial`."""
+    return {"point": point, "variant": point.variant, "data_seed": DATA_SEED}
+
+
 def choose(
-    rows: Iterable[dict[str, Any]], metric: str, *, grid: Sequence[Point] = GRID, by: Sequence[str] = ("method",)
+    rows: Iterable[dict[str, Any]],
+    metric: str,
+    *,
+    grid: Sequence[Point] = GRID,
+    by: Sequence[str] = ("method",),
 ) -> dict[Any, Point]:
-    """The point with the best mean of a metric over seeds; of equals the first.
+    """Chooses the point with the best mean of a metric over seeds; of equal ones the first.
 
     Args:
-      rows: result lines of an experiment; those of its tuning are read, and where a point was run again with other
-        settings, the later ones.
-      metric: larger is better.
-      grid: in order.
-      by: fields of a line that name what is tuned; several give tuples.
+        rows: Result rows of an experiment. Only rows of the grid are read; if a point was run again
+            with other settings, the later rows count.
+        metric: Name of the metric; larger is better.
+        grid: Points in their order.
+        by: Fields of a row that name the tuned model; several give tuples.
 
     Returns:
-      By name, for all whose grid is complete.
+        Points by name, for all models whose grid is complete.
     """
-    found: dict[Any, dict[str, list[float]]] = {}
-    cells: dict[tuple, str | None] = {}
+    values: dict[Any, dict[str, list[float]]] = {}
+    digests: dict[tuple, str | None] = {}
     for row in rows:
         variant = row["metrics"].get("variant", "")
-        if variant.startswith(TITLE):
-            fields = tuple(row[field] for field in by)
-            name, cell = fields if len(by) > 1 else fields[0], row["metrics"].get("cell")
-            if cells.setdefault((name, variant), cell) != cell:
-                cells[name, variant] = cell
-                found[name].pop(variant)
-            found.setdefault(name, {}).setdefault(variant, []).append(row["metrics"][metric])
+        if not variant.startswith(TITLE):
+            continue
+        fields = tuple(row[field] for field in by)
+        name, digest = fields if len(by) > 1 else fields[0], row["metrics"].get("cell")
+        if digests.setdefault((name, variant), digest) != digest:
+            digests[name, variant] = digest
+            values[name].pop(variant)
+        values.setdefault(name, {}).setdefault(variant, []).append(row["metrics"][metric])
     return {
-        name: max(grid, key=lambda point, values=values: float(np.mean(values[point.variant])))
-        for name, values in found.items()
-        if all(point.variant in values for point in grid)
+        name: max(grid, key=lambda point, own=own: float(np.mean(own[point.variant])))
+        for name, own in values.items()
+        if all(point.variant in own for point in grid)
     }
 
 
 class Chosen(NamedTuple):
-    """What the tuning part of an experiment chose.
+    """The choice of the tuning part of an experiment.
 
     Attributes:
-      experiment: its name.
-      metric: larger is better.
-      grid: the points that are tried.
-      by: fields of a line that name what is tuned.
+        experiment: Name of the experiment.
+        metric: Name of the metric; larger is better.
+        grid: Points of the grid.
+        by: Fields of a row that name the tuned model.
     """
 
     experiment: str
@@ -100,26 +122,95 @@ class Chosen(NamedTuple):
     grid: tuple[Point, ...] = GRID
     by: tuple[str, ...] = ("method",)
 
-    def of(self, name: Any, options: suites.Options) -> Point:
-        """The point with the best mean, from the lines where this run writes them, or else from the committed ones.
+    def of(self, name: Any, options: runner.Options) -> Point:
+        """Returns the best point, from the rows that this run writes, else from the committed ones.
 
         Args:
-          name: of what was tuned, a tuple if there are several fields.
-          options: of the run.
+            name: Name of the tuned model; a tuple if there are several fields.
+            options: Options of the run.
 
         Returns:
-          The point; the default one where not all of the grid was tried, as in a quick look at a new experiment.
+            The point; the default one if part of the grid is missing, as in a quick look at a new
+            experiment.
         """
-        for path in (options.out, suites.path(self.experiment)):
+        for path in (options.out, runner.results_file(self.experiment)):
             if path is not None and path.exists():
-                found = _choose_from(path, path.stat().st_mtime_ns, self)
-                if name in found:
-                    return found[name]
+                points = _choose_from(path, path.stat().st_mtime_ns, self)
+                if name in points:
+                    return points[name]
         return Point()
 
 
 @functools.lru_cache(maxsize=8)
 def _choose_from(path: Path, _: int, chosen: Chosen) -> dict[Any, Point]:
-    """Read again when the file has changed."""
+    """Reads the rows again only if the file has changed."""
     rows = (row for row in result_rows.read_rows(path) if row["experiment"] == chosen.experiment)
     return choose(rows, chosen.metric, grid=chosen.grid, by=chosen.by)
+
+
+def ablate(trial: runner.Trial, rates: Sequence[Point] = RATES) -> list[runner.Trial]:
+    """Returns a trial with one change at a time.
+
+    Args:
+        trial: Trial around a mixer, at the chosen point.
+        rates: Learning rates to try.
+
+    Returns:
+        A trial for each change.
+    """
+    assert isinstance(trial.settings, decision_transformer.Settings)
+    return [
+        dataclasses.replace(
+            trial, settings=settings, variant=", ".join(filter(None, (trial.variant, name)))
+        )
+        for name, settings in _changes(trial.settings, rates)
+    ]
+
+
+def ablate_state_space_rate(
+    grid: Iterable[runner.Trial], chosen: Chosen, options: runner.Options
+) -> list[runner.Trial]:
+    """Returns S4 and S4D at their chosen points, with the same learning rate for all parameters.
+
+    The grid leaves that rate alone. These trials show, on data without reported results, whether it
+    should have been tuned.
+
+    Args:
+        grid: Trials of the grid.
+        chosen: Choice of the grid.
+        options: Options of the run.
+
+    Returns:
+        A trial for each mixer.
+    """
+    best = [
+        trial
+        for trial in grid
+        if trial.method in STATE_SPACES
+        and trial.variant == chosen.of(trial.method, options).variant
+    ]
+    changed = [other for trial in best for other in ablate(trial, rates=())]
+    return [trial for trial in changed if trial.variant.endswith(AS_FAST)]
+
+
+def _changes(
+    settings: decision_transformer.Settings, rates: Sequence[Point]
+) -> Iterable[tuple[str, decision_transformer.Settings]]:
+    """Yields names of changes, and the changed settings."""
+    model, optimization = settings.model, settings.optimization
+    point = Point(optimization.learning_rate, model.dropout)
+    for other in rates:
+        if other.rate != point.rate:
+            yield other.rate_name, point._replace(rate=other.rate).of(settings)
+    dropout = 0.0 if point.dropout else min(each.dropout for each in GRID if each.dropout)
+    yield f"dropout {dropout:g}", point._replace(dropout=dropout).of(settings)
+    is_state_space = "state_size" in mixers.OPTIONS[model.mixer.name]
+    if is_state_space and optimization.state_space_learning_rate < point.rate:
+        as_fast = dataclasses.replace(optimization, state_space_learning_rate=point.rate)
+        yield AS_FAST, dataclasses.replace(settings, optimization=as_fast)
+    if other := OTHER_INITIALIZATION.get(model.mixer.name):
+        mixer = dataclasses.replace(model.mixer, initialization=other)
+        yield (
+            f"born as {other}",
+            dataclasses.replace(settings, model=dataclasses.replace(model, mixer=mixer)),
+        )

@@ -11,18 +11,23 @@ import rich.console
 from experiments import demo
 from jax_s4rl.agents import decision_transformer
 from jax_s4rl.evaluation import result_rows, rollout
-from tests.experiments import rows, runs
+from tests.agents import runs
+from tests.experiments import rows
 
 
 def test_mixers_differ_in_nothing_else(monkeypatch):
     trained = []
-    monkeypatch.setattr(decision_transformer, "train", lambda settings, *_, **__: trained.append(settings) or ())
+    monkeypatch.setattr(
+        decision_transformer, "train", lambda settings, *_, **__: trained.append(settings) or ()
+    )
     plan = demo.plans(demo.Demo())[0]
     for mixer in ("attention", "s4d"):
         assert list(demo.run(plan, runs.TASK, mixer, 1, rich.console.Console(quiet=True))) == []
     attention, s4d = trained
     assert [each.model.mixer.name for each in trained] == ["attention", "s4d"]
-    same = dataclasses.replace(s4d, model=dataclasses.replace(s4d.model, mixer=attention.model.mixer))
+    same = dataclasses.replace(
+        s4d, model=dataclasses.replace(s4d.model, mixer=attention.model.mixer)
+    )
     assert same == attention
 
 
@@ -69,7 +74,9 @@ def test_publishing_leaves_lines_and_readme(tmp_path):
 @pytest.mark.slow
 def test_a_short_demo_runs_from_the_data_to_the_page(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "compiled"))
-    settings = demo.Demo(seeds=1, cartpole_updates=50, umbrella_updates=50, folder=tmp_path / "demo")
+    settings = demo.Demo(
+        seeds=1, cartpole_updates=50, umbrella_updates=50, folder=tmp_path / "demo"
+    )
     demo.main(settings)
     lines = list(result_rows.read_rows(tmp_path / "demo" / "results.jsonl"))
     assert [(line["env"], line["method"]) for line in lines] == [
@@ -81,5 +88,8 @@ def test_a_short_demo_runs_from_the_data_to_the_page(tmp_path, monkeypatch):
     for line in lines:
         assert {"compile", "train", "evaluate"} <= line["seconds"].keys()
         assert len(line["metrics"]["achieved_greedy"]) == 6
-    assert json.loads((tmp_path / "demo" / "results.jsonl").read_text().splitlines()[0])["experiment"] == "demo"
+    assert (
+        json.loads((tmp_path / "demo" / "results.jsonl").read_text().splitlines()[0])["experiment"]
+        == "demo"
+    )
     assert "umbrella_length/9" in (tmp_path / "demo" / "report.html").read_text()

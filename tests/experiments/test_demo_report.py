@@ -9,7 +9,9 @@ from tests.experiments import rows
 
 
 def test_the_page_is_self_contained(tmp_path):
-    page = demo_report.write(tmp_path / "deep" / "report.html", rows.demo(), title="A & B").read_text()
+    page = demo_report.write(
+        tmp_path / "deep" / "report.html", rows.demo(), title="A & B"
+    ).read_text()
     assert "<h1>A &amp; B</h1>" in page
     assert page.count("<svg") == 4 + 5
     assert "some/&lt;data&gt;" in page
@@ -25,5 +27,5 @@ def test_every_seed_stands_in_the_table(tmp_path):
 
 
 def test_no_lines_make_no_page(tmp_path):
-    with pytest.raises(ValueError, match="there are no result lines to report"):
+    with pytest.raises(ValueError, match="there are no result rows to report"):
         demo_report.write(tmp_path / "report.html", [], title="t")

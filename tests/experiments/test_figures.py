@@ -4,7 +4,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from experiments import figures, suites
+from experiments import figures, runner
 from tests.experiments import rows
 
 PLOTS = [
@@ -34,11 +34,15 @@ def test_two_pictures_of_a_page_share_no_id():
 
 
 def _ids(svg):
-    return [element.get("id") for element in xml.etree.ElementTree.fromstring(svg).iter() if element.get("id")]
+    return [
+        element.get("id")
+        for element in xml.etree.ElementTree.fromstring(svg).iter()
+        if element.get("id")
+    ]
 
 
 def test_every_mixer_has_a_color_of_its_own():
-    assert len({figures.color(name) for name in suites.MIXERS}) == len(suites.MIXERS)
+    assert len({figures.color(name) for name in runner.MIXERS}) == len(runner.MIXERS)
 
 
 def test_zero_has_no_sign():

@@ -1,4 +1,4 @@
-"""Memory: the plan, what the judge makes of answers, and a quick run from end to end."""
+"""Memory: the trials, the metrics of answers, and a quick run from end to end."""
 
 import types
 
@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from bsuite.experiments.memory_len import sweep
 
-from experiments import cells, memory, suites, tuning
+from experiments import memory, runner, target_returns, tuning
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.envs import registry
 from jax_s4rl.models import configs, policy
 from jax_s4rl.modules import mixers
-from tests.experiments import runs
+from tests.experiments import fakes
 
 LENGTH = 10
 
@@ -30,9 +30,13 @@ def make_cartpole():
         return registry.make("jax_s4rl/MaskedCartPole-v0", max_episode_steps=40)
 
     with make_env() as env:
-        record = recording.record_episodes(make_env, behaviors.uniform(env.action_space), 20, seed=0)
+        record = recording.record_episodes(
+            make_env, behaviors.uniform(env.action_space), 20, seed=0
+        )
     kwargs = {"max_episode_steps": 40}
-    return tasks.Task("jax_s4rl/MaskedCartPole-v0", kwargs, memory.CARTPOLE, record, 2, 40, 22.0, 500.0)
+    return tasks.Task(
+        "jax_s4rl/MaskedCartPole-v0", kwargs, memory.CARTPOLE, record, 2, 40, 22.0, 500.0
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,7 @@ def loaded(monkeypatch, task, pole):
 
 @pytest.fixture
 def acting(monkeypatch):
-    """With which memory models acted; greedily they were always right, sampled they were as in the record."""
+    """Memories of acting models; greedy answers are right, sampled ones are as recorded."""
     found = []
 
     def act(trained, task, targets, *, greedy, seed):
@@ -67,7 +71,7 @@ def acting(monkeypatch):
             record=record, greedy=greedy, targets=targets, act_seconds=0.1, compile_seconds=0.2
         )
 
-    monkeypatch.setattr(cells, "act", act)
+    monkeypatch.setattr(target_returns, "act", act)
     return found
 
 
@@ -78,32 +82,47 @@ def trained(mixer, context):
 
 
 def test_settings_are_those_of_bsuite():
-    found = {length: sweep.SETTINGS[setting]["memory_length"] for length, setting in memory.SETTINGS.items()}
+    found = {
+        length: sweep.SETTINGS[setting]["memory_length"]
+        for length, setting in memory.SETTINGS.items()
+    }
     assert list(found) == list(found.values())
 
 
-@pytest.mark.parametrize("part", memory.SUITE.parts)
-def test_every_cell_of_a_part_is_another(loaded, part):
-    planned = memory.SUITE.parts[part].plan(suites.Options(mixers=("attention", "s4d")))
+@pytest.mark.parametrize("part", memory.EXPERIMENT.parts)
+def test_every_trial_of_a_part_is_another(loaded, part):
+    planned = memory.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
     assert planned
-    assert len({cell.digest for cell in planned}) == len(planned)
-    assert len({(cell.method, cell.dataset, cell.variant) for cell in planned}) == len(planned)
+    assert len({trial.digest for trial in planned}) == len(planned)
+    assert len({(trial.method, trial.dataset, trial.variant) for trial in planned}) == len(planned)
 
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
-    for cell in memory.plan_tuning(suites.Options()):
-        assert (cell.data_seed, cell.dataset) == (tuning.DATA_SEED, memory.memory_len(memory.TUNED_AT))
-        point = tuning.Point(cell.settings.optimization.learning_rate, cell.settings.model.dropout)
-        grids.setdefault(cell.method, []).append((point, cell.settings.num_updates, cell.settings.batch_size))
-    assert set(grids) == set(suites.MIXERS)
-    assert all(grid == [(point, memory.UPDATES, 64) for point in tuning.GRID] for grid in grids.values())
+    for trial in memory.tuning_trials(runner.Options()):
+        assert (trial.data_seed, trial.dataset) == (
+            tuning.DATA_SEED,
+            memory.memory_len(memory.TUNED_AT),
+        )
+        point = tuning.Point(
+            trial.settings.optimization.learning_rate, trial.settings.model.dropout
+        )
+        grids.setdefault(trial.method, []).append(
+            (point, trial.settings.num_updates, trial.settings.batch_size)
+        )
+    assert set(grids) == set(runner.MIXERS)
+    assert all(
+        grid == [(point, memory.UPDATES, 64) for point in tuning.GRID] for grid in grids.values()
+    )
 
 
 @pytest.mark.slow
 def test_contexts_lie_below_and_above_the_length(loaded):
-    planned = memory.plan_memory_len(suites.Options(mixers=("s5",)))
-    found = [(cell.dataset, cell.settings.regime, cell.settings.model.context_length) for cell in planned]
+    planned = memory.memory_len_trials(runner.Options(mixers=("s5",)))
+    found = [
+        (trial.dataset, trial.settings.regime, trial.settings.model.context_length)
+        for trial in planned
+    ]
     assert found == [
         (memory.memory_len(10), "episodes", 11),
         *(
@@ -117,16 +136,16 @@ def test_contexts_lie_below_and_above_the_length(loaded):
 def test_batches_of_cartpole_have_as_many_steps_and_the_settings_of_cartpole(loaded, monkeypatch):
     points = {"cartpole": tuning.Point(1e-3, 0.1), "memory": tuning.Point()}
     monkeypatch.setattr(tuning.Chosen, "of", lambda chosen, *_: points[chosen.experiment])
-    for cell in memory.plan_cartpole(suites.Options(mixers=("lstm",))):
-        settings = cell.settings
+    for trial in memory.cartpole_trials(runner.Options(mixers=("lstm",))):
+        settings = trial.settings
         assert settings.batch_size * settings.model.context_length == memory.STEPS
         assert (settings.optimization.learning_rate, settings.model.dropout) == (1e-3, 0.1)
         assert settings.optimization.weight_decay == 0
 
 
 def test_answers_are_counted(loaded, acting, task):
-    (cell, *_) = memory.plan_memory_len(suites.Options(mixers=("s4d",), episodes=120))
-    found = memory.judge(cell, task, trained("s4d", LENGTH + 1))
+    (trial, *_) = memory.memory_len_trials(runner.Options(mixers=("s4d",), episodes=120))
+    found = trial.score(task, trained("s4d", LENGTH + 1))
     assert acting == [(policy.RESTART, {1.0})]
     assert (found["correct_greedy"], found["solved_greedy"], found["return_greedy"]) == (1, 1, 1)
     assert found["correct_sampled"] == pytest.approx((task.record.episode_returns > 0).mean())
@@ -135,41 +154,53 @@ def test_answers_are_counted(loaded, acting, task):
     assert found["seconds"] == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(("mixer", "memories"), [("s4d", [policy.RESTART, policy.CARRY]), ("attention", ["restart"])])
+@pytest.mark.parametrize(
+    ("mixer", "memories"), [("s4d", [policy.RESTART, policy.CARRY]), ("attention", ["restart"])]
+)
 def test_a_state_is_also_carried_past_the_context(loaded, acting, task, mixer, memories):
-    (cell, *_) = memory.plan_memory_len(suites.Options(mixers=(mixer,)))
-    found = memory.judge(cell, task, trained(mixer, 4))
+    (trial, *_) = memory.memory_len_trials(runner.Options(mixers=(mixer,)))
+    found = trial.score(task, trained(mixer, 4))
     assert [memory for memory, _ in acting] == memories
     assert ("correct_carried_greedy" in found) == (mixer == "s4d")
     assert found["seconds"] == pytest.approx(0.3 * len(memories))
 
 
 def test_cartpole_has_returns_and_no_answers(loaded, acting, pole):
-    (cell, *_) = memory.plan_cartpole(suites.Options(mixers=("s4d",)))
-    found = memory.judge(cell, pole, trained("s4d", 40))
+    (trial, *_) = memory.cartpole_trials(runner.Options(mixers=("s4d",)))
+    found = trial.score(pole, trained("s4d", 40))
     assert found["return_greedy"] == pole.record.episode_returns.max()
     assert not {"correct_greedy", "length"} & set(found)
 
 
 def test_reference_lines_have_the_metrics_of_models(loaded):
-    lines = memory.references(suites.Options())
+    lines = memory.references(runner.Options())
     assert len(lines) == 3 * (len(memory.SETTINGS) + 1)
-    assert lines[0].metrics | {"correct_greedy": 0.5, "solved_greedy": 0, "length": LENGTH} == lines[0].metrics
+    assert (
+        lines[0].metrics | {"correct_greedy": 0.5, "solved_greedy": 0, "length": LENGTH}
+        == lines[0].metrics
+    )
     assert lines[1].metrics["correct_sampled"] == 1
     assert lines[-1].metrics["return_greedy"] == lines[-1].metrics["return_sampled"] > 0
 
 
-def test_clones_are_told_no_return_and_the_best_tenth_is_kept_for_one_of_them(loaded):
-    planned = {(cell.method, cell.dataset): cell for cell in memory.plan_baselines(suites.Options())}
+def test_clones_have_no_returns_and_the_best_tenth_is_kept_for_one_of_them(loaded):
+    planned = {
+        (trial.method, trial.dataset): trial for trial in memory.baselines_trials(runner.Options())
+    }
     for dataset in (memory.memory_len(50), memory.CARTPOLE):
         assert planned["bc", dataset].settings.model.returns == "none"
-        assert (planned["bc", dataset].keep, planned["percent_bc", dataset].keep) == (cells.ALL, cells.BEST_TENTH)
+        assert (planned["bc", dataset].keep, planned["percent_bc", dataset].keep) == (
+            runner.ALL,
+            runner.BEST_TENTH,
+        )
         assert ("cql", dataset) in planned
 
 
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "SHORT", 4)
-    rows = runs.look_twice(memory.SUITE, tmp_path, monkeypatch)
-    assert [row["method"] for row in rows] == 2 * ["random", "optimal", "best_in_data"] + 3 * ["attention", "s4d"]
-    assert "correct_carried_sampled" in rows[9]["metrics"]
+    rows = fakes.look_twice(memory.EXPERIMENT, tmp_path, monkeypatch)
+    references = 2 * ["random", "optimal", "best_in_data"]
+    assert [row["method"] for row in rows] == [*references, "attention", "s4d"]
+    assert "correct_carried_sampled" in rows[-1]["metrics"]
+    assert "correct_carried_sampled" not in rows[-2]["metrics"]

@@ -45,19 +45,26 @@ def test_some_are_played_and_the_lines_of_the_others_stay(tmp_path, monkeypatch)
     second = list(result_rows.read_rows(config.out))
     assert second[:2] == first[:2]
     assert [row["seed"] for row in second] == [0, 0, 1001, 1001]
-    with pytest.raises(ValueError, match="got memory_len/2, wanted some of memory_len/0, memory_len/1"):
+    with pytest.raises(
+        ValueError, match="got memory_len/2, wanted some of memory_len/0, memory_len/1"
+    ):
         reference_scores.main(dataclasses.replace(config, only=("memory_len/2",)))
 
 
 def test_graphs_are_one_line_of_the_table(tmp_path):
-    walks = [reference_scores.Setting(reference_scores.WALK, {"graph_seed": seed}, 300, 300) for seed in (0, 1)]
+    walks = [
+        reference_scores.Setting(reference_scores.WALK, {"graph_seed": seed}, 300, 300)
+        for seed in (0, 1)
+    ]
     rows = [row for setting in walks for row in reference_scores.rows_of(setting, CONFIG)]
     lines = reference_scores.table(rows).splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("| `jax_s4rl/RandomWalk-v0` | 30 graphs |")
     for row in rows:
         result_rows.append_row(tmp_path / "rows.jsonl", row)
-    assert reference_scores.table(result_rows.read_rows(tmp_path / "rows.jsonl")).splitlines() == lines
+    assert (
+        reference_scores.table(result_rows.read_rows(tmp_path / "rows.jsonl")).splitlines() == lines
+    )
 
 
 def test_the_script_writes_lines_and_table(tmp_path, monkeypatch, capsys):

@@ -1,23 +1,33 @@
-"""The table of ranges: all seeds, the best range bold, and what the README shows is what the lines say."""
+"""The table of ranges: all seeds, the best range bold, and the README is up to date."""
 
 from pathlib import Path
 
-from experiments import step_range_report, step_ranges, suites
+from experiments import runner, step_range_report, step_ranges
 from jax_s4rl.evaluation import result_rows
-from tests.experiments.reporting import made_up
+from tests.experiments.report import made_up
 
 
 def row(method, variant, seed, value, context=4):
     dataset = step_range_report.memory.CARTPOLE
     return made_up.row(
-        "step_ranges", dataset, method, seed, context=context, variant=variant, return_sampled=float(value)
+        "step_ranges",
+        dataset,
+        method,
+        seed,
+        context=context,
+        variant=variant,
+        return_sampled=float(value),
     )
 
 
 def test_all_seeds_are_shown_and_the_best_range_is_bold():
     names = list(step_ranges.RANGES)
     values = {names[0]: (10, 20, 30), names[1]: (40, 50, 60)}
-    rows = [row("s4d", name, seed, value) for name, own in values.items() for seed, value in enumerate(own)]
+    rows = [
+        row("s4d", name, seed, value)
+        for name, own in values.items()
+        for seed, value in enumerate(own)
+    ]
     rows += [row("mlp", "", seed, 5) for seed in range(3)]
     shown = step_range_report.table([*rows, made_up.row("step_ranges", "d", "random")]).splitlines()
     title = "CartPole without velocities, context 4: return"
@@ -28,11 +38,11 @@ def test_all_seeds_are_shown_and_the_best_range_is_bold():
 
 
 def test_every_task_has_a_title():
-    assert len(step_range_report.TASKS) == len(step_ranges.TASKS)
+    assert len(step_range_report.TASKS) == len(step_ranges.PARTS)
 
 
 def test_the_readme_shows_what_the_lines_say():
-    wanted = step_range_report.table(result_rows.read_rows(suites.path("step_ranges")))
+    wanted = step_range_report.table(result_rows.read_rows(runner.results_file("step_ranges")))
     assert wanted in (Path(__file__).parents[2] / "README.md").read_text(), (
         "run `python -m experiments.step_range_report`"
     )

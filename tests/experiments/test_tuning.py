@@ -1,13 +1,15 @@
-"""Tuning: the best mean is chosen, of equals the first, and only from whole grids."""
+"""Tuning: the best mean of a whole grid is chosen; an ablation changes one thing and no other."""
 
+import dataclasses
 import json
 
 import pytest
 
-from experiments import suites, tuning
+from experiments import runner, tuning
 from jax_s4rl.agents import decision_transformer
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.models import configs
+from jax_s4rl.modules import mixers
 
 
 def rows(method, values, metric="score", **more):
@@ -21,7 +23,10 @@ def rows(method, values, metric="score", **more):
 
 def test_the_best_mean_is_chosen():
     lines = rows("s4d", [1.0, 3.0, 2.0, 0.0, 0.0]) + rows("s4", [2.0, 2.0, 1.0, 2.0, 1.0])
-    lines += [{"method": "s4d", "metrics": {"variant": "other", "score": 9.0}}, {"method": "random", "metrics": {}}]
+    lines += [
+        {"method": "s4d", "metrics": {"variant": "other", "score": 9.0}},
+        {"method": "random", "metrics": {}},
+    ]
     assert tuning.choose(lines, "score") == {"s4d": tuning.GRID[1], "s4": tuning.GRID[0]}
 
 
@@ -37,7 +42,9 @@ def test_lines_of_earlier_settings_do_not_count():
 
 
 def test_lines_are_grouped_by_all_fields_asked_for():
-    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0, 0.0], tokens="a") + rows("s4d", [0.0, 0.0, 0.0, 1.0, 0.0], tokens="b")
+    lines = rows("s4d", [1.0, 3.0, 2.0, 0.0, 0.0], tokens="a") + rows(
+        "s4d", [0.0, 0.0, 0.0, 1.0, 0.0], tokens="b"
+    )
     found = tuning.choose(lines, "score", by=("method", "tokens"))
     assert found == {("s4d", "a"): tuning.GRID[1], ("s4d", "b"): tuning.GRID[3]}
 
@@ -45,7 +52,10 @@ def test_lines_are_grouped_by_all_fields_asked_for():
 def test_a_point_changes_two_settings():
     settings = tuning.Point(rate=0.5, dropout=0.25).of(decision_transformer.Settings())
     assert (settings.optimization.learning_rate, settings.model.dropout) == (0.5, 0.25)
-    assert settings.optimization.weight_decay == decision_transformer.Settings().optimization.weight_decay
+    assert (
+        settings.optimization.weight_decay
+        == decision_transformer.Settings().optimization.weight_decay
+    )
     assert settings.model.width == configs.ModelConfig().width
 
 
@@ -57,13 +67,15 @@ def test_every_point_has_a_name_of_its_own(point):
 
 def write(path, lines, experiment="walks"):
     empty = dict.fromkeys(result_rows.FIELDS)
-    path.write_text("".join(json.dumps(empty | line | {"experiment": experiment}) + "\n" for line in lines))
+    path.write_text(
+        "".join(json.dumps(empty | line | {"experiment": experiment}) + "\n" for line in lines)
+    )
 
 
 def test_settings_follow_the_lines_of_a_run_then_the_committed_ones(tmp_path, monkeypatch):
     committed, out = tmp_path / "committed.jsonl", tmp_path / "out.jsonl"
-    monkeypatch.setattr(suites, "path", lambda name: committed)
-    chosen, options = tuning.Chosen("walks", "score"), suites.Options(out=out)
+    monkeypatch.setattr(runner, "results_file", lambda name: committed)
+    chosen, options = tuning.Chosen("walks", "score"), runner.Options(out=out)
     assert chosen.of("s4d", options) == tuning.Point()
     write(committed, rows("s4d", [0.0, 1.0, 0.0, 0.0, 0.0]))
     assert chosen.of("s4d", options) == tuning.GRID[1]
@@ -72,4 +84,74 @@ def test_settings_follow_the_lines_of_a_run_then_the_committed_ones(tmp_path, mo
     write(out, rows("s4d", [0.0, 0.0, 0.0, 1.0, 0.0]) + rows("s4", [1.0]))
     assert chosen.of("s4d", options) == tuning.GRID[3]
     assert chosen.of("s4", options) == tuning.Point()
-    assert chosen.of("s4d", suites.Options()) == tuning.GRID[1]
+    assert chosen.of("s4d", runner.Options()) == tuning.GRID[1]
+
+
+def make_trial(mixer, variant=""):
+    settings = decision_transformer.Settings(
+        model=configs.ModelConfig(mixer=mixers.MixerConfig(mixer))
+    )
+    at_point = tuning.Point(3e-3).of(settings)
+    return runner.Trial(mixer, "some/data", at_point, variant, metrics=lambda *_: {})
+
+
+@pytest.mark.parametrize(
+    ("mixer", "more"),
+    [
+        ("attention", set()),
+        ("lstm", set()),
+        ("s5", {"state space rate as the rest"}),
+        ("s4", {"state space rate as the rest", "born as fout"}),
+        ("s4d", {"state space rate as the rest", "born as legs"}),
+    ],
+)
+def test_every_mixer_gets_the_changes_that_it_can_have(mixer, more):
+    changed = {trial.variant: trial for trial in tuning.ablate(make_trial(mixer))}
+    assert changed.keys() == {"learning rate 0.001", "learning rate 0.01", "dropout 0.1"} | more
+    assert len({trial.digest for trial in changed.values()}) == len(changed)
+    for trial in changed.values():
+        mixers.check(trial.settings.model.mixer)
+
+
+def test_each_trial_differs_in_one_thing():
+    trial = make_trial("s4d", "balanced batches")
+    changed = {each.variant.rpartition(", ")[2]: each.settings for each in tuning.ablate(trial)}
+    back = dataclasses.replace(
+        changed["state space rate as the rest"],
+        optimization=dataclasses.replace(
+            changed["state space rate as the rest"].optimization,
+            state_space_learning_rate=trial.settings.optimization.state_space_learning_rate,
+        ),
+    )
+    assert back == trial.settings
+    assert tuning.Point(3e-3).of(changed["learning rate 0.01"]) == trial.settings
+    assert tuning.Point(3e-3).of(changed["dropout 0.1"]) == trial.settings
+
+
+def test_what_has_dropout_is_tried_without_it_and_slow_states_stay_slow():
+    trial = make_trial("s5")
+    slow = dataclasses.replace(trial, settings=tuning.Point(1e-3, 0.1).of(trial.settings))
+    assert [each.variant for each in tuning.ablate(slow, rates=())] == ["dropout 0"]
+
+
+def test_one_rate_for_all_parameters_is_tried_at_the_choices_of_the_grid(monkeypatch):
+    grid = [
+        dataclasses.replace(
+            trial, settings=point.of(trial.settings), variant=point.variant, data_seed=7
+        )
+        for name in ("attention", "s4d", "s4")
+        for point in tuning.GRID
+        for trial in [make_trial(name)]
+    ]
+    best = {"s4d": tuning.Point(1e-2), "s4": tuning.Point(3e-3, 0.1)}
+    monkeypatch.setattr(tuning.Chosen, "of", lambda _, name, __: best[name])
+    chosen = tuning.Chosen("some", "score")
+    found = tuning.ablate_state_space_rate(grid, chosen, runner.Options())
+    assert [(trial.method, trial.variant, trial.data_seed) for trial in found] == [
+        ("s4d", f"{best['s4d'].variant}, {tuning.AS_FAST}", 7),
+        ("s4", f"{best['s4'].variant}, {tuning.AS_FAST}", 7),
+    ]
+    for trial in found:
+        optimization = trial.settings.optimization
+        rates = (optimization.state_space_learning_rate, optimization.learning_rate)
+        assert rates == (best[trial.method].rate, best[trial.method].rate)

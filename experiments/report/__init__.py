@@ -1,0 +1,1 @@
+"""Report of all experiments: claims with computed verdicts and one section per experiment."""

@@ -1,0 +1,230 @@
+"""Blocks of a document, the texts of its templates, and writers for Markdown and HTML.
+
+Texts are plain, but for `code`, **bold**, *italics* and [label](address). Cells keep line breaks.
+"""
+
+import functools
+import html
+import re
+import string
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+TEMPLATES = Path(__file__).parent / "templates"
+GOOD, BAD, MIXED, OPEN = "good", "bad", "mixed", "open"
+# Lines of a cell with at most this many letters are not wrapped.
+SHORT = 46
+
+
+class Badge(NamedTuple):
+    """A colored word in a cell; its tone is good, bad, mixed or open."""
+
+    text: str
+    tone: str
+
+
+Cell = str | Badge
+
+
+class Heading(NamedTuple):
+    """A headline; level 1 is the title of the document."""
+
+    text: str
+    level: int = 2
+
+
+class Paragraph(NamedTuple):
+    """Running text."""
+
+    text: str
+
+
+class Note(NamedTuple):
+    """Small text under a table or a picture."""
+
+    text: str
+
+
+class Numbered(NamedTuple):
+    """A numbered list."""
+
+    items: Sequence[str]
+
+
+class Command(NamedTuple):
+    """A line for the terminal."""
+
+    text: str
+
+
+class Table(NamedTuple):
+    """A table whose leading columns, up to `left`, hold words."""
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    left: int = 1
+
+
+class Picture(NamedTuple):
+    """A picture that is drawn only when it is written; the digest is that of its rows."""
+
+    name: str
+    text: str
+    draw: Callable[[], str]
+    digest: str
+
+
+class Fold(NamedTuple):
+    """Blocks shown on demand; `everywhere` is false if only HTML has them."""
+
+    title: str
+    content: Sequence["Block"]
+    everywhere: bool = True
+
+
+Block = Heading | Paragraph | Note | Numbered | Command | Table | Picture | Fold
+
+
+@functools.cache
+def parts(template: str) -> dict[str, str]:
+    """Returns the parts of a template, by the headline ("# ...") above each."""
+    text = (TEMPLATES / f"{template}.md").read_text()
+    pieces = re.split(r"^# (.+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(pieces[::2], map(str.strip, pieces[1::2]), strict=True))
+
+
+def text(template: str, name: str, /, **fields: object) -> str:
+    """Returns a part of a template as one paragraph, with its named fields filled in."""
+    return " ".join(parts(template)[name].split()).format(**fields)
+
+
+def note(name: str, /, **fields: object) -> Note:
+    """Returns a part of `notes.md` as a note."""
+    return Note(text("notes", name, **fields))
+
+
+def items(template: str, name: str, /, **fields: object) -> list[str]:
+    """Returns the entries of a numbered list in a template; without such a part, none."""
+    entries = re.split(r"^\d+\. ", parts(template).get(name, ""), flags=re.MULTILINE)[1:]
+    return [" ".join(item.split()).format(**fields) for item in entries]
+
+
+def join(*names: str, by: str = ", ") -> str:
+    """Joins the names that are not empty, each once."""
+    return by.join(dict.fromkeys(filter(None, names)))
+
+
+def anchor(text: str) -> str:
+    """Returns the address of a headline, as code hosts make it from the text.
+
+    Example:
+        >>> anchor("Key-to-door: a (long) test")
+        'key-to-door-a-long-test'
+    """
+    return re.sub(r"[^\w-]|_", "", text.lower().replace(" ", "-"))
+
+
+def markdown(content: Sequence[Block], *, folder: str) -> str:
+    """Writes blocks as Markdown; the folder of pictures is relative to the document."""
+    pieces = [piece for block in content if (piece := _markdown(block, folder))]
+    return "\n\n".join(pieces) + "\n"
+
+
+def picture_file(picture: Picture) -> str:
+    """Returns the name of the file of a picture."""
+    return f"{picture.name}.svg"
+
+
+def _markdown(block: Block, folder: str) -> str:
+    match block:
+        case Heading(text, level):
+            return f"{'#' * level} {text}"
+        case Paragraph(text) | Note(text):
+            return text
+        case Numbered(entries):
+            return "\n".join(f"{number}. {item}" for number, item in enumerate(entries, start=1))
+        case Command(text):
+            return f"```sh\n{text}\n```"
+        case Table(head, rows, left):
+            rules = ["---"] * left + ["---:"] * (len(head) - left)
+            return "\n".join(map(_markdown_line, (head, rules, *rows)))
+        case Picture(_, text):
+            return f"![{text}]({folder}/{picture_file(block)})"
+        case Fold(title, content, everywhere):
+            inner = markdown(content, folder=folder).strip()
+            fold = f"<details>\n<summary>{title}</summary>\n\n{inner}\n\n</details>"
+            return fold if everywhere else ""
+
+
+def _markdown_line(cells: Sequence[Cell]) -> str:
+    texts = (f"**{cell.text}**" if isinstance(cell, Badge) else cell for cell in cells)
+    escaped = (text.replace("|", "\\|").replace("\n", "<br>") for text in texts)
+    return f"| {' | '.join(escaped)} |"
+
+
+def page(title: str, content: Sequence[Block]) -> str:
+    """Writes blocks as one HTML page that fetches nothing, with links to its headlines."""
+    heads = [block.text for block in content if isinstance(block, Heading) and block.level == 2]
+    links = "".join(f"<a href='#{anchor(head)}'>{html.escape(head)}</a>" for head in heads)
+    pieces = list(map(_html, content))
+    if links:
+        pieces.insert(1, f"<nav>{links}</nav>")
+    template = string.Template((TEMPLATES / "page.html").read_text())
+    return template.substitute(title=html.escape(title), content="\n".join(pieces))
+
+
+def _html(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"<h{level} id='{anchor(text)}'>{_inline(text)}</h{level}>"
+        case Paragraph(text):
+            return f"<p>{_inline(text)}</p>"
+        case Note(text):
+            return f"<p class='note'>{_inline(text)}</p>"
+        case Numbered(entries):
+            return f"<ol>{''.join(f'<li>{_inline(item)}</li>' for item in entries)}</ol>"
+        case Command(text):
+            return f"<pre><code>{html.escape(text)}</code></pre>"
+        case Table():
+            return _html_table(block)
+        case Picture(_, text, draw):
+            label = html.escape(text, quote=True)
+            return f"<figure role='img' aria-label='{label}'>{draw()}</figure>"
+        case Fold(title, content):
+            inner = "\n".join(map(_html, content))
+            return f"<details><summary>{_inline(title)}</summary>\n{inner}\n</details>"
+
+
+def _html_table(table: Table) -> str:
+    def line(cells: Sequence[Cell], tag: str) -> str:
+        kinds = ["word"] * table.left + ["number"] * (len(cells) - table.left)
+        pairs = zip(kinds, cells, strict=True)
+        return "".join(f"<{tag} class='{kind}'>{_html_cell(cell)}</{tag}>" for kind, cell in pairs)
+
+    body = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in table.rows)
+    head = f"<thead><tr>{line(table.head, 'th')}</tr></thead>"
+    return f"<div class='wide'><table>{head}<tbody>\n{body}\n</tbody></table></div>"
+
+
+def _html_cell(cell: Cell) -> str:
+    if isinstance(cell, Badge):
+        return f"<span class='badge {cell.tone}'>{html.escape(cell.text)}</span>"
+    lines = cell.split("\n")
+    return "<br>".join(_html_line(line, len(lines) > 1 and len(line) <= SHORT) for line in lines)
+
+
+def _html_line(text: str, is_whole: bool) -> str:
+    if is_whole:
+        return f"<span class='whole'>{_inline(text)}</span>"
+    # A value and its interval stay on one line.
+    whole = r"<span class='whole'>\1 [\2, \3]</span>"
+    return re.sub(r"(\S+) \[(\S+), (\S+)\]", whole, _inline(text))
+
+
+def _inline(text: str) -> str:
+    escaped = html.escape(text, quote=False)
+    escaped = re.sub(r"`([^`]+)`", r"<code>\1</code>", escaped)
+    escaped = re.sub(r"\*\*([^*]+)\*\*", r"<b>\1</b>", escaped)
+    escaped = re.sub(r"\*([^*]+)\*", r"<i>\1</i>", escaped)
+    return re.sub(r"\[([^\]]+)\]\(([^)\s]+)\)", r"<a href='\2'>\1</a>", escaped)

@@ -1,1 +1,0 @@
-"""The report of all experiments: claims with computed verdicts, a section for each experiment, as HTML and Markdown."""

@@ -1,0 +1,386 @@
+"""Runs the trials of an experiment and appends a result row for each seed; skips finished trials.
+
+A digest of everything that fixes a trial is part of its rows. After an interruption, only the
+missing seeds are trained; after a change of settings, the digest differs and the trial runs again.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import rich.console
+
+from jax_s4rl import cache_folders, stack
+from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.cli import entry_point
+from jax_s4rl.data import selection, trajectories
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.modules import mixers
+from jax_s4rl.training import config_io, update
+
+Trained = decision_transformer.Trained | cql.Trained
+Metrics = Callable[..., dict[str, Any]]
+"""Scores a trained model: `metrics(task, trained, **evaluation)` returns the metrics of a row and,
+under "seconds", the time that they took."""
+
+ALL, SUCCESSES, BEST_TENTH, COMPOSED = "all", "successes", "best tenth", "composed"
+KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]] = {
+    ALL: lambda record: record,
+    SUCCESSES: lambda record: record.select(selection.successes(record)),
+    BEST_TENTH: lambda record: record.select(selection.best(record, share=0.1)),
+    COMPOSED: selection.compose,
+}
+MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
+
+# The sweep over target returns takes a fiftieth of the episodes for each target.
+FEWEST_EPISODES = 50
+# Of a quick look.
+QUICK_MIXERS, QUICK_UPDATES = ("attention", "s4d"), 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the command line."""
+
+    parts: tuple[str, ...] = ()
+    """Parts of the experiment; all of them if none is named; an unknown name lists them."""
+    mixers: tuple[str, ...] = MIXERS
+    """Sequence mixers to compare; baselines, and parts about certain mixers, ignore this."""
+    seeds: int = 5
+    """Training seeds of each trial."""
+    episodes: int = 250
+    """Episodes for each way of choosing actions that each model acts, 50 or more."""
+    quick: bool = False
+    """A look in a few minutes: attention and s4d, few updates, one seed; rows go under runs/."""
+    dry: bool = False
+    """Only lists what would be trained."""
+    out: Path | None = None
+    """File to which result rows are appended instead of experiments/results/."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One method trained on one dataset, with the function that scores it.
+
+    All fields but `metrics` enter the digest by their names, so their names stay as they are.
+    """
+
+    method: str
+    """Name in result rows: a mixer for a decision transformer, else bc, percent_bc or cql."""
+    dataset: str
+    """Name of the dataset in the catalog."""
+    settings: decision_transformer.Settings | cql.Settings
+    """Settings of model and training."""
+    variant: str = ""
+    """Difference from other trials of the same method and data, for instance "uniform batches"."""
+    data_seed: int = 0
+    """Seed of the dataset."""
+    keep: str = ALL
+    """Episodes to learn from: all, successes, the best tenth by return, or all with composed
+    returns (`jax_s4rl.data.selection`)."""
+    evaluation: tuple[tuple[str, Any], ...] = ()
+    """Keyword arguments of `metrics`."""
+    metrics: Metrics = dataclasses.field(kw_only=True, compare=False, repr=False)
+    """Function that scores a trained model."""
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of everything that fixes the trial, without class names."""
+        names = [field.name for field in dataclasses.fields(self) if field.compare]
+        values = config_io.identity({name: getattr(self, name) for name in names})
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def title(self) -> str:
+        """Name in the progress."""
+        more = [self.variant] if self.variant else []
+        more += [f"data seed {self.data_seed}"] if self.data_seed else []
+        return ", ".join([self.dataset, self.method, *more])
+
+    def load(self) -> tasks.Task:
+        """Loads the task, with the episodes to learn from."""
+        task = _load(self.dataset, self.data_seed)
+        return dataclasses.replace(task, record=KEPT[self.keep](task.record))
+
+    def train(
+        self, task: tasks.Task, seeds: Sequence[int], console: rich.console.Console | None = None
+    ) -> Iterator[Trained]:
+        """Trains all seeds at once, on as many devices as can share the batch evenly.
+
+        Args:
+            task: Task with the episodes to learn from.
+            seeds: Training seeds.
+            console: Console for the progress.
+
+        Yields:
+            The trained models, in the order of the seeds.
+        """
+        devices = update.choose_devices(self.settings.batch_size, len(seeds))
+        if isinstance(self.settings, cql.Settings):
+            yield from cql.train(self.settings, task, seeds=seeds, console=console, devices=devices)
+        else:
+            yield from decision_transformer.train(
+                self.settings, task, seeds=seeds, console=console, devices=devices
+            )
+
+    def score(self, task: tasks.Task, trained: Trained) -> dict[str, Any]:
+        """Returns the metrics of a trained model, and under "seconds" the time that they took."""
+        return self.metrics(task, trained, **dict(self.evaluation))
+
+    def shorten(self) -> "Trial":
+        """Returns the trial of a quick look, with few updates."""
+        # In two dispatches, so that there is a loss before the last one.
+        short = {"num_updates": QUICK_UPDATES, "updates_per_dispatch": QUICK_UPDATES // 2}
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, **short))
+
+
+@functools.lru_cache(maxsize=1)
+def _load(dataset: str, seed: int) -> tasks.Task:
+    return tasks.load(dataset, seed=seed)
+
+
+class Reference(NamedTuple):
+    """A result row without training: random play, the optimum, the best recorded episode.
+
+    Attributes:
+        method: Name of the reference, for instance "random".
+        dataset: Name of the dataset in the catalog.
+        metrics: Metrics of the row.
+    """
+
+    method: str
+    dataset: str
+    metrics: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """An experiment: its trials, in parts, and its reference rows."""
+
+    name: str
+    """Name of the script, and of the file of its rows."""
+    parts: Mapping[str, Callable[[Options], list[Trial]]]
+    """By name, a function that returns the trials of a part in their order."""
+    references: Callable[[Options], Sequence[Reference]]
+    """Function that returns the rows without training."""
+    quick: tuple[str, ...]
+    """Parts of a quick look."""
+    most_seeds: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Largest number of training seeds, by part, where there is one."""
+
+    def trials(self, part: str, options: Options) -> list[Trial]:
+        """Returns the trials of a part, shortened in a quick look."""
+        trials = self.parts[part](options)
+        return [trial.shorten() for trial in trials] if options.quick else trials
+
+    def seeds(self, part: str, options: Options) -> range:
+        """Returns the training seeds of a part."""
+        return range(min(options.seeds, self.most_seeds.get(part, options.seeds)))
+
+
+def results_file(name: str) -> Path:
+    """Returns the file of the result rows of an experiment."""
+    return Path(__file__).parent / "results" / f"{name}.jsonl"
+
+
+def main(experiment: Experiment, description: str | None) -> None:
+    """Runs an experiment with the options of the command line."""
+    entry_point.run(functools.partial(run, experiment), Options, description)
+
+
+def run(experiment: Experiment, options: Options) -> None:
+    """Runs the unfinished trials of an experiment.
+
+    Args:
+        experiment: Experiment.
+        options: Options of the command line.
+
+    Raises:
+        ValueError: If a part or mixer is unknown, or a number is too small.
+        OSError: If rows cannot be written.
+    """
+    _check(experiment, options)
+    if options.quick:
+        options = dataclasses.replace(
+            options,
+            parts=experiment.quick,
+            mixers=QUICK_MIXERS,
+            seeds=1,
+            episodes=FEWEST_EPISODES,
+            out=options.out or Path("runs") / f"{experiment.name}-quick.jsonl",
+        )
+    cache_folders.enable_compilation_cache()
+    stack.require()
+    console = rich.console.Console(soft_wrap=True)
+    out = options.out or results_file(experiment.name)
+    if not options.dry:
+        entry_point.check_writable(out)
+        _write_references(experiment, options, out, console)
+    for part in options.parts or tuple(experiment.parts):
+        console.print(f"[bold]{experiment.name}, part {part}[/bold]")
+        trials, seeds = experiment.trials(part, options), experiment.seeds(part, options)
+        if options.dry:
+            list_missing(trials, seeds, out, console)
+        else:
+            run_trials(experiment.name, trials, seeds, out, console)
+
+
+def run_trials(
+    experiment: str,
+    trials: Sequence[Trial],
+    seeds: Sequence[int],
+    out: Path,
+    console: rich.console.Console,
+) -> None:
+    """Trains and scores the missing seeds of trials; appends a result row for each seed.
+
+    Args:
+        experiment: Name of the experiment.
+        trials: Trials, in the order in which they are run.
+        seeds: Training seeds.
+        out: File of result rows.
+        console: Console for the progress.
+    """
+    for number, trial in enumerate(trials, start=1):
+        missing = _missing(trial, seeds, out)
+        console.print(
+            f"[bold]{number}/{len(trials)}[/bold] {trial.title}: "
+            f"{len(missing)} of {len(seeds)} seeds to train"
+        )
+        if not missing:
+            continue
+        task = trial.load()
+        for trained in trial.train(task, missing, console):
+            metrics = trial.score(task, trained)
+            result_rows.append_row(out, make_row(experiment, trial, task, trained, metrics))
+            shown = {name: value for name, value in metrics.items() if isinstance(value, float)}
+            console.print(
+                f"    seed {trained.seed}: {trained.log.seconds:.0f} s, "
+                f"loss {trained.log.losses[-1]:.4f}, "
+                + ", ".join(f"{name} {v:.3g}" for name, v in shown.items() if name != "seconds"),
+                highlight=False,
+            )
+
+
+def list_missing(
+    trials: Sequence[Trial], seeds: Sequence[int], out: Path, console: rich.console.Console
+) -> None:
+    """Prints what `run_trials` would train."""
+    total = 0
+    for trial in trials:
+        missing = len(_missing(trial, seeds, out))
+        updates = missing * trial.settings.num_updates
+        total += updates
+        of = f"{updates:,} updates of {trial.settings.batch_size}"
+        console.print(f"{trial.title}: {missing} of {len(seeds)} seeds, {of}", highlight=False)
+    console.print(f"{total:,} updates", highlight=False)
+
+
+def _missing(trial: Trial, seeds: Sequence[int], out: Path) -> list[int]:
+    rows = result_rows.read_rows(out)
+    done = {row["seed"] for row in rows if row["metrics"].get("cell") == trial.digest}
+    return [seed for seed in seeds if seed not in done]
+
+
+def make_row(
+    experiment: str, trial: Trial, task: tasks.Task, trained: Trained, metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """Makes the result row of one seed.
+
+    Args:
+        experiment: Name of the experiment.
+        trial: Trial.
+        task: Task with the episodes that were learned from.
+        trained: Trained model.
+        metrics: Metrics, with their "seconds".
+
+    Returns:
+        The row.
+    """
+    settings = trial.settings
+    model = settings.model if isinstance(settings, decision_transformer.Settings) else None
+    about = {
+        # The digest is called "cell" in all files of rows.
+        "cell": trial.digest,
+        "variant": trial.variant,
+        "data_seed": trial.data_seed,
+        "episodes_in_data": task.record.num_episodes,
+        "updates_per_second": trained.log.updates_per_second,
+        "last_loss": trained.log.losses[-1],
+    }
+    return result_rows.make_row(
+        experiment=experiment,
+        env=task.env_id,
+        dataset=trial.dataset,
+        method=trial.method,
+        tokens=model.tokens if model else None,
+        context_length=model.context_length if model else None,
+        seed=trained.seed,
+        parameters=trained.num_parameters,
+        updates=settings.num_updates,
+        metrics=about | {name: value for name, value in metrics.items() if name != "seconds"},
+        seconds={
+            "compile": trained.compile_seconds,
+            "train": trained.log.seconds,
+            "evaluate": metrics["seconds"],
+        },
+    )
+
+
+def bounds(dataset: str, metric: str = "return") -> list[Reference]:
+    """Returns references: mean return of random play and of the optimum, best recorded return.
+
+    Args:
+        dataset: Name of the dataset in the catalog.
+        metric: Name of the metric that holds the return.
+    """
+    task = tasks.load(dataset)
+    known = {
+        "random": task.random_return,
+        "optimal": task.optimal_return,
+        "best_in_data": float(task.record.episode_returns.max()),
+    }
+    return [Reference(method, dataset, {metric: value}) for method, value in known.items()]
+
+
+def _write_references(
+    experiment: Experiment, options: Options, out: Path, console: rich.console.Console
+) -> None:
+    known = {(row["method"], row["dataset"]) for row in result_rows.read_rows(out)}
+    for method, dataset, metrics in experiment.references(options):
+        if (method, dataset) in known:
+            continue
+        row = result_rows.make_row(
+            experiment=experiment.name,
+            env=tasks.load(dataset).env_id,
+            dataset=dataset,
+            method=method,
+            metrics=metrics,
+            seconds={},
+        )
+        result_rows.append_row(out, row)
+        numbers = {name: value for name, value in metrics.items() if isinstance(value, float)}
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+        console.print(f"{dataset}, {method}: {shown}", highlight=False)
+
+
+def _check(experiment: Experiment, options: Options) -> None:
+    if unknown := [part for part in options.parts if part not in experiment.parts]:
+        choices = ", ".join(experiment.parts)
+        raise ValueError(f"got parts {', '.join(unknown)}; choose from {choices}")
+    for name in options.mixers:
+        mixers.check(mixers.MixerConfig(name))
+    for name, least in (("seeds", 1), ("episodes", FEWEST_EPISODES)):
+        if (given := getattr(options, name)) < least:
+            raise ValueError(f"got {name}={given}; ask for {least} or more")
+    if (
+        options.quick
+        and dataclasses.replace(options, quick=False, dry=False, out=None) != Options()
+    ):
+        raise ValueError(
+            "--quick chooses parts, mixers, seeds and episodes by itself; leave these out"
+        )

@@ -1,0 +1,72 @@
+"""Result lines that nobody measured, for experiments that nobody ran."""
+
+import json
+
+import numpy as np
+
+
+def row(
+    experiment,
+    dataset,
+    method,
+    seed=None,
+    *,
+    tokens="concatenated",
+    context=32,
+    seconds=None,
+    **metrics,
+):
+    trained = seed is not None
+    return {
+        "experiment": experiment,
+        "env": "Some-v0",
+        "dataset": dataset,
+        "method": method,
+        "tokens": tokens if trained else None,
+        "context_length": context if trained else None,
+        "seed": seed,
+        "parameters": 1234 if trained else None,
+        "updates": 300 if trained else None,
+        "metrics": ({"cell": "abc", "variant": "", "data_seed": 0} if trained else {}) | metrics,
+        "seconds": seconds
+        or ({"compile": 60.0, "train": 120.0, "evaluate": 60.0} if trained else {}),
+        "machine": "a machine",
+        "commit": "0123456789ab",
+        "versions": {"jax": "0.10.2"},
+    }
+
+
+def runs(experiment, dataset, method, values, metric, **more):
+    """One run for each value; the sampled score is half of the greedy one."""
+    found = []
+    for seed, value in enumerate(values):
+        metrics = {f"{metric}_greedy": value, f"{metric}_sampled": value / 2}
+        found.append(row(experiment, dataset, method, seed, **metrics, **more))
+    return found
+
+
+def bounds(experiment, dataset, metric, random=0.0, optimal=1.0):
+    known = {"random": random, "optimal": optimal}
+    return [row(experiment, dataset, method, **{metric: value}) for method, value in known.items()]
+
+
+def timed(method, tokens, context, milliseconds, *, batch=64):
+    line = row("benchmarks/training", None, method, None, seconds={"median": milliseconds / 1e3})
+    seconds = {"compile": 1.0, "median": milliseconds / 1e3, "minimum": milliseconds / 1e3}
+    told = {
+        "tokens": tokens,
+        "context_length": context,
+        "parameters": 300 if method == "attention" else 100,
+    }
+    return line | told | {"metrics": {"batch": batch}, "seconds": seconds}
+
+
+def write(folder, name, lines):
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / f"{name}.jsonl").open("a") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+
+
+def spread(middle, width=0.02, count=5):
+    """Values around a number."""
+    return [float(middle + width * step) for step in np.linspace(-1, 1, count)]

@@ -1,0 +1,117 @@
+"""Blocks as Markdown and as a page, and the texts of templates."""
+
+import html.parser
+import re
+
+import pytest
+
+from experiments.report import document
+
+
+def test_anchors_are_those_of_code_hosts():
+    assert document.anchor("One token or three") == "one-token-or-three"
+    assert document.anchor("Key-to-door: a (long) test") == "key-to-door-a-long-test"
+
+
+def test_every_block():
+    picture = document.Picture("dots", "every run", lambda: "", "0")
+    content = [
+        document.Heading("Title", 1),
+        document.Paragraph("Text."),
+        document.Note("Small."),
+        document.Numbered(["a", "b"]),
+        document.Command("make report"),
+        document.Table(["x", "y"], [["a|b\nc", document.Badge("holds", document.GOOD)]]),
+        picture,
+        document.Fold("More", [document.Paragraph("Inside.")]),
+        document.Fold("Too much", [document.Paragraph("Left out.")], everywhere=False),
+    ]
+    assert document.markdown(content, folder="pictures") == (
+        "# Title\n\nText.\n\nSmall.\n\n1. a\n2. b\n\n```sh\nmake report\n```\n\n"
+        "| x | y |\n| --- | ---: |\n| a\\|b<br>c | **holds** |\n\n"
+        "![every run](pictures/dots.svg)\n\n"
+        "<details>\n<summary>More</summary>\n\nInside.\n\n</details>\n"
+    )
+
+
+VOID = {"meta", "br"}
+
+
+class Nesting(html.parser.HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def write():
+    return document.page(
+        "A & B",
+        [
+            document.Heading("A & B", 1),
+            document.Heading("One token or three"),
+            document.Paragraph("Run `x < y`, **now**, *please*; see [there](#one-token-or-three)."),
+            document.Note("Small."),
+            document.Numbered(["first"]),
+            document.Command("a > b"),
+            document.Table(
+                ["x", "y"],
+                [["a\nb", document.Badge("holds", document.GOOD)], ["c", "1.0 [0.5, 1.5]"]],
+            ),
+            document.Picture("dots", 'every "run"', lambda: "<svg></svg>", "0"),
+            document.Fold("More", [document.Paragraph("Inside.")], everywhere=False),
+        ],
+    )
+
+
+def test_a_page_is_well_nested_and_fetches_nothing():
+    page = write()
+    nesting = Nesting()
+    nesting.feed(page)
+    assert nesting.open == []
+    assert not re.findall(r"(?:src|href)=['\"](?!#)", page)
+
+
+def test_what_it_shows():
+    page = write()
+    assert "<title>A &amp; B</title>" in page
+    assert "<code>x &lt; y</code>, <b>now</b>, <i>please</i>" in page
+    assert page.count("<a href='#one-token-or-three'>") == 2
+    assert "<h2 id='one-token-or-three'>" in page
+    assert "<span class='whole'>a</span><br><span class='whole'>b</span>" in page
+    assert "<span class='badge good'>holds</span>" in page
+    assert "<span class='whole'>1.0 [0.5, 1.5]</span>" in page
+    assert "aria-label='every &quot;run&quot;'><svg>" in page
+    assert "Inside." in page
+
+
+def test_texts_are_paragraphs_with_their_fields_filled_in(tmp_path, monkeypatch):
+    monkeypatch.setattr(document, "TEMPLATES", tmp_path)
+    (tmp_path / "some.md").write_text("# one\nA {thing:g}\nand more.\n\n# list\n1. a\n   b\n2. c\n")
+    assert document.text("some", "one", thing=2.0) == "A 2 and more."
+    assert document.items("some", "list") == ["a b", "c"]
+    assert document.items("some", "missing") == []
+    with pytest.raises(KeyError):
+        document.text("some", "one")
+
+
+def test_names_are_joined_once_each():
+    assert document.join("a", "", "b", "a") == "a, b"
+    assert document.join("a", "b", by="; ") == "a; b"
+
+
+def test_every_part_of_a_template_is_used_somewhere():
+    """Names of parts stand in the sources as strings, or are fields of other templates."""
+    folder = document.TEMPLATES.parent
+    sources = "".join(path.read_text() for path in folder.glob("*.py"))
+    for template in document.TEMPLATES.glob("*.md"):
+        texts = "".join(path.read_text() for path in document.TEMPLATES.glob("*.md"))
+        for name in document.parts(template.stem):
+            is_used = f'"{name}"' in sources or f"{{{name}}}" in texts
+            assert is_used, f"{template.name}: nothing shows {name!r}"
