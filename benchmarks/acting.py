@@ -1,10 +1,11 @@
-"""Milliseconds of one action with room for a history, for every mixer, one episode at a time or 64 at once.
+"""Milliseconds of one action, for every mixer and history length, with 1 or 64 episodes at once.
 
-    python -m benchmarks.acting            # everything; --quick for a look
+    python -m benchmarks.acting            # everything; --quick for a short run
 
-A call does what a rollout does at every step: observations and returns-to-go go to the device, one compiled step, the
-actions come back. Attention acts from a cache as long as the history, which each step reads whole; `recompute` is
-attention that maps its whole history again at every step, as published Decision Transformers act. Appends lines to
+A call does what a rollout does at every step: observations and returns-to-go go to the device, one
+compiled step runs, the actions come back. Attention acts from a cache as long as the history and
+reads all of it in each step; `recompute` is attention that computes its whole history again at
+every step, as published Decision Transformers act. Appends rows to
 `benchmarks/results/acting.jsonl`, then writes the tables of `benchmarks/README.md`.
 """
 
@@ -27,34 +28,41 @@ from jax_s4rl.modules import groups, mixers
 
 RESULTS = Path(__file__).parent / "results" / "acting.jsonl"
 
-# Longest history that is mapped again at every step: beyond, attention alone takes seconds a step.
+# Longest history that is recomputed at every step; beyond it, attention alone takes seconds per
+# step.
 LONGEST_RECOMPUTED = 1024
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to measure and where to write."""
+    """Options of the benchmark."""
 
     mixers: tuple[str, ...] = mixers.NAMES
     """Mixers to time."""
     histories: tuple[int, ...] = (16, 64, 256, 1024, 4096)
-    """Steps that are remembered."""
+    """Numbers of steps in the history."""
     batches: tuple[int, ...] = (1, 64)
-    """Episodes at once."""
+    """Numbers of episodes that act at once."""
     repeats: int = 30
-    """Timed calls of each, after one to warm up."""
+    """Number of timed calls of each model, after one warm-up call."""
     quick: bool = False
-    """Only attention and s4d, histories 16 and 256, one episode."""
+    """Whether to time only attention and s4d, histories 16 and 256, and one episode."""
     report_only: bool = False
-    """Measure nothing, write the tables again."""
+    """Whether to measure nothing and only write the tables again."""
     out: Path = RESULTS
-    """Result lines are appended here."""
+    """File to which result rows are appended."""
 
 
 def main(config: Config) -> None:
-    """Measures all that is asked for, then writes the report."""
+    """Times the chosen models, then writes the report.
+
+    Args:
+        config: Options of the benchmark.
+    """
     if config.quick:
-        config = dataclasses.replace(config, mixers=("attention", "s4d"), histories=(16, 256), batches=(1,))
+        config = dataclasses.replace(
+            config, mixers=("attention", "s4d"), histories=(16, 256), batches=(1,)
+        )
     for batch_size in () if config.report_only else config.batches:
         for row in measure(config, batch_size):
             result_rows.append_row(config.out, row)
@@ -64,20 +72,34 @@ def main(config: Config) -> None:
 
 
 def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
-    """Times all models and histories of one batch size in turns; a result line for each."""
+    """Times all models and histories of one batch size in turns.
+
+    Args:
+        config: Options of the benchmark.
+        batch_size: Number of episodes that act at once.
+
+    Yields:
+        One result row for each model and history.
+
+    Raises:
+        ValueError: If the installed JAX must not be used (see `jax_s4rl.stack`).
+    """
     stack.require()
     works = {}
     for history in config.histories:
         for one in timed_models.make(history, config.mixers):
-            works[one.method, one.config.model.tokens, history] = prepare(one.config, history, batch_size)
+            works[one.method, one.config.model.tokens, history] = prepare(
+                one.config, history, batch_size
+            )
         if "attention" in config.mixers and batch_size == 1 and history <= LONGEST_RECOMPUTED:
-            again = timed_models.configure("attention", "interleaved", history)
-            works["recompute", "interleaved", history] = prepare_recomputing(again, history)
+            attention = timed_models.configure("attention", "interleaved", history)
+            works["recompute", "interleaved", history] = prepare_recomputing(attention, history)
+    # The first call of each warms up.
     for call, _ in works.values():
         call()
-    found = timing.take_turns({str(key): call for key, (call, _) in works.items()}, config.repeats)
+    times = timing.take_turns({str(key): call for key, (call, _) in works.items()}, config.repeats)
     for key, (_, facts) in works.items():
-        turns = found[str(key)].split(1)
+        turns = times[str(key)].split(1)
         yield result_rows.make_row(
             experiment="benchmarks/acting",
             method=key[0],
@@ -97,11 +119,21 @@ def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
 def prepare(
     config: configs.DecisionTransformerConfig, history: int, batch_size: int
 ) -> tuple[Callable[[], np.ndarray], dict[str, Any]]:
-    """A call that takes the next step of episodes of `history` steps, which start again where they end."""
+    """Compiles the step of a policy for episodes of `history` steps.
+
+    Args:
+        config: Model that acts.
+        history: Number of steps of an episode; an episode that has ended starts again.
+        batch_size: Number of episodes that act at once.
+
+    Returns:
+        A call that takes the next step, and facts about the model for the result row.
+    """
     acting = policy.Policy(config, history)
     params = _params(config)
     prepared = jax.jit(acting.prepare)(params)
-    # Copied, for each array can be donated only once.
+    # Each call donates the state and stores the next one here. Copied, because an array can be
+    # donated only once and `init` may use the same zeros twice.
     held = [jax.tree.map(jnp.copy, acting.init(prepared, batch_size))]
 
     def act(prepared: Any, state: policy.PolicyState, *inputs: Any) -> Any:
@@ -109,7 +141,9 @@ def prepare(
         return acting.act(prepared, state._replace(time_step=start), *inputs)
 
     began = time.perf_counter()
-    compiled = jax.jit(act, donate_argnums=1).lower(prepared, held[0], *_inputs(batch_size)).compile()
+    compiled = (
+        jax.jit(act, donate_argnums=1).lower(prepared, held[0], *_inputs(batch_size)).compile()
+    )
     facts = _facts(params, time.perf_counter() - began, held[0].memories)
 
     def call() -> np.ndarray:
@@ -122,13 +156,23 @@ def prepare(
 def prepare_recomputing(
     config: configs.DecisionTransformerConfig, history: int
 ) -> tuple[Callable[[], np.ndarray], dict[str, Any]]:
-    """A call that maps a whole history of one episode to get its last action."""
+    """Compiles attention that computes the whole history of one episode to get its last action.
+
+    Args:
+        config: Model that acts.
+        history: Number of steps of the history.
+
+    Returns:
+        A call that computes the last action, and facts about the model for the result row.
+    """
     params = _params(config)
     window = decision_transformer.empty_window(config, batch_size=1, length=history)
 
     def act(params: Any, observation: jax.Array) -> jax.Array:
         whole = window | {"observations": window["observations"].at[:, -1].set(observation)}
-        predictions: Any = decision_transformer.DecisionTransformer(config).apply({"params": params}, **whole)
+        predictions: Any = decision_transformer.DecisionTransformer(config).apply(
+            {"params": params}, **whole
+        )
         return jnp.argmax(predictions.action[:, -1], axis=-1)
 
     began = time.perf_counter()
@@ -138,14 +182,16 @@ def prepare_recomputing(
 
 
 def _params(config: configs.DecisionTransformerConfig) -> Any:
-    return groups.strip(jax.jit(lambda key: decision_transformer.init(config, key))(jax.random.key(0)))
+    return groups.strip(
+        jax.jit(lambda key: decision_transformer.init(config, key))(jax.random.key(0))
+    )
 
 
 def _inputs(batch_size: int) -> tuple[jax.Array, ...]:
-    """What a step brings from the host: observations, returns-to-go, greedy or not, a key."""
+    """Makes the inputs of a step on the host: observations, returns-to-go, greedy flags, key."""
     observations = np.zeros((batch_size, timed_models.OBSERVATION_SIZE), np.float32)
-    wanted, greedy = np.ones(batch_size, np.float32), np.ones(batch_size, bool)
-    return jnp.asarray(observations), jnp.asarray(wanted), jnp.asarray(greedy), jax.random.key(0)
+    targets, greedy = np.ones(batch_size, np.float32), np.ones(batch_size, bool)
+    return jnp.asarray(observations), jnp.asarray(targets), jnp.asarray(greedy), jax.random.key(0)
 
 
 def _facts(params: Any, compile_seconds: float, memories: Any) -> dict[str, Any]:

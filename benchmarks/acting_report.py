@@ -1,4 +1,4 @@
-"""Tables of `benchmarks/README.md` about acting, written from result lines."""
+"""Tables of `benchmarks/README.md` about acting, written from result rows."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,15 +13,24 @@ Found = dict[tuple[str, str, int, int], Row]
 
 
 def line(row: Row) -> str:
-    """One line of progress."""
+    """Formats one line of progress."""
     return (
-        f"{row['method']:12} {row['tokens']:13} history {row['context_length']:<5} batch {row['metrics']['batch']:<3} "
-        f"compile {row['seconds']['compile']:6.1f} s, median {1e3 * row['seconds']['median']:8.3f} ms"
+        f"{row['method']:12} {row['tokens']:13} history {row['context_length']:<5} "
+        f"batch {row['metrics']['batch']:<3} compile {row['seconds']['compile']:6.1f} s, "
+        f"median {1e3 * row['seconds']['median']:8.3f} ms"
     )
 
 
 def write(rows: list[Row], readme: Path = README) -> None:
-    """Puts the tables into their section of the README."""
+    """Writes the tables into their section of the README.
+
+    Args:
+        rows: Result rows of this benchmark, oldest first.
+        readme: Document with the marks of the section.
+
+    Raises:
+        ValueError: If the document does not have both marks.
+    """
     parts = ["## Acting", _preface()]
     for machine in dict.fromkeys(row["machine"] for row in rows):
         found = newest(row for row in rows if row["machine"] == machine)
@@ -31,34 +40,47 @@ def write(rows: list[Row], readme: Path = README) -> None:
 
 
 def newest(rows: Iterable[Row]) -> Found:
-    """The last line of each model, history and batch."""
-    return {(row["method"], row["tokens"], row["context_length"], row["metrics"]["batch"]): row for row in rows}
+    """Returns the last row of each model, history and batch size."""
+    return {
+        (row["method"], row["tokens"], row["context_length"], row["metrics"]["batch"]): row
+        for row in rows
+    }
 
 
 def _preface() -> str:
     return (
-        "Milliseconds of one step of a rollout, from observations on the host to actions on the host, with room for a "
-        "history of so many steps; medians of thirty or more calls in turns. Attention acts from an exact cache as "
-        "long as the history, and each step reads the whole cache; the state of the others is the same at any step. "
-        "`recompute` maps the whole history again at every step, as published Decision Transformers act."
+        "Milliseconds of one step of a rollout, from observations on the host to actions on the "
+        "host, with room for a history of so many steps; medians of thirty or more calls in "
+        "turns. Attention acts from an exact cache as long as the history, and each step reads "
+        "the whole cache; the state of the others is the same at any step. `recompute` maps the "
+        "whole history again at every step, as published Decision Transformers act."
     )
 
 
 def ratios(found: Found) -> str:
-    """Whether one action of S4D takes as long after a long history as after a short one."""
+    """Formats the time of an S4D action after a long history over that after a short one."""
     batches, histories = sorted({key[3] for key in found}), sorted({key[2] for key in found})
-    lines = ["| one action of s4d, concatenated | asked | by medians | by minima |", "| --- | --- | ---: | ---: |"]
+    lines = [
+        "| one action of s4d, concatenated | asked | by medians | by minima |",
+        "| --- | --- | ---: | ---: |",
+    ]
     for batch in batches:
-        rows = [found.get(("s4d", "concatenated", history, batch)) for history in (histories[0], histories[-1])]
+        rows = [
+            found.get(("s4d", "concatenated", history, batch))
+            for history in (histories[0], histories[-1])
+        ]
         if rows[0] is not None and rows[1] is not None:
-            values = [rows[1]["seconds"][name] / rows[0]["seconds"][name] for name in ("median", "minimum")]
+            values = [
+                rows[1]["seconds"][name] / rows[0]["seconds"][name]
+                for name in ("median", "minimum")
+            ]
             name = f"history {histories[-1]:,} over history {histories[0]}, {batch} at once"
             lines.append(f"| {name} | <= 1.1 | {values[0]:.2f} | {values[1]:.2f} |")
     return "\n".join(lines)
 
 
 def table(found: Found, batch: int) -> str:
-    """All times of one batch size, with the size of the state at the longest history."""
+    """Formats all times of one batch size, with the size of the state at the longest history."""
     histories = sorted({key[2] for key in found})
     head = " | ".join(f"{history:,}" for history in histories)
     lines = [
@@ -67,7 +89,9 @@ def table(found: Found, batch: int) -> str:
     ]
     for method, layout in dict.fromkeys(key[:2] for key in found if key[3] == batch):
         rows = [found.get((method, layout, history, batch)) for history in histories]
-        cells = ["-" if row is None else documents.milliseconds(row["seconds"]["median"]) for row in rows]
+        cells = [
+            "-" if row is None else documents.milliseconds(row["seconds"]["median"]) for row in rows
+        ]
         state = [row["metrics"]["state_kib"] for row in rows if row][-1]
         lines.append(f"| {method} | {layout} | {' | '.join(cells)} | {state:,.0f} |")
     return "\n".join(lines)

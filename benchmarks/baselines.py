@@ -1,18 +1,29 @@
-"""The plain published forms that the kernels are compared with, written from the papers, in complex arithmetic.
+"""Plain published forms that the kernels are compared with, from the papers, in complex arithmetic.
 
-In float64 they are also what accuracy is measured against: the same sums with nothing clever in them.
+In float64 they are also the reference for accuracy: the same sums without optimizations.
 """
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jax_s4rl.kernels import _fourier
 from jax_s4rl.kernels import complex_pair as cplx
+from jax_s4rl.kernels import convolution
 
 
 def diagonal(Lambda, B, C, step, length: int):
-    """S4D kernel with one complex exponential per pair and step (S4D, equation 7); Pairs [H, Nh], step [H]."""
+    """Computes the S4D kernel with one complex exponential per pair and step (S4D, equation 7).
+
+    Args:
+        Lambda: Eigenvalues, Pair [H, Nh].
+        B: Input vectors, Pair [H, Nh].
+        C: Output vectors, Pair [H, Nh].
+        step: Step sizes [H].
+        length: Number of steps of the kernel.
+
+    Returns:
+        The kernel [H, length].
+    """
     Lambda, B, C = (cplx.to_complex(x) for x in (Lambda, B, C))
     z = step[:, None] * Lambda
     weights = C * B * (jnp.exp(z) - 1) / Lambda
@@ -21,15 +32,27 @@ def diagonal(Lambda, B, C, step, length: int):
 
 
 def low_rank(Lambda, P, B, C, step, length: int, wrap: float = 1.0):
-    """S4 kernel from four Cauchy sums over all states and all nodes (S4, algorithm 1); Pairs [H, Nh], step [H].
+    """Computes the S4 kernel from four Cauchy sums over all states and nodes (S4, algorithm 1).
 
-    `wrap` below 1 moves the nodes inside the unit circle, as `kernels.cauchy` does; 1 is the published form.
+    Args:
+        Lambda: Diagonal part, Pair [H, Nh].
+        P: Low-rank part, Pair [H, Nh].
+        B: Input vectors, Pair [H, Nh].
+        C: Output vectors, Pair [H, Nh].
+        step: Step sizes [H].
+        length: Number of steps of the kernel.
+        wrap: Below 1 it moves the nodes inside the unit circle, as `kernels.cauchy` does; 1 is the
+            published form.
+
+    Returns:
+        The kernel [H, length].
     """
     Lambda, P, B, C = (cplx.to_complex(x) for x in (Lambda, P, B, C))
     steps = jnp.arange(length, dtype=step.dtype)
     nodes = wrap ** (1 / length) * jnp.exp(-2j * jnp.pi * (steps / length))
 
     def both(half):
+        # Pairs hold one of each two conjugate states; the sums run over both.
         return jnp.concatenate([half, half.conj()])
 
     def one(Lambda, P, B, C, step):
@@ -47,21 +70,46 @@ def low_rank(Lambda, P, B, C, step, length: int, wrap: float = 1.0):
 
 
 def transforms(u, kernel):
-    """Only the transforms of an FFT convolution, last axis and nothing between them; u [B, H, L], kernel [H, L]."""
-    n = _fourier.fft_length(u.shape[-1])
+    """Computes only the Fourier transforms of a convolution, on the last axis, without the product.
+
+    Args:
+        u: Input [B, H, L].
+        kernel: Kernel [H, L].
+
+    Returns:
+        The transform of the kernel, and the input transformed forward and back.
+    """
+    n = convolution.fft_length(u.shape[-1])
     return jnp.fft.rfft(kernel, n), jnp.fft.irfft(jnp.fft.rfft(u, n), n)
 
 
 def transforms_and_back(cotangent, u, kernel):
-    """The transforms of the convolution and of both its gradients; `cotangent` in the form of the output."""
-    n = _fourier.fft_length(u.shape[-1])
+    """Computes the transforms of the convolution and of both its gradients.
+
+    Args:
+        cotangent: Cotangent in the form of the output of `transforms`.
+        u: Input [B, H, L].
+        kernel: Kernel [H, L].
+
+    Returns:
+        The transformed arrays.
+    """
+    n = convolution.fft_length(u.shape[-1])
     transfer, y = transforms(u, kernel)
     arriving = jnp.fft.rfft(cotangent[1][..., : u.shape[-1]], n)
     return y, jnp.fft.irfft(arriving, n), jnp.fft.irfft(transfer, n)
 
 
 def convolve(u, kernel):
-    """FFT convolution left to automatic differentiation, next power of two; u [B, L, H], kernel [H, L]."""
+    """Convolves causally by FFT of the next power of two, left to automatic differentiation.
+
+    Args:
+        u: Input [B, L, H].
+        kernel: Kernel [H, L].
+
+    Returns:
+        The output [B, L, H].
+    """
     length = u.shape[1]
     n = 2 ** (2 * length - 1).bit_length()
     product = jnp.fft.rfft(u, n, axis=1) * jnp.fft.rfft(kernel, n).T[None]
@@ -69,15 +117,36 @@ def convolve(u, kernel):
 
 
 def recur(a, b):
-    """Linear recurrence by `lax.associative_scan` over complex numbers, differentiated as it stands (S5's form)."""
+    """Runs a linear recurrence by `lax.associative_scan` over complex numbers (the form of S5).
+
+    It is differentiated as it stands.
+
+    Args:
+        a: Factors, Pair [H].
+        b: Additions, Pair [B, L, H].
+
+    Returns:
+        Real and imaginary part of the states.
+    """
     a, b = cplx.to_complex(a), cplx.to_complex(b)
     factors = jnp.broadcast_to(a[None, None], b.shape)
-    states = lax.associative_scan(lambda x, y: (y[0] * x[0], y[0] * x[1] + y[1]), (factors, b), axis=1)[1]
+    states = lax.associative_scan(
+        lambda x, y: (y[0] * x[0], y[0] * x[1] + y[1]), (factors, b), axis=1
+    )[1]
     return states.real, states.imag
 
 
 def attend(q, k, v):
-    """Causal softmax attention as one matrix; [B, L, heads, head_dim]."""
+    """Computes causal softmax attention with one matrix of all scores.
+
+    Args:
+        q: Queries [B, L, heads, head_dim].
+        k: Keys [B, L, heads, head_dim].
+        v: Values [B, L, heads, head_dim].
+
+    Returns:
+        The output [B, L, heads, head_dim].
+    """
     length, width = q.shape[-3], q.shape[-1]
     scores = jnp.einsum("bqhd,bkhd->bhqk", q, k, precision=lax.Precision.HIGHEST) / width**0.5
     causal = jnp.tril(jnp.ones((length, length), bool))
@@ -86,5 +155,5 @@ def attend(q, k, v):
 
 
 def library_attend(q, k, v):
-    """JAX's own attention function."""
+    """Computes causal attention by JAX's own function."""
     return jax.nn.dot_product_attention(q, k, v, is_causal=True)

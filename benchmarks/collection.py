@@ -1,9 +1,10 @@
-"""How well and how fast PPO trains, on every environment for which a recipe trains it.
+"""Returns and seconds of PPO on every environment for which a recipe trains it.
 
     python -m benchmarks.collection
 
-trains each with three seeds, appends to `benchmarks/results/collection.jsonl` and writes the table in
-`benchmarks/README.md`. MuJoCo's trainings need the extra `mujoco` and run when they are named:
+trains each with three seeds, appends to `benchmarks/results/collection.jsonl` and writes the table
+in `benchmarks/README.md`. Trainings on MuJoCo need the extra `mujoco` and run only if they are
+named:
 
     python -m benchmarks.collection --runs hopper-ppo --seeds 0
 """
@@ -24,32 +25,39 @@ from jax_s4rl.evaluation import documents, result_rows
 RESULTS = Path(__file__).parent / "results" / "collection.jsonl"
 README = Path(__file__).parent / "README.md"
 SECTION = "collection"
-# What a training shall reach, in the mean return of its latest episodes. KeyDoor's is just below the optimum of 11, for
-# a policy that still explores misses an apple now and then.
+# Goal of each training, in the mean return of its latest episodes. That of KeyDoor is just below
+# the optimum of 11, because a policy that still explores misses an apple now and then.
 GOALS = {"cartpole-ppo": 475.0, "key_door-ppo": 10.8, "pendulum-ppo": -200.0}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Which trainings to run and where to write."""
+    """Options of the benchmark."""
 
     runs: tuple[str, ...] = tuple(GOALS)
-    """Names of trainings."""
+    """Names of the trainings."""
     seeds: tuple[int, ...] = (0, 1, 2)
-    """Each is trained once a seed."""
+    """Seeds; each training runs once per seed."""
     num_episodes: int = 100
-    """Episodes in which the strongest policy is judged, greedy and sampled."""
+    """Number of episodes in which the strongest policy is evaluated, greedy and sampled."""
     out: Path = RESULTS
-    """Result lines are appended here."""
+    """File to which result rows are appended."""
     readme: Path = README
-    """Where the table goes, between its two marks."""
+    """Document with the marks between which the table is written."""
 
 
 def main(config: Config) -> None:
-    """Trains, judges, and says how it went."""
+    """Trains, evaluates and writes the table.
+
+    Args:
+        config: Options of the benchmark.
+
+    Raises:
+        ValueError: If a training is unknown.
+    """
     known = runs()
     if unknown := [name for name in config.runs if name not in known]:
-        raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(known)}")
+        raise ValueError(f"got {', '.join(unknown)}; choose from {', '.join(known)}")
     for name in config.runs:
         for seed in config.seeds:
             row = measure(known[name], seed, config.num_episodes)
@@ -61,57 +69,86 @@ def main(config: Config) -> None:
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A Markdown table of the latest line of each training and seed."""
+    """Formats a Markdown table of the latest row of each training and seed."""
     latest = {(row["metrics"]["run"], row["seed"]): row for row in rows}
     lines = [
-        "| training | environment | seed | steps | goal | reached at step | greedy | sampled | seconds |",
+        "| training | environment | seed | steps | goal | reached at step | greedy | sampled "
+        "| seconds |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for (name, seed), row in sorted(latest.items()):
-        found = row["metrics"]
-        goal = "" if found["goal"] is None else f"{found['goal']:g}"
-        reached = "never" if found["steps_to_goal"] is None else f"{found['steps_to_goal']:,}"
-        returns = [f"{found[f'{kind}_return']:.1f}" for kind in ("greedy", "sampled")]
-        cells = [name, f"`{row['env']}`", str(seed), f"{found['environment_steps']:,}", goal, reached, *returns]
+        metrics = row["metrics"]
+        goal = "" if metrics["goal"] is None else f"{metrics['goal']:g}"
+        reached = "never" if metrics["steps_to_goal"] is None else f"{metrics['steps_to_goal']:,}"
+        returns = [f"{metrics[f'{kind}_return']:.1f}" for kind in ("greedy", "sampled")]
+        cells = [
+            name,
+            f"`{row['env']}`",
+            str(seed),
+            f"{metrics['environment_steps']:,}",
+            goal,
+            reached,
+            *returns,
+        ]
         cells.append(f"{row['seconds']['train']:.0f}")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def runs() -> dict[str, storage.Run]:
-    """The trainings that recipes draw on, by name."""
+    """Returns the trainings that recipes use, by name."""
     recipes = catalog.book().values()
-    found = [
-        part.run for recipe in recipes for part in recipe.parts if isinstance(part, sources.Snapshot | sources.Replay)
+    trainings = [
+        part.run
+        for recipe in recipes
+        for part in recipe.parts
+        if isinstance(part, sources.Snapshot | sources.Replay)
     ]
-    return {run.name: run for run in found}
+    return {run.name: run for run in trainings}
 
 
 def measure(run: storage.Run, seed: int, num_episodes: int) -> dict[str, Any]:
-    """Trains once and judges the strongest policy, as a result line."""
+    """Trains once and evaluates the strongest policy.
+
+    Args:
+        run: Training of a recipe.
+        seed: Seed of the training and of the evaluation.
+        num_episodes: Number of episodes of each evaluation, greedy and sampled.
+
+    Returns:
+        A result row.
+    """
     strengths = [strength for _, strength in run.strengths]
     goal = GOALS.get(run.name, strengths[-1] if strengths else None)
     start = time.perf_counter()
-    training = ppo_training.train(run.make_env, run.config, seed=seed, strengths=strengths, name=run.env_id)
+    training = ppo_training.train(
+        run.make_env, run.config, seed=seed, strengths=strengths, name=run.env_id
+    )
     trained = time.perf_counter()
-    judged = {}
+    evaluated = {}
     for kind in ("greedy", "sampled"):
         env = run.make_env()
-        policy = ppo_policy.behavior(training.network, training.snapshots[-1], env, greedy=kind == "greedy")
+        policy = ppo_policy.behavior(
+            training.network, training.snapshots[-1], env, greedy=kind == "greedy"
+        )
         env.close()
         record = recording.record_episodes(run.make_env, policy, num_episodes, seed=seed)
-        judged[f"{kind}_return"] = float(record.episode_returns.mean())
-        judged[f"{kind}_length"] = float(record.episode_lengths.mean())
+        evaluated[f"{kind}_return"] = float(record.episode_returns.mean())
+        evaluated[f"{kind}_length"] = float(record.episode_lengths.mean())
     reached = (step for step, progress in training.history if goal is not None and progress >= goal)
     metrics = {
         "run": run.name,
-        "environment_steps": run.config.num_updates * run.config.num_envs * run.config.rollout_length,
+        "environment_steps": run.config.num_updates
+        * run.config.num_envs
+        * run.config.rollout_length,
         "goal": goal,
         "steps_to_goal": next(reached, None),
-        "snapshots": [[snapshot.num_steps, snapshot.mean_return] for snapshot in training.snapshots],
-        **judged,
+        "snapshots": [
+            [snapshot.num_steps, snapshot.mean_return] for snapshot in training.snapshots
+        ],
+        **evaluated,
     }
-    # Compiling and the measuring of snapshots are part of the training.
+    # The training includes compilation and the evaluation of snapshots.
     seconds = {"train": trained - start, "evaluate": time.perf_counter() - trained}
     return result_rows.make_row(
         experiment="benchmarks/collection",

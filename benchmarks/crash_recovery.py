@@ -1,11 +1,12 @@
-"""Kills a short training again and again, resumes it each time, and compares it with one that was left in peace.
+"""Kills and resumes a short training many times and compares it with an uninterrupted one.
 
     python -m benchmarks.crash_recovery
 
-appends a line to `benchmarks/results/crash_recovery.jsonl`. Signal 9 leaves a process no time for anything. Most kills wait for
-the training to reach a random update, and then for a random moment more, so that they also hit checkpoints that are
-being written; the others come while the process is still starting. Parameters, optimizer and random key have to be bit
-for bit those of the run in peace, and `metrics.jsonl` has to hold each update once, with the same losses.
+appends a row to `benchmarks/results/crash_recovery.jsonl`. Signal 9 leaves a process no time to
+clean up. Most kills wait for the training to reach a random update, and then for a random moment
+more, so that they also hit checkpoints that are being written; the others come while the process is
+still starting. Parameters, optimizer and random key must equal those of the uninterrupted run bit
+for bit, and `metrics.jsonl` must hold each update once, with the same losses.
 """
 
 import dataclasses
@@ -29,66 +30,91 @@ from jax_s4rl.training import metrics as training_metrics
 RESULTS = Path(__file__).parent / "results" / "crash_recovery.jsonl"
 DATASET = "umbrella_length/9/random"
 UPDATES_PER_DISPATCH, CHECKPOINT_EVERY = 10, 20
-# One kill in this many comes while the process is starting.
+# One kill out of this many comes while the process is starting.
 EARLY = 5
-# Longest wait for a process that makes no progress, in seconds.
+# Longest wait for a process without progress, in seconds.
 PATIENCE = 300
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """How often to kill, and where to write."""
+    """Options of the benchmark."""
 
     num_kills: int = 20
-    """Kills of the one run."""
+    """Number of kills of the run."""
     num_updates: int = 2000
-    """Length of the training."""
+    """Number of updates of the training."""
     seed: int = 0
-    """Of the moments."""
+    """Seed of the moments of the kills."""
     path: Path = RESULTS
-    """Where the result line goes."""
+    """File to which the result row is appended."""
 
 
 def main(config: Config) -> None:
-    """Measures, and writes the result line."""
+    """Runs the comparison and appends the result row.
+
+    Args:
+        config: Options of the benchmark.
+
+    Raises:
+        SystemExit: If the killed run differs from the uninterrupted one.
+    """
     with tempfile.TemporaryDirectory() as folder:
         row = measure(config, Path(folder))
     result_rows.append_row(config.path, row)
     print(row["metrics"])
     if not row["metrics"]["identical"]:
-        sys.exit("error: the killed run learned something else; resuming is broken")
+        sys.exit(
+            "error: the killed run differs from the uninterrupted one; resuming is broken, "
+            "see the metrics above"
+        )
 
 
 def measure(config: Config, folder: Path) -> dict[str, Any]:
-    """Trains in peace, trains under fire, compares.
+    """Trains without interruption, trains with kills, and compares.
 
     Args:
-      config: how often to kill.
-      folder: where both runs go.
+        config: Options of the benchmark.
+        folder: Folder for both runs.
 
     Returns:
-      The result line.
+        The result row.
+
+    Raises:
+        RuntimeError: If a run fails, makes no progress, or ends before its last kill.
     """
-    peaceful, killed = folder / "peaceful", folder / "killed"
+    uninterrupted, killed = folder / "peaceful", folder / "killed"
     begin = time.perf_counter()
-    _finish(config, peaceful)
+    _finish(config, uninterrupted)
     seconds = time.perf_counter() - begin
     rng = np.random.default_rng(config.seed)
-    begin, said = time.perf_counter(), ""
+    begin, output = time.perf_counter(), ""
     for number in range(config.num_kills):
-        said += _run_and_kill(config, killed, number, rng)
-    said += _finish(config, killed)
-    ends = [checkpoints.load(path / run_directory.CHECKPOINTS, {}) for path in (peaceful, killed)]
-    lines = [[(row["step"], row["loss"]) for row in training_metrics.read(path)] for path in (peaceful, killed)]
+        output += _run_and_kill(config, killed, number, rng)
+    output += _finish(config, killed)
+    ends = [
+        checkpoints.load(path / run_directory.CHECKPOINTS, {}) for path in (uninterrupted, killed)
+    ]
+    lines = [
+        [(row["step"], row["loss"]) for row in training_metrics.read(path)]
+        for path in (uninterrupted, killed)
+    ]
+    # The phrases that are counted are reports of `checkpoints` and `run_directory`.
     metrics = {
         "kills": config.num_kills,
-        "identical": ends[0].digest == ends[1].digest and ends[0].step == ends[1].step == config.num_updates,
+        "identical": ends[0].digest == ends[1].digest
+        and ends[0].step == ends[1].step == config.num_updates,
         "same_lines": lines[0] == lines[1],
-        "kills_while_writing": said.count("was not complete when the run ended"),
-        "damaged_checkpoints": said.count("is damaged"),
-        "resumed_from": [int(line.split()[-1]) for line in said.splitlines() if line.startswith("going on after")],
+        "kills_while_writing": output.count("was not complete when the run ended"),
+        "damaged_checkpoints": output.count("is damaged"),
+        "resumed_from": [
+            int(line.split()[-1])
+            for line in output.splitlines()
+            if line.startswith("going on after")
+        ],
     }
-    stack.require()  # The trainings did so before their work; this is for the line.
+    # The trainings ran the self-test before their work; this one adds its verdict to the row.
+    stack.require()
     return result_rows.make_row(
         experiment="benchmarks/kills",
         method="s4d",
@@ -100,28 +126,35 @@ def measure(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def _run_and_kill(config: Config, folder: Path, number: int, rng: np.random.Generator) -> str:
-    """Starts or resumes the run, and kills it; returns what it said."""
+    """Starts or resumes the run and kills it; returns its output."""
     is_early = number % EARLY == EARLY - 1
     target = config.num_updates * (number + rng.uniform()) / (config.num_kills + 1)
-    process = subprocess.Popen(command(config, folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command(config, folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if not is_early:
         _wait_for(target, folder, process)
     time.sleep(rng.uniform(0, 5 if is_early else 0.3))
     process.send_signal(signal.SIGKILL)
-    said = process.communicate()[0]
+    output = process.communicate()[0]
     if process.returncode != -signal.SIGKILL:
-        raise RuntimeError(f"the run ended by itself before kill {number}; take more updates. It said:\n{said}")
-    return said
+        raise RuntimeError(
+            f"the run ended by itself before kill {number}; "
+            f"choose more updates. Its output:\n{output}"
+        )
+    return output
 
 
 def _wait_for(target: float, folder: Path, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + PATIENCE
     before = _newest(folder)
-    # What is there already may be taken back on resuming: only a line that was added counts.
+    # Resuming may remove lines after the last checkpoint, so only a new line counts as progress.
     while process.poll() is None and (_newest(folder) < target or _newest(folder) == before):
         if time.monotonic() > deadline:
             process.kill()
-            raise RuntimeError(f"the run made no progress in {PATIENCE} s; it said:\n{process.communicate()[0]}")
+            raise RuntimeError(
+                f"the run made no progress in {PATIENCE} s; its output:\n{process.communicate()[0]}"
+            )
         time.sleep(0.01)
 
 
@@ -130,15 +163,26 @@ def _newest(folder: Path) -> int:
 
 
 def _finish(config: Config, folder: Path) -> str:
-    ended = subprocess.run(command(config, folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    ended = subprocess.run(
+        command(config, folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     if ended.returncode:
-        raise RuntimeError(f"the run failed:\n{ended.stdout}")
+        raise RuntimeError(f"the run failed; its output:\n{ended.stdout}")
     return ended.stdout
 
 
 def command(config: Config, folder: Path) -> list[str]:
-    """The command that starts or resumes a training so small that most of its time goes into checkpoints."""
-    model = {"width": 8, "num-layers": 1, "mlp-ratio": 1, "context-length": 10, "mixer.state-size": 4}
+    """Returns the command that starts or resumes the training.
+
+    The training is so small that most of its time goes into checkpoints.
+    """
+    model = {
+        "width": 8,
+        "num-layers": 1,
+        "mlp-ratio": 1,
+        "context-length": 10,
+        "mixer.state-size": 4,
+    }
     options = {
         "dataset": DATASET,
         "folder": folder,

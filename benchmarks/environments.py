@@ -1,11 +1,12 @@
-"""Steps per second of every environment: bare, as `gymnasium.make` wraps it, eight in one vector, and recorded.
+"""Steps per second of every environment: bare, wrapped, eight in one vector, and recorded.
 
     python -m benchmarks.environments
 
-appends to `benchmarks/results/environments.jsonl` and writes the table in `benchmarks/README.md`. The actions are drawn
-before the clock starts; the resets at the end of episodes are inside it. Recording is what data sets are made with, all
-of it: environments made, actions drawn, arrays checked. `--only` measures some environments; MuJoCo's, which need the
-extra `mujoco`, are measured when they are named.
+appends to `benchmarks/results/environments.jsonl` and writes the table in `benchmarks/README.md`.
+"Wrapped" is the environment as `gymnasium.make` returns it. Actions are drawn before the clock
+starts; resets at the end of episodes are timed. Recording includes all the work that makes a
+dataset: environments made, actions drawn, arrays checked. `--only` measures some environments;
+those of MuJoCo, which need the extra `mujoco`, are measured only if they are named.
 """
 
 import dataclasses
@@ -29,7 +30,9 @@ README = Path(__file__).parent / "README.md"
 SECTION = "environments"
 NUM_COPIES = 8
 METRICS = ("bare", "wrapped", "vector", "recorded")
-NUM_RECORDED = 5  # times as many steps as one other measurement has: making the environments shall not count for much
+# Recording has this many times the episodes of another measurement, so that the time to make the
+# environments counts little.
+NUM_RECORDED = 5
 DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/RandomWalk-v0"
 SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CartPole-v1", {}),
@@ -53,22 +56,29 @@ MUJOCO = tuple((env_id, {}) for env_id in ("Hopper-v5", "HalfCheetah-v5", "Walke
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """How long to measure and where to write."""
+    """Options of the benchmark."""
 
     only: tuple[str, ...] = ()
-    """Ids of the environments to measure; if none is named, all but MuJoCo's."""
+    """Ids of the environments to measure; if empty, all but those of MuJoCo."""
     num_steps: int = 20_000
-    """Steps of each measurement of a single environment."""
+    """Number of steps of each measurement of a single environment."""
     repeats: int = 3
-    """Measurements, of which the median counts."""
+    """Number of measurements, of which the median counts."""
     out: Path = RESULTS
-    """Result lines are appended here."""
+    """File to which result rows are appended."""
     readme: Path = README
-    """Where the table goes, between its two marks."""
+    """Document with the marks between which the table is written."""
 
 
 def main(config: Config) -> None:
-    """Measures, and writes lines and table."""
+    """Measures the chosen environments, appends rows and writes the table.
+
+    Args:
+        config: Options of the benchmark.
+
+    Raises:
+        ValueError: If an environment is unknown.
+    """
     for env_id, kwargs in choose(config.only):
         row = measure(env_id, kwargs, config)
         result_rows.append_row(config.out, row)
@@ -79,7 +89,7 @@ def main(config: Config) -> None:
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
-    """A Markdown table of the latest line of each environment and its arguments."""
+    """Formats a Markdown table of the latest row of each environment and its arguments."""
     latest = {(row["env"], json.dumps(row["metrics"]["kwargs"])): row for row in rows}
     lines = [
         f"| steps/s | arguments | bare | wrapped | {NUM_COPIES} in a vector | recorded |",
@@ -87,26 +97,47 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     ]
     for (env_id, _), row in latest.items():
         arguments = ", ".join(f"{name}={value}" for name, value in row["metrics"]["kwargs"].items())
-        speeds = [f"{row['metrics'][name]:,.0f}" if name in row["metrics"] else "" for name in METRICS]
+        speeds = [
+            f"{row['metrics'][name]:,.0f}" if name in row["metrics"] else "" for name in METRICS
+        ]
         lines.append(f"| {' | '.join([f'`{env_id}`', arguments, *speeds])} |")
     machines = sorted({row["machine"] for row in latest.values()})
     return "\n".join([*lines, "", f"Measured on {'; '.join(machines)}."])
 
 
 def choose(names: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
-    """The settings of the environments named, or all but MuJoCo's.
+    """Returns the settings of the named environments, or of all but those of MuJoCo.
+
+    Args:
+        names: Ids of environments.
+
+    Returns:
+        Ids and arguments.
 
     Raises:
-        ValueError: an id of which there is no setting.
+        ValueError: If there is no setting for an id.
     """
     known = dict.fromkeys(env_id for env_id, _ in (*SETTINGS, *MUJOCO))
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"got {', '.join(unknown)}, wanted some of {', '.join(known)}")
-    return [setting for setting in (*SETTINGS, *MUJOCO) if setting[0] in names] if names else list(SETTINGS)
+        raise ValueError(f"got {', '.join(unknown)}; choose from {', '.join(known)}")
+    return (
+        [setting for setting in (*SETTINGS, *MUJOCO) if setting[0] in names]
+        if names
+        else list(SETTINGS)
+    )
 
 
 def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, Any]:
-    """Steps per second of one environment, as a result line."""
+    """Measures the steps per second of one environment.
+
+    Args:
+        env_id: Id of the environment.
+        kwargs: Arguments of the environment.
+        config: Options of the benchmark.
+
+    Returns:
+        A result row.
+    """
     env = registry.make(env_id, **kwargs)
     space = env.action_space
     space.seed(0)
@@ -122,12 +153,16 @@ def measure(env_id: str, kwargs: dict[str, Any], config: Config) -> dict[str, An
     }
     seconds = {"measure": time.perf_counter() - start}
     return result_rows.make_row(
-        experiment="benchmarks/environments", env=env_id, method="random", metrics=metrics, seconds=seconds
+        experiment="benchmarks/environments",
+        env=env_id,
+        method="random",
+        metrics=metrics,
+        seconds=seconds,
     )
 
 
 def run(env: gymnasium.Env, actions: list[Any]) -> int:
-    """Plays the actions, whatever they do; resets where an episode ends; counts the episodes begun."""
+    """Plays the actions, resets at the end of each episode, and counts the episodes that began."""
     env.reset(seed=0)
     num_episodes = 1
     for action in actions:
@@ -139,9 +174,11 @@ def run(env: gymnasium.Env, actions: list[Any]) -> int:
 
 
 def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
-    """Steps per second, those of all copies together."""
+    """Measures the steps per second of all copies together."""
     mode = gymnasium.vector.AutoresetMode.SAME_STEP
-    envs = gymnasium.vector.SyncVectorEnv([lambda: registry.make(env_id, **kwargs)] * NUM_COPIES, autoreset_mode=mode)
+    envs = gymnasium.vector.SyncVectorEnv(
+        [lambda: registry.make(env_id, **kwargs)] * NUM_COPIES, autoreset_mode=mode
+    )
     envs.action_space.seed(0)
     actions = [envs.action_space.sample() for _ in range(max(1, config.num_steps // NUM_COPIES))]
 
@@ -156,15 +193,15 @@ def _vector(env_id: str, kwargs: dict[str, Any], config: Config) -> float:
 
 
 def _recorded(env_id: str, kwargs: dict[str, Any], num_episodes: int) -> float:
-    """Steps per second of one recording of random play."""
-    stage = sources.RecordingContext(env_id, kwargs, seed=0, stream=0, folder=Path())
+    """Measures the steps per second of one recording of random play."""
+    context = sources.RecordingContext(env_id, kwargs, seed=0, stream=0, folder=Path())
     start = time.perf_counter()
-    record = sources.Uniform(num_episodes).record(stage)
+    record = sources.Uniform(num_episodes).record(context)
     return record.num_steps / (time.perf_counter() - start)
 
 
 def _median(action: Callable[[], Any], repeats: int) -> float:
-    """Median of how often the action could run in a second."""
+    """Measures how often the action runs per second; the median of all repeats."""
     speeds = []
     for _ in range(repeats):
         start = time.perf_counter()

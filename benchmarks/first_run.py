@@ -1,9 +1,10 @@
-"""How long does a first look at each experiment take, from nothing: data made, programs compiled, models trained?
+"""Seconds of a quick run of every experiment without caches: datasets, compilation and training.
 
     python -m benchmarks.first_run
 
-runs `python -m experiments.NAME --quick` for every experiment, one after the other, each in an empty folder and without
-anything that an earlier run left in a cache, and appends a line of each to `benchmarks/results/first_run.jsonl`.
+runs `python -m experiments.NAME --quick` for every experiment, one after the other, each in an
+empty folder and with empty caches, and appends a row for each to
+`benchmarks/results/first_run.jsonl`.
 """
 
 import dataclasses
@@ -33,51 +34,64 @@ EXPERIMENTS = (
     "checkpoints",
     "speed_per_task",
 )
+# Packages of the scripts that are not in `experiments`.
+PACKAGES = {"speed_per_task": "benchmarks"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What is looked at, and where lines go."""
+    """Options of the benchmark."""
 
     experiments: tuple[str, ...] = EXPERIMENTS
-    """Names of scripts."""
+    """Names of the experiments' scripts."""
     path: Path = RESULTS
-    """Where the result lines go."""
+    """File to which result rows are appended."""
 
 
 def main(config: Config) -> None:
-    """Looks, and writes the result lines."""
+    """Runs the chosen experiments and appends the result rows.
+
+    Args:
+        config: Options of the benchmark.
+
+    Raises:
+        RuntimeError: If a script fails.
+    """
     for name in config.experiments:
         with tempfile.TemporaryDirectory() as folder:
             row = look(name, Path(folder))
         result_rows.append_row(config.path, row)
-        print(f"{name}: {row['seconds']['look']:.0f} s, {row['metrics']['lines']} lines", flush=True)
+        print(
+            f"{name}: {row['seconds']['look']:.0f} s, {row['metrics']['lines']} lines", flush=True
+        )
 
 
 def look(name: str, folder: Path) -> dict[str, Any]:
-    """Looks at one experiment.
+    """Runs one experiment with `--quick`.
 
     Args:
-      name: of its script.
-      folder: an empty one, for data, programs and lines.
+        name: Name of its script.
+        folder: Empty folder for data, compiled programs and result rows.
 
     Returns:
-      A result line.
+        A result row.
 
     Raises:
-      RuntimeError: the script failed; with what it said.
+        RuntimeError: If the script fails; the message has its output.
     """
-    emptied = {
-        variable: str(folder / variable) for variable in (datasets.FOLDER_VARIABLE, cache_folders.FOLDER_VARIABLE)
+    empty_caches = {
+        variable: str(folder / variable)
+        for variable in (datasets.FOLDER_VARIABLE, cache_folders.COMPILED_VARIABLE)
     }
-    known = os.environ.get("PYTHONPATH")
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), *([known] if known else [])])
-    command = [sys.executable, "-m", f"experiments.{name}", "--quick"]
+    # The script runs in another folder, so the checkout has to be on its path.
+    before = os.environ.get("PYTHONPATH")
+    paths = os.pathsep.join([str(Path(__file__).parents[1]), *([before] if before else [])])
+    command = [sys.executable, "-m", f"{PACKAGES.get(name, 'experiments')}.{name}", "--quick"]
     begin = time.perf_counter()
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **emptied, "PYTHONPATH": paths},
+        env={**os.environ, **empty_caches, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -85,12 +99,18 @@ def look(name: str, folder: Path) -> dict[str, Any]:
     )
     seconds = time.perf_counter() - begin
     if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}; it said:\n{done.stdout}")
+        raise RuntimeError(
+            f"{' '.join(command)} ended with status {done.returncode}; its output:\n{done.stdout}"
+        )
     lines = sum(len(list(result_rows.read_rows(path))) for path in folder.glob("runs/*.jsonl"))
     metrics = {"look": name, "lines": lines, "cores": os.cpu_count()}
-    stack.require()  # The script did so before its work; this is for the line.
+    # The script ran the self-test before its work; this one adds its verdict to the row.
+    stack.require()
     return result_rows.make_row(
-        experiment="benchmarks/quick_looks", method="quick", metrics=metrics, seconds={"look": seconds}
+        experiment="benchmarks/quick_looks",
+        method="quick",
+        metrics=metrics,
+        seconds={"look": seconds},
     )
 
 

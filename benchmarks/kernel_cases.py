@@ -1,4 +1,4 @@
-"""What `benchmarks.kernels` measures: for every subject the kernels of this package beside the plain forms."""
+"""Cases of `benchmarks.kernels`: for every subject our kernels and the plain published forms."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,17 +12,28 @@ from benchmarks import baselines
 from jax_s4rl.kernels import attention, cauchy, convolution, initialization, recurrence, s4, s4d
 from jax_s4rl.kernels import complex_pair as cplx
 
-N = 64  # real state size of the diagonal and the low-rank kernels
+# Real state size of the diagonal and the low-rank kernels.
+N = 64
 HEAD_DIM = 64
-FEW = 4  # features on which accuracy is measured
-# Steps in all rows of a batch together.
+# Number of features on which accuracy is measured.
+FEW = 4
+# Number of steps in all rows of a batch together.
 CONVOLVED, SCANNED, ATTENDED = 16384, 16384, 4096
 
 
 class Case(NamedTuple):
-    """One function to measure, and the same in float64 on a few features to compare it with.
+    """One function to measure, and its exact form on a few features.
 
-    `few` cuts arguments and their gradients, `few_output` the output; no `exact` where the plain form is too large.
+    Attributes:
+        method: Name of the function in result rows.
+        function: Function to measure.
+        arguments: Arguments of the function.
+        few: Cuts the arguments and their gradients to a few features.
+        few_output: Cuts the output to a few features.
+        exact: Function that is evaluated in float64; None if the plain form is too large.
+        batch: Number of rows; None for kernels without a batch.
+        with_gradient: Function of the cotangent and the arguments; None to differentiate
+            `function`.
     """
 
     method: str
@@ -44,7 +55,7 @@ def _last(tree: Any) -> Any:
 
 
 def diagonal(H: int, length: int) -> Iterator[Case]:
-    """S4D-LegS kernel, steps log-uniform between 1e-3 and 1e-1."""
+    """Yields cases of the S4D-LegS kernel, with step sizes log-uniform between 1e-3 and 1e-1."""
     start = initialization.diagonal("legs", N)
     Lambda, B = (jax.tree.map(lambda x: jnp.tile(x[None], (H, 1)), x) for x in start)
     C = initialization.output(jax.random.key(0), (H, N // 2))
@@ -60,9 +71,14 @@ def diagonal(H: int, length: int) -> Iterator[Case]:
 
 
 def low_rank(H: int, length: int) -> Iterator[Case]:
-    """S4-LegS kernel of rank one; C truncated as each form wants it, outside the clock."""
+    """Yields cases of the S4-LegS kernel of rank one.
+
+    C is truncated as each form needs it, outside the timed function.
+    """
     start = initialization.low_rank("legs", N)
-    Lambda, P, B = (jax.tree.map(lambda x: jnp.tile(x[None], (H,) + (1,) * x.ndim), x) for x in start)
+    Lambda, P, B = (
+        jax.tree.map(lambda x: jnp.tile(x[None], (H,) + (1,) * x.ndim), x) for x in start
+    )
     C = initialization.output(jax.random.key(0), (H, N // 2))
     step = jnp.exp(initialization.log_step(jax.random.key(1), (H,)))
     system = s4.Parameters(Lambda, P, B, C, jnp.zeros(H), step)
@@ -71,16 +87,21 @@ def low_rank(H: int, length: int) -> Iterator[Case]:
         return s4.kernel(s4.Parameters(Lambda, P, B, C, jnp.zeros(H), step), length, length=length)
 
     def published(Lambda, P, B, C, step, wrap):
-        return baselines.low_rank(Lambda, cplx.Pair(P.re[:, 0], P.im[:, 0]), B, C, step, length, wrap)
+        return baselines.low_rank(
+            Lambda, cplx.Pair(P.re[:, 0], P.im[:, 0]), B, C, step, length, wrap
+        )
 
-    for method, function, wrap in (("low_rank/ours", ours, cauchy.WRAP), ("low_rank/plain", None, 1.0)):
+    for method, function, wrap in (
+        ("low_rank/ours", ours, cauchy.WRAP),
+        ("low_rank/plain", None, 1.0),
+    ):
         exact = partial(published, wrap=wrap)
         arguments = (Lambda, P, B, s4.truncate(system, length, wrap).C, step)
         yield Case(method, function or exact, arguments, _first, _first, exact)
 
 
 def convolved(H: int, length: int) -> Iterator[Case]:
-    """Causal convolution of a batch, beside the bare transforms it is made of."""
+    """Yields cases of the causal convolution of a batch, and of its bare Fourier transforms."""
     rows = max(1, CONVOLVED // length)
     rng = np.random.default_rng(0)
     u = jnp.asarray(rng.normal(size=(rows, length, H)), jnp.float32)
@@ -93,8 +114,12 @@ def convolved(H: int, length: int) -> Iterator[Case]:
         if method == "toeplitz" and length > 256:
             continue
         function = partial(convolution.causal, method=method)
-        yield Case(f"convolution/{method}", function, (u, kernel), few, _last, baselines.convolve, rows)
-    yield Case("convolution/plain", baselines.convolve, (u, kernel), few, _last, baselines.convolve, rows)
+        yield Case(
+            f"convolution/{method}", function, (u, kernel), few, _last, baselines.convolve, rows
+        )
+    yield Case(
+        "convolution/plain", baselines.convolve, (u, kernel), few, _last, baselines.convolve, rows
+    )
     bare = (jnp.swapaxes(u, 1, 2), kernel)
     yield Case(
         "convolution/transforms",
@@ -109,7 +134,7 @@ def convolved(H: int, length: int) -> Iterator[Case]:
 
 
 def scanned(H: int, length: int) -> Iterator[Case]:
-    """Linear recurrence of H pairs, constant in time."""
+    """Yields cases of the linear recurrence of H pairs with factors constant in time."""
     rows = max(1, SCANNED // length)
     rng = np.random.default_rng(0)
     decay, angle = rng.uniform(1e-3, 0.1, H), rng.uniform(0, np.pi, H)
@@ -127,7 +152,7 @@ def scanned(H: int, length: int) -> Iterator[Case]:
 
 
 def attended(H: int, length: int) -> Iterator[Case]:
-    """Causal attention with heads of 64, without its projections."""
+    """Yields cases of causal attention with heads of size 64, without its projections."""
     rows = max(1, ATTENDED // length)
     rng = np.random.default_rng(0)
     shape = (3, rows, length, H // HEAD_DIM, HEAD_DIM)

@@ -1,4 +1,4 @@
-"""Tables and figure of `benchmarks/README.md`, written from the result lines of `benchmarks.kernels`."""
+"""Tables and figure of `benchmarks/README.md`, from the result rows of `benchmarks.kernels`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,17 +18,32 @@ Value = Callable[[Row], float | None]
 
 
 def line(row: Row) -> str:
-    """One line of progress."""
+    """Formats one line of progress."""
     metrics, seconds = row["metrics"], row["seconds"]
-    name = f"{row['method']:26} {metrics['direction']:17} H={metrics['features']:<4} L={row['context_length']:<6}"
+    name = (
+        f"{row['method']:26} {metrics['direction']:17} "
+        f"H={metrics['features']:<4} L={row['context_length']:<6}"
+    )
     if metrics["skipped"]:
         return f"{name} skipped: {metrics['skipped']}"
     error = "" if metrics["error"] is None else f"error {metrics['error']:.1e}"
-    return f"{name} compile {seconds['compile']:6.2f} s, median {1e3 * seconds['median']:9.3f} ms  {error}"
+    return (
+        f"{name} compile {seconds['compile']:6.2f} s, "
+        f"median {1e3 * seconds['median']:9.3f} ms  {error}"
+    )
 
 
 def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None:
-    """Put the report into its section of the README."""
+    """Writes the tables into their section of the README, and the figure.
+
+    Args:
+        rows: Result rows of this benchmark, oldest first.
+        readme: Document with the marks of the section.
+        figure: File of the figure.
+
+    Raises:
+        ValueError: If the document does not have both marks.
+    """
     parts = ["## Kernels", _preface()]
     for machine in dict.fromkeys(row["machine"] for row in rows):
         found = newest(row for row in rows if row["machine"] == machine)
@@ -40,9 +55,14 @@ def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None
 
 
 def newest(rows) -> Found:
-    """The last line of each function, direction and size."""
+    """Returns the last row of each function, direction and size."""
     return {
-        (row["method"], row["metrics"]["direction"], row["metrics"]["features"], row["context_length"]): row
+        (
+            row["method"],
+            row["metrics"]["direction"],
+            row["metrics"]["features"],
+            row["context_length"],
+        ): row
         for row in rows
     }
 
@@ -53,15 +73,16 @@ def _features(found: Found) -> list[int]:
 
 def _preface() -> str:
     return (
-        "Medians of ten or more runs in milliseconds, in turns, compile time apart, float32, N = 64, huge pages for "
-        "malloc (fresh page faults in every run are noise). In brackets the largest "
-        "error against the plain form in float64, relative to the largest entry, of outputs or gradients. A minus: "
-        "not run, for its memory or time is above the limits of the script; `results/kernels.jsonl` says which."
+        "Medians of ten or more runs in milliseconds, in turns, compile time apart, float32, N = "
+        "64, huge pages for malloc (fresh page faults in every run are noise). In brackets the "
+        "largest error against the plain form in float64, relative to the largest entry, of "
+        "outputs or gradients. A minus: not run, for its memory or time is above the limits of "
+        "the script; `results/kernels.jsonl` says which."
     )
 
 
 def table(found: Found, H: int) -> str:
-    """All times of one number of features."""
+    """Formats all times for one number of features."""
     lengths = sorted({key[3] for key in found if key[2] == H})
     head = f"| H = {H} | direction | " + " | ".join(f"L = {length:,}" for length in lengths) + " |"
     lines = [head, "| --- | --- |" + " ---: |" * len(lengths)]
@@ -81,13 +102,17 @@ def _cell(row: Row | None) -> str:
 
 
 def ratios(found: Found) -> str:
-    """What was asked of the kernels, and what was measured."""
+    """Formats the aims of the kernels and the measured ratios."""
     lines = ["| ratio | asked | by medians | by minima |", "| --- | --- | --- | --- |"]
-    for subject, faster, smaller in (("diagonal", ("15", "15"), "1/6"), ("low_rank", ("8", "10"), "1/8")):
+    for subject, faster, smaller in (
+        ("diagonal", ("15", "15"), "1/6"),
+        ("low_rank", ("8", "10"), "1/8"),
+    ):
         ours, plain = f"{subject}/ours", f"{subject}/plain"
         for direction, asked in zip(DIRECTIONS, faster, strict=True):
             name = f"{subject} kernel, {direction}, plain over ours, H = 256, L = 1,024"
             ratio = partial(_ratio, found, (plain, ours), direction, (256, 1024))
+            # The default binds the ratio of this turn; a closure would see that of the last one.
             lines.append(_asked(name, f">= {asked}", lambda measure, ratio=ratio: [ratio(measure)]))
         memory = _ratio(found, (ours, plain), DIRECTIONS[1], (256, 1024), _memory)
         name = f"{subject} kernel, temporary memory of the backward pass, ours over plain"
@@ -99,7 +124,9 @@ def ratios(found: Found) -> str:
         lines.append(_asked(name, "<= 1.2", partial(_over_fastest, found, direction)))
     for direction in DIRECTIONS:
         names = ("recurrence/associative", "recurrence/chunked")
-        values = [_number(_ratio(found, names, direction, (H, 4096), _compile)) for H in _features(found)]
+        values = [
+            _number(_ratio(found, names, direction, (H, 4096), _compile)) for H in _features(found)
+        ]
         name = f"compile time, associative over chunked, {direction}, L = 4,096, each H"
         lines.append(f"| {name} | >= 4 | {', '.join(values)} | |")
     return "\n".join(lines)
@@ -130,7 +157,9 @@ def _compile(row: Row) -> float | None:
     return row["seconds"].get("compile")
 
 
-def _ratio(found: Found, names: tuple[str, str], direction: str, size: tuple[int, int], value: Value) -> float | None:
+def _ratio(
+    found: Found, names: tuple[str, str], direction: str, size: tuple[int, int], value: Value
+) -> float | None:
     over, under = (found.get((name, direction, *size)) for name in names)
     top, bottom = (None if row is None else value(row) for row in (over, under))
     return top / bottom if top and bottom else None
@@ -155,7 +184,14 @@ def _over_fastest(found: Found, direction: str, measure: Value) -> list[float | 
 
 
 def draw(found: Found, path: Path) -> None:
-    """Forward and backward times over length, one panel a subject; nothing where matplotlib is not installed."""
+    """Draws forward and backward times over length, one panel per subject.
+
+    Without matplotlib it draws nothing.
+
+    Args:
+        found: Newest row of each function, direction and size.
+        path: File of the figure.
+    """
     try:
         import matplotlib.pyplot as plt
     except ImportError:
@@ -165,10 +201,24 @@ def draw(found: Found, path: Path) -> None:
     widest = _features(found)[-1]
     for axis, subject in zip(axes[0], subjects, strict=True):
         for method in dict.fromkeys(key[0] for key in found if key[0].split("/")[0] == subject):
-            rows = sorted((key[3], row) for key, row in found.items() if key[:3] == (method, DIRECTIONS[1], widest))
-            points = [(length, 1e3 * row["seconds"]["median"]) for length, row in rows if "median" in row["seconds"]]
+            rows = sorted(
+                (key[3], row)
+                for key, row in found.items()
+                if key[:3] == (method, DIRECTIONS[1], widest)
+            )
+            points = [
+                (length, 1e3 * row["seconds"]["median"])
+                for length, row in rows
+                if "median" in row["seconds"]
+            ]
             if points:
-                axis.loglog(*zip(*points, strict=True), "o-", markersize=3, linewidth=1, label=method.split("/")[1])
+                axis.loglog(
+                    *zip(*points, strict=True),
+                    "o-",
+                    markersize=3,
+                    linewidth=1,
+                    label=method.split("/")[1],
+                )
         axis.set(title=f"{subject}, H = {widest}", xlabel="length")
         axis.legend(fontsize=7, frameon=False)
     axes[0][0].set_ylabel("forward+backward, ms")

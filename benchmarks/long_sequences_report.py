@@ -1,4 +1,4 @@
-"""The table of `benchmarks/README.md` about accuracy over long sequences, written from result lines."""
+"""Table of `benchmarks/README.md` about accuracy over long sequences, from result rows."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,9 +8,9 @@ from jax_s4rl.evaluation import documents
 
 README = Path(__file__).parent / "README.md"
 ERRORS = ("error_outputs", "error_last_outputs", "error_state")
-# What is asked of every method and length.
+# Aim for the error of every method and length.
 LIMIT = 1e-4
-# Columns of the table: initial steps, input, and how these are called there.
+# Columns of the table: initial step sizes, input, and label.
 COLUMNS = (
     ("default", "noise", "default steps, noise"),
     ("long", "noise", "long memory, noise"),
@@ -21,22 +21,41 @@ Row = dict[str, Any]
 
 
 def line(row: Row) -> str:
-    """One line of progress."""
+    """Formats one line of progress."""
     metrics = row["metrics"]
     errors = " ".join(f"{_number(metrics[name]):>8}" for name in ERRORS)
-    return f"{row['method']:22} L={row['context_length']:<8,} {metrics['steps']:8} {metrics['input']:8} {errors}"
+    return (
+        f"{row['method']:22} L={row['context_length']:<8,} "
+        f"{metrics['steps']:8} {metrics['input']:8} {errors}"
+    )
 
 
 def write(rows: Iterable[Row], readme: Path = README) -> None:
-    """Put the report into its section of the README."""
+    """Writes the table into its section of the README.
+
+    Args:
+        rows: Result rows of this benchmark, oldest first.
+        readme: Document with the marks of the section.
+
+    Raises:
+        ValueError: If the document does not have both marks.
+    """
     found = newest(rows)
-    documents.write_section(readme, "long_sequences", f"## Long sequences\n\n{_preface(found)}\n\n{table(found)}")
+    documents.write_section(
+        readme, "long_sequences", f"## Long sequences\n\n{_preface(found)}\n\n{table(found)}"
+    )
 
 
 def newest(rows: Iterable[Row]) -> dict[tuple, Row]:
-    """The last line of each method, length, range of steps and input."""
+    """Returns the last row of each method, length, range of step sizes and input."""
     return {
-        (row["method"], row["context_length"], row["metrics"]["steps"], row["metrics"]["input"]): row for row in rows
+        (
+            row["method"],
+            row["context_length"],
+            row["metrics"]["steps"],
+            row["metrics"]["input"],
+        ): row
+        for row in rows
     }
 
 
@@ -47,12 +66,16 @@ def worst(row: Row) -> float:
 
 
 def table(found: dict[tuple, Row]) -> str:
-    """The worst error of each method; bold where it is above the limit."""
+    """Formats the worst error of each method; bold if it is above the limit."""
     lengths = sorted({key[1] for key in found})
     head = [f"{label}, {length:,}" for _, _, label in COLUMNS for length in lengths]
     lines = [f"| method | {' | '.join(head)} |", "| --- |" + " ---: |" * len(head)]
     for method in dict.fromkeys(key[0] for key in found):
-        cells = [_cell(found.get((method, length, steps, name))) for steps, name, _ in COLUMNS for length in lengths]
+        cells = [
+            _cell(found.get((method, length, steps, name)))
+            for steps, name, _ in COLUMNS
+            for length in lengths
+        ]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -61,15 +84,17 @@ def _preface(found: dict[tuple, Row]) -> str:
     within = sum(worst(row) <= LIMIT for row in found.values())
     return (
         "Relative error of float32 against a loop over time in NumPy with float64, `python -m "
-        "benchmarks.long_sequences`: the largest of those of all outputs, of the last thousand and of the last state, "
-        "each the largest deviation over the largest entry, of the worst of 4 features; 64 states. The same sequence "
-        "as a whole (`fft`, `associative`), in chunks of 64 steps (`chunked`), in pieces whose state is handed on, "
-        "and step by step. *Default steps* are between 0.001 and 0.1. *Long memory* has steps between 1/L and 3/L, "
-        "so that the last output still remembers the first input (for LRU: decay and angle as with such steps). "
-        f"The aim is {_number(LIMIT)} at most: {within} of {len(found)} reach it, the others are bold. Step by step, a "
-        "slow mode without rotation changes by fewer than ten units of its last float32 digit in a step, and the "
-        "rounding of the state adds up over a million of them; float64 has these digits. The last outputs of S4 are "
-        "sums whose terms cancel: the states they are read from have errors below the limit in every other form."
+        "benchmarks.long_sequences`: the largest of those of all outputs, of the last thousand "
+        "and of the last state, each the largest deviation over the largest entry, of the worst "
+        "of 4 features; 64 states. The same sequence as a whole (`fft`, `associative`), in chunks "
+        "of 64 steps (`chunked`), in pieces whose state is handed on, and step by step. *Default "
+        "steps* are between 0.001 and 0.1. *Long memory* has steps between 1/L and 3/L, so that "
+        "the last output still remembers the first input (for LRU: decay and angle as with such "
+        f"steps). The aim is {_number(LIMIT)} at most: {within} of {len(found)} reach it, the "
+        "others are bold. Step by step, a slow mode without rotation changes by fewer than ten "
+        "units of its last float32 digit in a step, and the rounding of the state adds up over a "
+        "million of them; float64 has these digits. The last outputs of S4 are sums whose terms "
+        "cancel: the states they are read from have errors below the limit in every other form."
     )
 
 

@@ -1,22 +1,32 @@
-"""One decision model that is trained on one task in a process of its own, whenever it is asked.
+"""Worker that trains one decision transformer on one task, one dispatch of updates per request.
 
-`python -m benchmarks.task_worker TASK MIXER`, started by `experiments.speed_per_task`.
+Run as `python -m benchmarks.task_worker TASK MIXER`; `benchmarks.speed_per_task` starts it.
 """
 
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import workers
-from experiments import speed_per_task
+from benchmarks import speed_per_task, workers
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import presets
 from jax_s4rl.training import loop
 
 
-def prepare(settings: decision_transformer.Settings, task: tasks.Task) -> tuple[Callable[[], Any], dict[str, Any]]:
-    """A call that makes a dispatch of updates, as experiments make them, and the facts of its program."""
+def prepare(
+    settings: decision_transformer.Settings, task: tasks.Task
+) -> tuple[Callable[[], Any], dict[str, Any]]:
+    """Prepares a dispatch of updates, as experiments make them.
+
+    Args:
+        settings: Settings of the training.
+        task: Task that is trained on.
+
+    Returns:
+        A call that makes one dispatch, and facts about the program for the result row.
+    """
     program = decision_transformer.prepare(settings, task)
+    # The update donates its state, so each call stores the next one here.
     held = [program.init([0])]
     compiled, compile_seconds = loop.compile_update(program.update, held[0], program.store)
 
@@ -28,10 +38,14 @@ def prepare(settings: decision_transformer.Settings, task: tasks.Task) -> tuple[
 
 
 def main(name: str, mixer: str) -> None:
-    """Serves one model."""
-    setup = speed_per_task.SETUPS[name]
-    task = tasks.load(setup.dataset)
-    workers.serve(*prepare(speed_per_task.configure(setup, mixer, task), task))
+    """Serves one model.
+
+    Args:
+        name: Name of the task.
+        mixer: Name of the mixer.
+    """
+    task = tasks.load(speed_per_task.TASKS[name][0])
+    workers.serve(*prepare(speed_per_task.configure(name, mixer, task), task))
 
 
 if __name__ == "__main__":

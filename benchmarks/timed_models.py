@@ -1,9 +1,10 @@
-"""The models whose training and acting are timed: one decision model, with every mixer and both tokenizations.
+"""Decision transformers whose training and acting are timed, with every mixer and token layout.
 
-All have three blocks of width 128, as in the paper, and see vectors of 16 numbers and 6 actions. Attention has the
-minGPT block with its feed-forward part, and a table of time steps; so has `mlp`, which has no memory. The others have
-the block of their own papers, without feed-forward part, and no time embedding. `matched` is S4D with a feed-forward
-part that brings it to the parameters of attention.
+All have three blocks of width 128, as in the paper, vectors of 16 numbers as observations, and 6
+actions. Attention has the minGPT block with its feed-forward part, and a table of time steps; so
+has `mlp`, which has no memory. The others have the block of their own papers, without feed-forward
+part, and no time embedding. `s4d/matched` is S4D with a feed-forward part that gives it as many
+parameters as attention.
 """
 
 import dataclasses
@@ -19,39 +20,73 @@ from jax_s4rl.modules import mixers, tokens
 OBSERVATION_SIZE, NUM_ACTIONS = 16, 6
 WITH_FEED_FORWARD = ("attention", "mlp")
 MATCHED = "s4d/matched"
-# Rows of a batch, by steps of context: the longer, the fewer fit.
+# Number of rows of a batch by steps of context; fewer rows of a longer context fit into memory.
 BATCHES = {32: 64, 100: 64, 341: 16, 1024: 4}
 
 
-class Contender(NamedTuple):
-    """A model to be timed: its method in result lines, and its configuration."""
+class TimedModel(NamedTuple):
+    """A model to be timed.
+
+    Attributes:
+        method: Name of the method in result rows.
+        config: Configuration of the model.
+    """
 
     method: str
     config: configs.DecisionTransformerConfig
 
     @property
     def name(self) -> str:
-        """Method and tokens."""
+        """Method and token layout."""
         return f"{self.method}, {self.config.model.tokens}"
 
 
-def make(context_length: int, names: tuple[str, ...] = mixers.NAMES) -> Iterator[Contender]:
-    """Every mixer named, with both tokenizations, for one context length in steps."""
+def make(context_length: int, names: tuple[str, ...] = mixers.NAMES) -> Iterator[TimedModel]:
+    """Yields every named mixer with both token layouts, for one context length.
+
+    Args:
+        context_length: Number of steps of context.
+        names: Names of the mixers.
+
+    Yields:
+        The models; the last is `s4d/matched` if both S4D and attention are named.
+    """
     for name in names:
         for layout in tokens.LAYOUTS:
-            yield Contender(name, configure(name, layout, context_length))
+            yield TimedModel(name, configure(name, layout, context_length))
     if {"s4d", "attention"} <= set(names):
         attention = configure("attention", tokens.CONCATENATED, context_length)
-        yield Contender(MATCHED, presets.twin(attention, mixers.MixerConfig("s4d", step_range=mixers.OLD_STEP_RANGE)))
+        yield TimedModel(
+            MATCHED,
+            presets.match_parameters(
+                attention, mixers.MixerConfig("s4d", step_range=mixers.OLD_STEP_RANGE)
+            ),
+        )
 
 
 def family(method: str) -> tuple[str, ...]:
-    """Mixers to `make` so that the model of that method is among them."""
+    """Returns the mixers that `make` needs to yield the model of a method.
+
+    Args:
+        method: Name of the method in result rows.
+
+    Returns:
+        Names of mixers.
+    """
     return ("s4d", "attention") if method == MATCHED else (method,)
 
 
 def configure(name: str, layout: str, context_length: int) -> configs.DecisionTransformerConfig:
-    """The model around one mixer."""
+    """Configures the model around one mixer.
+
+    Args:
+        name: Name of the mixer.
+        layout: Token layout.
+        context_length: Number of steps of context.
+
+    Returns:
+        The configuration.
+    """
     base = presets.get("paper" if name in WITH_FEED_FORWARD else "paper-lean")
     model = dataclasses.replace(
         base,
@@ -62,12 +97,23 @@ def configure(name: str, layout: str, context_length: int) -> configs.DecisionTr
         dropout=0.0,
     )
     return configs.DecisionTransformerConfig(
-        observation_shape=(OBSERVATION_SIZE,), num_actions=NUM_ACTIONS, horizon=context_length, model=model
+        observation_shape=(OBSERVATION_SIZE,),
+        num_actions=NUM_ACTIONS,
+        horizon=context_length,
+        model=model,
     )
 
 
 def record(num_steps: int, num_episodes: int = 16) -> trajectories.Trajectories:
-    """Random episodes of one length."""
+    """Makes random episodes of one length.
+
+    Args:
+        num_steps: Number of steps of each episode.
+        num_episodes: Number of episodes.
+
+    Returns:
+        The episodes.
+    """
     rng = np.random.default_rng(0)
     return trajectories.from_episodes(
         [

@@ -1,4 +1,8 @@
-"""Timing of compiled JAX functions in turn: compile time apart, blocked until ready, memory as compiled."""
+"""Timing of compiled JAX functions in turns.
+
+Compilation is timed apart, calls are blocked until ready, and memory is that of the compiled
+program.
+"""
 
 import os
 import platform
@@ -17,23 +21,31 @@ TUNABLE, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
 
 
 def with_huge_pages() -> None:
-    """Start the script again with huge pages for `malloc`, where the C library has them.
+    """Restarts the script with huge pages for `malloc`, if the C library has them.
 
-    A fresh temporary is otherwise faulted in page by page in every run, which costs up to a third of the time and
-    varies with what the machine did before: noise that has nothing to do with the functions compared.
+    Without them the system faults in a fresh temporary page by page in every run. This costs up to
+    a third of the time and depends on earlier work of the machine: noise that is unrelated to the
+    functions compared.
     """
     if platform.libc_ver()[0] == "glibc" and TUNABLE not in os.environ:
+        # The C library reads the tunable only at the start of a process.
         os.environ[TUNABLE] = HUGE_PAGES
         os.execv(sys.executable, sys.orig_argv)
 
 
 def has_huge_pages() -> bool:
-    """Whether this process has them."""
+    """Returns whether this process has huge pages for `malloc`."""
     return os.environ.get(TUNABLE) == HUGE_PAGES
 
 
 class Limits(NamedTuple):
-    """What is measured, and what is too large to be."""
+    """Number of repeats, and limits above which a function is not repeated.
+
+    Attributes:
+        repeats: Number of timed runs of each function.
+        temporary_mib: MiB of temporaries above which a function is not run.
+        seconds_per_run: Seconds of one run above which a function is not repeated.
+    """
 
     repeats: int = 10
     temporary_mib: float = 2048.0
@@ -41,7 +53,14 @@ class Limits(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Seconds and memory of one function; `skipped` says why it was not run, and then there is no result."""
+    """Seconds and memory of one function.
+
+    Attributes:
+        result: Result of the function; None if it was not run.
+        seconds: Seconds to compile, and the minimum and median of all runs if it was repeated.
+        temporary_mib: MiB of temporaries; None if XLA does not report them.
+        skipped: Reason why the function was not run or not repeated, or None.
+    """
 
     result: Any
     seconds: dict[str, float]
@@ -53,20 +72,27 @@ class Turns(NamedTuple):
     """Seconds of one function, turn by turn.
 
     Attributes:
-        wall: On the wall.
-        cpu: Processor time of all threads.
+        wall: Wall-clock seconds.
+        cpu: Processor seconds of all threads.
     """
 
     wall: list[float]
     cpu: list[float]
 
     def split(self, parts: int) -> "Turns":
-        """The same of one of so many equal parts of a call, to a tenth of a microsecond."""
+        """Divides the seconds of a call among its equal parts, to a tenth of a microsecond.
+
+        Args:
+            parts: Number of equal parts of a call.
+
+        Returns:
+            Seconds of one part.
+        """
         return Turns(*([round(value / parts, 7) for value in times] for times in self))
 
     @property
     def seconds(self) -> dict[str, float]:
-        """On the wall minimum and median, and `cpu`, the median of the processor time."""
+        """Minimum and median of the wall-clock seconds; `cpu`, median of the processor seconds."""
         return {
             "minimum": min(self.wall),
             "median": statistics.median(self.wall),
@@ -78,17 +104,17 @@ Work = tuple[Callable[..., Any], tuple]
 
 
 def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
-    """Compile every function for its arguments, run it once to warm up, then all in turn `limits.repeats` times.
+    """Compiles every function, runs it once to warm up, then times all in turns.
 
     Args:
-        works: By name, a pure JAX function and what it is called with.
-        limits: Number of repeats, and the memory and time above which nothing is repeated.
+        works: Pure JAX functions and their arguments, by name.
+        limits: Number of repeats, and limits of memory and time above which nothing is repeated.
 
     Returns:
         By name, the result, the seconds (compile, minimum, median) and MiB of temporaries.
 
     Raises:
-        ValueError: The installed JAX must not be used (see `jax_s4rl.stack`).
+        ValueError: If the installed JAX must not be used (see `jax_s4rl.stack`).
     """
     stack.require()
     compiled, first = {}, {}
@@ -106,29 +132,30 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
 
 
 def take_turns(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, Turns]:
-    """Call all functions in turn, `repeats` times; each has been called before.
+    """Calls all functions in turn, `repeats` times; each has been called before.
 
-    Taking turns keeps ratios true where a machine is faster in one minute than in the next.
+    Turns keep ratios right if the speed of the machine changes from minute to minute.
 
     Args:
-        calls: By name, what is called; its result is waited for.
+        calls: Functions by name; their results are waited for.
         repeats: Number of turns.
 
     Returns:
         By name, the seconds of every turn.
     """
-    found = {name: Turns([], []) for name in calls}
+    times = {name: Turns([], []) for name in calls}
     for _ in range(repeats):
         for name, call in calls.items():
             begin, spent = time.perf_counter(), time.process_time()
+            # JAX returns before the work is done; the time must include it.
             jax.block_until_ready(call())
-            found[name].wall.append(time.perf_counter() - begin)
-            found[name].cpu.append(time.process_time() - spent)
-    return found
+            times[name].wall.append(time.perf_counter() - begin)
+            times[name].cpu.append(time.process_time() - spent)
+    return times
 
 
 def _begin(function: Callable[..., Any], arguments: tuple, limits: Limits) -> tuple[Any, Measured]:
-    """Compile, and run once unless it needs too much memory."""
+    """Compiles a function, and runs it once unless it needs too much memory."""
     began = time.perf_counter()
     compiled = jax.jit(function).lower(*arguments).compile()
     seconds = {"compile": time.perf_counter() - began}

@@ -1,11 +1,13 @@
-"""Seconds of one update, for every mixer and both tokenizations: drawing, forward, backward and optimizer, all of it.
+"""Seconds of one update, for every mixer and both token layouts.
 
-    python -m benchmarks.training            # everything; --quick for a look
+    python -m benchmarks.training            # everything; --quick for a short run
     python -m benchmarks.training --mixers attention s4d --contexts 100
-    python -m benchmarks.training --peer     # beside the PyTorch model of `transformers` (extra `peers`)
+    python -m benchmarks.training --peer     # also the PyTorch model (extra `peers`)
 
-Appends a line per model and context to `benchmarks/results/training.jsonl`, then writes the tables of
-`benchmarks/README.md` from the newest lines of every machine. One device is timed, each model in a process of its own.
+The PyTorch model is that of the library `transformers`. An update includes drawing the batch,
+forward, backward and optimizer. Appends a row per model and context to
+`benchmarks/results/training.jsonl`, then writes the tables of `benchmarks/README.md` from the
+newest rows of every machine. One device is timed; each model has its own process.
 """
 
 import contextlib
@@ -22,43 +24,52 @@ from jax_s4rl.modules import mixers
 
 RESULTS = Path(__file__).parent / "results" / "training.jsonl"
 
-# Seconds of untimed updates before each that is timed.
+# Seconds of untimed updates before each timed one.
 SETTLE = 0.5
 PEER = "peer"
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """What to measure and where to write."""
+    """Options of the benchmark."""
 
     mixers: tuple[str, ...] = mixers.NAMES
     """Mixers to time."""
     contexts: tuple[int, ...] = tuple(timed_models.BATCHES)
-    """Steps of context: any of 32, 100, 341, 1024."""
+    """Numbers of steps of context: any of 32, 100, 341, 1024."""
     repeats: int = 10
-    """Timed dispatches of each, after one to warm up."""
+    """Number of timed dispatches of each model, after one warm-up dispatch."""
     updates_per_dispatch: int = 5
-    """Updates in one call."""
+    """Number of updates in one dispatch."""
     peer: bool = False
-    """Also time the Decision Transformer of the library transformers, in PyTorch."""
+    """Whether to time also the Decision Transformer of the library transformers, in PyTorch."""
     quick: bool = False
-    """Only attention and s4d, at 32 steps, three dispatches."""
+    """Whether to time only attention and s4d, at 32 steps, with three dispatches."""
     report_only: bool = False
-    """Measure nothing, write the tables again."""
+    """Whether to measure nothing and only write the tables again."""
     out: Path = RESULTS
-    """Result lines are appended here."""
+    """File to which result rows are appended."""
 
 
 def main(config: Config) -> None:
-    """Measures all that is asked for, then writes the report."""
+    """Times the chosen models, then writes the report.
+
+    Args:
+        config: Options of the benchmark.
+
+    Raises:
+        SystemExit: If a context length is unknown, or the peer is not installed.
+    """
     if config.quick:
         config = dataclasses.replace(config, mixers=("attention", "s4d"), contexts=(32,), repeats=3)
     if config.peer:
+        # Fails before anything is timed if the libraries are missing.
         pytorch_peer.versions()
     for context_length in () if config.report_only else config.contexts:
         if context_length not in timed_models.BATCHES:
             raise SystemExit(
-                f"there is no context of {context_length} steps; choose from {', '.join(map(str, timed_models.BATCHES))}"
+                f"there is no context of {context_length} steps; "
+                f"choose from {', '.join(map(str, timed_models.BATCHES))}"
             )
         for row in measure(config, context_length):
             result_rows.append_row(config.out, row)
@@ -68,29 +79,54 @@ def main(config: Config) -> None:
 
 
 def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
-    """Times all models of one context length in turns; a result line for each."""
-    found = list(timed_models.make(context_length, config.mixers))
+    """Times all models of one context length in turns.
+
+    Args:
+        config: Options of the benchmark.
+        context_length: Number of steps of context.
+
+    Yields:
+        One result row for each model.
+    """
+    contenders = list(timed_models.make(context_length, config.mixers))
     if config.peer:
-        found.append(timed_models.Contender(PEER, timed_models.configure("attention", "interleaved", context_length)))
+        contenders.append(
+            timed_models.TimedModel(
+                PEER, timed_models.configure("attention", "interleaved", context_length)
+            )
+        )
     with contextlib.ExitStack() as opened:
-        running = {one.name: opened.enter_context(_start(one, config.updates_per_dispatch)) for one in found}
+        running = {
+            one.name: opened.enter_context(_start(one, config.updates_per_dispatch))
+            for one in contenders
+        }
         turns = workers.take_turns(running, config.repeats, SETTLE)
-    stack.require()  # The workers did so before their work, when the device was theirs alone; this is for the lines.
-    for one in found:
+    # The workers ran the self-test before their work, while the device was theirs alone; this one
+    # adds its verdict to the rows.
+    stack.require()
+    for one in contenders:
         updates = 1 if one.method == PEER else config.updates_per_dispatch
         yield _row(one, running[one.name].facts, turns[one.name].split(updates))
 
 
-def _start(one: timed_models.Contender, updates_per_dispatch: int) -> contextlib.AbstractContextManager[workers.Worker]:
+def _start(
+    one: timed_models.TimedModel, updates_per_dispatch: int
+) -> contextlib.AbstractContextManager[workers.Worker]:
     context_length = str(one.config.model.context_length)
     if one.method == PEER:
-        return workers.apart("peer", context_length)
+        return workers.apart("pytorch_peer", context_length)
     return workers.apart(
-        "training_worker", one.method, one.config.model.tokens, context_length, str(updates_per_dispatch)
+        "training_worker",
+        one.method,
+        one.config.model.tokens,
+        context_length,
+        str(updates_per_dispatch),
     )
 
 
-def _row(one: timed_models.Contender, facts: dict[str, Any], turns: timing.Turns) -> dict[str, Any]:
+def _row(
+    one: timed_models.TimedModel, facts: dict[str, Any], turns: timing.Turns
+) -> dict[str, Any]:
     model = one.config.model
     rest = {name: value for name, value in facts.items() if name not in ("parameters", "compile")}
     return result_rows.make_row(

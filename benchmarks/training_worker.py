@@ -1,6 +1,7 @@
-"""One decision model that is trained in a process of its own, a dispatch of updates whenever it is asked.
+"""Worker that trains one decision transformer, one dispatch of updates per request.
 
-`python -m benchmarks.training_worker METHOD TOKENS CONTEXT UPDATES`, started by `benchmarks.training`.
+Run as `python -m benchmarks.training_worker METHOD TOKENS CONTEXT UPDATES`; `benchmarks.training`
+starts it.
 """
 
 import sys
@@ -18,8 +19,18 @@ from jax_s4rl.modules import groups
 from jax_s4rl.training import optimizer, update
 
 
-def prepare(contender: timed_models.Contender, updates_per_dispatch: int) -> tuple[Callable[[], Any], dict[str, Any]]:
-    """A call that makes a dispatch of updates, as experiments make them, and the facts of its program."""
+def prepare(
+    contender: timed_models.TimedModel, updates_per_dispatch: int
+) -> tuple[Callable[[], Any], dict[str, Any]]:
+    """Prepares a dispatch of updates, as experiments make them.
+
+    Args:
+        contender: Model to train.
+        updates_per_dispatch: Number of updates in one dispatch.
+
+    Returns:
+        A call that makes one dispatch, and facts about the program for the result row.
+    """
     config, device = contender.config, jax.devices()[:1]
     context_length = config.model.context_length
     record = timed_models.record(context_length)
@@ -34,6 +45,7 @@ def prepare(contender: timed_models.Contender, updates_per_dispatch: int) -> tup
         updates_per_dispatch=updates_per_dispatch,
         devices=device,
     )
+    # The update donates its state, so each call stores the next one here.
     held = [update.place([update.init(params, descent, jax.random.key(1))], device)]
     store = update.replicate(windows.make_store(record), device)
     began = time.perf_counter()
@@ -57,13 +69,20 @@ def _temporary_mib(compiled: Any) -> float | None:
 
 
 def main(method: str, layout: str, context_length: int, updates_per_dispatch: int) -> None:
-    """Serves one model."""
-    (found,) = [
+    """Serves one model.
+
+    Args:
+        method: Name of the method in result rows.
+        layout: Token layout.
+        context_length: Number of steps of context.
+        updates_per_dispatch: Number of updates in one dispatch.
+    """
+    (contender,) = [
         one
         for one in timed_models.make(context_length, timed_models.family(method))
         if (one.method, one.config.model.tokens) == (method, layout)
     ]
-    workers.serve(*prepare(found, updates_per_dispatch))
+    workers.serve(*prepare(contender, updates_per_dispatch))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""One kernel of whatever commit is checked out in the current folder, for `two_commits`.
+"""Worker that times one kernel of the commit that is checked out in the current folder.
 
-Uses only what every commit since the first has: it is run by its path, and imports the package of the current folder.
+`benchmarks.two_commits` runs it by its path. It imports the package of the current folder and uses
+only what every commit since the first one has.
 """
 
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 if __name__ == "__main__":
+    # Python puts the folder of the script first; the package of the current folder must win. This
+    # has to come before the imports below.
     sys.path[0] = str(Path.cwd())
 
 import jax
@@ -26,10 +29,10 @@ class Case(NamedTuple):
     """A function of parameters and inputs.
 
     Attributes:
-      family: One of the functions below that make it.
-      batch: Number of rows.
-      length: Steps of a row.
-      options: Of the function.
+        family: Function below that makes the function and its parameters.
+        batch: Number of rows.
+        length: Number of steps of a row.
+        options: Options of the function.
     """
 
     family: Callable[..., tuple[Callable[..., Any], Any]]
@@ -42,15 +45,17 @@ FEATURES = 128
 
 
 def of_s4d(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
-    """S4D-Lin."""
+    """Makes S4D-Lin and its parameters."""
     start, keys = initialization.diagonal("lin", STATES), jax.random.split(jax.random.key(0), 2)
     C = initialization.output(keys[0], (FEATURES, STATES // 2))
-    parameters = s4d.Parameters(start.Lambda, start.B, C, jnp.ones(FEATURES), _steps(keys[1], FEATURES))
+    parameters = s4d.Parameters(
+        start.Lambda, start.B, C, jnp.ones(FEATURES), _steps(keys[1], FEATURES)
+    )
     return partial(_run, s4d.apply, options), parameters
 
 
 def of_s4(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
-    """S4-LegS, truncated for its length."""
+    """Makes S4-LegS, truncated for its length, and its parameters."""
     start, keys = initialization.low_rank("legs", STATES), jax.random.split(jax.random.key(0), 2)
     C = initialization.output(keys[0], (FEATURES, STATES // 2))
     parameters = s4.Parameters(*start, C, jnp.ones(FEATURES), _steps(keys[1], FEATURES))
@@ -58,7 +63,7 @@ def of_s4(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
 
 
 def of_s5(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
-    """S5."""
+    """Makes S5 and its parameters."""
     keys = jax.random.split(jax.random.key(0), 2)
     start = initialization.s5(keys[0], FEATURES, STATES // 2)
     parameters = s5.Parameters(*start, jnp.ones(FEATURES), _steps(keys[1], STATES // 2))
@@ -66,16 +71,24 @@ def of_s5(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
 
 
 def of_lru(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
-    """LRU."""
+    """Makes LRU and its parameters."""
     keys = jax.random.split(jax.random.key(0), 2)
-    ring, start = initialization.lru_ring(keys[0], STATES // 2, 0.9, 0.99), initialization.s5(keys[1], FEATURES, 32)
+    ring, start = (
+        initialization.lru_ring(keys[0], STATES // 2, 0.9, 0.99),
+        initialization.s5(keys[1], FEATURES, 32),
+    )
     Lambda = type(start.Lambda)(-jnp.exp(ring.log_decay), jnp.exp(ring.log_angle))
-    parameters = lru.Parameters(Lambda, start.B, start.C, jnp.ones(FEATURES), jnp.exp(ring.log_gain))
+    parameters = lru.Parameters(
+        Lambda, start.B, start.C, jnp.ones(FEATURES), jnp.exp(ring.log_gain)
+    )
     return partial(_run, lru.apply, options), parameters
 
 
 def of_attention(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
-    """Attention of one head, the inputs being queries, keys and values, each scaled by a parameter."""
+    """Makes attention of one head, and its parameters.
+
+    Queries, keys and values are the inputs, each scaled by one parameter.
+    """
 
     def run(scales: Any, u: Any, resets: Any) -> Any:
         q, k, v = (scale * u[..., None, :] for scale in scales)
@@ -85,7 +98,7 @@ def of_attention(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
 
 
 def of_convolution(length: int, **options: Any) -> tuple[Callable[..., Any], Any]:
-    """A causal convolution."""
+    """Makes a causal convolution and its kernel."""
     kernel = jax.random.normal(jax.random.key(0), (FEATURES, length)) / length**0.5
     return lambda kernel, u, resets: convolution.causal(u, kernel, **options), kernel
 
@@ -113,11 +126,14 @@ CASES = {
 
 
 def make(name: str, direction: str) -> tuple[Callable[..., Any], tuple]:
-    """Makes the function of a case, and what it is called with.
+    """Makes the function of a case and its arguments.
 
     Args:
-      name: One of `CASES`.
-      direction: "forward", or "forward+backward" for the gradients of parameters and inputs.
+        name: Name of the case, one of `CASES`.
+        direction: "forward", or "forward+backward" for the gradients of parameters and inputs.
+
+    Returns:
+        The function and its arguments.
     """
     case = CASES[name]
     options = dict(case.options)
@@ -138,16 +154,28 @@ def make(name: str, direction: str) -> tuple[Callable[..., Any], tuple]:
 
 
 def main(name: str, direction: str) -> None:
-    """Compiles, and answers until nothing more is asked."""
+    """Compiles one case and serves it until the input ends.
+
+    Args:
+        name: Name of the case.
+        direction: "forward" or "forward+backward".
+    """
     function, arguments = make(name, direction)
     began = time.perf_counter()
     compiled = jax.jit(function).lower(*arguments).compile()
     case = CASES[name]
-    facts = {"length": case.length, "batch": case.batch, "features": FEATURES, "compile": time.perf_counter() - began}
+    facts = {
+        "length": case.length,
+        "batch": case.batch,
+        "features": FEATURES,
+        "compile": time.perf_counter() - began,
+    }
     workers.serve(lambda: compiled(*arguments), facts)
 
 
-def _run(apply: Callable[..., Any], options: dict[str, Any], parameters: Any, u: Any, resets: Any) -> Any:
+def _run(
+    apply: Callable[..., Any], options: dict[str, Any], parameters: Any, u: Any, resets: Any
+) -> Any:
     return apply(parameters, u, None, resets, **options)[0]
 
 

@@ -1,7 +1,8 @@
-"""Contenders in processes of their own, timed in turns.
+"""Workers: models in their own processes, timed in turns.
 
-Programs that share a process share its heap, in which a small one meets what a large one left, and PyTorch's threads go
-on spinning after their work. A training has its process to itself; so has each contender here.
+Programs in one process share its heap, in which a small program meets the leftovers of a large one,
+and the threads of PyTorch go on spinning after their work. A training has its own process; so has
+each model that is timed here.
 """
 
 import contextlib
@@ -18,19 +19,22 @@ import jax
 
 from benchmarks import timing
 
-# Threads that wait must not spin while others are timed.
+# Threads that wait must not spin while another process is timed.
 QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 
 
 class Worker:
-    """A process that makes a call whenever it is asked, and says how long it took.
+    """A process that makes a timed call per request and answers with the seconds.
 
     Args:
-      process: started with pipes for input and output.
-      name: of what it runs, for errors.
+        process: Process with pipes for input and output.
+        name: Name of its program, for errors.
 
     Attributes:
-      facts: what it said of itself when it was ready.
+        facts: Facts about the program, sent when it was ready.
+
+    Raises:
+        SystemExit: If the process ended before it was ready.
     """
 
     def __init__(self, process: subprocess.Popen[str], name: str):
@@ -38,8 +42,19 @@ class Worker:
         self.facts = self._answer()
 
     def time(self, settle: float) -> dict[str, float]:
-        """Makes calls for so many seconds, then one that is timed: seconds on the wall, and of the processor."""
+        """Requests untimed calls for a while, then one timed call.
+
+        Args:
+            settle: Seconds of untimed calls.
+
+        Returns:
+            Wall-clock seconds, `wall`, and processor seconds, `cpu`, of the timed call.
+
+        Raises:
+            SystemExit: If the process ended.
+        """
         assert self._process.stdin is not None
+        # If the process has ended, `_answer` reports it.
         with contextlib.suppress(BrokenPipeError):
             print(settle, file=self._process.stdin, flush=True)
         return self._answer()
@@ -48,38 +63,50 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise SystemExit(f"the process of {self._name} ended; see what it said above")
+            raise SystemExit(f"the process of {self._name} ended; see its output above")
         return json.loads(line)
 
 
 @contextlib.contextmanager
 def apart(module: str, *arguments: str) -> Iterator[Worker]:
-    """Starts `python -m module arguments`, which has to `serve`, and waits until it is ready.
+    """Starts `python -m benchmarks.MODULE ARGUMENTS`, which must call `serve`.
+
+    Waits until it is ready.
 
     Args:
-      module: of this folder.
-      arguments: of its command line.
+        module: Name of a module of this folder.
+        *arguments: Arguments of its command line.
 
     Yields:
-      The worker.
+        The worker.
+
+    Raises:
+        SystemExit: If the process ended before it was ready.
     """
     with _started(
-        [sys.executable, "-m", f"benchmarks.{module}", *arguments], Path(__file__).parents[1], module
+        [sys.executable, "-m", f"benchmarks.{module}", *arguments],
+        Path(__file__).parents[1],
+        module,
     ) as worker:
         yield worker
 
 
 @contextlib.contextmanager
 def apart_in(folder: Path, script: str, *arguments: str) -> Iterator[Worker]:
-    """Starts a script by its path in another folder, whose packages it imports; it has to `serve`.
+    """Starts a script, which must call `serve`, by its path in another folder.
+
+    The script imports the packages of that folder.
 
     Args:
-      folder: a checkout.
-      script: path of the script.
-      arguments: of its command line.
+        folder: Folder of a checkout.
+        script: Path of the script.
+        *arguments: Arguments of its command line.
 
     Yields:
-      The worker.
+        The worker.
+
+    Raises:
+        SystemExit: If the process ended before it was ready.
     """
     with _started([sys.executable, script, *arguments], folder, Path(script).stem) as worker:
         yield worker
@@ -96,7 +123,16 @@ def _started(command: list[str], folder: Path, name: str) -> Iterator[Worker]:
 
 
 def serve(call: Callable[[], Any], facts: dict[str, Any]) -> None:
-    """Answers on the standard output, until nothing more is asked on the input."""
+    """Answers requests of the standard input on the standard output, until the input ends.
+
+    The first line has the facts. Each request is a number of seconds of untimed calls; its answer
+    has the seconds of the timed call that follows.
+
+    Args:
+        call: Call that is timed.
+        facts: Facts about the program.
+    """
+    # The first call warms up.
     jax.block_until_ready(call())
     print(json.dumps(facts), flush=True)
     for line in sys.stdin:
@@ -110,15 +146,23 @@ def serve(call: Callable[[], Any], facts: dict[str, Any]) -> None:
 
 
 def take_turns(workers: dict[str, Worker], repeats: int, settle: float) -> dict[str, timing.Turns]:
-    """Times all workers in turn.
+    """Times all workers in turns.
 
     Args:
-      workers: by name.
-      repeats: number of turns.
-      settle: seconds of untimed calls before each timed one.
+        workers: Workers by name.
+        repeats: Number of turns.
+        settle: Seconds of untimed calls before each timed one.
 
     Returns:
-      By name, the seconds of every turn.
+        By name, the seconds of every turn.
+
+    Raises:
+        SystemExit: If a process ended.
     """
-    turns = [{name: worker.time(settle) for name, worker in workers.items()} for _ in range(repeats)]
-    return {name: timing.Turns(*([turn[name][of] for turn in turns] for of in ("wall", "cpu"))) for name in workers}
+    turns = [
+        {name: worker.time(settle) for name, worker in workers.items()} for _ in range(repeats)
+    ]
+    return {
+        name: timing.Turns(*([turn[name][of] for turn in turns] for of in ("wall", "cpu")))
+        for name in workers
+    }

@@ -10,7 +10,9 @@ from jax_s4rl.evaluation import result_rows
 def test_a_small_run_writes_a_line_for_each_model_and_history(tmp_path):
     out = tmp_path / "acting.jsonl"
     # Five calls outlast the episodes of three steps, which start again.
-    acting.main(acting.Config(mixers=("attention",), histories=(3,), batches=(1,), repeats=5, out=out))
+    acting.main(
+        acting.Config(mixers=("attention",), histories=(3,), batches=(1,), repeats=5, out=out)
+    )
     rows = list(result_rows.read_rows(out))
     assert [row["method"] for row in rows] == ["attention", "attention", "recompute"]
     for row in rows:

@@ -40,4 +40,7 @@ def test_the_report_stays_between_its_marks(tmp_path):
 
 
 def test_a_line_of_progress_names_the_model():
-    assert "s4d          concatenated  history 16    batch 1   compile    1.0 s" in acting_report.line(row())
+    assert (
+        "s4d          concatenated  history 16    batch 1   compile    1.0 s"
+        in acting_report.line(row())
+    )

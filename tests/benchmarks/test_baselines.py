@@ -1,4 +1,4 @@
-"""The plain published forms are right: in float64 each equals the oracle or a recurrence written out."""
+"""Plain published forms: in float64 each equals the reference or a recurrence written out."""
 
 import jax
 import jax.numpy as jnp
@@ -51,7 +51,9 @@ def test_the_low_rank_kernel_is_the_response_of_the_dense_system():
         inverse = np.linalg.inv(np.eye(len(A)) - half * A)
         A_bar, B_bar = inverse @ (np.eye(len(A)) + half * A), 2 * half * inverse @ B
         C = np.linalg.solve((np.eye(len(A)) - wrap * np.linalg.matrix_power(A_bar, 12)).T, C)
-        wanted = np.array([[(C @ np.linalg.matrix_power(A_bar, k) @ B_bar).real for k in range(12)]])
+        wanted = np.array(
+            [[(C @ np.linalg.matrix_power(A_bar, k) @ B_bar).real for k in range(12)]]
+        )
         got = case.exact(*arguments)
         # C was truncated in float32, which moves the true one by the condition number of that step.
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-9 * np.abs(wanted).max())
@@ -68,7 +70,9 @@ def test_convolution_recurrence_and_attention_equal_the_oracle():
     q, k, v = jnp.asarray(rng.normal(size=(3, 2, 6, 1, 4)))
     close(baselines.attend(q, k, v), attention.attend(*(np.asarray(x) for x in (q, k, v))))
     # The library's softmax is float32 whatever its input.
-    np.testing.assert_allclose(baselines.library_attend(q, k, v), baselines.attend(q, k, v), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(
+        baselines.library_attend(q, k, v), baselines.attend(q, k, v), rtol=0, atol=1e-6
+    )
 
 
 def test_the_bare_transforms_are_those_of_the_convolution():

@@ -1,4 +1,4 @@
-"""Kills: a run that is killed learns what it would have learned in peace. The committed line has twenty of them."""
+"""Crash recovery: a killed run equals an uninterrupted one. The committed row has twenty kills."""
 
 import json
 
@@ -9,7 +9,9 @@ from benchmarks import crash_recovery
 
 @pytest.mark.slow
 def test_a_killed_run_is_the_run_in_peace_bit_for_bit(tmp_path):
-    row = crash_recovery.measure(crash_recovery.Config(num_kills=3, num_updates=600, seed=1), tmp_path)
+    row = crash_recovery.measure(
+        crash_recovery.Config(num_kills=3, num_updates=600, seed=1), tmp_path
+    )
     assert row["metrics"]["identical"]
     assert row["metrics"]["same_lines"]
     assert row["metrics"]["resumed_from"] == sorted(row["metrics"]["resumed_from"])

@@ -22,16 +22,23 @@ def test_a_measurement_is_a_result_line(env_id, tmp_path):
 
 def test_mujoco_is_measured_when_it_is_named():
     assert environments.choose(()) == list(environments.SETTINGS)
-    assert environments.choose(("Hopper-v5", "memory_len/22")) == [("memory_len/22", {}), ("Hopper-v5", {})]
-    with pytest.raises(ValueError, match="got Hoper-v5, wanted some of CartPole-v1"):
+    assert environments.choose(("Hopper-v5", "memory_len/22")) == [
+        ("memory_len/22", {}),
+        ("Hopper-v5", {}),
+    ]
+    with pytest.raises(ValueError, match="got Hoper-v5; choose from CartPole-v1"):
         environments.choose(("Hoper-v5",))
 
 
 def test_the_script_writes_lines_and_the_latest_of_them_into_a_table(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(environments, "SETTINGS", (("CartPole-v1", {}), (environments.WALK, {"obs": "onehot"})))
+    monkeypatch.setattr(
+        environments, "SETTINGS", (("CartPole-v1", {}), (environments.WALK, {"obs": "onehot"}))
+    )
     readme = tmp_path / "README.md"
     readme.write_text("<!-- environments --><!-- /environments -->")
-    config = environments.Config(num_steps=16, repeats=1, out=tmp_path / "rows.jsonl", readme=readme)
+    config = environments.Config(
+        num_steps=16, repeats=1, out=tmp_path / "rows.jsonl", readme=readme
+    )
     for _ in range(2):
         environments.main(config)
     assert "CartPole-v1" in capsys.readouterr().out

@@ -8,15 +8,25 @@ import pytest
 from benchmarks import fft_standstill
 from jax_s4rl.evaluation import result_rows
 
-SAY = "import sys, time; say = lambda text: print(text, flush=True); say('compiled'); say('update'); say('update'); "
+SAY = (
+    "import sys, time; say = lambda text: print(text, flush=True); "
+    "say('compiled'); say('update'); say('update'); "
+)
 
 
 @pytest.mark.parametrize(
     ("code", "wanted"),
-    [("", (2, 0)), ("time.sleep(60)", (2, None)), ("sys.exit(3)", (2, 3)), ("say('noise'); say('update')", (3, 0))],
+    [
+        ("", (2, 0)),
+        ("time.sleep(60)", (2, None)),
+        ("sys.exit(3)", (2, 3)),
+        ("say('noise'); say('update')", (3, 0)),
+    ],
 )
 def test_a_program_is_watched(code, wanted):
-    found = fft_standstill.watch([sys.executable, "-c", SAY + code], {}, patience=1 if "sleep" in code else 60)
+    found = fft_standstill.watch(
+        [sys.executable, "-c", SAY + code], {}, patience=1 if "sleep" in code else 60
+    )
     assert found[:2] == wanted
 
 
@@ -24,14 +34,19 @@ def test_a_line_says_whether_it_stood_still():
     config = fft_standstill.Config(flags="--x")
     row = fft_standstill.as_row(config, "train", 3, 17, None, 1.0)
     assert tuple(row) == result_rows.FIELDS
-    assert (row["updates"], row["metrics"]["stood_still"], row["metrics"]["xla_flags"]) == (17, True, "--x")
+    assert (row["updates"], row["metrics"]["stood_still"], row["metrics"]["xla_flags"]) == (
+        17,
+        True,
+        "--x",
+    )
     assert not fft_standstill.as_row(config, "train", 3, 100, 0, 1.0)["metrics"]["stood_still"]
 
 
 def test_the_table_counts_by_version_and_flags():
     config = fft_standstill.Config()
     rows = [
-        fft_standstill.as_row(config, "train", number, 1, status, 1.0) for number, status in enumerate([0, None, 0])
+        fft_standstill.as_row(config, "train", number, 1, status, 1.0)
+        for number, status in enumerate([0, None, 0])
     ]
     text = fft_standstill.table(rows)
     assert f"| {jax.__version__} | " in text

@@ -1,17 +1,24 @@
 """Quick looks: every experiment is looked at, from nothing, and a failure says why."""
 
+import importlib.util
 import subprocess
 import types
 
 import pytest
 
 from benchmarks import first_run
-from experiments.reporting import catalog
+from experiments.report import catalog
 from jax_s4rl.evaluation import result_rows
 
 
 def test_every_experiment_of_the_report_is_looked_at():
     assert set(first_run.EXPERIMENTS) == {about.name for about in catalog.ALL}
+
+
+def test_every_script_is_there():
+    for name in first_run.EXPERIMENTS:
+        package = first_run.PACKAGES.get(name, "experiments")
+        assert importlib.util.find_spec(f"{package}.{name}")
 
 
 def test_a_look_starts_from_nothing_and_counts_its_lines(tmp_path, monkeypatch):
@@ -38,5 +45,5 @@ def test_a_look_starts_from_nothing_and_counts_its_lines(tmp_path, monkeypatch):
 def test_a_look_that_fails_says_what_was_said(tmp_path, monkeypatch):
     ended = types.SimpleNamespace(returncode=3, stdout="no such thing")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: ended)
-    with pytest.raises(RuntimeError, match="ended with 3; it said:\nno such thing"):
+    with pytest.raises(RuntimeError, match="ended with status 3; its output:\nno such thing"):
         first_run.look("walks", tmp_path)

@@ -21,8 +21,14 @@ def test_every_case_can_be_called_and_cut(subject):
     assert f"{subject}/plain" in names
     assert len(set(names)) == len(names) >= 2
     for case in found:
-        cut = jax.eval_shape(lambda *given, case=case: case.few_output(case.function(*given)), *case.arguments)
+        cut = jax.eval_shape(
+            lambda *given, case=case: case.few_output(case.function(*given)), *case.arguments
+        )
         assert jax.tree.leaves(cut)
         if case.exact is not None:
-            few = jax.eval_shape(lambda *given, case=case: case.exact(*case.few(given)), *case.arguments)
-            assert [x.shape for x in jax.tree.leaves(few)] == [x.shape for x in jax.tree.leaves(cut)]
+            few = jax.eval_shape(
+                lambda *given, case=case: case.exact(*case.few(given)), *case.arguments
+            )
+            assert [x.shape for x in jax.tree.leaves(few)] == [
+                x.shape for x in jax.tree.leaves(cut)
+            ]

@@ -21,7 +21,11 @@ def row(method, direction="forward", H=256, L=1024, median=0.002, **metrics):
 
 
 def test_times_errors_and_ratios_come_from_the_newest_lines():
-    rows = [row("diagonal/ours", median=9.0), row("diagonal/ours"), row("diagonal/plain", median=0.05)]
+    rows = [
+        row("diagonal/ours", median=9.0),
+        row("diagonal/ours"),
+        row("diagonal/plain", median=0.05),
+    ]
     found = kernel_report.newest(rows)
     assert "| diagonal/ours | forward | 2 (2e-06) |" in kernel_report.table(found, 256)
     assert "| >= 15 | 25 | 25 |" in kernel_report.ratios(found)
@@ -43,7 +47,9 @@ def test_what_was_not_run_says_so():
 def test_the_report_keeps_what_others_wrote(tmp_path):
     readme, figure = tmp_path / "README.md", tmp_path / "results" / "kernels.png"
     figure.parent.mkdir()
-    readme.write_text("# Benchmarks\n\nOther words.\n\n<!-- kernels -->\n<!-- /kernels -->\n\nThe end.\n")
+    readme.write_text(
+        "# Benchmarks\n\nOther words.\n\n<!-- kernels -->\n<!-- /kernels -->\n\nThe end.\n"
+    )
     rows = [row("diagonal/ours", direction) for direction in kernel_report.DIRECTIONS]
     for _ in range(2):
         kernel_report.write(rows, readme, figure)

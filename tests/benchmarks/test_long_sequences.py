@@ -1,4 +1,4 @@
-"""Long sequences: the float64 loop is right, and every form of every family is near it on a short row."""
+"""Long sequences: the float64 loop, and every form of every family on a short sequence."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,10 @@ def short(monkeypatch):
 
 
 def wide(parameters):
-    return [long_sequences.to_complex(x) if hasattr(x, "re") else np.asarray(x, np.float64) for x in parameters]
+    return [
+        long_sequences.to_complex(x) if hasattr(x, "re") else np.asarray(x, np.float64)
+        for x in parameters
+    ]
 
 
 @pytest.mark.parametrize("steps", [long_sequences.DEFAULT, long_sequences.LONG])
@@ -29,7 +32,10 @@ def test_the_loop_agrees_with_the_oracles(short, steps):
             wanted = getattr(mimo, name)(*given, u)
         else:
             Lambda, *low_rank, B, C, D, step = given
-            whole = [None if x is None else np.broadcast_to(x, (4, *x.shape)) for x in (Lambda, *low_rank, B)]
+            whole = [
+                None if x is None else np.broadcast_to(x, (4, *x.shape))
+                for x in (Lambda, *low_rank, B)
+            ]
             whole = whole if low_rank else [whole[0], None, whole[1]]
             wanted = systems.run((*whole, C, D, step), u, method="bilinear" if low_rank else "zoh")
         for got, exact in zip((y, state), wanted, strict=True):
@@ -41,9 +47,13 @@ def test_the_loop_agrees_with_the_oracles(short, steps):
 def test_every_form_of_a_short_row(short, family):
     rows = list(long_sequences.measure(family, 24, long_sequences.LONG))
     methods = long_sequences.FAMILIES[family].methods(24)
-    assert [row["method"] for row in rows] == [f"{family}/{name}" for name in methods for _ in range(2)]
+    assert [row["method"] for row in rows] == [
+        f"{family}/{name}" for name in methods for _ in range(2)
+    ]
     for row in rows:
-        errors = [row["metrics"][name] for name in ("error_outputs", "error_last_outputs", "error_state")]
+        errors = [
+            row["metrics"][name] for name in ("error_outputs", "error_last_outputs", "error_state")
+        ]
         assert max(errors) < 1e-5, row
 
 

@@ -5,7 +5,9 @@ from jax_s4rl.evaluation import result_rows
 
 
 def row(method, length, errors, steps="long", name="noise"):
-    metrics = {"steps": steps, "input": name} | dict(zip(long_sequences_report.ERRORS, errors, strict=True))
+    metrics = {"steps": steps, "input": name} | dict(
+        zip(long_sequences_report.ERRORS, errors, strict=True)
+    )
     return {"method": method, "context_length": length, "metrics": metrics}
 
 
@@ -32,4 +34,6 @@ def test_a_line_of_progress_names_all_errors():
 
 def test_the_table_is_that_of_the_lines():
     found = long_sequences_report.newest(result_rows.read_rows(long_sequences.RESULTS))
-    assert not found or long_sequences_report.table(found) in long_sequences_report.README.read_text()
+    assert (
+        not found or long_sequences_report.table(found) in long_sequences_report.README.read_text()
+    )

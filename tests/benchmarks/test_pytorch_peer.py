@@ -12,5 +12,7 @@ def test_what_is_not_installed_is_named_with_the_remedy(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "version", missing)
-    with pytest.raises(SystemExit, match=r"torch is not installed; run: pip install 'jax-s4rl\[peers\]'"):
+    with pytest.raises(
+        SystemExit, match=r"torch is not installed; run: pip install 'jax-s4rl\[peers\]'"
+    ):
         pytorch_peer.versions()

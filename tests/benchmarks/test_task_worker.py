@@ -5,15 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from benchmarks import task_worker, workers
-from experiments import speed_per_task
+from benchmarks import speed_per_task, task_worker, workers
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
-from tests.experiments import runs
+from tests.agents import runs
 
 SETTINGS = decision_transformer.Settings(
-    model=configs.ModelConfig(mixer=mixers.MixerConfig("mlp"), width=8, num_layers=1, context_length=4),
+    model=configs.ModelConfig(
+        mixer=mixers.MixerConfig("mlp"), width=8, num_layers=1, context_length=4
+    ),
     batch_size=4,
     num_updates=4,
     updates_per_dispatch=2,
@@ -34,9 +35,11 @@ def test_the_model_is_found_by_its_task_and_mixer(monkeypatch):
     served = []
     task = dataclasses.replace(runs.TASK, dataset="cartpole/mixed")
     monkeypatch.setattr(tasks, "load", lambda dataset: task)
-    monkeypatch.setattr(task_worker, "prepare", lambda settings, task: (settings, {"of": task.dataset}))
+    monkeypatch.setattr(
+        task_worker, "prepare", lambda settings, task: (settings, {"of": task.dataset})
+    )
     monkeypatch.setattr(workers, "serve", lambda settings, facts: served.append((settings, facts)))
     task_worker.main("cartpole", "s5")
     ((settings, facts),) = served
-    assert settings == speed_per_task.configure(speed_per_task.SETUPS["cartpole"], "s5", task)
+    assert settings == speed_per_task.configure("cartpole", "s5", task)
     assert (settings.model.mixer.name, facts) == ("s5", {"of": "cartpole/mixed"})

@@ -11,7 +11,10 @@ def test_a_small_run_writes_a_line_for_each_model(tmp_path):
     out = tmp_path / "training.jsonl"
     training.main(training.Config(mixers=("mlp",), contexts=(32,), repeats=2, out=out))
     rows = list(result_rows.read_rows(out))
-    assert [(row["method"], row["tokens"]) for row in rows] == [("mlp", "interleaved"), ("mlp", "concatenated")]
+    assert [(row["method"], row["tokens"]) for row in rows] == [
+        ("mlp", "interleaved"),
+        ("mlp", "concatenated"),
+    ]
     for row in rows:
         assert 0 < row["seconds"]["minimum"] <= row["seconds"]["median"]
         assert min(row["metrics"]["turns"]) == row["seconds"]["minimum"]

@@ -20,7 +20,11 @@ def row(method, tokens="concatenated", context=100, median=0.1, machine="a machi
     }
 
 
-ROWS = [row("attention", "interleaved", median=1.0), row("s4d"), row("peer", "interleaved", median=1.5)]
+ROWS = [
+    row("attention", "interleaved", median=1.0),
+    row("s4d"),
+    row("peer", "interleaved", median=1.5),
+]
 
 
 def test_ratios_are_held_against_interleaved_attention():
@@ -53,9 +57,13 @@ def test_the_committed_tables_are_those_of_the_committed_lines(tmp_path):
         for path in (training_report.README, Path(__file__).parents[2] / "README.md")
     ]
     training_report.write(list(result_rows.read_rows(training.RESULTS)), *copies)
-    for copy, path in zip(copies, (training_report.README, Path(__file__).parents[2] / "README.md"), strict=True):
+    for copy, path in zip(
+        copies, (training_report.README, Path(__file__).parents[2] / "README.md"), strict=True
+    ):
         assert copy.read_text() == path.read_text()
 
 
 def test_a_line_of_progress_names_the_model():
-    assert training_report.line(row("s4d")).startswith("s4d          concatenated  context 100   compile    1.0 s")
+    assert training_report.line(row("s4d")).startswith(
+        "s4d          concatenated  context 100   compile    1.0 s"
+    )

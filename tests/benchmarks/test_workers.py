@@ -17,7 +17,12 @@ workers.serve(lambda: sum(range(1000)), {"parameters": 3})
 
 
 def start(code):
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    pipes = {
+        "stdin": subprocess.PIPE,
+        "stdout": subprocess.PIPE,
+        "stderr": subprocess.DEVNULL,
+        "text": True,
+    }
     return subprocess.Popen([sys.executable, "-c", code], **pipes)
 
 
@@ -51,5 +56,8 @@ def test_a_process_that_ends_is_missed():
 
 @pytest.mark.slow
 def test_a_module_that_fails_is_missed():
-    with pytest.raises(SystemExit, match="the process of nothing ended"), workers.apart("nothing", "at", "all"):
+    with (
+        pytest.raises(SystemExit, match="the process of nothing ended"),
+        workers.apart("nothing", "at", "all"),
+    ):
         pytest.fail("there is no such module")
