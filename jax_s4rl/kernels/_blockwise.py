@@ -1,7 +1,8 @@
-"""The sums of attention, block of queries by block of queries, without a matrix of L x L.
+"""Computes softmax attention block by block of queries, without a matrix of L x L.
 
-Each static block takes only the keys that any of its queries can see; the derivatives, forward and reverse, compute the
-weights again from the saved logarithm of their sum.
+Each block has a static size and takes only the keys that at least one of its queries may attend to.
+The derivatives, forward and reverse, compute the weights again from the saved logarithm of their
+sum.
 """
 
 import math
@@ -15,18 +16,21 @@ from jaxtyping import Array, Float, Int
 
 from jax_s4rl.kernels import _casting, _linear_maps, _sharding
 
-# Fastest of 75..256 on two CPU cores at L = 300 and 1,023; at most 32 blocks, so that compile time stays bounded.
+# The fastest size of 75 to 256 on two CPU cores at L = 300 and 1,023. The blocks are unrolled,
+# so their number is limited to keep compilation short.
 BLOCK = 128
 MAX_BLOCKS = 32
 
 HIDDEN = -1e30  # a score so low that its weight is exactly 0 in float32
-LOWEST = -1e20  # floor of a row's maximum: a row that sees nothing then has weights 0, not 0/0
+LOWEST = -1e20  # least maximum of a row: without visible keys its weights are then 0, not 0/0
 
 
 class Ranks(NamedTuple):
-    """Which tokens see which: query i sees key j if ``oldest[i] <= key[j] <= query[i]``.
+    """Ranks that decide which keys a query attends to.
 
-    Each batch axis is that of the arrays or 1. `oldest` is at least 0, so a negative rank neither sees nor is seen.
+    Query i attends to key j if ``oldest[i] <= key[j] <= query[i]``. Each batch axis has the size of
+    the arrays' batch axis, or 1. `oldest` is at least 0, so a token of negative rank neither
+    attends to anything nor is attended to.
     """
 
     oldest: Int[Array, "... Q"]
@@ -44,18 +48,21 @@ def attend(
     reach: int | None = None,
     precision: str = "highest",
 ) -> Float[Array, "*batch Q heads head_dim"]:
-    """Softmax attention of queries over the keys that their ranks let them see, 0 where there are none.
+    """Computes softmax attention of queries over the keys that their ranks allow.
 
-    The last Q of the K keys belong to the queries, in order; those before them are cached and open to every query.
+    A query without such a key gets 0. The last Q of the K keys belong to the queries, in order; the
+    keys before them are cached, and every block includes them.
 
     Args:
         q: Queries.
         k: Keys, of the queries' dtype.
         v: Values, of the queries' dtype.
-        ranks: Who sees whom.
-        block: Queries per block; by default `BLOCK`, more where that would make over `MAX_BLOCKS` blocks.
-        reach: No query sees a key more than ``reach - 1`` places before it (only valid without cached keys).
-        precision: Of matrix products: `"default"`, `"high"` or `"highest"`.
+        ranks: Ranks that decide which keys a query attends to.
+        block: Queries per block; by default `BLOCK`, or more if that would make over `MAX_BLOCKS`
+            blocks.
+        reach: Width of the window: no query attends to a key more than ``reach - 1`` places before
+            it. Valid only without cached keys.
+        precision: Precision of matrix products: `"default"`, `"high"` or `"highest"`.
 
     Returns:
         The attended values, in the dtype of `q`.
@@ -69,23 +76,32 @@ def attend(
     length = q.shape[-3]
     block = max(BLOCK, -(-length // MAX_BLOCKS)) if block is None else block
     q, k, v, ranks = _sharding.vary_alike(q, k, v, ranks)
-    out, _ = _mixed(_How(block, reach, lax.Precision(precision)), _swap(q), _swap(k), _swap(v), ranks)
+    out, _ = _attention(
+        _Settings(block, reach, lax.Precision(precision)), _swap(q), _swap(k), _swap(v), ranks
+    )
     return _swap(out)
 
 
-class _How(NamedTuple):
-    """Queries per block, the window that bounds the keys of a block, and the precision of products."""
+class _Settings(NamedTuple):
+    """Queries per block, width of the window (None: all of the past), and precision of products."""
 
     block: int
     reach: int | None
     precision: lax.Precision
 
-    def product(self, subscripts: str, left: Array, right: Array, dtype: jax.typing.DTypeLike) -> Array:
-        return jnp.einsum(subscripts, left, right, precision=self.precision, preferred_element_type=dtype)
+    def product(
+        self, subscripts: str, left: Array, right: Array, dtype: jax.typing.DTypeLike
+    ) -> Array:
+        return jnp.einsum(
+            subscripts, left, right, precision=self.precision, preferred_element_type=dtype
+        )
 
 
 def _spans(block: int, reach: int | None, queries: int, keys: int) -> list[tuple[slice, slice]]:
-    """Blocks of queries, each with the keys that causality and the window leave to it; all of the cached ones."""
+    """Returns the blocks of queries, each with the keys that causality and the window allow.
+
+    Every block takes all cached keys.
+    """
     cached = keys - queries
     spans = []
     for start in range(0, queries, block):
@@ -95,14 +111,23 @@ def _spans(block: int, reach: int | None, queries: int, keys: int) -> list[tuple
     return spans
 
 
-def _scores(how: _How, q: Array, k: Array, ranks: Ranks, span: tuple[slice, slice]) -> Array:
-    """Scaled scores of one block, [..., heads, queries, keys]; hidden ones so low that their weight is 0."""
+def _scores(
+    settings: _Settings, q: Array, k: Array, ranks: Ranks, span: tuple[slice, slice]
+) -> Array:
+    """Returns the scaled scores of one block, [..., heads, queries, keys].
+
+    Scores of hidden keys are so low that their weight is 0.
+    """
     rows, columns = span
     dtype = _casting.compute_dtype(q)
-    scores = how.product("...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype) * _scale(q)
+    scores = settings.product(
+        "...qd,...kd->...qk", q[..., rows, :], k[..., columns, :], dtype
+    ) * _scale(q)
     key = ranks.key[..., None, None, columns]
-    seen = (key >= ranks.oldest[..., None, rows, None]) & (key <= ranks.query[..., None, rows, None])
-    return jnp.where(seen, scores, HIDDEN)
+    visible = (key >= ranks.oldest[..., None, rows, None]) & (
+        key <= ranks.query[..., None, rows, None]
+    )
+    return jnp.where(visible, scores, HIDDEN)
 
 
 def _scale(q: Array) -> float:
@@ -110,34 +135,50 @@ def _scale(q: Array) -> float:
 
 
 def _swap(x: Array) -> Array:
-    """Between [..., L, heads, head_dim] and [..., heads, L, head_dim], in which products need no further copies."""
+    """Swaps [..., L, heads, head_dim] and [..., heads, L, head_dim].
+
+    In the second layout, matrix products need no further copies.
+    """
     return jnp.swapaxes(x, -2, -3)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _mixed(how: _How, q: Array, k: Array, v: Array, ranks: Ranks) -> tuple[Array, Array]:
-    """The attended values and, for each query, the logarithm of its sum of exponentials [..., heads, Q, 1]."""
+def _attention(
+    settings: _Settings, q: Array, k: Array, v: Array, ranks: Ranks
+) -> tuple[Array, Array]:
+    """Computes the attended values and, for each query, the logarithm of its sum of exponentials.
+
+    The logarithms are [..., heads, Q, 1].
+    """
     dtype = _casting.compute_dtype(q)
     outs, logs = [], []
-    for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
-        scores = _scores(how, q, k, ranks, span)
+    for span in _spans(settings.block, settings.reach, q.shape[-2], k.shape[-2]):
+        scores = _scores(settings, q, k, ranks, span)
+        # The largest score is subtracted before `exp`, so that it cannot overflow.
         top = jnp.maximum(jnp.max(scores, axis=-1, keepdims=True), LOWEST)
         weights = jnp.exp(scores - top)
         total = jnp.sum(weights, axis=-1, keepdims=True)
+        # A row without visible keys has weights of 0 and gets 0/1 instead of 0/0.
         total = jnp.where(total > 0, total, 1)
-        mixed = how.product("...qk,...kd->...qd", weights.astype(v.dtype), v[..., span[1], :], dtype)
-        outs.append(mixed / total)
+        weighted = settings.product(
+            "...qk,...kd->...qd", weights.astype(v.dtype), v[..., span[1], :], dtype
+        )
+        outs.append(weighted / total)
         logs.append(top + jnp.log(total))
     return jnp.concatenate(outs, axis=-2).astype(q.dtype), jnp.concatenate(logs, axis=-2)
 
 
-@_mixed.defjvp
-def _derivative(how: _How, primals: tuple, tangents: tuple) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+@_attention.defjvp
+def _derivative(
+    settings: _Settings, primals: tuple, tangents: tuple
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
     q, k, v, ranks = primals
-    out, log_sum = _mixed(how, q, k, v, ranks)
+    out, log_sum = _attention(settings, q, k, v, ranks)
     saved = _Saved(q, k, v, ranks, out, log_sum)
-    moved = _linear_maps.call(partial(_push, how, saved), partial(_pull, how, saved), tuple(tangents[:3]))
-    return (out, log_sum), moved
+    tangent = _linear_maps.call(
+        partial(_push, settings, saved), partial(_pull, settings, saved), tuple(tangents[:3])
+    )
+    return (out, log_sum), tangent
 
 
 class _Saved(NamedTuple):
@@ -149,47 +190,70 @@ class _Saved(NamedTuple):
     log_sum: Array
 
 
-def _push(how: _How, saved: _Saved, tangents: tuple[Array, Array, Array]) -> tuple[Array, Array]:
-    """Derivative along a direction in q, k and v."""
+def _push(
+    settings: _Settings, saved: _Saved, tangents: tuple[Array, Array, Array]
+) -> tuple[Array, Array]:
+    """Computes the tangents of output and logarithms along a direction in q, k and v."""
     q, k, v, ranks, out, log_sum = saved
-    to_q, to_k, to_v = tangents
+    dq, dk, dv = tangents
     dtype = _casting.compute_dtype(q)
     outs, logs = [], []
-    for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
+    for span in _spans(settings.block, settings.reach, q.shape[-2], k.shape[-2]):
         rows, columns = span
-        weights = jnp.exp(_scores(how, q, k, ranks, span) - log_sum[..., rows, :])
-        slope = how.product("...qd,...kd->...qk", to_q[..., rows, :], k[..., columns, :], dtype)
-        slope = slope + how.product("...qd,...kd->...qk", q[..., rows, :], to_k[..., columns, :], dtype)
+        weights = jnp.exp(_scores(settings, q, k, ranks, span) - log_sum[..., rows, :])
+        slope = settings.product("...qd,...kd->...qk", dq[..., rows, :], k[..., columns, :], dtype)
+        slope = slope + settings.product(
+            "...qd,...kd->...qk", q[..., rows, :], dk[..., columns, :], dtype
+        )
         slope = weights * (slope * _scale(q))
         total = jnp.sum(slope, axis=-1, keepdims=True)
-        moved = how.product("...qk,...kd->...qd", weights.astype(q.dtype), to_v[..., columns, :], dtype)
-        moved = moved + how.product("...qk,...kd->...qd", slope.astype(q.dtype), v[..., columns, :], dtype)
-        outs.append(moved - total * out[..., rows, :].astype(dtype))
+        change = settings.product(
+            "...qk,...kd->...qd", weights.astype(q.dtype), dv[..., columns, :], dtype
+        )
+        change = change + settings.product(
+            "...qk,...kd->...qd", slope.astype(q.dtype), v[..., columns, :], dtype
+        )
+        outs.append(change - total * out[..., rows, :].astype(dtype))
         logs.append(total)
     return jnp.concatenate(outs, axis=-2).astype(q.dtype), jnp.concatenate(logs, axis=-2)
 
 
-def _pull(how: _How, saved: _Saved, cotangents: tuple[Array, Array]) -> tuple[Array, Array, Array]:
-    """The transpose of `_push`."""
+def _pull(
+    settings: _Settings, saved: _Saved, cotangents: tuple[Array, Array]
+) -> tuple[Array, Array, Array]:
+    """Computes the cotangents of q, k and v: the transpose of `_push`."""
     q, k, v, ranks, out, log_sum = saved
-    arriving, to_log = cotangents
+    to_out, to_log = cotangents
     dtype = _casting.compute_dtype(q)
-    shared = jnp.sum(arriving.astype(dtype) * out.astype(dtype), axis=-1, keepdims=True) - to_log
+    # The part of the softmax derivative that all keys of a query share: `out . to_out` replaces the
+    # sum over keys of weight times derivative.
+    shared = jnp.sum(to_out.astype(dtype) * out.astype(dtype), axis=-1, keepdims=True) - to_log
     to_q, to_k, to_v = [], jnp.zeros(k.shape, dtype), jnp.zeros(v.shape, dtype)
-    for span in _spans(how.block, how.reach, q.shape[-2], k.shape[-2]):
+    for span in _spans(settings.block, settings.reach, q.shape[-2], k.shape[-2]):
         rows, columns = span
-        weights = jnp.exp(_scores(how, q, k, ranks, span) - log_sum[..., rows, :])
-        from_out = how.product("...qd,...kd->...qk", arriving[..., rows, :], v[..., columns, :], dtype)
+        weights = jnp.exp(_scores(settings, q, k, ranks, span) - log_sum[..., rows, :])
+        from_out = settings.product(
+            "...qd,...kd->...qk", to_out[..., rows, :], v[..., columns, :], dtype
+        )
         slope = (weights * (from_out - shared[..., rows, :])).astype(q.dtype)
-        to_q.append(how.product("...qk,...kd->...qd", slope, k[..., columns, :], dtype))
-        to_k = _add(to_k, columns, how.product("...qk,...qd->...kd", slope, q[..., rows, :], dtype))
+        to_q.append(settings.product("...qk,...kd->...qd", slope, k[..., columns, :], dtype))
+        to_k = _add(
+            to_k, columns, settings.product("...qk,...qd->...kd", slope, q[..., rows, :], dtype)
+        )
         weights = weights.astype(q.dtype)
-        to_v = _add(to_v, columns, how.product("...qk,...qd->...kd", weights, arriving[..., rows, :], dtype))
-    # Scaled here, where there are fewest numbers.
+        to_v = _add(
+            to_v,
+            columns,
+            settings.product("...qk,...qd->...kd", weights, to_out[..., rows, :], dtype),
+        )
+    # The scale is applied to the results, which are smaller than the matrices of scores.
     to_all_q = jnp.concatenate(to_q, axis=-2) * _scale(q)
     return to_all_q.astype(q.dtype), (to_k * _scale(q)).astype(q.dtype), to_v.astype(q.dtype)
 
 
 def _add(total: Array, columns: slice, part: Array) -> Array:
-    # `total.at[...].add` is a scatter, whose constant indices JAX cannot take through `shard_map` here.
-    return lax.dynamic_update_slice_in_dim(total, total[..., columns, :] + part, columns.start, axis=total.ndim - 2)
+    # `total.at[...].add` is a scatter; here JAX cannot take its constant indices through
+    # `shard_map`.
+    return lax.dynamic_update_slice_in_dim(
+        total, total[..., columns, :] + part, columns.start, axis=total.ndim - 2
+    )

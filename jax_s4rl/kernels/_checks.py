@@ -1,4 +1,4 @@
-"""What a caller can do wrong with static values: one error each, at trace time, with got, wanted and remedy."""
+"""Checks arguments at trace time; an error says what it got, what it expects and what to do."""
 
 import math
 import operator
@@ -14,33 +14,44 @@ from jax_s4rl.kernels import complex_pair as cplx
 
 
 def is_concrete(*arrays: Any) -> bool:
-    """Whether all values are known now (not traced, and wholly on this host).
+    """Returns whether all values are known now: not traced, and entirely on this host.
 
     Example:
-        >>> is_concrete(jnp.ones(2)), bool(jax.jit(lambda x: (x > 0) & is_concrete(x))(jnp.ones(())))
+        >>> traced = jax.jit(lambda x: (x > 0) & is_concrete(x))
+        >>> is_concrete(jnp.ones(2)), bool(traced(jnp.ones(())))
         (True, False)
     """
     leaves = jax.tree.leaves(arrays)
-    return all(not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True) for x in leaves)
+    return all(
+        not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True)
+        for x in leaves
+    )
 
 
 def length(L: Any, name: str = "L", least: int = 1) -> int:
-    """Check that a length is an integer of at least `least`, and give it as an int.
+    """Checks that a length is an integer of at least `least`, and returns it as an int.
+
+    Raises:
+        ValueError: If it is not an integer, not known at trace time, or too small.
 
     Example:
         >>> length(np.int64(8))
         8
     """
-    found = _index(L)
-    if found is None or found < least:
-        whole = isinstance(L, float) and L.is_integer() and least <= L
-        remedy = f"write {int(L)}" if whole else "pass the number of steps as an int, known at trace time"
+    number = _index(L)
+    if number is None or number < least:
+        is_whole = isinstance(L, float) and L.is_integer() and least <= L
+        remedy = (
+            f"write {int(L)}"
+            if is_whole
+            else "pass the number of steps as an int, known at trace time"
+        )
         raise ValueError(f"{name} must be an integer of at least {least}, got {L!r}; {remedy}")
-    return found
+    return number
 
 
 def reaches(size: Any, limit: int) -> bool:
-    """Whether a size reaches a limit; one that `jax.export` leaves open does.
+    """Returns whether a size reaches a limit; a symbolic size of `jax.export` does.
 
     Example:
         >>> reaches(3, 4)
@@ -50,22 +61,34 @@ def reaches(size: Any, limit: int) -> bool:
 
 
 def even(N: Any) -> int:
-    """Check that a state size can be split into conjugate pairs, and give half of it.
+    """Checks that a state size splits into conjugate pairs, and returns half of it.
+
+    Raises:
+        ValueError: If it is not an even integer of at least 2.
 
     Example:
         >>> even(8)
         4
     """
-    found = _index(N)
-    if found is None or found < 2 or found % 2:
-        known = isinstance(N, int | float | np.number) and math.isfinite(N)
-        remedy = f"use N = {max(2, 2 * math.ceil(N / 2))}" if known else "pass an int, known at trace time"
-        raise ValueError(f"N must be an even integer of at least 2 (conjugate pairs), got {N!r}; {remedy}")
-    return found // 2
+    number = _index(N)
+    if number is None or number < 2 or number % 2:
+        is_number = isinstance(N, int | float | np.number) and math.isfinite(N)
+        remedy = (
+            f"use N = {max(2, 2 * math.ceil(N / 2))}"
+            if is_number
+            else "pass an int, known at trace time"
+        )
+        raise ValueError(
+            f"N must be an even integer of at least 2 (conjugate pairs), got {N!r}; {remedy}"
+        )
+    return number // 2
 
 
 def choice(name: str, got: str, allowed: Sequence[str]) -> str:
-    """Check that a method or measure is one of those that exist.
+    """Checks that a method or measure is one of those that exist, and returns it.
+
+    Raises:
+        ValueError: If `got` is not among `allowed`.
 
     Example:
         >>> choice("method", "fft", ("fft", "scan"))
@@ -77,7 +100,10 @@ def choice(name: str, got: str, allowed: Sequence[str]) -> str:
 
 
 def shape(name: str, array: Any, wanted: Sequence[Any]) -> None:
-    """Check that an array (or a Pair) has the shape wanted.
+    """Checks that an array (or a Pair) has the expected shape.
+
+    Raises:
+        ValueError: If the shapes differ.
 
     Example:
         >>> shape("D", jnp.ones(2), (3,))
@@ -86,11 +112,18 @@ def shape(name: str, array: Any, wanted: Sequence[Any]) -> None:
     """
     if tuple(array.shape) != tuple(wanted):
         got = tuple(array.shape)
-        raise ValueError(f"{name} has shape {got}, expected {tuple(wanted)}; see the shapes in the docstring")
+        raise ValueError(
+            f"{name} has shape {got}, expected {tuple(wanted)}; see the shapes in the docstring"
+        )
 
 
 def real(name: str, array: Any) -> None:
-    """Check that an array is real and floating: a cast would drop an imaginary part without a word.
+    """Checks that an array is real and floating.
+
+    A cast would silently drop an imaginary part.
+
+    Raises:
+        ValueError: If the dtype is another one.
 
     Example:
         >>> real("u", jnp.ones(2, jnp.int32))
@@ -98,11 +131,17 @@ def real(name: str, array: Any) -> None:
         ValueError: u must be real and floating, got dtype int32; cast with `.astype(jnp.float32)`
     """
     if not jnp.issubdtype(array.dtype, jnp.floating):
-        raise ValueError(f"{name} must be real and floating, got dtype {array.dtype}; cast with `.astype(jnp.float32)`")
+        raise ValueError(
+            f"{name} must be real and floating, got dtype {array.dtype}; "
+            "cast with `.astype(jnp.float32)`"
+        )
 
 
 def flags(name: str, array: Any, wanted: Sequence[Any]) -> None:
-    """Check resets or a mask, None being none at all: bool, and of the shape wanted.
+    """Checks that resets or a mask are a bool array of the expected shape; None passes.
+
+    Raises:
+        ValueError: If the dtype or the shape is another one.
 
     Example:
         >>> flags("resets", jnp.ones(2), (2,))
@@ -118,24 +157,33 @@ def flags(name: str, array: Any, wanted: Sequence[Any]) -> None:
 
 
 def one_step(u: Any, state: cplx.Pair, reset: Any, *, system: Sequence[int], features: int) -> None:
-    """Check what a `step` is given: u (*batch, features), state (*batch, *system), reset (*batch).
+    """Checks the arguments of a `step`.
+
+    They are u [*batch, features], state [*batch, *system] and reset [*batch].
+
+    Raises:
+        ValueError: If u is not real and floating, reset is not bool, or shapes do not match.
 
     Example:
         >>> one_step(jnp.ones((2, 3)), cplx.zeros((2, 3, 4)), None, system=(3, 4), features=3)
     """
     real("u", u)
+    # The state decides on the batch axes. With too few axes it has none, and fails the next check.
     batch = tuple(state.shape[: max(0, state.ndim - len(system))])
     shape("state", state, (*batch, *system))
     if tuple(u.shape) != (*batch, features):
         raise ValueError(
-            f"u has shape {tuple(u.shape)}, expected {(*batch, features)} for a state of shape {tuple(state.shape)}; "
-            "give u and init_state the same batch axes"
+            f"u has shape {tuple(u.shape)}, expected {(*batch, features)} for a state of shape "
+            f"{tuple(state.shape)}; give u and init_state the same batch axes"
         )
     flags("reset", reset, batch)
 
 
 def spacing(name: str, step: Any) -> None:
-    """Check that no known sample spacing is negative.
+    """Checks that no concrete sample spacing is negative.
+
+    Raises:
+        ValueError: If one is.
 
     Example:
         >>> spacing("step", -jnp.ones(1))
@@ -144,23 +192,34 @@ def spacing(name: str, step: Any) -> None:
     """
     if is_concrete(step) and bool((np.asarray(step) < 0).any()):
         least = float(np.asarray(step).min())
-        raise ValueError(f"{name} has an entry of {least:.3g}, but must be positive; pass `jnp.exp(log_step)`")
+        raise ValueError(
+            f"{name} has an entry of {least:.3g}, but must be positive; pass `jnp.exp(log_step)`"
+        )
 
 
 def rate(value: Any) -> None:
-    """Check that a rate given as a Python number is positive.
+    """Checks that a rate given as a Python number is positive.
+
+    Raises:
+        ValueError: If it is not.
 
     Example:
         >>> rate(0)
         Traceback (most recent call last):
-        ValueError: rate must be positive, got 0; 1 is the rate of training, 2 half as many samples
+        ValueError: rate must be positive, got 0; use 1 for the sampling rate of training, ...
     """
     if isinstance(value, int | float) and not value > 0:
-        raise ValueError(f"rate must be positive, got {value!r}; 1 is the rate of training, 2 half as many samples")
+        raise ValueError(
+            f"rate must be positive, got {value!r}; use 1 for the sampling rate of training, "
+            "2 for half as many samples"
+        )
 
 
 def stable(Lambda: cplx.Pair) -> None:
-    """Check that no known real part is above zero (a traced Lambda cannot be checked, and is not).
+    """Checks that no concrete real part is above zero; a traced Lambda is not checked.
+
+    Raises:
+        ValueError: If one is.
 
     Example:
         >>> stable(cplx.as_pair(jnp.ones(1)))
@@ -170,13 +229,14 @@ def stable(Lambda: cplx.Pair) -> None:
     if is_concrete(Lambda.re) and bool((np.asarray(Lambda.re) > 0).any()):
         top = float(np.asarray(Lambda.re).max())
         raise ValueError(
-            f"Lambda has a real part of {top:.3g}, which grows without bound; it must be at most 0: "
-            "make it from a free parameter with initialization.negative_real"
+            f"Lambda has a real part of {top:.3g}, which grows without bound; it must be at most "
+            "0: make it from a free parameter with initialization.negative_real"
         )
 
 
 def _index(value: Any) -> int | None:
-    """The value as an int, or None: bools and floats are none, integers of NumPy are."""
+    """Returns an integer of Python or NumPy as an int, and None for any other value."""
+    # `operator.index` would accept a bool.
     if isinstance(value, bool | np.bool_):
         return None
     try:

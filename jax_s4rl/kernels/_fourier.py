@@ -1,7 +1,7 @@
-"""Circular convolution by Fourier transforms, whose derivative reuses the spectra.
+"""Convolves circularly by Fourier transforms, with a derivative that reuses the spectra.
 
-The transforms have the next even length with no prime factor above 5. Spectra are kept for the derivative: forward mode
-needs three transforms more, and so does reverse mode.
+The transforms have the next even length without a prime factor above 5. Spectra are kept for the
+derivative: forward mode needs three more transforms, and so does reverse mode.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,12 +17,15 @@ from jaxtyping import Array, Float
 from jax_s4rl.kernels import _checks, _linear_maps
 from jax_s4rl.kernels import complex_pair as cplx
 
-# XLA's transforms run on one thread on CPU, but independent ones side by side: in parts, large ones take less time.
+# On CPU, XLA runs a transform on one thread, but independent transforms in parallel. Inputs of at
+# least LARGE numbers are therefore transformed in CPU_PARTS parts.
 CPU_PARTS, LARGE = 4, 2**17
 
 
 def fft_length(length: int) -> int:
-    """The shortest even length with no prime factor above 5 that keeps a convolution of two `length`-step rows apart.
+    """Returns the shortest fast length of the transforms for rows of `length` steps.
+
+    It is long enough that the circular convolution of two rows does not wrap around.
 
     Args:
         length: Number of steps, at least 1.
@@ -31,7 +34,7 @@ def fft_length(length: int) -> int:
         The smallest even ``n >= 2 length - 1`` of the form ``2^a 3^b 5^c``.
 
     Raises:
-        ValueError: A length below 1.
+        ValueError: If the length is below 1.
 
     Example:
         >>> fft_length(100), fft_length(341), fft_length(1024)
@@ -44,15 +47,18 @@ def fft_length(length: int) -> int:
     return candidate
 
 
-def convolve(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
-    """Circular convolution of every feature with its kernel, over `fft_length(L)` steps; the first L of the result.
+def convolve(
+    u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]
+) -> Float[Array, "*batch L H"]:
+    """Convolves every feature circularly with its kernel, over `fft_length(L)` steps.
 
     Args:
         u: Input, float32 or float64.
-        kernel: At most `fft_length(L)` numbers of the same dtype for each feature, zeros after them.
+        kernel: Kernel of each feature, at most `fft_length(L)` numbers of the same dtype, continued
+            with zeros.
 
     Returns:
-        The output, in the shape and dtype of `u`.
+        The first L steps of the result, in the shape and dtype of `u`.
 
     Example:
         >>> import numpy as np
@@ -65,19 +71,23 @@ def convolve(u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Floa
 
 
 class Sizes(NamedTuple):
-    """Length of the transforms, and the parts of the features that are transformed side by side on CPU."""
+    """Length of the transforms, and number of parts that features are split into on CPU."""
 
     n: int
     parts: int
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _circular(sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]) -> Float[Array, "*batch L H"]:
+def _circular(
+    sizes: Sizes, u: Float[Array, "*batch L H"], kernel: Float[Array, "H M"]
+) -> Float[Array, "*batch L H"]:
     return _convolved(sizes, u, kernel)[0]
 
 
 @_circular.defjvp
-def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+def _circular_jvp(
+    sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Array, Array]
+) -> tuple[Array, Array]:
     y, spectra = _convolved(sizes, *primals)
     change = _linear_maps.call(
         lambda tangents: _convolved_change(sizes, spectra, *tangents),
@@ -87,15 +97,15 @@ def _circular_jvp(sizes: Sizes, primals: tuple[Array, Array], tangents: tuple[Ar
     return y, change
 
 
-# Of each part those of input and kernel, as real arrays: a program for TPU, which takes another form, would keep empty
-# complex ones for the derivative in their place.
+# The spectra of input and kernel for each part, as real arrays. A program for TPU takes another
+# method, but would keep empty complex arrays in their place for the derivative.
 Spectra = tuple[tuple[cplx.Pair, cplx.Pair], ...]
 
 
-# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+# `jax.jit`, because outside of it a choice by platform would be compiled again in every call.
 @partial(jax.jit, static_argnums=0, inline=True)
 def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
-    """Output, and of each part the spectra of input and kernel."""
+    """Returns the output, and for each part the spectra of input and kernel."""
 
     def part(u: Array, kernel: Array) -> tuple[Array, tuple[cplx.Pair, cplx.Pair]]:
         spectrum, transfer = _transform(u, sizes.n), _spectrum(kernel, sizes.n)
@@ -109,17 +119,22 @@ def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
     def whole(u: Array, kernel: Array) -> tuple[Array, Spectra]:
         y, (spectrum, transfer) = part(u, kernel)
         pieces = _pieces(sizes.parts, u.shape[-1])
-        return y, tuple(jax.tree.map(lambda x, piece=piece: x[..., piece, :], (spectrum, transfer)) for piece in pieces)
+        return y, tuple(
+            jax.tree.map(lambda x, piece=piece: x[..., piece, :], (spectrum, transfer))
+            for piece in pieces
+        )
 
     return _by_platform(sizes, in_parts, whole)(u, kernel)
 
 
 def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array) -> Array:
+    """Computes the tangent of the output from the saved spectra."""
+
     def part(spectra: tuple[cplx.Pair, cplx.Pair], du: Array, dkernel: Array) -> Array:
         spectrum, transfer = spectra
-        moved = cplx.multiply(_transform(du, sizes.n), cplx.with_ndim(transfer, du.ndim))
-        turned = cplx.multiply(spectrum, cplx.with_ndim(_spectrum(dkernel, sizes.n), du.ndim))
-        return _back(cplx.add(moved, turned), sizes.n, du.shape[-2])
+        from_u = cplx.multiply(_transform(du, sizes.n), cplx.with_ndim(transfer, du.ndim))
+        from_kernel = cplx.multiply(spectrum, cplx.with_ndim(_spectrum(dkernel, sizes.n), du.ndim))
+        return _back(cplx.add(from_u, from_kernel), sizes.n, du.shape[-2])
 
     def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
         pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
@@ -131,18 +146,32 @@ def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array)
     return _by_platform(sizes, in_parts, whole)(spectra, du, dkernel)
 
 
-def _convolved_transposed(sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+def _convolved_transposed(
+    sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array
+) -> tuple[Array, Array]:
+    """Computes the cotangents of input and kernel: the transpose of `_convolved_change`."""
+
     def part(spectra: tuple[cplx.Pair, cplx.Pair], cotangent: Array) -> tuple[Array, Array]:
         spectrum, transfer = spectra
-        arriving = _transform(cotangent, sizes.n)
-        seen = cplx.multiply(arriving, cplx.with_ndim(cplx.conjugate(transfer), arriving.ndim))
-        shared = cplx.multiply(cplx.conjugate(spectrum), arriving)
-        shared = cplx.Pair(*(x.reshape(-1, *transfer.shape).sum(0) for x in shared))
-        return _back(seen, sizes.n, cotangent.shape[-2]), _inverse(shared, sizes.n)[..., :kernel_length]
+        # The transpose of a product with a spectrum is a product with its conjugate.
+        incoming = _transform(cotangent, sizes.n)
+        u_spectrum = cplx.multiply(
+            incoming, cplx.with_ndim(cplx.conjugate(transfer), incoming.ndim)
+        )
+        kernel_spectrum = cplx.multiply(cplx.conjugate(spectrum), incoming)
+        # All rows of a batch share the kernel, so their contributions add up before the transform.
+        kernel_spectrum = cplx.Pair(
+            *(x.reshape(-1, *transfer.shape).sum(0) for x in kernel_spectrum)
+        )
+        return _back(u_spectrum, sizes.n, cotangent.shape[-2]), _inverse(kernel_spectrum, sizes.n)[
+            ..., :kernel_length
+        ]
 
     def in_parts(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
         pieces = zip(spectra, _pieces(sizes.parts, cotangent.shape[-1]), strict=True)
-        to_u, to_kernel = zip(*(part(both, cotangent[..., piece]) for both, piece in pieces), strict=True)
+        to_u, to_kernel = zip(
+            *(part(both, cotangent[..., piece]) for both, piece in pieces), strict=True
+        )
         return _joined(to_u, -1), _joined(to_kernel, 0)
 
     def whole(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
@@ -151,8 +180,10 @@ def _convolved_transposed(sizes: Sizes, kernel_length: int, spectra: Spectra, co
     return _by_platform(sizes, in_parts, whole)(spectra, cotangent)
 
 
-def _by_platform(sizes: Sizes, in_parts: Callable[..., Any], whole: Callable[..., Any]) -> Callable[..., Any]:
-    """What runs on CPU, and what elsewhere: the platform is that which the program is compiled for."""
+def _by_platform(
+    sizes: Sizes, in_parts: Callable[..., Any], whole: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Returns a function that runs `in_parts` in programs for CPU, and `whole` in all others."""
     if sizes.parts == 1:
         return whole
     return partial(lax.platform_dependent, cpu=in_parts, default=whole)
@@ -172,7 +203,7 @@ def _joined(pieces: Sequence[Array], axis: int) -> Array:
 
 
 def _transform(u: Float[Array, "*batch L H"], n: int) -> cplx.Pair:
-    """Spectra along the last axis, where transforms are fastest: [*batch, H, F]."""
+    """Returns spectra [*batch, H, F] along the last axis, where transforms are fastest."""
     return _spectrum(jnp.swapaxes(u, -1, -2), n)
 
 
@@ -182,12 +213,12 @@ def _spectrum(x: Float[Array, "*batch H L"], n: int) -> cplx.Pair:
 
 
 def _inverse(spectrum: cplx.Pair, n: int) -> Float[Array, "*batch H n"]:
-    # `jnp.fft` pads by nothing, and a derivative would keep the complex zero that it pads with.
+    # `jnp.fft` would pad by zero elements, and a derivative would keep the complex zero for that.
     return lax.fft(cplx.to_complex(spectrum), lax.FftType.IRFFT, (n,))
 
 
 def _back(spectrum: cplx.Pair, n: int, length: int) -> Float[Array, "*batch L H"]:
-    """From spectra [*batch, H, F]."""
+    """Transforms spectra [*batch, H, F] back to rows."""
     return jnp.swapaxes(_inverse(spectrum, n)[..., :length], -1, -2)
 
 

@@ -1,10 +1,12 @@
-"""Powers of dense transition matrices by doubling: all of `c A^l` and `A^l b` for l < T from log2(T) squarings.
+"""Powers of dense transition matrices by doubling: all `c A^l` and `A^l b` for l < T.
 
-A power is held as what it differs from one by: `(I + E)^2 = I + (2 E + E^2)`. The decay of a slow mode keeps its digits
-then, however often it is squared; in the powers themselves its error would double each time.
+That takes log2(T) squarings. Each power is stored as its difference from the identity:
+`(I + E)^2 = I + (2 E + E^2)`. The decay of a slow mode then keeps its digits, however often it is
+squared; in the powers themselves its error would double each time.
 
-What `vandermonde` is to a diagonal system this is to any other: kernels in two levels, and the constants of a chunk.
-All real matrix products, no loop over steps.
+The module serves dense systems as `vandermonde` serves diagonal ones: it computes kernels in two
+levels, and the constants of a chunk. Everything is a real matrix product, without a loop over
+steps.
 """
 
 import jax
@@ -17,35 +19,40 @@ EXACT = jax.lax.Precision.HIGHEST
 
 
 def squarings(change: Float[Array, "H N N"], T: int) -> list[Float[Array, "H N N"]]:
-    """The powers `A, A^2, A^4, ..., A^T` less I, from `A - I`, for a T that is a power of two.
+    """Returns `A, A^2, A^4, ..., A^T`, each minus I, from `A - I`, for a T that is a power of two.
 
     Example:
         >>> [float(x[0, 0, 0]) for x in squarings(jnp.full((1, 1, 1), 1.0), 4)]
         [1.0, 3.0, 15.0]
     """
-    found = [change]
+    powers = [change]
     while T > 1:
-        found.append(_dplr.product_change(found[-1], found[-1]))
+        powers.append(_dplr.product_change(powers[-1], powers[-1]))
         T //= 2
-    return found
+    return powers
 
 
 def rows(c: Float[Array, "H N"], powers: list[Float[Array, "H N N"]]) -> Float[Array, "H T N"]:
-    """All `c A^l`, l = 0 .. T-1, for the powers `A, A^2, ..., A^(T/2)` less I.
+    """Returns all `c A^l`, l = 0 .. T-1, from the powers `A, A^2, ..., A^(T/2)`, each minus I.
 
     Example:
         >>> change = jnp.full((1, 1, 1), 1.0)
         >>> rows(jnp.ones((1, 1)), squarings(change, 2))[0, :, 0]
         Array([1., 2., 4., 8.], dtype=float32)
     """
-    found = c[:, None]
+    result = c[:, None]
     for power in powers:
-        found = jnp.concatenate([found, found + jnp.matmul(found, power, precision=EXACT)], axis=1)
-    return found
+        # Doubling: the rows so far, times the next power, are the rows that follow.
+        result = jnp.concatenate(
+            [result, result + jnp.matmul(result, power, precision=EXACT)], axis=1
+        )
+    return result
 
 
 def columns(b: Float[Array, "H N"], powers: list[Float[Array, "H N N"]]) -> Float[Array, "H T N"]:
-    """All `A^l b`, l = 0 .. T-1, each as a row, for the powers `A, A^2, ..., A^(T/2)` less I.
+    """Returns all `A^l b`, l = 0 .. T-1, each as a row.
+
+    They come from the powers `A, A^2, ..., A^(T/2)`, each minus I.
 
     Example:
         >>> change = jnp.full((1, 1, 1), 1.0)
@@ -56,7 +63,9 @@ def columns(b: Float[Array, "H N"], powers: list[Float[Array, "H N N"]]) -> Floa
 
 
 def kernel(system: _dplr.Dense, c: Float[Array, "H N"], L: int) -> Float[Array, "H L"]:
-    """Impulse response `K_l = c A_bar^l B_bar` of L steps, in two levels: with `l = qM + b`, `(c A^b) (A^{qM} B)`.
+    """Computes the impulse response `K_l = c A_bar^l B_bar` of L steps in two levels.
+
+    With `l = q M + b` it is `(c A_bar^b) (A_bar^{q M} B_bar)`.
 
     Example:
         >>> halving = _dplr.Dense(jnp.full((1, 1, 1), -0.5), jnp.ones((1, 1)))
@@ -66,6 +75,7 @@ def kernel(system: _dplr.Dense, c: Float[Array, "H N"], L: int) -> Float[Array, 
     inner = _chunks.power_of_two(L, lambda T: T * T)
     outer = _chunks.power_of_two(L, lambda T: T * inner)
     levels = inner.bit_length() - 1
+    # The powers below M give the rows `c A^b`, the remaining ones the columns `A^{q M} B`.
     powers = squarings(system.change, inner * outer // 2)[: (inner * outer).bit_length() - 1]
     fine = rows(c, powers[:levels])
     coarse = columns(system.B_bar, powers[levels:])
@@ -74,7 +84,7 @@ def kernel(system: _dplr.Dense, c: Float[Array, "H N"], L: int) -> Float[Array, 
 
 
 def chunk(system: _dplr.Dense, c: Float[Array, "H N"], L: int, longest: int) -> _chunks.Chunk:
-    """Constants for `chunks.run` over rows of L steps, in chunks of at most `longest`.
+    """Returns the constants for `_chunks.run` over rows of L steps, in chunks of at most `longest`.
 
     Example:
         >>> halving = _dplr.Dense(jnp.full((1, 1, 1), -0.5), jnp.ones((1, 1)))
@@ -84,10 +94,12 @@ def chunk(system: _dplr.Dense, c: Float[Array, "H N"], L: int, longest: int) -> 
     """
     T, rest = _chunks.sizes(L, longest)
     powers = squarings(system.change, T)
-    seen = rows(c, powers[:-1])
+    readout = rows(c, powers[:-1])
+    # The state before a chunk reaches output l through `c A^(l+1)`. Input l reaches the state at
+    # the end through `A^(T-1-l) b`, hence the flip.
     return _chunks.Chunk(
-        kernel=jnp.einsum("htn,hn->ht", seen, system.B_bar, precision=EXACT),
-        read=seen + jnp.matmul(seen, system.change, precision=EXACT),
+        kernel=jnp.einsum("htn,hn->ht", readout, system.B_bar, precision=EXACT),
+        read=readout + jnp.matmul(readout, system.change, precision=EXACT),
         write=jnp.flip(columns(system.B_bar, powers[:-1]), axis=1),
         carry=powers[-1],
         last_carry=_dplr.power_change(system.change, rest),

@@ -1,4 +1,4 @@
-"""Running one diagonal system with all features as inputs and outputs: what S5 and the LRU share.
+"""Runs one diagonal system that has all features as inputs and outputs; shared by S5 and the LRU.
 
 ``x[k] = A_bar x[k-1] + B_bar u[k]``, ``y[k] = Re(C x[k]) + D u[k]``.
 """
@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 from jax_s4rl.kernels import _casting, _checks, _nonfinite, recurrence
 from jax_s4rl.kernels import complex_pair as cplx
 
-# How a family's methods are called, and the recurrence behind each.
+# Method names of a family, and the method of `recurrence` behind each.
 METHODS = {"auto": "auto", "scan": "sequential", "associative": "associative", "chunked": "chunked"}
 
 Rate = float | int | Float[Array | np.ndarray, ""]
@@ -22,11 +22,11 @@ Flags = Bool[Array | np.ndarray, "*batch L"]
 
 
 class Constants(NamedTuple):
-    """A discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H].
+    """Discretised system: `A_bar` [P], `B_bar` [P, H], `C` [H, P] as Pairs, `D` [H].
 
-    If the time between samples varies, `A_bar` is [*batch, L, P], and `gain` [*batch, L, P], if there is one, is the
-    factor of each sample on what `B_bar` brings to the state. `change` [P], if given, is `A_bar - 1` with all of its
-    digits, which long memories are made of.
+    If the time between samples varies, `A_bar` is [*batch, L, P]. An optional `gain` [*batch, L, P]
+    then scales the contribution of each sample, `B_bar u`, to the state. An optional `change` [P]
+    is `A_bar - 1` with all of its digits, on which long memories depend.
     """
 
     A_bar: cplx.Pair
@@ -38,7 +38,7 @@ class Constants(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """States, last state and inputs with non-finite numbers set to zero, and marks of the outputs that are NaN."""
+    """States, last state, marks to add to them, and inputs with non-finite numbers set to zero."""
 
     states: cplx.Pair
     last: cplx.Pair
@@ -59,24 +59,24 @@ def run(
     mask: Flags | None = None,
     bad: Flags | None = None,
 ) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
-    """Run over a whole sequence.
+    """Runs a system over a whole sequence.
 
     Args:
-        constants: The system.
+        constants: Discretised system.
         u: Input, any floating dtype.
         state: State before the first step, Pair [*batch, P]; zero if None.
         resets: True where the state is cleared before that input.
         method: `"scan"`, `"associative"`, `"chunked"` or `"auto"`.
         chunk: Longest chunk of `"chunked"`.
-        precision: Of the products with the data: `"default"`, `"high"` or `"highest"`.
+        precision: Precision of the products with the data: `"default"`, `"high"` or `"highest"`.
         mask: False at padding, which enters as zero.
-        bad: True at samples that are to spoil the state like a NaN of the input; used with resets only.
+        bad: True at samples that spoil the state as a NaN in the input does; used with resets only.
 
     Returns:
         Output in the shape and dtype of `u`, and the state after the last step.
 
     Raises:
-        ValueError: Unknown method or precision, or shapes that do not match.
+        ValueError: If the method or precision is unknown, or shapes do not match.
 
     Example:
         >>> one = cplx.as_pair(jnp.ones((1, 1)))
@@ -84,9 +84,9 @@ def run(
         >>> run(integrator, jnp.ones((3, 1)), method="scan")[0][:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    found = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
-    last = found.last if found.marks is None else _spoiled(found.last, found.marks.last)
-    return _output(found, precision).astype(jnp.asarray(u).dtype), last
+    result = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
+    last = result.last if result.marks is None else _with_marks(result.last, result.marks.last)
+    return _output(result, precision).astype(jnp.asarray(u).dtype), last
 
 
 def states(
@@ -101,7 +101,7 @@ def states(
     mask: Flags | None = None,
     bad: Flags | None = None,
 ) -> cplx.Pair:
-    """The state after every step, Pair [*batch, L, P]; arguments as of `run`.
+    """Returns the state after every step, Pair [*batch, L, P]; the arguments are those of `run`.
 
     Example:
         >>> one = cplx.as_pair(jnp.ones((1, 1)))
@@ -109,8 +109,10 @@ def states(
         >>> states(integrator, jnp.ones((3, 1))).re[:, 0]
         Array([1., 2., 3.], dtype=float32)
     """
-    found = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
-    return found.states if found.marks is None else _spoiled(found.states, found.marks.outputs)
+    result = _run(constants, u, state, resets, mask, bad, (method, chunk, precision))
+    return (
+        result.states if result.marks is None else _with_marks(result.states, result.marks.outputs)
+    )
 
 
 def run_both_ways(
@@ -124,20 +126,23 @@ def run_both_ways(
     precision: str = "highest",
     mask: Flags | None = None,
 ) -> Float[Array, "*batch L H"]:
-    """Run one system over the past and the present and another over the future of the same episode.
+    """Runs one system over past and present, and another over the future of the same episode.
 
     Args:
-        forward: The system over the past and the present, with its D.
-        backward: The system over the future, from the next step on; its D is not used.
+        forward: System over the past and the present, with its D.
+        backward: System over the future, from the next step on; its D is not used.
         u: Input; whole rows only.
-        resets: True where an episode starts; nothing passes from one episode to another in either direction.
-        method: As of `run`.
-        chunk: As of `run`.
-        precision: As of `run`.
+        resets: True where an episode starts; nothing passes between episodes.
+        method: Method as in `run`.
+        chunk: Longest chunk as in `run`.
+        precision: Precision as in `run`.
         mask: False at padding, which enters as zero.
 
     Returns:
         Output in the shape and dtype of `u`.
+
+    Raises:
+        ValueError: As in `run`.
 
     Example:
         >>> one = cplx.as_pair(jnp.ones((1, 1)))
@@ -145,18 +150,24 @@ def run_both_ways(
         >>> run_both_ways(integrator, integrator, jnp.array([[1.0], [2.0], [4.0]]))[:, 0]
         Array([7., 7., 7.], dtype=float32)
     """
-    how = (method, chunk, precision)
-    past = _output(_run(forward, u, None, resets, mask, None, how), precision)
-    # The run from the end clears the state before the last input of an episode: what follows it is another one.
-    ends = None if resets is None else jnp.concatenate([resets[..., 1:], jnp.zeros_like(resets[..., :1])], -1)
-    found = _run(backward, u, None, ends, mask, None, how, reverse=True)
+    options = (method, chunk, precision)
+    past = _output(_run(forward, u, None, resets, mask, None, options), precision)
+    # The reversed run clears the state before the last input of each episode, because the steps
+    # after that input belong to another episode.
+    ends = (
+        None
+        if resets is None
+        else jnp.concatenate([resets[..., 1:], jnp.zeros_like(resets[..., :1])], -1)
+    )
+    result = _run(backward, u, None, ends, mask, None, options, reverse=True)
 
     def later(x: Array) -> Array:
+        # The future begins with the next step, and ends with the episode.
         x = jnp.concatenate([x[..., 1:, :], jnp.zeros_like(x[..., :1, :])], -2)
         return x if ends is None else jnp.where(ends[..., None], 0, x)
 
-    future = _read(found.system.C, cplx.Pair(*(later(x) for x in found.states)), precision)
-    future = future if found.marks is None else future + later(found.marks.outputs)
+    future = _read(result.system.C, cplx.Pair(*(later(x) for x in result.states)), precision)
+    future = future if result.marks is None else future + later(result.marks.outputs)
     return (past + future.astype(past.dtype)).astype(jnp.asarray(u).dtype)
 
 
@@ -166,10 +177,12 @@ def step(
     state: cplx.Complexlike,
     reset: Bool[Array | np.ndarray, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
-    """Take one step. What was in the state before a reset, NaN included, reaches neither the output nor a gradient.
+    """Takes one step.
+
+    The state before a reset, with any NaN in it, reaches neither the output nor a gradient.
 
     Args:
-        constants: The system.
+        constants: Discretised system.
         u: Input of this step.
         state: State before it, Pair [*batch, P].
         reset: True where an episode starts at this step.
@@ -178,7 +191,7 @@ def step(
         Output in the dtype of `u`, and the state after the step.
 
     Raises:
-        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
+        ValueError: If shapes do not match, the input is not floating, or the reset is not bool.
 
     Example:
         >>> one = cplx.as_pair(jnp.ones((1, 1)))
@@ -188,34 +201,44 @@ def step(
         (5.0, 5.0)
     """
     u, state = jnp.asarray(u), cplx.as_pair(state)
-    _checks.one_step(u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1])
+    _checks.one_step(
+        u, state, reset, system=constants.A_bar.shape, features=constants.B_bar.shape[1]
+    )
+    # The input does not count: float64 would widen the state, whose dtype a scan has to keep.
     dtype = _casting.compute_dtype(constants, state)
     system = jax.tree.map(lambda x: x.astype(dtype), constants)
     state = cplx.astype(state, dtype)
     if reset is not None:
         reset = jnp.asarray(reset)[..., None]
+        # `where` instead of a product: zero times NaN is NaN.
         state = cplx.Pair(*(jnp.where(reset, 0, part) for part in state))
     work = u.astype(dtype)
-    driven, factor = _drive(system.B_bar, work, "highest"), system.A_bar if system.change is None else system.change
+    # With `change = A_bar - 1` the step is `x + (change x + B_bar u)`, so that a slow decay keeps
+    # its digits.
+    driven, factor = (
+        _drive(system.B_bar, work, "highest"),
+        system.A_bar if system.change is None else system.change,
+    )
     moved = cplx.add(cplx.multiply(cplx.with_ndim(factor, state.ndim), state), driven)
     state = moved if system.change is None else cplx.add(state, moved)
     return (_read(system.C, state, "highest") + _skip(system.D, work)).astype(u.dtype), state
 
 
 def settle(parameters: Any, scale: str) -> tuple[cplx.Pair, cplx.Pair, cplx.Pair, Array, Array]:
-    """Check a family's parameters, and give them as Pairs and whole vectors of one dtype.
+    """Checks the parameters of a family, and returns them as Pairs and full vectors of one dtype.
 
-    `D` and the vector named `scale` may be single numbers; a Python number does not decide on the dtype.
+    `D` and the field `scale` may be single numbers; a Python number does not affect the dtype.
 
     Args:
-        parameters: `Lambda`, `B`, `C`, `D`, and the step or the gain.
-        scale: Name of the last.
+        parameters: NamedTuple of `Lambda`, `B`, `C`, `D`, and the step or the gain.
+        scale: Name of the field with the step or the gain.
 
     Returns:
-        `Lambda`, `B`, `C`, `D` and the last, in float32, or in float64 if one of the arrays is.
+        `Lambda`, `B`, `C`, `D` and that field, in float32, or in float64 if one of the arrays is.
 
     Raises:
-        ValueError: Shapes that do not match, integer arrays, or a known Lambda with a positive real part.
+        ValueError: If shapes do not match, an array is of integers, or a known Lambda has a
+            positive real part.
 
     Example:
         >>> from jax_s4rl.kernels import s5
@@ -237,43 +260,6 @@ def settle(parameters: Any, scale: str) -> tuple[cplx.Pair, cplx.Pair, cplx.Pair
     return Lambda, B, C, D, factors
 
 
-def intervals(
-    values: Float[Array | np.ndarray, "*batch L"], u: Inputs, resets: Flags | None, mask: Flags | None
-) -> tuple[Float[Array, "*batch L 1"], Bool[Array, "*batch L"]]:
-    """Check the factors on the step of each sample, and make them safe to differentiate through.
-
-    Args:
-        values: One factor for each sample.
-        u: The input, for its shape.
-        resets: If given, factors that are not finite become 1 and are reported.
-        mask: Factors at padding become 1.
-
-    Returns:
-        The factors, with an axis for the states, and where they were not finite.
-
-    Raises:
-        ValueError: Another shape than that of the samples, integers, or a known negative factor.
-
-    Example:
-        >>> intervals(jnp.array([1.0, -1.0]), jnp.ones((2, 1)), None, None)
-        Traceback (most recent call last):
-        ValueError: intervals has an entry of -1, but time does not run backwards; pass the time since the sample before
-    """
-    _checks.flags("mask", mask, jnp.shape(u)[:-1])
-    values = jnp.asarray(values)
-    _checks.real("intervals", values)
-    _checks.shape("intervals", values, jnp.shape(u)[:-1])
-    if mask is not None:
-        values = jnp.where(mask, values, 1)
-    if _checks.is_concrete(values) and bool((values < 0).any()):
-        raise ValueError(
-            f"intervals has an entry of {float(values.min()):.3g}, but time does not run backwards; "
-            "pass the time since the sample before"
-        )
-    bad = ~jnp.isfinite(values)
-    return (values if resets is None else jnp.where(bad, 1, values))[..., None], bad
-
-
 def _run(
     constants: Constants,
     u: Inputs,
@@ -281,10 +267,10 @@ def _run(
     resets: Flags | None,
     mask: Flags | None,
     bad: Flags | None,
-    how: tuple[str, int, str],
+    options: tuple[str, int, str],
     reverse: bool = False,
 ) -> _Run:
-    method, chunk, precision = how
+    method, chunk, precision = options
     _checks.choice("method", method, tuple(METHODS))
     _checks.choice("precision", precision, _casting.PRECISIONS)
     u = jnp.asarray(u)
@@ -293,7 +279,8 @@ def _run(
     width, features = constants.B_bar.shape
     if u.ndim < 2 or u.shape[-2] < 1 or u.shape[-1] != features:
         raise ValueError(
-            f"u has shape {u.shape}, expected (*batch, L, {features}) with L >= 1, as B has {features} inputs"
+            f"u has shape {u.shape}, expected (*batch, L, {features}) with L >= 1, "
+            f"as B has {features} inputs"
         )
     if state is not None:
         state = cplx.astype(state, dtype)
@@ -302,6 +289,7 @@ def _run(
     _checks.flags("mask", mask, u.shape[:-1])
     system = jax.tree.map(lambda x: x.astype(dtype), constants)
     u = u.astype(dtype)
+    # Padding is cleared before the search for NaN below, so that a NaN there marks no step.
     u = u if mask is None else jnp.where(mask[..., None], u, 0)
     marks = None
     if resets is not None:
@@ -326,12 +314,17 @@ def _run(
 def _without_nonfinite(
     u: Array, state: cplx.Pair | None, resets: Array, bad: Flags | None, reverse: bool
 ) -> tuple[Array, cplx.Pair | None, _nonfinite.Marks]:
-    """Sets non-finite inputs to zero, and marks as NaN every state of the row up to the next reset."""
+    """Sets non-finite inputs to zero, and marks every step from such an input up to the next reset.
+
+    In a reversed run, "next" means the reset before it in time.
+    """
 
     def flip(x: Array, axis: int) -> Array:
         return jnp.flip(x, axis) if reverse else x
 
     finite = jnp.isfinite(u)
+    # One flag for all features, because B mixes them into every state. Its axis of size one
+    # broadcasts against features and states alike.
     spoiling = ~finite.all(-1, keepdims=True)
     spoiling = spoiling if bad is None else spoiling | bad[..., None]
     start = jnp.zeros_like(spoiling[..., 0, :])
@@ -339,11 +332,12 @@ def _without_nonfinite(
         good = jnp.isfinite(state.re) & jnp.isfinite(state.im)
         state = cplx.Pair(*(jnp.where(good, part, 0) for part in state))
         start = ~good.all(-1, keepdims=True)
+    # `marks` goes forward in time, so a reversed run flips its arguments and its result.
     marks = _nonfinite.marks(flip(spoiling, -2), start, flip(resets, -1), u.dtype)
     return jnp.where(finite, u, 0), state, marks._replace(outputs=flip(marks.outputs, -2))
 
 
-def _spoiled(x: cplx.Pair, marks: Array) -> cplx.Pair:
+def _with_marks(x: cplx.Pair, marks: Array) -> cplx.Pair:
     return cplx.Pair(x.re + marks, x.im + marks)
 
 
@@ -352,17 +346,23 @@ def _product(subscripts: str, left: Array, right: Array, precision: str) -> Arra
 
 
 def _drive(B_bar: cplx.Pair, u: Array, precision: str) -> cplx.Pair:
+    # u is real: with the parts of B in one matrix of 2 P rows, one real product gives both.
     return cplx.split_parts(_product("...h,qh->...q", u, jnp.concatenate([*B_bar]), precision))
 
 
 def _read(C: cplx.Pair, x: cplx.Pair, precision: str) -> Array:
-    return _product("...p,hp->...h", x.re, C.re, precision) - _product("...p,hp->...h", x.im, C.im, precision)
+    # Only the real part is computed, by two real products instead of four. If states are halves of
+    # pairs, C is doubled already.
+    return _product("...p,hp->...h", x.re, C.re, precision) - _product(
+        "...p,hp->...h", x.im, C.im, precision
+    )
 
 
 def _skip(D: Array, u: Array) -> Array:
+    # Leading axes are written out, since JAX may be set to refuse implicit ones.
     return D.reshape((1,) * (u.ndim - 1) + (-1,)) * u
 
 
-def _output(found: _Run, precision: str) -> Array:
-    y = _read(found.system.C, found.states, precision) + _skip(found.system.D, found.inputs)
-    return y if found.marks is None else y + found.marks.outputs
+def _output(result: _Run, precision: str) -> Array:
+    y = _read(result.system.C, result.states, precision) + _skip(result.system.D, result.inputs)
+    return y if result.marks is None else y + result.marks.outputs

@@ -1,9 +1,10 @@
-"""NaN and infinity before a reset: they must reach neither later outputs nor the gradient of a loss on later outputs.
+"""Keeps NaN and infinity before a reset out of later outputs and of their gradients.
 
-An output that is not used has a zero cotangent, but zero times NaN is NaN: a derivative multiplies cotangents by inputs
-and states, so one NaN among them spoils the gradient of every parameter. Here such inputs are replaced by zero before
-they enter the state, and the outputs that they would have reached are marked as NaN afterwards, by an addition. Every
-number that a derivative multiplies by is then finite.
+An unused output has a zero cotangent, but zero times NaN is NaN: a derivative multiplies cotangents
+by inputs and states, so one NaN among them spoils the gradient of every parameter. Here such inputs
+are replaced by zero before they enter the state. The outputs that they would have reached are
+marked as NaN afterwards, by an addition. All numbers that a derivative multiplies by are then
+finite.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,10 @@ from jax_s4rl.kernels import _sharding
 
 
 class Marks(NamedTuple):
-    """NaN where an output (or the last state) is spoiled, else zero, to be added; `G` is 1 or the features."""
+    """Marks to add: NaN where an output (or the last state) is spoiled, else zero.
+
+    `G` is 1 or the number of features.
+    """
 
     outputs: Float[Array, "*batch L G"]
     last: Float[Array, "*batch G"]
@@ -35,27 +39,29 @@ def marks(
         bad: True where an input is not finite.
         bad_start: True where the state before the first step is not finite.
         resets: True where the state is cleared before that input.
-        dtype: Of the marks.
+        dtype: Dtype of the marks.
 
     Returns:
-        The marks of the outputs and of the state after the last step.
+        The marks of the outputs, and of the state after the last step.
 
     Example:
         >>> bad = jnp.array([[False], [True], [False], [False]])
-        >>> marks(bad, jnp.array([False]), jnp.array([False, False, False, True]), jnp.float32).outputs[:, 0]
+        >>> resets = jnp.array([False, False, False, True])
+        >>> marks(bad, jnp.array([False]), resets, jnp.float32).outputs[:, 0]
         Array([ 0., nan, nan,  0.], dtype=float32)
     """
     clean = _sharding.vary_alike(jnp.zeros(bad.shape, dtype), bad, bad_start, resets)[0]
 
     def mark() -> Array:
-        # The state before the row is step 0.
+        # Steps are numbered from 1; the state before the row is step 0.
         number = jnp.arange(1, bad.shape[-2] + 1, dtype=jnp.int32)[:, None]
         number = number.reshape((1,) * (bad.ndim - 2) + number.shape)
         first = jnp.where(bad_start, 0, -1)[..., None, :]
         newest_bad = jnp.maximum(lax.cummax(jnp.where(bad, number, -1), axis=bad.ndim - 2), first)
         newest_reset = lax.cummax(jnp.where(resets[..., None], number, 0), axis=bad.ndim - 2)
+        # `>=`, because a reset clears the state before the input of the same step.
         return jnp.where(newest_bad >= newest_reset, jnp.asarray(jnp.nan, dtype), clean)
 
-    # The running maximum costs more than the check, and is almost never needed.
-    found = lax.cond(jnp.any(bad) | jnp.any(bad_start), mark, lambda: clean)
-    return Marks(found, found[..., -1, :])
+    # The running maxima cost more than this check, and are almost never needed.
+    outputs = lax.cond(jnp.any(bad) | jnp.any(bad_start), mark, lambda: clean)
+    return Marks(outputs, outputs[..., -1, :])

@@ -1,7 +1,8 @@
-"""The forms of S4: how a row is run by convolution, in chunks, at irregular times and in both directions.
+"""Runs S4 by convolution, in chunks, at irregular times, or in both directions.
 
-All take full parameters (`s4_parameters.full`) with the rate in the step, and a row that is ready (`siso.ready`). What
-is static comes first: discretization, the length that C is truncated for or None, and so on.
+All functions take full parameters (`_s4_parameters.full`) with the rate in the step, and a row that
+is ready (`_siso.ready`). Static arguments come first: the discretization, the length that C is
+truncated for or None, and so on.
 """
 
 from functools import partial
@@ -35,10 +36,15 @@ Parameters = _s4_parameters.Parameters
 def ready(
     parameters: Parameters, u: Any, *, rate: _siso.Rate = 1.0, **options: Any
 ) -> tuple[Parameters, Parameters, _siso.Row]:
-    """Check parameters and a sequence, and cast them to the dtype to compute in; `options` are those of `siso.ready`.
+    """Checks parameters and a sequence, and casts them to the dtype to compute in.
+
+    `options` are those of `_siso.ready`.
 
     Returns:
         Full parameters, the same with the rate in their step, and the row.
+
+    Raises:
+        ValueError: If the parameters, the rate or the arguments of `_siso.ready` are not valid.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -49,12 +55,17 @@ def ready(
     dtype = _casting.compute_dtype(parameters, u)
     parameters = _s4_parameters.full(parameters, dtype)
     row = _siso.ready(u, system=parameters.C.shape, dtype=dtype, **options)
+    # Under `shard_map`, own derivative rules need arrays that vary over the same mesh axes.
     parameters, row = _sharding.vary_alike(parameters, row)
+    # The unscaled step is returned too: a scan multiplies it by the rate in float64 if it can.
     return parameters, scaled(parameters, rate), row
 
 
 def scaled(parameters: Parameters, rate: _siso.Rate) -> Parameters:
-    """Full parameters with the rate in their step.
+    """Returns full parameters with the rate in their step.
+
+    Raises:
+        ValueError: If the rate is not positive.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -62,22 +73,28 @@ def scaled(parameters: Parameters, rate: _siso.Rate) -> Parameters:
         Array([2.], dtype=float32)
     """
     _checks.rate(rate)
-    return parameters._replace(step=parameters.step * _casting.floating("rate", rate, parameters.step.dtype))
+    return parameters._replace(
+        step=parameters.step * _casting.floating("rate", rate, parameters.step.dtype)
+    )
 
 
-def _true(parameters: Parameters, length: int | None) -> Parameters:
+def _with_true_C(parameters: Parameters, length: int | None) -> Parameters:
+    """Returns the parameters with the output matrix itself as C, if it is truncated."""
     return parameters if length is None else _truncation.restore(parameters, length)
 
 
-def kernel(parameters: Parameters, L: int, discretization: str, length: int | None) -> Float[Array, "H L"]:
-    """Impulse response of L steps.
+def kernel(
+    parameters: Parameters, L: int, discretization: str, length: int | None
+) -> Float[Array, "H L"]:
+    """Computes the impulse response of L steps.
 
     Raises:
-        ValueError: C is truncated for fewer steps.
+        ValueError: If C is truncated for fewer steps.
 
     Example:
         >>> one = jnp.ones((1, 1))
-        >>> integrator = Parameters(*map(cplx.as_pair, (0 * one, 0 * one[None], one, one / 2)), one[0], one[0])
+        >>> pairs = map(cplx.as_pair, (0 * one, 0 * one[None], one, one / 2))
+        >>> integrator = Parameters(*pairs, one[0], one[0])
         >>> kernel(integrator, 3, "bilinear", None)
         Array([[1., 1., 1.]], dtype=float32)
     """
@@ -86,23 +103,34 @@ def kernel(parameters: Parameters, L: int, discretization: str, length: int | No
         system = _s4_parameters.dense(parameters, discretization)
         return _krylov.kernel(system, _s4_parameters.weights(parameters.C), L)
     if length < L:
-        raise ValueError(f"C is truncated for {length} steps, got {L}; call s4.restore first, then leave out length")
+        raise ValueError(
+            f"C is truncated for {length} steps, got {L}; call s4.restore first, "
+            "then leave out length"
+        )
     Lambda, P, B, C, _, sample = parameters
+    # A truncated C belongs to one length, so the kernel is computed for all of it and then cut.
     return cauchy.kernel(Lambda, P, B, C, step=sample, L=length)[:, :L]
 
 
 def _chunk(
     parameters: Parameters, L: int, longest: int, discretization: str, length: int | None
 ) -> tuple[_chunks.Chunk, Parameters]:
-    parameters = _true(parameters, length)
+    parameters = _with_true_C(parameters, length)
     system = _s4_parameters.dense(parameters, discretization)
     return _krylov.chunk(system, _s4_parameters.weights(parameters.C), L, longest), parameters
 
 
 def by_chunks(
-    discretization: str, length: int | None, chunk: int, precision: str, parameters: Parameters, row: _siso.Row
+    discretization: str,
+    length: int | None,
+    chunk: int,
+    precision: str,
+    parameters: Parameters,
+    row: _siso.Row,
 ) -> tuple[Array, cplx.Pair]:
-    """Chunk after chunk, with a carried state; `length`: what C is truncated for.
+    """Runs a row chunk after chunk, with a carried state.
+
+    `length` is the number of steps that C is truncated for, or None.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -117,21 +145,29 @@ def by_chunks(
 
 
 def with_transforms(shape: tuple[Any, ...], length: int | None) -> bool:
-    """Whether the faster convolution takes Fourier transforms, for its kernel or for itself.
+    """Returns whether the faster convolution uses Fourier transforms, for its kernel or for itself.
 
     Example:
         >>> with_transforms((20, 1), None), with_transforms((20, 1), 1000)
         (False, True)
     """
-    return convolution.fastest(shape) == "fft" or (length is not None and length > cauchy.DIRECT_MAX_LENGTH)
+    # A long Cauchy kernel ends with a Fourier transform, even if the convolution needs none.
+    return convolution.fastest(shape) == "fft" or (
+        length is not None and length > cauchy.DIRECT_MAX_LENGTH
+    )
 
 
-# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+# `jax.jit`, because outside of it a choice by platform would be compiled again in every call.
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def by_platform(
-    discretization: str, length: int | None, chunk: int, precision: str, parameters: Parameters, row: _siso.Row
+    discretization: str,
+    length: int | None,
+    chunk: int,
+    precision: str,
+    parameters: Parameters,
+    row: _siso.Row,
 ) -> tuple[Array, cplx.Pair]:
-    """In chunks where the program is compiled for TPU, else by the faster convolution.
+    """Runs a row in chunks if the program is compiled for TPU, else by the faster convolution.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -144,14 +180,21 @@ def by_platform(
         parameters,
         row,
         tpu=partial(by_chunks, discretization, length, chunk, precision),
-        default=partial(by_convolution, discretization, length, convolution.fastest(row.u.shape), precision),
+        default=partial(
+            by_convolution, discretization, length, convolution.fastest(row.u.shape), precision
+        ),
     )
 
 
 def by_convolution(
-    discretization: str, length: int | None, method: str, precision: str, parameters: Parameters, row: _siso.Row
+    discretization: str,
+    length: int | None,
+    method: str,
+    precision: str,
+    parameters: Parameters,
+    row: _siso.Row,
 ) -> tuple[Array, cplx.Pair]:
-    """By the kernel; `method` as in `convolution.causal`.
+    """Runs a row by convolution with the kernel; `method` as in `convolution.causal`.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -163,43 +206,62 @@ def by_convolution(
     u, state, L = row.u, row.state, row.u.shape[-2]
     response = _siso.with_skip(kernel(parameters, L, discretization, length), parameters.D)
     y = convolution.causal(u, response, method=method, precision=precision)
-    # The final state needs no output weights: without a state before the row nothing has to be restored.
+    # The final state does not depend on C, so a truncated C is restored only if a state before the
+    # row contributes to the outputs.
     constants, _ = _chunk(parameters, L, CHUNK, discretization, None if state is None else length)
     if state is not None:
+        # The input is zero here, since the convolution contains the response to it.
         y = y + _siso.by_chunks(constants, row._replace(u=jnp.zeros_like(u)), precision)[0]
+    # A kernel has no state: the final one comes from the sums of chunks, without their outputs.
     flat, start = _siso.rows(constants, u, state)
-    return y, _siso.half_state(_chunks.states(constants, flat, start, None, precision)[1], u.shape[:-2])
+    return y, _siso.half_state(
+        _chunks.states(constants, flat, start, None, precision)[1], u.shape[:-2]
+    )
 
 
 def by_intervals(
-    discretization: str, length: int | None, parameters: Parameters, row: _siso.Row, *, every_state: bool = False
+    discretization: str,
+    length: int | None,
+    parameters: Parameters,
+    row: _siso.Row,
+    *,
+    every_state: bool = False,
 ) -> tuple[Any, cplx.Pair]:
-    """At irregular times: outputs, or all states, and the last one.
+    """Runs a row at irregular times, and returns its outputs, or all states, and the last state.
 
     Example:
         >>> one = jnp.ones((1, 1))
         >>> integrator = Parameters(0 * one, 0 * one[None], one, one / 2, 0.0, 1.0)
-        >>> _, integrator, row = ready(integrator, jnp.ones((3, 1)), intervals=jnp.array([1.0, 0.0, 2.0]))
+        >>> times = jnp.array([1.0, 0.0, 2.0])
+        >>> _, integrator, row = ready(integrator, jnp.ones((3, 1)), intervals=times)
         >>> by_intervals("bilinear", None, integrator, row)[0][:, 0]
         Array([1., 1., 3.], dtype=float32)
     """
-    Lambda, P, B, C, D, sample = _true(parameters, length)
+    Lambda, P, B, C, D, sample = _with_true_C(parameters, length)
 
     def advance(x: cplx.Pair, u: Array, interval: Array) -> cplx.Pair:
-        return _dplr.next_state(_dplr.discretize(Lambda, P, B, sample * interval, discretization, zero=True), x, u)
+        # `zero=True`: an interval may be zero.
+        return _dplr.next_state(
+            _dplr.discretize(Lambda, P, B, sample * interval, discretization, zero=True), x, u
+        )
 
     def read(x: cplx.Pair, u: Array) -> Array | cplx.Pair:
+        # Factor 2: the other half of each conjugate pair.
         return x if every_state else _siso.read(cplx.scale(C, 2.0), D, u, x)
 
     return _siso.by_intervals(advance, read, row, C.shape)
 
 
-# As `by_platform`.
+# `jax.jit` for the same reason as in `by_platform`.
 @partial(jax.jit, static_argnums=(0, 1))
 def both_ways(
-    discretization: str, length: int | None, forward: Parameters, backward: Parameters, row: _siso.Row
+    discretization: str,
+    length: int | None,
+    forward: Parameters,
+    backward: Parameters,
+    row: _siso.Row,
 ) -> Array:
-    """Two systems, over the past with the present and over the future.
+    """Runs two systems, one over the past with the present and one over the future.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -215,7 +277,9 @@ def both_ways(
         return convolution.bidirectional(u, ahead, behind)
 
     def by_chunks(forward: Parameters, backward: Parameters, u: Array) -> Array:
-        ahead, behind = (_chunk(x, L, CHUNK, discretization, length)[0] for x in (forward, backward))
+        ahead, behind = (
+            _chunk(x, L, CHUNK, discretization, length)[0] for x in (forward, backward)
+        )
         return _siso.both_ways_by_chunks(ahead, behind, row._replace(u=u))
 
     y = jax.lax.platform_dependent(forward, backward, row.u, tpu=by_chunks, default=by_kernels)

@@ -1,4 +1,4 @@
-"""Parameters of S4: their shapes, checks, and the discretised system as real matrices."""
+"""Parameters of S4: shapes, checks, and the discretised system as real matrices."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,12 @@ from jax_s4rl.kernels import complex_pair as cplx
 
 
 class Parameters(NamedTuple):
-    """A continuous DPLR system for each of H features, Nh conjugate pairs and low rank R each (1 or 2, as a rule).
+    """Continuous DPLR system for each of H features, with Nh conjugate pairs and low rank R.
 
-    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them), `P` (Pair [H, R, Nh] or [R, Nh]), `C` (Pair
-    [H, Nh]), or complex arrays; `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be
-    negative. A single number for `D` or `step` is that of all features.
+    R is usually 1 or 2. `Lambda`, `B` (Pair [H, Nh], or [Nh] if all features share them), `P` (Pair
+    [H, R, Nh] or [R, Nh]) and `C` (Pair [H, Nh]) may also be complex arrays. `D` is [H]; `step` is
+    [H], positive, in the time unit of Lambda, whose real part must be negative. A single number for
+    `D` or `step` applies to all features.
     """
 
     Lambda: cplx.Pair
@@ -26,10 +27,10 @@ class Parameters(NamedTuple):
 
 
 def full(parameters: Parameters, dtype: Any) -> Parameters:
-    """Check the shapes, spread what all features share, and compute in one dtype.
+    """Checks the shapes, repeats for each feature what all share, and casts to one dtype.
 
     Raises:
-        ValueError: Shapes that do not match, or a known Lambda with a positive real part.
+        ValueError: If shapes do not match, or a known Lambda has a positive real part.
 
     Example:
         >>> one = jnp.ones(1)
@@ -43,6 +44,7 @@ def full(parameters: Parameters, dtype: Any) -> Parameters:
     H, Nh = C.shape
     rank = P.shape[-2] if P.ndim > 1 else 1
     for name, x, shape in (("Lambda", Lambda, (H, Nh)), ("P", P, (H, rank, Nh)), ("B", B, (H, Nh))):
+        # Without the axis of features, an array is shared by all of them.
         _checks.shape(name, x, shape if x.ndim == len(shape) else shape[1:])
     _checks.spacing("step", sample)
     D, sample = (_casting.vector(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
@@ -51,11 +53,12 @@ def full(parameters: Parameters, dtype: Any) -> Parameters:
 
 
 def dense(parameters: Parameters, discretization: str = "bilinear") -> _dplr.Dense:
-    """The discretised system of full parameters as real matrices.
+    """Returns the discretised system of full parameters as real matrices.
 
     Example:
         >>> one = jnp.ones((1, 1))
-        >>> dense(full(Parameters(0 * one, 0 * one[None], one, one, 0.0, 1.0), jnp.float32)).A_bar[0].tolist()
+        >>> integrator = Parameters(0 * one, 0 * one[None], one, one, 0.0, 1.0)
+        >>> dense(full(integrator, jnp.float32)).A_bar[0].tolist()
         [[1.0, 0.0], [0.0, 1.0]]
     """
     Lambda, P, B, _, _, sample = parameters
@@ -64,7 +67,7 @@ def dense(parameters: Parameters, discretization: str = "bilinear") -> _dplr.Den
 
 
 def weights(C: cplx.Pair) -> Float[Array, "H N"]:
-    """Output weights on the real state: `2 Re(C x)`.
+    """Returns the output weights on the real state, those of `2 Re(C x)`.
 
     Example:
         >>> weights(cplx.as_pair(jnp.asarray([[1 + 2j]])))

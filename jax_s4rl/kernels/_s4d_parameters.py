@@ -1,4 +1,4 @@
-"""Parameters of S4D: their shapes, checks, and the discretised system."""
+"""Parameters of S4D: shapes, checks, and the discretised system."""
 
 from typing import Any, NamedTuple
 
@@ -10,11 +10,11 @@ from jax_s4rl.kernels import complex_pair as cplx
 
 
 class Parameters(NamedTuple):
-    """A continuous diagonal system for each of H features, Nh conjugate pairs each.
+    """Continuous diagonal system for each of H features, with Nh conjugate pairs.
 
-    `Lambda`, `B` (Pair [H, Nh], or [Nh] where all features share them) and `C` (Pair [H, Nh]), or complex arrays;
-    `D` [H]; `step` [H], positive, in the time unit of Lambda, whose real part must be negative. A single number for `D`
-    or `step` is that of all features.
+    `Lambda`, `B` (Pair [H, Nh], or [Nh] if all features share them) and `C` (Pair [H, Nh]) may also
+    be complex arrays. `D` is [H]; `step` is [H], positive, in the time unit of Lambda, whose real
+    part must be negative. A single number for `D` or `step` applies to all features.
     """
 
     Lambda: cplx.Pair
@@ -25,10 +25,10 @@ class Parameters(NamedTuple):
 
 
 def scaled(parameters: Parameters, rate: _siso.Rate) -> Parameters:
-    """Full parameters with the rate in their step.
+    """Returns full parameters with the rate in their step.
 
     Raises:
-        ValueError: A rate that is not positive.
+        ValueError: If the rate is not positive.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -37,17 +37,21 @@ def scaled(parameters: Parameters, rate: _siso.Rate) -> Parameters:
         Array([2.], dtype=float32)
     """
     _checks.rate(rate)
-    return parameters._replace(step=parameters.step * _casting.floating("rate", rate, parameters.C.dtype))
+    # The rate is cast, because a rate of float64 would widen the step and all that follows.
+    return parameters._replace(
+        step=parameters.step * _casting.floating("rate", rate, parameters.C.dtype)
+    )
 
 
 def full(parameters: Parameters, dtype: Any) -> Parameters:
-    """Check the shapes, spread what all features share, and compute in one dtype.
+    """Checks the shapes, repeats for each feature what all share, and casts to one dtype.
 
     Raises:
-        ValueError: Shapes that do not match, or a known Lambda with a positive real part.
+        ValueError: If shapes do not match, or a known Lambda has a positive real part.
 
     Example:
-        >>> full(Parameters(-jnp.ones(4), jnp.ones(4), jnp.ones((3, 4)), 0.0, 1.0), jnp.float32).Lambda.shape
+        >>> parameters = Parameters(-jnp.ones(4), jnp.ones(4), jnp.ones((3, 4)), 0.0, 1.0)
+        >>> full(parameters, jnp.float32).Lambda.shape
         (3, 4)
     """
     Lambda, B, C, D, sample = cplx.in_fields(parameters, "Lambda", "B", "C")
@@ -55,19 +59,23 @@ def full(parameters: Parameters, dtype: Any) -> Parameters:
     if C.ndim != 2:
         raise ValueError(f"C has shape {C.shape}, expected (H, Nh); vmap over further axes")
     for name, x in (("Lambda", Lambda), ("B", B)):
+        # Without the axis of features, an array is shared by all of them.
         _checks.shape(name, x, C.shape if x.ndim == 2 else C.shape[1:])
     H = C.shape[0]
+    # Inside of `jax.jit` the arrays made below are traced, and traced values are not checked.
     _checks.spacing("step", sample)
     D, sample = (_casting.vector(name, x, H, dtype) for name, x in (("D", D), ("step", sample)))
-    Lambda, B, C = (cplx.astype(x, dtype) for x in (_siso.spread(Lambda, H, 2), _siso.spread(B, H, 2), C))
+    Lambda, B, C = (
+        cplx.astype(x, dtype) for x in (_siso.spread(Lambda, H, 2), _siso.spread(B, H, 2), C)
+    )
     return Parameters(Lambda, B, C, D, sample)
 
 
 def discrete(parameters: Parameters, method: str) -> discretization.Discrete:
-    """The transition, and the gain with B already in it.
+    """Returns the transition, and the gain multiplied by B.
 
     Raises:
-        ValueError: An unknown discretization.
+        ValueError: If the discretization is unknown.
 
     Example:
         >>> one = jnp.ones((1, 1))
@@ -75,5 +83,10 @@ def discrete(parameters: Parameters, method: str) -> discretization.Discrete:
         >>> discrete(full(integrator, jnp.float32), "zoh").gain.re
         Array([[1.]], dtype=float32)
     """
-    system = discretization.discretize(parameters.Lambda, jnp.expand_dims(parameters.step, -1), method)
-    return system._replace(gain=cplx.multiply(system.gain, cplx.with_ndim(parameters.B, system.gain.ndim)))
+    # The axis of pairs is counted from the end: with intervals, `step` may be [*batch, L, H].
+    system = discretization.discretize(
+        parameters.Lambda, jnp.expand_dims(parameters.step, -1), method
+    )
+    return system._replace(
+        gain=cplx.multiply(system.gain, cplx.with_ndim(parameters.B, system.gain.ndim))
+    )

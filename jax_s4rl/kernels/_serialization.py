@@ -1,7 +1,8 @@
-"""Lets programs with parameters, constants or states at their border be saved by `jax.export`.
+"""Registers the types of the kernels with `jax.export`, so that it can save programs with them.
 
-JAX saves tuples, lists and dictionaries; a type of ours needs a name, which is part of the file. Saving itself needs
-the package `flatbuffers` (`pip install jax-s4rl[export]`), which JAX imports then and not before.
+JAX saves tuples, lists and dictionaries; any other type needs a name, which becomes part of the
+file. Saving itself needs the package `flatbuffers` (`pip install jax-s4rl[export]`), which JAX
+imports only then.
 """
 
 from collections.abc import Sequence
@@ -27,12 +28,24 @@ from jax_s4rl.kernels import (
     complex_pair as cplx,
 )
 
-# A type is named after the first of these modules that has it.
-MODULES = (s4, s4d, s5, lru, _mimo, _dplr, attention, initialization, trainable, discretization, _chunks)
+# A type takes its name from the first of these modules that contains it.
+MODULES = (
+    s4,
+    s4d,
+    s5,
+    lru,
+    _mimo,
+    _dplr,
+    attention,
+    initialization,
+    trainable,
+    discretization,
+    _chunks,
+)
 
 
 def register() -> None:
-    """Names the types of the kernels; done once, when `jax_s4rl.kernels` is imported.
+    """Registers the types of the kernels; called once, when `jax_s4rl.kernels` is imported.
 
     Example:
         >>> "s4d.Parameters" in names()
@@ -55,22 +68,25 @@ def _pair(aux_data: Any, children: Sequence[Any]) -> cplx.Pair:
 
 
 def names() -> dict[str, type]:
-    """The NamedTuples of the kernels by the names that they are saved under.
+    """Returns the NamedTuples of the kernels by the names that they are saved under.
 
     Example:
         >>> names()["mimo.Constants"] is _mimo.Constants
         True
     """
-    found: dict[type, str] = {}
+    name_of: dict[type, str] = {}
     for module in MODULES:
         for name, value in vars(module).items():
-            if _is_ours(value) and not name.startswith("_"):
-                found.setdefault(value, f"{_stem(module)}.{name}")
-    return {name: kind for kind, name in found.items()}
+            if _is_kernel_type(value) and not name.startswith("_"):
+                # Modules import types from each other: the first name of a type stays.
+                name_of.setdefault(value, f"{_stem(module)}.{name}")
+    return {name: kind for kind, name in name_of.items()}
 
 
-def _is_ours(value: Any) -> bool:
-    is_named_tuple = isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
+def _is_kernel_type(value: Any) -> bool:
+    is_named_tuple = (
+        isinstance(value, type) and issubclass(value, tuple) and hasattr(value, "_fields")
+    )
     return is_named_tuple and value.__module__.startswith("jax_s4rl.kernels.")
 
 

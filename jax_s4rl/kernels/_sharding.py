@@ -1,8 +1,8 @@
-"""What `jax.shard_map` needs to know of arrays that are replicated and meet arrays that are not.
+"""Combines replicated arrays with arrays that vary over devices, inside `jax.shard_map`.
 
-Inside `shard_map` JAX tracks over which mesh axes each array varies. Its own operations make arrays vary as needed, and
-the derivative of that step is the sum over devices. Functions with a derivative rule of their own, and the carry of a
-loop, have to say so themselves.
+There, JAX tracks over which mesh axes each array varies. Its own operations make arrays vary as
+needed, and the derivative of that step is the sum over devices. Functions with custom derivative
+rules, and the carry of a loop, have to state it explicitly.
 """
 
 from typing import Any
@@ -11,15 +11,16 @@ import jax
 
 
 def vary_alike(*trees: Any) -> Any:
-    """Makes all arrays vary over the mesh axes that any of them varies over; outside of `shard_map` nothing happens.
+    """Makes all arrays vary over the mesh axes that any of them varies over.
 
-    The derivative with respect to an array that was replicated is summed over the devices.
+    Outside of `shard_map` nothing happens. The derivative with respect to a replicated array is
+    summed over the devices.
 
     Args:
         *trees: Pytrees of arrays.
 
     Returns:
-        The pytrees, in a tuple; a single one as it is.
+        The pytrees in a tuple; a single pytree as it is.
 
     Example:
         >>> import jax.numpy as jnp
@@ -32,7 +33,7 @@ def vary_alike(*trees: Any) -> Any:
 
 
 def varying_axes(*trees: Any) -> frozenset[str]:
-    """The mesh axes of `jax.shard_map` over which any of the arrays varies.
+    """Returns the mesh axes of `jax.shard_map` over which any of the arrays varies.
 
     Example:
         >>> import jax.numpy as jnp
@@ -44,13 +45,17 @@ def varying_axes(*trees: Any) -> frozenset[str]:
 
 def _axes(x: Any) -> frozenset[str]:
     kind = jax.typeof(x)
-    # The name of this set has changed twice; JAX 0.6 has none, and makes arrays vary by itself in derivative rules too.
-    named = getattr(kind, "vma", None) or getattr(getattr(kind, "manual_axis_type", None), "varying", ())
+    # The name of this set has changed twice. JAX 0.6 has no such set, and makes arrays vary by
+    # itself in derivative rules too.
+    named = getattr(kind, "vma", None) or getattr(
+        getattr(kind, "manual_axis_type", None), "varying", ()
+    )
     return frozenset(named)
 
 
 def _vary(x: Any, axes: frozenset[str]) -> Any:
     if not axes:
         return x
+    # The order in a set is not fixed.
     names = tuple(sorted(axes))
     return jax.lax.pcast(x, names, to="varying")

@@ -1,8 +1,9 @@
-"""Systems of linear equations that cannot hang: on CPU one matrix after the other, never a batch; and tiny ones.
+"""Solves systems of linear equations without hanging on CPU, and tiny ones by elimination.
 
-jaxlib 0.10 hands a batch of matrices to the pool of threads that the program itself runs in, and waits. Two batches at
-once, of two layers say, occupy two threads that wait for a third; a machine with two cores has none, and stands still
-for good. A single matrix is solved by the thread that asks.
+jaxlib 0.10 hands a batch of matrices to the thread pool that the program itself runs in, and waits.
+Two batches at once, of two layers for example, occupy two threads that wait for a third. A machine
+with two cores has none, and the program hangs for good. A single matrix is solved by the calling
+thread, so on CPU the matrices are solved one after the other.
 """
 
 import operator
@@ -16,7 +17,7 @@ from jaxtyping import Array, Float
 
 
 def solve(A: Float[Array, "*batch N N"], b: Float[Array, "*batch N"]) -> Float[Array, "*batch N"]:
-    """Solve `A x = b`, by LU with pivoting.
+    """Solves `A x = b`, by LU with pivoting.
 
     Args:
         A: Matrices, not singular: a singular one gives infinite or undefined numbers.
@@ -33,7 +34,8 @@ def solve(A: Float[Array, "*batch N N"], b: Float[Array, "*batch N"]) -> Float[A
 
 
 def _solve_one(A: Float[Array, "N N"], b: Float[Array, "N"]) -> Float[Array, "N"]:
-    # Its derivatives are solutions of the same system, so the mapping below needs none of its own.
+    # The derivatives are solutions of the same system, so `sequential_vmap` below needs none of its
+    # own.
     return lax.custom_linear_solve(
         lambda x: jnp.matmul(A, x, precision=lax.Precision.HIGHEST),
         b,
@@ -43,6 +45,7 @@ def _solve_one(A: Float[Array, "N N"], b: Float[Array, "N"]) -> Float[Array, "N"
 
 
 def _by_platform(A: Float[Array, "N N"], b: Float[Array, "N"]) -> Float[Array, "N"]:
+    # On CPU, `sequential_vmap` turns a batch into a loop over single matrices.
     return lax.platform_dependent(
         A, b, cpu=jax.custom_batching.sequential_vmap(jnp.linalg.solve), default=jnp.linalg.solve
     )
@@ -58,16 +61,17 @@ def eliminate(
     subtract: Callable[[Entry, Entry], Entry] = operator.sub,
     divide: Callable[[Entry, Entry], Entry] = operator.truediv,
 ) -> list[Entry]:
-    """Solve `A x = b` for a tiny matrix of arrays, each entry of its own; unrolled, and without pivoting.
+    """Solves `A x = b` for a tiny matrix of arrays by elimination, unrolled and without pivoting.
 
-    That is safe for a matrix whose Hermitian part is positive definite, as the identity plus a positive one.
+    That is safe for a matrix whose Hermitian part is positive definite, such as the identity plus a
+    positive matrix.
 
     Args:
-        A: Entries, row by row: arrays, or whatever the three operations take.
-        b: Right-hand side.
+        A: Entries, row by row: arrays, or any values that the three operations take.
+        b: Right-hand side, entry by entry.
         multiply: Product of two entries.
-        subtract: Difference.
-        divide: Quotient.
+        subtract: Difference of two entries.
+        divide: Quotient of two entries.
 
     Returns:
         Solution, entry by entry.
@@ -77,11 +81,14 @@ def eliminate(
         [1.0, 2.0]
     """
     rows, right, size = [list(row) for row in A], list(b), len(b)
+    # Forward elimination below each pivot, then back substitution from the last row.
     for pivot in range(size):
         for row in range(pivot + 1, size):
             factor = divide(rows[row][pivot], rows[pivot][pivot])
             for column in range(pivot + 1, size):
-                rows[row][column] = subtract(rows[row][column], multiply(factor, rows[pivot][column]))
+                rows[row][column] = subtract(
+                    rows[row][column], multiply(factor, rows[pivot][column])
+                )
             right[row] = subtract(right[row], multiply(factor, right[pivot]))
     for row in reversed(range(size)):
         for column in range(row + 1, size):

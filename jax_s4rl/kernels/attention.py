@@ -1,8 +1,9 @@
-"""Causal attention over a sequence, over a chunk with a cache, and over one step: three views of one function.
+"""Causal attention over a sequence, a chunk with a cache, or one step, with equal results.
 
-Every token of a row gets a rank: how many real tokens came before it. A query sees the tokens from rank `oldest` (the
-start of its episode, or of its window) up to its own rank; padding has no rank, sees nothing and is never seen. All
-three views say masks, resets and windows in these numbers alone (`blockwise.Ranks`), which is why they agree.
+Every token of a row has a rank: the number of real tokens before it. A query attends to the tokens
+from rank `oldest` (the start of its episode, or of its window) up to its own rank. Padding has no
+rank: it attends to nothing, and nothing attends to it. All three functions express masks, resets
+and windows by ranks alone (`_blockwise.Ranks`), which is why they agree.
 """
 
 from functools import partial
@@ -14,13 +15,16 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from jax_s4rl.kernels import _blockwise, _casting, _checks, _flash, _sharding
+from jax_s4rl.kernels import _attention_ranks, _blockwise, _casting, _checks, _flash, _sharding
 
 METHODS = ("auto", "dense", "blocked", "fused")
 
 
 class Cache(NamedTuple):
-    """The keys and values of the running episode; token `n` of it lies in slot ``n % capacity``."""
+    """Keys and values of the running episode; its token `n` lies in slot ``n % capacity``.
+
+    `position` is the number of its tokens so far.
+    """
 
     keys: Float[Array, "*batch capacity heads head_dim"]
     values: Float[Array, "*batch capacity heads head_dim"]
@@ -38,34 +42,40 @@ def attend(
     method: str = "auto",
     precision: str = "highest",
 ) -> Float[Array, "*batch L heads head_dim"]:
-    """Causal softmax attention, ``softmax(q k^T / sqrt(head_dim)) v`` over what each query may see.
+    """Computes causal softmax attention, ``softmax(q k^T / sqrt(head_dim)) v``.
 
-    The softmax is computed in float32, or float64 where an input is; matrix products of bfloat16 inputs accumulate in
-    float32. A NaN in an episode stays in it when `resets` are given, in values and in gradients.
+    The softmax is computed in float32, or in float64 if an input is float64; matrix products of
+    bfloat16 inputs accumulate in float32. With `resets`, a NaN in an episode stays in that episode,
+    in values and in gradients.
 
     Args:
         q: Queries.
         k: Keys.
         v: Values.
-        mask: True where a step is real. Padding is as if it were not there: never seen, not counted, output 0.
-        resets: True where an episode starts; nothing before it is seen from there on.
-        window: Number of real tokens that a query sees, itself included; all of its episode if None.
-        method: `"blocked"` (skips what causality hides; least memory), `"dense"` (one block), `"fused"` (the flash
-            kernel that JAX offers on NVIDIA GPUs, bfloat16 or float16 only), or `"auto"`: `"fused"` where the platform
-            that the program is lowered for, the dtype and head_dim allow it, `"blocked"` elsewhere. A program for CUDA
-            that is made on another host gets `"fused"` if JAX's CUDA packages are installed there.
-        precision: Of matrix products: `"default"`, `"high"` or `"highest"`, as of `jax.lax.Precision`; `"fused"` has
-            its own.
+        mask: True where a step is real. Nothing attends to padding, it is not counted, and its
+            output is 0.
+        resets: True where an episode starts; later queries attend to nothing before it.
+        window: Number of real tokens that a query attends to, itself included; None for all of its
+            episode.
+        method: `"blocked"` (skips keys that causality hides; least memory), `"dense"` (one block),
+            `"fused"` (the flash kernel of JAX for NVIDIA GPUs, bfloat16 or float16 only), or
+            `"auto"`: `"fused"` if the platform that the program is lowered for, the dtype and
+            head_dim allow it, else `"blocked"`. A program for CUDA that is made on another host
+            gets `"fused"` if JAX's CUDA packages are installed there.
+        precision: Precision of matrix products as in `jax.lax.Precision`: `"default"`, `"high"` or
+            `"highest"`; `"fused"` has its own.
 
     Returns:
-        The attended values; 0 for queries that see nothing.
+        The attended values; 0 for queries that attend to nothing.
 
     Raises:
-        ValueError: For an unknown method or precision, shapes that do not match, a window below 1, inputs that are not
-            floating, or `"fused"` where it cannot run (when the program is traced, or lowered for another platform).
+        ValueError: Unknown method or precision, shapes that do not match, a window below 1, inputs
+            that are not floating, or `"fused"` where it cannot run (when the program is traced, or
+            lowered for another platform).
 
     Source:
-        Vaswani et al. 2017, equation (1); blocks with a saved log-sum-exp: Dao et al. 2022 (FlashAttention).
+        Vaswani et al. 2017, equation (1); blocks with a saved log-sum-exp: Dao et al. 2022
+        (FlashAttention).
 
     Example:
         >>> q = k = jnp.zeros((3, 1, 2))
@@ -85,18 +95,24 @@ def attend(
     mask, resets = _flags(mask), _flags(resets)
     q, k, v = _without_padding(mask, q, k, v)
     length = q.shape[-3]
-    ranks = _rank(jnp.zeros((1,) * (q.ndim - 3), jnp.int32), length, mask, resets, window)
-    q, k, v, bad = _without_nan(q, k, v) if resets is not None else (q, k, v, None)
-    # Ranks fall behind positions where there is padding, so only without it does the window bound the keys.
+    start = jnp.zeros((1,) * (q.ndim - 3), jnp.int32)
+    ranks = _attention_ranks.of_tokens(start, length, mask, resets, window)
+    bad = None
+    if resets is not None:
+        q, k, v, bad = _attention_ranks.without_nonfinite(q, k, v)
+    # With padding, tokens of near ranks may lie far apart, so the window does not bound places.
     options = {"reach": window if mask is None else None, "precision": precision}
     blocked = partial(_blockwise.attend, block=length if method == "dense" else None, **options)
     if method in ("dense", "blocked"):
         out = blocked(q, k, v, ranks)
     else:
         fused = partial(_flash.attend, window=window, masked=mask is not None or resets is not None)
+        # Only lowering knows the platform: the other branch runs or raises there.
         default = blocked if method == "auto" else lambda q, *_: _flash.refuse(q)
-        out = lax.platform_dependent(*_sharding.vary_alike(q, k, v, ranks), cuda=fused, default=default)
-    return out if bad is None else _with_nan(out, bad, ranks)
+        out = lax.platform_dependent(
+            *_sharding.vary_alike(q, k, v, ranks), cuda=fused, default=default
+        )
+    return out if bad is None else _attention_ranks.with_nan(out, bad, ranks)
 
 
 def init_cache(
@@ -106,11 +122,11 @@ def init_cache(
     head_dim: int,
     dtype: jax.typing.DTypeLike = jnp.float32,
 ) -> Cache:
-    """An empty cache.
+    """Returns an empty cache.
 
     Args:
         batch_shape: Shape of the batch, may be empty.
-        capacity: Number of tokens kept: the longest episode, or the window.
+        capacity: Number of tokens kept: length of the longest episode, or of the window.
         num_heads: Number of heads.
         head_dim: Width of a head.
         dtype: Dtype of keys and values.
@@ -119,14 +135,16 @@ def init_cache(
         A cache with no token in it.
 
     Raises:
-        ValueError: For a capacity below 1.
+        ValueError: A capacity below 1.
 
     Example:
         >>> init_cache((2,), 8, 1, 4).keys.shape
         (2, 8, 1, 4)
     """
     shape = (*batch_shape, _checks.length(capacity, "capacity"), num_heads, head_dim)
-    return Cache(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(batch_shape, jnp.int32))
+    return Cache(
+        jnp.zeros(shape, dtype), jnp.zeros(shape, dtype), jnp.zeros(batch_shape, jnp.int32)
+    )
 
 
 def step(
@@ -139,25 +157,27 @@ def step(
     window: int | None = None,
     precision: str = "highest",
 ) -> tuple[Float[Array, "*batch heads head_dim"], Cache]:
-    """Attend from one new token to itself and the cached ones; equal to that step of `attend`.
+    """Attends from one new token to itself and the cached ones; equals that step of `attend`.
 
-    With a window the cache is a ring and never fills. Without one, a token past its capacity cannot be attended to
-    rightly: where the position is known it raises, under jit the output is NaN from there on.
+    With a window the cache is a ring and never fills. Without one, a token beyond the capacity has
+    no slot: if the position is known (not traced) this raises, under jit the output is NaN from
+    there on.
 
     Args:
         q: Query of the new token.
-        k: Its key.
-        v: Its value.
-        cache: The tokens before it.
+        k: Key of the new token.
+        v: Value of the new token.
+        cache: Tokens before the new one.
         reset: True where the new token starts an episode.
-        window: As in `attend`; at most the capacity of the cache.
-        precision: As in `attend`.
+        window: Window as in `attend`; at most the capacity of the cache.
+        precision: Precision as in `attend`.
 
     Returns:
         The attended value, and the cache with the new token in it.
 
     Raises:
-        ValueError: For shapes that do not match, a window above the capacity, or a cache known to be full.
+        ValueError: Shapes that do not match, a window above the capacity, or a cache known to be
+            full.
 
     Example:
         >>> cache = init_cache((), 2, 1, 1)
@@ -174,11 +194,16 @@ def step(
     _check_cache(cache, k, window, None if reset is None else reset[..., None], None)
     position = cache.position if reset is None else jnp.where(reset, 0, cache.position)
     cache = _write(cache, k, v, position[..., None], position + 1)
-    kept = _kept(cache)
-    oldest = jnp.zeros_like(kept[..., :1]) if window is None else jnp.maximum(position[..., None] - window + 1, 0)
-    ranks = _blockwise.Ranks(oldest, position[..., None], kept)
-    seen = (kept >= oldest)[..., None, None]
-    keys, values = (jnp.where(seen, x, 0).astype(q.dtype) for x in (cache.keys, cache.values))
+    in_slots = _attention_ranks.of_slots(cache.position, cache.keys.shape[-3])
+    oldest = (
+        jnp.zeros_like(in_slots[..., :1])
+        if window is None
+        else jnp.maximum(position[..., None] - window + 1, 0)
+    )
+    ranks = _blockwise.Ranks(oldest, position[..., None], in_slots)
+    # Slots of other episodes may hold NaN, which a weight of 0 would not hide.
+    used = (in_slots >= oldest)[..., None, None]
+    keys, values = (jnp.where(used, x, 0).astype(q.dtype) for x in (cache.keys, cache.values))
     out = _blockwise.attend(q, keys, values, ranks, precision=precision)
     return _unless_full(out, ranks, cache, window)[..., 0, :, :], cache
 
@@ -194,23 +219,23 @@ def chunk(
     window: int | None = None,
     precision: str = "highest",
 ) -> tuple[Float[Array, "*batch L heads head_dim"], Cache]:
-    """Attend from a chunk of new tokens to themselves and the cached ones; equal to that part of `attend`.
+    """Attends from a chunk of tokens to itself and the cached ones; equals that part of `attend`.
 
     Args:
         q: Queries of the chunk.
-        k: Its keys.
-        v: Its values.
-        cache: The tokens before the chunk.
+        k: Keys of the chunk.
+        v: Values of the chunk.
+        cache: Tokens before the chunk.
         resets: True where an episode starts.
         mask: True where a step is real; padding is not written to the cache.
-        window: As in `attend`; at most the capacity of the cache.
-        precision: As in `attend`.
+        window: Window as in `attend`; at most the capacity of the cache.
+        precision: Precision as in `attend`.
 
     Returns:
         The attended values, and the cache after the chunk.
 
     Raises:
-        ValueError: As `step`; also for a chunk longer than a cache without window.
+        ValueError: As in `step`; also a chunk that does not fit into a cache without window.
 
     Example:
         >>> x = jnp.ones((3, 1, 1))
@@ -224,23 +249,31 @@ def chunk(
     mask, resets = _flags(mask), _flags(resets)
     q, k, v = _without_padding(mask, q, k, v)
     length = q.shape[-3]
-    own = _rank(cache.position, length, mask, resets, window)
-    begin = _rank(cache.position, length, mask, resets, None).oldest
-    kept = _kept(cache)
-    filled = (kept >= 0)[..., None, None]
+    own = _attention_ranks.of_tokens(cache.position, length, mask, resets, window)
+    # Without the window, `oldest` is the rank of the first token of the episode.
+    begin = _attention_ranks.of_tokens(cache.position, length, mask, resets, None).oldest
+    in_slots = _attention_ranks.of_slots(cache.position, cache.keys.shape[-3])
+    # Slots of other episodes may hold NaN. New keys come last, as `_blockwise.attend` expects.
+    filled = (in_slots >= 0)[..., None, None]
     keys, values = (
         jnp.concatenate([jnp.where(filled, old, 0).astype(new.dtype), new], axis=-3)
         for old, new in ((cache.keys, k), (cache.values, v))
     )
-    ranks = own._replace(key=jnp.concatenate([kept, own.key], axis=-1))
-    q, keys, values, bad = _without_nan(q, keys, values) if resets is not None else (q, keys, values, None)
+    ranks = own._replace(key=jnp.concatenate([in_slots, own.key], axis=-1))
+    bad = None
+    if resets is not None:
+        q, keys, values, bad = _attention_ranks.without_nonfinite(q, keys, values)
     out = _blockwise.attend(q, keys, values, ranks, precision=precision)
     if bad is not None:
-        out = _with_nan(out, bad, ranks)
+        out = _attention_ranks.with_nan(out, bad, ranks)
+    # The cache keeps the last episode of the chunk alone: tokens of earlier ones get a number below
+    # 0 and are not written.
     written = length if mask is None else jnp.sum(mask, axis=-1, dtype=jnp.int32)
     position = cache.position + written - begin[..., -1]
     number = jnp.where(own.key >= 0, own.key - begin[..., -1:], -1)
-    return _unless_full(out, own._replace(oldest=begin), cache, window), _write(cache, k, v, number, position)
+    return _unless_full(out, own._replace(oldest=begin), cache, window), _write(
+        cache, k, v, number, position
+    )
 
 
 def positions(
@@ -250,16 +283,17 @@ def positions(
     resets: Bool[Array | np.ndarray, "*batch L"] | None = None,
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
 ) -> Int[Array, "*places L"]:
-    """How many real tokens of its own episode stand before each token of a row; 0 at padding.
+    """Counts the real tokens of the same episode before each token of a row; 0 at padding.
 
     Args:
-        start: Tokens of the running episode before the row, as `Cache.position`; batch axes may be 1.
+        start: Number of tokens of the running episode before the row, as `Cache.position`; batch
+            axes may be 1.
         length: Number of tokens, L.
         resets: True where an episode starts.
         mask: True where a step is real.
 
     Returns:
-        Positions, in the batch shape of what is given.
+        Positions, in the common batch shape of the arguments.
 
     Raises:
         ValueError: A mask or resets that are not bool.
@@ -270,7 +304,7 @@ def positions(
     """
     for name, flags in (("mask", mask), ("resets", resets)):
         _checks.flags(name, flags, () if flags is None else flags.shape)
-    ranks = _rank(start, length, _flags(mask), _flags(resets), None)
+    ranks = _attention_ranks.of_tokens(start, length, _flags(mask), _flags(resets), None)
     return jnp.maximum(ranks.query - ranks.oldest, 0)
 
 
@@ -286,11 +320,16 @@ def _check(
     _checks.choice("precision", precision, _casting.PRECISIONS)
     _casting.compute_dtype(q, k, v)
     if q.ndim < 3 or 0 in q.shape[-3:]:
-        raise ValueError(f"q has shape {q.shape}, expected (*batch, L, heads, head_dim), none of the last three 0")
+        raise ValueError(
+            f"q has shape {q.shape}, expected (*batch, L, heads, head_dim), "
+            "none of the last three 0; add the missing axis or leave out the empty array"
+        )
     for name, array in (("k", k), ("v", v)):
         _checks.shape(name, array, q.shape)
         if array.dtype != q.dtype:
-            raise ValueError(f"{name} has dtype {array.dtype} and q {q.dtype}; cast them to one dtype")
+            raise ValueError(
+                f"{name} has dtype {array.dtype} and q {q.dtype}; cast them to one dtype"
+            )
     for name, flags in (("mask", mask), ("resets", resets)):
         _checks.flags(name, flags, q.shape[:-2])
     return None if window is None else _checks.length(window, "window")
@@ -301,58 +340,50 @@ def _check_cache(cache: Cache, k: Array, window: int | None, resets: Any, mask: 
     _checks.shape("the cache's keys", cache.keys, (*k.shape[:-3], capacity, *k.shape[-2:]))
     if window is not None and window > capacity:
         raise ValueError(
-            f"window {window} is above the cache's capacity {capacity}; make the cache with init_cache again"
+            f"window {window} is above the cache's capacity {capacity}; "
+            f"call init_cache with a capacity of at least {window}"
         )
     if window is not None or resets is not None or mask is not None:
         return
-    start = int(np.max(np.asarray(cache.position), initial=0)) if _checks.is_concrete(cache.position) else 0
+    start = (
+        int(np.max(np.asarray(cache.position), initial=0))
+        if _checks.is_concrete(cache.position)
+        else 0
+    )
     if start + length > capacity:
         raise ValueError(
-            f"the cache holds {capacity} tokens and {start} + {length} are to be in it; "
-            "make it as long as an episode, or give a window"
+            f"the cache holds {capacity} tokens and {start} + {length} would be in it; "
+            "make it as long as an episode, or pass a window"
         )
 
 
-def _rank(
-    start: Int[Array, "*batch"], length: int, mask: Array | None, resets: Array | None, window: int | None
-) -> _blockwise.Ranks:
-    """blockwise.Ranks of a row of tokens that follows `start` others."""
-    real = jnp.ones((1,) * start.ndim + (length,), jnp.int32) if mask is None else mask.astype(jnp.int32)
-    rank = start[..., None] + jnp.cumsum(real, axis=-1, dtype=jnp.int32) - real
-    oldest = jnp.zeros_like(rank)
-    if resets is not None:
-        oldest = lax.cummax(jnp.where(resets, rank, 0), axis=resets.ndim - 1)
-    if window is not None:
-        oldest = jnp.maximum(oldest, rank - window + 1)
-    if mask is not None:
-        rank = jnp.where(mask, rank, -1)
-    return _blockwise.Ranks(oldest, rank, rank)
-
-
-def _kept(cache: Cache) -> Int[Array, "*batch capacity"]:
-    """Which token of the running episode is in each slot; negative where none is."""
-    capacity = cache.keys.shape[-3]
-    slots = jnp.arange(capacity, dtype=jnp.int32).reshape((1,) * cache.position.ndim + (capacity,))
-    newest = cache.position[..., None] - 1
-    return newest - (newest - slots) % capacity
-
-
-def _write(cache: Cache, k: Array, v: Array, number: Int[Array, "*batch L"], position: Int[Array, "*batch"]) -> Cache:
-    """Put token `number` of the episode into its slot, unless it is negative or overwritten by a later one."""
+def _write(
+    cache: Cache, k: Array, v: Array, number: Int[Array, "*batch L"], position: Int[Array, "*batch"]
+) -> Cache:
+    """Writes token `number` of the episode into its slot; a negative number is left out."""
     capacity = cache.keys.shape[-3]
     stays = (number >= 0) & (number >= position[..., None] - capacity)
+    # A scatter with two tokens for one slot has no defined order, so only the last of them stays;
+    # slot `capacity` does not exist, and mode "drop" skips it.
     slots = jnp.where(stays, number % capacity, capacity)
 
     def put(old: Array, new: Array) -> Array:
         rows = jax.vmap(lambda row, tokens, where: row.at[where].set(tokens, mode="drop"))(
-            old.reshape(-1, *old.shape[-3:]), new.reshape(-1, *new.shape[-3:]), slots.reshape(-1, slots.shape[-1])
+            old.reshape(-1, *old.shape[-3:]),
+            new.reshape(-1, *new.shape[-3:]),
+            slots.reshape(-1, slots.shape[-1]),
         )
         return rows.reshape(old.shape)
 
-    return Cache(put(cache.keys, k.astype(cache.keys.dtype)), put(cache.values, v.astype(cache.values.dtype)), position)
+    return Cache(
+        put(cache.keys, k.astype(cache.keys.dtype)),
+        put(cache.values, v.astype(cache.values.dtype)),
+        position,
+    )
 
 
 def _unless_full(out: Array, ranks: _blockwise.Ranks, cache: Cache, window: int | None) -> Array:
+    """Sets outputs to NaN once the episode is longer than a cache without window."""
     if window is not None:
         return out
     over = ranks.query - ranks.oldest >= cache.keys.shape[-3]
@@ -365,30 +396,5 @@ def _without_padding(mask: Array | None, *arrays: Array) -> tuple[Array, ...]:
     return tuple(jnp.where(mask[..., None, None], x, 0) for x in arrays)
 
 
-class _Bad(NamedTuple):
-    """Which queries, and which keys or values, are not finite."""
-
-    query: Bool[Array, "... Q"]
-    key: Bool[Array, "... K"]
-
-
-def _without_nan(q: Array, k: Array, v: Array) -> tuple[Array, Array, Array, _Bad]:
-    """Replaces non-finite numbers by zero: a weight of 0 would not hide them, since 0 x NaN is NaN."""
-    finite_q, finite_k, finite_v = (jnp.all(jnp.isfinite(x), axis=(-1, -2)) for x in (q, k, v))
-    bad = _Bad(~finite_q, ~(finite_k & finite_v))
-    k, v = (jnp.where(bad.key[..., None, None], 0, x) for x in (k, v))
-    return jnp.where(bad.query[..., None, None], 0, q), k, v, bad
-
-
 def _flags(flags: Any) -> Array | None:
     return None if flags is None else jnp.asarray(flags)
-
-
-def _with_nan(out: Array, bad: _Bad, ranks: _blockwise.Ranks) -> Array:
-    """NaN for the queries that were not finite, or saw a key or value that was not."""
-    bad_rank = jnp.where(bad.key, ranks.key, -1)
-    cached = bad_rank.shape[-1] - ranks.query.shape[-1]
-    before = jnp.max(bad_rank[..., :cached], axis=-1, initial=-1, keepdims=True)
-    worst = jnp.maximum(before, lax.cummax(bad_rank[..., cached:], axis=bad_rank.ndim - 1))
-    saw = ((worst >= ranks.oldest) | bad.query) & (ranks.query >= 0)
-    return jnp.where(saw[..., None, None], jnp.asarray(jnp.nan, out.dtype), out)

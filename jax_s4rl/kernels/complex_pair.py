@@ -1,7 +1,8 @@
 """Complex numbers as pairs of real arrays: every kernel computes with real arithmetic only.
 
-TPU and Metal have no complex128 or no complex numbers at all, Pallas has none, and optimizers mishandle complex leaves
-(JAX returns conjugate gradients). A `Pair` is a pytree of two real arrays, so none of that arises.
+TPU and Metal have no complex128 or no complex numbers at all, Pallas has none, and optimizers
+mishandle complex leaves (JAX returns conjugate gradients). A `Pair` is a pytree of two real arrays,
+which avoids these problems.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,15 +18,16 @@ Shape = tuple[Any, ...]
 
 
 class Pair(dict):
-    """The complex array `re + 1j * im`, kept as two real arrays of one shape and dtype: a pytree of these two.
+    """Complex array `re + 1j * im`, kept as two real arrays of one shape and dtype.
 
-    It unpacks like a tuple, `re, im = pair`. It is a dictionary besides for the sake of Flax NNX: there a parameter may
-    be an array or a dictionary of arrays, but no tuple or class of them. The parts of an `nnx.Param` come back as a
-    mapping, which every function that takes a complex array accepts.
+    It is a pytree of these two and unpacks like a tuple, `re, im = pair`. It is also a dictionary,
+    because in Flax NNX a parameter may be an array or a dictionary of arrays, but not a tuple or a
+    class of them. The parts of an `nnx.Param` come back as a mapping, which every function that
+    takes a complex array accepts.
 
     Attributes:
         re: Real part, any shape.
-        im: Imaginary part.
+        im: Imaginary part, the same shape.
 
     Example:
         >>> pair = Pair(jnp.ones(1), -jnp.ones(1))
@@ -65,6 +67,7 @@ class Pair(dict):
         return self.re.dtype
 
     def __iter__(self) -> Iterator[Any]:
+        # Unlike in a dictionary, these are the values, so that `re, im = pair` unpacks them.
         return iter((self.re, self.im))
 
     def __getitem__(self, key: int | str) -> Any:
@@ -80,6 +83,7 @@ class Pair(dict):
         return Pair(**{"re": self.re, "im": self.im} | parts)
 
 
+# JAX takes a subclass of `dict` for a leaf, so the class is registered as a pytree of its own.
 jax.tree_util.register_dataclass(Pair, data_fields=["re", "im"], meta_fields=[])
 
 
@@ -90,29 +94,45 @@ Named = TypeVar("Named", bound=Any)
 
 
 def as_pair(x: Complexlike) -> Pair:
-    """Take a `Pair`, a mapping of its parts, a complex array, or a real one (imaginary part 0), and give a `Pair`.
+    """Converts a `Pair`, a mapping of its parts, or a complex or real array to a `Pair`.
+
+    A real array has an imaginary part of 0.
+
+    Raises:
+        ValueError: If a mapping has other keys or parts of different shapes, or an array is neither
+            floating nor complex.
 
     Example:
         >>> as_pair(jnp.array([1 + 2j]))
         Pair(re=Array([1.], dtype=float32), im=Array([2.], dtype=float32))
     """
     if isinstance(x, Mapping):
+        # `keys()` is needed, because a Pair iterates over its parts and not over its keys.
         if set(x.keys()) != {"re", "im"}:
-            raise ValueError(f"a complex array in parts has 're' and 'im', got {sorted(x.keys())}; name them so")
+            raise ValueError(
+                f"a complex array in parts has 're' and 'im', got {sorted(x.keys())}; name them so"
+            )
         re, im = jnp.asarray(x["re"]), jnp.asarray(x["im"])
         if re.shape != im.shape:
-            raise ValueError(f"a Pair needs two parts of one shape, got {re.shape} and {im.shape}; broadcast one")
+            raise ValueError(
+                f"a Pair needs two parts of one shape, got {re.shape} and {im.shape}; broadcast one"
+            )
         return Pair(re, im)
     x = jnp.asarray(x)
     if jnp.iscomplexobj(x):
         return Pair(x.real, x.imag)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"expected a floating or complex array, got dtype {x.dtype}; cast it first")
+        raise ValueError(
+            f"expected a floating or complex array, got dtype {x.dtype}; cast it first"
+        )
     return Pair(x, jnp.zeros_like(x))
 
 
 def in_fields(values: Named, *names: str) -> Named:
-    """Put Pairs into the fields named of a NamedTuple, whose owner may have filled them with complex arrays.
+    """Converts the named fields of a NamedTuple to Pairs; they may hold complex arrays.
+
+    Raises:
+        ValueError: As in `as_pair`.
 
     Example:
         >>> both = Pair(jnp.ones(1), jnp.asarray([1j]))
@@ -123,18 +143,19 @@ def in_fields(values: Named, *names: str) -> Named:
 
 
 def to_complex(x: Complexlike) -> Complex[Array, "..."]:
-    """Join the two parts into one complex array (for FFTs and for looking at it).
+    """Joins the two parts into one complex array, for Fourier transforms and for inspection.
 
     Example:
         >>> complex(to_complex(Pair(jnp.ones(()), -jnp.ones(()))))
         (1-1j)
     """
     x = as_pair(x)
+    # `re + 1j * im` multiplies `im` by zero too, which makes a NaN of an infinite part.
     return jax.lax.complex(x.re, x.im)
 
 
 def astype(x: Complexlike, dtype: jax.typing.DTypeLike) -> Pair:
-    """Cast both parts to a real `dtype`.
+    """Casts both parts to a real `dtype`.
 
     Example:
         >>> astype(zeros((2,)), jnp.bfloat16).dtype
@@ -145,7 +166,7 @@ def astype(x: Complexlike, dtype: jax.typing.DTypeLike) -> Pair:
 
 
 def zeros(shape: Shape, dtype: jax.typing.DTypeLike = jnp.float32) -> Pair:
-    """Complex zeros.
+    """Returns complex zeros.
 
     Example:
         >>> zeros((2, 3)).shape
@@ -155,7 +176,7 @@ def zeros(shape: Shape, dtype: jax.typing.DTypeLike = jnp.float32) -> Pair:
 
 
 def conjugate(x: Complexlike) -> Pair:
-    """Complex conjugate.
+    """Returns the complex conjugate.
 
     Example:
         >>> to_complex(conjugate(jnp.asarray([1 + 2j])))
@@ -166,7 +187,7 @@ def conjugate(x: Complexlike) -> Pair:
 
 
 def add(x: Complexlike, y: Complexlike) -> Pair:
-    """Sum `x + y`.
+    """Returns the sum `x + y`.
 
     Example:
         >>> to_complex(add(jnp.asarray([1 + 2j]), jnp.asarray([1 + 2j])))
@@ -177,7 +198,7 @@ def add(x: Complexlike, y: Complexlike) -> Pair:
 
 
 def subtract(x: Complexlike, y: Complexlike) -> Pair:
-    """Difference `x - y`.
+    """Returns the difference `x - y`.
 
     Example:
         >>> to_complex(subtract(jnp.asarray([1 + 2j]), jnp.asarray([1 + 2j])))
@@ -188,7 +209,7 @@ def subtract(x: Complexlike, y: Complexlike) -> Pair:
 
 
 def scale(x: Complexlike, factor: Float[Array, "..."] | float) -> Pair:
-    """Product of a complex array and a real one.
+    """Returns the product of a complex array and a real one.
 
     Example:
         >>> to_complex(scale(jnp.asarray([1 + 2j]), 2.0))
@@ -199,7 +220,7 @@ def scale(x: Complexlike, factor: Float[Array, "..."] | float) -> Pair:
 
 
 def multiply(x: Complexlike, y: Complexlike) -> Pair:
-    """Product `x * y`.
+    """Returns the product `x * y`.
 
     Example:
         >>> complex(to_complex(multiply(jnp.asarray(1 + 2j), jnp.asarray(3 - 1j))))
@@ -210,7 +231,7 @@ def multiply(x: Complexlike, y: Complexlike) -> Pair:
 
 
 def squared_modulus(x: Complexlike) -> Float[Array, "..."]:
-    """Squared modulus `|x|^2`.
+    """Returns the squared modulus `|x|^2`.
 
     Example:
         >>> squared_modulus(jnp.asarray([1 + 2j]))
@@ -221,7 +242,7 @@ def squared_modulus(x: Complexlike) -> Float[Array, "..."]:
 
 
 def reciprocal(x: Complexlike) -> Pair:
-    """Inverse `1 / x`; infinite or NaN at zero.
+    """Returns the inverse `1 / x`; infinite or NaN at zero.
 
     Example:
         >>> to_complex(reciprocal(jnp.asarray([2j])))
@@ -233,7 +254,7 @@ def reciprocal(x: Complexlike) -> Pair:
 
 
 def divide(x: Complexlike, y: Complexlike) -> Pair:
-    """Quotient `x / y`; infinite or NaN where `y` is zero.
+    """Returns the quotient `x / y`; infinite or NaN where `y` is zero.
 
     Example:
         >>> to_complex(divide(jnp.asarray([1 + 2j]), jnp.asarray([1 + 2j])))
@@ -241,12 +262,13 @@ def divide(x: Complexlike, y: Complexlike) -> Pair:
     """
     x, y = as_pair(x), as_pair(y)
     modulus = squared_modulus(y)
-    # The division comes last: XLA counts it as dear, and does not repeat what leads to it in all that is fused to it.
+    # The division comes last: XLA counts it as expensive, so it does not compute the operations
+    # before it again in every loop that is fused with it.
     return Pair((x.re * y.re + x.im * y.im) / modulus, (x.im * y.re - x.re * y.im) / modulus)
 
 
 def exp(x: Complexlike) -> Pair:
-    """Exponential `e^x`.
+    """Returns the exponential `e^x`.
 
     Example:
         >>> complex(to_complex(exp(jnp.asarray(0j))))
@@ -258,7 +280,7 @@ def exp(x: Complexlike) -> Pair:
 
 
 def expm1(x: Complexlike) -> Pair:
-    """Exponential minus one, `e^x - 1`, without cancellation near zero.
+    """Returns the exponential minus one, `e^x - 1`, without cancellation near zero.
 
     With `x = a + ib`: `[expm1(a) cos b - 2 sin^2(b/2)] + i e^a sin b`.
 
@@ -267,23 +289,30 @@ def expm1(x: Complexlike) -> Pair:
         Array([1.e-08], dtype=float32)
     """
     x = as_pair(x)
+    # `cos b - 1` would cancel near zero; `-2 sin^2(b/2)` is the same without a difference.
     half = jnp.sin(x.im / 2)
     return Pair(jnp.expm1(x.re) * jnp.cos(x.im) - 2 * half * half, jnp.exp(x.re) * jnp.sin(x.im))
 
 
 def where(condition: Array, x: Complexlike, y: Complexlike) -> Pair:
-    """Elementwise choice: `x` where `condition`, else `y`; the part not chosen may be NaN.
+    """Chooses elementwise: `x` where `condition` is True, else `y`.
+
+    The part that is not chosen may be NaN.
 
     Example:
         >>> where(jnp.array([False]), jnp.array([jnp.nan]), jnp.array([1.0])).re
         Array([1.], dtype=float32)
     """
     x, y = as_pair(x), as_pair(y)
+    # NaN is harmless in the value only: the derivative of the part that is not chosen is multiplied
+    # by zero, and zero times NaN is NaN.
     return Pair(jnp.where(condition, x.re, y.re), jnp.where(condition, x.im, y.im))
 
 
 def with_ndim(x: Complexlike, ndim: int) -> Pair:
-    """Put axes of size one in front until there are `ndim` (JAX may be told to refuse implicit ones).
+    """Adds axes of size one in front until there are `ndim`.
+
+    JAX can be set to refuse the implicit addition of axes.
 
     Example:
         >>> with_ndim(zeros((4,)), 3).shape
@@ -295,7 +324,7 @@ def with_ndim(x: Complexlike, ndim: int) -> Pair:
 
 
 def stack_parts(x: Complexlike) -> Float[Array, "..."]:
-    """Real array `[re, im]` along the last axis, twice as long: the real view of a complex vector.
+    """Returns the real view of a complex vector: `[re, im]` along the last axis, twice as long.
 
     Example:
         >>> stack_parts(jnp.asarray([1 + 2j]))
@@ -306,7 +335,7 @@ def stack_parts(x: Complexlike) -> Float[Array, "..."]:
 
 
 def split_parts(x: Float[Array, "..."]) -> Pair:
-    """Inverse of `stack_parts`.
+    """Splits a real array in two along the last axis; the inverse of `stack_parts`.
 
     Example:
         >>> split_parts(jnp.asarray([1.0, 2.0]))
@@ -316,7 +345,7 @@ def split_parts(x: Float[Array, "..."]) -> Pair:
 
 
 def einsum(subscripts: str, x: Complexlike, y: Complexlike) -> Pair:
-    """Complex `einsum` of two arrays as four real ones, in full float32 precision on every device.
+    """Computes a complex `einsum` as four real ones, in full float32 precision on every device.
 
     Example:
         >>> to_complex(einsum("n,n->", jnp.asarray([1 + 2j]), jnp.asarray([1 + 2j])))
@@ -325,13 +354,16 @@ def einsum(subscripts: str, x: Complexlike, y: Complexlike) -> Pair:
     x, y = as_pair(x), as_pair(y)
 
     def product(a, b):
+        # By default, TPU rounds the factors to bfloat16, and GPU may round them to TensorFloat-32.
         return jnp.einsum(subscripts, a, b, precision=jax.lax.Precision.HIGHEST)
 
-    return Pair(product(x.re, y.re) - product(x.im, y.im), product(x.re, y.im) + product(x.im, y.re))
+    return Pair(
+        product(x.re, y.re) - product(x.im, y.im), product(x.re, y.im) + product(x.im, y.re)
+    )
 
 
 def real_einsum(subscripts: str, x: Complexlike, y: Complexlike) -> Float[Array, "..."]:
-    """Real part of `einsum(subscripts, x, y)`: two real products in place of four.
+    """Computes the real part of `einsum(subscripts, x, y)`: two real products instead of four.
 
     Example:
         >>> real_einsum("n,n->", jnp.asarray([1 + 2j]), jnp.asarray([1 + 2j]))

@@ -1,13 +1,16 @@
 """Causal and bidirectional convolution of a sequence with one kernel per feature.
 
-Three methods with the same result. `"fft"` multiplies spectra and costs O(L log L). `"toeplitz"` multiplies by the
-Toeplitz matrix of the kernel, costs O(L^2), and never mixes a later input into an earlier output, not even by rounding.
-`"direct"` slides the kernel along: O(L^2) too, but no memory for a matrix. `"auto"` takes `"toeplitz"` up to
-`TOEPLITZ_MAX_LENGTH` steps, and up to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS` or of a size not yet known.
-Over longer rows it takes `"fft"`, or `"direct"` in a program for TPU: no transform and no complex number there.
+Three methods give the same result. `"fft"` multiplies spectra and costs O(L log L). `"toeplitz"`
+multiplies by the Toeplitz matrix of the kernel, costs O(L^2), and never mixes a later input into an
+earlier output, not even by rounding. `"direct"` slides the kernel along: it also costs O(L^2), but
+needs no memory for a matrix. `"auto"` takes `"toeplitz"` up to `TOEPLITZ_MAX_LENGTH` steps, and up
+to `TOEPLITZ_MAX_LENGTH_MANY` in a batch of `MANY_ROWS` or of a size not yet known. For longer rows
+it takes `"fft"`, or `"direct"` in a program for TPU, which avoids transforms and complex numbers
+there.
 
-A fourth form, in chunks of real matrix products with a carried state, needs the system that a kernel comes from, as a
-kernel alone has no state to carry: `s4.apply` and `s4d.apply` take `method="chunked"`, by the machinery of `chunks`.
+A fourth method, in chunks of real matrix products with a carried state, needs the system that a
+kernel comes from, as a kernel alone has no state to carry: `s4.apply` and `s4d.apply` take
+`method="chunked"`, which `_chunks` implements.
 """
 
 import math
@@ -24,10 +27,13 @@ from jax_s4rl.kernels import _casting, _checks, _fourier, _fusion_barrier, _line
 
 METHODS = ("auto", "fft", "toeplitz", "direct")
 
-# The matrix is built and differentiated once for all rows, so it stays the faster one up to a greater length where rows
-# are many; on CPU, forward and backward, the two meet about here.
+# The matrix is built and differentiated once for all rows, so with many rows it stays the faster
+# method up to a greater length. On CPU, forward and backward, the two are equally fast about here.
 TOEPLITZ_MAX_LENGTH = 32
 TOEPLITZ_MAX_LENGTH_MANY, MANY_ROWS = 128, 64
+
+# Length of the transforms, for those who compare with them.
+fft_length = _fourier.fft_length
 
 
 def causal(
@@ -37,24 +43,25 @@ def causal(
     method: str = "auto",
     precision: str = "highest",
 ) -> Float[Array, "*batch L H"]:
-    """Convolve every feature with its own kernel: ``y[l] = sum_{j <= l} kernel[l - j] u[j]``.
+    """Convolves every feature with its own kernel: ``y[l] = sum_{j <= l} kernel[l - j] u[j]``.
 
-    Computed in float32, or float64 where an input is float64; the result has the dtype of `u`. With `"fft"` a rounding
-    error of about ``1e-7 |u| |kernel|`` reaches all steps, earlier ones too, and one NaN spoils its whole row.
-    Differentiable any number of times, in forward and reverse mode.
+    Computes in float32, or in float64 if an input is float64; the result has the dtype of `u`. With
+    `"fft"` a rounding error of about ``1e-7 |u| |kernel|`` reaches all steps, earlier ones too, and
+    one NaN spoils its whole row. Differentiable any number of times, in forward and reverse mode.
 
     Args:
         u: Input, time on the second axis from the right.
         kernel: Impulse response of every feature, as long as `u`.
         method: `"fft"`, `"toeplitz"`, `"direct"` or `"auto"`.
-        precision: Of the products of `"toeplitz"` and `"direct"`: `"default"`, `"high"` or `"highest"`; one on CPU.
+        precision: Precision of the products of `"toeplitz"` and `"direct"`: `"default"`, `"high"`
+            or `"highest"`, which are equal on CPU.
 
     Returns:
         The output, in the shape and dtype of `u`.
 
     Raises:
-        ValueError: For an unknown method or precision, shapes that do not match, a length below 1, or an input that is
-            not floating.
+        ValueError: If the method or precision is unknown, shapes do not match, the length is below
+            1, or an input is not floating.
 
     Source:
         Gu et al. 2022 (S4), equation (5).
@@ -72,15 +79,19 @@ def causal(
     elif method == "direct":
         y = _direct(precision, work, work_kernel)
     else:
-        y = _fourier.convolve(work, work_kernel) if method == "fft" else _by_device(precision, work, work_kernel)
+        y = (
+            _fourier.convolve(work, work_kernel)
+            if method == "fft"
+            else _by_device(precision, work, work_kernel)
+        )
     return y.astype(dtype)
 
 
 def fastest(shape: tuple[Any, ...]) -> str:
-    """The method that `"auto"` stands for on CPU and GPU, by sizes alone.
+    """Returns the method that `"auto"` stands for on CPU and GPU; it depends on sizes alone.
 
     Args:
-        shape: Of the input, [*batch, L, H].
+        shape: Shape of the input, [*batch, L, H].
 
     Returns:
         `"fft"` or `"toeplitz"`.
@@ -90,7 +101,11 @@ def fastest(shape: tuple[Any, ...]) -> str:
         ('fft', 'toeplitz')
     """
     many = _checks.reaches(math.prod(shape[:-2]), MANY_ROWS)
-    return "toeplitz" if shape[-2] <= (TOEPLITZ_MAX_LENGTH_MANY if many else TOEPLITZ_MAX_LENGTH) else "fft"
+    return (
+        "toeplitz"
+        if shape[-2] <= (TOEPLITZ_MAX_LENGTH_MANY if many else TOEPLITZ_MAX_LENGTH)
+        else "fft"
+    )
 
 
 def bidirectional(
@@ -98,7 +113,9 @@ def bidirectional(
     forward: Float[Array | np.ndarray, "H L"],
     backward: Float[Array | np.ndarray, "H L"],
 ) -> Float[Array, "*batch L H"]:
-    """Convolve with one kernel over the past and present and another over the future, with one transform of `u`.
+    """Convolves with one kernel over past and present, and another over the future.
+
+    One transform of `u` serves both:
 
     ``y[l] = sum_{j <= l} forward[l - j] u[j] + sum_{j > l} backward[j - l - 1] u[j]``.
 
@@ -111,7 +128,7 @@ def bidirectional(
         The output, in the shape and dtype of `u`.
 
     Raises:
-        ValueError: As `causal`.
+        ValueError: As in `causal`.
 
     Example:
         >>> u = jnp.array([[1.0], [2.0], [3.0]])
@@ -121,6 +138,7 @@ def bidirectional(
     """
     dtype, work, ahead, behind = _prepare(u, forward, backward)
     length = work.shape[-2]
+    # On the circle of the transforms, negative lags are the last entries, after a gap of zeros.
     gap = jnp.zeros((ahead.shape[0], _fourier.fft_length(length) - 2 * length + 1), ahead.dtype)
     circular = jnp.concatenate([ahead, gap, jnp.flip(behind[:, : length - 1], -1)], axis=-1)
     two_sided = jnp.concatenate([jnp.flip(behind[:, : length - 1], -1), ahead], axis=-1)
@@ -128,30 +146,44 @@ def bidirectional(
 
 
 def _prepare(u: Any, *kernels: Any) -> tuple[Any, ...]:
-    """The dtype of u, and everything checked and in the dtype to compute in."""
+    """Checks u and the kernels, and casts them to the dtype to compute in.
+
+    Returns:
+        The dtype of u, the cast u, and the cast kernels.
+
+    Raises:
+        ValueError: If an input is not floating, or shapes do not match.
+    """
     u = _casting.floating("u", u)
     kernels = tuple(_casting.floating("the kernel", x) for x in kernels)
     if u.ndim < 2 or u.shape[-2] < 1:
-        raise ValueError(f"u has shape {u.shape}, expected (*batch, L, H) with L of at least 1; add the missing axis")
+        raise ValueError(
+            f"u has shape {u.shape}, expected (*batch, L, H) with L of at least 1; "
+            "add the missing axis"
+        )
     for kernel in kernels:
         _checks.shape("the kernel", kernel, (u.shape[-1], u.shape[-2]))
     dtype = _casting.compute_dtype(u, *kernels)
     return u.dtype, *_sharding.vary_alike(*(array.astype(dtype) for array in (u, *kernels)))
 
 
-def _toeplitz(u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str) -> Float[Array, "*batch L H"]:
+def _toeplitz(
+    u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str
+) -> Float[Array, "*batch L H"]:
     matrix = _toeplitz_matrix(kernel)
-    # One transpose in and one out: left to an einsum, more of them are made around the product.
-    rows = _turn((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
+    # One transpose in and one out: for an einsum over the original axes, more of them would be
+    # made.
+    rows = _transposed((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
     y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=precision)
-    return jnp.asarray(_turn((1, 2, 0), y)).reshape(u.shape)
+    return jnp.asarray(_transposed((1, 2, 0), y)).reshape(u.shape)
 
 
 @jax.custom_jvp
 def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
-    """``kernel[i - j]`` at row i and column j, 0 above the diagonal, without a gather, which is slow.
+    """Returns ``kernel[i - j]`` at row i and column j, 0 above the diagonal, without a slow gather.
 
-    Copies of one row of 2 L numbers, read on in rows of 2 L - 1, move one place to the right from row to row.
+    Copies of one row of `2 L` numbers, read in rows of `2 L - 1`, move one place to the right from
+    row to row.
     """
     features, length = kernel.shape
     zeros = jnp.zeros((features, length), kernel.dtype)
@@ -163,41 +195,50 @@ def _toeplitz_matrix(kernel: Float[Array, "H L"]) -> Float[Array, "H L L"]:
 
 @_toeplitz_matrix.defjvp
 def _toeplitz_matrix_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    return _toeplitz_matrix(*primals), _linear_maps.call(_toeplitz_matrix, _sum_diagonals, tangents[0])
+    return _toeplitz_matrix(*primals), _linear_maps.call(
+        _toeplitz_matrix, _sum_diagonals, tangents[0]
+    )
 
 
 def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
-    """The transpose of `_toeplitz_matrix`, with half of the numbers that JAX's own would add up.
+    """Sums each diagonal of the lower triangle: the transpose of `_toeplitz_matrix`.
 
-    Rows of L numbers, read on in rows of L + 1, move one place to the left from row to row: diagonals stand upright.
+    The transpose by JAX would add up twice as many numbers. Rows of L numbers, read in rows of
+    `L + 1`, move one place to the left from row to row, so that diagonals become columns.
     """
     features, length, _ = matrix.shape
     lower = jnp.where(jnp.tri(length, dtype=bool)[None], matrix, jnp.zeros((), matrix.dtype))
     flat = jnp.pad(lower.reshape(features, -1), ((0, 0), (0, length)))
-    # Without the fence, the sum works out anew where each number comes from.
+    # Without the barrier, the sum would compute again which entry each number comes from.
     sums = _fusion_barrier.fence(flat).reshape(features, length, length + 1).sum(1)
     return jnp.concatenate([sums[:, :1], jnp.flip(sums[:, 2:], -1)], axis=-1)
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _turn(axes: tuple[int, ...], x: Array) -> Array:
-    """The transpose, computed by itself, and so is the transposed of its derivative."""
+def _transposed(axes: tuple[int, ...], x: Array) -> Array:
+    """Transposes an array between fusion barriers; so does the transpose of its derivative."""
     return _fusion_barrier.fence(jnp.transpose(_fusion_barrier.fence(x), axes))
 
 
-@_turn.defjvp
-def _turn_jvp(axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+@_transposed.defjvp
+def _transposed_jvp(
+    axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]
+) -> tuple[Array, Array]:
     back = tuple(axes.index(axis) for axis in range(len(axes)))
-    tangent = _linear_maps.call(partial(jnp.transpose, axes=axes), partial(_turn, back), tangents[0])
-    return _turn(axes, *primals), tangent
+    tangent = _linear_maps.call(
+        partial(jnp.transpose, axes=axes), partial(_transposed, back), tangents[0]
+    )
+    return _transposed(axes, *primals), tangent
 
 
-# Outside of `jax.jit` a choice by platform would be compiled anew in every call.
+# `jax.jit`, because outside of it a choice by platform would be compiled again in every call.
 @partial(jax.jit, static_argnums=0)
 def _by_device(
     precision: str, u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"]
 ) -> Float[Array, "*batch L H"]:
-    return lax.platform_dependent(u, kernel, tpu=partial(_direct, precision), default=_fourier.convolve)
+    return lax.platform_dependent(
+        u, kernel, tpu=partial(_direct, precision), default=_fourier.convolve
+    )
 
 
 @jax.jit
@@ -216,7 +257,11 @@ def _both_by_device(
 def _direct(
     precision: str, u: Float[Array, "*batch L H"], kernel: Float[Array, "H W"], future: int = 0
 ) -> Float[Array, "*batch L H"]:
-    """Slide the kernel along; its first `future` numbers are for the steps to come, from the last of them on."""
+    """Slides the kernel along the input.
+
+    The first `future` numbers of the kernel are for later steps, beginning with the latest of them.
+    """
+    # XLA computes a correlation, hence the flip. Each feature is a group of its own.
     y = lax.conv_general_dilated(
         u.reshape(-1, *u.shape[-2:]),
         jnp.flip(kernel, -1).T[:, None],

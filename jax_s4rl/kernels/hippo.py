@@ -1,7 +1,8 @@
-"""HiPPO: the continuous systems that remember a signal as coefficients of orthogonal functions.
+"""HiPPO: continuous systems that store a signal as coefficients of orthogonal functions.
 
-Everything here is NumPy in float64 on the host, made once and cached: eigensolvers in float32 lose three digits of the
-normal-plus-low-rank form, and some accelerators have none. `x' = A x + B u`.
+The systems are `x' = A x + B u`. All functions use NumPy in float64 on the host, once, and cache
+the result: eigensolvers in float32 lose three digits of the normal-plus-low-rank form, and some
+accelerators have none.
 """
 
 from functools import cache
@@ -15,7 +16,7 @@ MEASURES = ("legs", "legt", "fout")
 
 
 class Nplr(NamedTuple):
-    """`A = normal - P^T P` with a normal first part: `A` [N, N], `B` [N], `P` [rank, N]."""
+    """System `A = normal - P^T P` with a normal first part: `A` [N, N], `B` [N], `P` [rank, N]."""
 
     A: np.ndarray
     B: np.ndarray
@@ -23,11 +24,13 @@ class Nplr(NamedTuple):
 
 
 class Dplr(NamedTuple):
-    """The same system in the eigenvectors of its normal part, one of each conjugate pair kept (complex128).
+    """The same system in the eigenvectors of its normal part (complex128).
 
-    `Lambda` [Nh], `B` [Nh], `P` [rank, Nh], `V` [N, Nh]. With the conjugate of each behind it (`[V, conj(V)]` is then
-    unitary, [N, N]): `A = V (diag(Lambda) - P^T conj(P)) V*`, and the B of the measure is `V B`. Half a state is enough
-    for a real one, `x = 2 Re(V x_half)`. The phase of every eigenvector is fixed so that `B` is real and positive.
+    One of each conjugate pair is kept. `Lambda` [Nh], `B` [Nh], `P` [rank, Nh], `V` [N, Nh]. If the
+    conjugate of each is appended (`[V, conj(V)]` is then unitary, [N, N]),
+    `A = V (diag(Lambda) - P^T conj(P)) V*`, and the B of the measure is `V B`. A real state needs
+    only half of it, `x = 2 Re(V x_half)`. The phase of every eigenvector is fixed so that `B` is
+    real and positive.
     """
 
     Lambda: np.ndarray
@@ -37,21 +40,23 @@ class Dplr(NamedTuple):
 
 
 def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
-    """The system of a measure.
+    """Returns the system of a measure.
 
     Args:
-        measure: `"legs"` (scaled Legendre: all of the past, uniformly), `"legt"` (Legendre on a window of two time
-            units) or `"fout"` (Fourier on such a window).
+        measure: `"legs"` (scaled Legendre: all of the past, uniformly), `"legt"` (Legendre on a
+            window of two time units) or `"fout"` (Fourier on such a window).
         N: State size, at least 1 (even for `"fout"`).
 
     Returns:
         `A` [N, N] and `B` [N].
 
     Raises:
-        ValueError: Unknown measure, N below 1, or odd where sine and cosine pair up.
+        ValueError: If the measure is unknown, N is below 1, or N is odd where sine and cosine pair
+            up.
 
     Source:
-        Gu et al. 2020 (HiPPO), equations (1), (2); Gu et al. 2023 (How to train your HiPPO), section 4.
+        Gu et al. 2020 (HiPPO), equations (1), (2); Gu et al. 2023 (How to train your HiPPO),
+        section 4.
 
     Example:
         >>> transition("legs", 2)[0].round(3).tolist()
@@ -63,7 +68,19 @@ def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def nplr(measure: str, N: int) -> Nplr:
-    """Normal-plus-low-rank form of a measure: `A + P^T P` is normal. Rank 1, but 2 for `"legt"`.
+    """Returns the normal-plus-low-rank form of a measure: `A + P^T P` is normal.
+
+    The rank is 2 for `"legt"`, else 1.
+
+    Args:
+        measure: Measure, as in `transition`.
+        N: State size, as in `transition`.
+
+    Returns:
+        The form, read-only.
+
+    Raises:
+        ValueError: As in `transition`.
 
     Source:
         Gu et al. 2022 (S4), theorem 1 and appendix C.1.
@@ -81,17 +98,17 @@ def nplr(measure: str, N: int) -> Nplr:
 
 @cache
 def dplr(measure: str, N: int) -> Dplr:
-    """Diagonal-plus-low-rank form in eigenvectors of fixed phase, in order of rising frequency.
+    """Returns the diagonal-plus-low-rank form in eigenvectors of fixed phase, in rising frequency.
 
     Args:
-        measure: As `transition`.
+        measure: Measure, as in `transition`.
         N: State size, even.
 
     Returns:
-        The form; its real parts are -1/2 for `"legs"` and exactly 0 for the other two.
+        The form, read-only; its real parts are -1/2 for `"legs"` and exactly 0 for the other two.
 
     Raises:
-        ValueError: Unknown measure, or N odd or below 2.
+        ValueError: If the measure is unknown, or N is odd or below 2.
 
     Source:
         Gu et al. 2022 (S4), theorem 2.
@@ -105,12 +122,16 @@ def dplr(measure: str, N: int) -> Dplr:
     normal = A + P.T @ P
     decay = -0.5 if measure == "legs" else 0.0
     if measure == "fout":
-        # Its zero frequency is double, so a solver may return any two vectors there: take the ones that pair up.
+        # The zero frequency is a double eigenvalue, for which a solver may return any basis. These
+        # vectors form conjugate pairs.
         frequency, V = np.pi * np.arange(Nh), np.zeros((N, Nh), complex)
         V[0::2, :], V[1::2, :] = np.eye(Nh) / np.sqrt(2), -1j * np.eye(Nh) / np.sqrt(2)
     else:
         skew = normal - decay * np.eye(N)
+        # `-i` times a skew-symmetric matrix is Hermitian; its eigenvalues come in pairs of opposite
+        # sign, in rising order, so the second half has the positive frequencies.
         frequency, V = (x[..., Nh:] for x in np.linalg.eigh(-1j * (skew - skew.T) / 2))
+    # Each column is multiplied by the phase that makes its entry of `V* B` real and positive.
     V = V * np.exp(1j * np.angle(V.conj().T @ B))
     half = V.conj().T
     return _frozen(Dplr(decay + 1j * frequency, half @ B, P @ half.T, V))
@@ -144,7 +165,7 @@ def _fout(N: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _frozen(form):
-    """Cached arrays are shared by all callers, so none may write to them."""
+    """Makes the cached arrays read-only, because all callers share them."""
     for x in form:
         x.setflags(write=False)
     return form

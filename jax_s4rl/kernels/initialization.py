@@ -1,6 +1,7 @@
-"""Where parameters start: diagonals, steps, S5 blocks, the LRU ring; and the map that keeps systems stable.
+"""Initial parameters: diagonals, steps, S5 blocks, LRU ring; and a map to stable systems.
 
-Diagonals and low-rank factors come from `hippo` in float64 and are cast at the border. Random parts take a typed key.
+Diagonals and low-rank factors come from `hippo` in float64 and are cast before they are returned.
+Random functions take a typed key.
 """
 
 import math
@@ -16,11 +17,11 @@ from jax_s4rl.kernels import complex_pair as cplx
 
 DIAGONALS = ("lin", "inv", "real", "legs", "random")
 
-# The slowest decay that training can reach, in one over the time unit of Lambda: a mode at zero never forgets, and a
-# DPLR kernel has a pole there.
+# Slowest decay that training can reach, in one over the time unit of Lambda: a mode without decay
+# never forgets, and a DPLR kernel has a pole there.
 FLOOR = 1e-4
 
-# Draws of the ring keep away from 0 and 1 by so much: there a logarithm would be infinite.
+# Distance of uniform draws from 0 and 1, where a logarithm would be infinite.
 OPEN = 1e-6
 
 
@@ -32,7 +33,10 @@ class Diagonal(NamedTuple):
 
 
 class LowRank(NamedTuple):
-    """DPLR system of one feature, `A = diag(Lambda) - P P*`: Pairs `Lambda` [Nh], `P` [rank, Nh], `B` [Nh]."""
+    """DPLR system of one feature, `A = diag(Lambda) - P P*`.
+
+    Pairs `Lambda` [Nh], `P` [rank, Nh], `B` [Nh].
+    """
 
     Lambda: cplx.Pair
     P: cplx.Pair
@@ -48,7 +52,10 @@ class Blocks(NamedTuple):
 
 
 class Ring(NamedTuple):
-    """LRU: `lambda = exp(-exp(log_decay) + i exp(log_angle))`, input scaled by `exp(log_gain)`; each [P]."""
+    """Parameters of an LRU: `lambda = exp(-exp(log_decay) + i exp(log_angle))`.
+
+    The input is scaled by `exp(log_gain)`. Each is [P].
+    """
 
     log_decay: Float[Array, "P"]
     log_angle: Float[Array, "P"]
@@ -56,12 +63,13 @@ class Ring(NamedTuple):
 
 
 def negative_real(free: Float[Array, "..."], floor: float = FLOOR) -> Float[Array, "..."]:
-    """Real part of a stable Lambda from an unconstrained parameter: `-(floor + exp(free))`.
+    """Computes the real part of a stable Lambda from a free parameter: `-(floor + exp(free))`.
 
-    Never above `-floor`, with a gradient everywhere (a hard clip has none beyond its bound).
+    It is never above `-floor`, and has a gradient everywhere (a hard clip has none beyond its
+    bound).
 
     Args:
-        free: Any real numbers.
+        free: Unconstrained real numbers.
         floor: Slowest decay, positive, in one over the time unit of Lambda.
 
     Returns:
@@ -78,11 +86,13 @@ def negative_real(free: Float[Array, "..."], floor: float = FLOOR) -> Float[Arra
 
 
 def free_real(real: Float[Array, "..."], floor: float = FLOOR) -> Float[Array, "..."]:
-    """Inverse of `negative_real`; a real part that is not below `-floor` starts one percent of `floor` below it.
+    """Computes the free parameter of a real part: the inverse of `negative_real`.
+
+    A real part that is not below `-floor` starts one percent of `floor` below it.
 
     Args:
         real: Real parts of Lambda.
-        floor: As for `negative_real`.
+        floor: Slowest decay, as for `negative_real`.
 
     Returns:
         The free parameter, in the shape of `real`.
@@ -91,27 +101,29 @@ def free_real(real: Float[Array, "..."], floor: float = FLOOR) -> Float[Array, "
         >>> free_real(jnp.asarray([-1.5]), floor=0.5)
         Array([0.], dtype=float32)
     """
+    # The maximum keeps the argument of the logarithm positive.
     return jnp.log(jnp.maximum(-real - floor, 0.01 * floor))
 
 
 def diagonal(name: str, N: int, *, key: Key[Array, ""] | None = None) -> Diagonal:
-    """Diagonal system of N states, one of each conjugate pair (n = 0 .. N/2 - 1), with B.
+    """Returns a diagonal system of N states with B, one of each conjugate pair.
 
-    `lin`: `-1/2 + i pi n`; `inv`: `-1/2 + i (N/pi)(N/(2n+1) - 1)`; `real`: `-(n+1)`; `legs`: the normal part of
-    HiPPO-LegS with half its B (for a large N the diagonal system then tends to LegS itself); `random`: `-1/2 + i
-    exp(normal)`. B is 1 but for `legs`: for N = 64 its root mean square is 4. The official code (state-spaces/s4) does
-    not halve it, but clips its imaginary part as `low_rank` describes.
+    With n = 0 .. N/2 - 1: `lin`: `-1/2 + i pi n`; `inv`: `-1/2 + i (N/pi)(N/(2n+1) - 1)`; `real`:
+    `-(n+1)`; `legs`: the normal part of HiPPO-LegS with half its B (for a large N the diagonal
+    system then tends to LegS itself); `random`: `-1/2 + i exp(normal)`. B is 1 except for `legs`,
+    where its root mean square is 4 for N = 64. The official code (state-spaces/s4) does not halve
+    it, but clips its imaginary part as `low_rank` describes.
 
     Args:
-        name: One of the five.
+        name: Name, one of the five.
         N: State size, even.
-        key: Needed for `"random"` only.
+        key: Random key, needed for `"random"` only.
 
     Returns:
         Lambda and B, Pairs [N/2].
 
     Raises:
-        ValueError: Unknown name, N odd, or no key where one is needed.
+        ValueError: If the name is unknown, N is odd, or a key is needed and missing.
 
     Source:
         Gu et al. 2022 (S4D), definitions 1 to 3, equations (8), (9) and theorem 3.
@@ -128,7 +140,9 @@ def diagonal(name: str, N: int, *, key: Key[Array, ""] | None = None) -> Diagona
     ones = cplx.as_pair(jnp.ones(Nh))
     if name == "random":
         if key is None:
-            raise ValueError("diagonal 'random' needs a key, got None; pass key=jax.random.key(seed)")
+            raise ValueError(
+                "diagonal 'random' needs a key, got None; pass key=jax.random.key(seed)"
+            )
         return Diagonal(cplx.Pair(jnp.full(Nh, -0.5), jnp.exp(jax.random.normal(key, (Nh,)))), ones)
     n = np.arange(Nh)
     values = {
@@ -140,14 +154,16 @@ def diagonal(name: str, N: int, *, key: Key[Array, ""] | None = None) -> Diagona
 
 
 def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
-    """DPLR system of a HiPPO measure, its real parts moved to `-floor` where they are above it (LegT and FouT have 0).
+    """Returns the DPLR system of a HiPPO measure, with no real part above `-floor`.
 
-    B is that of the measure, turned so that it is real. The official code (state-spaces/s4) takes eigenvectors as they
-    come from the solver and clips the imaginary part of B to at most 2: of LegS with N = 64 that changes 11 of 32
-    entries, and the root mean square of B from 8.0 (here) to 1.5. Which entries, depends on the solver.
+    Higher ones are moved to `-floor` (LegT and FouT have 0). B is that of the measure, with phases
+    that make it real. The official code (state-spaces/s4) takes eigenvectors as they come from the
+    solver and clips the imaginary part of B to at most 2: for LegS with N = 64 that changes 11 of
+    32 entries, and the root mean square of B from 8.0 (here) to 1.5. The solver decides which
+    entries it changes.
 
     Args:
-        measure: `"legs"`, `"legt"` or `"fout"`.
+        measure: Measure: `"legs"`, `"legt"` or `"fout"`.
         N: State size, even.
         floor: Slowest decay.
 
@@ -155,7 +171,7 @@ def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
         Lambda [N/2], P [rank, N/2], B [N/2].
 
     Raises:
-        ValueError: Unknown measure, or N odd or below 2.
+        ValueError: If the measure is unknown, or N is odd or below 2.
 
     Source:
         Gu et al. 2022 (S4), theorem 2 and appendix C.1.
@@ -170,11 +186,11 @@ def low_rank(measure: str, N: int, floor: float = FLOOR) -> LowRank:
 
 
 def output(key: Key[Array, ""], shape: tuple[int, ...]) -> cplx.Pair:
-    """Complex normal weights with `E|C|^2 = 1`, as C starts in S4 and S4D.
+    """Draws complex normal weights with `E|C|^2 = 1`, the initial C of S4 and S4D.
 
     Args:
         key: Random key.
-        shape: Shape of the weights, as (H, Nh).
+        shape: Shape of the weights, such as (H, Nh).
 
     Returns:
         Pair of that shape.
@@ -186,15 +202,16 @@ def output(key: Key[Array, ""], shape: tuple[int, ...]) -> cplx.Pair:
         >>> output(jax.random.key(0), (3, 4)).shape
         (3, 4)
     """
+    # Each part has variance 1/2.
     parts = jax.random.normal(key, (2, *shape)) * math.sqrt(0.5)
     return cplx.Pair(parts[0], parts[1])
 
 
 def step_range(length: int) -> tuple[float, float]:
-    """Shortest and longest initial step for sequences of `length`, so that their memories fit.
+    """Returns the shortest and longest initial step for memories that fit sequences of `length`.
 
-    The slowest features decay by 1/e over about six lengths (their decay is 1/2 in the time unit of Lambda), the
-    fastest a hundred times sooner; no step is above 1.
+    The slowest features decay by 1/e over about six lengths (their decay is 1/2 in the time unit of
+    Lambda), the fastest a hundred times sooner; no step is above 1.
 
     Args:
         length: Number of steps in the sequences that a model is trained on.
@@ -203,7 +220,7 @@ def step_range(length: int) -> tuple[float, float]:
         `1 / (3 length)`, and a hundred times that, at most 1: arguments of `log_step`.
 
     Raises:
-        ValueError: A length below 1.
+        ValueError: If the length is below 1.
 
     Example:
         >>> tuple(round(step, 4) for step in step_range(1000)), step_range(1)[1]
@@ -216,13 +233,13 @@ def step_range(length: int) -> tuple[float, float]:
 def log_step(
     key: Key[Array, ""], shape: tuple[int, ...], shortest: float = 1e-3, longest: float = 1e-1
 ) -> Float[Array, "..."]:
-    """Logarithm of the sample spacing, uniform between those of `shortest` and `longest`.
+    """Draws logarithms of the sample spacing, uniform between those of `shortest` and `longest`.
 
     A feature with step s and decay 1/2 remembers about 2/s samples.
 
     Args:
         key: Random key.
-        shape: Shape of the result, as (H,).
+        shape: Shape of the result, such as (H,).
         shortest: Shortest sample spacing, positive, in the time unit of Lambda.
         longest: Longest sample spacing.
 
@@ -237,15 +254,18 @@ def log_step(
         True
     """
     if not 0 < shortest <= longest:
-        raise ValueError(f"steps need 0 < shortest <= longest, got {shortest} and {longest}; swap or raise them")
+        raise ValueError(
+            f"steps need 0 < shortest <= longest, got {shortest} and {longest}; swap or raise them"
+        )
     return jax.random.uniform(key, shape, minval=math.log(shortest), maxval=math.log(longest))
 
 
 def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
-    """S5: the normal part of HiPPO-LegS in `blocks` equal blocks, with real B and C turned into its eigenvectors.
+    """Draws an S5 system: the normal part of HiPPO-LegS in `blocks` equal blocks, with B and C.
 
-    Root mean squares are `1 / sqrt(H)` for B and `1 / sqrt(2 P)` for C. The official code (lindermanlab/S5) has `1 /
-    sqrt(2 P)` for B, and for C, which it draws complex, `1 / sqrt(P)`: 1.41 times as much.
+    B and C are drawn real and transformed to the eigenvectors of the blocks. Their root mean
+    squares are `1 / sqrt(H)` for B and `1 / sqrt(2 P)` for C. The official code (lindermanlab/S5)
+    has `1 / sqrt(2 P)` for B, and for C, which it draws complex, `1 / sqrt(P)`: 1.41 times as much.
 
     Args:
         key: Random key.
@@ -257,7 +277,7 @@ def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
         Lambda [P], B [P, H], C [H, P].
 
     Raises:
-        ValueError: Where `blocks` does not divide P.
+        ValueError: If `blocks` does not divide P.
 
     Source:
         Smith et al. 2023 (S5), section 4.2 and appendix B.1.
@@ -268,13 +288,18 @@ def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
     """
     _checks.length(blocks, "blocks")
     if _checks.length(P, "P") % blocks:
-        raise ValueError(f"P = {P} pairs cannot be split into {blocks} equal blocks; choose a divisor of {P}")
+        raise ValueError(
+            f"P = {P} pairs cannot be split into {blocks} equal blocks; choose a divisor of {P}"
+        )
     size = 2 * P // blocks
     form = hippo.dplr("legs", size)
+    # A key serves one draw only, so it is split.
     input_key, output_key = jax.random.split(key)
     B = jax.random.normal(input_key, (blocks, size, H)) / math.sqrt(H)
     C = jax.random.normal(output_key, (H, blocks, size)) / math.sqrt(2 * P)
     V = _pair(form.V)
+    # A state is `x = 2 Re(V x_half)`, so the halves are `V* B` and `C V`. The factor 2 is in
+    # `s5.prepare`. All blocks have the same V.
     B_half = cplx.einsum("np,jnh->jph", cplx.conjugate(V), B)
     C_half = cplx.einsum("hjn,np->hjp", C, V)
     return Blocks(
@@ -285,18 +310,23 @@ def s5(key: Key[Array, ""], H: int, P: int, blocks: int = 1) -> Blocks:
 
 
 def lru_ring(
-    key: Key[Array, ""], P: int, inner: float = 0.0, outer: float = 1.0, largest_angle: float = 2 * math.pi
+    key: Key[Array, ""],
+    P: int,
+    inner: float = 0.0,
+    outer: float = 1.0,
+    largest_angle: float = 2 * math.pi,
 ) -> Ring:
-    """LRU: eigenvalues uniform in area on the ring `inner <= |lambda| <= outer`, angles uniform up to `largest_angle`.
+    """Draws the eigenvalues of an LRU, uniform in area on the ring `inner <= |lambda| <= outer`.
 
-    `gain = sqrt(1 - |lambda|^2)` is made as `sqrt(-expm1(-2 decay))`, without cancellation near the unit circle.
+    Angles are uniform up to `largest_angle`. `gain = sqrt(1 - |lambda|^2)` is computed as
+    `sqrt(-expm1(-2 decay))`, without cancellation near the unit circle.
 
     Args:
         key: Random key.
         P: Number of eigenvalues.
         inner: Smallest modulus, at least 0.
         outer: Largest modulus, at most 1.
-        largest_angle: In radians, positive.
+        largest_angle: Largest angle in radians, positive.
 
     Returns:
         Logarithms of decay, angle and gain, each [P].
@@ -313,15 +343,20 @@ def lru_ring(
         True
     """
     if not 0 <= inner < outer <= 1:
-        raise ValueError(f"the ring needs 0 <= inner < outer <= 1, got {inner} and {outer}; swap or move them")
+        raise ValueError(
+            f"the ring needs 0 <= inner < outer <= 1, got {inner} and {outer}; swap or move them"
+        )
     radius_key, angle_key = jax.random.split(key)
     area = jax.random.uniform(radius_key, (P,), minval=OPEN, maxval=1 - OPEN)
+    # Uniform in area means that `|lambda|^2` is uniform between the squared radii. The decay is
+    # half of its negative logarithm.
     log_decay = jnp.log(-0.5 * jnp.log(area * (outer**2 - inner**2) + inner**2))
     log_angle = jnp.log(largest_angle * jax.random.uniform(angle_key, (P,), minval=OPEN, maxval=1))
+    # `0.5 log(1 - |lambda|^2)`, where `expm1` avoids the cancellation near the unit circle.
     return Ring(log_decay, log_angle, 0.5 * jnp.log(-jnp.expm1(-2 * jnp.exp(log_decay))))
 
 
 def _pair(x: np.ndarray) -> cplx.Pair:
-    """Cast a float64 constant to the dtype that JAX is set to."""
+    """Casts a float64 constant to the default float dtype of JAX."""
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     return cplx.Pair(jnp.asarray(np.real(x), dtype), jnp.asarray(np.imag(x), dtype))

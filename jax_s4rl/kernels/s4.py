@@ -1,9 +1,10 @@
-"""S4: one diagonal-plus-low-rank state space model a feature: whole sequence, chunk after chunk, scan and step.
+"""S4: one diagonal-plus-low-rank state space model per feature, for sequences and single steps.
 
-`x' = (diag(Lambda) - P P*) x + B u`, `y = 2 Re(C x) + D u`, with one of each conjugate pair of states kept. C is
-either the output matrix itself (`length=None`), good for any length, or, as S4 trains it, truncated for one `length`:
-then the kernel is a Cauchy sum without powers of a matrix, the faster of the two. `truncate` and `restore` lead from
-one to the other.
+`x' = (diag(Lambda) - P P*) x + B u`, `y = 2 Re(C x) + D u`, with one of each conjugate pair of
+states kept. C is either the output matrix itself (`length=None`), good for any length, or, as S4
+trains it, truncated for one `length`: then the kernel is a Cauchy sum without powers of a matrix,
+the faster of the two. `truncate` and `restore` convert one into the other.
+`jax_s4rl.kernels` describes the arguments that all families share.
 """
 
 from typing import Any, NamedTuple
@@ -34,7 +35,10 @@ truncate, restore = _truncation.truncate, _truncation.restore
 
 
 class Constants(NamedTuple):
-    """The discretised system: O(N) or dense form, true output weights `C` (doubled, Pair [H, Nh]) and `D` [H]."""
+    """The discretised system in O(N) or dense form, `C` (doubled, Pair [H, Nh]) and `D` [H].
+
+    `C` is the output matrix itself, also for parameters with a truncated one.
+    """
 
     system: _dplr.Steps | _dplr.Dense
     C: cplx.Pair
@@ -56,58 +60,68 @@ def apply(
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
 ) -> tuple[Float[Array, "*batch L H"], cplx.Pair]:
-    """Run over a sequence; hand the state returned to the next call to go on where this one ended.
+    """Runs over a sequence; pass the state returned to the next call to continue from there.
 
-    With resets, a NaN or infinity spoils its feature up to the next reset, and neither later outputs nor gradients of
-    a loss on them. Without, it spoils its row and all gradients: mask it.
+    `jax_s4rl.kernels` describes the arguments in full, and the effect of NaN and infinity.
 
     Args:
-        parameters: The system; computed in float32, or in float64 where parameters or input are.
-        u: Input, any floating dtype.
-        state: State before the first step, Pair [*batch, H, Nh]; zero where not given.
-        resets: True where an episode starts: the state is cleared before that input.
-        method: `"fft"` and `"toeplitz"` convolve with the kernel (no resets); `"chunked"` takes matrix products and a
-            carried state, no complex number and no FFT; `"scan"` goes step by step; `"auto"` is `"chunked"` with a
-            state or resets, else the faster convolution for the sizes; in place of `"fft"`, `"chunked"` in a program
-            for TPU.
-        discretization: `"bilinear"`, or `"zoh"` (with `length=None` only).
-        rate: Factor on the step: 2 runs a model on data sampled half as often (with `length=None` only).
-        length: Length for which C is truncated, at least L; None where it is the output matrix itself.
-        chunk: Longest chunk of `"chunked"`.
-        precision: Of matrix products with inputs, states and outputs: `"default"`, `"high"` or `"highest"`.
-        mask: False at padding, which enters as zero, whatever it is.
-        intervals: Factor on the step for each sample, 1 where it comes at its regular time; by `"scan"`, which is
-            `"auto"` then.
+        parameters: System.
+        u: Input.
+        state: State before the first step.
+        resets: True where an episode starts.
+        method: `"fft"` and `"toeplitz"` convolve with the kernel and take no resets; `"chunked"`
+            uses matrix products and a carried state, no complex number and no FFT; `"scan"` goes
+            step by step; `"auto"` is `"chunked"` with a state or resets, else the faster
+            convolution for the sizes (in a program for TPU, `"chunked"` in place of `"fft"`).
+        discretization: Rule, `"bilinear"`, or `"zoh"` (with `length=None` only).
+        rate: Factor on the step; other than 1 with `length=None` only.
+        length: Length for which C is truncated, at least L; None if C is the output matrix itself.
+        chunk: Length of the longest chunk of `"chunked"`.
+        precision: Precision of matrix products with the data.
+        mask: False at padding.
+        intervals: Factor on the step of each sample; needs `"scan"`, or `"auto"`, which then is
+            `"scan"`.
 
     Returns:
-        Output in the shape and dtype of `u`, and the state after the last step, Pair [*batch, H, Nh].
+        Output in the shape and dtype of `u`, and the state after the last step, [*batch, H, Nh].
 
     Raises:
-        ValueError: Unknown method or precision, resets or intervals with a method that does not take them, shapes that
-            do not match, an integer input, L < 1, a known Lambda with a positive real part, or a truncated C with zoh,
-            another rate or a longer row.
+        ValueError: Arguments outside the rules of `jax_s4rl.kernels`, resets or intervals with a
+            method that does not take them, or a truncated C with zoh, another rate or a longer row.
 
     Source:
         Gu et al. 2022 (S4), equations (3) to (5) and section 3.
 
     Example:
         >>> Lambda, B, C = (cplx.as_pair(jnp.full((1, 1), value)) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, cplx.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> P, D, spacing = cplx.zeros((1, 1, 1)), jnp.zeros(1), jnp.full(1, 2.0)
+        >>> leaky = Parameters(Lambda, P, B, C, D, spacing)
         >>> y, state = apply(leaky, jnp.ones((3, 1)))
         >>> y[:, 0]
         Array([1., 1., 1.], dtype=float32)
     """
     _check(discretization, rate, length)
     u, form = _casting.floating("u", u), (discretization, length)
-    options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": method}
+    options = {
+        "state": state,
+        "resets": resets,
+        "mask": mask,
+        "intervals": intervals,
+        "method": method,
+    }
     parameters, scaled, row = _s4_forms.ready(parameters, u, rate=rate, **options)
-    in_parts = (_checks.length(chunk, "chunk"), _checks.choice("precision", precision, _casting.PRECISIONS))
+    in_parts = (
+        _checks.length(chunk, "chunk"),
+        _checks.choice("precision", precision, _casting.PRECISIONS),
+    )
     if intervals is not None:
         y, final = _s4_forms.by_intervals(*form, scaled, row)
     elif method == "scan":
         y, final = _siso.by_steps(step, _prepare(parameters, rate, *form), row)
+    # With a state before the row, a convolution would need a second pass, in chunks.
     elif method == "chunked" or resets is not None or (method == "auto" and state is not None):
         y, final = _s4_forms.by_chunks(*form, *in_parts, scaled, row)
+    # The platform is known only when the program is lowered, so both branches are traced.
     elif method == "auto" and _s4_forms.with_transforms(u.shape, length):
         y, final = _s4_forms.by_platform(*form, *in_parts, scaled, row)
     else:
@@ -125,34 +139,37 @@ def apply_both_ways(
     length: int | None = None,
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
 ) -> Float[Array, "*batch L H"]:
-    """Run one system over the past and present and another over the future, with one transform of the input.
+    """Runs one system over past and present and one over the future, with one input transform.
 
     Args:
-        forward: The system over the past and the present, with its D.
-        backward: The system over the future, from the next step on; its D is not used.
-        u: Input; whole rows only, as nothing can be carried on from either end.
-        discretization: As `apply`.
-        rate: As `apply`.
-        length: As `apply`, for both systems.
-        mask: False at padding, which enters as zero.
+        forward: System over the past and the present.
+        backward: System over the future, from the next step on.
+        u: Input, in whole rows.
+        discretization: Rule as in `apply`.
+        rate: Factor on the step as in `apply`.
+        length: Length as in `apply`, for both systems.
+        mask: False at padding.
 
     Returns:
         Output in the shape and dtype of `u`.
 
     Raises:
-        ValueError: As `apply`.
+        ValueError: As in `apply`.
 
     Example:
         >>> Lambda, B, C = (cplx.as_pair(jnp.full((1, 1), value)) for value in (0.0, 1.0, 0.5))
-        >>> integrator = Parameters(Lambda, cplx.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> P, D, spacing = cplx.zeros((1, 1, 1)), jnp.zeros(1), jnp.ones(1)
+        >>> integrator = Parameters(Lambda, P, B, C, D, spacing)
         >>> bool(jnp.allclose(apply_both_ways(integrator, integrator, jnp.ones((3, 1))), 3.0))
         True
     """
     _check(discretization, rate, length)
     u, dtype = _casting.floating("u", u), _casting.compute_dtype(forward, backward, u)
+    # `ready` sees the forward system alone; the cast of u makes it compute in the dtype of both.
     _, ahead, row = _s4_forms.ready(forward, u.astype(dtype), rate=rate, mask=mask)
     behind = _s4_forms.scaled(_s4_parameters.full(backward, dtype), rate)
     _checks.shape("C of the system over the future", behind.C, ahead.C.shape)
+    # Under `shard_map`, own derivative rules need arrays that vary over the same mesh axes.
     ahead, behind, row = _sharding.vary_alike(ahead, behind, row)
     return _s4_forms.both_ways(discretization, length, ahead, behind, row).astype(u.dtype)
 
@@ -169,26 +186,35 @@ def states(
     mask: Bool[Array | np.ndarray, "*batch L"] | None = None,
     intervals: Float[Array | np.ndarray, "*batch L"] | None = None,
 ) -> cplx.Pair:
-    """The state after every step, by a scan; arguments as `apply`.
+    """Returns the state after every step, by a scan; arguments as in `apply`.
 
     Returns:
-        Pair [*batch, L, H, Nh].
+        States, Pair [*batch, L, H, Nh].
 
     Raises:
-        ValueError: As `apply`.
+        ValueError: As in `apply`.
 
     Example:
         >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (0.0, 1.0, 0.5))
-        >>> integrator = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.ones(1))
+        >>> P, D, spacing = jnp.zeros((1, 1, 1)), jnp.zeros(1), jnp.ones(1)
+        >>> integrator = Parameters(Lambda, P, B, C, D, spacing)
         >>> states(integrator, jnp.ones((3, 1))).re[:, 0, 0]
         Array([1., 2., 3.], dtype=float32)
     """
     _check(discretization, rate, length)
-    options = {"state": state, "resets": resets, "mask": mask, "intervals": intervals, "method": "scan"}
+    options = {
+        "state": state,
+        "resets": resets,
+        "mask": mask,
+        "intervals": intervals,
+        "method": "scan",
+    }
     parameters, scaled, row = _s4_forms.ready(parameters, u, rate=rate, **options)
     if intervals is not None:
-        found, _ = _s4_forms.by_intervals(discretization, length, scaled, row, every_state=True)
-        return _siso.marked(found, row)
+        every_state, _ = _s4_forms.by_intervals(
+            discretization, length, scaled, row, every_state=True
+        )
+        return _siso.marked(every_state, row)
     system = _prepare(parameters, rate, discretization, length).system
 
     def move(x: cplx.Pair, u: Array, reset: Array | None, _: Any) -> tuple[cplx.Pair, cplx.Pair]:
@@ -206,30 +232,32 @@ def kernel(
     rate: Rate = 1.0,
     length: int | None = None,
 ) -> Float[Array, "H L"]:
-    """Impulse response of L steps (D not included), to convolve with: `K_l = 2 Re(C A_bar^l B_bar)`.
+    """Returns the impulse response of L steps, `K_l = 2 Re(C A_bar^l B_bar)`; D is not included.
 
-    With `length` a Cauchy sum over `length // 2 + 1` nodes, cut to L; without it two levels of matrix powers.
+    With `length` it is a Cauchy sum over `length // 2 + 1` nodes, cut to L; without it, it comes
+    from two levels of matrix powers.
 
     Args:
-        parameters: The system.
+        parameters: System.
         L: Number of steps, at least 1; static.
-        discretization: `"bilinear"`, or `"zoh"` (with `length=None` only).
-        rate: Factor on the step (with `length=None` only).
-        length: Length for which C is truncated, at least L; None where it is the output matrix itself.
+        discretization: Rule, `"bilinear"`, or `"zoh"` (with `length=None` only).
+        rate: Factor on the step; other than 1 with `length=None` only.
+        length: Length for which C is truncated, at least L; None if C is the output matrix itself.
 
     Returns:
-        The kernel, [H, L], in the dtype of the parameters (float32 or float64).
+        The kernel to convolve with, [H, L], in the dtype of the parameters (float32 or float64).
 
     Raises:
-        ValueError: Shapes that do not match, L below 1, a known Lambda with a positive real part, or a truncated C with
-            zoh, another rate or a longer row.
+        ValueError: Shapes that do not match, L below 1, a known Lambda with a positive real part,
+            or a truncated C with zoh, another rate or a longer row.
 
     Source:
         Gu et al. 2022 (S4), equation (5) and algorithm 1.
 
     Example:
         >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> P, D, spacing = jnp.zeros((1, 1, 1)), jnp.zeros(1), jnp.full(1, 2.0)
+        >>> leaky = Parameters(Lambda, P, B, C, D, spacing)
         >>> bool(jnp.allclose(kernel(leaky, 3), jnp.array([[1.0, 0.0, 0.0]])))
         True
     """
@@ -239,29 +267,34 @@ def kernel(
 
 
 def prepare(
-    parameters: Parameters, *, discretization: str = "bilinear", rate: Rate = 1.0, length: int | None = None
+    parameters: Parameters,
+    *,
+    discretization: str = "bilinear",
+    rate: Rate = 1.0,
+    length: int | None = None,
 ) -> Constants:
-    """Discretise once, for many calls of `step`: in float64 on the host where the values are known.
+    """Discretises once, for many calls of `step`: in float64 on the host if values are known.
 
     Args:
-        parameters: The system.
-        discretization: `"bilinear"` (O(N) a step) or `"zoh"` (O(N^2)).
+        parameters: System.
+        discretization: Rule, `"bilinear"` (O(N) per step) or `"zoh"` (O(N^2) per step).
         rate: Factor on the step.
-        length: Length for which C is truncated, None where it is the output matrix itself.
+        length: Length for which C is truncated; None if C is the output matrix itself.
 
     Returns:
         Constants in the dtype of the parameters.
 
     Raises:
-        ValueError: Unknown discretization, shapes that do not match, a rate that is not positive, a known Lambda with
-            a positive real part, or a truncated C with zoh or another rate.
+        ValueError: Unknown discretization, shapes that do not match, a rate that is not positive, a
+            known Lambda with a positive real part, or a truncated C with zoh or another rate.
 
     Source:
         Gu et al. 2022 (S4), equation (3) and appendix C.2.
 
     Example:
         >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> P, D, spacing = jnp.zeros((1, 1, 1)), jnp.zeros(1), jnp.full(1, 2.0)
+        >>> leaky = Parameters(Lambda, P, B, C, D, spacing)
         >>> constants = prepare(leaky)
         >>> constants.system.A_d.re, constants.system.B_bar.re
         (Array([[0.]], dtype=float32), Array([[1.]], dtype=float32))
@@ -277,23 +310,25 @@ def step(
     state: cplx.Complexlike,
     reset: Bool[Array | np.ndarray, "*batch"] | None = None,
 ) -> tuple[Float[Array, "*batch H"], cplx.Pair]:
-    """Take one step, in O(N) a feature.
+    """Takes one step, in O(N) per feature.
 
     Args:
-        constants: From `prepare`.
+        constants: Constants from `prepare`.
         u: Input of this step.
-        state: State before it, Pair [*batch, H, Nh].
+        state: State before the step, Pair [*batch, H, Nh].
         reset: True where an episode starts at this step.
 
     Returns:
         Output in the dtype of `u`, and the state after the step.
 
     Raises:
-        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not bool.
+        ValueError: Shapes that do not match, an input that is not floating, or a reset that is not
+            bool.
 
     Example:
         >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> P, D, spacing = jnp.zeros((1, 1, 1)), jnp.zeros(1), jnp.full(1, 2.0)
+        >>> leaky = Parameters(Lambda, P, B, C, D, spacing)
         >>> y, state = step(prepare(leaky), jnp.full(1, 3.0), init_state(leaky))
         >>> float(y[0]), float(state.re[0, 0])
         (3.0, 3.0)
@@ -304,15 +339,18 @@ def step(
 
 
 def init_state(parameters: Parameters, batch_shape: cplx.Shape = ()) -> cplx.Pair:
-    """State of zeros, Pair [*batch_shape, H, Nh], before the first step.
+    """Returns the state of zeros before the first step, Pair [*batch_shape, H, Nh].
 
     Example:
         >>> Lambda, B, C = (jnp.full((1, 1), value) for value in (-1.0, 1.0, 0.5))
-        >>> leaky = Parameters(Lambda, jnp.zeros((1, 1, 1)), B, C, D=jnp.zeros(1), step=jnp.full(1, 2.0))
+        >>> P, D, spacing = jnp.zeros((1, 1, 1)), jnp.zeros(1), jnp.full(1, 2.0)
+        >>> leaky = Parameters(Lambda, P, B, C, D, spacing)
         >>> init_state(leaky, (2,)).shape
         (2, 1, 1)
     """
-    return cplx.zeros((*batch_shape, *cplx.as_pair(parameters.C).shape), _casting.compute_dtype(parameters))
+    return cplx.zeros(
+        (*batch_shape, *cplx.as_pair(parameters.C).shape), _casting.compute_dtype(parameters)
+    )
 
 
 def _check(discretization: str, rate: Rate, length: int | None) -> None:
@@ -323,12 +361,18 @@ def _check(discretization: str, rate: Rate, length: int | None) -> None:
         _truncation.check(discretization, rate)
 
 
-def _prepare(parameters: Parameters, rate: Rate, discretization: str, length: int | None) -> Constants:
+def _prepare(
+    parameters: Parameters, rate: Rate, discretization: str, length: int | None
+) -> Constants:
     if length is not None:
         parameters = restore(parameters, length)
     Lambda, P, B, C, D, sample = parameters
+    # Many steps repeat the rounding of one system, so it is made in float64 where possible.
     if _checks.is_concrete(parameters, rate):
         system = _dplr.discretize_on_host(Lambda, P, B, sample, discretization, rate)
     else:
-        system = _dplr.discretize(Lambda, P, B, _s4_forms.scaled(parameters, rate).step, discretization)
+        system = _dplr.discretize(
+            Lambda, P, B, _s4_forms.scaled(parameters, rate).step, discretization
+        )
+    # A system from the host is rounded here, once. Factor 2: the other half of each conjugate pair.
     return Constants(jax.tree.map(lambda x: jnp.asarray(x, D.dtype), system), cplx.scale(C, 2.0), D)

@@ -1,4 +1,4 @@
-"""Fixtures of the kernel tests: float64 on, and the shape checks of jaxtyping off (a user has none)."""
+"""Fixtures of the kernel tests: float64 on, and jaxtyping's shape checks off (a user has none)."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ def x64():
 
 @pytest.fixture
 def unchecked():
-    """The test sees what a user sees: the package's own errors, not those of the run-time shape checks."""
+    """The test gets the errors that a user gets: the package's own, no run-time shape checks."""
     before = config.jaxtyping_disable
     config.update("jaxtyping_disable", True)
     yield
@@ -41,7 +41,9 @@ def s4d_system():
 
     def make(H=3, N=8, name="legs", seed=0, dtype=jnp.float32):
         start = initialization.diagonal(name, N, key=jax.random.key(seed + 1))
-        Lambda, B = (jax.tree.map(lambda x: jnp.tile(x, (H, 1)).astype(dtype), part) for part in start)
+        Lambda, B = (
+            jax.tree.map(lambda x: jnp.tile(x, (H, 1)).astype(dtype), part) for part in start
+        )
         C, D, step = _arrays(H, N, seed, dtype)
         return s4d.Parameters(Lambda, B, C, D, step)
 
@@ -54,7 +56,9 @@ def s4_system():
 
     def make(H=3, N=8, measure="legs", seed=0, dtype=jnp.float32):
         start = initialization.low_rank(measure, N)
-        Lambda, P, B = (jax.tree.map(lambda x: jnp.stack([x] * H).astype(dtype), part) for part in start)
+        Lambda, P, B = (
+            jax.tree.map(lambda x: jnp.stack([x] * H).astype(dtype), part) for part in start
+        )
         C, D, step = _arrays(H, N, seed, dtype)
         return s4.Parameters(Lambda, P, B, C, D, step)
 

@@ -1,4 +1,4 @@
-"""Small systems of every family, and a function put under every transformation of JAX, for the tests beside this."""
+"""Small systems of every family, and every transformation of JAX, for the tests in this folder."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,7 +21,7 @@ else:
 
 
 class Family(NamedTuple):
-    """One way to run a family: its module, what to call, and what makes its parameters from a key and P pairs."""
+    """One way to run a family: module, function, and maker of parameters from a key and P pairs."""
 
     module: Any
     apply: Any
@@ -41,12 +41,16 @@ def of_lru(key, P=P):
 
 def of_s4d(key, P=P):
     Lambda, D = initialization.diagonal("lin", 2 * P), jnp.ones(H)
-    return s4d.Parameters(*(_tiled(x) for x in Lambda), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1))
+    return s4d.Parameters(
+        *(_tiled(x) for x in Lambda), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1)
+    )
 
 
 def of_s4(key, P=P, measure="legt"):
     start, D = initialization.low_rank(measure, 2 * P), jnp.ones(H)
-    return s4.Parameters(*(_tiled(x) for x in start), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1))
+    return s4.Parameters(
+        *(_tiled(x) for x in start), initialization.output(key, (H, P)), D, jnp.full((H,), 0.1)
+    )
 
 
 def _tiled(x):
@@ -65,14 +69,21 @@ FAMILIES = {
 
 
 def everywhere(run: Callable[..., Any], shared: Any, rows: tuple) -> Iterator[Any]:
-    """`run(shared, *rows)` under each transformation, rows having the batch first; all results should be one."""
+    """Yields `run(shared, *rows)` under each transformation; all results should be equal.
+
+    The first axis of rows is the batch.
+    """
     alone = (None, *[0] * len(rows))
     yield jax.jit(run)(shared, *rows)
     yield jax.jit(jax.vmap(run, alone))(shared, *rows)
     both = jax.tree.map(lambda x: jnp.stack([x, x * jnp.asarray(0.5, x.dtype)]), shared)
-    yield jax.tree.map(lambda x: x[0], jax.jit(jax.vmap(run, (0, *[None] * len(rows))))(both, *rows))
+    yield jax.tree.map(
+        lambda x: x[0], jax.jit(jax.vmap(run, (0, *[None] * len(rows))))(both, *rows)
+    )
     yield jax.jit(jax.checkpoint(run))(shared, *rows)
-    yield jax.jit(lambda shared, rows: jax.lax.scan(lambda _, x: (None, run(shared, *x)), None, rows)[1])(shared, rows)
+    yield jax.jit(
+        lambda shared, rows: jax.lax.scan(lambda _, x: (None, run(shared, *x)), None, rows)[1]
+    )(shared, rows)
     yield from on_two_devices(run, shared, rows)
 
 
@@ -87,7 +98,7 @@ def on_two_devices(run: Callable[..., Any], shared: Any, rows: tuple) -> Iterato
 
 
 def slope_and_difference(loss: Callable[..., Any], at: tuple) -> tuple[float, float]:
-    """Derivative of a loss along one direction, by its gradient and by central differences of step 1e-6."""
+    """Slope of a loss in one direction, by its gradient and by central differences of step 1e-6."""
     direction = jax.tree.map(
         lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape) * (1 + jnp.abs(x)), at
     )

@@ -1,4 +1,4 @@
-"""Attention: whole sequence, chunks and steps are one function, equal to the oracle, under every transformation."""
+"""Attention: sequence, chunks and steps equal the oracle, under every transformation."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 from jax.sharding import Mesh, PartitionSpec
 from jax.test_util import check_grads
 
-from jax_s4rl.kernels import _flash, attention
+from jax_s4rl.kernels import _attention_ranks, _flash, attention
 from jax_s4rl.kernels.reference import attention as oracle
 
 FLOAT64 = 1e-10  # the bound set for every function against the oracle
@@ -27,7 +27,7 @@ def draw(length, batch=(2,), heads=2, head_dim=4, seed=0):
 
 
 def cases(length, batch=(2,)):
-    """Arrays with every combination of mask, resets and window; few of None, as each of those compiles."""
+    """Yields arrays with every combination of mask, resets, window; few None, as each compiles."""
     q, k, v, mask, resets = draw(length, batch)
     yield (q, k, v), {"mask": None, "resets": None}, None
     for mask_now in (np.ones_like(mask), mask):
@@ -61,7 +61,9 @@ def test_blocks_skip_what_is_hidden_and_equal_the_whole():
     whole = attend(q, k, v, method="dense")
     np.testing.assert_allclose(attend(q, k, v, method="blocked"), whole, rtol=0, atol=FLOAT32)
     near = attend(q, k, v, window=7, method="dense")
-    np.testing.assert_allclose(attend(q, k, v, window=7, method="blocked"), near, rtol=0, atol=FLOAT32)
+    np.testing.assert_allclose(
+        attend(q, k, v, window=7, method="blocked"), near, rtol=0, atol=FLOAT32
+    )
 
 
 @pytest.mark.slow
@@ -85,7 +87,9 @@ def test_steps_equal_the_whole_and_leave_the_cache_of_one_chunk():
         whole = attend(q, k, v, resets=resets, window=window)
         cache, outs = attention.init_cache((2,), window or 8, 2, 4), []
         for now in range(8):
-            out, cache = take_step(q[:, now], k[:, now], v[:, now], cache, resets[:, now], window=window)
+            out, cache = take_step(
+                q[:, now], k[:, now], v[:, now], cache, resets[:, now], window=window
+            )
             outs.append(out)
         np.testing.assert_allclose(jnp.stack(outs, 1), whole, rtol=0, atol=FLOAT32)
         empty = attention.init_cache((2,), window or 8, 2, 4)
@@ -130,7 +134,9 @@ def test_noise_in_the_padding_changes_no_output_and_no_gradient():
 
     @jax.jit
     def run(q, k, v):
-        return jax.value_and_grad(lambda *x: jnp.sum(jnp.sin(attention.attend(*x, mask=mask))), (0, 1, 2))(q, k, v)
+        return jax.value_and_grad(
+            lambda *x: jnp.sum(jnp.sin(attention.attend(*x, mask=mask))), (0, 1, 2)
+        )(q, k, v)
 
     noisy = [jnp.where(mask[..., None, None], x, jnp.nan) for x in (q, k, v)]
     jax.tree.map(np.testing.assert_array_equal, run(q, k, v), run(*noisy))
@@ -151,56 +157,18 @@ def test_a_row_of_padding_gives_zero_and_finite_gradients():
     np.testing.assert_array_equal(cache.position, [5, 0])
 
 
-def test_nan_stays_in_its_episode():
-    (q, k, v), _ = as_jax(draw(9)[:3], {})
-    resets = jnp.zeros((2, 9), bool).at[:, 5].set(True)
-    broken = v.at[0, 3].set(jnp.nan)
-    clean, out = attend(q, k, v, resets=resets), attend(q, k, broken, resets=resets)
-    np.testing.assert_array_equal(jnp.isnan(out[0]).all((1, 2)), [*[False] * 3, True, True, *[False] * 4])
-    np.testing.assert_array_equal(out[0, 5:], clean[0, 5:])
-    np.testing.assert_array_equal(out[1], clean[1])
-    _, cache = take_chunk(q[:, :5], k[:, :5], broken[:, :5], attention.init_cache((2,), 9, 2, 4))
-    later, _ = take_chunk(q[:, 5:], k[:, 5:], v[:, 5:], cache, resets=resets[:, 5:])
-    np.testing.assert_allclose(later, clean[:, 5:], rtol=0, atol=FLOAT32)
-    alone, _ = take_step(q[:, 5], k[:, 5], v[:, 5], cache, resets[:, 5])
-    np.testing.assert_allclose(alone, clean[:, 5], rtol=0, atol=FLOAT32)
-
-
-def test_nan_before_a_reset_and_in_padding_leaves_gradients_finite():
-    (q, k, v), _ = as_jax(draw(9)[:3], {})
-    resets = jnp.zeros((2, 9), bool).at[:, 5].set(True)
-    mask = jnp.ones((2, 9), bool).at[1, 7:].set(False)
-    broken = [x.at[0, 3].set(jnp.nan).at[1, 7:].set(jnp.nan) for x in (q, k, v)]
-
-    def loss(q, k, v, in_chunks):
-        if in_chunks:
-            _, cache = attention.chunk(q[:, :5], k[:, :5], v[:, :5], attention.init_cache((2,), 9, 2, 4))
-            later = {"resets": resets[:, 5:], "mask": mask[:, 5:]}
-            out = attention.chunk(q[:, 5:], k[:, 5:], v[:, 5:], cache, **later)[0]
-        else:
-            out = attention.attend(q, k, v, resets=resets, mask=mask)[:, 5:]
-        return jnp.sum(jnp.where(mask[:, 5:, None, None], out, 0) ** 2)
-
-    derived = jax.jit(jax.value_and_grad(loss, (0, 1, 2)), static_argnums=3)
-    for in_chunks in (False, True):
-        (value, gradients), (wanted, clean) = derived(*broken, in_chunks), derived(q, k, v, in_chunks)
-        np.testing.assert_allclose(value, wanted, rtol=1e-6)
-        for got, right in zip(gradients, clean, strict=True):
-            np.testing.assert_allclose(got[:, 5:], right[:, 5:], rtol=0, atol=1e-5)
-            assert bool(jnp.isfinite(got).all())
-    _, cache = attention.chunk(*(x[:, :5] for x in broken), attention.init_cache((2,), 9, 2, 4))
-    stepped = jax.jit(jax.grad(lambda q: attention.step(q, q, q, cache, jnp.ones(2, bool))[0].sum()))
-    assert bool(jnp.isfinite(stepped(q[:, 5])).all())
-
-
 @pytest.mark.slow
 def test_numpy_arrays_and_a_symbolic_batch():
     q, k, v, mask, resets = draw(5)
     out = attention.attend(q, k, v, mask=mask, resets=resets)
     assert out.dtype == jnp.float32
-    np.testing.assert_allclose(out, oracle.attend(q, k, v, mask=mask, resets=resets), rtol=0, atol=FLOAT32)
+    np.testing.assert_allclose(
+        out, oracle.attend(q, k, v, mask=mask, resets=resets), rtol=0, atol=FLOAT32
+    )
     cache = attention.init_cache((2,), 5, 2, 4)
-    np.testing.assert_allclose(attention.chunk(q, k, v, cache)[0], attention.attend(q, k, v), rtol=0, atol=FLOAT32)
+    np.testing.assert_allclose(
+        attention.chunk(q, k, v, cache)[0], attention.attend(q, k, v), rtol=0, atol=FLOAT32
+    )
     assert attention.step(q[:, 0], k[:, 0], v[:, 0], cache)[0].dtype == jnp.float32
     (batch,) = jax.export.symbolic_shape("batch")
     row = jax.ShapeDtypeStruct((batch, 5, 2, 4), jnp.float32)
@@ -211,7 +179,11 @@ def test_numpy_arrays_and_a_symbolic_batch():
 @pytest.mark.slow
 def test_gradients_under_shard_map_are_summed():
     (q, k, v), _ = as_jax(draw(6)[:3], {})
-    mesh, rows, same = Mesh(np.array(jax.devices()[:2]), ("data",)), PartitionSpec("data"), PartitionSpec()
+    mesh, rows, same = (
+        Mesh(np.array(jax.devices()[:2]), ("data",)),
+        PartitionSpec("data"),
+        PartitionSpec(),
+    )
 
     def run(scale, q, k, v):
         return jnp.sin(attention.attend(scale * q, k, v))
@@ -224,7 +196,10 @@ def test_gradients_under_shard_map_are_summed():
         out_specs=same,
     )
     wanted = jax.jit(jax.grad(lambda scale: run(scale, q, k, v).sum()))(1.0)
-    for got in (jax.jit(jax.grad(lambda scale: split(scale, q, k, v).sum()))(1.0), jax.jit(inside)(1.0, q, k, v)):
+    for got in (
+        jax.jit(jax.grad(lambda scale: split(scale, q, k, v).sum()))(1.0),
+        jax.jit(inside)(1.0, q, k, v),
+    ):
         np.testing.assert_allclose(got, wanted, rtol=1e-5)
 
 
@@ -260,7 +235,8 @@ def test_the_gradient_through_a_cache_equals_that_of_the_whole():
         return jnp.concatenate(outs, 1)
 
     runs = [
-        jax.jit(jax.grad(lambda *x, f=f: jnp.sum(jnp.sin(f(*x))), (0, 1, 2))) for f in (in_chunks, attention.attend)
+        jax.jit(jax.grad(lambda *x, f=f: jnp.sum(jnp.sin(f(*x))), (0, 1, 2)))
+        for f in (in_chunks, attention.attend)
     ]
     for got, wanted in zip(*(run(q, k, v) for run in runs), strict=True):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4 * float(jnp.max(jnp.abs(wanted))))
@@ -272,8 +248,12 @@ def test_low_precision_goes_in_and_out(dtype):
     out = attend(q, k, v)
     assert out.dtype == dtype
     wanted = oracle.attend(*(np.asarray(x, np.float64) for x in (q, k, v)))
-    np.testing.assert_allclose(np.asarray(out, np.float64), wanted, rtol=0, atol=4 * float(jnp.finfo(dtype).eps))
-    stepped, cache = take_step(q[:, 0], k[:, 0], v[:, 0], attention.init_cache((2,), 4, 2, 4, dtype))
+    np.testing.assert_allclose(
+        np.asarray(out, np.float64), wanted, rtol=0, atol=4 * float(jnp.finfo(dtype).eps)
+    )
+    stepped, cache = take_step(
+        q[:, 0], k[:, 0], v[:, 0], attention.init_cache((2,), 4, 2, 4, dtype)
+    )
     assert stepped.dtype == cache.keys.dtype == dtype
 
 
@@ -285,7 +265,11 @@ def test_transformations_change_nothing():
     def run(q, k, v, resets):
         return attention.attend(q, k, v, resets=resets)
 
-    wanted, mesh, rows = run(q, k, v, resets), Mesh(np.array(jax.devices()[:2]), ("data",)), PartitionSpec("data")
+    wanted, mesh, rows = (
+        run(q, k, v, resets),
+        Mesh(np.array(jax.devices()[:2]), ("data",)),
+        PartitionSpec("data"),
+    )
     for got in (
         jax.jit(jax.vmap(run))(q, k, v, resets),
         jax.jit(jax.checkpoint(run))(q, k, v, resets),
@@ -300,11 +284,15 @@ def test_transformations_change_nothing():
 def test_what_the_fused_kernel_is_given_says_the_same():
     for arrays, options, window in cases(6):
         (q, k, v), settings = as_jax(arrays, options)
-        ranks = attention._rank(jnp.zeros((1,), jnp.int32), 6, settings["mask"], settings["resets"], window)
+        ranks = _attention_ranks.of_tokens(
+            jnp.zeros((1,), jnp.int32), 6, settings["mask"], settings["resets"], window
+        )
         plain = settings["mask"] is None and settings["resets"] is None
         fused = jax.jit(_flash.attend, static_argnames=("window", "masked", "kernel"))
         out = fused(q, k, v, ranks, window=window, masked=not plain, kernel="xla")
-        np.testing.assert_allclose(out, attend(q, k, v, **settings, window=window), rtol=0, atol=FLOAT32)
+        np.testing.assert_allclose(
+            out, attend(q, k, v, **settings, window=window), rtol=0, atol=FLOAT32
+        )
 
 
 @pytest.mark.gpu
@@ -314,7 +302,9 @@ def test_on_a_gpu_auto_is_the_fused_kernel():
         compiled = jax.jit(attention.attend).lower(q, k, v, **options).as_text()
         assert "__cudnn" in compiled
         got, wanted = attend(q, k, v, **options), attend(q, k, v, **options, method="dense")
-        np.testing.assert_allclose(got.astype(jnp.float32), wanted.astype(jnp.float32), rtol=0, atol=0.03)
+        np.testing.assert_allclose(
+            got.astype(jnp.float32), wanted.astype(jnp.float32), rtol=0, atol=0.03
+        )
 
 
 def test_positions_count_the_real_tokens_of_an_episode():
@@ -329,7 +319,9 @@ def test_positions_count_the_real_tokens_of_an_episode():
 def test_positions_are_the_oracle():
     _, _, _, mask, resets = draw(12, (5,), seed=3)
     start = np.arange(5)
-    got = attention.positions(jnp.asarray(start, jnp.int32), 12, resets=jnp.asarray(resets), mask=jnp.asarray(mask))
+    got = attention.positions(
+        jnp.asarray(start, jnp.int32), 12, resets=jnp.asarray(resets), mask=jnp.asarray(mask)
+    )
     wanted = [oracle.positions(*row) for row in zip(start.tolist(), mask, resets, strict=True)]
     np.testing.assert_array_equal(got, wanted)
 
@@ -359,16 +351,33 @@ def test_bad_input_is_named():
         (lambda: attention.attend(*(x.astype(jnp.int32) for x in (q, k, v))), "int32"),
         (lambda: attention.attend(q[:, :0], k[:, :0], v[:, :0]), "none of the last three 0"),
         (lambda: attention.attend(q, k, v, mask=jnp.ones((2, 4), bool)), "mask has shape"),
-        (lambda: attention.attend(q, k, v, mask=jnp.ones((2, 3))), "mask must be a bool array, got float32"),
-        (lambda: attention.attend(q, k, v, resets=jnp.ones((2, 3), jnp.int32)), "resets must be a bool array"),
-        (lambda: attention.step(q[:, 0], k[:, 0], v[:, 0], cache, jnp.ones(1, bool)), "reset has shape"),
-        (lambda: attention.step(q[:, 0], k[:, 0], v[:, 0], cache, jnp.ones(2)), "reset must be a bool array"),
+        (
+            lambda: attention.attend(q, k, v, mask=jnp.ones((2, 3))),
+            "mask must be a bool array, got float32",
+        ),
+        (
+            lambda: attention.attend(q, k, v, resets=jnp.ones((2, 3), jnp.int32)),
+            "resets must be a bool array",
+        ),
+        (
+            lambda: attention.step(q[:, 0], k[:, 0], v[:, 0], cache, jnp.ones(1, bool)),
+            "reset has shape",
+        ),
+        (
+            lambda: attention.step(q[:, 0], k[:, 0], v[:, 0], cache, jnp.ones(2)),
+            "reset must be a bool array",
+        ),
         (lambda: attention.chunk(q, k, v, cache, window=3), "window 3 is above"),
         (lambda: attention.step(q[:1, 0], k[:1, 0], v[:1, 0], cache), "cache's keys"),
-        (lambda: attention.positions(cache.position, 3, mask=jnp.ones((2, 3))), "mask must be a bool array"),
+        (
+            lambda: attention.positions(cache.position, 3, mask=jnp.ones((2, 3))),
+            "mask must be a bool array",
+        ),
         (lambda: attention.init_cache((), 0, 1, 1), "capacity must be"),
     ):
         with pytest.raises(ValueError, match=words):
             bad()
-    with pytest.raises(ValueError, match="unknown precision 'exact'; expected one of 'default', 'high', 'highest'"):
+    with pytest.raises(
+        ValueError, match="unknown precision 'exact'; expected one of 'default', 'high', 'highest'"
+    ):
         attention.attend(q, k, v, precision="exact")

@@ -30,18 +30,28 @@ def test_many_blocks_equal_one_and_so_do_their_gradients(cached, reach):
     arrays = draw(11, 11 + cached)
     run = jax.jit(jax.value_and_grad(loss), static_argnames=("block", "reach"))
     got, wanted = run(arrays, ranks, block=4, reach=reach), run(arrays, ranks, block=11)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=ROUNDING, atol=ROUNDING), got, wanted)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=ROUNDING, atol=ROUNDING), got, wanted
+    )
 
 
 def test_the_window_and_causality_bound_the_work():
-    assert _blockwise._spans(4, None, 8, 8) == [(slice(0, 4), slice(0, 4)), (slice(4, 8), slice(0, 8))]
+    assert _blockwise._spans(4, None, 8, 8) == [
+        (slice(0, 4), slice(0, 4)),
+        (slice(4, 8), slice(0, 8)),
+    ]
     assert _blockwise._spans(4, 2, 8, 8) == [(slice(0, 4), slice(0, 4)), (slice(4, 8), slice(3, 8))]
-    assert _blockwise._spans(4, None, 8, 10) == [(slice(0, 4), slice(0, 6)), (slice(4, 8), slice(0, 10))]
+    assert _blockwise._spans(4, None, 8, 10) == [
+        (slice(0, 4), slice(0, 6)),
+        (slice(4, 8), slice(0, 10)),
+    ]
 
 
 def test_queries_that_see_nothing_give_zero_and_finite_gradients():
     arrays = draw(3, 3)
-    ranks = _blockwise.Ranks(jnp.zeros((1, 3), jnp.int32), jnp.full((1, 3), -1), jnp.full((1, 3), -1))
+    ranks = _blockwise.Ranks(
+        jnp.zeros((1, 3), jnp.int32), jnp.full((1, 3), -1), jnp.full((1, 3), -1)
+    )
     value, gradients = jax.jit(jax.value_and_grad(loss), static_argnums=2)(arrays, ranks, 2)
     assert float(value) == 0.0
     jax.tree.map(lambda x: np.testing.assert_array_equal(x, np.zeros_like(x)), gradients)

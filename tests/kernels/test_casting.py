@@ -21,7 +21,10 @@ def test_numpy_float64_is_float32_without_a_warning():
 def test_numbers_do_not_widen(x64):
     arrays = (jnp.ones(2, jnp.float32), np.ones(2, np.float16))
     assert _casting.compute_dtype(0.5, 1, arrays) is jnp.float32
-    assert jax.jit(lambda x: jnp.zeros((), _casting.compute_dtype(x, arrays)))(0.5).dtype == jnp.float32
+    assert (
+        jax.jit(lambda x: jnp.zeros((), _casting.compute_dtype(x, arrays)))(0.5).dtype
+        == jnp.float32
+    )
     assert _casting.compute_dtype(np.float64(0.5), arrays) is jnp.float64
     assert _casting.compute_dtype(np.ones(1), arrays) is jnp.float64
     assert _casting.floating("D", 1, jnp.float32).dtype == jnp.float32
@@ -29,7 +32,9 @@ def test_numbers_do_not_widen(x64):
 
 def test_bfloat16_is_computed_in_float32_and_float64_stays(x64):
     assert _casting.compute_dtype(jnp.ones(2, jnp.bfloat16), cplx.zeros((2,))) == jnp.float32
-    assert _casting.compute_dtype(jnp.ones(2, jnp.float32), jnp.ones((), jnp.float64)) == jnp.float64
+    assert (
+        _casting.compute_dtype(jnp.ones(2, jnp.float32), jnp.ones((), jnp.float64)) == jnp.float64
+    )
     with pytest.raises(ValueError, match="expected floating arrays, got dtype int"):
         _casting.compute_dtype(jnp.arange(3))
 

@@ -13,8 +13,9 @@ from jax_s4rl.kernels import complex_pair as cplx
 from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
-# The bounds set are 7e-6 and 1e-4, relative to the largest entry; the gradient of step, a sum that cancels, is the
-# most delicate: four products added up at each node (the plain derivative) miss 1e-4, and its own bound notices.
+# The bounds set are 7e-6 and 1e-4, relative to the largest entry. The gradient of step, a sum that
+# cancels, is the most delicate: four products added up at each node (the plain derivative) miss
+# 1e-4, and its own bound notices.
 FLOAT32, GRADIENTS, STEP = 5e-6, 1e-4, 3e-5
 RNG = np.random.default_rng(0)
 
@@ -29,7 +30,9 @@ def truncated(parameters, as_numpy, L, wrap=cauchy.WRAP):
     """Parameters whose C is cut for L steps, in float64 and rounded once."""
     Lambda, P, B, C, _, step = as_numpy(parameters)
     cut = systems.truncated((Lambda, P, B, C, step), L, wrap)
-    return parameters._replace(C=cplx.astype(jnp.asarray(cut.astype(np.complex64)), parameters.C.dtype))
+    return parameters._replace(
+        C=cplx.astype(jnp.asarray(cut.astype(np.complex64)), parameters.C.dtype)
+    )
 
 
 def true(parameters, as_numpy, L, wrap=cauchy.WRAP):
@@ -86,7 +89,9 @@ def test_rank_three_is_the_definition(x64, s4_system, as_numpy):
     P = cplx.Pair(*jnp.asarray(rng.normal(size=(2, 2, 3, 3))))
     parameters = truncated(parameters._replace(P=P), as_numpy, 9)
     assert relative(kernel(parameters, 9), true(parameters, as_numpy, 9)) < 1e-7
-    check_grads(lambda P: kernel(parameters._replace(P=P), 9), (P,), order=1, modes=["fwd", "rev"], eps=1e-6)
+    check_grads(
+        lambda P: kernel(parameters._replace(P=P), 9), (P,), order=1, modes=["fwd", "rev"], eps=1e-6
+    )
 
 
 @pytest.mark.slow
@@ -94,13 +99,17 @@ def test_groups_of_features_are_the_features_one_by_one(s4_system, as_numpy):
     parameters = s4_system(2 * cauchy.GROUP + 3)
     whole = kernel(parameters, 20)
     parts = [kernel(jax.tree.map(lambda x, i=i: x[i : i + 8], parameters), 20) for i in (0, 8, 16)]
-    np.testing.assert_allclose(whole, np.concatenate(parts), rtol=0, atol=1e-6 * np.abs(whole).max())
+    np.testing.assert_allclose(
+        whole, np.concatenate(parts), rtol=0, atol=1e-6 * np.abs(whole).max()
+    )
 
 
 def test_groups_are_for_cpu_alone(s4_system):
     def text(platform):
         run = jax.jit(lambda p: cauchy.kernel(*p[:4], step=p.step, L=4))
-        return jax.export.export(run, platforms=[platform])(s4_system(cauchy.GROUP + 1)).mlir_module()
+        return jax.export.export(run, platforms=[platform])(
+            s4_system(cauchy.GROUP + 1)
+        ).mlir_module()
 
     assert "stablehlo.while" in text("cpu")
     assert "stablehlo.while" not in text("cuda")
@@ -111,7 +120,9 @@ def loss(parameters, weights):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("measure", "L"), [("legs", 128), ("legt", 128), ("legs", 1024), ("legs", 16384)])
+@pytest.mark.parametrize(
+    ("measure", "L"), [("legs", 128), ("legt", 128), ("legs", 1024), ("legs", 16384)]
+)
 def test_gradients_in_float32_are_those_of_float64(x64, s4_system, measure, L):
     weights = jnp.asarray(np.random.default_rng(1).normal(size=(4, L)), jnp.float32)
     start = s4_system(4, 64, measure, dtype=jnp.float32)
@@ -128,7 +139,9 @@ def test_gradients_in_float32_are_those_of_float64(x64, s4_system, measure, L):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("measure", "order"), [("legs", 2), ("legt", 1)])
-def test_derivatives_of_both_modes_and_orders_are_finite_differences(x64, s4_system, measure, order):
+def test_derivatives_of_both_modes_and_orders_are_finite_differences(
+    x64, s4_system, measure, order
+):
     Lambda, P, B, C, _, step = s4_system(1, 4, measure, dtype=jnp.float64)
     inputs = (Lambda, P, B, C, step)
 
@@ -137,7 +150,13 @@ def test_derivatives_of_both_modes_and_orders_are_finite_differences(x64, s4_sys
         *system, step = inputs
         return cauchy.kernel(*system, step=step, L=5)
 
-    check_grads(lambda *x: run(*jax.tree.map(jnp.asarray, x)), inputs, order=order, modes=["fwd", "rev"], eps=1e-6)
+    check_grads(
+        lambda *x: run(*jax.tree.map(jnp.asarray, x)),
+        inputs,
+        order=order,
+        modes=["fwd", "rev"],
+        eps=1e-6,
+    )
 
 
 @pytest.mark.slow
@@ -146,21 +165,30 @@ def test_gradients_are_finite_differences(x64, s4_system):
         s4_system(cauchy.GROUP + 1, 6, "legt", dtype=jnp.float64),
         jnp.asarray(RNG.normal(size=(9, 11))),
     )
-    direction = jax.tree.map(lambda x: jnp.asarray(RNG.normal(size=x.shape)) * jnp.abs(x), parameters)
+    direction = jax.tree.map(
+        lambda x: jnp.asarray(RNG.normal(size=x.shape)) * jnp.abs(x), parameters
+    )
     slope = sum(
-        jax.tree.leaves(jax.tree.map(lambda g, d: (g * d).sum(), jax.grad(loss)(parameters, weights), direction))
+        jax.tree.leaves(
+            jax.tree.map(lambda g, d: (g * d).sum(), jax.grad(loss)(parameters, weights), direction)
+        )
     )
     ahead, behind = (
-        loss(jax.tree.map(lambda x, d, s=s: x + s * d, parameters, direction), weights) for s in (1e-6, -1e-6)
+        loss(jax.tree.map(lambda x, d, s=s: x + s * d, parameters, direction), weights)
+        for s in (1e-6, -1e-6)
     )
     assert abs((ahead - behind) / 2e-6 - slope) < 1e-6 * max(1, abs(slope))
 
 
 def test_undamped_and_vanishing_modes_meet_no_pole(s4_system):
     parameters = s4_system(2, 4)
-    still = parameters._replace(Lambda=cplx.Pair(jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.0], [0.0, 2.0]])))
+    still = parameters._replace(
+        Lambda=cplx.Pair(jnp.zeros((2, 2)), jnp.asarray([[0.0, 0.0], [0.0, 2.0]]))
+    )
     for step in (1e-5, 1.0):
-        value, slopes = jax.value_and_grad(loss)(still._replace(step=jnp.full((2,), step)), jnp.ones((2, 64)))
+        value, slopes = jax.value_and_grad(loss)(
+            still._replace(step=jnp.full((2,), step)), jnp.ones((2, 64))
+        )
         assert np.isfinite(value)
         assert all(np.all(np.isfinite(x)) for x in jax.tree.leaves(slopes))
 

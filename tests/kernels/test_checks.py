@@ -26,14 +26,32 @@ from jax_s4rl.kernels import complex_pair as cplx
             lambda: _checks.choice("method", "fast", ["fft", "scan"]),
             "unknown method 'fast'; expected one of 'fft', 'scan'",
         ),
-        (lambda: _checks.shape("C", jnp.zeros((2, 3)), (2, 4)), r"C has shape \(2, 3\), expected \(2, 4\)"),
-        (lambda: _checks.real("u", jnp.ones(2, jnp.complex64)), "u must be real and floating, got dtype complex64"),
-        (lambda: _checks.flags("mask", jnp.ones(2), (2,)), "mask must be a bool array, got float32; pass"),
+        (
+            lambda: _checks.shape("C", jnp.zeros((2, 3)), (2, 4)),
+            r"C has shape \(2, 3\), expected \(2, 4\)",
+        ),
+        (
+            lambda: _checks.real("u", jnp.ones(2, jnp.complex64)),
+            "u must be real and floating, got dtype complex64",
+        ),
+        (
+            lambda: _checks.flags("mask", jnp.ones(2), (2,)),
+            "mask must be a bool array, got float32; pass",
+        ),
         (lambda: _checks.flags("mask", True, ()), "mask must be a bool array, got bool"),
-        (lambda: _checks.flags("mask", jnp.ones(2, bool), (3,)), r"mask has shape \(2,\), expected \(3,\)"),
-        (lambda: _checks.spacing("step", jnp.asarray([0.1, -0.2])), "step has an entry of -0.2, but must be positive"),
+        (
+            lambda: _checks.flags("mask", jnp.ones(2, bool), (3,)),
+            r"mask has shape \(2,\), expected \(3,\)",
+        ),
+        (
+            lambda: _checks.spacing("step", jnp.asarray([0.1, -0.2])),
+            "step has an entry of -0.2, but must be positive",
+        ),
         (lambda: _checks.rate(0), "rate must be positive, got 0"),
-        (lambda: _checks.stable(cplx.as_pair(jnp.asarray([-1.0 + 1j, 0.25 + 1j]))), "real part of 0.25"),
+        (
+            lambda: _checks.stable(cplx.as_pair(jnp.asarray([-1.0 + 1j, 0.25 + 1j]))),
+            "real part of 0.25",
+        ),
     ],
 )
 def test_bad_input_is_refused(unchecked, call, message):
@@ -68,7 +86,9 @@ def system(family):
     if family is s4d:
         return s4d.Parameters(grid, grid, grid, D, step)
     if family is s4:
-        return s4.Parameters(grid, cplx.Pair(grid.re[:, None], grid.im[:, None]), grid, grid, D, step)
+        return s4.Parameters(
+            grid, cplx.Pair(grid.re[:, None], grid.im[:, None]), grid, grid, D, step
+        )
     return family.Parameters(line, both, both, D, step)
 
 
@@ -99,17 +119,39 @@ def test_complex_arrays_are_pairs(family):
 @FAMILIES
 def test_a_step_refuses_what_does_not_fit(unchecked, family):
     parameters = system(family)
-    constants, state, u = family.prepare(parameters), family.init_state(parameters, (3,)), jnp.ones((3, 2))
+    constants, state, u = (
+        family.prepare(parameters),
+        family.init_state(parameters, (3,)),
+        jnp.ones((3, 2)),
+    )
     for call, words in (
-        (lambda: family.step(constants, u[:, :1], state), r"u has shape \(3, 1\), expected \(3, 2\)"),
+        (
+            lambda: family.step(constants, u[:, :1], state),
+            r"u has shape \(3, 1\), expected \(3, 2\)",
+        ),
         (lambda: family.step(constants, u[0], state), r"u has shape \(2,\), expected \(3, 2\)"),
         (lambda: family.step(constants, u.astype(jnp.int32), state), "got dtype int32"),
-        (lambda: family.step(constants, u, state, jnp.ones(1, bool)), r"reset has shape \(1,\), expected \(3,\)"),
-        (lambda: family.step(constants, u, state, jnp.ones(3)), "reset must be a bool array, got float32"),
-        (lambda: family.step(constants, u, jax.tree.map(lambda x: x[..., [0, 0, 0]], state)), "state has shape"),
-        (lambda: family.apply(parameters, u, resets=jnp.ones(3, jnp.int32)), "resets must be a bool array, got int32"),
+        (
+            lambda: family.step(constants, u, state, jnp.ones(1, bool)),
+            r"reset has shape \(1,\), expected \(3,\)",
+        ),
+        (
+            lambda: family.step(constants, u, state, jnp.ones(3)),
+            "reset must be a bool array, got float32",
+        ),
+        (
+            lambda: family.step(constants, u, jax.tree.map(lambda x: x[..., [0, 0, 0]], state)),
+            "state has shape",
+        ),
+        (
+            lambda: family.apply(parameters, u, resets=jnp.ones(3, jnp.int32)),
+            "resets must be a bool array, got int32",
+        ),
         (lambda: family.apply(parameters, u.astype(jnp.complex64)), "got dtype complex64"),
-        (lambda: family.prepare(parameters._replace(D=parameters.D.astype(jnp.complex64))), "D must be real"),
+        (
+            lambda: family.prepare(parameters._replace(D=parameters.D.astype(jnp.complex64))),
+            "D must be real",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             call()

@@ -33,7 +33,9 @@ def chunked(u, state, resets, longest):
     return _chunks.run(constants, u.astype(jnp.float32), state.astype(jnp.float32), resets)
 
 
-@pytest.mark.parametrize(("L", "longest"), [(1, 8), (2, 1), (7, 8), (17, 16), (40, 1), (70, 64), (70, 16)])
+@pytest.mark.parametrize(
+    ("L", "longest"), [(1, 8), (2, 1), (7, 8), (17, 16), (40, 1), (70, 64), (70, 16)]
+)
 def test_chunks_are_the_loop(L, longest):
     for share in (None, 0.0, 0.3, 1.0):
         u, state = RNG.normal(size=(B, L, H)), RNG.normal(size=(B, H, S))
@@ -64,7 +66,9 @@ def test_the_segments_of_a_chunk_do_not_see_each_other():
     def output(u):
         return _chunks.within(kernel, u, segment)
 
-    reach = jax.jit(jax.jacobian(lambda u: output(u)[0, 0, :, 0]))(jnp.zeros((B, 1, 32, H)))[:, 0, 0, :, 0]
+    reach = jax.jit(jax.jacobian(lambda u: output(u)[0, 0, :, 0]))(jnp.zeros((B, 1, 32, H)))[
+        :, 0, 0, :, 0
+    ]
     step, before = np.meshgrid(np.arange(32), np.arange(32), indexing="ij")
     seen = (segment[0, 0][:, None] == segment[0, 0][None]) & (before <= step)
     lag = np.asarray(kernel[0])[np.maximum(step - before, 0)]

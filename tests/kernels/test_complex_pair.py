@@ -16,7 +16,10 @@ from jax_s4rl.kernels import initialization
 # One or two float32 roundings of numbers of order one.
 ROUNDING = 1e-6
 RNG = np.random.default_rng(0)
-X, Y = (np.asarray(RNG.normal(size=(3, 4)) + 1j * RNG.normal(size=(3, 4)), np.complex64) for _ in range(2))
+X, Y = (
+    np.asarray(RNG.normal(size=(3, 4)) + 1j * RNG.normal(size=(3, 4)), np.complex64)
+    for _ in range(2)
+)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +30,10 @@ X, Y = (np.asarray(RNG.normal(size=(3, 4)) + 1j * RNG.normal(size=(3, 4)), np.co
         (cplx.multiply, np.multiply),
         (cplx.divide, np.divide),
         (lambda x, y: cplx.einsum("ab,cb->ac", x, y), lambda x, y: x @ y.T),
-        (lambda x, y: cplx.as_pair(cplx.real_einsum("ab,cb->ac", x, y)), lambda x, y: (x @ y.T).real),
+        (
+            lambda x, y: cplx.as_pair(cplx.real_einsum("ab,cb->ac", x, y)),
+            lambda x, y: (x @ y.T).real,
+        ),
         (lambda x, y: cplx.conjugate(x), lambda x, y: x.conj()),
         (lambda x, y: cplx.exp(x), lambda x, y: np.exp(x)),
         (lambda x, y: cplx.expm1(x), lambda x, y: np.expm1(x)),
@@ -41,12 +47,16 @@ def test_every_operation_is_the_complex_one(function, reference):
     wanted = reference(X, Y)
     for x, y in [(X, Y), (cplx.as_pair(X), cplx.as_pair(Y))]:
         x, y = (jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in (x, y))
-        np.testing.assert_allclose(cplx.to_complex(function(x, y)), wanted, rtol=ROUNDING, atol=ROUNDING)
+        np.testing.assert_allclose(
+            cplx.to_complex(function(x, y)), wanted, rtol=ROUNDING, atol=ROUNDING
+        )
 
 
 def test_expm1_keeps_every_digit_near_zero():
     z = cplx.Pair(jnp.asarray(-1e-6), jnp.asarray(2e-6))
-    np.testing.assert_allclose(cplx.to_complex(cplx.expm1(z)), np.expm1(-1e-6 + 2e-6j), rtol=ROUNDING)
+    np.testing.assert_allclose(
+        cplx.to_complex(cplx.expm1(z)), np.expm1(-1e-6 + 2e-6j), rtol=ROUNDING
+    )
 
 
 def test_where_hides_a_nan():
@@ -77,7 +87,9 @@ def test_a_pair_unpacks_copies_and_is_a_pytree_of_its_parts():
     assert im is pair[1] is pair["im"]
     assert cplx.Pair(*pair).re is re
     assert jax.tree.leaves(pair)[0] is re
-    paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(pair)[0]]
+    paths = [
+        jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(pair)[0]
+    ]
     assert paths == [".re", ".im"]
     assert repr(cplx.Pair(1.0, 2.0)) == "Pair(re=1.0, im=2.0)"
     for twin in (copy.deepcopy(pair), copy.copy(pair), pickle.loads(pickle.dumps(pair))):
@@ -99,7 +111,9 @@ class Layer(nnx.Module):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [optax.adam, optax.sgd, lambda rate: optax.sgd(rate, momentum=0.9)])
+@pytest.mark.parametrize(
+    "make", [optax.adam, optax.sgd, lambda rate: optax.sgd(rate, momentum=0.9)]
+)
 def test_a_pair_is_a_parameter_of_nnx(make):
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         model = Layer()
@@ -107,7 +121,9 @@ def test_a_pair_is_a_parameter_of_nnx(make):
 
         @nnx.jit
         def update(model, optimizer):
-            loss, gradient = nnx.value_and_grad(lambda m: jnp.sum(cplx.squared_modulus(m.C.get_value())))(model)
+            loss, gradient = nnx.value_and_grad(
+                lambda m: jnp.sum(cplx.squared_modulus(m.C.get_value()))
+            )(model)
             optimizer.update(model, gradient)
             return loss
 

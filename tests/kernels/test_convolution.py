@@ -1,4 +1,4 @@
-"""Causal convolution: both methods are one function, equal to the oracle, under every transformation."""
+"""Causal convolution: all methods are one function, equal to the oracle and transformable."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,9 @@ from jax.test_util import check_grads
 from jax_s4rl.kernels import _fourier, convolution
 from jax_s4rl.kernels.reference import convolution as oracle
 
-FLOAT64 = 1e-10  # relative to the largest output: the bound set for every function against the oracle
+FLOAT64 = (
+    1e-10  # relative to the largest output: the bound set for every function against the oracle
+)
 FLOAT32 = 2e-6  # measured at most 6e-7 here
 LENGTHS = [1, 2, 7, 33]
 METHODS = ["fft", "toeplitz", "direct"]
@@ -96,7 +98,10 @@ def test_forward_mode_and_hessian_are_those_of_the_definition(method):
         strict=True,
     ):
         assert_close(got, wanted, FLOAT64)
-    curved = [jax.jit(jax.hessian(lambda x, f=f: jnp.sum(jnp.sin(f(*x)))))((u, kernel)) for f in (by_method, plain)]
+    curved = [
+        jax.jit(jax.hessian(lambda x, f=f: jnp.sum(jnp.sin(f(*x)))))((u, kernel))
+        for f in (by_method, plain)
+    ]
     for got, wanted in zip(*(jax.tree.leaves(x) for x in curved), strict=True):
         assert_close(got, wanted, FLOAT64)
 
@@ -131,8 +136,13 @@ def test_auto_is_the_matrix_up_to_its_bound_and_the_transform_above():
 
 def test_a_program_for_tpu_has_no_transform():
     u, kernel = float32(*draw(200))
-    for run, kernels in ((convolution.causal, (kernel,)), (convolution.bidirectional, (kernel, kernel))):
-        gradient = jax.jit(jax.grad(lambda u, *kernels, run=run: (run(u, *kernels) ** 2).sum(), (0, 1)))
+    for run, kernels in (
+        (convolution.causal, (kernel,)),
+        (convolution.bidirectional, (kernel, kernel)),
+    ):
+        gradient = jax.jit(
+            jax.grad(lambda u, *kernels, run=run: (run(u, *kernels) ** 2).sum(), (0, 1))
+        )
         for platform in ("cpu", "cuda", "tpu"):
             text = gradient.trace(u, *kernels).lower(lowering_platforms=(platform,)).as_text()
             assert ("fft" in text) == ("complex<" in text) == (platform != "tpu")
@@ -154,7 +164,9 @@ def test_a_later_input_changes_no_earlier_output():
     np.testing.assert_array_equal(*exact)
     rounded = [causal(x, kernel, method="fft")[:, :25] for x in (u, changed)]
     largest = 1e4 * float(jnp.max(jnp.sum(jnp.abs(kernel), -1)))
-    np.testing.assert_allclose(*rounded, rtol=0, atol=1e-6 * largest)  # the FFT spreads rounding over the row
+    np.testing.assert_allclose(
+        *rounded, rtol=0, atol=1e-6 * largest
+    )  # the FFT spreads rounding over the row
 
 
 def test_a_shifted_input_gives_a_shifted_output():
@@ -202,12 +214,17 @@ def test_transformations_change_nothing(method):
 @pytest.mark.usefixtures("unchecked")
 def test_bad_input_is_named():
     u, kernel = float32(*draw(5))
-    for bad in (lambda: convolution.causal(u, kernel[:, :4]), lambda: convolution.bidirectional(u, kernel, kernel[:2])):
+    for bad in (
+        lambda: convolution.causal(u, kernel[:, :4]),
+        lambda: convolution.bidirectional(u, kernel, kernel[:2]),
+    ):
         with pytest.raises(ValueError, match=r"expected \(3, 5\)"):
             bad()
     with pytest.raises(ValueError, match="unknown convolution method 'chunked'"):
         convolution.causal(u, kernel, method="chunked")
-    with pytest.raises(ValueError, match="unknown precision 'best'; expected one of 'default', 'high', 'highest'"):
+    with pytest.raises(
+        ValueError, match="unknown precision 'best'; expected one of 'default', 'high', 'highest'"
+    ):
         convolution.causal(u, kernel, precision="best")
     with pytest.raises(ValueError, match="int32"):
         convolution.causal(u.astype(jnp.int32), kernel)

@@ -52,17 +52,23 @@ def test_float32_does_not_cancel(method, step):
 def test_values_and_gradients_are_finite_everywhere(method):
     def total(re, im, step):
         system = discretization.discretize(cplx.Pair(re, im), step, method)
-        return sum(leaf.sum() for leaf in jax.tree.leaves((system.log_modulus, system.angle, system.gain)))
+        return sum(
+            leaf.sum() for leaf in jax.tree.leaves((system.log_modulus, system.angle, system.gain))
+        )
 
     for step in (1e-5, 1.0):
-        re, im = jnp.asarray([0.0, -1e-4, -2.0, -2.0 / step, -1e3]), jnp.asarray([0.0, 0.0, 0.0, 0.0, 1e3])
+        re, im = (
+            jnp.asarray([0.0, -1e-4, -2.0, -2.0 / step, -1e3]),
+            jnp.asarray([0.0, 0.0, 0.0, 0.0, 1e3]),
+        )
         value, grads = jax.value_and_grad(total, argnums=(0, 1, 2))(re, im, jnp.full(5, step))
         assert np.isfinite(value)
         assert all(np.all(np.isfinite(grad)) for grad in grads)
 
 
 def test_gradients_of_zoh_are_the_derivatives_at_small_z(x64):
-    # d/dz (e^z - 1)/z = 1/2 + z/3 + ... at zero, and finite differences across the border of the series.
+    # d/dz (e^z - 1)/z = 1/2 + z/3 + ... at zero, and finite differences across the border of the
+    # series.
     slope = jax.grad(lambda a: discretization.exprel(cplx.Pair(a, jnp.zeros_like(a))).re)
     assert abs(slope(jnp.asarray(0.0)) - 0.5) < EXACT
     for z in (-1e-7, -0.4999, -0.5001, -3.0):
@@ -79,12 +85,18 @@ def test_gradients_of_zoh_are_the_derivatives_at_small_z(x64):
 )
 def test_a_stable_system_stays_stable_and_is_scipys(decay, frequency, step, method):
     Lambda = np.complex64(complex(-decay, frequency))
-    system = discretization.discretize(jnp.asarray([Lambda]), jnp.asarray([step], jnp.float32), method)
+    system = discretization.discretize(
+        jnp.asarray([Lambda]), jnp.asarray([step], jnp.float32), method
+    )
     assert float(system.log_modulus[0]) < 0
     real = np.array([[Lambda.real, -Lambda.imag], [Lambda.imag, Lambda.real]], np.float64)
-    wanted = signal.cont2discrete((real, np.eye(2), np.eye(2), np.zeros((2, 2))), np.float32(step), method)[0]
+    wanted = signal.cont2discrete(
+        (real, np.eye(2), np.eye(2), np.zeros((2, 2))), np.float32(step), method
+    )[0]
     angle = max(1.0, abs(frequency) * step)
-    np.testing.assert_allclose(transition(system)[0], wanted[0, 0] + 1j * wanted[1, 0], rtol=0, atol=ROUNDING * angle)
+    np.testing.assert_allclose(
+        transition(system)[0], wanted[0, 0] + 1j * wanted[1, 0], rtol=0, atol=ROUNDING * angle
+    )
 
 
 @pytest.mark.parametrize(("method", "order"), [("zoh", None), ("bilinear", 2)])
@@ -93,7 +105,12 @@ def test_refining_the_step_converges_at_the_order_of_the_rule(x64, method, order
     errors = []
     for n in (50, 100):
         system = discretization.discretize(Lambda, jnp.asarray([1 / n]), method)
-        errors.append(abs(np.exp(n * complex(system.log_modulus[0], system.angle[0])) - np.exp(complex(Lambda[0]))))
+        errors.append(
+            abs(
+                np.exp(n * complex(system.log_modulus[0], system.angle[0]))
+                - np.exp(complex(Lambda[0]))
+            )
+        )
     if order is None:
         assert max(errors) < EXACT
     else:
@@ -101,7 +118,9 @@ def test_refining_the_step_converges_at_the_order_of_the_rule(x64, method, order
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(ValueError, match="unknown discretization 'euler'; expected one of 'zoh', 'bilinear'"):
+    with pytest.raises(
+        ValueError, match="unknown discretization 'euler'; expected one of 'zoh', 'bilinear'"
+    ):
         discretization.discretize(jnp.asarray([-1 + 0j]), jnp.ones(1), "euler")
 
 
@@ -110,7 +129,11 @@ def test_an_unknown_rule_is_refused():
     [
         (jnp.asarray([0.5 + 0j]), jnp.ones(1), "real part of 0.5"),
         (jnp.asarray([-1 + 0j]), -jnp.ones(1), "step has an entry of -1"),
-        (-jnp.ones((2, 3)), jnp.ones(2), r"step has shape \(2,\), which does not broadcast against Lambda's \(2, 3\)"),
+        (
+            -jnp.ones((2, 3)),
+            jnp.ones(2),
+            r"step has shape \(2,\), which does not broadcast against Lambda's \(2, 3\)",
+        ),
     ],
 )
 def test_bad_values_are_refused(unchecked, Lambda, step, message):

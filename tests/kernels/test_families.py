@@ -1,4 +1,4 @@
-"""What all families share: the smallest system and a row of padding in every view, causality, S4 without low rank."""
+"""Tests for all families: smallest system, a row of padding, causality, S4 without low rank."""
 
 import functools
 from functools import partial
@@ -16,7 +16,12 @@ from jax_s4rl.kernels.reference import mimo as mimo_oracle
 from jax_s4rl.kernels.reference import systems
 from tests.kernels.families import FAMILIES, H
 
-FORMS = {"s4d": 1e-5, "s4": 2e-5, "s5": 1e-5, "lru": 1e-5}  # the bounds set for forms against each other
+FORMS = {
+    "s4d": 1e-5,
+    "s4": 2e-5,
+    "s5": 1e-5,
+    "lru": 1e-5,
+}  # the bounds set for forms against each other
 L = 4
 METHODS = {
     "s4d": ("fft", "toeplitz", "chunked", "scan"),
@@ -44,10 +49,12 @@ def wanted(name, parameters, u):
 
 
 def views(name, parameters, u, resets):
-    """Output and final state in every form; the resets, at the start of a row only, where the form takes them."""
+    """Output and final state in every form, with resets if the form takes them."""
     module, batch = FAMILIES[name].module, u.shape[:1]
     found = [module.apply(parameters, u, method=method) for method in METHODS[name]]
-    found += [module.apply(parameters, u, None, resets, method=method) for method in ("chunked", "scan")]
+    found += [
+        module.apply(parameters, u, None, resets, method=method) for method in ("chunked", "scan")
+    ]
     if name == "s4":
         found.append(s4.apply(s4.truncate(parameters, L), u, length=L))
     head, state = module.apply(parameters, u[:, :2])
@@ -78,7 +85,9 @@ def test_one_pair_and_a_row_of_padding_in_every_view(name):
     y, last = wanted(name, parameters, u)
     for out, state in found:
         np.testing.assert_allclose(out, y, rtol=0, atol=FORMS[name] * np.abs(y).max())
-        np.testing.assert_allclose(cplx.to_complex(state), last, rtol=0, atol=FORMS[name] * np.abs(last).max())
+        np.testing.assert_allclose(
+            cplx.to_complex(state), last, rtol=0, atol=FORMS[name] * np.abs(last).max()
+        )
         assert all(not np.any(x) for x in (out[1], state.re[1], state.im[1]))
 
 
@@ -116,7 +125,8 @@ def test_changing_the_future_changes_nothing_before_it(family, option, seed, beg
     u, other = np.random.default_rng(seed).normal(size=(2, L, H)).astype(np.float32)
     changed = np.concatenate([u[:begin], np.float32(size) * other[begin:]])
     before, after = (np.asarray(form(family, option)(jnp.asarray(x))) for x in (u, changed))
-    # A transform spreads its rounding over the row: some of a millionth of what goes in, times the size of the kernel.
+    # A transform spreads its rounding over the row: about a millionth of the input, times the size
+    # of the kernel.
     limit = 1e-5 * (1 + size) if option == "fft" else 0.0
     np.testing.assert_allclose(after[:begin], before[:begin], rtol=0, atol=limit)
     assert not np.array_equal(after[begin:], before[begin:])
@@ -138,12 +148,19 @@ diagonal_outputs = jax.jit(partial(s4d.apply, discretization="bilinear"))
 @hypothesis.given(seed=st.integers(0, 1000), step=st.floats(1e-3, 1.0), rank=st.integers(1, 2))
 def test_s4_without_a_low_rank_part_is_s4d(truncated, seed, step, rank):
     rng = np.random.default_rng(seed)
-    B, C = (cplx.Pair(*(jnp.asarray(x, jnp.float32) for x in rng.normal(size=(2, H, 2)))) for _ in range(2))
+    B, C = (
+        cplx.Pair(*(jnp.asarray(x, jnp.float32) for x in rng.normal(size=(2, H, 2))))
+        for _ in range(2)
+    )
     real, imaginary = -rng.uniform(0.05, 3, (H, 2)), rng.normal(size=(H, 2)) * 20
     Lambda = cplx.Pair(jnp.asarray(real, jnp.float32), jnp.asarray(imaginary, jnp.float32))
     D, spacing = jnp.ones(H), jnp.full((H,), step, jnp.float32)
     u = jnp.asarray(rng.normal(size=(L, H)), jnp.float32)
-    got = low_rank_outputs(s4.Parameters(Lambda, cplx.zeros((H, rank, 2)), B, C, D, spacing), u, truncated)
+    got = low_rank_outputs(
+        s4.Parameters(Lambda, cplx.zeros((H, rank, 2)), B, C, D, spacing), u, truncated
+    )
     right = diagonal_outputs(s4d.Parameters(Lambda, B, C, D, spacing), u)
     for part, other in zip(jax.tree.leaves(got), jax.tree.leaves(right), strict=True):
-        np.testing.assert_allclose(part, other, rtol=0, atol=FORMS["s4"] * float(jnp.abs(other).max()))
+        np.testing.assert_allclose(
+            part, other, rtol=0, atol=FORMS["s4"] * float(jnp.abs(other).max())
+        )

@@ -1,4 +1,4 @@
-"""The flash kernel: derivatives as those of the blocks, chosen by the platform of lowering, refused on others."""
+"""The fused kernel: derivatives equal to those of `_blockwise`, chosen or refused by platform."""
 
 import jax
 import jax.numpy as jnp
@@ -35,16 +35,25 @@ def test_derivatives_of_every_order_are_those_of_the_blocks(window, masked):
             return jnp.sum(jnp.sin(way(scale * q, k, scale * v)))
 
         gradients = jax.grad(lambda *x: jnp.sum(jnp.sin(way(*x))), (0, 1, 2))(q, k, v)
-        return gradients, jax.jacfwd(loss)(1.0), jax.hessian(loss)(1.0), jax.grad(jax.grad(loss))(1.0)
+        return (
+            gradients,
+            jax.jacfwd(loss)(1.0),
+            jax.hessian(loss)(1.0),
+            jax.grad(jax.grad(loss))(1.0),
+        )
 
     got, wanted = (jax.jit(all_orders, static_argnums=0)(way) for way in ways)
-    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=ROUNDING, atol=ROUNDING), got, wanted)
+    jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=ROUNDING, atol=ROUNDING), got, wanted
+    )
 
 
 def test_what_it_lacks_is_named():
     q = draw(jnp.bfloat16)[0]
     assert _flash.why_not(q[..., :5]) == "a head_dim that is a multiple of 8 up to 128, got 5"
-    with pytest.raises(ValueError, match="needs bfloat16 or float16 inputs, got float32; use method 'blocked'"):
+    with pytest.raises(
+        ValueError, match="needs bfloat16 or float16 inputs, got float32; use method 'blocked'"
+    ):
         attention.attend(*draw(), method="fused")
 
 
@@ -65,7 +74,10 @@ def test_the_platform_of_lowering_chooses(with_cudnn):
     traced = run.trace(q, k, v)
     assert "__cudnn" in traced.lower(lowering_platforms=("cuda",)).as_text()
     assert "__cudnn" not in traced.lower(lowering_platforms=("cpu",)).as_text()
-    with pytest.raises(ValueError, match=r"needs an NVIDIA GPU, and the program is made for cpu; use method 'blocked'"):
+    with pytest.raises(
+        ValueError,
+        match=r"needs an NVIDIA GPU, and the program is made for cpu; use method 'blocked'",
+    ):
         jax.jit(lambda *x: attention.attend(*x, method="fused"))(q, k, v)
 
 
@@ -78,7 +90,9 @@ def test_without_a_gpu_all_transformations_are_those_of_the_blocks(with_cudnn):
 
     one = jnp.ones((), jnp.bfloat16)
     for derivative in (jax.jacfwd, jax.grad, jax.hessian):
-        got, wanted = (jax.jit(derivative(lambda s, m=m: loss(s, m)))(one) for m in ("auto", "blocked"))
+        got, wanted = (
+            jax.jit(derivative(lambda s, m=m: loss(s, m)))(one) for m in ("auto", "blocked")
+        )
         np.testing.assert_array_equal(got, wanted)
     for mapped in (jax.vmap(lambda *x: attention.attend(*x)), attention.attend):
         np.testing.assert_array_equal(mapped(q, k, v), attention.attend(q, k, v, method="blocked"))

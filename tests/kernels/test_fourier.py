@@ -10,7 +10,9 @@ from jax_s4rl.kernels import _fourier, convolution
 
 def draw(length, features):
     rng = np.random.default_rng(0)
-    return jnp.asarray(rng.normal(size=(2, length, features))), jnp.asarray(rng.normal(size=(features, length)))
+    return jnp.asarray(rng.normal(size=(2, length, features))), jnp.asarray(
+        rng.normal(size=(features, length))
+    )
 
 
 @pytest.mark.usefixtures("x64")
@@ -28,10 +30,15 @@ def test_parts_are_the_whole_in_every_order_of_derivatives(monkeypatch, parts):
         lambda f: jax.jacfwd(jax.grad(f, (0, 1)), (0, 1)),
         lambda f: jax.jacrev(jax.jacfwd(f, (0, 1)), (0, 1)),
     ):
-        found = [jax.tree.leaves(jax.jit(turn(loss(method)))(u, kernel)) for method in ("fft", "toeplitz", "direct")]
+        found = [
+            jax.tree.leaves(jax.jit(turn(loss(method)))(u, kernel))
+            for method in ("fft", "toeplitz", "direct")
+        ]
         for wanted, *others in zip(*found, strict=True):
             for got in others:
-                np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-10 * float(jnp.abs(wanted).max()))
+                np.testing.assert_allclose(
+                    got, wanted, rtol=0, atol=1e-10 * float(jnp.abs(wanted).max())
+                )
 
 
 def test_parts_are_for_cpu_alone(monkeypatch):
@@ -45,7 +52,8 @@ def test_parts_are_for_cpu_alone(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("length", "n"), [(1, 2), (2, 4), (3, 6), (7, 16), (100, 200), (341, 720), (1024, 2048), (3072, 6144)]
+    ("length", "n"),
+    [(1, 2), (2, 4), (3, 6), (7, 16), (100, 200), (341, 720), (1024, 2048), (3072, 6144)],
 )
 def test_fft_length_is_the_next_even_5_smooth_number(length, n):
     assert _fourier.fft_length(length) == n

@@ -14,7 +14,9 @@ MEASURES = ["legs", "legt", "fout"]
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("N", [2, 8, 64])
 def test_the_matrices_are_those_of_the_papers(measure, N):
-    for got, wanted in zip(hippo.transition(measure, N), oracle.transition(measure, N), strict=True):
+    for got, wanted in zip(
+        hippo.transition(measure, N), oracle.transition(measure, N), strict=True
+    ):
         np.testing.assert_allclose(got, wanted, rtol=0, atol=ROUNDING)
 
 
@@ -43,7 +45,9 @@ def test_the_phase_is_fixed_and_frequencies_rise(measure):
 
 def test_the_spectrum_of_legs_is_the_published_one():
     frequency = hippo.dplr("legs", 64).Lambda.imag
-    np.testing.assert_allclose(frequency[[0, -3, -2, -1]], [0.2639, 258.15, 433.03, 1303.27], rtol=2e-4)
+    np.testing.assert_allclose(
+        frequency[[0, -3, -2, -1]], [0.2639, 258.15, 433.03, 1303.27], rtol=2e-4
+    )
 
 
 def test_cached_arrays_cannot_be_written():
@@ -58,7 +62,10 @@ def test_cached_arrays_cannot_be_written():
         (lambda: hippo.dplr("legs", 5), "even integer of at least 2"),
         (lambda: hippo.transition("fout", 3), "even integer"),
         (lambda: hippo.transition("legs", 0), "at least 1, got 0"),
-        (lambda: hippo.nplr("lagt", 4), "unknown measure 'lagt'; expected one of 'legs', 'legt', 'fout'"),
+        (
+            lambda: hippo.nplr("lagt", 4),
+            "unknown measure 'lagt'; expected one of 'legs', 'legt', 'fout'",
+        ),
     ],
 )
 def test_bad_input_is_refused(call, message):

@@ -1,4 +1,4 @@
-"""Starts of every family: against the formulas, the systems they come from, and their distributions."""
+"""Initial parameters of every family: formulas, the systems they come from, and distributions."""
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +24,9 @@ def assert_exact(got, wanted):
 @pytest.mark.usefixtures("x64")
 def test_fixed_starts_are_the_oracle():
     for name in ("lin", "inv", "real", "legs"):
-        for got, wanted in zip(initialization.diagonal(name, 8), oracle.diagonal(name, 8), strict=True):
+        for got, wanted in zip(
+            initialization.diagonal(name, 8), oracle.diagonal(name, 8), strict=True
+        ):
             assert_exact(got, wanted)
     for measure in ("legs", "legt"):
         wanted = oracle.low_rank(measure, 8, initialization.FLOOR)
@@ -33,7 +35,9 @@ def test_fixed_starts_are_the_oracle():
     free = np.array([-30.0, 0.0, 2.0])
     real = initialization.negative_real(jnp.asarray(free))
     assert_exact(real, oracle.negative_real(free, initialization.FLOOR))
-    assert_exact(initialization.free_real(real), oracle.free_real(np.asarray(real), initialization.FLOOR))
+    assert_exact(
+        initialization.free_real(real), oracle.free_real(np.asarray(real), initialization.FLOOR)
+    )
 
 
 @pytest.mark.slow
@@ -41,14 +45,21 @@ def test_fixed_starts_are_the_oracle():
 def test_random_starts_are_the_oracle_of_their_draws():
     key = jax.random.key(5)
     start = initialization.diagonal("random", 8, key=key)
-    for got, wanted in zip(start, oracle.random_diagonal(np.asarray(jax.random.normal(key, (4,)))), strict=True):
+    for got, wanted in zip(
+        start, oracle.random_diagonal(np.asarray(jax.random.normal(key, (4,)))), strict=True
+    ):
         assert_exact(got, wanted)
-    assert_exact(initialization.output(key, (3, 2)), oracle.output(np.asarray(jax.random.normal(key, (2, 3, 2)))))
+    assert_exact(
+        initialization.output(key, (3, 2)),
+        oracle.output(np.asarray(jax.random.normal(key, (2, 3, 2)))),
+    )
     uniform = np.asarray(jax.random.uniform(key, (6,)))
     assert_exact(initialization.log_step(key, (6,), 1e-4, 0.5), oracle.log_step(uniform, 1e-4, 0.5))
     first, second = jax.random.split(key)
     draws = jax.random.normal(first, (2, 4, 3)), jax.random.normal(second, (3, 2, 4))
-    for got, wanted in zip(initialization.s5(key, 3, 4, blocks=2), oracle.s5(*map(np.asarray, draws)), strict=True):
+    for got, wanted in zip(
+        initialization.s5(key, 3, 4, blocks=2), oracle.s5(*map(np.asarray, draws)), strict=True
+    ):
         assert_exact(got, wanted)
     ring = initialization.lru_ring(key, 5, 0.3, 0.95, largest_angle=2.0)
     tiny = initialization.OPEN
@@ -85,7 +96,8 @@ def test_random_frequencies_are_log_normal():
 
 @pytest.mark.parametrize("s", [0.2, 1.0, 3.0])
 def test_the_diagonal_of_legs_with_half_its_input_nears_legs(s):
-    # Gu et al. 2022 (S4D), theorem 3, on the transfer function to the first state, which for LegS is 1/(s + 1).
+    # Gu et al. 2022 (S4D), theorem 3, on the transfer function to the first state, which is
+    # 1/(s + 1) for LegS.
     for N, error in [(16, 5e-3), (256, 2e-4)]:
         form, start = hippo.dplr("legs", N), initialization.diagonal("legs", N)
         modes = np.asarray(cplx.to_complex(start.B)) / (s - form.Lambda)
@@ -96,14 +108,20 @@ def test_the_diagonal_of_legs_with_half_its_input_nears_legs(s):
 def test_low_rank_starts_are_stable(measure):
     start = initialization.low_rank(measure, 8)
     assert np.all(np.asarray(start.Lambda.re) <= -np.float32(initialization.FLOOR))
-    np.testing.assert_allclose(cplx.to_complex(start.P), hippo.dplr(measure, 8).P, rtol=ROUNDING, atol=ROUNDING)
+    np.testing.assert_allclose(
+        cplx.to_complex(start.P), hippo.dplr(measure, 8).P, rtol=ROUNDING, atol=ROUNDING
+    )
 
 
 def test_negative_real_has_an_inverse_a_floor_and_a_gradient():
     real = jnp.asarray([-0.5, -3.0, -0.01])
-    np.testing.assert_allclose(initialization.negative_real(initialization.free_real(real)), real, rtol=ROUNDING)
+    np.testing.assert_allclose(
+        initialization.negative_real(initialization.free_real(real)), real, rtol=ROUNDING
+    )
     free = jnp.asarray([-100.0, -30.0, 0.0, 5.0])
-    assert np.all(np.asarray(initialization.negative_real(free)) <= -np.float32(initialization.FLOOR))
+    assert np.all(
+        np.asarray(initialization.negative_real(free)) <= -np.float32(initialization.FLOOR)
+    )
     assert np.all(np.asarray(jax.vmap(jax.grad(initialization.negative_real))(free[2:])) < 0)
     assert np.isfinite(initialization.free_real(jnp.asarray(0.0)))
 
@@ -121,7 +139,8 @@ def test_steps_are_log_uniform():
 
 
 def test_one_block_of_s5_is_the_real_system_in_eigenvectors():
-    # In one block, C A_bar^l B over pairs is twice the real part of the half system's, whatever the basis.
+    # In one block, C A_bar^l B over pairs is twice the real part of the half system's, whatever the
+    # basis.
     start = initialization.s5(jax.random.key(0), H=2, P=4)
     V, form = hippo.dplr("legs", 8).V, hippo.dplr("legs", 8)
     B, C = (np.asarray(cplx.to_complex(x)) for x in (start.B, start.C))
@@ -135,7 +154,9 @@ def test_one_block_of_s5_is_the_real_system_in_eigenvectors():
 
 def test_s5_blocks_repeat_the_spectrum():
     start = initialization.s5(jax.random.key(0), H=3, P=8, blocks=4)
-    np.testing.assert_allclose(start.Lambda.im, np.tile(hippo.dplr("legs", 4).Lambda.imag, 4), rtol=ROUNDING)
+    np.testing.assert_allclose(
+        start.Lambda.im, np.tile(hippo.dplr("legs", 4).Lambda.imag, 4), rtol=ROUNDING
+    )
     assert start.B.shape == (8, 3)
     assert start.C.shape == (3, 8)
 
@@ -170,7 +191,10 @@ def test_slow_modes_of_a_start_survive_the_shortest_step():
             lambda: initialization.log_step(jax.random.key(0), (2,), 0.1, 0.01),
             "0 < shortest <= longest, got 0.1 and 0.01",
         ),
-        (lambda: initialization.s5(jax.random.key(0), 2, 6, 4), "cannot be split into 4 equal blocks"),
+        (
+            lambda: initialization.s5(jax.random.key(0), 2, 6, 4),
+            "cannot be split into 4 equal blocks",
+        ),
         (lambda: initialization.lru_ring(jax.random.key(0), 2, 0.9, 0.5), "got 0.9 and 0.5"),
     ],
 )
@@ -180,7 +204,9 @@ def test_bad_input_is_refused(call, message):
 
 
 def root_mean_square(x):
-    return float(np.sqrt(np.mean(np.abs(cplx.to_complex(x) if isinstance(x, cplx.Pair) else x) ** 2)))
+    return float(
+        np.sqrt(np.mean(np.abs(cplx.to_complex(x) if isinstance(x, cplx.Pair) else x) ** 2))
+    )
 
 
 def test_how_starts_differ_from_the_official_code():
@@ -190,13 +216,17 @@ def test_how_starts_differ_from_the_official_code():
     official = V[:, N // 2 :].conj().T @ B
     clipped = official.real + 1j * np.clip(official.imag, -2, 2)
     assert root_mean_square(initialization.low_rank("legs", N).B) == pytest.approx(8.0, rel=1e-6)
-    assert root_mean_square(clipped) == pytest.approx(1.5, abs=0.5)  # it depends on the phases of the solver
+    assert root_mean_square(clipped) == pytest.approx(
+        1.5, abs=0.5
+    )  # it depends on the phases of the solver
     assert root_mean_square(initialization.diagonal("legs", N).B) == pytest.approx(4.0, rel=1e-6)
     H, half = 128, hippo.dplr("legs", N).V
     ours = initialization.s5(jax.random.key(0), H, N // 2)
     draw = jax.nn.initializers.lecun_normal()
     B = half.conj().T @ np.asarray(draw(jax.random.key(1), (N, H)))
-    rows = np.asarray(jax.vmap(lambda key: draw(key, (1, N, 2))[0])(jax.random.split(jax.random.key(2), H)))
+    rows = np.asarray(
+        jax.vmap(lambda key: draw(key, (1, N, 2))[0])(jax.random.split(jax.random.key(2), H))
+    )
     C = np.asarray(rows[..., 0] + 1j * rows[..., 1]) @ half
     assert root_mean_square(ours.B) == pytest.approx(1 / np.sqrt(H), rel=SAMPLING)
     assert root_mean_square(B) == pytest.approx(1 / np.sqrt(N), rel=SAMPLING)

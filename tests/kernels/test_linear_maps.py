@@ -1,4 +1,4 @@
-"""Linear maps with a transpose of their own: every mode and order of differentiation, inputs and closure alike."""
+"""Linear maps with a transpose of their own: all modes and orders, for inputs and closures."""
 
 import jax
 import jax.numpy as jnp
@@ -68,5 +68,7 @@ def test_the_transpose_given_is_the_one_that_is_used():
 def test_vmap_over_inputs_and_closure():
     many = jnp.stack([MATRIX, 2 * MATRIX])
     points = jnp.stack([POINT, -POINT])
-    got, wanted = (jax.jit(jax.vmap(jax.grad(f, (0, 1))))(many, points) for f in (with_parts, plainly))
+    got, wanted = (
+        jax.jit(jax.vmap(jax.grad(f, (0, 1))))(many, points) for f in (with_parts, plainly)
+    )
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-5, atol=1e-6), got, wanted)

@@ -24,12 +24,17 @@ def parameters(features=3, width=8, inner=0.5, outer=0.999):
 
 
 def raw(values):
-    return [np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x) for x in values]
+    return [
+        np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x)
+        for x in values
+    ]
 
 
 def draw(length, rows=2, features=3):
     rng = np.random.default_rng(0)
-    return jnp.asarray(rng.normal(size=(rows, length, features))), jnp.asarray(rng.random((rows, length)) < 0.2)
+    return jnp.asarray(rng.normal(size=(rows, length, features))), jnp.asarray(
+        rng.random((rows, length)) < 0.2
+    )
 
 
 def assert_close(got, wanted, tolerance):
@@ -66,7 +71,9 @@ def test_all_forms_are_one_function_in_float32():
 @pytest.mark.usefixtures("x64")
 def test_the_normalizer_is_the_oracle():
     Lambda = -np.array([1e-3, 0.1, 0.5, 20.0]) + 1j * np.arange(4)
-    np.testing.assert_allclose(lru.normalizer(jnp.asarray(Lambda)), oracle.normalizer(Lambda), rtol=FLOAT64)
+    np.testing.assert_allclose(
+        lru.normalizer(jnp.asarray(Lambda)), oracle.normalizer(Lambda), rtol=FLOAT64
+    )
 
 
 def test_the_normalizer_is_exact_at_the_unit_circle_and_what_the_ring_starts_with():
@@ -80,11 +87,15 @@ def test_the_normalizer_is_exact_at_the_unit_circle_and_what_the_ring_starts_wit
 
 @pytest.mark.slow
 def test_normalized_states_keep_the_variance_of_white_noise():
-    values = parameters(features=1, width=4, inner=0.5, outer=0.9)._replace(B=cplx.as_pair(jnp.ones((4, 1))))
+    values = parameters(features=1, width=4, inner=0.5, outer=0.9)._replace(
+        B=cplx.as_pair(jnp.ones((4, 1)))
+    )
     u = jax.random.normal(jax.random.key(2), (4000, 100, 1))
     _, state = apply(values, u)
     variance = cplx.squared_modulus(state).mean(0)
-    np.testing.assert_allclose(variance, np.ones(4), atol=0.1)  # 4,000 draws: about 4 standard errors
+    np.testing.assert_allclose(
+        variance, np.ones(4), atol=0.1
+    )  # 4,000 draws: about 4 standard errors
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -1,4 +1,4 @@
-"""What S5 and the LRU share: every form is one function, with resets, states and every transformation."""
+"""Code shared by S5 and the LRU: all methods are one function, with resets and transformations."""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,11 @@ def system(dtype=np.float32, width=3, features=2):
 def draw(length, dtype=np.float32, rows=2):
     rng = np.random.default_rng(1)
     state = cplx.Pair(*(jnp.asarray(x, dtype) for x in rng.normal(size=(2, rows, 3))))
-    return jnp.asarray(rng.normal(size=(rows, length, 2)), dtype), state, jnp.asarray(rng.random((rows, length)) < 0.2)
+    return (
+        jnp.asarray(rng.normal(size=(rows, length, 2)), dtype),
+        state,
+        jnp.asarray(rng.random((rows, length)) < 0.2),
+    )
 
 
 def whole(constants, u, state, resets, method="chunked", **options):
@@ -52,7 +56,9 @@ def test_equals_the_oracle(method):
     constants, raw = system(np.float64)
     u, state, resets = draw(9, np.float64)
     y, last = run(constants, u, state, resets, method)
-    wanted, wanted_last = oracle.run(*raw, u, np.asarray(cplx.to_complex(state)), np.asarray(resets))
+    wanted, wanted_last = oracle.run(
+        *raw, u, np.asarray(cplx.to_complex(state)), np.asarray(resets)
+    )
     assert_same(y, wanted, FLOAT64)
     assert_same(cplx.to_complex(last), wanted_last, FLOAT64)
 
@@ -80,7 +86,9 @@ def test_a_nan_before_a_reset_stays_before_it():
     resets = jnp.zeros((2, 8), bool).at[:, 5].set(True)
     clean, last = run(constants, u, state, resets)
     y, broken_last = run(constants, u.at[:, 2].set(jnp.nan), state, resets)
-    np.testing.assert_array_equal(jnp.isnan(y).any((0, 2)), [False, False, True, True, True, False, False, False])
+    np.testing.assert_array_equal(
+        jnp.isnan(y).any((0, 2)), [False, False, True, True, True, False, False, False]
+    )
     assert_same((y[:, 5:], broken_last), (clean[:, 5:], last))
     broken = cplx.Pair(*(x * jnp.nan for x in state))
     stepped, _ = _mimo.step(constants, u[:, 5], broken, jnp.ones(2, bool))
@@ -102,7 +110,9 @@ def test_gradients_equal_each_other_and_finite_differences(x64):
         assert_same(other, found[0], FLOAT64)
     flat, tree = jax.tree.flatten(inputs)
     compiled = jax.jit(lambda *x: loss("chunked", *jax.tree.unflatten(tree, x)))
-    check_grads(lambda *x: compiled(*(jnp.asarray(leaf) for leaf in x)), tuple(flat), order=1, modes=["rev"])
+    check_grads(
+        lambda *x: compiled(*(jnp.asarray(leaf) for leaf in x)), tuple(flat), order=1, modes=["rev"]
+    )
 
 
 @pytest.mark.slow
@@ -141,7 +151,10 @@ def test_transformations_change_nothing():
     ):
         assert_same(got, wanted)
     many = jax.tree.map(lambda x: jnp.stack([x, x / 2]), constants)
-    assert_same(jax.tree.map(lambda x: x[0], jax.vmap(run, (0, None, None, None))(many, u, state, resets)), wanted)
+    assert_same(
+        jax.tree.map(lambda x: x[0], jax.vmap(run, (0, None, None, None))(many, u, state, resets)),
+        wanted,
+    )
 
 
 def test_low_precision_goes_in_and_out():
@@ -163,8 +176,12 @@ def test_bad_input_is_named():
     short = cplx.Pair(*(x[:1] for x in state))
     lengths = jnp.ones(3)
 
-    def settle(Lambda=constants.A_bar, B=constants.B_bar, C=constants.C, D=constants.D, step=lengths):
-        return _mimo.settle(s5.Parameters(Lambda._replace(re=-jnp.abs(Lambda.re)), B, C, D, step), "step")
+    def settle(
+        Lambda=constants.A_bar, B=constants.B_bar, C=constants.C, D=constants.D, step=lengths
+    ):
+        return _mimo.settle(
+            s5.Parameters(Lambda._replace(re=-jnp.abs(Lambda.re)), B, C, D, step), "step"
+        )
 
     settle()
     for bad, words in (
@@ -174,7 +191,10 @@ def test_bad_input_is_named():
         (lambda: whole(constants, u.astype(jnp.int32), state, None), "int32"),
         (lambda: whole(constants, u, short, None), "state has shape"),
         (lambda: whole(constants, u, state, resets[:, :2]), "resets has shape"),
-        (lambda: whole(constants, u, state, None, precision="double"), "unknown precision 'double'"),
+        (
+            lambda: whole(constants, u, state, None, precision="double"),
+            "unknown precision 'double'",
+        ),
         (lambda: whole(constants, u, state, None, mask=resets[:1]), "mask has shape"),
         (lambda: settle(Lambda=short), "Lambda has shape"),
         (lambda: settle(C=constants.B_bar), "C has shape"),
@@ -183,9 +203,10 @@ def test_bad_input_is_named():
         (lambda: settle(step=lengths[:2]), "step has shape"),
         (lambda: settle(step=jnp.ones(3, jnp.int32)), "int32"),
         (lambda: settle(D=True), "bool"),
-        (lambda: _mimo.settle(s5.Parameters(lengths, *constants[1:4], lengths), "step"), "real part of 1"),
-        (lambda: _mimo.intervals(jnp.ones((2, 3)), u, None, None), "intervals has shape"),
-        (lambda: _mimo.intervals(jnp.ones((2, 4), jnp.int32), u, None, None), "int32"),
+        (
+            lambda: _mimo.settle(s5.Parameters(lengths, *constants[1:4], lengths), "step"),
+            "real part of 1",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             bad()

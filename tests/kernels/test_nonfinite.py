@@ -38,6 +38,9 @@ def test_marks_are_nan_from_a_bad_step_up_to_the_next_reset(groups, chance):
 def test_rows_under_vmap_are_rows_of_a_batch():
     given = tuple(jnp.asarray(x) for x in draw(1, 0.3, seed=1))
     marks = jax.jit(_nonfinite.marks, static_argnums=3)
-    found, mapped = marks(*given, jnp.bfloat16), jax.vmap(lambda *x: marks(*x, jnp.bfloat16))(*given)
+    found, mapped = (
+        marks(*given, jnp.bfloat16),
+        jax.vmap(lambda *x: marks(*x, jnp.bfloat16))(*given),
+    )
     assert found.outputs.dtype == jnp.bfloat16
     np.testing.assert_array_equal(jnp.isnan(mapped.outputs), jnp.isnan(found.outputs))

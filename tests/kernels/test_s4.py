@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.kernels import cauchy, s4, s4d
+from jax_s4rl.kernels import _dplr, cauchy, s4, s4d
 from jax_s4rl.kernels import complex_pair as cplx
 from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
-# The bounds set: convolution = scan = chunked = step for DPLR; a packed row = separate rows; gradients through chunks.
+# The bounds set: convolution = scan = chunked = step for DPLR; a packed row = separate rows;
+# gradients through chunks.
 FORMS, PACKED, GRADIENTS = 2e-5, 1e-5, 1e-4
 RNG = np.random.default_rng(0)
 MEASURES = ["legs", "legt", "fout"]
@@ -44,15 +45,31 @@ def in_every_form(parameters, u, state, resets, methods, discretization="bilinea
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("measure", "discretization", "L"),
-    [("legs", "bilinear", 35), ("legt", "bilinear", 2), ("legs", "bilinear", 1), ("fout", "zoh", 35)],
+    [
+        ("legs", "bilinear", 35),
+        ("legt", "bilinear", 2),
+        ("legs", "bilinear", 1),
+        ("fout", "zoh", 35),
+    ],
 )
 def test_every_form_is_the_oracle_in_float64(x64, s4_system, as_numpy, measure, discretization, L):
     parameters = s4_system(2, 6, measure, dtype=jnp.float64)
-    numbers, u, state = as_numpy(parameters), normal(2, L, 2, dtype=np.float64), state_of(2, 2, 3, dtype=np.float64)
+    numbers, u, state = (
+        as_numpy(parameters),
+        normal(2, L, 2, dtype=np.float64),
+        state_of(2, 2, 3, dtype=np.float64),
+    )
     resets = jnp.asarray(RNG.random((2, L)) < 0.2)
-    for start, clear, methods in [(state, None, ("fft", "chunked", "scan")), (state, resets, ("chunked", "scan"))]:
+    for start, clear, methods in [
+        (state, None, ("fft", "chunked", "scan")),
+        (state, resets, ("chunked", "scan")),
+    ]:
         y, final = systems.run(
-            numbers, np.asarray(u), as_numpy(start), None if clear is None else np.asarray(clear), discretization
+            numbers,
+            np.asarray(u),
+            as_numpy(start),
+            None if clear is None else np.asarray(clear),
+            discretization,
         )
         for got, last in in_every_form(parameters, u, start, clear, methods, discretization):
             assert_close(got, y, EXACT)
@@ -60,10 +77,16 @@ def test_every_form_is_the_oracle_in_float64(x64, s4_system, as_numpy, measure, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("measure", "length"), [("legs", None), ("legs", 150), ("legt", None), ("fout", 150)])
+@pytest.mark.parametrize(
+    ("measure", "length"), [("legs", None), ("legs", 150), ("legt", None), ("fout", 150)]
+)
 def test_every_form_is_the_same_in_float32(s4_system, measure, length):
     parameters = s4_system(2, 32, measure)
-    u, state, resets = normal(2, 150, 2), state_of(2, 2, 16), jnp.asarray(RNG.random((2, 150)) < 0.05)
+    u, state, resets = (
+        normal(2, 150, 2),
+        state_of(2, 2, 16),
+        jnp.asarray(RNG.random((2, 150)) < 0.05),
+    )
     used = parameters if length is None else s4.truncate(parameters, length)
     for start, clear, methods in [
         (None, None, ("fft", "chunked")),
@@ -77,7 +100,11 @@ def test_every_form_is_the_same_in_float32(s4_system, measure, length):
 
 @pytest.mark.slow
 def test_steps_are_the_sequence(s4_system):
-    parameters, u, resets = s4_system(measure="legt"), normal(2, 12, 3), jnp.asarray(RNG.random((2, 12)) < 0.3)
+    parameters, u, resets = (
+        s4_system(measure="legt"),
+        normal(2, 12, 3),
+        jnp.asarray(RNG.random((2, 12)) < 0.3),
+    )
     cut = s4.truncate(parameters, 12)
     for discretization, constants in [
         ("bilinear", s4.prepare(parameters)),
@@ -133,11 +160,12 @@ def test_without_a_low_rank_part_it_is_s4d(s4_system, discretization):
 @hypothesis.settings(max_examples=10, deadline=None, derandomize=True)
 @hypothesis.given(seed=st.integers(0, 1000), scale=st.floats(0.0, 3.0), step=st.floats(1e-4, 1.0))
 def test_a_dissipative_low_rank_part_keeps_it_stable(seed, scale, step):
-    # A = diag(Lambda) - P P* has a negative semidefinite real part, so the bilinear step is a contraction.
+    # A = diag(Lambda) - P P* has a negative semidefinite real part, so the bilinear step is a
+    # contraction.
     rng = np.random.default_rng(seed)
     Lambda = -np.abs(rng.normal(size=(1, 4))) + 1j * rng.normal(size=(1, 4)) * 30
     P = scale * (rng.normal(size=(1, 2, 4)) + 1j * rng.normal(size=(1, 2, 4)))
-    system = s4.dplr.dense(s4.dplr.bilinear_on_host(Lambda, P, np.ones((1, 4)), np.full(1, step)), np)
+    system = _dplr.dense(_dplr.bilinear_on_host(Lambda, P, np.ones((1, 4)), np.full(1, step)), np)
     assert np.linalg.norm(system.A_bar[0], 2) < 1
 
 
@@ -186,7 +214,10 @@ def test_another_rate_is_another_step(s4_system):
 @pytest.mark.slow
 def test_shared_systems_are_spread(s4_system):
     parameters, u = s4_system(), normal(10, 3)
-    one = {name: jax.tree.map(lambda x: x[0], getattr(parameters, name)) for name in ("Lambda", "P", "B")}
+    one = {
+        name: jax.tree.map(lambda x: x[0], getattr(parameters, name))
+        for name in ("Lambda", "P", "B")
+    }
     assert_close(apply(parameters._replace(**one), u), apply(parameters, u), 1e-6)
 
 
@@ -205,7 +236,10 @@ def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4_system):
         (lambda p, u: s4.apply(p, u, discretization="euler"), "unknown discretization 'euler'"),
         (lambda p, u: s4.apply(p, u[:, :, :2]), r"expected \(\*batch, L, 3\)"),
         (lambda p, u: s4.apply(p, u.astype(jnp.int32)), "got dtype int32"),
-        (lambda p, u: s4.apply(p, u, None, u[..., 0] > 0, method="fft"), "cannot reset the state inside a row"),
+        (
+            lambda p, u: s4.apply(p, u, None, u[..., 0] > 0, method="fft"),
+            "cannot reset the state inside a row",
+        ),
         (lambda p, u: s4.apply(p, u, s4.init_state(p, (3,))), r"state has shape \(3, 3, 4\)"),
         (lambda p, u: s4.apply(p, u, length=8), "truncated for 8 steps, got 9; call s4.restore"),
         (
@@ -216,7 +250,10 @@ def test_bfloat16_goes_in_and_out_and_float32_is_inside(s4_system):
         (lambda p, u: s4.prepare(p, length=9, rate=2.0), "at rate 2.0"),
         (lambda p, u: s4.kernel(p, 0), "L must be an integer of at least 1"),
         (lambda p, u: s4.apply(p._replace(P=cplx.zeros((3, 1, 5))), u), r"P has shape \(3, 1, 5\)"),
-        (lambda p, u: s4.apply(p._replace(Lambda=cplx.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
+        (
+            lambda p, u: s4.apply(p._replace(Lambda=cplx.as_pair(jnp.ones((3, 4)))), u),
+            "grows without bound",
+        ),
     ],
 )
 def test_bad_input_is_refused(unchecked, s4_system, call, message):

@@ -1,4 +1,4 @@
-"""What S4 and S4D share: irregular time, states, both ways, derivatives, other platforms, devices."""
+"""Tests for S4 and S4D: irregular time, states, both ways, derivatives, platforms, devices."""
 
 from functools import partial
 
@@ -20,11 +20,17 @@ METHODS = ["scan", "chunked", "toeplitz", "fft"]
 def of_s4_rank_3(key):
     """S4 whose low-rank part has a third factor."""
     parameters = of_s4(key, measure="fout")
-    extra = initialization.output(jax.random.key(7), (H, 3 - parameters.P.shape[1], parameters.C.shape[-1]))
-    return parameters._replace(P=cplx.Pair(*(jnp.concatenate(x, 1) for x in zip(parameters.P, extra, strict=True))))
+    extra = initialization.output(
+        jax.random.key(7), (H, 3 - parameters.P.shape[1], parameters.C.shape[-1])
+    )
+    return parameters._replace(
+        P=cplx.Pair(*(jnp.concatenate(x, 1) for x in zip(parameters.P, extra, strict=True)))
+    )
 
 
-@pytest.fixture(params=[pytest.param((s4d, of_s4d), id="s4d"), pytest.param((s4, of_s4_rank_3), id="s4")])
+@pytest.fixture(
+    params=[pytest.param((s4d, of_s4d), id="s4d"), pytest.param((s4, of_s4_rank_3), id="s4")]
+)
 def family(request):
     module, make = request.param
     return module, make(jax.random.key(0))
@@ -39,11 +45,13 @@ def inputs(batch=2):
 
 def assert_close(got, wanted, tolerance=ROUNDING):
     for part, right in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
-        np.testing.assert_allclose(part, right, rtol=0, atol=tolerance * max(1, float(jnp.abs(right).max())))
+        np.testing.assert_allclose(
+            part, right, rtol=0, atol=tolerance * max(1, float(jnp.abs(right).max()))
+        )
 
 
 def stepped(module, parameters, u, state, resets, intervals):
-    """Outputs and states of steps, each prepared for its own interval; all rows at the times of the first."""
+    """Outputs and states of steps, each prepared for its interval; rows share the first's times."""
     outputs, states = [], []
 
     @jax.jit
@@ -115,7 +123,9 @@ def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, le
         return jnp.sum(module.apply(parameters, u, **options)[0] ** 2)
 
     leaves, tree = jax.tree.flatten(parameters)
-    gradient = jax.jit(lambda leaves, u: jax.tree.leaves(jax.grad(loss)(jax.tree.unflatten(tree, leaves), u)))
+    gradient = jax.jit(
+        lambda leaves, u: jax.tree.leaves(jax.grad(loss)(jax.tree.unflatten(tree, leaves), u))
+    )
     given = jax.ShapeDtypeStruct((batch, length, H), jnp.float32)
     text = {
         platform: export.export(gradient, platforms=[platform])(leaves, given).mlir_module()
@@ -132,7 +142,10 @@ def test_forward_mode_is_reverse_mode_and_hessians_are_theirs(family, method):
     module, parameters = family
     u, state, resets = inputs()
     resets = resets if method in ("scan", "chunked") else None
-    moved = jax.tree.map(lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), (parameters, u, state))
+    moved = jax.tree.map(
+        lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape),
+        (parameters, u, state),
+    )
 
     def loss(parameters, u, state):
         y, last = module.apply(parameters, u, state, resets, method=method, chunk=4)
@@ -141,12 +154,19 @@ def test_forward_mode_is_reverse_mode_and_hessians_are_theirs(family, method):
     @jax.jit
     def found(*given):
         forward = jax.jvp(loss, given, moved)[1]
-        reverse = sum(jax.tree.leaves(jax.tree.map(jnp.vdot, jax.grad(loss, (0, 1, 2))(*given), moved)))
+        reverse = sum(
+            jax.tree.leaves(jax.tree.map(jnp.vdot, jax.grad(loss, (0, 1, 2))(*given), moved))
+        )
 
         def bent(D):
             return loss(parameters._replace(D=D), *given[1:])
 
-        return forward, jax.linearize(loss, *given)[1](*moved), reverse, jax.hessian(bent)(parameters.D)
+        return (
+            forward,
+            jax.linearize(loss, *given)[1](*moved),
+            reverse,
+            jax.hessian(bent)(parameters.D),
+        )
 
     forward, linearized, reverse, hessian = found(parameters, u, state)
     assert_close((forward, linearized), (reverse, reverse), 1e-4)
@@ -170,8 +190,14 @@ def test_gradients_of_replicated_parameters_under_shard_map(family, method, insi
 
     sharded = partial(jax.shard_map, mesh=mesh, in_specs=(whole, *[rows] * 4))
     outside = sharded(lambda *x: loss(*x)[None], out_specs=rows)
-    gradient = sharded(jax.grad(loss), out_specs=whole) if inside else jax.grad(lambda *x: jnp.sum(outside(*x)))
-    got, wanted = (jax.jit(f)(parameters, u, state, resets, mask) for f in (gradient, jax.grad(loss)))
+    gradient = (
+        sharded(jax.grad(loss), out_specs=whole)
+        if inside
+        else jax.grad(lambda *x: jnp.sum(outside(*x)))
+    )
+    got, wanted = (
+        jax.jit(f)(parameters, u, state, resets, mask) for f in (gradient, jax.grad(loss))
+    )
     assert_close(got, wanted, 1e-4)
 
 

@@ -10,7 +10,9 @@ from jax_s4rl.kernels import _s4_forms, _truncation
 
 @pytest.fixture
 def run(s4_system):
-    _, parameters, row = _s4_forms.ready(s4_system(), jax.random.normal(jax.random.key(0), (2, 9, 3)))
+    _, parameters, row = _s4_forms.ready(
+        s4_system(), jax.random.normal(jax.random.key(0), (2, 9, 3))
+    )
     return parameters, row
 
 
@@ -34,7 +36,9 @@ def test_regular_times_are_times_one_step_apart(run):
 def test_a_kernel_is_no_longer_than_its_truncation(run):
     truncated = _truncation.truncate(run[0], 8)
     np.testing.assert_allclose(
-        _s4_forms.kernel(truncated, 8, "bilinear", 8), _s4_forms.kernel(run[0], 8, "bilinear", None), atol=2e-5
+        _s4_forms.kernel(truncated, 8, "bilinear", 8),
+        _s4_forms.kernel(run[0], 8, "bilinear", None),
+        atol=2e-5,
     )
     with pytest.raises(ValueError, match="C is truncated for 8 steps, got 9"):
         _s4_forms.kernel(truncated, 9, "bilinear", 8)

@@ -10,7 +10,14 @@ from jax_s4rl.kernels import complex_pair as cplx
 
 def shared(**more):
     one = jnp.ones(2)
-    values = {"Lambda": -one, "P": one[None], "B": one, "C": jnp.ones((3, 2)), "D": 0.5, "step": 0.1}
+    values = {
+        "Lambda": -one,
+        "P": one[None],
+        "B": one,
+        "C": jnp.ones((3, 2)),
+        "D": 0.5,
+        "step": 0.1,
+    }
     return _s4_parameters.Parameters(**(values | more))
 
 

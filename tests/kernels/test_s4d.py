@@ -1,4 +1,4 @@
-"""S4D: all forms are one map, that of the oracle; then causality, resets, chunks, dtypes and bad input."""
+"""S4D: all forms equal the oracle; causality, resets, chunks, dtypes and bad input."""
 
 import itertools
 from functools import partial
@@ -57,7 +57,10 @@ def test_every_form_is_the_oracle_in_float64(x64, s4d_system, as_numpy, L):
     ]:
         numbers = None if start is None else as_numpy(start)
         y, final = systems.run(
-            (Lambda, None, B, C, D, step), np.asarray(u), numbers, None if clear is None else np.asarray(clear)
+            (Lambda, None, B, C, D, step),
+            np.asarray(u),
+            numbers,
+            None if clear is None else np.asarray(clear),
         )
         for got, last in in_every_form(parameters, u, start, clear, methods):
             assert_close(got, y, EXACT)
@@ -68,7 +71,11 @@ def test_every_form_is_the_oracle_in_float64(x64, s4d_system, as_numpy, L):
 @pytest.mark.parametrize("name", ["legs", "lin", "real"])
 def test_every_form_is_the_same_in_float32(s4d_system, name):
     parameters = s4d_system(4, 32, name)
-    u, state, resets = normal(2, 150, 4), state_of(2, 4, 16), jnp.asarray(RNG.random((2, 150)) < 0.05)
+    u, state, resets = (
+        normal(2, 150, 4),
+        state_of(2, 4, 16),
+        jnp.asarray(RNG.random((2, 150)) < 0.05),
+    )
     for start, clear, methods in [
         (None, None, CONVOLUTIONS),
         (state, None, CONVOLUTIONS),
@@ -127,7 +134,10 @@ def test_a_packed_row_is_its_episodes_one_by_one(s4d_system):
 def test_the_future_does_not_reach_the_past(s4d_system, method):
     parameters, u = s4d_system(), normal(1, 50, 3)
     changed = u.at[:, 30:].add(100.0)
-    before, after = apply(parameters, u, method=method)[0], apply(parameters, changed, method=method)[0]
+    before, after = (
+        apply(parameters, u, method=method)[0],
+        apply(parameters, changed, method=method)[0],
+    )
     if method == "fft":
         # Rounding mixes all times: a millionth of what came in, times the size of the kernel.
         limit = 1e-6 * 100 * float(jnp.abs(s4d.kernel(parameters, 50)).sum(1).max())
@@ -154,9 +164,13 @@ def test_the_map_is_linear_and_knows_no_clock(seed, shift, factor):
     factor = float(np.float32(factor))
     y, z = apply(parameters, u)[0], apply(parameters, v)[0]
     size = float(jnp.abs(y).max() + jnp.abs(z).max()) * 5e-6 * (1 + abs(factor))
-    np.testing.assert_allclose(apply(parameters, u + factor * v)[0], y + factor * z, rtol=0, atol=size)
+    np.testing.assert_allclose(
+        apply(parameters, u + factor * v)[0], y + factor * z, rtol=0, atol=size
+    )
     later = jnp.zeros((40, 2)).at[shift:].set(u[: 40 - shift])
-    np.testing.assert_allclose(apply(parameters, later)[0][shift:], y[: 40 - shift], rtol=0, atol=size)
+    np.testing.assert_allclose(
+        apply(parameters, later)[0][shift:], y[: 40 - shift], rtol=0, atol=size
+    )
 
 
 @pytest.mark.slow
@@ -208,21 +222,59 @@ def test_extreme_steps_and_slow_modes_are_finite(s4d_system, discretization):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda p, u: s4d.apply(p, u, method="fast"), "unknown method 'fast'; expected one of 'auto'"),
+        (
+            lambda p, u: s4d.apply(p, u, method="fast"),
+            "unknown method 'fast'; expected one of 'auto'",
+        ),
         (lambda p, u: s4d.apply(p, u, discretization="euler"), "unknown discretization 'euler'"),
         (lambda p, u: s4d.apply(p, u[:, :0]), "with L >= 1"),
-        (lambda p, u: s4d.apply(p, u[:, :, :2]), r"u has shape \(2, 9, 2\), expected \(\*batch, L, 3\)"),
+        (
+            lambda p, u: s4d.apply(p, u[:, :, :2]),
+            r"u has shape \(2, 9, 2\), expected \(\*batch, L, 3\)",
+        ),
         (lambda p, u: s4d.apply(p, u.astype(jnp.int32)), "got dtype int32"),
-        (lambda p, u: s4d.apply(p, u, s4d.init_state(p, (3,))), r"state has shape \(3, 3, 4\), expected \(2, 3, 4\)"),
-        (lambda p, u: s4d.apply(p, u, None, jnp.zeros((2, 8), bool)), r"resets has shape \(2, 8\), expected \(2, 9\)"),
-        (lambda p, u: s4d.apply(p, u, None, u[..., 0] > 0, method="fft"), "cannot reset the state inside a row"),
-        (lambda p, u: s4d.apply(p, u, method="chunked", chunk=0), "chunk must be an integer of at least 1"),
-        (lambda p, u: s4d.apply(p._replace(D=jnp.ones(2)), u), r"D has shape \(2,\), expected \(3,\)"),
-        (lambda p, u: s4d.apply(p._replace(B=cplx.zeros((5,))), u), r"B has shape \(5,\), expected \(4,\)"),
-        (lambda p, u: s4d.apply(p._replace(Lambda=cplx.as_pair(jnp.ones((3, 4)))), u), "grows without bound"),
+        (
+            lambda p, u: s4d.apply(p, u, s4d.init_state(p, (3,))),
+            r"state has shape \(3, 3, 4\), expected \(2, 3, 4\)",
+        ),
+        (
+            lambda p, u: s4d.apply(p, u, None, jnp.zeros((2, 8), bool)),
+            r"resets has shape \(2, 8\), expected \(2, 9\)",
+        ),
+        (
+            lambda p, u: s4d.apply(p, u, None, u[..., 0] > 0, method="fft"),
+            "cannot reset the state inside a row",
+        ),
+        (
+            lambda p, u: s4d.apply(p, u, method="chunked", chunk=0),
+            "chunk must be an integer of at least 1",
+        ),
+        (
+            lambda p, u: s4d.apply(p._replace(D=jnp.ones(2)), u),
+            r"D has shape \(2,\), expected \(3,\)",
+        ),
+        (
+            lambda p, u: s4d.apply(p._replace(B=cplx.zeros((5,))), u),
+            r"B has shape \(5,\), expected \(4,\)",
+        ),
+        (
+            lambda p, u: s4d.apply(p._replace(Lambda=cplx.as_pair(jnp.ones((3, 4)))), u),
+            "grows without bound",
+        ),
         (lambda p, u: s4d.kernel(p, 0), "L must be an integer of at least 1"),
     ],
 )
 def test_bad_input_is_refused(unchecked, s4d_system, call, message):
     with pytest.raises(ValueError, match=message):
         call(s4d_system(), normal(2, 9, 3))
+
+
+def test_states_keep_the_digits_of_a_slow_decay():
+    # A decay by 1e-6 a step: the transition rounded to float32 would lose 2 % of it.
+    one = jnp.ones((1, 1))
+    Lambda, B, C = (cplx.Pair(value * one, 0 * one) for value in (-1e-6, 1.0, 1.0))
+    parameters = s4d.Parameters(Lambda, B, C, jnp.zeros(1), jnp.ones(1))
+    start = cplx.Pair(jnp.ones((1, 1, 1)), jnp.zeros((1, 1, 1)))
+    states = jax.jit(s4d.states)(parameters, jnp.zeros((1, 20_000, 1)), start)
+    wanted = 1 - np.exp(-1e-6 * np.arange(1, 20_001))
+    np.testing.assert_allclose(1 - states.re[0, :, 0, 0], wanted, rtol=0, atol=2e-6)

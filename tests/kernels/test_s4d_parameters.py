@@ -1,4 +1,4 @@
-"""Parameters of S4D: what is shared is spread, what does not fit is refused, and the rate is in the step."""
+"""Parameters of S4D: sharing among features, refused shapes, and the rate in the step."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +8,13 @@ from jax_s4rl.kernels import _s4d_parameters
 
 
 def shared(**more):
-    values = {"Lambda": -jnp.ones(2), "B": jnp.ones(2), "C": jnp.ones((3, 2)), "D": 0.5, "step": 0.1}
+    values = {
+        "Lambda": -jnp.ones(2),
+        "B": jnp.ones(2),
+        "C": jnp.ones((3, 2)),
+        "D": 0.5,
+        "step": 0.1,
+    }
     return _s4d_parameters.Parameters(**(values | more))
 
 

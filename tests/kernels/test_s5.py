@@ -22,12 +22,17 @@ def parameters(features=3, width=8, shortest=1e-3):
 
 
 def raw(values):
-    return [np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x) for x in values]
+    return [
+        np.asarray(cplx.to_complex(x)) if isinstance(x, cplx.Pair) else np.asarray(x)
+        for x in values
+    ]
 
 
 def draw(length, rows=2, features=3):
     rng = np.random.default_rng(0)
-    return jnp.asarray(rng.normal(size=(rows, length, features))), jnp.asarray(rng.random((rows, length)) < 0.2)
+    return jnp.asarray(rng.normal(size=(rows, length, features))), jnp.asarray(
+        rng.random((rows, length)) < 0.2
+    )
 
 
 def assert_close(got, wanted, tolerance):

@@ -1,4 +1,4 @@
-"""What S5 and the LRU promise alike: NaN, padding, dtypes, irregular time, platforms, export, derivatives, sharding."""
+"""Tests for S5 and LRU: NaN, padding, dtypes, time, platforms, export, derivatives, sharding."""
 
 from functools import partial
 
@@ -22,14 +22,18 @@ EVERY_METHOD = ["chunked", slow("scan"), slow("associative")]
 
 
 def jitted(run, **options):
-    """Compiled at once: outside of `jax.jit` each operation is compiled by itself, which takes longer."""
+    """Compiled at once: without `jax.jit` each operation is compiled by itself, which is slower."""
     return jax.jit(partial(run, **options))
 
 
 @pytest.fixture(params=[slow("s5"), "lru"])
 def family(request):
     """The module, and parameters of it."""
-    return (s5, of_s5(jax.random.key(0))) if request.param == "s5" else (lru, of_lru(jax.random.key(0)))
+    return (
+        (s5, of_s5(jax.random.key(0)))
+        if request.param == "s5"
+        else (lru, of_lru(jax.random.key(0)))
+    )
 
 
 def inputs(rows=B):
@@ -41,7 +45,9 @@ def inputs(rows=B):
 def assert_close(got, wanted, tolerance=ROUNDING):
     for part, right in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
         scale = max(1, float(np.abs(np.asarray(right, np.float64)).max()))
-        np.testing.assert_allclose(np.float64(part), np.float64(right), rtol=0, atol=tolerance * scale)
+        np.testing.assert_allclose(
+            np.float64(part), np.float64(right), rtol=0, atol=tolerance * scale
+        )
 
 
 @pytest.mark.parametrize("method", EVERY_METHOD)
@@ -99,16 +105,23 @@ def test_a_step_after_a_broken_state_has_finite_gradients(family):
 
 
 def plain(parameters, dtype):
-    """Parameters as a user of NumPy has them: arrays of one dtype, complex ones joined, numbers for D and the last."""
+    """Parameters of a NumPy user: arrays of one dtype, complex ones, numbers for D and the last."""
     complexes = [np.asarray(cplx.to_complex(x)) for x in parameters[:3]]
-    joined = [np.asarray(x, np.complex128 if dtype == np.float64 else np.complex64) for x in complexes]
+    joined = [
+        np.asarray(x, np.complex128 if dtype == np.float64 else np.complex64) for x in complexes
+    ]
     return type(parameters)(*joined, 0.5, 0.25)
 
 
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("method", "dtype"),
-    [("chunked", np.float64), slow("scan", np.float32), slow("associative", np.float16), slow("chunked", jnp.bfloat16)],
+    [
+        ("chunked", np.float64),
+        slow("scan", np.float32),
+        slow("associative", np.float16),
+        slow("chunked", jnp.bfloat16),
+    ],
 )
 def test_numpy_arrays_numbers_and_every_dtype_without_a_warning(family, method, dtype):
     module, parameters = family
@@ -116,10 +129,14 @@ def test_numpy_arrays_numbers_and_every_dtype_without_a_warning(family, method, 
     whole = parameters._replace(D=jnp.full(H, 0.5), **{parameters._fields[-1]: jnp.full(P, 0.25)})
     given = np.asarray(u).astype(dtype)
     start = np.asarray(cplx.to_complex(state), np.complex128)
-    y, last = module.apply(plain(parameters, dtype), given, start, np.asarray(resets), method=method)
+    y, last = module.apply(
+        plain(parameters, dtype), given, start, np.asarray(resets), method=method
+    )
     assert y.dtype == jnp.asarray(given).dtype
     assert last.dtype == jnp.float32
-    wanted = jitted(module.apply, method="scan")(whole, jnp.asarray(given).astype(jnp.float32), state, resets)
+    wanted = jitted(module.apply, method="scan")(
+        whole, jnp.asarray(given).astype(jnp.float32), state, resets
+    )
     assert_close((y, last), wanted, max(ROUNDING, float(jnp.finfo(y.dtype).eps)))
     constants = module.prepare(plain(parameters, dtype))
     stepped, _ = module.step(constants, given[:, 0], start, np.ones(B, bool))
@@ -153,8 +170,12 @@ def test_intervals_are_steps_prepared_one_by_one(family, method):
     @jax.jit
     @partial(jax.value_and_grad, argnums=(0, 1, 2, 3), has_aux=True)
     def whole(parameters, u, state, intervals):
-        y, last = module.apply(parameters, u, state, resets, method=method, chunk=4, intervals=intervals, rate=0.5)
-        states = module.states(parameters, u, state, resets, method=method, intervals=intervals, rate=0.5)
+        y, last = module.apply(
+            parameters, u, state, resets, method=method, chunk=4, intervals=intervals, rate=0.5
+        )
+        states = module.states(
+            parameters, u, state, resets, method=method, intervals=intervals, rate=0.5
+        )
         return jnp.sum(jnp.sin(y)), (y, last, states)
 
     def one(parameters, u, state, reset, interval):
@@ -180,15 +201,22 @@ def test_intervals_of_one_are_no_intervals_and_broken_ones_stay_before_a_reset(f
     module, parameters = family
     u, _, resets = inputs()
     ones = jnp.ones((B, L))
-    run = jax.jit(lambda parameters, intervals, **given: module.apply(parameters, u, intervals=intervals, **given)[0])
+    run = jax.jit(
+        lambda parameters, intervals, **given: module.apply(
+            parameters, u, intervals=intervals, **given
+        )[0]
+    )
     assert_close(run(parameters, ones), jitted(module.apply)(parameters, u)[0])
     broken = ones.at[:, 2].set(jnp.nan)
     y = run(parameters, broken, resets=resets)
     np.testing.assert_array_equal(jnp.isnan(y).any((0, 2)), [k in (2, 3, 4) for k in range(L)])
-    gradient = jax.grad(lambda *x: jnp.sum(run(*x, resets=resets)[:, 5:]), (0, 1))(parameters, broken)
+    gradient = jax.grad(lambda *x: jnp.sum(run(*x, resets=resets)[:, 5:]), (0, 1))(
+        parameters, broken
+    )
     assert all(bool(jnp.isfinite(x).all()) for x in jax.tree.leaves(gradient))
     assert_close(
-        run(parameters, broken, mask=ones.at[:, 2].set(0) > 0), run(parameters, ones, mask=ones.at[:, 2].set(0) > 0)
+        run(parameters, broken, mask=ones.at[:, 2].set(0) > 0),
+        run(parameters, ones, mask=ones.at[:, 2].set(0) > 0),
     )
     with pytest.raises(ValueError, match="time does not run backwards"):
         module.apply(parameters, u, intervals=-ones)
@@ -206,7 +234,9 @@ def test_states_are_those_of_steps(family):
         found.append(now)
     assert_close(states, jax.tree.map(lambda *x: jnp.stack(x, 1), *found))
     broken = run(parameters, u.at[0, 2].set(jnp.nan), state, resets)
-    np.testing.assert_array_equal(jnp.isnan(broken.im).any((0, 2)), [k in (2, 3, 4) for k in range(L)])
+    np.testing.assert_array_equal(
+        jnp.isnan(broken.im).any((0, 2)), [k in (2, 3, 4) for k in range(L)]
+    )
 
 
 @pytest.mark.parametrize("method", ["auto", "scan", "associative", "chunked"])
@@ -214,7 +244,8 @@ def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, me
     module, parameters = family
     (batch,) = export.symbolic_shape("batch")
     given = [
-        jax.ShapeDtypeStruct((batch, *shape), dtype) for shape, dtype in (((L, H), jnp.float32), ((L,), jnp.bool_))
+        jax.ShapeDtypeStruct((batch, *shape), dtype)
+        for shape, dtype in (((L, H), jnp.float32), ((L,), jnp.bool_))
     ]
 
     def loss(parameters, u, resets):
@@ -222,7 +253,9 @@ def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, me
         return jnp.sum(y**2)
 
     leaves, tree = jax.tree.flatten(parameters)
-    gradient = jax.jit(lambda leaves, *x: jax.tree.leaves(jax.grad(loss)(jax.tree.unflatten(tree, leaves), *x)))
+    gradient = jax.jit(
+        lambda leaves, *x: jax.tree.leaves(jax.grad(loss)(jax.tree.unflatten(tree, leaves), *x))
+    )
     for platform in ("cpu", "cuda", "tpu"):
         text = export.export(gradient, platforms=[platform])(leaves, *given).mlir_module()
         assert "complex<" not in text
@@ -235,10 +268,15 @@ def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, me
 def test_forward_mode_is_reverse_mode(family, method):
     module, parameters = family
     u, state, resets = inputs()
-    moved = jax.tree.map(lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape), (parameters, u, state))
+    moved = jax.tree.map(
+        lambda x: jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape),
+        (parameters, u, state),
+    )
 
     def loss(parameters, u, state):
-        return jnp.sum(jnp.sin(module.apply(parameters, u, state, resets, method=method, chunk=4)[0]))
+        return jnp.sum(
+            jnp.sin(module.apply(parameters, u, state, resets, method=method, chunk=4)[0])
+        )
 
     @jax.jit
     def both(*given):
@@ -265,7 +303,9 @@ def test_gradients_of_replicated_parameters_under_shard_map(family, method, insi
         return jax.shard_map(run, mesh=mesh, in_specs=(whole, rows, rows, rows), out_specs=out)
 
     outside = sharded(lambda *x: loss(*x)[None], rows)
-    gradient = sharded(jax.grad(loss), whole) if inside else jax.grad(lambda *x: jnp.sum(outside(*x)))
+    gradient = (
+        sharded(jax.grad(loss), whole) if inside else jax.grad(lambda *x: jnp.sum(outside(*x)))
+    )
     got, wanted = (jax.jit(f)(parameters, u, state, resets) for f in (gradient, jax.grad(loss)))
     assert_close(got, wanted)
 

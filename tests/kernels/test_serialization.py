@@ -1,4 +1,4 @@
-"""Programs with our types at their border are saved and loaded, and nothing is imported for it before."""
+"""Programs that take or return our types are saved and loaded, without early imports."""
 
 import subprocess
 import sys
@@ -30,7 +30,13 @@ def test_parameters_constants_and_weights_have_names():
         "trainable.LRU": trainable.LRU,
     }.items():
         assert names[name] is kind
-    assert {"dplr.Steps", "dplr.Dense", "mimo.Constants", "attention.Cache", "s5.Parameters"} <= names.keys()
+    assert {
+        "dplr.Steps",
+        "dplr.Dense",
+        "mimo.Constants",
+        "attention.Cache",
+        "s5.Parameters",
+    } <= names.keys()
 
 
 @pytest.mark.slow
@@ -51,7 +57,9 @@ def test_a_program_is_saved_and_loaded(name):
     stepping, constants = jax.jit(family.step), family.prepare(parameters)
     saved = export.export(stepping)(constants, u[:, 0], last).serialize()
     np.testing.assert_allclose(
-        export.deserialize(saved).call(constants, u[:, 0], last)[0], stepping(constants, u[:, 0], last)[0], rtol=1e-6
+        export.deserialize(saved).call(constants, u[:, 0], last)[0],
+        stepping(constants, u[:, 0], last)[0],
+        rtol=1e-6,
     )
 
 

@@ -21,7 +21,9 @@ def product(weight, x):
     return weight * x
 
 
-product.defvjp(lambda weight, x: (weight * x, (weight, x)), lambda saved, g: (g * saved[1], g * saved[0]))
+product.defvjp(
+    lambda weight, x: (weight * x, (weight, x)), lambda saved, g: (g * saved[1], g * saved[0])
+)
 
 
 def test_outside_of_shard_map_nothing_happens():
@@ -41,7 +43,9 @@ def test_the_gradient_of_a_replicated_array_is_summed(inside):
         return product(weight[None], x)
 
     if inside:
-        got = on_two_devices(jax.grad(lambda w, x: run(w, x).sum()), (WHOLE, ROWS), WHOLE)(weight, x)
+        got = on_two_devices(jax.grad(lambda w, x: run(w, x).sum()), (WHOLE, ROWS), WHOLE)(
+            weight, x
+        )
     else:
         whole = on_two_devices(run, (WHOLE, ROWS), ROWS)
         got = jax.grad(lambda w: whole(w, x).sum())(weight)
@@ -53,5 +57,7 @@ def test_the_carry_of_a_loop_may_start_replicated():
         start, x = _sharding.vary_alike(start, x)
         return jax.lax.scan(lambda carry, now: (carry + now, None), start, x.T)[0]
 
-    got = on_two_devices(run, (WHOLE, ROWS), ROWS)(jnp.zeros(1), jnp.array([[1.0, 2.0], [3.0, 4.0]]))
+    got = on_two_devices(run, (WHOLE, ROWS), ROWS)(
+        jnp.zeros(1), jnp.array([[1.0, 2.0], [3.0, 4.0]])
+    )
     np.testing.assert_allclose(got, [3.0, 7.0])

@@ -1,4 +1,4 @@
-"""Free weights: whatever an optimizer makes of them, the system is stable; plain JAX, NNX and Equinox train them."""
+"""Free weights: their systems are always stable; plain JAX, NNX and Equinox train them."""
 
 import equinox as eqx
 import jax
@@ -37,7 +37,9 @@ def test_parameters_come_back_and_are_those_of_the_family(name):
 @pytest.mark.parametrize("value", [-1e4, -100.0, 0.0, 100.0, 1e4])
 def test_any_weights_make_a_stable_system(name, value):
     _, init = FAMILIES[name]
-    weights = jax.tree.map(lambda x: jnp.full(x.shape, value), jax.eval_shape(lambda: init(jax.random.key(0), H, SIZE)))
+    weights = jax.tree.map(
+        lambda x: jnp.full(x.shape, value), jax.eval_shape(lambda: init(jax.random.key(0), H, SIZE))
+    )
     parameters = trainable.constrain(weights)
     positive = parameters.gain if name == "lru" else parameters.step
     assert bool(((positive > 0) & jnp.isfinite(positive)).all())
@@ -132,7 +134,9 @@ def test_equinox_trains_them(as_it_comes):
 
     @eqx.filter_jit
     def update(model, state):
-        loss, gradient = eqx.filter_value_and_grad(lambda model: mean_squared(model.weights, *task()))(model)
+        loss, gradient = eqx.filter_value_and_grad(
+            lambda model: mean_squared(model.weights, *task())
+        )(model)
         change, state = optimizer.update(gradient, state)
         return eqx.apply_updates(model, change), state, loss
 

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 
 from jax_s4rl.kernels import attention, convolution, s4d
-from tests.kernels.families import FAMILIES, B, H, L, everywhere, of_s4d, on_two_devices, slope_and_difference
+from tests.kernels.families import (
+    FAMILIES,
+    B,
+    H,
+    L,
+    everywhere,
+    of_s4d,
+    on_two_devices,
+    slope_and_difference,
+)
 
 # The same float32 operations in another order.
 ROUNDING = 5e-6
@@ -29,7 +38,9 @@ def inputs(family, dtype=jnp.float32):
 
 def assert_close(got, wanted, tolerance=ROUNDING):
     for part, right in zip(jax.tree.leaves(got), jax.tree.leaves(wanted), strict=True):
-        np.testing.assert_allclose(part, right, rtol=0, atol=tolerance * max(1, float(jnp.abs(right).max())))
+        np.testing.assert_allclose(
+            part, right, rtol=0, atol=tolerance * max(1, float(jnp.abs(right).max()))
+        )
 
 
 @pytest.mark.slow
@@ -57,12 +68,17 @@ def test_resets_on_two_devices(name):
 def total(results):
     """A loss in which everything counts, each entry with a weight of its own."""
     leaves = [x for x in jax.tree.leaves(results) if jnp.issubdtype(x.dtype, jnp.floating)]
-    return sum((jnp.sin(x) * jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)).sum() for x in leaves)
+    return sum(
+        (jnp.sin(x) * jnp.cos(jnp.arange(x.size, dtype=x.dtype)).reshape(x.shape)).sum()
+        for x in leaves
+    )
 
 
 @pytest.mark.slow
 def test_gradients_are_finite_differences(x64, family):
-    slope, difference = slope_and_difference(lambda *x: total(family.apply(*x)), inputs(family, jnp.float64))
+    slope, difference = slope_and_difference(
+        lambda *x: total(family.apply(*x)), inputs(family, jnp.float64)
+    )
     assert abs(difference - slope) < DIFFERENCES * max(1, abs(slope))
 
 
@@ -94,8 +110,14 @@ def a_step(name, dtype):
     """`step` of a family from a state that is not zero, one row of the batch being reset."""
     family = FAMILIES[name]
     parameters, u = inputs(family, dtype)
-    state = jax.tree.map(lambda x: x + jnp.asarray(0.5, dtype), family.module.init_state(parameters, (B,)))
-    return family.module.step, family.module.prepare(parameters), (u[:, 0], state, jnp.array([False, True]))
+    state = jax.tree.map(
+        lambda x: x + jnp.asarray(0.5, dtype), family.module.init_state(parameters, (B,))
+    )
+    return (
+        family.module.step,
+        family.module.prepare(parameters),
+        (u[:, 0], state, jnp.array([False, True])),
+    )
 
 
 def a_cache(dtype, length):
@@ -123,13 +145,23 @@ def an_attention_step(dtype):
 
 
 def both_ways(dtype):
-    ahead, behind = (jax.tree.map(lambda x: x.astype(dtype), of_s4d(jax.random.key(seed))) for seed in (0, 1))
-    return lambda systems, u: s4d.apply_both_ways(*systems, u), (ahead, behind), (inputs(FAMILIES["s4d"], dtype)[1],)
+    ahead, behind = (
+        jax.tree.map(lambda x: x.astype(dtype), of_s4d(jax.random.key(seed))) for seed in (0, 1)
+    )
+    return (
+        lambda systems, u: s4d.apply_both_ways(*systems, u),
+        (ahead, behind),
+        (inputs(FAMILIES["s4d"], dtype)[1],),
+    )
 
 
 def bidirectional(dtype):
     kernels = tuple(jax.random.normal(jax.random.key(5), (2, H, L), dtype))
-    return lambda kernels, u: convolution.bidirectional(u, *kernels), kernels, (inputs(FAMILIES["s4d"], dtype)[1],)
+    return (
+        lambda kernels, u: convolution.bidirectional(u, *kernels),
+        kernels,
+        (inputs(FAMILIES["s4d"], dtype)[1],),
+    )
 
 
 OTHERS = {
@@ -141,7 +173,9 @@ OTHERS = {
 }
 # One of each kind stays among the fast tests: the others take seconds to compile.
 FAST = ("s4.step", "lru.step")
-EVERY_OTHER = [pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in OTHERS]
+EVERY_OTHER = [
+    pytest.param(name, marks=() if name in FAST else pytest.mark.slow) for name in OTHERS
+]
 
 
 @pytest.mark.parametrize("name", EVERY_OTHER)
@@ -160,7 +194,9 @@ def test_gradients_of_the_other_verbs_are_finite_differences(x64, name):
 
     def loss(*floats):
         given = iter(floats)
-        shared, rows = jax.tree.unflatten(tree, [next(given) if m else x for x, m in zip(leaves, moving, strict=True)])
+        shared, rows = jax.tree.unflatten(
+            tree, [next(given) if m else x for x, m in zip(leaves, moving, strict=True)]
+        )
         return total(run(shared, *rows))
 
     at = tuple(x for x, m in zip(leaves, moving, strict=True) if m)

@@ -9,13 +9,16 @@ from jax_s4rl.kernels import _trigonometry
 
 # Two float32 roundings of numbers below one.
 ROUNDING = 1.5e-7
-# High multiples add a lower half of some radians; a plain product would be wrong by 1e-3 at the last of them.
+# High multiples add a lower half of some radians; a plain product would be wrong by 1e-3 at the
+# last of them.
 LATE = 3e-6
 RNG = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("reach", [1e-3, 1.0, np.pi])
-@pytest.mark.parametrize(("count", "tolerance"), [(1, ROUNDING), (255, ROUNDING), (4032, LATE), (16384, LATE)])
+@pytest.mark.parametrize(
+    ("count", "tolerance"), [(1, ROUNDING), (255, ROUNDING), (4032, LATE), (16384, LATE)]
+)
 def test_multiples_are_as_exact_as_float32_can_say(reach, count, tolerance):
     angle = RNG.uniform(-reach, reach, 5000).astype(np.float32)
     counts, none = jnp.full((1,), count, jnp.float32), jnp.zeros((1,))
@@ -55,5 +58,7 @@ def test_float64_and_the_derivatives(x64):
     slope = np.cos(x) - np.sin(x)
     np.testing.assert_allclose(both(step, frequency), np.cos(x) + np.sin(x), rtol=1e-14)
     np.testing.assert_allclose(
-        jax.grad(both, argnums=(0, 1))(step, frequency), [slope * 5 * -7, slope * 5 * 0.3], rtol=1e-13
+        jax.grad(both, argnums=(0, 1))(step, frequency),
+        [slope * 5 * -7, slope * 5 * 0.3],
+        rtol=1e-13,
     )

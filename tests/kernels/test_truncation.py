@@ -1,4 +1,4 @@
-"""Truncated output matrices: the inverse, and the rule that they are bound to. `test_s4` holds them to the oracle."""
+"""Truncated output matrices: the inverse, and their rule. `test_s4` compares with the oracle."""
 
 import numpy as np
 import pytest
@@ -16,5 +16,7 @@ def test_restoring_undoes_truncating(s4_system, length):
 
 @pytest.mark.parametrize(("discretization", "rate"), [("zoh", 1.0), ("bilinear", 2.0)])
 def test_it_is_bound_to_its_rule_and_rate(discretization, rate):
-    with pytest.raises(ValueError, match=r"bound to the bilinear rule at rate 1, .*; call s4.restore first"):
+    with pytest.raises(
+        ValueError, match=r"bound to the bilinear rule at rate 1, .*; call s4.restore first"
+    ):
         _truncation.check(discretization, rate)

@@ -12,7 +12,8 @@ from jax_s4rl.kernels.discretization import Discrete, discretize
 from jax_s4rl.kernels.reference import systems
 
 EXACT = 1e-10
-# The bounds set: 3e-5 and 6e-5 (LegS), 5e-6 and 1e-5 (Lin); with angles exact to twice the bits it is a few roundings.
+# The bounds set: 3e-5 and 6e-5 (LegS), 5e-6 and 1e-5 (Lin); with angles exact to twice the bits it
+# is a few roundings.
 FLOAT32 = 1e-6
 ROUNDING = 3e-6
 RNG = np.random.default_rng(0)
@@ -23,7 +24,12 @@ def normal(*shape, dtype=np.float32):
 
 
 def system(H=2, Nh=3, dtype=np.float32):
-    Lambda = cplx.Pair(*(jnp.asarray(x, dtype) for x in (-RNG.uniform(0.1, 2, (H, Nh)), RNG.normal(size=(H, Nh)) * 9)))
+    Lambda = cplx.Pair(
+        *(
+            jnp.asarray(x, dtype)
+            for x in (-RNG.uniform(0.1, 2, (H, Nh)), RNG.normal(size=(H, Nh)) * 9)
+        )
+    )
     return discretize(Lambda, jnp.full((H, 1), 0.07, dtype))
 
 
@@ -34,7 +40,9 @@ def relative(got, wanted):
 @pytest.mark.parametrize("L", [1, 2, 33, pytest.param(257, marks=pytest.mark.slow)])
 def test_block_is_direct(L):
     discrete, v = system(), normal(2, 3)
-    block, direct = (vandermonde.kernel(discrete, v, L, method=method) for method in ("block", "direct"))
+    block, direct = (
+        vandermonde.kernel(discrete, v, L, method=method) for method in ("block", "direct")
+    )
     assert block.shape == (2, L)
     assert relative(block, np.asarray(direct)) < ROUNDING
 
@@ -46,8 +54,12 @@ def test_float64_is_the_oracle(x64, s4d_system, as_numpy, name, method, L):
     parameters = s4d_system(name=name, dtype=jnp.float64)
     Lambda, B, C, _, step = as_numpy(parameters)
     wanted = systems.diagonal_kernel(Lambda, B, C, step, L, method)
-    np.testing.assert_allclose(systems.kernel(Lambda, None, B, C, step, L, method), wanted, rtol=0, atol=1e-9)
-    got = jax.jit(s4d.kernel, static_argnames=("L", "discretization"))(parameters, L=L, discretization=method)
+    np.testing.assert_allclose(
+        systems.kernel(Lambda, None, B, C, step, L, method), wanted, rtol=0, atol=1e-9
+    )
+    got = jax.jit(s4d.kernel, static_argnames=("L", "discretization"))(
+        parameters, L=L, discretization=method
+    )
     assert relative(got, wanted) < EXACT
 
 
@@ -55,7 +67,8 @@ def accuracy(parameters, as_numpy, L):
     shortest = parameters._replace(step=jnp.full_like(parameters.step, 1e-3))
     Lambda, B, C, _, step = as_numpy(shortest)
     return relative(
-        jax.jit(s4d.kernel, static_argnums=1)(shortest, L), systems.diagonal_kernel(Lambda, B, C, step, L, "zoh")
+        jax.jit(s4d.kernel, static_argnums=1)(shortest, L),
+        systems.diagonal_kernel(Lambda, B, C, step, L, "zoh"),
     )
 
 
@@ -91,7 +104,9 @@ def test_states_go_on_where_they_were(x64, L):
         outputs.append(2 * (np.asarray(cplx.to_complex(C)) * x).real.sum(-1))
     response = vandermonde.state_response(discrete, C, state, L)
     np.testing.assert_allclose(response, np.stack(outputs, 1), rtol=0, atol=EXACT)
-    np.testing.assert_allclose(cplx.to_complex(vandermonde.advance(discrete, state, L)), x, rtol=0, atol=EXACT)
+    np.testing.assert_allclose(
+        cplx.to_complex(vandermonde.advance(discrete, state, L)), x, rtol=0, atol=EXACT
+    )
 
 
 @pytest.mark.slow
@@ -104,7 +119,14 @@ def test_gradients_are_finite_differences(x64, L):
         kernel = vandermonde.kernel(Discrete(log_modulus, angle, v), v, L)
         return (kernel * jnp.cos(jnp.arange(L))[None]).sum()
 
-    check_grads(weighted, (discrete.log_modulus, discrete.angle, v), order=2, modes=["fwd", "rev"], rtol=1e-5, eps=1e-6)
+    check_grads(
+        weighted,
+        (discrete.log_modulus, discrete.angle, v),
+        order=2,
+        modes=["fwd", "rev"],
+        rtol=1e-5,
+        eps=1e-6,
+    )
 
 
 def test_a_shift_in_time_is_a_power_of_the_transition():
@@ -117,15 +139,33 @@ def test_a_shift_in_time_is_a_power_of_the_transition():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: vandermonde.kernel(system(), normal(2, 3), 0), "L must be an integer of at least 1, got 0"),
-        (lambda: vandermonde.kernel(system(), normal(2, 3), 4, method="fast"), "unknown method 'fast'"),
+        (
+            lambda: vandermonde.kernel(system(), normal(2, 3), 0),
+            "L must be an integer of at least 1, got 0",
+        ),
+        (
+            lambda: vandermonde.kernel(system(), normal(2, 3), 4, method="fast"),
+            "unknown method 'fast'",
+        ),
         (lambda: vandermonde.kernel(system(), normal(2, 4), 4), r"v has shape \(2, 4\)"),
         (lambda: vandermonde.final_state(system(), jnp.zeros((0, 2))), "at least 1, got 0"),
         (lambda: vandermonde.final_state(system(), jnp.zeros((4, 1))), r"u has shape \(4, 1\)"),
-        (lambda: vandermonde.final_state(system(), jnp.zeros((4, 2), jnp.int32)), "got dtype int32"),
-        (lambda: vandermonde.advance(system(), normal(2, 3), -1), "L must be an integer of at least 0, got -1"),
-        (lambda: vandermonde.advance(system(), normal(2, 1), 3), r"state has shape \(2, 1\), expected \(2, 3\)"),
-        (lambda: vandermonde.state_response(system(), normal(2, 1), normal(2, 3), 4), r"C has shape \(2, 1\)"),
+        (
+            lambda: vandermonde.final_state(system(), jnp.zeros((4, 2), jnp.int32)),
+            "got dtype int32",
+        ),
+        (
+            lambda: vandermonde.advance(system(), normal(2, 3), -1),
+            "L must be an integer of at least 0, got -1",
+        ),
+        (
+            lambda: vandermonde.advance(system(), normal(2, 1), 3),
+            r"state has shape \(2, 1\), expected \(2, 3\)",
+        ),
+        (
+            lambda: vandermonde.state_response(system(), normal(2, 1), normal(2, 3), 4),
+            r"C has shape \(2, 1\)",
+        ),
     ],
 )
 def test_bad_input_is_refused(unchecked, call, message):

@@ -1,1 +1,17 @@
-"""Slow and obvious float64 NumPy twins of the kernels: what they are tested against."""
+"""Slow and simple float64 NumPy implementations of the kernels, which the tests compare with."""
+
+from typing import TYPE_CHECKING
+
+from jax_s4rl import _lazy
+
+if TYPE_CHECKING:
+    from jax_s4rl.kernels.reference import attention as attention
+    from jax_s4rl.kernels.reference import convolution as convolution
+    from jax_s4rl.kernels.reference import discretization as discretization
+    from jax_s4rl.kernels.reference import hippo as hippo
+    from jax_s4rl.kernels.reference import initialization as initialization
+    from jax_s4rl.kernels.reference import mimo as mimo
+    from jax_s4rl.kernels.reference import recurrence as recurrence
+    from jax_s4rl.kernels.reference import systems as systems
+
+__getattr__, __dir__ = _lazy.attach(__name__)

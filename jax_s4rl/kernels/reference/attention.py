@@ -1,10 +1,19 @@
-"""The slow and obvious attention, in float64 NumPy."""
+"""Attention in float64 NumPy, one query and one head at a time."""
 
 import numpy as np
 
 
 def visible(query: int, mask: np.ndarray, resets: np.ndarray, window: int | None) -> list[int]:
-    """The steps that step `query` of one row sees, walking back from itself; mask and resets [L].
+    """Returns the steps that step `query` of one row attends to, from itself backwards.
+
+    Args:
+        query: Index of the step.
+        mask: Flags of real steps, [L].
+        resets: Flags of steps where an episode starts, [L].
+        window: Number of real steps to attend to; None for the whole episode.
+
+    Returns:
+        Indices of steps, the latest first.
 
     Example:
         >>> visible(4, np.array([1, 1, 1, 0, 1]), np.array([0, 1, 0, 0, 0]), None)
@@ -12,15 +21,17 @@ def visible(query: int, mask: np.ndarray, resets: np.ndarray, window: int | None
         >>> visible(4, np.array([1, 1, 1, 0, 1]), np.array([0, 1, 0, 0, 0]), 2)
         [4, 2]
     """
-    seen: list[int] = []
+    steps: list[int] = []
     if not mask[query]:
-        return seen
+        return steps
     for step in range(query, -1, -1):
         if mask[step]:
-            seen.append(step)
-        if resets[step] or len(seen) == window:
+            steps.append(step)
+        # The step of a reset belongs to the new episode, so it is the last that counts. A reset
+        # counts at padding too.
+        if resets[step] or len(steps) == window:
             break
-    return seen
+    return steps
 
 
 def attend(
@@ -31,7 +42,18 @@ def attend(
     resets: np.ndarray | None = None,
     window: int | None = None,
 ) -> np.ndarray:
-    """Causal softmax attention, one query at a time; q, k, v [*batch, L, heads, head_dim], mask and resets [*batch, L].
+    """Computes causal softmax attention, one query at a time.
+
+    Args:
+        q: Queries, [*batch, L, heads, head_dim].
+        k: Keys, of the same shape.
+        v: Values, of the same shape.
+        mask: Flags of real steps, [*batch, L]; all are real if None.
+        resets: Flags of steps where an episode starts, [*batch, L]; none if None.
+        window: Number of real steps to attend to; None for the whole episode.
+
+    Returns:
+        The attended values, 0 at padding.
 
     Example:
         >>> q = np.zeros((3, 1, 1))
@@ -44,38 +66,64 @@ def attend(
     out = np.zeros_like(q)
     for row in np.ndindex(q.shape[:-3]):
         for now in range(q.shape[-3]):
-            seen = visible(now, mask[row], resets[row], window)
+            steps = visible(now, mask[row], resets[row], window)
             for head in range(q.shape[-2]):
-                scores = [q[row][now, head] @ k[row][step, head] / np.sqrt(q.shape[-1]) for step in seen]
+                scores = [
+                    q[row][now, head] @ k[row][step, head] / np.sqrt(q.shape[-1]) for step in steps
+                ]
+                # The largest score is subtracted so that no exponential overflows. Padding has no
+                # scores, hence the default.
                 weights = np.exp(np.array(scores) - max(scores, default=0.0))
-                for weight, step in zip(weights, seen, strict=True):
+                for weight, step in zip(weights, steps, strict=True):
                     out[row][now, head] += weight / weights.sum() * v[row][step, head]
     return out
 
 
 def positions(start: int, mask: np.ndarray, resets: np.ndarray) -> list[int]:
-    """How many real tokens of its episode stand before each of one row; 0 at padding; mask and resets [L].
+    """Counts the real tokens of the same episode before each token of one row; 0 at padding.
+
+    Args:
+        start: Number of tokens of the running episode before the row.
+        mask: Flags of real tokens, [L].
+        resets: Flags of tokens where an episode starts, [L].
+
+    Returns:
+        One count per token.
 
     Example:
         >>> positions(5, np.array([1, 0, 1, 1]), np.array([0, 0, 1, 0]))
         [5, 0, 0, 1]
     """
-    count, found = start, []
+    count, counts = start, []
     for real, begins in zip(mask, resets, strict=True):
         if begins:
             count = 0
-        found.append(count if real else 0)
+        counts.append(count if real else 0)
         if real:
             count += 1
-    return found
+    return counts
 
 
 def step(
-    q: np.ndarray, k: np.ndarray, v: np.ndarray, memory: list[tuple[np.ndarray, np.ndarray]], window: int | None = None
+    q: np.ndarray,
+    k: np.ndarray,
+    v: np.ndarray,
+    memory: list[tuple[np.ndarray, np.ndarray]],
+    window: int | None = None,
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    """Attend from one token to all in the memory and itself; q, k, v [heads, head_dim], memory a list of (k, v).
+    """Attends from one token to all in the memory and to itself.
 
-    A reset is an empty memory, padding a token that is not brought here at all.
+    A caller passes an empty memory at a reset, and leaves out padding.
+
+    Args:
+        q: Query of the token, [heads, head_dim].
+        k: Key of the token, [heads, head_dim].
+        v: Value of the token, [heads, head_dim].
+        memory: Key and value of each earlier token.
+        window: Number of tokens to attend to; None for all.
+
+    Returns:
+        The attended value, and the memory with the token in it.
 
     Example:
         >>> one = np.ones((1, 1))
@@ -84,10 +132,13 @@ def step(
         (array([[2.]]), 2)
     """
     memory = [*memory, (np.asarray(k, np.float64), np.asarray(v, np.float64))]
-    seen = memory if window is None else memory[-window:]
+    attended = memory if window is None else memory[-window:]
     out = np.zeros_like(np.asarray(q, np.float64))
     for head in range(len(out)):
-        scores = [np.dot(q[head], key[head]) / np.sqrt(len(q[head])) for key, _ in seen]
+        scores = [np.dot(q[head], key[head]) / np.sqrt(len(q[head])) for key, _ in attended]
         weights = np.exp(np.array(scores) - max(scores))
-        out[head] = sum(weight / weights.sum() * value[head] for weight, (_, value) in zip(weights, seen, strict=True))
+        out[head] = sum(
+            weight / weights.sum() * value[head]
+            for weight, (_, value) in zip(weights, attended, strict=True)
+        )
     return out, memory

@@ -1,10 +1,10 @@
-"""The slow and obvious convolution, in float64 NumPy."""
+"""Convolution in float64 NumPy, one product at a time."""
 
 import numpy as np
 
 
 def causal(u: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    """``y[l] = sum_{j <= l} kernel[l - j] u[j]``, one product at a time; u [*batch, L, H], kernel [H, L].
+    """Computes ``y[l] = sum_{j <= l} kernel[l - j] u[j]`` for u [*batch, L, H], kernel [H, L].
 
     Example:
         >>> causal(np.array([[1.0], [2.0], [3.0]]), np.array([[1.0, 0.5, 0.25]]))[:, 0]
@@ -19,7 +19,7 @@ def causal(u: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def bidirectional(u: np.ndarray, forward: np.ndarray, backward: np.ndarray) -> np.ndarray:
-    """`causal` with `forward`, and for every later input ``backward[j - l - 1] u[j]`` beside it.
+    """Adds ``backward[j - l - 1] u[j]`` for every later input to `causal` with `forward`.
 
     Example:
         >>> kernels = np.array([[1.0, 0.0, 0.0]]), np.array([[10.0, 0.0, 0.0]])

@@ -1,11 +1,11 @@
-"""HiPPO entry by entry as the papers write it, and the closed form of LegS memory."""
+"""HiPPO matrices entry by entry as in the papers, and the closed form of LegS memory."""
 
 import numpy as np
 from numpy.polynomial import legendre
 
 
 def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
-    """`A` and `B` of `"legs"`, `"legt"` (window of two time units) or `"fout"`, one entry at a time.
+    """Returns `A` and `B` of `"legs"`, `"legt"` (window of two time units) or `"fout"`.
 
     Example:
         >>> transition("legs", 2)[0].round(3).tolist()
@@ -13,21 +13,27 @@ def transition(measure: str, N: int) -> tuple[np.ndarray, np.ndarray]:
     """
     A, B = np.zeros((N, N)), np.zeros(N)
     for n in range(N):
-        B[n] = {"legs": np.sqrt(2 * n + 1), "legt": np.sqrt(2 * n + 1) / 2, "fout": _fourier(n)}[measure]
+        B[n] = {"legs": np.sqrt(2 * n + 1), "legt": np.sqrt(2 * n + 1) / 2, "fout": _fourier(n)}[
+            measure
+        ]
         for k in range(N):
             A[n, k] = {"legs": _legs, "legt": _legt, "fout": _fout}[measure](n, k)
     return A, B
 
 
 def legs_memory(N: int, times: np.ndarray) -> np.ndarray:
-    """What LegS remembers of an impulse: `e^{tA} B = sqrt(2n+1) P_n(2 e^{-t} - 1) e^{-t}` for each time, [times, N].
+    """Returns the LegS state after an impulse, for each time, [times, N].
+
+    It is `e^{tA} B = sqrt(2n+1) P_n(2 e^{-t} - 1) e^{-t}`.
 
     Example:
         >>> legs_memory(2, np.log([2.0]))
         array([[0.5, 0. ]])
     """
     place = 2 * np.exp(-times) - 1
-    columns = [np.sqrt(2 * n + 1) * legendre.Legendre.basis(n)(place) * np.exp(-times) for n in range(N)]
+    columns = [
+        np.sqrt(2 * n + 1) * legendre.Legendre.basis(n)(place) * np.exp(-times) for n in range(N)
+    ]
     return np.stack(columns, axis=-1)
 
 
@@ -49,7 +55,7 @@ def _fourier(n: int) -> float:
 
 
 def _fout(n: int, k: int) -> float:
-    turning = 0.0
+    rotation = 0.0
     if n // 2 == k // 2 and n != k:
-        turning = np.pi * (n // 2) * (1 if n > k else -1)
-    return turning - _fourier(n) * _fourier(k)
+        rotation = np.pi * (n // 2) * (1 if n > k else -1)
+    return rotation - _fourier(n) * _fourier(k)

@@ -1,4 +1,4 @@
-"""The slow and obvious S5 and LRU, in complex128 NumPy."""
+"""S5 and LRU in complex128 NumPy, one step at a time."""
 
 import numpy as np
 
@@ -6,7 +6,9 @@ from jax_s4rl.kernels.reference import recurrence
 
 
 def run(A_bar, B_bar, C, D, u, state=None, resets=None) -> tuple[np.ndarray, np.ndarray]:
-    """``x[k] = A_bar x[k-1] + B_bar u[k]``, ``y[k] = Re(C x[k]) + D u[k]``; u [*batch, L, H].
+    """Computes ``x[k] = A_bar x[k-1] + B_bar u[k]``, ``y[k] = Re(C x[k]) + D u[k]``.
+
+    `u` is [*batch, L, H]; returns the outputs and the last state.
 
     Example:
         >>> one = np.ones((1, 1))
@@ -18,8 +20,10 @@ def run(A_bar, B_bar, C, D, u, state=None, resets=None) -> tuple[np.ndarray, np.
     return (states @ C.T).real + D * u, last
 
 
-def s5(Lambda, B, C, D, step, u, state=None, resets=None, discretization="zoh") -> tuple[np.ndarray, np.ndarray]:
-    """S5 with all of its states: those kept and, through ``2 Re``, their conjugates.
+def s5(
+    Lambda, B, C, D, step, u, state=None, resets=None, discretization="zoh"
+) -> tuple[np.ndarray, np.ndarray]:
+    """Runs S5 with all of its states: those kept and, through ``2 Re``, their conjugates.
 
     Example:
         >>> one = np.ones((1, 1))
@@ -28,14 +32,17 @@ def s5(Lambda, B, C, D, step, u, state=None, resets=None, discretization="zoh") 
     """
     z = step * Lambda
     if discretization == "zoh":
-        A_bar, gain = np.exp(z), np.where(z == 0, step, (np.exp(z) - 1) / np.where(z == 0, 1, Lambda))
+        A_bar, gain = (
+            np.exp(z),
+            np.where(z == 0, step, (np.exp(z) - 1) / np.where(z == 0, 1, Lambda)),
+        )
     else:
         A_bar, gain = (1 + z / 2) / (1 - z / 2), step / (1 - z / 2)
     return run(A_bar, gain[:, None] * B, 2 * C, D, u, state, resets)
 
 
 def lru(Lambda, B, C, D, gain, u, state=None, resets=None) -> tuple[np.ndarray, np.ndarray]:
-    """LRU with the logarithm `Lambda` of its eigenvalues.
+    """Runs the LRU with the logarithm `Lambda` of its eigenvalues.
 
     Example:
         >>> one = np.ones((1, 1))
@@ -46,7 +53,9 @@ def lru(Lambda, B, C, D, gain, u, state=None, resets=None) -> tuple[np.ndarray, 
 
 
 def normalizer(Lambda: np.ndarray) -> np.ndarray:
-    """`sqrt(1 - |lambda|^2)` for the logarithm `Lambda` of each eigenvalue; cancels near the unit circle.
+    """Returns `sqrt(1 - |lambda|^2)` for the logarithm `Lambda` of each eigenvalue.
+
+    The difference cancels near the unit circle.
 
     Example:
         >>> normalizer(np.log([0.6j])).round(6)

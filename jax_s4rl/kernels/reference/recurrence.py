@@ -1,4 +1,4 @@
-"""The slow and obvious linear recurrence, in complex128 NumPy."""
+"""Linear recurrence in complex128 NumPy, one step at a time."""
 
 import numpy as np
 
@@ -10,7 +10,9 @@ def scan(
     resets: np.ndarray | None = None,
     reverse: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``x[k] = a[k] x[k-1] + b[k]``, ``x[k] = b[k]`` at a reset; a [P] or [*batch, L, P], b [*batch, L, P].
+    """Computes ``x[k] = a[k] x[k-1] + b[k]``, and ``x[k] = b[k]`` at a reset.
+
+    `a` is [P] or [*batch, L, P], `b` is [*batch, L, P]; returns all states and the last one.
 
     Example:
         >>> scan(np.array([0.5]), np.ones((3, 1)))[0][:, 0].real
@@ -19,7 +21,11 @@ def scan(
     b = np.asarray(b, np.complex128)
     a = np.broadcast_to(a, b.shape)
     resets = np.zeros(b.shape[:-1], bool) if resets is None else resets
-    x = np.zeros((*b.shape[:-2], b.shape[-1]), complex) if state is None else np.asarray(state, complex)
+    x = (
+        np.zeros((*b.shape[:-2], b.shape[-1]), complex)
+        if state is None
+        else np.asarray(state, complex)
+    )
     states = np.zeros_like(b)
     for step in range(b.shape[-2])[:: -1 if reverse else 1]:
         carried = np.where(resets[..., step, None], 0, a[..., step, :] * x)

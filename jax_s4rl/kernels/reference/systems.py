@@ -1,6 +1,6 @@
-"""S4D and S4 step by step in complex128, each system written out in full with both halves of every pair.
+"""S4D and S4 step by step in complex128, with both halves of every conjugate pair.
 
-One feature, one row and one step at a time: nothing is shared with the kernels but the definition.
+One feature, one row and one step at a time: only the definition is shared with the kernels.
 """
 
 import cmath
@@ -11,7 +11,9 @@ from jax_s4rl.kernels.reference import discretization
 
 
 def matrix(Lambda: np.ndarray, P: np.ndarray | None = None) -> np.ndarray:
-    """`diag(Lambda) - P P*` of one feature over both halves: Lambda [Nh], P [rank, Nh] -> [2 Nh, 2 Nh].
+    """Returns `diag(Lambda) - P P*` of one feature over both halves, [2 Nh, 2 Nh].
+
+    `Lambda` is [Nh], `P` is [rank, Nh] or None.
 
     Example:
         >>> matrix(np.array([1 - 1j]))
@@ -22,13 +24,14 @@ def matrix(Lambda: np.ndarray, P: np.ndarray | None = None) -> np.ndarray:
     if P is None:
         return A
     both = np.concatenate([P, P.conj()], axis=1)
+    # The columns of the papers' P are rows here, hence the transpose on the left.
     return A - both.T @ both.conj()
 
 
 def discrete(
     Lambda: np.ndarray, P: np.ndarray | None, B: np.ndarray, step: float, method: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Dense transition and input of one feature, [2 Nh, 2 Nh] and [2 Nh].
+    """Returns dense transition and input of one feature, [2 Nh, 2 Nh] and [2 Nh].
 
     Example:
         >>> discrete(np.zeros(1), None, np.ones(1), 0.5, "bilinear")[1]
@@ -38,29 +41,38 @@ def discrete(
 
 
 def kernel(
-    Lambda: np.ndarray, P: np.ndarray | None, B: np.ndarray, C: np.ndarray, step: np.ndarray, L: int, method: str
+    Lambda: np.ndarray,
+    P: np.ndarray | None,
+    B: np.ndarray,
+    C: np.ndarray,
+    step: np.ndarray,
+    L: int,
+    method: str,
 ) -> np.ndarray:
-    """Impulse responses [H, L]; `Lambda`, `B`, `C` are [H, Nh], `P` [H, rank, Nh] or None, `step` [H].
+    """Returns impulse responses, [H, L].
+
+    `Lambda`, `B`, `C` are [H, Nh], `P` is [H, rank, Nh] or None, `step` is [H].
 
     Example:
         >>> one = np.ones((1, 1), complex)
         >>> kernel(0 * one, None, one, one / 2, np.ones(1), 3, "zoh")
         array([[1., 1., 1.]])
     """
-    found = np.zeros((len(step), L))
+    response = np.zeros((len(step), L))
     for h, spacing in enumerate(step):
         A_bar, x = discrete(Lambda[h], None if P is None else P[h], B[h], spacing, method)
         C_full = np.concatenate([C[h], C[h].conj()])
         for k in range(L):
-            found[h, k] = np.real(C_full @ x)
+            # Both halves are in the product, so no factor 2; their imaginary parts cancel.
+            response[h, k] = np.real(C_full @ x)
             x = A_bar @ x
-    return found
+    return response
 
 
 def diagonal_kernel(
     Lambda: np.ndarray, B: np.ndarray, C: np.ndarray, step: np.ndarray, L: int, method: str
 ) -> np.ndarray:
-    """The same [H, L] where there is no low-rank part, from one power a pair and a step.
+    """Returns the same [H, L] without a low-rank part, from one power per pair and step.
 
     Example:
         >>> one = np.ones((1, 1), complex)
@@ -78,7 +90,9 @@ def run(
     resets: np.ndarray | None = None,
     method: str = "zoh",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outputs and final half state [rows, H, Nh] of `(Lambda, P, B, C, D, step)` over rows u [rows, L, H].
+    """Runs `(Lambda, P, B, C, D, step)` over rows u [rows, L, H].
+
+    Returns the outputs and the final half state, [rows, H, Nh].
 
     Example:
         >>> one = np.ones((1, 1), complex)
@@ -101,6 +115,7 @@ def run(
                     x = np.zeros(2 * Nh, complex)
                 x = A_bar @ x + B_bar * u[row, k, h]
                 y[row, k, h] = np.real(C_full @ x) + D[h] * u[row, k, h]
+            # The second half is the conjugate of the first, and is left out.
             final[row, h] = x[:Nh]
     return y, final
 
@@ -108,7 +123,7 @@ def run(
 def truncated(
     system: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], L: int, wrap: float
 ) -> np.ndarray:
-    """`C (I - wrap A_bar^L)` of `(Lambda, P, B, C, step)` under the bilinear rule, [H, Nh].
+    """Returns `C (I - wrap A_bar^L)` of `(Lambda, P, B, C, step)`, bilinear, [H, Nh].
 
     Example:
         >>> one = np.ones((1, 1), complex)
@@ -116,18 +131,18 @@ def truncated(
         array([[0.5]])
     """
     Lambda, P, B, C, step = system
-    found = np.zeros(C.shape, complex)
+    result = np.zeros(C.shape, complex)
     for h, spacing in enumerate(step):
         A_bar, _ = discrete(Lambda[h], P[h], B[h], spacing, "bilinear")
         row = np.concatenate([C[h], C[h].conj()])
-        found[h] = (row - wrap * row @ np.linalg.matrix_power(A_bar, L))[: C.shape[1]]
-    return found
+        result[h] = (row - wrap * row @ np.linalg.matrix_power(A_bar, L))[: C.shape[1]]
+    return result
 
 
 def restored(
     system: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], L: int, wrap: float
 ) -> np.ndarray:
-    """The C whose `truncated` form is that of `(Lambda, P, B, C, step)`, [H, Nh].
+    """Returns the C whose `truncated` form is the C of `(Lambda, P, B, C, step)`, [H, Nh].
 
     Example:
         >>> one = np.ones((1, 1), complex)
@@ -135,16 +150,19 @@ def restored(
         array([[0.5+0.j]])
     """
     Lambda, P, B, C, step = system
-    found = np.zeros(C.shape, complex)
+    result = np.zeros(C.shape, complex)
     for h, spacing in enumerate(step):
         A_bar, _ = discrete(Lambda[h], P[h], B[h], spacing, "bilinear")
+        # A row is multiplied from the left, so the transposed system is solved.
         rest = np.eye(len(A_bar)) - wrap * np.linalg.matrix_power(A_bar, L)
-        found[h] = np.linalg.solve(rest.T, np.concatenate([C[h], C[h].conj()]))[: C.shape[1]]
-    return found
+        result[h] = np.linalg.solve(rest.T, np.concatenate([C[h], C[h].conj()]))[: C.shape[1]]
+    return result
 
 
 def nodes(L: int, wrap: float) -> tuple[np.ndarray, np.ndarray]:
-    """Hyperbolic sine and cosine of half the logarithm of `1/z`, for the roots z of `z^L = wrap`, k = 0 .. L // 2.
+    """Returns hyperbolic sine and cosine of half the logarithm of `1/z` at the nodes z.
+
+    The nodes are the roots of `z^L = wrap` for k = 0 .. L // 2.
 
     Example:
         >>> nodes(2, 1.0)[0].round(6)
@@ -153,7 +171,8 @@ def nodes(L: int, wrap: float) -> tuple[np.ndarray, np.ndarray]:
     sines, cosines = [], []
     for k in range(L // 2 + 1):
         root = wrap ** (1 / L) * cmath.exp(-2j * cmath.pi * k / L)
-        below = cmath.sqrt(root)
-        sines.append((1 / below - below) / 2)
-        cosines.append((1 / below + below) / 2)
+        # Angles lie between -pi and 0, where the principal root has half the angle.
+        half = cmath.sqrt(root)
+        sines.append((1 / half - half) / 2)
+        cosines.append((1 / half + half) / 2)
     return np.array(sines), np.array(cosines)

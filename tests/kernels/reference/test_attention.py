@@ -22,4 +22,6 @@ def test_padding_resets_and_window_bound_what_is_seen():
 
 def test_a_row_of_padding_gives_zero():
     q = np.ones((1, 3, 2, 2))
-    np.testing.assert_array_equal(attention.attend(q, q, q, mask=np.zeros((1, 3), bool)), np.zeros_like(q))
+    np.testing.assert_array_equal(
+        attention.attend(q, q, q, mask=np.zeros((1, 3), bool)), np.zeros_like(q)
+    )

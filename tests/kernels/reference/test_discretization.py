@@ -17,7 +17,8 @@ def test_dense_agrees_with_scipy(method, step):
     if method == "zoh":
         wanted = signal.cont2discrete((A, B[:, None], np.eye(5), np.zeros((5, 1))), step, "zoh")[:2]
     else:
-        # SciPy's bilinear form keeps another state; its transition is the same, and its input B is this one over step.
+        # SciPy's bilinear form keeps another state: the transition is the same, the input B is
+        # this one over step.
         left = np.eye(5) - step / 2 * A
         wanted = (
             signal.cont2discrete((A, B[:, None], np.eye(5), np.zeros((5, 1))), step, "bilinear")[0],

@@ -24,14 +24,18 @@ def test_the_eigenform_gives_the_measure_back(measure, rank):
 
 def test_the_formulas_by_hand():
     np.testing.assert_allclose(initialization.diagonal("lin", 4)[0], [-0.5, -0.5 + 1j * np.pi])
-    np.testing.assert_allclose(initialization.diagonal("inv", 4)[0], [-0.5 + 12j / np.pi, -0.5 + 4 / 3 * 1j / np.pi])
+    np.testing.assert_allclose(
+        initialization.diagonal("inv", 4)[0], [-0.5 + 12j / np.pi, -0.5 + 4 / 3 * 1j / np.pi]
+    )
     np.testing.assert_allclose(initialization.random_diagonal(np.log([2.0]))[0], [-0.5 + 2j])
     real = initialization.negative_real(np.array([0.0, 3.0]), 0.1)
     np.testing.assert_allclose(initialization.free_real(real, 0.1), [0.0, 3.0], atol=ROUNDING)
 
 
 def test_half_of_the_rings_area_lies_below_the_root_mean_square_radius():
-    value, gain = initialization.lru_ring(np.array([0.0, 0.5, 1.0]), np.full(3, 0.25), 0.5, 0.9, np.pi)
+    value, gain = initialization.lru_ring(
+        np.array([0.0, 0.5, 1.0]), np.full(3, 0.25), 0.5, 0.9, np.pi
+    )
     np.testing.assert_allclose(np.abs(value), [0.5, np.sqrt((0.25 + 0.81) / 2), 0.9])
     np.testing.assert_allclose(np.angle(value), np.full(3, np.pi / 4))
     np.testing.assert_allclose(gain**2 + np.abs(value) ** 2, np.ones(3))
@@ -45,5 +49,9 @@ def test_s5_blocks_are_unitary_images_of_the_draws():
     np.testing.assert_array_equal(Lambda[:2], Lambda[2:])
     for block in range(2):
         kept = slice(2 * block, 2 * block + 2)
-        np.testing.assert_allclose(2 * (V @ B[kept]).real, normal_B[block] / np.sqrt(3), atol=ROUNDING)
-        np.testing.assert_allclose(2 * (C[:, kept] @ V.conj().T).real, normal_C[:, block] / np.sqrt(8), atol=ROUNDING)
+        np.testing.assert_allclose(
+            2 * (V @ B[kept]).real, normal_B[block] / np.sqrt(3), atol=ROUNDING
+        )
+        np.testing.assert_allclose(
+            2 * (C[:, kept] @ V.conj().T).real, normal_C[:, block] / np.sqrt(8), atol=ROUNDING
+        )

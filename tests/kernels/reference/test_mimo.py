@@ -14,7 +14,12 @@ def test_s5_is_the_real_system_that_holds_every_pair():
     B, C = rng.normal(size=(2, 2, 3, 2)) @ [1, 1j]
     C, D, u = C.T, rng.normal(size=3), rng.normal(size=(7, 3))
     both = np.diag(np.concatenate([Lambda, Lambda.conj()]))
-    system = (both, np.concatenate([B, B.conj()]), np.concatenate([C, C.conj()], axis=1), np.diag(D).astype(complex))
+    system = (
+        both,
+        np.concatenate([B, B.conj()]),
+        np.concatenate([C, C.conj()], axis=1),
+        np.diag(D).astype(complex),
+    )
     for name in ("zoh", "bilinear"):
         A_bar, B_bar = cont2discrete(system, 0.1, method=name)[:2]
         x, outputs = np.zeros(4, complex), []

@@ -34,8 +34,13 @@ def test_the_kernel_is_scipys_impulse_response(low_rank):
     for h in range(2):
         A = systems.matrix(LAMBDA[h], None if low_rank is None else low_rank[h])
         full_B, full_C = (np.concatenate([x[h], x[h].conj()]) for x in (B, C))
-        discrete = signal.cont2discrete((A, full_B[:, None], full_C[None], np.zeros((1, 1))), STEP[h], "zoh")
-        powers = [(discrete[2] @ np.linalg.matrix_power(discrete[0], k) @ discrete[1])[0, 0].real for k in range(20)]
+        discrete = signal.cont2discrete(
+            (A, full_B[:, None], full_C[None], np.zeros((1, 1))), STEP[h], "zoh"
+        )
+        powers = [
+            (discrete[2] @ np.linalg.matrix_power(discrete[0], k) @ discrete[1])[0, 0].real
+            for k in range(20)
+        ]
         np.testing.assert_allclose(K[h], powers, rtol=0, atol=ROUNDING * np.abs(powers).max())
 
 
@@ -44,7 +49,9 @@ def test_a_row_is_the_convolution_with_the_kernel():
     y, _ = systems.run((LAMBDA, P, B, C, D, STEP), u, method="bilinear")
     K = systems.kernel(LAMBDA, P, B, C, STEP, 12, "bilinear")
     for h in range(2):
-        np.testing.assert_allclose(y[0, :, h], np.convolve(u[0, :, h], K[h])[:12] + D[h] * u[0, :, h], atol=1e-11)
+        np.testing.assert_allclose(
+            y[0, :, h], np.convolve(u[0, :, h], K[h])[:12] + D[h] * u[0, :, h], atol=1e-11
+        )
 
 
 def test_two_chunks_and_a_reset_are_two_runs():
@@ -53,10 +60,14 @@ def test_two_chunks_and_a_reset_are_two_runs():
     whole, final = systems.run(system, u)
     head, state = systems.run(system, u[:, :4])
     tail, end = systems.run(system, u[:, 4:], state)
-    np.testing.assert_allclose(np.concatenate([head, tail], 1), whole, atol=ROUNDING * np.abs(whole).max())
+    np.testing.assert_allclose(
+        np.concatenate([head, tail], 1), whole, atol=ROUNDING * np.abs(whole).max()
+    )
     np.testing.assert_allclose(end, final, atol=ROUNDING * np.abs(final).max())
     resets = np.arange(9)[None] == 4
-    np.testing.assert_array_equal(systems.run(system, u, None, resets)[0][:, 4:], systems.run(system, u[:, 4:])[0])
+    np.testing.assert_array_equal(
+        systems.run(system, u, None, resets)[0][:, 4:], systems.run(system, u[:, 4:])[0]
+    )
 
 
 def test_truncation_leaves_the_generating_function_of_the_first_steps():
