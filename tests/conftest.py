@@ -14,5 +14,11 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 # Shapes in signatures are checked at run time, in tests only: users pay nothing for them.
-CHECKED = ["jax_s4rl.kernels", "jax_s4rl.modules", "jax_s4rl.models", "jax_s4rl.data", "jax_s4rl.training"]
+CHECKED = [
+    "jax_s4rl.kernels",
+    "jax_s4rl.modules",
+    "jax_s4rl.models",
+    "jax_s4rl.data",
+    "jax_s4rl.training",
+]
 install_import_hook(CHECKED, "beartype.beartype")

@@ -1,4 +1,4 @@
-"""Random parameters from shapes alone: initializers would have to be compiled, for every test again."""
+"""Random parameters from shapes alone, since initializers would be compiled anew in each test."""
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def fill(init, *arguments, scale=0.5):
-    """Parameters of the shapes that `init(*arguments)` would return, drawn from a normal distribution."""
+    """Draws parameters of the shapes that `init(*arguments)` returns from a normal distribution."""
     generator = np.random.default_rng(0)
 
     def draw(leaf):

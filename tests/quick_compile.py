@@ -1,7 +1,7 @@
 """A pytest plugin: XLA leaves out what makes programs fast, and compiles in half the time.
 
-For tests that compile much and compute little: `python -m pytest -p tests.quick_compile`. Without it, programs are
-those that a user runs.
+For tests that compile much and compute little: `python -m pytest -p tests.quick_compile`. Without
+it, programs are those that a user runs.
 """
 
 import os

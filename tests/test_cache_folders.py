@@ -35,12 +35,12 @@ def same_settings_afterwards():
 
 
 def test_the_folder_of_the_user_is_taken(tmp_path, monkeypatch):
-    monkeypatch.setenv(cache_folders.FOLDER_VARIABLE, str(tmp_path / "mine"))
-    assert cache_folders.enable_cache() == tmp_path / "mine"
+    monkeypatch.setenv(cache_folders.COMPILED_VARIABLE, str(tmp_path / "mine"))
+    assert cache_folders.enable_compilation_cache() == tmp_path / "mine"
     assert jax.config.jax_compilation_cache_dir == str(tmp_path / "mine")
 
 
 def test_otherwise_it_lies_in_the_users_cache(tmp_path, monkeypatch):
-    monkeypatch.delenv(cache_folders.FOLDER_VARIABLE, raising=False)
+    monkeypatch.delenv(cache_folders.COMPILED_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folders.enable_cache() == tmp_path / "jax_s4rl" / "compiled"
+    assert cache_folders.enable_compilation_cache() == tmp_path / "jax_s4rl" / "compiled"

@@ -1,4 +1,4 @@
-"""What the README promises is there: its examples run, its table is complete, its commands exist."""
+"""The README is right: its examples run, its table is complete, its commands exist."""
 
 import ast
 import re
@@ -14,7 +14,11 @@ INNER = {"complex_pair"}
 
 
 def test_the_kernel_example_runs():
-    (example,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "s4d.apply" in block)
+    (example,) = (
+        block
+        for block in re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+        if "s4d.apply" in block
+    )
     names = {}
     exec(example, names)
     assert names["y"].shape == (8, 1000, 16)
@@ -60,7 +64,9 @@ def test_every_named_kernel_function_exists():
                 for name in ast.walk(node.targets[0])
                 if isinstance(name, ast.Name)
             }
-            assert function in functions, f"the README names {module}.{function}, which is not there"
+            assert function in functions, (
+                f"the README names {module}.{function}, which is not there"
+            )
 
 
 def test_every_make_command_of_the_readme_exists():

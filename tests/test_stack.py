@@ -1,4 +1,4 @@
-"""The self-test refuses what is known to be wrong, runs once a process, and leaves everything else as it was."""
+"""The self-test refuses wrong versions, runs once per process, and changes nothing else."""
 
 import re
 import subprocess
@@ -53,7 +53,7 @@ def test_hazardous_versions_are_refused_in_one_sentence(version, wrong):
         stack.require()
     text = str(caught.value)
     assert "\n" not in text
-    assert "wanted is 0.9.2 or newer, but not 0.10.2 or 0.11;" in text
+    assert "jax_s4rl needs 0.9.2 or newer, but not 0.10.2 or 0.11;" in text
     assert 'python -m pip install "jax==' in text
     assert stack.summary() == "failed"
 
@@ -67,7 +67,10 @@ def test_a_hazardous_jaxlib_under_another_jax_is_refused():
 def test_versions_that_are_too_old_are_refused_without_a_sum(version, monkeypatch):
     version("0.8.3")
     monkeypatch.setattr(stack, "wrong_sums", None)
-    with pytest.raises(stack.StackError, match=r"jax 0\.8\.3 is too old; wanted is 0\.9\.2 or newer, but not 0\.10\.2"):
+    with pytest.raises(
+        stack.StackError,
+        match=r"jax 0\.8\.3 is too old; jax_s4rl needs 0\.9\.2 or newer, but not 0\.10\.2",
+    ):
         stack.require()
 
 
@@ -78,7 +81,9 @@ def test_other_versions_up_to_the_newest_tested_are_taken(good):
 
 def test_newer_versions_are_warned_of_once(version):
     version("0.13.0.dev20270101+cuda12")
-    with pytest.warns(RuntimeWarning, match=r"jax 0\.13\.0.* is newer than 0\.12\.0\.1, the newest that was"):
+    with pytest.warns(
+        RuntimeWarning, match=r"jax 0\.13\.0.* is newer than 0\.12\.0\.1, the newest tested version"
+    ):
         stack.require()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -93,14 +98,19 @@ def test_a_version_that_is_not_known_is_warned_of(version):
 
 
 def _one_wrong(x):
-    return x[:, 0] ** 2 + jnp.where(jnp.arange(x.shape[0]) == 39_999, 0.002, 0.0).astype(x.dtype) * x[:, 0] ** 2
+    return (
+        x[:, 0] ** 2
+        + jnp.where(jnp.arange(x.shape[0]) == 39_999, 0.002, 0.0).astype(x.dtype) * x[:, 0] ** 2
+    )
 
 
 @pytest.mark.parametrize("flags", ["", "--xla_some_flag=1"])
 def test_one_wrong_sum_is_found_and_named(monkeypatch, flags):
     monkeypatch.setenv("XLA_FLAGS", flags)
     monkeypatch.setattr(stack, "_sums", _one_wrong)
-    with pytest.raises(ValueError, match=r"on cpu got 1 of 40,000 wrong in sums of float32 \(error 0\.2 %\)") as caught:
+    with pytest.raises(
+        ValueError, match=r"on cpu got 1 of 40,000 wrong in sums of float32 \(error 0\.2 %\)"
+    ) as caught:
         stack.require()
     assert ("or unset XLA_FLAGS" in str(caught.value)) == bool(flags)
 
@@ -115,7 +125,10 @@ def test_a_sum_that_cannot_run_is_reported(monkeypatch):
         raise RuntimeError("Unable to initialize\nbackend 'x'")
 
     monkeypatch.setattr(stack, "_sums", broken)
-    with pytest.raises(ValueError, match=r"\(RuntimeError: Unable to initialize backend 'x'\).*doctor` says"):
+    with pytest.raises(
+        ValueError,
+        match=r"\(RuntimeError: Unable to initialize backend 'x'\); run `jax-s4rl doctor` for",
+    ):
         stack.require()
 
 
@@ -154,11 +167,17 @@ def test_contexts_of_the_caller_do_not_matter():
 
 
 def test_the_versions_are_those_of_the_constraints_and_of_the_package():
-    pins = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line.startswith("jax==")]
+    pins = [
+        line
+        for line in (ROOT / "constraints.txt").read_text().splitlines()
+        if line.startswith("jax==")
+    ]
     old, new = stack.TESTED
     assert pins == [f'jax=={old}; python_version < "3.12"', f'jax=={new}; python_version >= "3.12"']
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
-    excluded = ",".join(f"!={hazard}" + (".*" if hazard.count(".") == 1 else "") for hazard in stack.HAZARDS)
+    excluded = ",".join(
+        f"!={hazard}" + (".*" if hazard.count(".") == 1 else "") for hazard in stack.HAZARDS
+    )
     assert f"jax>={stack.LOWEST},{excluded}" in wanted
 
 

@@ -1,4 +1,4 @@
-"""The Q-learning baseline: trains conservative Q-networks on the tasks of the decision models, and lets them act."""
+"""Q-learning baseline: trains conservative Q-networks on the same tasks and evaluates them."""
 
 import dataclasses
 import functools
@@ -11,7 +11,8 @@ import jax
 import numpy as np
 import rich.console
 
-from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl import parameter_groups
+from jax_s4rl.agents import _observations, decision_transformer, tasks
 from jax_s4rl.data import transitions
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision_transformer as network
@@ -21,30 +22,39 @@ from jax_s4rl.training import cql_loss, loop, optimizer, target_network, update
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How one Q-network is built and trained."""
+    """Settings of a Q-network and its training."""
 
     network: q_network.NetworkConfig = dataclasses.field(default_factory=q_network.NetworkConfig)
-    """Shape of the network."""
-    loss: cql_loss.ConservativeConfig = dataclasses.field(default_factory=cql_loss.ConservativeConfig)
-    """Discount and conservatism."""
-    target: target_network.TargetConfig = dataclasses.field(default_factory=target_network.TargetConfig)
-    """How the target network follows."""
-    weighting: str = "length"
-    """How often an episode is drawn: by its length (every step as often), uniform, or balanced over returns."""
-    batch_size: int = 256
-    """Transitions in one update, over all devices."""
-    num_updates: int = 5000
-    """Gradient steps."""
-    updates_per_dispatch: int = 250
-    """Gradient steps in one call of the compiled program."""
-    optimization: optimizer.OptimizerConfig = dataclasses.field(
-        default_factory=lambda: optimizer.OptimizerConfig(learning_rate=3e-4, weight_decay=0.0, clip=10.0)
+    """Width, depth and time embedding of the network."""
+    loss: cql_loss.ConservativeConfig = dataclasses.field(
+        default_factory=cql_loss.ConservativeConfig
     )
-    """Rates and bounds of AdamW."""
+    """Discount and conservatism of the loss."""
+    target: target_network.TargetConfig = dataclasses.field(
+        default_factory=target_network.TargetConfig
+    )
+    """Rate and period at which the target network follows."""
+    weighting: str = "length"
+    """Weighting of episodes in draws: length (every step equally often), uniform, or balanced.
+
+    A balanced weighting draws every return equally often.
+    """
+    batch_size: int = 256
+    """Number of transitions in one update, over all devices."""
+    num_updates: int = 5000
+    """Number of updates, each a gradient step."""
+    updates_per_dispatch: int = 250
+    """Number of updates in one call of the compiled program."""
+    optimization: optimizer.OptimizerConfig = dataclasses.field(
+        default_factory=lambda: optimizer.OptimizerConfig(
+            learning_rate=3e-4, weight_decay=0.0, clip=10.0
+        )
+    )
+    """Learning rates, weight decay and clipping of AdamW."""
     temperature: float = 1.0
-    """Of the softmax over values from which actions are sampled."""
+    """Temperature of the softmax over values, from which actions are sampled."""
     epsilon: float | None = None
-    """Share of uniformly random actions where actions are sampled; None samples from the softmax."""
+    """Share of uniformly random actions among sampled ones; None samples from the softmax."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,12 +62,12 @@ class Trained:
     """A trained Q-network.
 
     Attributes:
-      config: shape of the network.
-      settings: with which it was trained, and samples.
-      seed: of its training.
-      params: of the network that acts.
-      log: its losses, and its share of the time that the seeds trained with it took.
-      compile_seconds: time to compile the update, which all seeds share.
+        config: Shape of the network.
+        settings: Settings of the training and of sampled actions.
+        seed: Seed of the training.
+        params: Parameters of the online network, which acts.
+        log: Losses, and an equal share of the time of all seeds that were trained together.
+        compile_seconds: Seconds to compile the update, which all seeds share.
     """
 
     config: q_network.QConfig
@@ -69,24 +79,34 @@ class Trained:
 
     @property
     def num_parameters(self) -> int:
-        """Number of trained scalars; those of the target network are not counted."""
+        """Number of trained scalars, those of the target network not included."""
         return network.num_parameters(self.params)
 
 
 def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
-    """The network's shape, with statistics from the data it will be trained on.
+    """Computes the configuration of the network, with statistics of the training data.
+
+    Args:
+        settings: Settings of network and training.
+        task: Task to learn.
+
+    Returns:
+        Shape and scales of the network.
 
     Raises:
-      ValueError: the task has continuous actions.
+        ValueError: If the task has continuous actions.
     """
     if task.num_actions is None:
-        raise ValueError(f"{task.dataset} has continuous actions; this Q-learning values discrete ones only")
+        raise ValueError(
+            f"{task.dataset} has continuous actions, but Q-learning needs discrete ones; "
+            "choose another dataset, or train a decision transformer"
+        )
     with closing(task.make_env()) as env:
-        seen = decision_transformer.describe_observations(env.observation_space, task.record.observations)
+        observation_fields = _observations.describe(env.observation_space, task.record.observations)
     return q_network.QConfig(
         observation_shape=task.record.observations.shape[1:],
         num_actions=task.num_actions,
-        **seen,
+        **observation_fields,
         horizon=task.max_steps,
         network=settings.network,
     )
@@ -98,25 +118,28 @@ def prepare(
     """Builds network, optimizer and update, and puts the data on the devices.
 
     Args:
-      settings: of network and training.
-      task: the episodes to learn from.
-      num_seeds: networks trained at once.
-      devices: to train on; all devices if None.
+        settings: Settings of network and training.
+        task: Task to learn, with its episodes.
+        num_seeds: Number of networks trained at once.
+        devices: Devices to train on; all devices if None.
 
     Returns:
-      The program; the parameters that it trains are `targets.Tracked`.
+        The program; the parameters that it trains are `target_network.Tracked`.
 
     Raises:
-      ValueError: settings that cannot be built or do not fit the devices, or continuous actions.
+        ValueError: If settings cannot be built or do not fit the devices, or actions are
+            continuous.
     """
     config = configure(settings, task)
     loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
-    descent = optimizer.make(settings.optimization, optimizer.DEFAULT, settings.num_updates)
-    follower = target_network.track(descent, settings.target)
+    online_optimizer = optimizer.make(
+        settings.optimization, parameter_groups.DEFAULT, settings.num_updates
+    )
+    tracked_optimizer = target_network.track(online_optimizer, settings.target)
     run_update = update.make(
         cql_loss.loss(functools.partial(q_network.values, config), settings.loss),
         transitions.draw,
-        follower,
+        tracked_optimizer,
         batch_size=settings.batch_size,
         updates_per_dispatch=settings.updates_per_dispatch,
         num_seeds=num_seeds,
@@ -125,8 +148,11 @@ def prepare(
 
     @jax.jit
     def init_one(key: jax.Array) -> update.TrainState:
+        # One half initializes the parameters, the other draws the batches.
         param_key, train_key = jax.random.split(key)
-        return update.init(target_network.start(q_network.init(config, param_key)), follower, train_key)
+        return update.init(
+            target_network.start(q_network.init(config, param_key)), tracked_optimizer, train_key
+        )
 
     def init(seeds: Sequence[int]) -> update.TrainState:
         return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
@@ -146,17 +172,19 @@ def train(
     """Trains one Q-network for each seed, all in one program.
 
     Args:
-      settings: of network and training.
-      task: the episodes to learn from.
-      seeds: of parameters and transitions.
-      console: where progress is shown.
-      devices: to train on; all devices if None.
+        settings: Settings of network and training.
+        task: Task to learn, with its episodes.
+        seeds: Seeds of parameters and drawn transitions.
+        console: Console for the progress bar.
+        devices: Devices to train on; all devices if None.
 
     Yields:
-      The trained networks, in the order of the seeds.
+        The trained networks, in the order of the seeds.
 
     Raises:
-      ValueError: as `prepare`.
+        ValueError: If settings cannot be built or do not fit the devices, or actions are
+            continuous.
+        FloatingPointError: If the loss is no longer finite.
     """
     program = prepare(settings, task, len(seeds), devices)
     title = f"{task.dataset}: conservative Q-learning, {len(seeds)} seeds"
@@ -174,19 +202,24 @@ def act(
     seed: int,
     make_env: Callable[[], gymnasium.Env] | None = None,
 ) -> rollout.Rollout:
-    """Lets a trained Q-network act one episode for each entry of `greedy`; no return is asked for.
+    """Runs one episode for each entry of `greedy` with a trained Q-network, without target returns.
 
     Args:
-      trained: the network.
-      task: what it was trained on; its environment is acted in.
-      greedy: for each episode, whether the action of the highest value is taken or one is sampled.
-      seed: of environments and samples.
-      make_env: makes another environment to act in; None for the task's own.
+        trained: Trained network.
+        task: Task of the training; the network acts in its environment.
+        greedy: For each episode, True for the action of the highest value, False for a sampled one.
+        seed: Seed of the environments and of sampled actions.
+        make_env: Function that makes another environment to act in; None for that of the task.
 
     Returns:
-      The episodes and times; their targets are zero and mean nothing.
+        The episodes and the times; their targets are zero and have no meaning.
     """
-    chosen = trained.settings
-    policy = q_policy.QPolicy(trained.config, task.max_steps, chosen.temperature, chosen.epsilon)
-    nothing = np.zeros(len(greedy), np.float32)
-    return rollout.rollout(make_env or task.make_env, policy, trained.params, nothing, greedy=greedy, seed=seed)
+    settings = trained.settings
+    policy = q_policy.QPolicy(
+        trained.config, task.max_steps, settings.temperature, settings.epsilon
+    )
+    # Q-networks ignore target returns; a rollout needs one for each episode all the same.
+    targets = np.zeros(len(greedy), np.float32)
+    return rollout.rollout(
+        make_env or task.make_env, policy, trained.params, targets, greedy=greedy, seed=seed
+    )

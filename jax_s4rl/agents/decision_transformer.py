@@ -1,4 +1,4 @@
-"""Where the wings meet: trains a decision model on recorded episodes, and lets it act."""
+"""Trains decision transformers on offline datasets, and evaluates them in environments."""
 
 import contextlib
 import dataclasses
@@ -11,38 +11,43 @@ import jax
 import numpy as np
 import rich.console
 
-from jax_s4rl.agents import tasks
+from jax_s4rl.agents import _observations, tasks
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, decision_transformer, policy
-from jax_s4rl.modules import embeddings, groups
+from jax_s4rl.modules import groups
 from jax_s4rl.training import loop, losses, optimizer, update
-
-# A feature that changes less than this in the data carries nothing: it is centered and not blown up.
-SMALLEST_STD = 1e-6
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How one model is built and trained."""
+    """Settings of a model and its training."""
 
     model: configs.ModelConfig = dataclasses.field(default_factory=configs.ModelConfig)
-    """Shape of the model."""
+    """Choices for the model: mixer, tokens, context, width, depth and losses."""
     regime: str = "windows"
-    """What a row of a batch is: a slice of an episode (windows), a whole one (episodes), several (packed), or the first
-    steps of one (openings)."""
+    """Regime of training, which says what a row of a batch holds.
+
+    A row is a slice of an episode (windows), a whole episode (episodes), several whole episodes
+    (packed), or the first steps of an episode (openings).
+    """
     weighting: str = "length"
-    """How often an episode is drawn: by its length, uniform, or balanced over returns."""
+    """Weighting of episodes in draws: length (every step equally often), uniform, or balanced.
+
+    A balanced weighting draws every return equally often.
+    """
     batch_size: int = 64
-    """Windows in one update, over all devices."""
+    """Number of rows in one update, over all devices."""
     num_updates: int = 1000
-    """Gradient steps."""
+    """Number of updates, each a gradient step."""
     updates_per_dispatch: int = 50
-    """Gradient steps in one call of the compiled program."""
+    """Number of updates in one call of the compiled program."""
     num_micro_batches: int = 1
-    """Parts in which a device takes its rows, one after the other, where memory is short."""
-    optimization: optimizer.OptimizerConfig = dataclasses.field(default_factory=optimizer.OptimizerConfig)
-    """Rates and bounds of AdamW."""
+    """Number of parts in which a device computes its rows one after the other, to save memory."""
+    optimization: optimizer.OptimizerConfig = dataclasses.field(
+        default_factory=optimizer.OptimizerConfig
+    )
+    """Learning rates, weight decay and clipping of AdamW."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +55,12 @@ class Trained:
     """A trained model.
 
     Attributes:
-      config: shape of the model.
-      memory: with which it acts, see `memory`.
-      seed: of its training.
-      params: its parameters.
-      log: its losses, and its share of the time that the seeds trained with it took.
-      compile_seconds: time to compile the update, which all seeds share.
+        config: Shape of the model.
+        memory: Treatment of the memory while acting, "restart" or "carry"; see `memory`.
+        seed: Seed of the training.
+        params: Parameters of the model.
+        log: Losses, and an equal share of the time of all seeds that were trained together.
+        compile_seconds: Seconds to compile the update, which all seeds share.
     """
 
     config: configs.DecisionTransformerConfig
@@ -76,14 +81,14 @@ Config = TypeVar("Config")
 
 @dataclasses.dataclass(frozen=True)
 class Program(Generic[Config]):
-    """What all seeds of a training share.
+    """Program and data of a training, shared by all its seeds.
 
     Attributes:
-      config: shape of the model.
-      init: makes the states before the first update from the seeds, on the devices.
-      draw: draws the rows of a batch from a store.
-      store: the data, replicated over devices.
-      update: the pmapped update of `num_seeds` models at once, not yet compiled.
+        config: Shape of the model.
+        init: Function that makes the states before the first update from the seeds, on the devices.
+        draw: Function that draws the rows of a batch from a store.
+        store: Data of the training, replicated over the devices.
+        update: Pmapped update of `num_seeds` models at once, not yet compiled.
     """
 
     config: Config
@@ -94,13 +99,13 @@ class Program(Generic[Config]):
 
 
 class Fitted(NamedTuple):
-    """What the training of one seed left.
+    """Result of the training of one seed.
 
     Attributes:
-      seed: of its training.
-      params: the last ones, as the update trains them.
-      log: its losses, and its share of the time.
-      compile_seconds: time to compile the update, which all seeds share.
+        seed: Seed of the training.
+        params: Parameters after the last update, in the structure that the update trains.
+        log: Losses, and an equal share of the time of all seeds that were trained together.
+        compile_seconds: Seconds to compile the update, which all seeds share.
     """
 
     seed: int
@@ -115,21 +120,24 @@ def prepare(
     """Builds model, optimizer and update, and puts the data on the devices.
 
     Args:
-      settings: of model and training.
-      task: the episodes to learn from.
-      num_seeds: models trained at once.
-      devices: to train on; all devices if None.
+        settings: Settings of model and training.
+        task: Task to learn, with its episodes.
+        num_seeds: Number of models trained at once.
+        devices: Devices to train on; all devices if None.
 
     Returns:
-      The program.
+        The program.
 
     Raises:
-      ValueError: settings that cannot be built or do not fit the devices or the episodes.
+        ValueError: If settings cannot be built, or do not fit the devices or the episodes.
     """
     config = configure(settings, task)
     loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
+    # Shapes alone, which cost no computation: the boxes around the leaves name their groups.
     boxed = jax.eval_shape(functools.partial(decision_transformer.init, config), jax.random.key(0))
-    transformation = optimizer.make(settings.optimization, groups.labels(boxed), settings.num_updates)
+    transformation = optimizer.make(
+        settings.optimization, groups.labels(boxed), settings.num_updates
+    )
     draw = regimes.make(settings.regime, task.record, context_length=settings.model.context_length)
     run_update = update.make(
         loss_function(config),
@@ -144,8 +152,11 @@ def prepare(
 
     @jax.jit
     def init_one(key: jax.Array) -> update.TrainState:
+        # One half initializes the parameters, the other draws the batches and the dropout.
         param_key, train_key = jax.random.split(key)
-        return update.init(groups.strip(decision_transformer.init(config, param_key)), transformation, train_key)
+        return update.init(
+            groups.strip(decision_transformer.init(config, param_key)), transformation, train_key
+        )
 
     def init(seeds: Sequence[int]) -> update.TrainState:
         return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
@@ -166,36 +177,39 @@ def train(
     """Trains one model for each seed, all in one program.
 
     Args:
-      settings: of model and training.
-      task: the episodes to learn from.
-      seeds: of parameters, windows and dropout.
-      console: where progress is shown.
-      watch: sees every dispatch (`loop.run`).
-      devices: to train on; all devices if None.
+        settings: Settings of model and training.
+        task: Task to learn, with its episodes.
+        seeds: Seeds of parameters, drawn rows and dropout.
+        console: Console for the progress bar.
+        watch: Function that gets every dispatch, see `loop.run`.
+        devices: Devices to train on; all devices if None.
 
     Yields:
-      The trained models, in the order of the seeds.
+        The trained models, in the order of the seeds.
 
     Raises:
-      ValueError: settings that cannot be built or do not fit the devices or the episodes.
+        ValueError: If settings cannot be built, or do not fit the devices or the episodes.
+        FloatingPointError: If the loss is no longer finite.
     """
     program = prepare(settings, task, len(seeds), devices)
-    title = f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
+    title = (
+        f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
+    )
     for fitted in fit(program, settings, seeds=seeds, title=title, console=console, watch=watch):
         yield Trained(program.config, memory(settings), *fitted)
 
 
 class Schedule(Protocol):
-    """How long is trained: what all settings have."""
+    """Length of a training: the fields that all settings share."""
 
     @property
     def num_updates(self) -> int:
-        """Gradient steps."""
+        """Number of updates, each a gradient step."""
         ...
 
     @property
     def updates_per_dispatch(self) -> int:
-        """Gradient steps in one call of the compiled program."""
+        """Number of updates in one call of the compiled program."""
         ...
 
 
@@ -211,15 +225,19 @@ def fit(
     """Compiles a program and trains all its seeds to the end.
 
     Args:
-      program: made for as many seeds.
-      schedule: how long to train.
-      seeds: of parameters and batches.
-      title: stands before the progress bar.
-      console: where progress is shown.
-      watch: sees every dispatch (`loop.run`).
+        program: Program for the number of seeds that are given.
+        schedule: Length of the training.
+        seeds: Seeds of parameters and batches.
+        title: Text before the progress bar.
+        console: Console for the progress bar.
+        watch: Function that gets every dispatch, see `loop.run`.
 
     Yields:
-      What is left of each seed, in their order.
+        The result of each seed, in the order of the seeds.
+
+    Raises:
+        ValueError: If the updates do not make whole dispatches.
+        FloatingPointError: If the loss is no longer finite.
     """
     state = program.init(seeds)
     compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
@@ -241,48 +259,46 @@ def fit(
 
 
 def configure(settings: Settings, task: tasks.Task) -> configs.DecisionTransformerConfig:
-    """The model's shape and its scales, with statistics from the data it will be trained on."""
+    """Computes the configuration of the model, with statistics of the training data.
+
+    Args:
+        settings: Settings of model and training.
+        task: Task to learn, with its episodes.
+
+    Returns:
+        Shape and scales of the model.
+
+    Raises:
+        ValueError: If the model cannot be built.
+    """
     record = task.record
     with contextlib.closing(task.make_env()) as env:
-        seen = describe_observations(env.observation_space, record.observations)
-    returned = np.abs(record.episode_returns).max()
+        observation_fields = _observations.describe(env.observation_space, record.observations)
+    largest_return = np.abs(record.episode_returns).max()
     return configs.DecisionTransformerConfig(
         observation_shape=record.observations.shape[1:],
-        **seen,
+        **observation_fields,
         num_actions=task.num_actions,
         action_size=None if task.num_actions is not None else record.actions.shape[1],
         horizon=task.max_steps,
-        return_scale=float(returned) if returned > 0 else 1.0,
+        return_scale=float(largest_return) if largest_return > 0 else 1.0,
         model=settings.model,
     )
 
 
-def describe_observations(space: gymnasium.Space, observations: np.ndarray) -> dict[str, Any]:
-    """Kind of the observations, and the statistics that standardize those that are vectors."""
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return {"observation_kind": embeddings.INDEX, "num_observations": int(space.n)}
-    if observations.ndim == 4:
-        return {"observation_kind": embeddings.IMAGE}
-    if observations.ndim == 2 and np.isin(observations, (0, 1)).all() and _is_unit(space):
-        return {"observation_kind": embeddings.ONE_HOT}
-    numbers = observations.astype(np.float64)
-    mean, std = numbers.mean(axis=0), numbers.std(axis=0)
-    return {
-        "observation_mean": tuple(mean.ravel().tolist()),
-        "observation_std": tuple(np.where(std > SMALLEST_STD, std, 1.0).ravel().tolist()),
-    }
-
-
-def _is_unit(space: gymnasium.Space) -> bool:
-    """Whether every number of an observation lies between zero and one."""
-    if isinstance(space, gymnasium.spaces.Box):
-        return bool((space.low >= 0).all() and (space.high <= 1).all())
-    return isinstance(space, gymnasium.spaces.MultiBinary)
-
-
 def loss_function(config: configs.DecisionTransformerConfig) -> update.LossFunction:
-    """The loss of a batch of windows: how far predictions are from what was done, and seen, and earned."""
-    model, chosen = decision_transformer.DecisionTransformer(config), config.model
+    """Makes the loss of a batch of windows.
+
+    It is the loss of the predicted actions, plus weighted losses of predicted next observations
+    and returns-to-go if the model predicts them.
+
+    Args:
+        config: Shape of the model, with the weights of the losses.
+
+    Returns:
+        A loss as `update.make` takes it, of batches of `windows.Windows`.
+    """
+    model, model_config = decision_transformer.DecisionTransformer(config), config.model
 
     def loss(params: Any, batch: windows.Windows, noise: jax.Array) -> Any:
         predictions: Any = model.apply(
@@ -294,31 +310,49 @@ def loss_function(config: configs.DecisionTransformerConfig) -> update.LossFunct
             batch.time_steps,
             batch.mask,
             batch.resets,
-            noise=noise if chosen.dropout else None,
+            noise=noise if model_config.dropout else None,
         )
-        total, weight = losses.action(predictions.action, predictions.log_std, batch.actions, batch.mask)
-        if chosen.observation_loss:
+        total, weight = losses.action(
+            predictions.action, predictions.log_std, batch.actions, batch.mask
+        )
+        # The other losses are divided by the weight of the actions too, so their own weights are
+        # dropped.
+        if model_config.observation_loss:
             observations = decision_transformer.observation_targets(config, batch.observations)
-            part, _ = losses.next_observation(predictions.observation, observations, batch.mask, batch.resets)
-            total += chosen.observation_loss * part
-        if chosen.return_loss:
-            returned = (batch.returns_to_go / config.return_scale, batch.mask)
-            part, _ = losses.scalar_error(predictions.return_to_go / config.return_scale, *returned)
-            total += chosen.return_loss * part
+            error, _ = losses.next_observation(
+                predictions.observation, observations, batch.mask, batch.resets
+            )
+            total += model_config.observation_loss * error
+        if model_config.return_loss:
+            # Both are scaled, so that the weight of this loss does not depend on the unit of the
+            # rewards.
+            predicted_returns = predictions.return_to_go / config.return_scale
+            error, _ = losses.scalar_error(
+                predicted_returns, batch.returns_to_go / config.return_scale, batch.mask
+            )
+            total += model_config.return_loss * error
         return total, weight
 
     return loss
 
 
 def memory(settings: Settings) -> str:
-    """A memory at acting time that training has seen (`policy.Policy`).
+    """Returns the treatment of the memory while acting that fits the training (`policy.Policy`).
 
-    Windows and openings have only known young memories: it is cleared on the way. Whole episodes and packed rows
-    have it carried from an episode's first step to its last; attention without a window cannot go on past its context.
+    Models trained on windows or openings never saw a state older than the context, so the memory is
+    reset while acting. Models trained on whole episodes or packed rows carry it from the first step
+    of an episode to the last. Attention without a sliding window cannot continue past its context,
+    so its memory is always reset.
+
+    Args:
+        settings: Settings of model and training.
+
+    Returns:
+        Either `policy.RESTART` or `policy.CARRY`.
     """
     mixer = settings.model.mixer
-    has_end = mixer.name == "attention" and mixer.window is None
-    return policy.CARRY if settings.regime in regimes.WHOLE and not has_end else policy.RESTART
+    is_bounded = mixer.name == "attention" and mixer.window is None
+    return policy.CARRY if settings.regime in regimes.WHOLE and not is_bounded else policy.RESTART
 
 
 def act(
@@ -330,20 +364,21 @@ def act(
     seed: int,
     make_env: Callable[[], gymnasium.Env] | None = None,
 ) -> rollout.Rollout:
-    """Lets a trained model act one episode for each target.
+    """Runs one episode for each target return with a trained model.
 
-    What is still asked for never falls below the lowest return-to-go in the data.
+    While acting, the return-to-go never falls below the lowest one in the data.
 
     Args:
-      trained: the model.
-      task: what it was trained on; its environment is acted in.
-      targets: return asked for at the start of each episode.
-      greedy: for each episode, whether the likeliest action is taken or one is sampled.
-      seed: of environments and samples.
-      make_env: makes another environment to act in, for instance one that hides something; None for the task's own.
+        trained: Trained model.
+        task: Task of the training; the model acts in its environment.
+        targets: Target return at the start of each episode.
+        greedy: For each episode, True for the likeliest action, False for a sampled one.
+        seed: Seed of the environments and of sampled actions.
+        make_env: Function that makes another environment to act in, for instance one that hides
+            something; None for that of the task.
 
     Returns:
-      The episodes and times.
+        The episodes and the times.
     """
     return rollout.rollout(
         make_env or task.make_env,

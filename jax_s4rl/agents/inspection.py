@@ -1,4 +1,8 @@
-"""Looks into trained decision models: what they expect, what they would do, and which steps their actions rest on."""
+"""Inspects trained decision transformers.
+
+It computes the returns that they predict, the probabilities of their first actions, and the steps
+that their predictions depend on.
+"""
 
 import functools
 from collections.abc import Callable
@@ -12,22 +16,28 @@ from jax_s4rl.agents import decision_transformer
 from jax_s4rl.data import returns, trajectories, windows
 from jax_s4rl.models import attribution, critic, policy
 
-# Episodes looked at in one call of a compiled program.
+# Number of episodes in one call of a compiled program.
 ROWS = 64
 
 
-def predicted_returns(trained: decision_transformer.Trained, record: trajectories.Trajectories) -> np.ndarray:
-    """The return that a model expects from every recorded step on, before the step's action is known.
+def predicted_returns(
+    trained: decision_transformer.Trained, record: trajectories.Trajectories
+) -> np.ndarray:
+    """Predicts the return from every recorded step on, before the action of the step is known.
+
+    The model runs step by step, as it acts, so that episodes may be longer than its context.
 
     Args:
-      trained: a model with a return head (`return_loss`), as it acts: episodes may be longer than its context.
-      record: episodes of its task.
+        trained: Trained model with a return head (`return_loss` above 0).
+        record: Episodes of its task.
 
     Returns:
-      Float32[N], in the order of the record; `evaluation.critic` judges them.
+        Predicted returns, float32 `[N]`, in the order of the record; `evaluation.critic` computes
+        metrics of them.
 
     Raises:
-      ValueError: the model predicts no return, or has no time embedding for so long an episode.
+        ValueError: If the model predicts no return, or an episode is longer than its time
+            embedding.
     """
     acting = policy.Policy(trained.config, int(record.episode_lengths.max()), trained.memory)
 
@@ -35,9 +45,11 @@ def predicted_returns(trained: decision_transformer.Trained, record: trajectorie
     def run(params: Any, window: windows.Windows, _: Any) -> jax.Array:
         return critic.predicted_returns(acting, params, window.observations, window.actions)
 
-    found = _by_parts(run, trained.params, record, record.episode_starts)
-    is_real = np.arange(found.shape[1]) < record.episode_lengths[:, None]
-    return found[is_real]
+    # `run` ignores the steps, so any integer for each episode serves.
+    predicted = _by_parts(run, trained.params, record, record.episode_starts)
+    # A mask of `[E, longest]` takes the real steps row by row, which is the order of the record.
+    is_real = np.arange(predicted.shape[1]) < record.episode_lengths[:, None]
+    return predicted[is_real]
 
 
 def attribute(
@@ -49,25 +61,31 @@ def attribute(
     method: str = attribution.GRADIENT,
     of: str = attribution.ACTION,
 ) -> np.ndarray:
-    """How much a prediction at one step of each episode hangs on every step up to it, for every mixer.
+    """Attributes the prediction at one step of each episode to all steps up to it.
+
+    It works for every mixer.
 
     Args:
-      trained: a model whose context holds whole episodes.
-      record: episodes, acted or recorded.
-      steps: of each episode, the step whose action (or predicted return) is explained.
-      targets: return asked for at the start of each episode; None for what it earned.
-      method, of: see `models.attribution.attribute`.
+        trained: Trained model whose context holds whole episodes.
+        record: Episodes from a rollout or a dataset.
+        steps: Step of each episode, `[E]`, whose action (or predicted return) is explained.
+        targets: Target return at the start of each episode, `[E]`; the return of each episode if
+            None.
+        method: Method, "gradient" or "input_times_gradient", see `models.attribution.attribute`.
+        of: Prediction that is explained, "action" or "return".
 
     Returns:
-      Float32[E, longest], at least zero, zero after `steps`; not normalized.
+        Attributions, float32 `[E, longest]`: at least zero, zero after `steps`, not normalized.
 
     Raises:
-      ValueError: what is explained is not predicted, or an episode is longer than the context.
+        ValueError: If the model does not predict `of`, or an episode is longer than the context.
     """
 
     @jax.jit
     def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
-        return attribution.attribute(trained.config, params, window._asdict(), steps, method=method, of=of)
+        return attribution.attribute(
+            trained.config, params, window._asdict(), steps, method=method, of=of
+        )
 
     return _by_parts(run, trained.params, record, steps, targets)
 
@@ -79,54 +97,63 @@ def attend(
     *,
     targets: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Where attention looks when it predicts the action of one step of each episode.
+    """Computes the attention weights behind the predicted action at one step of each episode.
 
     Args:
-      trained: a model with attention whose context holds whole episodes.
-      record: episodes, acted or recorded.
-      steps: of each episode, the step whose action is explained.
-      targets: return asked for at the start of each episode; None for what it earned.
+        trained: Trained model with attention whose context holds whole episodes.
+        record: Episodes from a rollout or a dataset.
+        steps: Step of each episode, `[E]`, whose action is explained.
+        targets: Target return at the start of each episode, `[E]`; the return of each episode if
+            None.
 
     Returns:
-      Float32[E, layers, heads, longest]; weights sum to one over the steps.
+        Weights, float32 `[E, layers, heads, longest]`; they sum to one over the steps.
 
     Raises:
-      ValueError: another mixer, or an episode is longer than the context.
+        ValueError: If the model has another mixer, or an episode is longer than the context.
     """
 
     @jax.jit
     def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
         maps = attribution.attention_maps(trained.config, params, window._asdict())
+        # Episodes come first, so that the parts can be concatenated.
         return jnp.swapaxes(attribution.attention_to_steps(trained.config, maps, steps), 0, 1)
 
     return _by_parts(run, trained.params, record, steps, targets)
 
 
-def first_actions(trained: decision_transformer.Trained, observations: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Probability of every action at the first step of an episode, as the model acts, asked for each return.
+def first_actions(
+    trained: decision_transformer.Trained, observations: np.ndarray, targets: np.ndarray
+) -> np.ndarray:
+    """Computes the probability of every action at the first step, for each target return.
+
+    The model predicts in the way it acts.
 
     Args:
-      trained: a model with discrete actions.
-      observations: [E, *obs], each the first of an episode.
-      targets: [T] returns to ask for.
+        trained: Trained model with discrete actions.
+        observations: First observation of each episode, `[E, *obs]`.
+        targets: Target returns, `[T]`.
 
     Returns:
-      Float32[E, T, actions].
+        Probabilities, float32 `[E, T, actions]`.
     """
     acting = policy.Policy(trained.config, 1, trained.memory)
 
     @jax.jit
     def run(params: Any, observations: jax.Array, targets: jax.Array) -> jax.Array:
         prepared = acting.prepare(params)
-        count = len(targets)
-        state, nothing = acting.init(prepared, count), jnp.zeros((count,), jnp.int32)
-        predicted, _ = acting.follow(prepared, state, observations, targets, nothing)
+        state = acting.init(prepared, len(targets))
+        # The step's own action enters only the state after it, which is dropped.
+        any_actions = jnp.zeros((len(targets),), jnp.int32)
+        predicted, _ = acting.follow(prepared, state, observations, targets, any_actions)
         return jax.nn.softmax(predicted.action)
 
-    shape = len(observations), len(targets)
-    seen = jnp.asarray(np.repeat(observations, shape[1], axis=0))
-    asked = jnp.asarray(np.tile(np.asarray(targets, np.float32), shape[0]))
-    return np.asarray(run(trained.params, seen, asked)).reshape(*shape, -1)
+    # One row for each pair: `repeat` and `tile` together give `[E * T]` in row-major order.
+    num_episodes, num_targets = len(observations), len(targets)
+    row_observations = jnp.asarray(np.repeat(observations, num_targets, axis=0))
+    row_targets = jnp.asarray(np.tile(np.asarray(targets, np.float32), num_episodes))
+    probabilities = run(trained.params, row_observations, row_targets)
+    return np.asarray(probabilities).reshape(num_episodes, num_targets, -1)
 
 
 def _by_parts(
@@ -136,23 +163,38 @@ def _by_parts(
     steps: np.ndarray,
     targets: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Runs over whole episodes, so many at a time; the last part is filled up with the first episode."""
+    """Runs a function over whole episodes, at most `ROWS` of them at a time.
+
+    Args:
+        run: Function of parameters, windows and the step of each episode.
+        params: Parameters of the model.
+        record: Episodes to run over.
+        steps: Step of each episode, `[E]`.
+        targets: Target return at the start of each episode, `[E]`; the return of each episode if
+            None.
+
+    Returns:
+        Results of all episodes, `[E, ...]`.
+    """
     longest = int(record.episode_lengths.max())
     store = windows.make_store(record)
     if targets is not None:
-        store = store._replace(returns_to_go=jnp.asarray(_asked(record, targets)))
+        store = store._replace(returns_to_go=jnp.asarray(_target_returns_to_go(record, targets)))
     cut = jax.jit(functools.partial(windows.gather_windows, context_length=longest))
-    found = []
+    results = []
     for first in range(0, record.num_episodes, ROWS):
+        # The first episode fills up the last part: all parts have one shape and compile once.
         episodes = np.arange(first, first + min(ROWS, record.num_episodes))
         episodes = np.where(episodes < record.num_episodes, episodes, 0)
         window = cut(store, jnp.asarray(record.episode_starts[episodes], jnp.int32))
-        found.append(np.asarray(run(params, window, jnp.asarray(steps[episodes], jnp.int32))))
-    return np.concatenate(found)[: record.num_episodes]
+        results.append(np.asarray(run(params, window, jnp.asarray(steps[episodes], jnp.int32))))
+    return np.concatenate(results)[: record.num_episodes]
 
 
-def _asked(record: trajectories.Trajectories, targets: np.ndarray) -> np.ndarray:
-    """What was still asked for at each step: the target less what came in before."""
-    left = returns.returns_to_go(record.rewards, record.episode_lengths)
-    shift = np.asarray(targets, np.float32) - left[record.episode_starts]
-    return left + np.repeat(shift, record.episode_lengths)
+def _target_returns_to_go(record: trajectories.Trajectories, targets: np.ndarray) -> np.ndarray:
+    """Computes the target return at each step: the target of the episode minus rewards before."""
+    # The target minus rewards before is the recorded return-to-go plus the distance between the
+    # target and the return of the episode.
+    recorded = returns.returns_to_go(record.rewards, record.episode_lengths)
+    distance = np.asarray(targets, np.float32) - recorded[record.episode_starts]
+    return recorded + np.repeat(distance, record.episode_lengths)

@@ -1,34 +1,30 @@
-"""A run folder: all that a training leaves, and all that is needed to go on with it or to act with what it learned.
+"""Run directories: all output of a training, from which the run resumes and agents are loaded.
 
-| in the folder | is |
+| file or folder | content |
 | --- | --- |
-| `run.json` | resolved configuration, data statistics and the hash of the data; versions, commit and machine |
-| `checkpoints/` | the last three and the one of lowest loss |
+| `run.json` | configuration, data statistics, hash of the data; versions, commit, machine |
+| `checkpoints/` | the last three checkpoints and the one of lowest loss |
 | `metrics.jsonl`, `tensorboard/` | a line and an event for each dispatch of updates |
-| `results.jsonl` | the result line of each seed, when the training is complete |
-| `lock` | who is writing |
+| `results.jsonl` | a result row of each seed and checkpoint, once the training is complete |
+| `lock` | the process that writes at the moment |
 """
 
 import contextlib
 import dataclasses
-import functools
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import jax
-import numpy as np
 
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.data import atomic_files, storage
 from jax_s4rl.envs import registry
-from jax_s4rl.evaluation import result_rows, rollout
-from jax_s4rl.models import configs, policy
-from jax_s4rl.models import decision_transformer as network
-from jax_s4rl.modules import groups
+from jax_s4rl.evaluation import result_rows
+from jax_s4rl.models import configs
 from jax_s4rl.training import checkpoints, config_io, distributed, loop, metrics, run_lock, update
 
 ABOUT = "run.json"
@@ -38,18 +34,18 @@ RESULTS = "results.jsonl"
 
 @dataclasses.dataclass(frozen=True)
 class World:
-    """What acting needs to know about the task that a run was trained on."""
+    """Facts about the task of a run that acting needs."""
 
     env_id: str
     """Name of the environment."""
     env_kwargs: Mapping[str, Any]
-    """Its arguments."""
+    """Arguments of the environment."""
     max_steps: int
-    """Longest episode."""
+    """Longest episode, in steps."""
     lowest_return_to_go: float
-    """The least that was still to be collected at any recorded step."""
+    """Lowest return-to-go of all recorded steps."""
     best_return: float
-    """Highest return in the data."""
+    """Highest return of an episode in the data."""
 
     def make_env(self) -> gymnasium.Env:
         """Makes one environment."""
@@ -58,20 +54,20 @@ class World:
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a run is: two runs with the same description learn the same."""
+    """Description of a run; two runs with the same description train the same models."""
 
     dataset: str
-    """Name of the data set."""
+    """Name of the dataset."""
     dataset_hash: str
-    """Digest of its episodes."""
+    """Digest of the episodes of the dataset."""
     seeds: tuple[int, ...]
     """Seeds of the models that are trained together."""
     settings: decision_transformer.Settings
-    """Of model and training."""
+    """Settings of model and training."""
     model: configs.DecisionTransformerConfig
     """Shape of the model, with the statistics of the data."""
     world: World
-    """Where it acts."""
+    """Environment to act in, and the facts of the data that acting needs."""
 
 
 def describe(
@@ -80,18 +76,38 @@ def describe(
     model: configs.DecisionTransformerConfig,
     seeds: tuple[int, ...],
 ) -> Description:
-    """Describes a run that is about to start."""
+    """Describes a run that is about to start.
+
+    Args:
+        task: Task of the training, with its episodes.
+        settings: Settings of model and training.
+        model: Shape of the model.
+        seeds: Seeds of the models that are trained together.
+
+    Returns:
+        The description.
+    """
     best = float(task.record.episode_returns.max())
-    world = World(task.env_id, dict(task.env_kwargs), task.max_steps, task.lowest_return_to_go, best)
-    return Description(task.dataset, storage.content_hash(task.record), seeds, settings, model, world)
+    world = World(
+        task.env_id, dict(task.env_kwargs), task.max_steps, task.lowest_return_to_go, best
+    )
+    return Description(
+        task.dataset, storage.content_hash(task.record), seeds, settings, model, world
+    )
 
 
 def read(folder: Path) -> Description:
-    """The description of a run that was started before.
+    """Reads the description of a run that was started before.
+
+    Args:
+        folder: Run directory.
+
+    Returns:
+        The description.
 
     Raises:
-      FileNotFoundError: there is no run in the folder.
-      ValueError: its description is damaged, or of another version of jax_s4rl.
+        FileNotFoundError: If there is no run in the folder.
+        ValueError: If the description is damaged, or another version of jax_s4rl wrote it.
     """
     return config_io.from_json(_read_about(folder)["configuration"])
 
@@ -99,43 +115,45 @@ def read(folder: Path) -> Description:
 @contextlib.contextmanager
 def opened(
     folder: Path, description: Description, *, resume: bool, report: Callable[[str], None] = print
-) -> Iterator["RunFolder"]:
-    """Opens a run folder for training; where several processes train, only the first one touches it.
+) -> Iterator["RunDirectory"]:
+    """Opens a run directory for training.
+
+    If several processes train together, only the first one reads and writes the folder.
 
     Args:
-      folder: of the run; made if it is not there.
-      description: of the run.
-      resume: goes on with the run in the folder, if there is one.
-      report: told in a sentence what is found.
+        folder: Run directory; made if it is not there.
+        description: Description of the run.
+        resume: Whether to continue a run in the folder, if there is one.
+        report: Function that gets sentences about the run.
 
     Yields:
-      The folder.
+        The open run directory.
 
     Raises:
-      ValueError: another process is using it, it holds a run and `resume` is False, or a run with another description
-        (the differing fields are named).
+        ValueError: If another process writes into the folder, the folder holds a run and `resume`
+            is False, or it holds a run with another description (the message names the fields).
     """
     if not distributed.is_first():
-        yield RunFolder(folder, description, None, report)
+        yield RunDirectory(folder, description, None, report)
         return
     with run_lock.Lock(folder):
         _write_about(folder, description, resume)
         with checkpoints.Checkpoints(folder / CHECKPOINTS, description, report) as saved:
-            run = RunFolder(folder, description, saved, report)
+            run = RunDirectory(folder, description, saved, report)
             try:
                 yield run
             finally:
                 run.close()
 
 
-class RunFolder:
-    """A run folder that is open for training; made by `opened`.
+class RunDirectory:
+    """A run directory that is open for training; made by `opened`.
 
     Args:
-      folder: of the run.
-      description: of the run.
-      saved: its checkpoints; None in all processes but the first.
-      report: told in a sentence what is found.
+        folder: Run directory.
+        description: Description of the run.
+        saved: Checkpoints of the run; None in all processes but the first.
+        report: Function that gets sentences about the run.
     """
 
     def __init__(
@@ -150,81 +168,121 @@ class RunFolder:
         self._losses: list[float] = []
 
     def restore(self, train_state: update.TrainState) -> tuple[update.TrainState, int]:
-        """Goes on where the newest checkpoint was made.
+        """Restores the states of the newest checkpoint.
 
         Args:
-          train_state: the states before the first update, on the devices.
+            train_state: States before the first update, on the devices.
 
         Returns:
-          The states of the checkpoint on the devices, or those given if there is none, and the updates made.
+            The states of the checkpoint, on the devices, and the number of updates made; without a
+            checkpoint, the given states and 0.
 
         Raises:
-          ValueError: the checkpoint does not fit.
+            ValueError: If the checkpoint does not fit the run.
         """
         num_seeds = len(self.description.seeds)
         fresh = update.collect(train_state, num_seeds)
-        found = self._checkpoints.restore(fresh) if self._checkpoints is not None else None
-        state = distributed.from_first(found.state if found is not None else fresh, fresh)
+        saved = self._checkpoints.restore(fresh) if self._checkpoints is not None else None
+        # Only the first process reads checkpoints; the others get its states.
+        state = distributed.from_first(saved.state if saved is not None else fresh, fresh)
+        # All seeds have made the same number of updates.
         start = int(state.step[0])
         if self._checkpoints is not None:
             self._metrics = metrics.Metrics(self.folder, start, self.report)
         if not start:
             return train_state, 0
         self.report(f"going on after update {start}")
-        return update.place([jax.tree.map(lambda x, n=n: x[n], state) for n in range(num_seeds)]), start
+        return update.place(
+            [jax.tree.map(lambda x, n=n: x[n], state) for n in range(num_seeds)]
+        ), start
 
     def write(self, dispatch: loop.Dispatch) -> None:
-        """Writes the metrics of a dispatch."""
+        """Writes the metrics of a dispatch.
+
+        Args:
+            dispatch: Result of the dispatch.
+        """
         if self._metrics is not None:
             self._losses.append(dispatch.loss)
             self._metrics.write(dispatch.step, dispatch.means(), dispatch.seconds)
 
     def save(self, dispatch: loop.Dispatch) -> None:
-        """Makes a checkpoint, to be written in the background; the mean loss since the last one is its worth."""
+        """Makes a checkpoint, which is written in the background.
+
+        Its loss, by which the best checkpoint is chosen, is the mean loss since the last one.
+
+        Args:
+            dispatch: Result of the last dispatch.
+
+        Raises:
+            FloatingPointError: If a number in the state is not finite.
+            OSError: If this or the previous write failed.
+        """
+        # In every process: collecting states from the devices of all processes is a joint step.
         state = update.collect(dispatch.train_state, len(self.description.seeds))
         if self._checkpoints is not None and self._metrics is not None:
-            # First the lines, then the checkpoint: what lies behind a checkpoint is never lost.
+            # Metrics before the checkpoint: a run that resumes from a checkpoint needs the metrics
+            # of all updates before it.
             self._metrics.secure()
-            self._checkpoints.save(dispatch.step, state, loss=sum(self._losses) / max(len(self._losses), 1))
+            self._checkpoints.save(
+                dispatch.step, state, loss=sum(self._losses) / max(len(self._losses), 1)
+            )
             self._losses = []
 
     def complete(self) -> float:
-        """Returns the seconds of all updates, those before resuming included, once the last checkpoint is written."""
+        """Waits for the last checkpoint and returns the seconds of all updates.
+
+        Returns:
+            Wall-clock time of the updates, those before the run was resumed included; 0 in all
+            processes but the first.
+        """
         if self._checkpoints is not None:
             self._checkpoints.wait()
         return self._metrics.seconds if self._metrics is not None else 0.0
 
-    def write_results(self, rows: list[dict[str, Any]]) -> None:
-        """Writes the result lines, in place of older ones."""
-        result_rows.write_rows(self.folder / RESULTS, rows)
-
     def close(self) -> None:
-        """Writes what is left of the metrics."""
+        """Writes the remaining metrics and closes their files."""
         if self._metrics is not None:
             self._metrics.close()
 
     @property
     def resume_command(self) -> str:
-        """What goes on with this run."""
-        return f"python -m jax_s4rl.cli.train --folder {shlex.quote(str(self.folder))} --resume"
+        """Command that resumes this run."""
+        return f"jax-s4rl train --folder {shlex.quote(str(self.folder))} --resume"
 
 
 def _write_about(folder: Path, description: Description, resume: bool) -> None:
-    here = {"versions": result_rows.versions(), "commit": result_rows.commit(), "machine": result_rows.machine()}
-    about = {"configuration": config_io.to_json(description), **here, "resumed": []}
+    """Writes `run.json`, or adds a resumption to it if it describes the same run."""
+    provenance = {
+        "versions": result_rows.versions(),
+        "commit": result_rows.commit(),
+        "machine": result_rows.machine(),
+    }
+    about = {"configuration": config_io.to_json(description), **provenance, "resumed": []}
     if (folder / ABOUT).exists():
         if not resume:
-            raise ValueError(f"{folder} already holds a run; go on with it by --resume, or choose another folder")
+            raise ValueError(
+                f"{folder} already holds a run; resume it with --resume, or choose another folder"
+            )
         saved = _read_about(folder)
-        config_io.check_same(*(_compared(each["configuration"]) for each in (saved, about)), where=str(folder))
-        about = {**saved, "resumed": [*saved["resumed"], here]}
+        config_io.check_same(
+            _without_duplicates(saved["configuration"]),
+            _without_duplicates(about["configuration"]),
+            where=str(folder),
+        )
+        about = {**saved, "resumed": [*saved["resumed"], provenance]}
     text = json.dumps(about, indent=2, allow_nan=False) + "\n"
+    # Replaced as a whole, so that a killed process cannot leave half a description.
     atomic_files.write_whole(folder / ABOUT, lambda file: file.write(text.encode()))
 
 
-def _compared(described: dict[str, Any]) -> dict[str, Any]:
-    """A description without what stands in it twice, so that each difference is named once."""
-    return described | {"model": {name: value for name, value in described["model"].items() if name != "model"}}
+def _without_duplicates(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Removes the choices for the model that the settings hold too.
+
+    A message about differences then names each of them once.
+    """
+    model = {name: value for name, value in configuration["model"].items() if name != "model"}
+    return configuration | {"model": model}
 
 
 def _read_about(folder: Path) -> dict[str, Any]:
@@ -234,74 +292,6 @@ def _read_about(folder: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); restore it, or train again in another folder") from None
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """A training as it was saved.
-
-    Attributes:
-      description: what it is.
-      step: updates that the parameters have behind them.
-      params: of the models, with a leading axis of seeds.
-    """
-
-    description: Description
-    step: int
-    params: Any
-
-    def params_of(self, number: int) -> Any:
-        """Parameters of one of the models, by its place among the seeds."""
-        return jax.tree.map(lambda x: x[number], self.params)
-
-    def act(
-        self, targets: np.ndarray | Sequence[float], *, greedy: np.ndarray | bool, seed: int, number: int = 0
-    ) -> rollout.Rollout:
-        """Acts one episode for each target, in the environment that the data came from.
-
-        Args:
-          targets: return asked for at the start of each episode.
-          greedy: for each episode or all, whether the likeliest action is taken or one is sampled.
-          seed: of environments and samples.
-          number: which of the models acts, by its place among the seeds.
-
-        Returns:
-          The episodes and times.
-        """
-        world = self.description.world
-        return rollout.rollout(
-            world.make_env,
-            policy.Policy(
-                self.description.model, world.max_steps, decision_transformer.memory(self.description.settings)
-            ),
-            self.params_of(number),
-            targets,
-            greedy=greedy,
-            seed=seed,
-            lowest_target=world.lowest_return_to_go,
-        )
-
-
-def load(folder: str | Path, *, best: bool = False) -> Run:
-    """Loads a run; it may still be training.
-
-    Args:
-      folder: of the run; nothing else is needed.
-      best: the checkpoint with the lowest loss instead of the newest.
-
-    Returns:
-      The run.
-
-    Raises:
-      FileNotFoundError: there is no run, or no checkpoint yet.
-      ValueError: the run is damaged, or of another version of jax_s4rl.
-    """
-    description = read(Path(folder))
-    init = functools.partial(network.init, description.model)
-    params = jax.eval_shape(lambda key: groups.strip(init(key)), jax.random.key(0))
-    num_seeds = len(description.seeds)
-    stacked = jax.tree.map(lambda x: jax.ShapeDtypeStruct((num_seeds, *x.shape), x.dtype), params)
-    like: Any = update.TrainState(stacked, None, None, None)  # pyright: ignore[reportArgumentType]
-    found = checkpoints.load(Path(folder) / CHECKPOINTS, like, best=best)
-    return Run(description, found.step, found.state.params)
+        raise ValueError(
+            f"{path} is damaged ({error}); restore it, or train again in another folder"
+        ) from None

@@ -1,4 +1,4 @@
-"""A task of offline learning: recorded episodes, and the environment that they come from and are judged in."""
+"""Tasks of offline learning: a dataset, and the environment in which agents are evaluated."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,17 +13,17 @@ from jax_s4rl.envs import registry
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Task:
-    """What a model is trained on and judged in.
+    """Dataset of a training and environment of its evaluation.
 
     Attributes:
-      env_id: name of the environment, for `envs.registry.make`.
-      env_kwargs: its arguments.
-      dataset: name of the data set.
-      record: its episodes.
-      num_actions: size of the discrete action space; None for continuous actions.
-      max_steps: longest episode of the environment.
-      random_return: mean return of uniformly random actions.
-      optimal_return: mean return of the best policy.
+        env_id: Name of the environment, for `envs.registry.make`.
+        env_kwargs: Arguments of the environment.
+        dataset: Name of the dataset.
+        record: Episodes of the dataset.
+        num_actions: Size of the discrete action space; None for continuous actions.
+        max_steps: Longest episode of the environment, in steps.
+        random_return: Mean return of uniformly random actions.
+        optimal_return: Mean return of the best policy.
     """
 
     env_id: str
@@ -41,25 +41,26 @@ class Task:
 
     @property
     def lowest_return_to_go(self) -> float:
-        """The least that was still to be collected at any recorded step."""
+        """Lowest return-to-go of all recorded steps."""
         return float(returns.returns_to_go(self.record.rewards, self.record.episode_lengths).min())
 
 
 def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
-    """Loads a named data set, made on first use, and checks that it fits the environment.
+    """Loads a named dataset, recorded on first use, and checks that it fits the environment.
 
     Args:
-      dataset: name of a recipe, for instance "cartpole/mixed".
-      seed: of the recipe.
-      env_id: environment to be judged in; the one of the recipe if None.
+        dataset: Name in the catalog, for instance "cartpole/mixed".
+        seed: Seed of the recording.
+        env_id: Name of the environment for the evaluation; that of the dataset if None.
 
     Returns:
-      The task.
+        The task.
 
     Raises:
-      ValueError: there is no such environment or recipe, or the two do not fit.
+        ValueError: If there is no such environment or dataset, or the two do not fit.
     """
     if env_id is not None:
+        # Before the dataset is loaded, which may take minutes: fails if there is no such name.
         registry.make(env_id).close()
     record, metadata = datasets.load(dataset, seed=seed)
     name = env_id or metadata["env"]["id"]
@@ -69,7 +70,7 @@ def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
         spaces.check_fit(record, env.observation_space, env.action_space)
         discrete = isinstance(env.action_space, gymnasium.spaces.Discrete)
         longest = int(record.episode_lengths.max())
-        limit = (env.spec.max_episode_steps if env.spec is not None else None) or _own_limit(env)
+        limit = (env.spec.max_episode_steps if env.spec is not None else None) or _max_steps_of(env)
         return Task(
             env_id=name,
             env_kwargs=kwargs,
@@ -84,6 +85,6 @@ def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
         env.close()
 
 
-def _own_limit(env: gymnasium.Env) -> int | None:
-    """The longest episode of an environment that ends its episodes itself."""
+def _max_steps_of(env: gymnasium.Env) -> int | None:
+    """Returns the longest episode of an environment without a time limit wrapper, if it has one."""
     return getattr(env.unwrapped, "max_steps", None)

@@ -1,1 +1,1 @@
-"""Commands, run by `python -m jax_s4rl.cli.NAME`."""
+"""Commands; each also runs by `python -m jax_s4rl.cli.NAME`."""

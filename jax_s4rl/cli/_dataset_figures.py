@@ -1,4 +1,4 @@
-"""Pictures of a data set: returns, lengths, where it has been, and a few of its episodes as they looked."""
+"""Pictures of a dataset: returns, lengths, coverage, actions, and films of a few episodes."""
 
 import base64
 import io
@@ -9,50 +9,76 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from matplotlib import figure, ticker
-from PIL import Image
 
+from jax_s4rl import _extras
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import reference_scores
 
+try:
+    from matplotlib import figure, ticker
+    from PIL import Image
+except ModuleNotFoundError as error:
+    raise _extras.missing(error, "plots", "drawing a dataset") from None
+
 MAX_FRAMES = 100
 MAX_WIDTH = 360
-WIDTH = 5.2  # of a figure, in inches
+# Width of a figure, in inches.
+WIDTH = 5.2
 MAX_POINTS = 200_000
 MAX_PLAIN_DIMENSIONS = 8
 BLUE, ORANGE, GRAY = "#2b6cb0", "#dd6b20", "#a0aec0"
 ENDS = {"terminated": BLUE, "truncated": ORANGE, "cut": GRAY}
 FEWEST_BINS, MAX_BINS = 5, 60
-MAX_BARS = 30  # histograms of no more bins have gaps between them
+# Histograms with at most this many bin edges have gaps between their bars.
+MAX_BARS = 30
 
 
 def returns_histogram(record: trajectories.Trajectories, scores: dict[str, Any] | None) -> str:
-    """Draws how often each return came, with the reference scores as lines.
+    """Draws a histogram of the returns, with reference scores and the mean as lines.
 
     Args:
-      record: the episodes.
-      scores: "random" and "optimal" mean returns, or None.
+        record: Episodes of the dataset.
+        scores: Mean returns of reference policies by name, "random" and "optimal"; or None.
 
     Returns:
-      A PNG as data URI, as all pictures here.
+        A PNG as data URI.
     """
     picture, axes = _axes("return of an episode", "episodes")
     _histogram(axes, [record.episode_returns], color=[BLUE])
-    best = reference_scores.EXPERT if scores and scores.get("kind") == reference_scores.EXPERT else "optimal"
+    best = (
+        reference_scores.EXPERT
+        if scores and scores.get("kind") == reference_scores.EXPERT
+        else "optimal"
+    )
     limits = [*axes.get_xlim()]
     for name, label, style in (("random", "random", ":"), ("optimal", best, "--")):
         if scores and scores.get(name) is not None:
-            axes.axvline(scores[name], color="black", linestyle=style, label=f"{label} {scores[name]:.2f}")
+            axes.axvline(
+                scores[name], color="black", linestyle=style, label=f"{label} {scores[name]:.2f}"
+            )
             limits.append(scores[name])
     margin = 0.01 * (max(limits) - min(limits))
     axes.set_xlim(min(limits) - margin, max(limits) + margin)
-    axes.axvline(record.episode_returns.mean(), color=ORANGE, label=f"mean {record.episode_returns.mean():.2f}")
+    axes.axvline(
+        record.episode_returns.mean(),
+        color=ORANGE,
+        label=f"mean {record.episode_returns.mean():.2f}",
+    )
     _legend(axes)
     return png(picture)
 
 
 def lengths_histogram(record: trajectories.Trajectories) -> str:
-    """Draws how long the episodes are, those that the world ended apart from those that the clock ended."""
+    """Draws a histogram of the lengths of episodes, by the kind of their end.
+
+    The kinds are terminated, truncated by a time limit, and cut off in the data.
+
+    Args:
+        record: Episodes of the dataset.
+
+    Returns:
+        A PNG as data URI.
+    """
     picture, axes = _axes("steps of an episode", "episodes")
     last = record.episode_starts + record.episode_lengths - 1
     terminated = record.terminations[last]
@@ -60,41 +86,51 @@ def lengths_histogram(record: trajectories.Trajectories) -> str:
     masks = {"terminated": terminated, "truncated": truncated, "cut": ~terminated & ~truncated}
     kept = {name: record.episode_lengths[mask] for name, mask in masks.items() if mask.any()}
     names = [f"{name} ({len(lengths):,})" for name, lengths in kept.items()]
-    _histogram(axes, list(kept.values()), stacked=True, label=names, color=[ENDS[name] for name in kept])
+    _histogram(
+        axes, list(kept.values()), stacked=True, label=names, color=[ENDS[name] for name in kept]
+    )
     _legend(axes)
     return png(picture)
 
 
 def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> tuple[str, str]:
-    """Draws how often each place was seen.
+    """Draws how often each place was visited.
 
-    A place is a node (indices), a cell (room, column, row), or a bin of two coordinates: the first two that take more
-    than two values, or the first two principal components where there are many coordinates.
+    A place is a node (indices), a cell (room, column, row), or a bin of two coordinates. These are
+    the first two coordinates that take more than two values, or the first two principal components
+    if there are many coordinates.
 
     Args:
-      record: the episodes.
-      space: of the observations.
+        record: Episodes of the dataset.
+        space: Observation space of the environment.
 
     Returns:
-      The picture, and a sentence that says what its axes are.
+        A PNG as data URI, and a sentence that describes its axes.
     """
-    seen = np.concatenate([record.observations, record.final_observations])
+    observations = np.concatenate([record.observations, record.final_observations])
     if isinstance(space, gymnasium.spaces.Discrete):
-        return _visits(seen.astype(int), int(space.n)), "Visits of each index."
+        return _visits(observations.astype(int), int(space.n)), "Visits of each index."
     if isinstance(space, gymnasium.spaces.MultiDiscrete) and len(space.nvec) == 3:
-        return _rooms(seen.astype(int), space.nvec), "Visits of each cell, room by room; white was never visited."
-    rows = seen.reshape(len(seen), -1).astype(np.float64)
+        meaning = "Visits of each cell, room by room; white was never visited."
+        return _rooms(observations.astype(int), space.nvec), meaning
+    rows = observations.reshape(len(observations), -1).astype(np.float64)
+    # Every n-th row: a picture shows no more points than these.
     rows = rows[:: max(1, len(rows) // MAX_POINTS)]
     varied = [index for index in range(rows.shape[1]) if len(np.unique(rows[:, index])) > 2]
     if rows.shape[1] <= MAX_PLAIN_DIMENSIONS and len(varied) >= 2:
         first, second = varied[:2]
         names = f"coordinate {first}", f"coordinate {second}"
-        return _density(rows[:, first], rows[:, second], names), f"Coordinates {first} and {second} (log. color)."
+        meaning = f"Coordinates {first} and {second} (log. color)."
+        return _density(rows[:, first], rows[:, second], names), meaning
     if rows.shape[1] < 2:
         values, places = np.unique(rows[:, 0], return_inverse=True)
         return _visits(places, len(values)), "Visits of each value, in rising order."
+    # The right singular vectors of centered data are the principal directions. A few thousand rows
+    # are enough to find them.
     centered = rows - rows.mean(axis=0)
-    _, _, directions = np.linalg.svd(centered[:: max(1, len(centered) // 5_000)], full_matrices=False)
+    _, _, directions = np.linalg.svd(
+        centered[:: max(1, len(centered) // 5_000)], full_matrices=False
+    )
     first, second = (centered @ directions[:2].T).T
     names = "first component", "second component"
     meaning = f"First two principal components of {rows.shape[1]} coordinates (log. color)."
@@ -102,7 +138,14 @@ def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> t
 
 
 def action_histogram(record: trajectories.Trajectories) -> str:
-    """Draws how often each action was taken (discrete), or how each of its components is spread (continuous)."""
+    """Draws the counts of discrete actions, or a histogram of each component of continuous ones.
+
+    Args:
+        record: Episodes of the dataset.
+
+    Returns:
+        A PNG as data URI.
+    """
     picture, axes = _axes("action", "steps")
     if record.is_discrete:
         counts = np.bincount(record.actions)
@@ -116,30 +159,44 @@ def action_histogram(record: trajectories.Trajectories) -> str:
 
 
 def choose_episodes(record: trajectories.Trajectories) -> dict[str, int]:
-    """Names the episodes of lowest, middle and highest return that can be played again (their seeds are known)."""
-    known = np.flatnonzero(record.episode_seeds >= 0)
-    if not len(known):
+    """Chooses the episodes of highest, middle and lowest return among those that can be replayed.
+
+    Episodes can be replayed if their seeds are known.
+
+    Args:
+        record: Episodes of the dataset.
+
+    Returns:
+        Indices of the episodes by name; empty if no seed is known.
+    """
+    replayable = np.flatnonzero(record.episode_seeds >= 0)
+    if not len(replayable):
         return {}
-    order = known[np.argsort(record.episode_returns[known], kind="stable")]
-    return {"highest return": int(order[-1]), "middle": int(order[len(order) // 2]), "lowest": int(order[0])}
+    order = replayable[np.argsort(record.episode_returns[replayable], kind="stable")]
+    return {
+        "highest return": int(order[-1]),
+        "middle": int(order[len(order) // 2]),
+        "lowest": int(order[0]),
+    }
 
 
 def film(make_env: Callable[..., gymnasium.Env], episode: trajectories.Episode) -> str | None:
-    """Plays an episode again and films it.
+    """Replays an episode and films it.
 
     Args:
-      make_env: makes the environment; takes `render_mode`.
-      episode: with a known seed.
+        make_env: Function that makes the environment; it takes `render_mode`.
+        episode: Episode with a known seed.
 
     Returns:
-      A GIF as data URI, or None where the environment draws nothing.
+        A GIF as data URI, or None if the environment cannot draw.
     """
     env = make_env()
-    draws = "rgb_array" in env.metadata.get("render_modes", ())
+    can_draw = "rgb_array" in env.metadata.get("render_modes", ())
     env.close()
-    if not draws:
+    if not can_draw:
         return None
     env = make_env(render_mode="rgb_array")
+    # Rounded up, so that at most `MAX_FRAMES` frames follow the first one.
     every = max(1, -(-len(episode.actions) // MAX_FRAMES))
     frames = []
     try:
@@ -155,31 +212,49 @@ def film(make_env: Callable[..., gymnasium.Env], episode: trajectories.Episode) 
 
 
 def need_no_screen() -> None:
-    """Lets pygame and MuJoCo draw without a screen, unless the caller's environment variables say otherwise."""
+    """Lets pygame and MuJoCo draw without a screen; environment variables that are set stay."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     if sys.platform == "linux" and "DISPLAY" not in os.environ:
         os.environ.setdefault("MUJOCO_GL", "egl")
 
 
 def png(picture: figure.Figure) -> str:
-    """Turns a figure into a data URI."""
+    """Converts a figure to a data URI.
+
+    Args:
+        picture: Figure to draw.
+
+    Returns:
+        A PNG as data URI.
+    """
     buffer = io.BytesIO()
     picture.savefig(buffer, format="png", dpi=110)
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def gif(frames: Sequence[Image.Image]) -> str:
-    """Turns frames into a looping data URI that rests on its last frame."""
+    """Converts frames to a film that loops and pauses on its last frame.
+
+    Args:
+        frames: Frames of the film, at least one.
+
+    Returns:
+        A GIF as data URI.
+    """
     buffer = io.BytesIO()
+    # Milliseconds: about 6 s for all frames, 40 to 400 ms for each, and 1.2 s for the last one.
     times = [max(40, min(400, 6_000 // len(frames)))] * (len(frames) - 1) + [1_200]
-    frames[0].save(buffer, format="GIF", save_all=True, append_images=frames[1:], duration=times, loop=0)
+    frames[0].save(
+        buffer, format="GIF", save_all=True, append_images=frames[1:], duration=times, loop=0
+    )
     return f"data:image/gif;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _frame(env: gymnasium.Env) -> Image.Image:
     image = Image.fromarray(np.asarray(env.render(), np.uint8))
     image.thumbnail((MAX_WIDTH, MAX_WIDTH))
-    # Its palette keeps the color of small things, such as the agent; the default one would blend it with the floor.
+    # The octree palette keeps the color of small objects such as the agent; the default palette
+    # would blend them with the background.
     return image.quantize(128, Image.Quantize.FASTOCTREE)
 
 
@@ -191,8 +266,10 @@ def _axes(x_label: str, y_label: str) -> tuple[figure.Figure, Any]:
 
 
 def _legend(axes: Any) -> None:
-    """Above the axes, where it hides no data."""
-    axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2)
+    """Adds a legend above the axes, where it hides no data."""
+    axes.legend(
+        frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, columnspacing=1.2
+    )
 
 
 def _histogram(axes: Any, groups: Sequence[np.ndarray], **style: Any) -> None:
@@ -209,12 +286,18 @@ def _are_whole(values: np.ndarray) -> bool:
 
 
 def _bins(values: np.ndarray) -> np.ndarray:
-    """Forty bins; for whole numbers at most sixty and at least five, each of which holds equally many of them."""
+    """Computes the edges of histogram bins.
+
+    Whole numbers get at least `FEWEST_BINS` and about `MAX_BINS` bins at most, each of which covers
+    equally many whole numbers; other numbers get 40 bins.
+    """
     low, high = float(values.min()), float(values.max())
     if not _are_whole(values):
         return np.linspace(low, high if high > low else low + 1, 41)
-    kinds = np.unique(values).astype(np.int64)
-    step = int(np.gcd.reduce(np.diff(kinds))) if len(kinds) > 10 else 1  # the returns of coins are all even or all odd
+    different = np.unique(values).astype(np.int64)
+    # Sums of coins of one size, for instance, are all even or all odd: without a common step every
+    # second bin would be empty.
+    step = int(np.gcd.reduce(np.diff(different))) if len(different) > 10 else 1
     count = round((high - low) / step) + 1
     margin = max(0, FEWEST_BINS + 1 - count) // 2
     width = step * -(-count // MAX_BINS)
@@ -229,13 +312,18 @@ def _visits(indices: np.ndarray, size: int) -> str:
     return png(picture)
 
 
-def _rooms(seen: np.ndarray, sizes: np.ndarray) -> str:
+def _rooms(cells: np.ndarray, sizes: np.ndarray) -> str:
     counts = np.zeros(tuple(sizes))
-    np.add.at(counts, tuple(seen.T), 1)
+    # Unlike `counts[...] += 1`, this counts a cell as often as it occurs.
+    np.add.at(counts, tuple(cells.T), 1)
     picture = figure.Figure(figsize=(WIDTH, WIDTH / sizes[0] + 0.4), layout="constrained")
     panels = picture.subplots(1, int(sizes[0]), squeeze=False)[0]
+    # Masked, so that cells without a visit stay white.
     shades = np.ma.masked_where(counts == 0, np.log10(np.maximum(counts, 1)))
-    images = [axes.imshow(shades[room].T, vmin=shades.min(), vmax=shades.max()) for room, axes in enumerate(panels)]
+    images = [
+        axes.imshow(shades[room].T, vmin=shades.min(), vmax=shades.max())
+        for room, axes in enumerate(panels)
+    ]
     for room, axes in enumerate(panels):
         axes.set(title=f"room {room}: {int(counts[room].sum()):,}", xticks=[], yticks=[])
         axes.title.set_fontsize("medium")

@@ -1,4 +1,4 @@
-"""Compares installed packages with those that this package asks for."""
+"""Compares installed packages with the requirements of this package."""
 
 import re
 import tomllib
@@ -10,19 +10,19 @@ from typing import NamedTuple
 NAME = "jax-s4rl"
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_USE = ("dev", "peers")
-"""Extras that only work on this package itself needs."""
+"""Extras that only developers of this package need; the comparison leaves them out."""
 PLUGINS = ("jax-cuda12-plugin", "jax-cuda13-plugin", "libtpu")
 
 
 class Package(NamedTuple):
-    """A package that is asked for.
+    """A required package.
 
     Attributes:
-      name: as it is installed by.
-      wanted: version specifier, for instance ">=0.9.2,!=0.10.2".
-      extra: the extra that asks for it; None if it is always needed.
-      version: the installed one; None if it is missing.
-      fits: whether the installed version is a wanted one; None if that is not known.
+        name: Name by which it is installed.
+        wanted: Version specifier, for instance ">=0.9.2,!=0.10.2".
+        extra: Extra that requires it; None if it is always needed.
+        version: Installed version; None if it is missing.
+        fits: Whether the installed version satisfies the specifier; None if that is not known.
     """
 
     name: str
@@ -33,26 +33,31 @@ class Package(NamedTuple):
 
 
 def packages(root: Path = ROOT) -> list[Package]:
-    """All packages that are asked for, and JAX's plugins for accelerators that are installed.
+    """Lists all required packages, and the installed plugins of JAX for accelerators.
 
     Args:
-      root: of a checkout, whose `pyproject.toml` is newer than what was written at installation.
+        root: Folder of a checkout. Its `pyproject.toml` comes before the metadata that were written
+            at installation, because it is newer.
+
+    Returns:
+        The packages, sorted by extra and name.
     """
-    found: dict[str, Package] = {}
+    by_name: dict[str, Package] = {}
     for name, wanted, extra in _requirements(root):
-        if name not in found and extra not in WITHOUT_USE:
+        if name not in by_name and extra not in WITHOUT_USE:
             version = version_of(name)
-            found[name] = Package(name, wanted, extra, version, _fits(version, wanted))
-    found["jaxlib"] = Package("jaxlib", "", None, version_of("jaxlib"), None)
+            by_name[name] = Package(name, wanted, extra, version, _fits(version, wanted))
+    by_name["jaxlib"] = Package("jaxlib", "", None, version_of("jaxlib"), None)
     for name in PLUGINS:
         if version := version_of(name):
+            # A plugin of JAX works only with the jaxlib of its own version.
             wanted = f"=={version_of('jaxlib')}" if name.startswith("jax-") else ""
-            found[name] = Package(name, wanted, None, version, _fits(version, wanted))
-    return sorted(found.values(), key=lambda package: (package.extra or "", package.name.lower()))
+            by_name[name] = Package(name, wanted, None, version, _fits(version, wanted))
+    return sorted(by_name.values(), key=lambda package: (package.extra or "", package.name.lower()))
 
 
 def version_of(name: str) -> str | None:
-    """Installed version of a package; None if it is missing."""
+    """Returns the installed version of a package; None if it is missing."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -60,16 +65,20 @@ def version_of(name: str) -> str | None:
 
 
 def _requirements(root: Path) -> Iterator[tuple[str, str, str | None]]:
-    for text, extra in _texts(root):
+    """Yields the name, version specifier and extra of each requirement."""
+    for text, extra in _requirement_texts(root):
         match = re.match(r"\s*([\w.-]+)\s*(\[[^]]*\])?\s*\(?([^;)]*)", text)
-        # Plugins of `jax[cuda12]` are looked for by name.
+        # The extra `cuda` requires `jax[cuda12]`, not another package: `packages` looks for its
+        # plugins by their names.
         if match and not (extra and match[1] == "jax"):
             yield match[1], match[3].strip(), extra
+            # The extra of Gymnasium installs another package, which can be missing by itself.
             if (match[1], match[2]) == ("gymnasium", "[mujoco]"):
                 yield "mujoco", "", extra
 
 
-def _texts(root: Path) -> Iterator[tuple[str, str | None]]:
+def _requirement_texts(root: Path) -> Iterator[tuple[str, str | None]]:
+    """Yields the text and extra of each requirement, of a checkout or else of the installation."""
     try:
         project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     except (OSError, KeyError, ValueError):
@@ -87,9 +96,10 @@ def _texts(root: Path) -> Iterator[tuple[str, str | None]]:
 def _fits(version: str | None, wanted: str) -> bool | None:
     if version is None:
         return None
+    # Without `packaging`, or with a version that it cannot read, nothing is known.
     try:
         from packaging import specifiers
 
         return specifiers.SpecifierSet(wanted).contains(version, prereleases=True)
-    except Exception:  # Without `packaging`, or with a version that it cannot read, nothing is known.
+    except Exception:
         return None

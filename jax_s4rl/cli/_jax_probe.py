@@ -1,7 +1,8 @@
-"""Asks JAX for its devices and runs the self-test; the doctor starts it as a process of its own, for JAX can crash.
+"""Lists the devices of JAX and runs the self-test, for the doctor.
 
-Prints one JSON object a line, each when it is known: `stage` is what comes next, `facts` is what was found, and `error`
-ends it.
+The doctor starts it as a separate process, because JAX can crash. It prints one JSON object per
+line, each as soon as it is known: `stage` names the next stage, `facts` holds results, and `error`
+ends the output.
 """
 
 import json
@@ -10,20 +11,28 @@ from typing import Any
 
 from jax_s4rl import stack
 
-IMPORTING, STARTING, TESTING = "while importing jax", "while starting the devices", "in the self-test"
+IMPORTING, STARTING, TESTING = (
+    "while importing jax",
+    "while starting the devices",
+    "in the self-test",
+)
 
 
 def main() -> None:
-    """Prints what is found, stage by stage; an exception is printed as a line too."""
+    """Prints the results stage by stage; an exception is printed as a line too."""
     try:
         for line in stages():
+            # Flushed, because after a crash the doctor needs the lines before it.
             print(json.dumps(line), flush=True)
     except BaseException as error:
-        print(json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}), flush=True)
+        print(
+            json.dumps({"error": f"{type(error).__name__}: {' '.join(str(error).split())}"}),
+            flush=True,
+        )
 
 
 def stages() -> Any:
-    """Yields the lines."""
+    """Yields the JSON objects of all lines, and runs the stages in between."""
     yield {"stage": IMPORTING}
     begin = time.perf_counter()
     import jax
@@ -51,7 +60,14 @@ def stages() -> Any:
 
 
 def describe(device: Any) -> str:
-    """A device in a few words, for instance "cpu:0" or "gpu:1 NVIDIA H100"."""
+    """Describes a device in a few words.
+
+    Args:
+        device: Device of JAX.
+
+    Returns:
+        Platform, number and kind, for instance "cpu:0" or "gpu:1 NVIDIA H100".
+    """
     name = f"{device.platform}:{device.id}"
     return name if device.device_kind == device.platform else f"{name} {device.device_kind}"
 

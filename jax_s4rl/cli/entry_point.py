@@ -1,7 +1,8 @@
-"""How a script is started: what a person can do wrong ends it with a sentence."""
+"""Command-line entry points: user errors print one line and exit with status 1."""
 
+import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -10,33 +11,61 @@ import tyro
 Options = TypeVar("Options")
 
 
-def run(main: Callable[[Options], object], options: type[Options], description: str | None) -> None:
-    """Reads the command line and does what it says.
-
-    Settings that cannot be, files that cannot be read or written and numbers that are none end the program with a
-    sentence and the exit status 1.
+def run(
+    command: Callable[[Options], object],
+    options: type[Options],
+    description: str | None,
+    arguments: Sequence[str] | None = None,
+    name: str | None = None,
+) -> None:
+    """Reads the command line into options and runs a command with them.
 
     Args:
-      main: does it.
-      options: a dataclass of what can be said, with a sentence under each field.
-      description: the script's own, shown by `--help`.
+        command: Function that does the work.
+        options: Dataclass of the options, with a sentence under each field.
+        description: Text for `--help`, usually the docstring of the script.
+        arguments: Arguments of the command; those of the process if None.
+        name: Name of the command in its help; that of the process if None.
+    """
+    with errors_as_sentences():
+        command(tyro.cli(options, args=arguments, description=description, prog=name))
+
+
+@contextlib.contextmanager
+def errors_as_sentences() -> Iterator[None]:
+    """Ends the process with one line and status 1 at an error that the user can fix.
+
+    Such errors are impossible settings, files that cannot be read or written, losses that are not
+    finite, and packages of an extra that is not installed.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        SystemExit: If such an error was raised.
     """
     try:
-        main(tyro.cli(options, description=description))
-    except (ValueError, FloatingPointError) as error:
+        yield
+    except (ValueError, FloatingPointError, ModuleNotFoundError) as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno is None:  # Ours, and a sentence already.
+        # Errors that this package raises have no number, and their message is a sentence already.
+        if error.errno is None:
             sys.exit(f"error: {error}")
         where = f"{error.filename}: " if error.filename else ""
-        sys.exit(f"error: {where}{error.strerror}; name another file or folder, or make room for it")
+        sys.exit(
+            f"error: {where}{error.strerror}; name another file or folder, or free space for it"
+        )
 
 
 def check_writable(path: Path) -> None:
-    """Opens a file for appending, so that what is measured later is not lost.
+    """Opens a file for appending before anything is measured, so that no result is lost.
+
+    Args:
+        path: File for results; made, with its folder, if it is missing.
 
     Raises:
-      OSError: it cannot be made or written; a new file is made.
+        OSError: If the file cannot be made or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a"):

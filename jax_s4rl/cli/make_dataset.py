@@ -1,6 +1,13 @@
-"""Makes named data sets, or lists them all: `jax-s4rl make-dataset cartpole/mixed --seed 0`, `--list`."""
+"""Records named datasets, or lists them.
+
+    jax-s4rl make-dataset cartpole/mixed --seeds 0 1
+    jax-s4rl make-dataset --list
+
+Datasets that exist already are not recorded again.
+"""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,46 +22,97 @@ from jax_s4rl.data import storage, trajectories
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Which data sets to make."""
+    """Options of the command: names, seeds and folder of the datasets."""
 
     names: tyro.conf.Positional[tuple[str, ...]] = ()
-    """Names of data sets; with `--list` those that exist."""
+    """Names of the datasets to record; without any, all names are listed."""
     seeds: tuple[int, ...] = (0,)
-    """One data set per seed."""
+    """Seeds of the recording; each gives a dataset for every name."""
     folder: Path | None = None
-    """Where they are kept; by default $JAX_S4RL_DATA, or the user's cache folder."""
+    """Folder of the datasets; by default $JAX_S4RL_DATA, or the user's cache folder."""
     list_names: Annotated[bool, tyro.conf.arg(name="list")] = False
-    """Prints the names and makes nothing."""
+    """Whether to print all names and record nothing."""
 
 
-def main(config: Config) -> None:
-    """Makes what is not there yet, and says what is."""
-    out = console.Console()
+def make(config: Config) -> None:
+    """Records the datasets that do not exist yet, and prints a table and the paths of all.
+
+    Args:
+        config: Options of the command.
+
+    Raises:
+        ValueError: If there is no dataset of a name; then nothing is recorded.
+    """
+    screen = console.Console()
     if config.list_names or not config.names:
-        out.print("\n".join(datasets.names()), highlight=False)
+        screen.print("\n".join(datasets.names()), highlight=False)
         return
+    # All names are checked before the first dataset is recorded.
     for name in config.names:
         datasets.find(name)
     rows = table.Table(
-        table.Column("data set", no_wrap=True), "seed", "episodes", "steps", "return", "best", "hash", box=None
+        table.Column("dataset", no_wrap=True),
+        "seed",
+        "episodes",
+        "steps",
+        "return",
+        "best",
+        "hash",
+        box=None,
     )
     for name in config.names:
         for seed in config.seeds:
             record, metadata = datasets.load(name, seed, config.folder)
             rows.add_row(*describe(name, seed, record, metadata))
-    out.print(rows)
-    files = [datasets.path_of(name, seed, config.folder) for name in config.names for seed in config.seeds]
+    screen.print(rows)
+    files = [
+        datasets.path_of(name, seed, config.folder)
+        for name in config.names
+        for seed in config.seeds
+    ]
     for file in files:
-        out.print(f"{file} (and {storage.side_file(file).name})", highlight=False, soft_wrap=True)
+        screen.print(
+            f"{file} (and {storage.side_file(file).name})", highlight=False, soft_wrap=True
+        )
 
 
-def describe(name: str, seed: int, record: trajectories.Trajectories, metadata: dict[str, Any]) -> tuple[str, ...]:
-    """Gives the cells of a data set's row: mean return with its standard deviation, best return, start of the hash."""
+def describe(
+    name: str, seed: int, record: trajectories.Trajectories, metadata: dict[str, Any]
+) -> tuple[str, ...]:
+    """Formats the row of a dataset in the table.
+
+    Args:
+        name: Name of the dataset.
+        seed: Seed of the recording.
+        record: Episodes of the dataset.
+        metadata: Metadata of the dataset.
+
+    Returns:
+        The cells: name, seed, episodes, steps, mean return with its standard deviation, best
+        return, and the start of the hash.
+    """
     returns = record.episode_returns
     spread = f"{returns.mean():.2f} ± {returns.std():.2f}"
     best = f"{np.max(returns):.2f}"
-    return name, str(seed), str(record.num_episodes), str(record.num_steps), spread, best, metadata["content_hash"][:8]
+    return (
+        name,
+        str(seed),
+        str(record.num_episodes),
+        str(record.num_steps),
+        spread,
+        best,
+        metadata["content_hash"][:8],
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command.
+
+    Args:
+        arguments: Arguments of the command; those of the process if None.
+    """
+    entry_point.run(make, Config, __doc__, arguments, "jax-s4rl make-dataset")
 
 
 if __name__ == "__main__":
-    entry_point.run(main, Config, __doc__)
+    main()

@@ -1,4 +1,4 @@
-"""A progress bar on the terminal, and silence where there is none."""
+"""A progress bar on the terminal; without a terminal nothing is printed."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -8,14 +8,17 @@ from rich import console, progress
 
 @contextlib.contextmanager
 def show(description: str, total: int) -> Iterator[Callable[..., None]]:
-    """Draws a bar with the time left while the block runs; prints nothing when stderr is no terminal.
+    """Draws a bar with the remaining time while the block runs.
+
+    Nothing is printed if stderr is not a terminal.
 
     Args:
-        description: What is being done.
-        total: How many units it takes.
+        description: Description of the work.
+        total: Number of units of work.
 
     Yields:
-        `advance(amount, note="")`: counts units done and shows a note beside the bar.
+        Function `advance(amount, note="")`, which counts finished units and shows a note beside the
+        bar.
 
     Example:
         >>> with show("recording", 10) as advance:
@@ -29,7 +32,9 @@ def show(description: str, total: int) -> Iterator[Callable[..., None]]:
         progress.TimeRemainingColumn(),
         progress.TextColumn("{task.fields[note]}"),
     )
-    with progress.Progress(*columns, console=terminal, disable=not terminal.is_terminal, transient=True) as bars:
+    with progress.Progress(
+        *columns, console=terminal, disable=not terminal.is_terminal, transient=True
+    ) as bars:
         task = bars.add_task(description, total=total, note="")
 
         def advance(amount: int, note: str = "") -> None:

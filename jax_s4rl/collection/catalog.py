@@ -1,7 +1,8 @@
-"""Every named data set, one entry each.
+"""Recipes of all named datasets.
 
-Random, medium and expert are as in D4RL. Replay is what a training played in its first steps, from random to good:
-until medium alone, these quick trainings would leave about a hundred episodes.
+Random, medium and expert have the same meaning as in D4RL. Replay holds the episodes from the first
+steps of a training, from random to good play; up to the medium policy alone, these quick trainings
+play only about a hundred episodes.
 """
 
 import dataclasses
@@ -16,10 +17,10 @@ from jax_s4rl.collection.ppo import storage, update
 from jax_s4rl.data import trajectories
 
 BSUITE_SETTINGS = 23
-# Graphs of the random walk besides the default one.
+# Number of graphs of the random walk besides the default one.
 NUM_GRAPHS = 5
 PRESETS = ("dt", "low_var", "high_var")
-# Steps of the middle phase of key-to-door beside the published 30.
+# Lengths of the middle phase of key-to-door besides the published 30 steps.
 LONGER_WAITS = (90, 300)
 
 Contents = dict[str, tuple[sources.Part, ...]]
@@ -49,8 +50,8 @@ PENDULUM = storage.Run(
 KEY_DOOR = storage.Run(
     "key_door-ppo",
     "jax_s4rl/KeyDoor-v0",
-    # After the last apple only the second key leads on: entropy, and advantages that stay small where they are noise,
-    # keep the policy looking for it.
+    # After the last apple the only reward needs the second key. The entropy bonus and `min_spread`,
+    # which keeps small noisy advantages small, make the policy go on exploring until it finds it.
     update.Config(
         total_steps=1_000_000,
         num_envs=16,
@@ -63,7 +64,8 @@ KEY_DOOR = storage.Run(
     replay_steps=200_000,
     env_kwargs={"obs": "full"},
 )
-# Name, environment, and the mean return of a medium policy, about a third of what this PPO reaches.
+# Name, environment, and mean return of the medium policy, about a third of the return that this PPO
+# reaches.
 MUJOCO = (
     ("hopper", "Hopper-v5", 1_000.0),
     ("halfcheetah", "HalfCheetah-v5", 1_400.0),
@@ -73,14 +75,15 @@ MUJOCO = (
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a data set is made.
+    """Recipe from which a dataset is made.
 
     Attributes:
-        env_id: The environment, as `envs.registry.make` understands it.
-        parts: What is recorded, in this order.
+        env_id: Id of the environment, as `envs.registry.make` takes it.
+        parts: Sources of the episodes, recorded in this order.
         env_kwargs: Arguments of the environment.
-        keep: Names the episodes to keep of all recorded; None keeps all.
-        limit: How many of those to keep at most, the first ones; None keeps all.
+        keep: Function of record and environment that returns the indices of the episodes to keep;
+            None keeps all.
+        limit: Maximal number of those episodes, from the first on; None keeps all.
     """
 
     env_id: str
@@ -91,43 +94,61 @@ class Recipe:
 
 
 def book() -> dict[str, Recipe]:
-    """Gives all recipes by name."""
-    return {**random_walk(), **bsuite(), **key_door(), **key_to_door(), **cartpole(), **pendulum(), **mujoco()}
+    """Returns all recipes by name."""
+    return {
+        **random_walk(),
+        **bsuite(),
+        **key_door(),
+        **key_to_door(),
+        **cartpole(),
+        **pendulum(),
+        **mujoco(),
+    }
 
 
 def random_walk() -> dict[str, Recipe]:
-    """Walks along random edges; `nosuffix` shows no shortest path of two steps or more, so that stitching is needed.
+    """Returns the recipes of walks along random edges.
 
-    They are on the default graph, and again on others: `random_walk/graph-1/random-1000`.
+    In `nosuffix` no walk ends with two steps or more of a shortest path, so that stitching is
+    needed. The datasets exist for the default graph and for others, as in
+    `random_walk/graph-1/random-1000`.
     """
     recipe = functools.partial(Recipe, "jax_s4rl/RandomWalk-v0")
-    found = {}
+    recipes = {}
     for graph in range(NUM_GRAPHS + 1):
         family = f"random_walk/graph-{graph}" if graph else "random_walk"
         kwargs = {"graph_seed": graph} if graph else {}
-        found |= {
+        recipes |= {
             f"{family}/random-1000": recipe((sources.Uniform(1_000, legal=True),), kwargs),
             f"{family}/random-100": recipe((sources.Uniform(100, legal=True),), kwargs),
             f"{family}/nosuffix-1000": recipe(
-                (sources.Uniform(2_500, legal=True),), kwargs, keep=walk_statistics.without_optimal_suffix, limit=1_000
+                (sources.Uniform(2_500, legal=True),),
+                kwargs,
+                keep=walk_statistics.without_optimal_suffix,
+                limit=1_000,
             ),
         }
-    return found
+    return recipes
 
 
 def bsuite() -> dict[str, Recipe]:
-    """bsuite's umbrella_length and memory_len, by setting."""
-    found = {}
+    """Returns the recipes of bsuite's umbrella_length and memory_len, for every setting."""
+    recipes = {}
     for family in ("umbrella_length", "memory_len"):
         for setting in range(BSUITE_SETTINGS):
             name = f"{family}/{setting}"
-            found[f"{name}/random"] = Recipe(name, (sources.Uniform(10_000),))
-            found[f"{name}/mixed"] = Recipe(name, (sources.Uniform(9_000), sources.Optimal(1_000)))
-    return found
+            mixed = (sources.Uniform(9_000), sources.Optimal(1_000))
+            recipes[f"{name}/random"] = Recipe(name, (sources.Uniform(10_000),))
+            recipes[f"{name}/mixed"] = Recipe(name, mixed)
+    return recipes
 
 
 def key_door() -> dict[str, Recipe]:
-    """The nested task; PPO sees everything, the record shows the position alone. Medium is a third of the optimum."""
+    """Returns the recipes of the key-and-door task with two doors.
+
+    PPO observes the full state; the datasets hold the position alone. The medium policy has a third
+    of the optimal return.
+    """
     contents: Contents = {
         "random-1000": (sources.Uniform(1_000),),
         "random-10000": (sources.Uniform(10_000),),
@@ -135,11 +156,17 @@ def key_door() -> dict[str, Recipe]:
         "ppo-expert": (sources.Snapshot(KEY_DOOR, "expert", 500),),
         "mixed": (sources.Uniform(900), sources.Snapshot(KEY_DOOR, "expert", 100)),
     }
-    return {f"key_door/{name}": Recipe("jax_s4rl/KeyDoor-v0", content) for name, content in contents.items()}
+    return {
+        f"key_door/{name}": Recipe("jax_s4rl/KeyDoor-v0", content)
+        for name, content in contents.items()
+    }
 
 
 def key_to_door() -> dict[str, Recipe]:
-    """The published long-term credit tests, by preset; `dt_90` is `dt` with 90 steps between key and door."""
+    """Returns the recipes of the published tests of long-term credit, for every preset.
+
+    `dt_90` is `dt` with 90 steps between key and door.
+    """
     env_id = "jax_s4rl/KeyToDoor-v0"
     longer = {
         f"key_to_door/dt_{steps}/random-1000": Recipe(
@@ -148,16 +175,19 @@ def key_to_door() -> dict[str, Recipe]:
         for steps in LONGER_WAITS
     }
     return longer | {
-        f"key_to_door/{preset}/random-{size}": Recipe(env_id, (sources.Uniform(size),), {"preset": preset})
+        f"key_to_door/{preset}/random-{size}": Recipe(
+            env_id, (sources.Uniform(size),), {"preset": preset}
+        )
         for preset in PRESETS
         for size in (1_000, 10_000)
     }
 
 
 def cartpole() -> dict[str, Recipe]:
-    """CartPole and its velocity-masked twin, whose episodes are the same ones seen without velocities.
+    """Returns the recipes of CartPole, and of CartPole without velocities.
 
-    Strengths are mean returns: weak 100, medium 170 (a third of expert), expert about 500.
+    The latter has the same mixed episodes, observed without velocities. Strengths are mean returns:
+    weak 100, medium 170 (a third of expert), expert about 500.
     """
     mixed = (
         sources.Uniform(150),
@@ -165,19 +195,33 @@ def cartpole() -> dict[str, Recipe]:
         sources.Snapshot(CARTPOLE, "medium", 120),
         sources.Snapshot(CARTPOLE, "expert", 80),
     )
-    contents: Contents = {"random": (sources.Uniform(10_000),), **_by_strength(CARTPOLE, 500, 200), "mixed": mixed}
-    found = {f"cartpole/{name}": Recipe("CartPole-v1", content) for name, content in contents.items()}
-    return {**found, "masked_cartpole/mixed": Recipe("jax_s4rl/MaskedCartPole-v0", mixed)}
+    contents: Contents = {
+        "random": (sources.Uniform(10_000),),
+        **_by_strength(CARTPOLE, 500, 200),
+        "mixed": mixed,
+    }
+    recipes = {
+        f"cartpole/{name}": Recipe("CartPole-v1", content) for name, content in contents.items()
+    }
+    return {**recipes, "masked_cartpole/mixed": Recipe("jax_s4rl/MaskedCartPole-v0", mixed)}
 
 
 def pendulum() -> dict[str, Recipe]:
-    """Continuous actions: medium is a third of the way from random play to the optimum."""
+    """Returns the recipes of Pendulum, a task with continuous actions.
+
+    The medium policy is a third of the way from random play to the optimum.
+    """
     contents = _by_strength(PENDULUM, 500, 500)
-    return {f"pendulum/{name}": Recipe("Pendulum-v1", content) for name, content in contents.items()}
+    return {
+        f"pendulum/{name}": Recipe("Pendulum-v1", content) for name, content in contents.items()
+    }
 
 
 def mujoco() -> dict[str, Recipe]:
-    """Locomotion (extra `mujoco`); the strengths are those that this PPO reaches in 800,000 steps."""
+    """Returns the recipes of locomotion, which need the extra `mujoco`.
+
+    The expert is the best policy that this PPO reaches in 800,000 steps.
+    """
     config = update.Config(
         total_steps=800_000,
         num_envs=8,
@@ -189,12 +233,14 @@ def mujoco() -> dict[str, Recipe]:
         normalize_observations=True,
         reward_scale=0.02,
     )
-    found = {}
+    recipes = {}
     for name, env_id, medium in MUJOCO:
-        run = storage.Run(f"{name}-ppo", env_id, config, (("medium", medium),), replay_steps=400_000)
+        run = storage.Run(
+            f"{name}-ppo", env_id, config, (("medium", medium),), replay_steps=400_000
+        )
         for kind, content in _by_strength(run, 200, 200).items():
-            found[f"{name}/{kind}"] = Recipe(env_id, content)
-    return found
+            recipes[f"{name}/{kind}"] = Recipe(env_id, content)
+    return recipes
 
 
 def _by_strength(run: storage.Run, num_medium: int, num_expert: int) -> Contents:

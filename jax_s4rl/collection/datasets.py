@@ -1,4 +1,4 @@
-"""Named data sets: made on first use, kept in a cache, the same bytes for the same seed."""
+"""Named datasets: recorded on first use and cached, with the same bytes for the same seed."""
 
 import dataclasses
 import difflib
@@ -16,31 +16,33 @@ from jax_s4rl.envs import reference_scores
 
 FOLDER_VARIABLE = cache_folders.DATA_VARIABLE
 POLICY_FOLDER = "policies"
-# Whose behavior enters the data.
+# Packages whose behavior affects the data.
 PACKAGES = ("jax_s4rl", "jax", "flax", "optax", "numpy", "gymnasium", "minigrid", "bsuite")
 
 
 def load(
     name: str, seed: int = 0, folder: str | Path | None = None
 ) -> tuple[trajectories.Trajectories, dict[str, Any]]:
-    """Gives a named data set; the first call makes it, which takes seconds to minutes.
+    """Loads a named dataset; the first call records it, which takes seconds to minutes.
 
     Args:
-        name: One of `names()`, for instance "cartpole/mixed" or "umbrella_length/9/random".
-        seed: Of everything that is random in it.
-        folder: Where data sets are kept; by default `default_folder()`.
+        name: Name of the dataset, one of `names()`, for instance "cartpole/mixed" or
+            "umbrella_length/9/random".
+        seed: Seed of everything that is random in it.
+        folder: Folder of the datasets; by default `default_folder()`.
 
     Returns:
         The record and its metadata (see `storage.load_trajectories`).
 
     Raises:
-        ValueError: If there is no such data set, or its file is damaged.
+        ValueError: If there is no such dataset, or its file is damaged.
     """
     recipe = find(name)
     path = path_of(name, seed, folder)
     described = describe(recipe)
     if path.exists():
         record, metadata = storage.load_trajectories(path)
+        # A file of an older recipe with the same name is recorded again.
         if metadata.get("recipe") == described:
             return record, metadata
     record, means = _record(recipe, seed, Path(folder or default_folder()) / POLICY_FOLDER)
@@ -49,15 +51,21 @@ def load(
 
 
 def names() -> list[str]:
-    """Names every data set that can be loaded."""
+    """Returns the names of all datasets."""
     return sorted(catalog.book())
 
 
 def find(name: str) -> catalog.Recipe:
-    """Looks a recipe up.
+    """Returns the recipe of a dataset.
+
+    Args:
+        name: Name of the dataset, one of `names()`.
+
+    Returns:
+        The recipe.
 
     Raises:
-        ValueError: If there is none of that name; the nearest are named.
+        ValueError: If there is no such dataset; the message names similar ones.
 
     Example:
         >>> find("cartpole/mixt")
@@ -70,39 +78,49 @@ def find(name: str) -> catalog.Recipe:
     near = difflib.get_close_matches(name, book, n=3, cutoff=0.0)
     raise ValueError(
         f"there is no data set {name!r}; did you mean {', '.join(near)}? "
-        "`python -m jax_s4rl.cli.make_dataset --list` shows all"
+        "`jax-s4rl make-dataset --list` shows all"
     )
 
 
 def path_of(name: str, seed: int = 0, folder: str | Path | None = None) -> Path:
-    """Names the file of a data set."""
+    """Returns the path of a dataset's file."""
     return Path(folder or default_folder()) / f"{name}-seed{seed}.npz"
 
 
 def default_folder() -> Path:
-    """Names the cache: `$JAX_S4RL_DATA`, or `jax_s4rl` in the user's cache folder."""
+    """Returns the cache: `$JAX_S4RL_DATA`, or `jax_s4rl` in the user's cache folder."""
     return cache_folders.data()
 
 
 def describe(recipe: catalog.Recipe) -> dict[str, Any]:
-    """Says in JSON how a data set is made; a cached one made otherwise is made again."""
+    """Describes a recipe in JSON; a cached dataset with another description is recorded again."""
     kept = recipe.keep.__name__ if recipe.keep else "all"
-    described = {"parts": [part.describe() for part in recipe.parts], "keep": kept, "limit": recipe.limit}
+    described = {
+        "parts": [part.describe() for part in recipe.parts],
+        "keep": kept,
+        "limit": recipe.limit,
+    }
     environment = {"id": recipe.env_id, "kwargs": dict(recipe.env_kwargs)}
+    # Through JSON and back, so that tuples become lists, as in metadata that was read from a file.
     return json.loads(json.dumps({"env": environment, **described}))
 
 
 def packages_of(env: gymnasium.Env) -> tuple[str, ...]:
-    """Names the packages whose behavior enters the data of an environment."""
+    """Returns the names of the packages whose behavior affects the data of an environment."""
     return (*PACKAGES, "mujoco") if ".mujoco." in type(env.unwrapped).__module__ else PACKAGES
 
 
-def _record(recipe: catalog.Recipe, seed: int, folder: Path) -> tuple[trajectories.Trajectories, list[float]]:
-    stage = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, seed, 0, folder)
-    recorded = [part.record(dataclasses.replace(stage, stream=stream)) for stream, part in enumerate(recipe.parts)]
+def _record(
+    recipe: catalog.Recipe, seed: int, folder: Path
+) -> tuple[trajectories.Trajectories, list[float]]:
+    context = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, seed, 0, folder)
+    recorded = [
+        part.record(dataclasses.replace(context, stream=stream))
+        for stream, part in enumerate(recipe.parts)
+    ]
     record = trajectories.concatenate(recorded)
     if recipe.keep is not None:
-        env = stage.make_env()
+        env = context.make_env()
         record = record.select(recipe.keep(record, env)[: recipe.limit])
         env.close()
     return record, [float(part.episode_returns.mean()) for part in recorded]
@@ -114,8 +132,8 @@ def _scores(recipe: catalog.Recipe) -> dict[str, Any]:
 
 
 def _metadata(name: str, recipe: catalog.Recipe, seed: int, means: list[float]) -> dict[str, Any]:
-    stage = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, seed, 0, Path())
-    env = stage.make_env()
+    context = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, seed, 0, Path())
+    env = context.make_env()
     described = describe(recipe)
     metadata = {
         "name": name,

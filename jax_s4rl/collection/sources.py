@@ -1,4 +1,4 @@
-"""What a data set is put together from: so many episodes of this behavior, so many of that."""
+"""Sources of a dataset's episodes: a behavior and a number of episodes each."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,14 +16,14 @@ from jax_s4rl.envs import registry
 
 @dataclasses.dataclass(frozen=True)
 class RecordingContext:
-    """Where and how a part is recorded.
+    """Environment, seeds and folder with which a part is recorded.
 
     Attributes:
-        env_id: Environment of the data set.
-        env_kwargs: Its arguments, that is what the record shows.
-        seed: Of the data set.
-        stream: Which part of the data set this is; parts share no episode seed.
-        folder: Where trained policies are kept.
+        env_id: Id of the dataset's environment.
+        env_kwargs: Arguments of the environment, which set the recorded observations, for instance.
+        seed: Seed of the dataset.
+        stream: Number of the part within the dataset; parts share no episode seed.
+        folder: Folder of trained policies.
     """
 
     env_id: str
@@ -43,64 +43,97 @@ class RecordingContext:
         name: str,
         make_view: recording.MakeEnv | None = None,
     ) -> trajectories.Trajectories:
-        """Records a behavior; one that sees the world through `make_view` is played again for the record's own eyes."""
+        """Records a behavior.
+
+        Args:
+            behavior: Behavior to record.
+            num_episodes: Number of episodes.
+            name: Name of the behavior in the progress bar.
+            make_view: Function that makes the environment with the behavior's observations, if they
+                differ from those of the dataset. The episodes are then played again to record the
+                observations of the dataset.
+
+        Returns:
+            The episodes, with the observations of the dataset.
+        """
         with _progress.show(f"recording {name} on {self.env_id}", num_episodes) as advance:
-            found = recording.record_episodes(
-                make_view or self.make_env, behavior, num_episodes, seed=self.seed, stream=self.stream, advance=advance
+            record = recording.record_episodes(
+                make_view or self.make_env,
+                behavior,
+                num_episodes,
+                seed=self.seed,
+                stream=self.stream,
+                advance=advance,
             )
-        return recording.reenact(self.make_env, found) if make_view else found
+        return recording.reenact(self.make_env, record) if make_view else record
 
 
 class Part(Protocol):
-    """Some episodes of a data set."""
+    """A source of some of a dataset's episodes."""
 
     def describe(self) -> dict[str, Any]:
-        """Says in JSON what behaved and how often."""
+        """Describes behavior and number of episodes in JSON."""
         ...
 
-    def record(self, stage: RecordingContext) -> trajectories.Trajectories:
+    def record(self, context: RecordingContext) -> trajectories.Trajectories:
         """Records the episodes."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class Uniform:
-    """Actions drawn uniformly; with `legal` from those that `info["action_mask"]` allows."""
+    """Actions drawn uniformly.
+
+    Attributes:
+        num_episodes: Number of episodes.
+        legal: Whether to draw only from the actions that `info["action_mask"]` allows.
+    """
 
     num_episodes: int
     legal: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Says in JSON what behaved and how often."""
+        """Describes behavior and number of episodes in JSON."""
         name = "uniform over legal actions" if self.legal else "uniform"
         return {"behavior": name, "num_episodes": self.num_episodes}
 
-    def record(self, stage: RecordingContext) -> trajectories.Trajectories:
+    def record(self, context: RecordingContext) -> trajectories.Trajectories:
         """Records the episodes."""
-        env = stage.make_env()
+        env = context.make_env()
         behavior = behaviors.uniform_legal if self.legal else behaviors.uniform(env.action_space)
         env.close()
-        return stage.record(behavior, self.num_episodes, "uniform actions")
+        return context.record(behavior, self.num_episodes, "uniform actions")
 
 
 @dataclasses.dataclass(frozen=True)
 class Optimal:
-    """The best policy that `envs.policies` knows."""
+    """The best policy in `envs.reference_policies`.
+
+    Attributes:
+        num_episodes: Number of episodes.
+    """
 
     num_episodes: int
 
     def describe(self) -> dict[str, Any]:
-        """Says in JSON what behaved and how often."""
+        """Describes behavior and number of episodes in JSON."""
         return {"behavior": "optimal", "num_episodes": self.num_episodes}
 
-    def record(self, stage: RecordingContext) -> trajectories.Trajectories:
+    def record(self, context: RecordingContext) -> trajectories.Trajectories:
         """Records the episodes."""
-        return stage.record(behaviors.Optimal(), self.num_episodes, "the optimal policy")
+        return context.record(behaviors.Optimal(), self.num_episodes, "the optimal policy")
 
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A policy of PPO at one strength, acting as it did in training (sampled) or at its best guess (greedy)."""
+    """A policy of PPO at one strength.
+
+    Attributes:
+        run: Training of the policy.
+        strength: Name of the strength: "expert" or one of the run's.
+        num_episodes: Number of episodes.
+        greedy: Whether to take the likeliest action; False samples, as in training.
+    """
 
     run: storage.Run
     strength: str
@@ -108,43 +141,65 @@ class Snapshot:
     greedy: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Says in JSON what behaved and how often."""
+        """Describes behavior and number of episodes in JSON."""
         kind = "greedy" if self.greedy else "sampled"
         described = {"behavior": f"PPO, {self.strength}, {kind}", "num_episodes": self.num_episodes}
         return {**described, "training": self.run.describe()}
 
-    def record(self, stage: RecordingContext) -> trajectories.Trajectories:
+    def record(self, context: RecordingContext) -> trajectories.Trajectories:
         """Records the episodes."""
-        policies = load_policies(self.run, stage)
-        behavior = storage.behavior_of(policies, self.run.make_env, self.strength, greedy=self.greedy)
-        sees_more = (self.run.env_id, self.run.env_kwargs) != (stage.env_id, stage.env_kwargs)
-        view = self.run.make_env if sees_more else None
-        return stage.record(behavior, self.num_episodes, f"PPO ({self.strength})", view)
+        policies = load_policies(self.run, context)
+        behavior = storage.behavior_of(
+            policies, self.run.make_env, self.strength, greedy=self.greedy
+        )
+        # A policy that was trained on other observations (the full state, for instance) needs them.
+        is_other = (self.run.env_id, self.run.env_kwargs) != (context.env_id, context.env_kwargs)
+        view = self.run.make_env if is_other else None
+        return context.record(behavior, self.num_episodes, f"PPO ({self.strength})", view)
 
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
-    """The episodes of a training itself, until it first reached a strength (None: all that were kept)."""
+    """The episodes of a training itself.
+
+    Attributes:
+        run: Training whose episodes are recorded.
+        until: Strength at which to stop, when it was first reached; None takes all kept episodes.
+    """
 
     run: storage.Run
     until: str | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Says in JSON what behaved."""
+        """Describes the behavior in JSON."""
         end = f"until {self.until}" if self.until else f"the first {self.run.replay_steps} steps"
         return {"behavior": f"PPO while it trains, {end}", "training": self.run.describe()}
 
-    def record(self, stage: RecordingContext) -> trajectories.Trajectories:
-        """Plays the episodes of the training again, in the eyes of the data set's environment."""
-        policies = load_policies(self.run, stage)
+    def record(self, context: RecordingContext) -> trajectories.Trajectories:
+        """Plays the episodes of the training again, to record the dataset's observations.
+
+        Args:
+            context: Environment, seeds and folder of the dataset.
+
+        Returns:
+            The episodes of the training.
+
+        Raises:
+            ValueError: If the training keeps no episodes.
+        """
+        policies = load_policies(self.run, context)
         if policies.replay is None:
-            raise ValueError(f"the training {self.run.name} keeps no episodes; give it replay_steps")
+            raise ValueError(
+                f"got the training {self.run.name}, which keeps no episodes; set its replay_steps"
+            )
         chosen = np.arange(policies.replay.num_episodes)
         if self.until is not None:
-            chosen = np.flatnonzero(policies.replay_ends <= policies.snapshots[self.until].num_steps)
-        return recording.reenact(stage.make_env, policies.replay.select(chosen))
+            chosen = np.flatnonzero(
+                policies.replay_ends <= policies.snapshots[self.until].num_steps
+            )
+        return recording.reenact(context.make_env, policies.replay.select(chosen))
 
 
-def load_policies(run: storage.Run, stage: RecordingContext) -> storage.Policies:
-    """Reads or trains the policies of a run, with the seed and in the folder of the stage."""
-    return storage.load_or_train(run, run.make_env, seed=stage.seed, folder=stage.folder)
+def load_policies(run: storage.Run, context: RecordingContext) -> storage.Policies:
+    """Loads or trains the policies of a run, with the seed and in the folder of the context."""
+    return storage.load_or_train(run, run.make_env, seed=context.seed, folder=context.folder)

@@ -1,4 +1,4 @@
-"""D4RL's HDF5 files: flat arrays under D4RL's names, and what is known about them."""
+"""D4RL's HDF5 files: flat arrays under D4RL's names, and metadata."""
 
 import json
 from collections.abc import Mapping
@@ -7,24 +7,30 @@ from typing import Any
 
 import numpy as np
 
+from jax_s4rl import _extras
 from jax_s4rl.data import atomic_files, d4rl, trajectories
 
 METADATA = "metadata"
 
 
-def save_hdf5(path: str | Path, record: trajectories.Trajectories, metadata: Mapping[str, Any]) -> None:
-    """Writes an HDF5 file that D4RL's own loaders read; an old file stays whole until the new one is complete.
+def save_hdf5(
+    path: str | Path, record: trajectories.Trajectories, metadata: Mapping[str, Any]
+) -> None:
+    """Writes an HDF5 file that D4RL's own loaders read.
+
+    An old file stays whole until the new one is complete.
 
     Args:
-        path: The file.
+        path: Path of the file.
         record: The episodes.
-        metadata: What to say about them, as JSON; kept in an attribute of the file.
+        metadata: Description of the episodes, as JSON; kept in an attribute of the file.
 
     Raises:
-        ValueError: If the metadata do not fit into JSON.
+        ValueError: If the metadata hold a number that does not fit into JSON.
+        TypeError: If the metadata hold another value that does not fit into JSON.
         OSError: If the disk refuses.
     """
-    import h5py
+    h5py = _import_h5py()
 
     text = json.dumps(dict(metadata), sort_keys=True, allow_nan=False)
 
@@ -43,17 +49,17 @@ def load_hdf5(
     """Reads an HDF5 file of D4RL, or of `save_hdf5`.
 
     Args:
-        path: The file.
-        last_observation: What to do if it holds no `next_observations`; see `dictionaries.from_d4rl`.
+        path: Path of the file.
+        last_observation: Rule for files without `next_observations`; see `d4rl.from_d4rl`.
 
     Returns:
-        The episodes, and what the file says about them.
+        The episodes and their metadata.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is empty, truncated, or holds something else.
+        ValueError: If the file is empty, truncated, or holds something else.
     """
-    import h5py
+    h5py = _import_h5py()
 
     if not Path(path).exists():
         raise FileNotFoundError(f"there is no file {path}; check the name")
@@ -68,5 +74,15 @@ def load_hdf5(
             metadata = json.loads(str(archive.attrs.get(METADATA, "{}")))
             archive.visititems(collect)
     except (OSError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{path} is empty, truncated or no HDF5 file ({error}); fetch it again") from None
+        raise ValueError(
+            f"{path} is empty, truncated or not an HDF5 file ({error}); fetch it again"
+        ) from None
     return d4rl.from_d4rl(flat, last_observation=last_observation), metadata
+
+
+def _import_h5py() -> Any:
+    try:
+        import h5py
+    except ModuleNotFoundError as error:
+        raise _extras.missing(error, "hdf5", "reading and writing HDF5") from None
+    return h5py

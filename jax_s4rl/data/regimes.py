@@ -1,13 +1,15 @@
 """Training regimes: how the rows of a batch are drawn from recorded episodes.
 
-| regime | a row is | state at its start | fits acting with |
+| regime | content of a row | state at the row's start | fits |
 | --- | --- | --- | --- |
-| `"windows"` | a slice of one episode, from any step on | cleared in mid-episode | a memory that restarts on the way |
-| `"episodes"` | one whole episode, padded | cleared where the episode starts | a state carried through the episode |
-| `"packed"` | whole episodes end to end, no padding | the same, by resets in the row | the same; lengths that differ |
-| `"openings"` | the first steps of an episode | cleared where the episode starts | tasks that are decided early |
+| `"windows"` | slice of one episode, from any step on | reset in mid-episode | acting with resets |
+| `"episodes"` | one whole episode, padded | reset at the episode's start | acting without reset |
+| `"packed"` | whole episodes end to end | reset where episodes start | the same, unequal lengths |
+| `"openings"` | first steps of one episode | reset at the episode's start | tasks decided early |
 
-A model only meets a state in acting that it has met in training if the two fit.
+Acting with resets clears the state within an episode; acting without reset carries it through the
+whole episode. Packed rows have no padding between episodes. If training and acting do not fit, a
+model meets states in acting that it never met in training.
 """
 
 from collections.abc import Callable
@@ -26,25 +28,27 @@ Draw = Callable[[Key[Array, " B"], windows.Store], windows.Windows]
 def make(regime: str, record: trajectories.Trajectories, *, context_length: int) -> Draw:
     """Makes the function that draws the rows of a batch.
 
-    A key for each row lets devices share a batch: each draws its own rows, and together they draw the same batch as one
-    device would.
+    Each row has its own key, so that devices can share a batch: each device draws its own rows, and
+    together they draw the same batch as one device would.
 
     Args:
-        regime: "windows", "episodes", "packed" or "openings".
+        regime: Name of the regime: "windows", "episodes", "packed" or "openings".
         record: The episodes; only their lengths matter here.
-        context_length: Steps in each row (K).
+        context_length: Number of steps in each row (K).
 
     Returns:
-        A pure function of [B] typed keys and a store (`windows.make_store`) to B rows; every shape is static.
+        A pure function of [B] typed keys and a store (`windows.make_store`) to B rows; every shape
+        is static.
 
     Raises:
-        ValueError: If there is no such regime, the context is below 1, or the longest episode does not fit into it
-            where episodes are to be whole.
+        ValueError: If there is no such regime, the context is below 1, or the regime needs whole
+            episodes and the longest one exceeds the context.
 
     Example:
         >>> import numpy as np
-        >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
-        ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> one = trajectories.Episode(
+        ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
         >>> record = trajectories.from_episodes([one])
         >>> draw = make("packed", record, context_length=3)
         >>> draw(jax.random.split(jax.random.key(0), 1), windows.make_store(record)).resets.tolist()
@@ -57,27 +61,33 @@ def make(regime: str, record: trajectories.Trajectories, *, context_length: int)
     longest, shortest = int(record.episode_lengths.max()), int(record.episode_lengths.min())
     if regime in WHOLE and longest > context_length:
         raise ValueError(
-            f"training on whole episodes asks for context_length >= {longest}, the longest episode, but it is "
-            f"{context_length}; raise it, or take the regime 'windows'"
+            f"training on whole episodes asks for context_length >= {longest}, the longest "
+            f"episode, but it is {context_length}; raise it, or take the regime 'windows'"
         )
     if regime == "packed":
+        # Rounded up: this many episodes fill a row even if all are as short as the shortest.
         count = -(-context_length // shortest)
-        return lambda keys, store: windows.gather_packed(store, _episodes(keys, store, count), context_length)
-    first = _anywhere if regime == "windows" else _beginning
-    return lambda keys, store: windows.gather_windows(store, first(keys, store), context_length)
+        return lambda keys, store: windows.gather_packed(
+            store, _draw_episodes(keys, store, count), context_length
+        )
+    draw = _draw_steps if regime == "windows" else _draw_first_steps
+    return lambda keys, store: windows.gather_windows(store, draw(keys, store), context_length)
 
 
-def _anywhere(keys: Key[Array, " B"], store: windows.Store) -> Array:
-    """An episode by its weight, and a step of it uniformly."""
+def _draw_steps(keys: Key[Array, " B"], store: windows.Store) -> Array:
+    """Draws an episode by its weight and a step of it uniformly, for each key."""
+    # Each row's key is split: one half draws the episode, the other the step.
     both = jax.vmap(jax.random.split)(keys)
-    starts = _beginning(both[:, 0], store)
+    starts = _draw_first_steps(both[:, 0], store)
     lengths = store.remaining[starts]
-    return starts + jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(both[:, 1], lengths)
+    return starts + jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(
+        both[:, 1], lengths
+    )
 
 
-def _beginning(keys: Key[Array, " B"], store: windows.Store) -> Array:
-    return store.episode_starts[_episodes(keys, store, 1)[:, 0]]
+def _draw_first_steps(keys: Key[Array, " B"], store: windows.Store) -> Array:
+    return store.episode_starts[_draw_episodes(keys, store, 1)[:, 0]]
 
 
-def _episodes(keys: Key[Array, " B"], store: windows.Store, count: int) -> Array:
+def _draw_episodes(keys: Key[Array, " B"], store: windows.Store, count: int) -> Array:
     return jax.vmap(lambda key: sampling.draw_episodes(key, store.episode_bounds, count))(keys)

@@ -1,4 +1,4 @@
-"""Alignment of returns and targets: what is left to collect, in data and while acting."""
+"""Alignment of returns-to-go in data with target returns while acting."""
 
 from typing import TypeVar
 
@@ -13,12 +13,12 @@ def returns_to_go(
 ) -> Float[np.ndarray, " steps"]:
     """Sums the rewards from each step to the end of its episode.
 
-    `g_t = r_t + r_{t+1} + ... + r_T`: undiscounted, the step's own reward included. The sums run in float64, because
-    a float32 running sum over millions of steps loses the small rewards.
+    `g_t = r_t + r_{t+1} + ... + r_T`: undiscounted, the step's own reward included. The sums run in
+    float64, because a float32 running sum over millions of steps loses the small rewards.
 
     Args:
         rewards: Rewards of all episodes, one after the other.
-        episode_lengths: Steps of each episode, in the same order; they add up to `steps`.
+        episode_lengths: Number of steps of each episode, in the same order; they add up to `steps`.
 
     Returns:
         The returns-to-go in float32.
@@ -32,25 +32,28 @@ def returns_to_go(
     """
     if int(episode_lengths.sum()) != len(rewards):
         raise ValueError(
-            f"episode_lengths add up to {int(episode_lengths.sum())} steps but there are {len(rewards)} rewards; "
-            "give one reward per step of every episode"
+            f"episode_lengths add up to {int(episode_lengths.sum())} steps but there are "
+            f"{len(rewards)} rewards; give one reward per step of every episode"
         )
+    # One running sum over all episodes: the sum at an episode's end minus the sum before a step is
+    # the step's return-to-go.
     sums = np.concatenate([np.zeros(1), np.cumsum(rewards, dtype=np.float64)])
     ends = np.cumsum(episode_lengths)
     return (np.repeat(sums[ends], episode_lengths) - sums[:-1]).astype(np.float32)
 
 
 def next_target(target: Value, reward: Value) -> Value:
-    """Gives the return still to collect after a reward came in: `g_{t+1} = g_t - r_t`.
+    """Computes the target return after a reward: `g_{t+1} = g_t - r_t`.
 
-    Acting uses this rule and nothing else, so that a policy sees the sequence that `returns_to_go` stores.
+    Acting uses this rule alone, so that a policy observes the same sequence that `returns_to_go`
+    stores.
 
     Args:
-        target: The return asked for before the step (a number or an array of them).
-        reward: What the step brought, in the same unit.
+        target: Target return before the step (a number or an array of numbers).
+        reward: Reward of the step, in the same unit.
 
     Returns:
-        The return to ask for at the next step.
+        The target return of the next step.
 
     Example:
         >>> next_target(6.0, 1.0)

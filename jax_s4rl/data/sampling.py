@@ -1,9 +1,10 @@
-"""Which episodes are drawn, and how often.
+"""Weights and draws of episodes.
 
-Three weightings. `"length"` draws an episode in proportion to its steps, so that every step of the data is as likely.
-`"uniform"` draws every episode as often. `"balanced"` draws every return as often: the range of returns is cut into
-equal bins, and each bin that has episodes gets the same share. Where an episode either succeeds or fails, half of what
-is drawn are successes, however rare they are; that decides sparse tasks such as key-to-door.
+There are three weightings. `"length"` draws an episode in proportion to its number of steps, so
+that every step of the data is equally likely. `"uniform"` draws every episode equally often.
+`"balanced"` draws every return equally often: it divides the range of returns into equal bins, and
+each bin that holds episodes gets the same share. If every episode either succeeds or fails, half of
+the draws are successes, however rare they are; this decides sparse tasks such as key-to-door.
 """
 
 import jax
@@ -18,12 +19,12 @@ NUM_BINS = 10
 def episode_weights(
     lengths: Int[np.ndarray, " E"], returns: Float[np.ndarray, " E"], weighting: str
 ) -> Float[np.ndarray, " E"]:
-    """The probability with which each episode is drawn.
+    """Computes the probability with which each episode is drawn.
 
     Args:
-        lengths: Steps of each episode.
+        lengths: Number of steps of each episode.
         returns: Return of each episode.
-        weighting: "length", "uniform" or "balanced".
+        weighting: One of "length", "uniform" and "balanced".
 
     Returns:
         Probabilities that add up to one.
@@ -32,7 +33,8 @@ def episode_weights(
         ValueError: If there is no such weighting.
 
     Example:
-        >>> episode_weights(np.ones(4, int), np.array([0.0, 0.0, 0.0, 1.0]), "balanced").round(3).tolist()
+        >>> returns = np.array([0.0, 0.0, 0.0, 1.0])
+        >>> episode_weights(np.ones(4, int), returns, "balanced").round(3).tolist()
         [0.167, 0.167, 0.167, 0.5]
     """
     if weighting not in WEIGHTINGS:
@@ -41,28 +43,42 @@ def episode_weights(
     if weighting == "length":
         weights = lengths.astype(np.float64)
     elif weighting == "balanced":
+        # If all returns are equal, the tiny spread avoids 0 / 0 and puts them into one bin.
         spread = max(float(np.ptp(returns)), np.finfo(np.float32).tiny)
+        # The highest return would begin a bin of its own; it belongs to the last one.
         bins = np.minimum((returns - returns.min()) / spread * NUM_BINS, NUM_BINS - 1).astype(int)
         weights = 1 / np.bincount(bins, minlength=NUM_BINS)[bins]
     return weights / weights.sum()
 
 
 def bounds(weights: Float[np.ndarray, " E"]) -> UInt32[np.ndarray, " E"]:
-    """Where each episode's share of the 2^32 numbers of 32 bits ends; exact to 2^-32, which no float32 sum would be."""
+    """Computes where each episode's share of the 2^32 integers of 32 bits ends.
+
+    The shares are exact to 2^-32; sums in float32 would be less exact.
+
+    Args:
+        weights: Probabilities of the episodes; they add up to one.
+
+    Returns:
+        Exclusive upper end of each episode's share.
+    """
     shares = np.floor(np.cumsum(weights) * 2.0**32)
+    # The last share ends at 2^32, which 32 bits cannot hold.
     return np.minimum(shares, 2.0**32 - 1).astype(np.uint32)
 
 
-def draw_episodes(key: Key[Array, ""], bounds: UInt32[Array, " E"], count: int) -> Int[Array, " count"]:
+def draw_episodes(
+    key: Key[Array, ""], bounds: UInt32[Array, " E"], count: int
+) -> Int[Array, " count"]:
     """Draws episodes with replacement.
 
     Args:
         key: Typed key.
-        bounds: What `bounds` gave.
+        bounds: Ends of the episodes' shares, as the function `bounds` returns them.
         count: Number of draws.
 
     Returns:
-        Numbers of episodes.
+        Indices of episodes.
 
     Example:
         >>> share = jnp.asarray(bounds(np.array([0.0, 1.0, 0.0])))
@@ -70,7 +86,9 @@ def draw_episodes(key: Key[Array, ""], bounds: UInt32[Array, " E"], count: int) 
         [1, 1, 1]
     """
     bits = jax.random.bits(key, (count,), jnp.uint32)
-    found = jnp.searchsorted(bounds, bits, side="right")
-    # The topmost numbers belong to the last episode that can be drawn at all.
+    # `side="right"` because ends are exclusive: it also skips episodes with an empty share.
+    episodes = jnp.searchsorted(bounds, bits, side="right")
+    # Integers from the last bound on lie in no share, because of rounding and the cap in `bounds`.
+    # They belong to the last episode with a share.
     last = jnp.searchsorted(bounds, bounds[-1], side="left")
-    return jnp.minimum(found, last).astype(jnp.int32)
+    return jnp.minimum(episodes, last).astype(jnp.int32)

@@ -1,4 +1,4 @@
-"""Spaces of an environment in JSON, and whether a record fits them."""
+"""Spaces of an environment as JSON, and a check that a record fits them."""
 
 from typing import Any
 
@@ -8,13 +8,14 @@ from jax_s4rl.data import trajectories
 
 
 def describe(space: Any) -> dict[str, Any]:
-    """Writes a Gymnasium space down as plain JSON.
+    """Describes a Gymnasium space as plain JSON.
 
     Args:
-        space: Box, Discrete, MultiDiscrete or MultiBinary.
+        space: Space of kind Box, Discrete (from 0), MultiDiscrete or MultiBinary.
 
     Returns:
-        Its kind, shape, type and limits; a limit that is the same everywhere is one number, infinity a string.
+        Its kind, shape, type and limits. A limit that is the same everywhere is one number;
+        infinity is a string.
 
     Raises:
         ValueError: If the space is of another kind.
@@ -36,37 +37,48 @@ def describe(space: Any) -> dict[str, Any]:
     if kind == "Box":
         limits = {"low": _limits(space.low), "high": _limits(space.high)}
         return {"kind": kind, "shape": list(space.shape), "dtype": str(space.dtype), **limits}
-    raise ValueError(f"got the space {space}, wanted Box, Discrete from 0, MultiDiscrete or MultiBinary; flatten it")
+    raise ValueError(
+        f"got the space {space}, wanted Box, Discrete from 0, MultiDiscrete or MultiBinary; "
+        "flatten it"
+    )
 
 
 def check_fit(record: trajectories.Trajectories, observation_space: Any, action_space: Any) -> None:
-    """Raises `ValueError` unless the record could stem from an environment with these spaces.
+    """Checks that a record can stem from an environment with the given spaces.
 
     Args:
-        record: The data.
-        observation_space: Of the environment to act in.
-        action_space: Of the environment to act in.
+        record: Episodes to check.
+        observation_space: Observation space of the environment to act in.
+        action_space: Action space of the environment to act in.
+
+    Raises:
+        ValueError: If the shape of the observations, or the kind, the shape or the range of the
+            actions differs.
 
     Example:
         >>> import gymnasium
-        >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
-        ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> one = trajectories.Episode(
+        ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
         >>> space = gymnasium.spaces.Box(-1, 1, (4,))
         >>> check_fit(trajectories.from_episodes([one]), space, gymnasium.spaces.Discrete(2))
         Traceback (most recent call last):
-        ValueError: the data have observations of shape (3,), the environment's have shape (4,); use ...
+        ValueError: the data have observations of shape (3,), the environment's have shape (4,); ...
     """
     remedy = "use the environment that the side file names"
-    wanted, found = tuple(observation_space.shape), record.observations.shape[1:]
-    if wanted != found:
+    space_shape = tuple(observation_space.shape)
+    data_shape = record.observations.shape[1:]
+    if space_shape != data_shape:
         raise ValueError(
-            f"the data have observations of shape {found}, the environment's have shape {wanted}; {remedy}"
+            f"the data have observations of shape {data_shape}, the environment's have shape "
+            f"{space_shape}; {remedy}"
         )
     is_discrete = type(action_space).__name__ == "Discrete"
     if is_discrete != record.is_discrete:
         kinds = {True: "discrete", False: "continuous"}
         raise ValueError(
-            f"the data have {kinds[record.is_discrete]} actions, the environment's are {kinds[is_discrete]}; {remedy}"
+            f"the data have {kinds[record.is_discrete]} actions, the environment's are "
+            f"{kinds[is_discrete]}; {remedy}"
         )
     if is_discrete and record.actions.max() >= action_space.n:
         raise ValueError(
@@ -75,8 +87,8 @@ def check_fit(record: trajectories.Trajectories, observation_space: Any, action_
         )
     if not is_discrete and tuple(action_space.shape) != record.actions.shape[1:]:
         raise ValueError(
-            f"the data have actions of shape {record.actions.shape[1:]}, the environment's have shape "
-            f"{tuple(action_space.shape)}; {remedy}"
+            f"the data have actions of shape {record.actions.shape[1:]}, the environment's have "
+            f"shape {tuple(action_space.shape)}; {remedy}"
         )
 
 
@@ -88,4 +100,5 @@ def _limits(values: np.ndarray) -> Any:
 
 def _number(value: Any) -> float | int | str:
     plain = value.item()
+    # JSON has no infinity.
     return plain if np.isfinite(plain) else str(plain)

@@ -1,4 +1,7 @@
-"""One data set, two files: a flat `.npz` with the arrays, and a JSON beside it that says what they are."""
+"""Data sets on the disk: two files each.
+
+A flat `.npz` holds the arrays, and the side file, a JSON beside it, describes them.
+"""
 
 import contextlib
 import dataclasses
@@ -20,27 +23,36 @@ HASH_BLOCK = 1 << 24
 ZIP_HEADER_SIZE = 30
 
 
-def save_trajectories(path: str | Path, record: trajectories.Trajectories, metadata: Mapping[str, Any]) -> dict:
-    """Writes `<name>.npz` and `<name>.json`; an old pair stays whole until the new one is complete on the disk.
+def save_trajectories(
+    path: str | Path, record: trajectories.Trajectories, metadata: Mapping[str, Any]
+) -> dict:
+    """Writes `<name>.npz` and `<name>.json`.
 
-    The same record and metadata give the same bytes: no clock and no machine enters the files.
+    An old pair stays whole until the new one is complete on the disk. The same record and metadata
+    give the same bytes: the files hold no time and no name of a machine.
 
     Args:
-        path: The `.npz` file; its folder is made.
-        record: What to store.
-        metadata: What to say about it: environment id and arguments, spaces, policy, seed, versions, reference scores.
-            Anything JSON can hold.
+        path: Path of the `.npz` file; its folder is made.
+        record: Episodes to store.
+        metadata: Description of the episodes: environment id and arguments, spaces, policy, seed,
+            versions, reference scores. Anything JSON can hold.
 
     Returns:
-        The metadata as written, with `format_version`, `num_steps`, `num_episodes` and `content_hash` added.
+        The metadata as written, with `format_version`, `num_steps`, `num_episodes` and
+        `content_hash` added.
 
     Raises:
         ValueError: If the path does not end in `.npz`, or the metadata do not fit into JSON.
-        OSError: If the disk refuses; nothing half-written is left.
+        OSError: If the disk refuses; no partly written file is left.
     """
     path = _check_name(path)
     counts = {"num_steps": record.num_steps, "num_episodes": record.num_episodes}
-    written = {**metadata, "format_version": FORMAT_VERSION, **counts, "content_hash": content_hash(record)}
+    written = {
+        **metadata,
+        "format_version": FORMAT_VERSION,
+        **counts,
+        "content_hash": content_hash(record),
+    }
     try:
         text = json.dumps(written, indent=2, sort_keys=True, allow_nan=False) + "\n"
     except (TypeError, ValueError) as error:
@@ -49,8 +61,12 @@ def save_trajectories(path: str | Path, record: trajectories.Trajectories, metad
         ) from None
     arrays = {name: getattr(record, name) for name in ARRAY_NAMES}
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Both files are complete on the disk before the first rename. A crash between the two renames
+    # leaves a new `.npz` with an old side file; `load_trajectories` refuses this pair by its hash.
     with contextlib.ExitStack() as opened:
-        new_arrays = opened.enter_context(atomic_files.written_beside(path, lambda file: np.savez(file, **arrays)))
+        new_arrays = opened.enter_context(
+            atomic_files.written_beside(path, lambda file: np.savez(file, **arrays))
+        )
         new_text = opened.enter_context(
             atomic_files.written_beside(side_file(path), lambda file: file.write(text.encode()))
         )
@@ -59,13 +75,15 @@ def save_trajectories(path: str | Path, record: trajectories.Trajectories, metad
     return json.loads(text)
 
 
-def load_trajectories(path: str | Path, *, in_memory: bool = True) -> tuple[trajectories.Trajectories, dict]:
-    """Reads what `save_trajectories` wrote, and checks it.
+def load_trajectories(
+    path: str | Path, *, in_memory: bool = True
+) -> tuple[trajectories.Trajectories, dict]:
+    """Reads and checks a data set of `save_trajectories`.
 
     Args:
-        path: The `.npz` file; its `.json` lies beside it.
-        in_memory: False maps the arrays instead of reading them, for a record larger than the memory. The content hash
-            is checked either way, which reads the file once.
+        path: Path of the `.npz` file; its `.json` lies beside it.
+        in_memory: Whether to read the arrays; False maps them instead, for a record larger than the
+            memory. The content hash is checked either way, which reads the file once.
 
     Returns:
         The record and its metadata.
@@ -83,52 +101,69 @@ def load_trajectories(path: str | Path, *, in_memory: bool = True) -> tuple[traj
     try:
         arrays = _read_arrays(path) if in_memory else _map_arrays(path)
     except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or no data set ({error}); delete it and generate it again") from None
-    record = trajectories.Trajectories(**arrays)
-    found = content_hash(record)
-    if found != metadata["content_hash"]:
         raise ValueError(
-            f"{path} has content hash {found[:12]}..., its side file says {str(metadata['content_hash'])[:12]}...; one "
-            "of the two was edited: delete both and generate the data set again"
+            f"{path} is damaged or not a data set ({error}); delete it and generate it again"
+        ) from None
+    record = trajectories.Trajectories(**arrays)
+    actual_hash = content_hash(record)
+    stored_hash = metadata["content_hash"]
+    if actual_hash != stored_hash:
+        raise ValueError(
+            f"{path} has content hash {actual_hash[:12]}..., its side file says "
+            f"{str(stored_hash)[:12]}...; one of the two was edited: delete both and generate the "
+            "data set again"
         )
     return record, metadata
 
 
 def load_metadata(path: str | Path) -> dict:
-    """Reads the side file of a data set alone.
+    """Reads only the side file of a data set.
+
+    Args:
+        path: Path of the `.npz` file.
+
+    Returns:
+        The metadata.
 
     Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is not JSON, or of another format.
+        FileNotFoundError: If there is no side file.
+        ValueError: If the side file is not JSON, or has another format.
     """
     side = side_file(_check_name(path))
     if not side.exists():
-        raise FileNotFoundError(f"there is no side file {side}, which says what the data set is; generate both again")
+        raise FileNotFoundError(
+            f"there is no side file {side}, which describes the data set; generate both again"
+        )
     try:
         metadata = json.loads(side.read_text())
     except ValueError as error:
-        raise ValueError(f"{side} is empty, truncated or no JSON ({error}); delete it and generate it again") from None
+        raise ValueError(
+            f"{side} is empty, truncated or not JSON ({error}); delete it and generate it again"
+        ) from None
     if not isinstance(metadata, dict) or "content_hash" not in metadata:
-        raise ValueError(f"{side} has no content_hash; it is not the side file of a data set")
+        raise ValueError(
+            f"{side} has no content_hash, so it is not the side file of a data set; check the name"
+        )
     if metadata.get("format_version") != FORMAT_VERSION:
         raise ValueError(
-            f"{side} has format version {metadata.get('format_version')}, this version reads {FORMAT_VERSION}; "
-            "generate the data set again"
+            f"{side} has format version {metadata.get('format_version')}, this version reads "
+            f"{FORMAT_VERSION}; generate the data set again"
         )
     return metadata
 
 
 def side_file(path: str | Path) -> Path:
-    """Names the JSON that lies beside an `.npz`."""
+    """Returns the path of the JSON beside an `.npz` file."""
     return Path(path).with_suffix(".json")
 
 
 def content_hash(record: trajectories.Trajectories) -> str:
-    """Digests names, types, shapes and bytes of all arrays with SHA-256, block by block."""
+    """Computes the SHA-256 of the names, types, shapes and bytes of all arrays."""
     digest = hashlib.sha256()
     for name in ARRAY_NAMES:
         array = getattr(record, name)
         digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        # Block by block, so that a mapped array need not fit into the memory.
         rows = max(1, HASH_BLOCK // max(1, array[:1].nbytes))
         for start in range(0, len(array), rows):
             digest.update(np.ascontiguousarray(array[start : start + rows]).data)
@@ -137,7 +172,7 @@ def content_hash(record: trajectories.Trajectories) -> str:
 
 def _check_name(path: str | Path) -> Path:
     if Path(path).suffix != ".npz":
-        raise ValueError(f"got the data set path {path}, wanted one that ends in .npz")
+        raise ValueError(f"got the data set path {path}, wanted one that ends in .npz; rename it")
     return Path(path)
 
 
@@ -147,7 +182,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _map_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Maps each array where it lies in the archive: `numpy.savez` stores its members one after the other, raw."""
+    """Maps each array at its place in the archive; `numpy.savez` does not compress its members."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.getinfo(f"{name}.npy") for name in ARRAY_NAMES}
     with path.open("rb") as file:
@@ -156,15 +191,23 @@ def _map_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _map_member(file: BinaryIO, path: Path, member: zipfile.ZipInfo) -> np.ndarray:
     if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError("its arrays are compressed and cannot be mapped; read it with in_memory=True")
+        raise ValueError(
+            "its arrays are compressed and cannot be mapped; read it with in_memory=True"
+        )
+    # The local header stands in front of the array. Its extra field may be longer or shorter than
+    # the one in the archive's directory, so both lengths are read here (bytes 26 to 29).
     file.seek(member.header_offset)
     header = file.read(ZIP_HEADER_SIZE)
     name_size, extra_size = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
     file.seek(member.header_offset + ZIP_HEADER_SIZE + name_size + extra_size)
     version = np.lib.format.read_magic(file)
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     shape, fortran_order, dtype = readers[version](file)
     if dtype.hasobject:
+        # Their bytes would be mapped as addresses of objects.
         raise ValueError("it holds pickled objects")
     order = "F" if fortran_order else "C"
     return np.memmap(path, dtype=dtype, mode="r", offset=file.tell(), shape=shape, order=order)

@@ -1,4 +1,7 @@
-"""Windows from a record that exceeds the device's memory, or the host's: only the steps of a batch are read."""
+"""Windows from a record that exceeds the memory of the device, or of the host.
+
+Only the steps of a batch are read.
+"""
 
 from typing import NamedTuple
 
@@ -8,15 +11,22 @@ from jaxtyping import Int
 
 from jax_s4rl.data import returns, sampling, trajectories, windows
 
-# A packed row would be of steps from all over the record, and reading is what costs here.
+# Without "packed": its rows hold steps from all over the record, and here reading is the main cost.
 REGIMES = ("windows", "episodes")
 
 
 class HostStore(NamedTuple):
-    """A record that stays where it is (see `storage.load_trajectories(in_memory=False)`), and its clocks.
+    """A record that stays where it is, and its returns-to-go and indices in host memory.
 
-    The clocks and returns-to-go take 12 bytes a step of host memory. `weights` [E] says how often each episode is
-    drawn.
+    The record can be mapped from the disk (see `storage.load_trajectories(in_memory=False)`). The
+    returns-to-go and indices take 12 bytes of host memory per step.
+
+    Attributes:
+        record: The episodes: N steps, E episodes.
+        returns_to_go: [N] float32, undiscounted sum of rewards from each step to its episode's end.
+        time_steps: [N] int32, index of each step in its own episode.
+        remaining: [N] int32, number of steps from each step to its episode's end, itself included.
+        weights: [E] float64, probability with which each episode is drawn.
     """
 
     record: trajectories.Trajectories
@@ -27,32 +37,51 @@ class HostStore(NamedTuple):
 
 
 def make_host_store(record: trajectories.Trajectories, weighting: str = "length") -> HostStore:
-    """Prepares a record for `sample_windows`; observations and actions are not copied."""
+    """Prepares a record for `sample_windows`; observations and actions are not copied.
+
+    Args:
+        record: The episodes.
+        weighting: Name of the rule that says how often each episode is drawn, see
+            `sampling.episode_weights`.
+
+    Returns:
+        The record with its returns-to-go, indices and weights.
+
+    Raises:
+        ValueError: If there is no such weighting.
+    """
     lengths = record.episode_lengths
     time_steps = np.arange(record.num_steps) - np.repeat(record.episode_starts, lengths)
     remaining = np.repeat(lengths, lengths) - time_steps
     to_go = returns.returns_to_go(np.asarray(record.rewards), lengths)
     weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
-    return HostStore(record, to_go, time_steps.astype(np.int32), remaining.astype(np.int32), weights)
+    return HostStore(
+        record, to_go, time_steps.astype(np.int32), remaining.astype(np.int32), weights
+    )
 
 
 def sample_windows(
-    rng: np.random.Generator, store: HostStore, batch_size: int, context_length: int, *, regime: str = "windows"
+    rng: np.random.Generator,
+    store: HostStore,
+    batch_size: int,
+    context_length: int,
+    *,
+    regime: str = "windows",
 ) -> windows.Windows:
-    """Draws windows as `regimes.make` does, on the host.
+    """Draws windows on the host, in the regimes of `regimes.make`.
 
     Args:
         rng: Source of randomness.
-        store: What `make_host_store` gave.
+        store: Prepared record, from `make_host_store`.
         batch_size: Number of windows (B).
-        context_length: Steps in each (K).
-        regime: "windows" (from any step on) or "episodes" (from step 0).
+        context_length: Number of steps in each window (K).
+        regime: Name of the regime, "windows" (from any step on) or "episodes" (from step 0).
 
     Returns:
         The windows, on the device.
 
     Raises:
-        ValueError: If a size is below 1 or `regime` has no meaning.
+        ValueError: If a size is below 1 or there is no such regime.
     """
     if batch_size < 1:
         raise ValueError(f"got batch_size {batch_size}, wanted at least 1")
@@ -65,16 +94,18 @@ def sample_windows(
     return gather_windows(store, first, context_length)
 
 
-def gather_windows(store: HostStore, first_steps: Int[np.ndarray, " B"], context_length: int) -> windows.Windows:
+def gather_windows(
+    store: HostStore, first_steps: Int[np.ndarray, " B"], context_length: int
+) -> windows.Windows:
     """Cuts the windows that begin at the given steps.
 
-    Each window's steps, and the one before them for its action, are copied into a small device store, and
-    `windows.gather_windows` cuts them: what a window is, is written there alone.
+    The steps of each window, and the step before them for its action, are copied into a small store
+    on the device. `windows.gather_windows` cuts this store, so that one function defines a window.
 
     Args:
-        store: What `make_host_store` gave.
-        first_steps: Flat index of each window's first step.
-        context_length: Steps in each window (K).
+        store: Prepared record, from `make_host_store`.
+        first_steps: Flat index of each window's first step, from 0 to N - 1.
+        context_length: Number of steps in each window (K).
 
     Returns:
         The windows, on the device.
@@ -84,8 +115,11 @@ def gather_windows(store: HostStore, first_steps: Int[np.ndarray, " B"], context
     """
     if context_length < 1:
         raise ValueError(f"got context_length {context_length}, wanted at least 1 step")
+    # Each window takes `context_length + 1` rows: the step before it, then its own. Past the end of
+    # the episode the last step is repeated; `remaining` makes it padding.
     last = first_steps + store.remaining[first_steps] - 1
     steps = np.minimum(first_steps[:, None] + np.arange(-1, context_length), last[:, None])
+    # Step 0 of the record has no step before it; as its time step is 0, the row is not used.
     rows = np.maximum(steps, 0).ravel()
     small = windows.Store(
         observations=jnp.asarray(store.record.observations[rows]),
@@ -93,6 +127,7 @@ def gather_windows(store: HostStore, first_steps: Int[np.ndarray, " B"], context
         returns_to_go=jnp.asarray(store.returns_to_go[rows]),
         time_steps=jnp.asarray(store.time_steps[rows]),
         remaining=jnp.asarray(store.remaining[rows]),
+        # `windows.gather_windows` does not use these two.
         episode_starts=jnp.zeros(1, jnp.int32),
         episode_bounds=jnp.zeros(1, jnp.uint32),
     )

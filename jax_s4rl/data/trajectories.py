@@ -1,4 +1,4 @@
-"""Recorded episodes as flat arrays, and the checks that keep them honest."""
+"""Recorded episodes as flat arrays, and checks of their shapes, types and values."""
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
@@ -7,13 +7,21 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+# Rows that the check of finite values reads at once.
 CHECKED_ROWS = 1 << 16
 
 
 class Episode(NamedTuple):
-    """One run of an environment, from reset to end.
+    """One episode in an environment, from reset to end.
 
-    `observations[t]` is what was seen before `actions[t]`; `final_observation` is what was seen after the last one.
+    Attributes:
+        observations: [T, *obs], observation before each action.
+        actions: [T] (discrete) or [T, A] (continuous), action of each step.
+        rewards: [T], reward of each step.
+        terminations: [T], True at the last step if it terminated the episode.
+        truncations: [T], True at the last step if it truncated the episode.
+        final_observation: [*obs], observation after the last action.
+        seed: Seed of the environment's reset; -1 if it is unknown.
     """
 
     observations: np.ndarray
@@ -29,17 +37,21 @@ class Episode(NamedTuple):
 class Trajectories:
     """Episodes laid end to end: N steps of E episodes.
 
-    An episode ends where a flag says so; one without a flag on its last step is a record that was cut.
+    A flag marks the end of an episode; an episode without a flag on its last step was cut in
+    recording. The arrays are read-only.
 
     Attributes:
-        observations: [N, *obs], seen before each action; any numeric type.
-        actions: [N] int32 (discrete, from 0) or [N, A] float32 (continuous).
-        rewards: [N] float32, finite.
-        terminations: [N], the world ended.
-        truncations: [N], the clock ended.
-        episode_lengths: [E] int64, at least 1 each, adding up to N.
-        final_observations: [E, *obs], seen after each episode's last action.
-        episode_seeds: [E] int64, what the environment was reset with; -1 where nobody knows.
+        observations: [N, *obs], observation before each action; any numeric type.
+        actions: [N] int32 (discrete, from 0) or [N, A] float32 (continuous), action of each step.
+        rewards: [N] float32, finite reward of each step.
+        terminations: [N] bool, True at steps that terminated their episode.
+        truncations: [N] bool, True at steps at which a time limit ended their episode.
+        episode_lengths: [E] int64, number of steps of each episode, at least 1, adding up to N.
+        final_observations: [E, *obs], observation after each episode's last action.
+        episode_seeds: [E] int64, seed of each reset of the environment; -1 if it is unknown.
+
+    Raises:
+        ValueError: If shapes, types or values do not make a record.
     """
 
     observations: np.ndarray
@@ -52,10 +64,12 @@ class Trajectories:
     episode_seeds: np.ndarray
 
     def __post_init__(self):
-        """Refuses what is not a record, and freezes the rest."""
+        """Makes the arrays read-only and checks them."""
         for field in dataclasses.fields(self):
+            # A view, so that the caller's own array stays writable.
             array = np.asarray(getattr(self, field.name)).view()
             array.setflags(write=False)
+            # Not by assignment, which a frozen dataclass refuses.
             object.__setattr__(self, field.name, array)
         check_shapes(self)
         check_types(self)
@@ -63,7 +77,7 @@ class Trajectories:
 
     @property
     def num_steps(self) -> int:
-        """Steps of all episodes together."""
+        """Number of steps of all episodes together."""
         return len(self.rewards)
 
     @property
@@ -87,7 +101,14 @@ class Trajectories:
         return np.add.reduceat(self.rewards.astype(np.float64), self.episode_starts)
 
     def episode(self, index: int) -> Episode:
-        """Looks at one episode; nothing is copied."""
+        """Returns views of one episode; nothing is copied.
+
+        Args:
+            index: Index of the episode.
+
+        Returns:
+            The episode.
+        """
         start = int(self.episode_starts[index])
         steps = slice(start, start + int(self.episode_lengths[index]))
         return Episode(
@@ -101,21 +122,29 @@ class Trajectories:
         )
 
     def episodes(self) -> Iterator[Episode]:
-        """Goes through the episodes in order."""
+        """Iterates over the episodes in order; nothing is copied."""
         return map(self.episode, range(self.num_episodes))
 
     def select(self, indices: Sequence[int] | np.ndarray) -> "Trajectories":
-        """Copies the named episodes, in the order named.
+        """Copies the given episodes.
+
+        Args:
+            indices: Indices of episodes, in the order wanted.
+
+        Returns:
+            The episodes in the order of `indices`.
 
         Raises:
-            ValueError: If no episode is named, or one that is not there.
+            ValueError: If there is no index, or an index is out of range.
         """
         chosen = np.asarray(indices, dtype=np.int64)
         if chosen.size == 0 or chosen.min() < 0 or chosen.max() >= self.num_episodes:
             raise ValueError(
-                f"got episode indices {_brief(chosen)}, wanted at least one, each from 0 to {self.num_episodes - 1}"
+                f"got episode indices {_brief(chosen)}, wanted at least one, each from 0 to "
+                f"{self.num_episodes - 1}"
             )
         lengths = self.episode_lengths[chosen]
+        # Within each chosen episode, the old and the new index of a step differ by a constant.
         begins = np.cumsum(lengths) - lengths
         steps = np.repeat(self.episode_starts[chosen] - begins, lengths) + np.arange(lengths.sum())
         return Trajectories(
@@ -131,10 +160,12 @@ class Trajectories:
 
 
 def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
-    """Lays episodes end to end; integer actions become int32, others float32, and rewards float32.
+    """Lays episodes end to end.
+
+    Integer actions become int32, others float32; rewards become float32.
 
     Args:
-        episodes: At least one, all with observations and actions of the same shape.
+        episodes: At least one episode, all with observations and actions of the same shape.
 
     Returns:
         The same episodes as flat arrays.
@@ -143,8 +174,9 @@ def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
         ValueError: If there is no episode, or if they do not fit together.
 
     Example:
-        >>> one = Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2), np.array([False, True]),
-        ...               np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> one = Episode(
+        ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
         >>> from_episodes([one, one]).episode_returns.tolist()
         [2.0, 2.0]
     """
@@ -154,11 +186,16 @@ def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
     for field in ("observations", "actions"):
         shapes = {np.shape(getattr(episode, field))[1:] for episode in kept}
         if len(shapes) > 1:
-            raise ValueError(f"episodes have {field} of different shapes {sorted(shapes)}; record them from one space")
+            raise ValueError(
+                f"episodes have {field} of different shapes {sorted(shapes)}, wanted one shape; "
+                "record them in one environment"
+            )
     actions = np.concatenate([np.asarray(episode.actions) for episode in kept])
     return Trajectories(
         observations=np.concatenate([np.asarray(episode.observations) for episode in kept]),
-        actions=actions.astype(np.int32 if np.issubdtype(actions.dtype, np.integer) else np.float32),
+        actions=actions.astype(
+            np.int32 if np.issubdtype(actions.dtype, np.integer) else np.float32
+        ),
         rewards=np.concatenate([np.asarray(episode.rewards, np.float32) for episode in kept]),
         terminations=np.concatenate([np.asarray(episode.terminations, bool) for episode in kept]),
         truncations=np.concatenate([np.asarray(episode.truncations, bool) for episode in kept]),
@@ -171,39 +208,72 @@ def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
 def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
     """Lays several records end to end.
 
+    Args:
+        parts: At least one record, all with observations and actions of the same shape and type.
+
+    Returns:
+        The episodes of all records, in order.
+
     Raises:
-        ValueError: If there is none, or if their observations or actions differ in shape or type.
+        ValueError: If there is no record, or if observations or actions differ in shape or type.
     """
     if not parts:
-        raise ValueError("got no trajectories to concatenate, wanted at least one")
+        raise ValueError("got no trajectories to concatenate, wanted at least one; give some")
     for field in ("observations", "actions"):
-        kinds = {(getattr(part, field).shape[1:], str(getattr(part, field).dtype)) for part in parts}
+        kinds = {
+            (getattr(part, field).shape[1:], str(getattr(part, field).dtype)) for part in parts
+        }
         if len(kinds) > 1:
-            raise ValueError(f"got {field} of different kinds {sorted(kinds)}; only records of one space can be joined")
+            raise ValueError(
+                f"got {field} of different kinds {sorted(kinds)}, wanted one shape and type; join "
+                "only records of one environment"
+            )
     names = [field.name for field in dataclasses.fields(Trajectories)]
-    return Trajectories(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+    return Trajectories(
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    )
 
 
 def check_shapes(trajectories: Trajectories) -> None:
-    """Raises `ValueError` unless every array has one entry per step, or per episode."""
+    """Checks that every array has one entry per step, or per episode.
+
+    Args:
+        trajectories: Record to check.
+
+    Raises:
+        ValueError: If there is no step, or an array has another shape.
+    """
     steps, episodes = trajectories.rewards.size, trajectories.episode_lengths.size
     if episodes == 0 or steps == 0:
-        raise ValueError(f"got {episodes} episodes with {steps} steps, wanted at least one of each; record some first")
+        raise ValueError(
+            f"got {episodes} episodes with {steps} steps, wanted at least one of each; record some "
+            "first"
+        )
     for name in ("observations", "actions", "rewards", "terminations", "truncations"):
         _check_length(name, getattr(trajectories, name), steps, "step")
     for name in ("episode_lengths", "final_observations", "episode_seeds"):
         _check_length(name, getattr(trajectories, name), episodes, "episode")
     if trajectories.actions.ndim not in (1, 2):
-        raise ValueError(f"got actions of shape {trajectories.actions.shape}, wanted [N] or [N, A]; flatten them")
+        raise ValueError(
+            f"got actions of shape {trajectories.actions.shape}, wanted [N] or [N, A]; flatten them"
+        )
     if trajectories.observations.shape[1:] != trajectories.final_observations.shape[1:]:
         raise ValueError(
-            f"got observations of shape {trajectories.observations.shape[1:]} and final observations of shape "
-            f"{trajectories.final_observations.shape[1:]}, wanted the same; take both from one environment"
+            f"got observations of shape {trajectories.observations.shape[1:]} and final "
+            f"observations of shape {trajectories.final_observations.shape[1:]}, wanted the same; "
+            "take both from one environment"
         )
 
 
 def check_types(trajectories: Trajectories) -> None:
-    """Raises `ValueError` unless every array has the type that the class names."""
+    """Checks that every array has the type given in `Trajectories`.
+
+    Args:
+        trajectories: Record to check.
+
+    Raises:
+        ValueError: If an array has another type.
+    """
     wanted = {
         "actions": np.int32 if trajectories.is_discrete else np.float32,
         "rewards": np.float32,
@@ -214,47 +284,77 @@ def check_types(trajectories: Trajectories) -> None:
         "final_observations": trajectories.observations.dtype,
     }
     for name, dtype in wanted.items():
-        found = getattr(trajectories, name).dtype
-        if found != dtype:
-            raise ValueError(f"got {name} of type {found}, wanted {np.dtype(dtype)}; convert with `.astype`")
+        actual = getattr(trajectories, name).dtype
+        if actual != dtype:
+            raise ValueError(
+                f"got {name} of type {actual}, wanted {np.dtype(dtype)}; convert with `.astype`"
+            )
     if trajectories.observations.dtype.kind not in "fiub":
-        raise ValueError(f"got observations of type {trajectories.observations.dtype}, wanted numbers; encode them")
+        raise ValueError(
+            f"got observations of type {trajectories.observations.dtype}, wanted numbers; encode "
+            "them"
+        )
 
 
 def check_values(trajectories: Trajectories) -> None:
-    """Raises `ValueError` where a value is not finite, or an episode does not end where a flag says so."""
-    if trajectories.episode_lengths.min() < 1 or int(trajectories.episode_lengths.sum()) != trajectories.num_steps:
+    """Checks that lengths add up, values are finite and flags stand only at ends of episodes.
+
+    Args:
+        trajectories: Record to check.
+
+    Raises:
+        ValueError: If lengths do not add up to the steps, a value is not finite, a discrete action
+            is negative, or a flag is set before the last step of an episode.
+    """
+    if (
+        trajectories.episode_lengths.min() < 1
+        or int(trajectories.episode_lengths.sum()) != trajectories.num_steps
+    ):
         raise ValueError(
             f"got episode lengths {_brief(trajectories.episode_lengths)} adding up to "
-            f"{int(trajectories.episode_lengths.sum())}, wanted lengths of at least 1 adding up to the "
-            f"{trajectories.num_steps} steps recorded; the file mixes episodes of different records"
+            f"{int(trajectories.episode_lengths.sum())}, wanted lengths of at least 1 adding up to "
+            f"the {trajectories.num_steps} steps recorded; take all arrays from one record"
         )
     for name in ("rewards", "observations", "final_observations", "actions"):
         row = _first_not_finite(getattr(trajectories, name))
         if row is not None:
-            raise ValueError(f"got a {name} value at row {row} that is not finite; drop or repair the episode it is in")
+            raise ValueError(
+                f"got a {name} value at row {row} that is not finite; drop or repair its episode"
+            )
     if trajectories.is_discrete and trajectories.actions.min() < 0:
-        raise ValueError(f"got the discrete action {trajectories.actions.min()}, wanted actions counted from 0")
+        raise ValueError(
+            f"got the discrete action {trajectories.actions.min()}, wanted actions from 0 on; "
+            "renumber them"
+        )
     flagged = trajectories.terminations | trajectories.truncations
     last = np.zeros(trajectories.num_steps, bool)
     last[trajectories.episode_starts + trajectories.episode_lengths - 1] = True
     if np.any(flagged & ~last):
         row = int(np.argmax(flagged & ~last))
-        raise ValueError(f"step {row} ends an episode in the middle of it; split the episodes where a flag is set")
+        raise ValueError(
+            f"step {row} ends an episode in the middle of it; split the episodes where a flag is "
+            "set"
+        )
 
 
 def _check_length(name: str, array: np.ndarray, wanted: int, unit: str) -> None:
     if array.ndim == 0 or len(array) != wanted:
-        found = "a single value" if array.ndim == 0 else f"{len(array)} entries"
-        raise ValueError(f"got {name} with {found}, wanted {wanted}, one per {unit}; the arrays are of unlike records")
+        actual = "a single value" if array.ndim == 0 else f"{len(array)} entries"
+        raise ValueError(
+            f"got {name} with {actual}, wanted {wanted}, one per {unit}; take all arrays from one "
+            "record"
+        )
 
 
 def _first_not_finite(values: np.ndarray) -> int | None:
-    """Looks block by block: the values may lie on the disk, and exceed the memory."""
+    """Finds the first row with a value that is not finite."""
     if values.dtype.kind != "f":
         return None
+    # Block by block: the values may lie on the disk and exceed the memory.
     for start in range(0, len(values), CHECKED_ROWS):
-        block = np.isfinite(values[start : start + CHECKED_ROWS]).reshape(len(values[start : start + CHECKED_ROWS]), -1)
+        block = np.isfinite(values[start : start + CHECKED_ROWS]).reshape(
+            len(values[start : start + CHECKED_ROWS]), -1
+        )
         if not block.all():
             return start + int(np.argmin(block.all(axis=1)))
     return None

@@ -1,4 +1,4 @@
-"""Single transitions, drawn on the device: what one-step methods such as Q-learning learn from."""
+"""Single transitions, drawn on the device, for one-step methods such as Q-learning."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,8 +14,17 @@ from jax_s4rl.data import sampling, trajectories
 class Store(NamedTuple):
     """A whole data set on the device (N steps, E episodes).
 
-    `observations` holds those before each action, and behind them the final ones of the episodes; `next_rows` says
-    which of them came after each step. `time_steps` is each step's index in its own episode.
+    Attributes:
+        observations: Observations before all actions, then the final observations of the episodes
+            (M = N + E).
+        next_rows: Index in `observations` of the observation after each step.
+        actions: Actions of all steps.
+        rewards: Rewards of all steps.
+        terminations: True at steps that terminated their episode.
+        time_steps: Index of each step in its own episode.
+        episode_starts: Index of each episode's first step.
+        episode_lengths: Number of steps of each episode.
+        episode_bounds: Ends of the episodes' shares of all draws, see `sampling.bounds`.
     """
 
     observations: Shaped[Array, "M *obs"]
@@ -30,9 +39,17 @@ class Store(NamedTuple):
 
 
 class Transitions(NamedTuple):
-    """B steps, each with what was seen after it.
+    """B steps, each with the next observation.
 
-    A step that the clock ended has a real next observation and `terminations` False: its future goes on.
+    A truncated step has a real next observation and `terminations` False: its future goes on.
+
+    Attributes:
+        observations: Observation before each action.
+        actions: Action of each step.
+        rewards: Reward of each step.
+        next_observations: Observation after each action.
+        terminations: True at steps that terminated their episode.
+        time_steps: Index of each step in its own episode.
     """
 
     observations: Shaped[Array, "B *obs"]
@@ -51,12 +68,15 @@ def make_store(record: trajectories.Trajectories, weighting: str = "length") -> 
 
     Args:
         record: The episodes; their arrays must fit into device memory.
-        weighting: How often each episode is drawn, see `sampling.episode_weights`; "length" draws every step as often.
+        weighting: Name of the rule that says how often each episode is drawn, see
+            `sampling.episode_weights`; "length" draws every step equally often.
 
     Returns:
         Device arrays to draw transitions from.
     """
     starts, lengths = record.episode_starts, record.episode_lengths
+    # The next step holds the next observation, except at the end of an episode: the final
+    # observations stand behind those of all steps.
     next_rows = np.arange(record.num_steps) + 1
     next_rows[starts + lengths - 1] = record.num_steps + np.arange(record.num_episodes)
     weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
@@ -77,32 +97,41 @@ def draw(keys: Key[Array, " B"], store: Store) -> Transitions:
     """Draws one transition for each key: an episode by its weight, and a step of it uniformly.
 
     Args:
-        keys: Typed keys.
-        store: What `make_store` gave.
+        keys: Typed keys, one for each transition.
+        store: Data set on the device, from `make_store`.
 
     Returns:
         The transitions.
 
     Example:
-        >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
-        ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> one = trajectories.Episode(
+        ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
         >>> store = make_store(trajectories.from_episodes([one]))
         >>> draw(jax.random.split(jax.random.key(0), 4), store).observations.shape
         (4, 3)
     """
+    # Each key is split: one half draws the episode, the other the step.
     both = jax.vmap(jax.random.split)(keys)
-    episodes = jax.vmap(lambda key: sampling.draw_episodes(key, store.episode_bounds, 1)[0])(both[:, 0])
+    episodes = jax.vmap(lambda key: sampling.draw_episodes(key, store.episode_bounds, 1)[0])(
+        both[:, 0]
+    )
     lengths = store.episode_lengths[episodes]
-    steps = jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(both[:, 1], lengths)
+    steps = jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(
+        both[:, 1], lengths
+    )
     return gather(store, store.episode_starts[episodes] + steps)
 
 
 def gather(store: Store, steps: Int[Array, " B"]) -> Transitions:
-    """The transitions of the given steps.
+    """Gathers the transitions of the given steps.
 
     Args:
-        store: What `make_store` gave.
-        steps: Flat indices, from 0 to N - 1.
+        store: Data set on the device, from `make_store`.
+        steps: Flat indices of steps, from 0 to N - 1.
+
+    Returns:
+        The transitions.
     """
     return Transitions(
         observations=store.observations[steps],

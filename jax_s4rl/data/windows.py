@@ -1,4 +1,7 @@
-"""Windows of fixed length, cut from trajectories on the device: padding and the time index live here."""
+"""Windows of fixed length, cut from trajectories on the device.
+
+Padding and time indices are defined here.
+"""
 
 from typing import NamedTuple
 
@@ -13,10 +16,18 @@ NO_ACTION = -1
 
 
 class Store(NamedTuple):
-    """A whole data set on the device, with all that a window needs precomputed (N steps, E episodes).
+    """A whole data set on the device, with precomputed returns-to-go and indices.
 
-    `time_steps` is each step's index in its own episode, `remaining` the steps from it to the episode's end, itself
-    included. `episode_bounds` says how often each episode is drawn, see `sampling.bounds`.
+    N is the number of steps, E the number of episodes.
+
+    Attributes:
+        observations: Observations of all episodes, one episode after the other.
+        actions: Actions of all steps.
+        returns_to_go: Undiscounted sum of rewards from each step to the end of its episode.
+        time_steps: Index of each step in its own episode.
+        remaining: Number of steps from each step to the end of its episode, itself included.
+        episode_starts: Index of each episode's first step.
+        episode_bounds: Ends of the episodes' shares of all draws, see `sampling.bounds`.
     """
 
     observations: Shaped[Array, "N *obs"]
@@ -29,11 +40,20 @@ class Store(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Rows of `context_length` (K) steps: a slice of one episode, padded on the right, or whole episodes end to end.
+    """B rows of `context_length` (K) steps.
 
-    `previous_actions` holds the action of the step before (also the one before the window), and -1 (discrete) or 0
-    (continuous) at an episode's first step and in the padding. Elsewhere the padding holds zeros. `mask` is True on
-    real steps. `resets` is True where an episode starts inside a packed row; None where each row is of one episode.
+    A row is a slice of one episode, padded on the right, or holds whole episodes end to end. Unless
+    said otherwise, the padding holds zeros.
+
+    Attributes:
+        observations: Observation of each step.
+        actions: Action of each step.
+        previous_actions: Action of the step before each step, also if that one lies before the row;
+            -1 (discrete) or 0 (continuous) at an episode's first step and in the padding.
+        returns_to_go: Return-to-go of each step.
+        time_steps: Index of each step in its own episode.
+        mask: True on real steps.
+        resets: True where an episode starts in a packed row; None if each row holds one episode.
     """
 
     observations: Shaped[Array, "B K *obs"]
@@ -46,11 +66,12 @@ class Windows(NamedTuple):
 
 
 def make_store(record: trajectories.Trajectories, weighting: str = "length") -> Store:
-    """Puts a record on the default device, with its returns-to-go and clocks.
+    """Puts a record on the default device, with its returns-to-go and indices.
 
     Args:
         record: The episodes; their arrays must fit into device memory.
-        weighting: How often each episode is drawn, see `sampling.episode_weights`.
+        weighting: Name of the rule that says how often each episode is drawn, see
+            `sampling.episode_weights`.
 
     Returns:
         Device arrays to draw windows from.
@@ -74,9 +95,9 @@ def gather_windows(store: Store, first_steps: Int[Array, " B"], context_length: 
     """Cuts the windows that begin at the given steps.
 
     Args:
-        store: What `make_store` gave.
+        store: Data set on the device, from `make_store`.
         first_steps: Flat index of each window's first step, from 0 to N - 1.
-        context_length: Steps in each window (K).
+        context_length: Number of steps in each window (K).
 
     Returns:
         The windows; none reaches into the next episode.
@@ -85,8 +106,9 @@ def gather_windows(store: Store, first_steps: Int[Array, " B"], context_length: 
         ValueError: If `context_length` is below 1.
 
     Example:
-        >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
-        ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> one = trajectories.Episode(
+        ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
         >>> batch = gather_windows(make_store(trajectories.from_episodes([one])), jnp.array([0]), 4)
         >>> batch.mask.tolist(), batch.returns_to_go.tolist()
         ([[True, True, False, False]], [[2.0, 1.0, 0.0, 0.0]])
@@ -95,54 +117,72 @@ def gather_windows(store: Store, first_steps: Int[Array, " B"], context_length: 
         raise ValueError(f"got context_length {context_length}, wanted at least 1 step")
     offsets = jnp.arange(context_length, dtype=jnp.int32)
     mask = offsets[None, :] < store.remaining[first_steps][:, None]
+    # Padding points at the window's first step, so that no index leaves the data set.
     steps = jnp.where(mask, first_steps[:, None] + offsets[None, :], first_steps[:, None])
     return _cut(store, steps, mask)
 
 
 def gather_packed(store: Store, episodes: Int[Array, "B M"], context_length: int) -> Windows:
-    """Lays the given episodes end to end in each row; the last one that has room is cut off at the row's end.
+    """Lays the given episodes end to end in each row.
+
+    The last episode in a row is cut off at the row's end.
 
     Args:
-        store: What `make_store` gave.
-        episodes: Numbers of episodes for each row; as many as fill it in any case, what does not fit is left out.
-        context_length: Steps in each row (K).
+        store: Data set on the device, from `make_store`.
+        episodes: Indices of episodes for each row, enough of them to fill it; those that do not fit
+            are left out.
+        context_length: Number of steps in each row (K).
 
     Returns:
         The rows, with `resets` where an episode starts. Steps that no episode fills are padding.
 
     Example:
-        >>> one = trajectories.Episode(np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
-        ...                            np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
-        >>> batch = gather_packed(make_store(trajectories.from_episodes([one])), jnp.array([[0, 0]]), 3)
+        >>> one = trajectories.Episode(
+        ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
+        ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
+        >>> store = make_store(trajectories.from_episodes([one]))
+        >>> batch = gather_packed(store, jnp.array([[0, 0]]), 3)
         >>> batch.resets.tolist(), batch.time_steps.tolist()
         ([[True, False, True]], [[0, 1, 0]])
     """
     starts = store.episode_starts[episodes]
     ends = jnp.cumsum(store.remaining[starts], axis=1)
     offsets = jnp.arange(context_length, dtype=jnp.int32)
-    slots = jax.vmap(lambda row: jnp.searchsorted(row, offsets, side="right"))(ends).astype(jnp.int32)
+    # The episode of each step: the first whose end in the row lies behind the step.
+    slots = jax.vmap(lambda row: jnp.searchsorted(row, offsets, side="right"))(ends).astype(
+        jnp.int32
+    )
     mask = slots < episodes.shape[1]
+    # Padding behind the last episode must not index past it.
     slots = jnp.minimum(slots, episodes.shape[1] - 1)
     begins = jnp.take_along_axis(ends - store.remaining[starts], slots, axis=1)
-    steps = jnp.take_along_axis(starts, slots, axis=1) + jnp.where(mask, offsets[None, :] - begins, 0)
+    steps = jnp.take_along_axis(starts, slots, axis=1) + jnp.where(
+        mask, offsets[None, :] - begins, 0
+    )
     return _cut(store, steps, mask)._replace(resets=mask & (offsets[None, :] == begins))
 
 
 def _cut(store: Store, steps: Int[Array, "B K"], mask: Bool[Array, "B K"]) -> Windows:
-    """The given steps, with zeros where `mask` is False."""
+    """Gathers the given steps and fills the padding."""
     time_steps = store.time_steps[steps]
     has_previous = mask & (time_steps > 0)
     no_action = NO_ACTION if store.actions.ndim == 1 else 0
     return Windows(
-        observations=_keep(store.observations[steps], mask, 0),
-        actions=_keep(store.actions[steps], mask, 0),
-        previous_actions=_keep(store.actions[jnp.maximum(steps - 1, 0)], has_previous, no_action),
-        returns_to_go=_keep(store.returns_to_go[steps], mask, 0),
-        time_steps=_keep(time_steps, mask, 0),
+        observations=_fill_padding(store.observations[steps], mask, 0),
+        actions=_fill_padding(store.actions[steps], mask, 0),
+        # Step 0 of the data set has no step before it; `has_previous` is False there.
+        previous_actions=_fill_padding(
+            store.actions[jnp.maximum(steps - 1, 0)], has_previous, no_action
+        ),
+        returns_to_go=_fill_padding(store.returns_to_go[steps], mask, 0),
+        time_steps=_fill_padding(time_steps, mask, 0),
         mask=mask,
     )
 
 
-def _keep(values: Shaped[Array, "B K *rest"], mask: Bool[Array, "B K"], filler: int) -> Shaped[Array, "B K *rest"]:
+def _fill_padding(
+    values: Shaped[Array, "B K *rest"], mask: Bool[Array, "B K"], filler: int
+) -> Shaped[Array, "B K *rest"]:
+    # One trailing axis of length 1 for each axis of an observation or action, to broadcast.
     wide = mask.reshape(mask.shape + (1,) * (values.ndim - 2))
     return jnp.where(wide, values, jnp.asarray(filler, values.dtype))

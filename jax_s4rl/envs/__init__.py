@@ -1,7 +1,7 @@
 """Gymnasium environments and the bsuite adapter.
 
-Importing this package registers the environments with Gymnasium, and does nothing else: minigrid, bsuite and
-matplotlib are imported when an environment that needs them is made.
+Importing this package registers the environments with Gymnasium and does nothing else: minigrid,
+bsuite and matplotlib are imported when an environment that needs them is made.
 
 Example:
     >>> import jax_s4rl.envs
@@ -10,6 +10,24 @@ Example:
     (23,)
 """
 
-from jax_s4rl.envs import registry
+from typing import TYPE_CHECKING
 
-registry.register_all()
+from jax_s4rl import _lazy
+from jax_s4rl.envs import registry as _registry
+
+if TYPE_CHECKING:
+    from jax_s4rl.envs import bsuite_adapter as bsuite_adapter
+    from jax_s4rl.envs import bsuite_results as bsuite_results
+    from jax_s4rl.envs import graphs as graphs
+    from jax_s4rl.envs import key_door as key_door
+    from jax_s4rl.envs import masked_cartpole as masked_cartpole
+    from jax_s4rl.envs import random_walk as random_walk
+    from jax_s4rl.envs import reference_policies as reference_policies
+    from jax_s4rl.envs import reference_scores as reference_scores
+    from jax_s4rl.envs import registry as registry
+    from jax_s4rl.envs import umbrella as umbrella
+    from jax_s4rl.envs import wrappers as wrappers
+
+__getattr__, __dir__ = _lazy.attach(__name__)
+
+_registry.register_all()

@@ -1,26 +1,27 @@
-"""Checks an action before a world moves."""
+"""Check of an action before an environment steps."""
 
 import operator
 from typing import Any
 
 
 def as_index(action: Any, num_actions: int) -> int:
-    """Turns an action into a Python int and makes sure that it names one of `num_actions` actions.
+    """Converts an action to a Python int and checks that it is one of `num_actions` actions.
 
     Args:
-        action: an integer of any kind (Python, NumPy scalar, NumPy array without axes).
-        num_actions: size of the action space.
+        action: Integer of any kind (Python, NumPy scalar, NumPy array without axes).
+        num_actions: Size of the action space.
 
     Returns:
         The action, in `0 ... num_actions - 1`.
 
     Raises:
-        ValueError: the action is no integer or lies outside the space.
+        ValueError: If the action is not an integer or lies outside the space.
 
     Example:
         >>> as_index(2, 4)
         2
     """
+    # `operator.index` refuses floats, which int() would truncate silently.
     try:
         index = operator.index(action)
     except TypeError:

@@ -1,15 +1,20 @@
-"""Draws the random graph and the walk on it."""
+"""Picture of a random graph and of a walk on it."""
 
 import functools
 import itertools
 from typing import Any
 
 import numpy as np
-from matplotlib import patches
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
+from jax_s4rl import _extras
 from jax_s4rl.envs import graphs
+
+try:
+    from matplotlib import patches
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+except ModuleNotFoundError as error:
+    raise _extras.missing(error, "plots", "drawing the graph") from None
 
 PIXELS = 640
 INCHES = 6.4
@@ -24,15 +29,15 @@ FINISHED = {True: "arrived", False: "out of time"}
 def draw(edges: np.ndarray, path: list[int], max_steps: int) -> np.ndarray:
     """Draws a graph with the goal in the middle; the darker a node, the longer its shortest path.
 
-    The walk is a line that grows stronger; a ring around a node shows a step that stayed.
+    The walk is a line that grows more opaque; a ring around a node marks a step that stayed there.
 
     Args:
-        edges: Bool[n, n].
-        path: the nodes visited so far, the walker's own last.
-        max_steps: length of an episode.
+        edges: Matrix of edges, Bool[n, n].
+        path: Nodes visited so far; the last one is the walker's node.
+        max_steps: Length of an episode.
 
     Returns:
-        uint8 [640, 640, 3].
+        The picture, uint8 [640, 640, 3].
 
     Example:
         >>> draw(graphs.sample(20, 0.1, 0), [3], 10).shape
@@ -56,14 +61,18 @@ def draw(edges: np.ndarray, path: list[int], max_steps: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=64)
 def layout(edges_bytes: bytes, n_nodes: int) -> np.ndarray:
-    """Places: the goal in the middle of a circle, the branches of the tree of shortest paths side by side on it.
+    """Computes the positions of all nodes.
+
+    The goal is in the middle of a circle; the branches of the tree of shortest paths are side by
+    side on the circle.
 
     Args:
-        edges_bytes: the matrix of edges as bytes, so that a layout is found once for a graph.
-        n_nodes: its size.
+        edges_bytes: Matrix of edges as bytes, which can be hashed: a layout is computed once for
+            each graph.
+        n_nodes: Number of nodes.
 
     Returns:
-        Float64[n, 2], on the unit circle but for the goal.
+        Positions, Float64[n, 2]: on the unit circle except the goal, which is at the origin.
     """
     edges = np.frombuffer(edges_bytes, bool).reshape(n_nodes, n_nodes)
     children = _tree(edges, graphs.distances(edges))
@@ -79,7 +88,11 @@ def layout(edges_bytes: bytes, n_nodes: int) -> np.ndarray:
 
 
 def _tree(edges: np.ndarray, distances: np.ndarray) -> list[list[int]]:
-    """Children of every node: those that take their first step towards the goal through it, evenly shared out."""
+    """Returns the children of every node in a tree of shortest paths to the goal.
+
+    A node with several possible parents goes to the one with the fewest children so far; nodes
+    without a path to the goal become children of the goal.
+    """
     children: list[list[int]] = [[] for _ in distances]
     for node in np.argsort(distances, kind="stable"):
         if node != graphs.GOAL:
@@ -110,22 +123,38 @@ def _draw_edges(axes: Any, edges: np.ndarray, places: np.ndarray, radius: float)
     for source, target in zip(*np.nonzero(edges), strict=True):
         if source != graphs.GOAL:
             color, width = (NEAR_GOAL, 1.6) if target == graphs.GOAL else (FAINT, 0.9)
-            style = {"arrowstyle": head, "mutation_scale": 14, "color": color, "linewidth": width, "zorder": 1}
+            style = {
+                "arrowstyle": head,
+                "mutation_scale": 14,
+                "color": color,
+                "linewidth": width,
+                "zorder": 1,
+            }
             _arrow(axes, places[source], places[target], radius, **style)
 
 
 def _draw_walk(axes: Any, path: list[int], places: np.ndarray, radius: float) -> None:
-    arrow = {"arrowstyle": "-|>,head_length=0.4,head_width=0.2", "mutation_scale": 18, "linewidth": 2.4}
+    arrow = {
+        "arrowstyle": "-|>,head_length=0.4,head_width=0.2",
+        "mutation_scale": 18,
+        "linewidth": 2.4,
+    }
     for number, (source, target) in enumerate(itertools.pairwise(path)):
         strength = 0.35 + 0.65 * (number + 1) / (len(path) - 1)
         style: dict[str, Any] = {"color": WALK_COLOR, "alpha": strength, "zorder": 2}
         if source == target:
-            axes.add_patch(patches.Circle(tuple(places[source]), 1.45 * radius, fill=False, linewidth=1.6, **style))
+            axes.add_patch(
+                patches.Circle(
+                    tuple(places[source]), 1.45 * radius, fill=False, linewidth=1.6, **style
+                )
+            )
         else:
             _arrow(axes, places[source], places[target], radius, **arrow, **style)
 
 
-def _draw_nodes(axes: Any, distances: np.ndarray, places: np.ndarray, radius: float, path: list[int]) -> None:
+def _draw_nodes(
+    axes: Any, distances: np.ndarray, places: np.ndarray, radius: float, path: list[int]
+) -> None:
     for node, place in enumerate(places):
         is_walker = bool(path) and node == path[-1]
         is_start = bool(path) and node == path[0]
@@ -135,12 +164,26 @@ def _draw_nodes(axes: Any, distances: np.ndarray, places: np.ndarray, radius: fl
         size = radius * (GOAL_SIZE if node == graphs.GOAL else 1.0)
         edge, width = (WALKER_COLOR, 2.4) if is_start else (INK, 0.8)
         if is_walker:
-            halo = patches.Circle(tuple(place), 1.45 * size, facecolor=WALKER_COLOR, alpha=0.25, linewidth=0, zorder=3)
+            halo = patches.Circle(
+                tuple(place), 1.45 * size, facecolor=WALKER_COLOR, alpha=0.25, linewidth=0, zorder=3
+            )
             axes.add_patch(halo)
             color, edge = (GOAL_COLOR if node == graphs.GOAL else WALKER_COLOR), WALKER_COLOR
-        axes.add_patch(patches.Circle(tuple(place), size, facecolor=color, edgecolor=edge, linewidth=width, zorder=4))
+        axes.add_patch(
+            patches.Circle(
+                tuple(place), size, facecolor=color, edgecolor=edge, linewidth=width, zorder=4
+            )
+        )
         text = "white" if is_walker or node == graphs.GOAL else INK
-        axes.text(*place, str(node), ha="center", va="center_baseline", fontsize=_font(radius), color=text, zorder=5)
+        axes.text(
+            *place,
+            str(node),
+            ha="center",
+            va="center_baseline",
+            fontsize=_font(radius),
+            color=text,
+            zorder=5,
+        )
 
 
 def _font(radius: float) -> float:
@@ -152,6 +195,10 @@ def _draw_caption(axes: Any, distances: np.ndarray, path: list[int], max_steps: 
         return
     num_steps = len(path) - 1
     is_over = path[-1] == graphs.GOAL or num_steps >= max_steps
-    parts = [f"start {path[0]}", f"step {num_steps} of {max_steps}", f"shortest path {distances[path[0]]}"]
+    parts = [
+        f"start {path[0]}",
+        f"step {num_steps} of {max_steps}",
+        f"shortest path {distances[path[0]]}",
+    ]
     parts += [FINISHED[path[-1] == graphs.GOAL]] if is_over else []
     axes.text(0, -1.17, "   ·   ".join(parts), ha="center", va="center", fontsize=11, color=INK)

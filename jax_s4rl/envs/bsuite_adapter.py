@@ -1,4 +1,4 @@
-"""Any environment of bsuite, as a Gymnasium environment with flat observations."""
+"""Adapter that turns any bsuite environment into a Gymnasium one with flat observations."""
 
 import difflib
 import functools
@@ -12,14 +12,15 @@ import numpy as np
 from jax_s4rl.envs import _actions
 
 with warnings.catch_warnings():
-    # Old spellings inside bsuite and what it imports are none of our users' business, even under `-W error`.
+    # bsuite and its dependencies use deprecated spellings. Users cannot act on those warnings, and
+    # under `-W error` they would stop the import.
     for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning, SyntaxWarning):
         warnings.simplefilter("ignore", category)
     from bsuite import bsuite, sweep
 
-MAX_SEED = 2**32 - 1  # of NumPy's RandomState, which bsuite uses
+MAX_SEED = 2**32 - 1  # limit of NumPy's RandomState, which bsuite uses
 UNBOUNDED = float(np.finfo(np.float32).max)
-# What the observations of a family can reach, where that is known: (low, high).
+# Bounds (low, high) of the observations of those families whose bounds are known.
 BOUNDS = {
     "umbrella_length": (0.0, 1.0),
     "umbrella_distract": (0.0, 1.0),
@@ -35,19 +36,21 @@ BOUNDS = {
 class BsuiteEnv(gymnasium.Env):
     """One setting of one bsuite experiment.
 
-    `reset(seed=s)` hands over to the generator of bsuite's own environment built with `seed=s`, so that both give
-    the same observations and rewards step for step, whatever was played before. What defines the task (bsuite's
-    `mapping_seed`, the length of a chain, ...) stays as the setting has it. Without a seed the first reset draws one.
-    The counters of `bsuite_info` run on across resets.
+    `reset(seed=s)` installs the generator that bsuite's own environment has when it is built with
+    `seed=s`, so that both give the same observations and rewards step for step, whatever was played
+    before. The parameters of the task (bsuite's `mapping_seed`, the length of a chain, ...) keep
+    the values of the setting. Without a seed the first reset draws one. The counters of
+    `bsuite_info` continue across resets.
 
-    bsuite has one environment name for many tasks; `bsuite_id="umbrella_length/0"` is experiment and setting.
+    bsuite has one environment name for many tasks; `bsuite_id="umbrella_length/0"` names experiment
+    and setting.
 
     Args:
-        bsuite_id: `experiment/setting`, one of `bsuite.sweep.SWEEP`.
-        render_mode: None; bsuite draws nothing.
+        bsuite_id: Name `experiment/setting`, one of `bsuite.sweep.SWEEP`.
+        render_mode: Always None; bsuite draws nothing.
 
     Raises:
-        ValueError: bsuite has no such id.
+        ValueError: If bsuite does not have this id.
 
     Source:
         Osband et al. 2020, Behaviour Suite for Reinforcement Learning.
@@ -75,15 +78,20 @@ class BsuiteEnv(gymnasium.Env):
 
     @property
     def bsuite_num_episodes(self) -> int:
-        """How many episodes bsuite's protocol asks for."""
+        """Number of episodes in bsuite's protocol."""
         return self.raw.bsuite_num_episodes
 
     def bsuite_info(self) -> dict[str, Any]:
-        """What bsuite's scores are made of (regret and the like), summed since this environment was made."""
+        """Returns the inputs of bsuite's scores (regret, for instance).
+
+        They are sums over all episodes since this environment was made.
+        """
         return self.raw.bsuite_info()
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        """Starts an episode; a seed gives bsuite's environment a fresh generator."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict]:
+        """Starts an episode; with a seed, bsuite's environment gets a fresh generator."""
         super().reset(seed=seed)
         if seed is None and not self._is_seeded:
             seed = int(self.np_random.integers(MAX_SEED))
@@ -94,10 +102,16 @@ class BsuiteEnv(gymnasium.Env):
         return flat(self.raw.reset().observation), {}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        """Plays one action. bsuite ends an episode with discount 0 where the world ends, 1 where the clock does."""
+        """Plays one action.
+
+        bsuite ends an episode with discount 0 if the task is over (here: terminated), and with
+        discount 1 if the time limit is reached (here: truncated).
+        """
         if self._needs_reset:
-            # bsuite itself would start a new episode here and swallow the action.
-            raise gymnasium.error.ResetNeeded("the episode is over (or was never begun); call reset() before step()")
+            # Here bsuite itself would start a new episode and ignore the action.
+            raise gymnasium.error.ResetNeeded(
+                "the episode is over or was not started; call reset() before step()"
+            )
         time_step = self.raw.step(_actions.as_index(action, self.num_actions))
         self._needs_reset = is_last = time_step.last()
         terminated = bool(is_last and time_step.discount == 0)
@@ -106,15 +120,21 @@ class BsuiteEnv(gymnasium.Env):
 
 
 def flat(observation: np.ndarray) -> np.ndarray:
-    """A fresh copy with one axis, in float32."""
+    """Returns a fresh copy with one axis, in float32."""
     return np.array(observation, np.float32).reshape(-1)
 
 
 def check_id(bsuite_id: str) -> str:
-    """Returns the id where bsuite knows it.
+    """Returns the id if bsuite has it.
+
+    Args:
+        bsuite_id: Name `experiment/setting`.
+
+    Returns:
+        The same id.
 
     Raises:
-        ValueError: bsuite does not; the message names the nearest ids.
+        ValueError: If bsuite does not have it; the message names the most similar ids.
     """
     if bsuite_id in sweep.SETTINGS:
         return bsuite_id
@@ -124,7 +144,15 @@ def check_id(bsuite_id: str) -> str:
 
 
 def build(bsuite_id: str, seed: int | None = None) -> Any:
-    """bsuite's own environment for an id, with another seed where its constructor takes one."""
+    """Builds bsuite's own environment for an id.
+
+    Args:
+        bsuite_id: Name `experiment/setting`.
+        seed: Seed to use in place of the setting's; ignored if the constructor takes no seed.
+
+    Returns:
+        bsuite's environment.
+    """
     name = bsuite_id.split(sweep.SEPARATOR)[0]
     settings = dict(sweep.SETTINGS[bsuite_id])
     if seed is not None and _takes_seed(name):
@@ -133,19 +161,20 @@ def build(bsuite_id: str, seed: int | None = None) -> Any:
 
 
 def reseed(raw: Any, bsuite_id: str, seed: int) -> None:
-    """Gives an environment the generators that bsuite's constructor would have left with this seed.
+    """Gives an environment the generators that bsuite's constructor would create with this seed.
 
-    The generators move, the environment stays: so its counters and its task survive.
+    Only the generators are replaced, so the environment keeps its counters and its task.
 
     Args:
-        raw: bsuite's environment, changed in place, with any wrappers around it.
-        bsuite_id: its id.
-        seed: any non-negative integer; those beyond 32 bits are hashed into 32.
+        raw: Environment of bsuite, with any wrappers around it; changed in place.
+        bsuite_id: Its name `experiment/setting`.
+        seed: Any non-negative integer; integers beyond 32 bits are hashed to 32 bits.
     """
     if seed > MAX_SEED:
         seed = int(np.random.SeedSequence(seed).generate_state(1)[0])
     fresh = build(bsuite_id, seed)
     takes_seed = _takes_seed(bsuite_id.split(sweep.SEPARATOR)[0])
+    # The wrappers (reward noise, for instance) hold generators of their own.
     for layer, fresh_layer in zip(_layers(raw), _layers(fresh), strict=True):
         if "_rng" in vars(layer):
             layer._rng = fresh_layer._rng if takes_seed else np.random.RandomState(seed)

@@ -1,4 +1,4 @@
-"""Results in bsuite's own files, so that bsuite's loader and score functions read them."""
+"""Result files in bsuite's own format, which bsuite's loader and score functions read."""
 
 import csv
 import importlib
@@ -16,23 +16,25 @@ RATIOS = (1.0, 1.2, 1.4, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 
 
 class Writer:
-    """Writes the episodes of one bsuite id as bsuite's own logger does, one line at each of its episodes.
+    """Writes the results of one bsuite id, at the same episodes as bsuite's own logger.
 
-    bsuite scores the last line, so `close` (or the end of a `with` block) writes the last episode in any case.
+    bsuite scores the last line, so `close` (or the end of a `with` block) always writes the last
+    episode.
 
     Args:
-        folder: where the file goes; made if it is not there. A fresh one for each agent.
-        bsuite_id: the id whose results these are.
-        overwrite: replace a file that is there.
+        folder: Folder of the file, made if it does not exist. Use a fresh one for each agent.
+        bsuite_id: Id of the setting, `experiment/setting`.
+        overwrite: Whether to replace an existing file.
 
     Raises:
-        ValueError: bsuite has no such id, or the file is there.
+        ValueError: If bsuite does not have this id, or the file exists and `overwrite` is False.
 
     Example:
         >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder, Writer(folder, "umbrella_length/0") as writer:
-        ...     writer.add(episode_len=1, episode_return=1.0, info={"total_regret": 0.0})
-        ...     writer.path.name
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with Writer(folder, "umbrella_length/0") as writer:
+        ...         writer.add(episode_len=1, episode_return=1.0, info={"total_regret": 0.0})
+        ...         writer.path.name
         'bsuite_id_-_umbrella_length-0.csv'
     """
 
@@ -40,7 +42,10 @@ class Writer:
         bsuite_adapter.check_id(bsuite_id)
         self.path = Path(folder) / f"bsuite_id_-_{bsuite_id.replace('/', '-')}.csv"
         if self.path.exists() and not overwrite:
-            raise ValueError(f"got {self.path}, which is there already; take a fresh folder or overwrite=True")
+            raise ValueError(
+                f"got {self.path}, which exists already; "
+                "choose a fresh folder or set overwrite=True"
+            )
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.rows: list[dict[str, Any]] = []
         self.last: dict[str, Any] = {}
@@ -53,12 +58,12 @@ class Writer:
         self.close()
 
     def add(self, episode_len: int, episode_return: float, info: Mapping[str, Any]) -> None:
-        """Counts an episode.
+        """Adds an episode to the totals, and a line to the file where bsuite's logger writes one.
 
         Args:
-            episode_len: its steps.
-            episode_return: its undiscounted return.
-            info: `BsuiteEnv.bsuite_info()` after it: sums since the first episode.
+            episode_len: Number of steps of the episode.
+            episode_return: Undiscounted return of the episode.
+            info: Result of `BsuiteEnv.bsuite_info()` after the episode: sums since the first one.
         """
         self.steps += episode_len
         self.episode += 1
@@ -75,9 +80,11 @@ class Writer:
             self.rows.append(self.last)
 
     def close(self) -> None:
-        """Writes the file; an old one stays whole until the new one is complete."""
+        """Writes the file; an old file stays as it is until the new one is complete."""
         if self.last and (not self.rows or self.rows[-1] is not self.last):
             self.rows.append(self.last)
+        # The rename is atomic, so an interrupted write leaves no partial file under the final name.
+        # A leading dot keeps the unfinished file out of the pattern that `scores` looks for.
         unfinished = self.path.with_name(f".{self.path.name}")
         try:
             with unfinished.open("w", newline="") as file:
@@ -90,7 +97,7 @@ class Writer:
 
 
 def is_logged(episode: int) -> bool:
-    """Whether bsuite's logger writes a line after this many episodes.
+    """Returns whether bsuite's logger writes a line after this many episodes.
 
     Example:
         >>> [episode for episode in range(1, 31) if is_logged(episode)]
@@ -112,44 +119,53 @@ def record(
     """Plays a policy in one setting and writes its results.
 
     Args:
-        bsuite_id: the setting.
-        policy_of: makes the policy for an environment, for instance `policies.optimal`.
-        folder: where the file goes.
-        num_episodes: None takes as many as bsuite's protocol.
-        seed: of the environment.
-        overwrite: replace a file that is there.
+        bsuite_id: Id of the setting, `experiment/setting`.
+        policy_of: Function that makes the policy for an environment, for instance
+            `reference_policies.optimal`.
+        folder: Folder of the result file.
+        num_episodes: Number of episodes; None plays as many as bsuite's protocol.
+        seed: Seed of the environment.
+        overwrite: Whether to replace an existing file.
 
     Returns:
         The mean return.
+
+    Raises:
+        ValueError: If bsuite does not have this id, or the file exists and `overwrite` is False.
     """
     env = bsuite_adapter.BsuiteEnv(bsuite_id)
     policy = policy_of(env)
     with Writer(folder, bsuite_id, overwrite=overwrite) as writer:
-        for rewards in reference_policies.episodes(env, policy, num_episodes or env.bsuite_num_episodes, seed):
+        for rewards in reference_policies.episodes(
+            env, policy, num_episodes or env.bsuite_num_episodes, seed
+        ):
             writer.add(len(rewards), sum(rewards), env.bsuite_info())
     return writer.total_return / writer.episode
 
 
 def scores(folder: str | Path) -> dict[str, float]:
-    """bsuite's own scores, 0 to 1, of the experiments whose results are in a folder.
+    """Computes bsuite's own scores, 0 to 1, of the experiments whose results are in a folder.
 
     Args:
-        folder: where `Writer` or bsuite's logger wrote.
+        folder: Folder into which `Writer` or bsuite's logger wrote.
 
     Returns:
         Score by experiment.
 
     Raises:
-        ValueError: the folder has no results.
+        ValueError: If the folder has no results.
     """
     if not list(Path(folder).glob("bsuite_id_-_*.csv")):
-        raise ValueError(f"got {folder}, which has no bsuite results; wanted files named bsuite_id_-_*.csv")
+        raise ValueError(
+            f"got {folder}, which has no bsuite results; wanted files named bsuite_id_-_*.csv"
+        )
     with warnings.catch_warnings():
-        # bsuite's analysis imports plotting packages and pandas, whose news on old spellings are not the caller's.
+        # bsuite's analysis imports plotting packages and pandas, which warn of deprecated spellings
+        # that callers cannot change.
         warnings.simplefilter("ignore")
         table, _ = importlib.import_module("bsuite.logging.csv_load").load_bsuite(str(folder))
-        found = {}
+        score_of = {}
         for name, rows in table.groupby("bsuite_env"):
             analysis = importlib.import_module(f"bsuite.experiments.{name}.analysis")
-            found[str(name)] = float(analysis.score(rows))
-    return found
+            score_of[str(name)] = float(analysis.score(rows))
+    return score_of

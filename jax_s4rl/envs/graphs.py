@@ -1,6 +1,7 @@
-"""Random graphs for the shortest-path task: sampling, distances, and the exact chances of a random walk.
+"""Random graphs for the shortest-path task: sampling, distances, exact chances of random walks.
 
-A graph is its matrix of edges: `edges[v, w]` is True where one step leads from node v to node w. Node 0 is the goal.
+A graph is given by its matrix of edges: `edges[v, w]` is True if one step leads from node v to
+node w. Node 0 is the goal.
 """
 
 import functools
@@ -10,10 +11,12 @@ import numpy as np
 GOAL = 0
 UNREACHABLE = -1
 CONNECTIONS = ("all_reach", "out_degree", "raw")
-# At 20 nodes and 0.1 one graph in 26 is accepted, at 100 nodes and 0.03 one in 170.
+# With 20 nodes and edge probability 0.1, one graph in 26 is accepted; with 100 nodes and 0.03, one
+# in 170.
 MAX_TRIES = 2_000
-# Graphs differ a lot: the chance of a random walk to arrive is 0.43 +- 0.24 over 3,000 graphs of 20 nodes. With this
-# salt the seeds 0 to 29 average like the 3,000 (0.435 against 0.431), and graph 0 is a typical one (0.45).
+# Graphs differ a lot: the chance that a random walk arrives is 0.43 +- 0.24 over 3,000 graphs of 20
+# nodes. With this salt the mean over the seeds 0 to 29 is close to that of the 3,000 (0.435 against
+# 0.431), and graph 0 is a typical one (0.45).
 SALT = 269
 
 
@@ -21,23 +24,24 @@ SALT = 269
 def sample(
     n_nodes: int, edge_prob: float, seed: int, *, directed: bool = True, connect: str = "all_reach"
 ) -> np.ndarray:
-    """Draws a graph: every edge by itself with probability `edge_prob`, no edge from a node to itself.
+    """Draws a graph: each edge independently with probability `edge_prob`, and no self-loops.
 
-    Where `connect` asks for more, graphs are drawn until one has it; after `MAX_TRIES` the last one is repaired.
+    Graphs are drawn until one is connected as `connect` requires; after `MAX_TRIES` draws the last
+    one is repaired. The graph is a function of the arguments alone.
 
     Args:
-        n_nodes: number of nodes, 2 or more.
-        edge_prob: in (0, 1].
-        seed: the graph is a function of these arguments alone.
-        directed: False makes every edge passable both ways.
-        connect: "raw" (as drawn), "out_degree" (every node but the goal has an edge out of it), or "all_reach" (and a
-            path to the goal as well).
+        n_nodes: Number of nodes, 2 or more.
+        edge_prob: Probability of each edge, in (0, 1].
+        seed: Seed of the draws.
+        directed: Whether edges have a direction; False makes every edge passable both ways.
+        connect: Required connections: "raw" (none), "out_degree" (every node but the goal has an
+            edge out of it), or "all_reach" (every node also has a path to the goal).
 
     Returns:
-        Read-only Bool[n_nodes, n_nodes].
+        Read-only matrix of edges, Bool[n_nodes, n_nodes].
 
     Raises:
-        ValueError: an argument out of its range.
+        ValueError: If an argument is out of its range.
 
     Source:
         Chen et al. 2021, Decision Transformer, appendix A.3 (20 nodes, sparsity 0.1).
@@ -55,22 +59,46 @@ def sample(
         edges = draw(generator, n_nodes, edge_prob, directed)
     else:
         edges = repair(generator, edges, directed=directed, connect=connect)
+    # The cache gives the same array to all callers.
     edges.setflags(write=False)
     return edges
 
 
 def check(n_nodes: int, edge_prob: float, connect: str) -> None:
-    """Raises `ValueError` where a graph cannot be drawn from these arguments."""
+    """Checks the arguments from which a graph is drawn.
+
+    Args:
+        n_nodes: Number of nodes, 2 or more.
+        edge_prob: Probability of each edge, in (0, 1].
+        connect: Required connections, "raw", "out_degree" or "all_reach".
+
+    Raises:
+        ValueError: If an argument is out of its range.
+    """
     if n_nodes < 2:
-        raise ValueError(f"got n_nodes={n_nodes}, wanted 2 or more: a goal and a place to start from")
+        raise ValueError(
+            f"got n_nodes={n_nodes}, wanted 2 or more: a goal and a node to start from"
+        )
     if not 0 < edge_prob <= 1:
         raise ValueError(f"got edge_prob={edge_prob}, wanted a probability above 0 and up to 1")
     if connect not in CONNECTIONS:
         raise ValueError(f"got connect={connect!r}, wanted one of {', '.join(CONNECTIONS)}")
 
 
-def draw(generator: np.random.Generator, n_nodes: int, edge_prob: float, directed: bool) -> np.ndarray:
-    """One draw of the edges, whatever it connects. Bool[n_nodes, n_nodes]."""
+def draw(
+    generator: np.random.Generator, n_nodes: int, edge_prob: float, directed: bool
+) -> np.ndarray:
+    """Draws the edges once and does not check connections.
+
+    Args:
+        generator: Source of randomness.
+        n_nodes: Number of nodes.
+        edge_prob: Probability of each edge.
+        directed: Whether edges have a direction.
+
+    Returns:
+        Matrix of edges, Bool[n_nodes, n_nodes].
+    """
     edges = generator.random((n_nodes, n_nodes)) < edge_prob
     if not directed:
         upper = np.triu(edges, 1)
@@ -80,7 +108,7 @@ def draw(generator: np.random.Generator, n_nodes: int, edge_prob: float, directe
 
 
 def is_connected(edges: np.ndarray, connect: str) -> bool:
-    """Whether a graph has what `connect` asks for."""
+    """Returns whether a graph has the connections that `connect` requires (see `sample`)."""
     if connect == "raw":
         return True
     if not edges[GOAL + 1 :].any(axis=1).all():
@@ -88,17 +116,22 @@ def is_connected(edges: np.ndarray, connect: str) -> bool:
     return connect == "out_degree" or bool((distances(edges) != UNREACHABLE).all())
 
 
-def repair(generator: np.random.Generator, edges: np.ndarray, *, directed: bool, connect: str) -> np.ndarray:
-    """Adds the edges that are missing for `connect`, each from a random node in need to a random node that has it.
+def repair(
+    generator: np.random.Generator, edges: np.ndarray, *, directed: bool, connect: str
+) -> np.ndarray:
+    """Adds edges until a graph has the connections that `connect` requires.
+
+    Each new edge starts at a random node that lacks a connection. For "all_reach" it ends at a
+    random node with a path to the goal, for "out_degree" at any other node.
 
     Args:
-        generator: where the new edges come from.
-        edges: Bool[n, n], left as it is.
-        directed: False adds every edge both ways.
-        connect: "out_degree" or "all_reach".
+        generator: Source of randomness for the new edges.
+        edges: Matrix of edges, Bool[n, n]; it is not changed.
+        directed: Whether edges have a direction; False adds every edge both ways.
+        connect: Required connections, "out_degree" or "all_reach".
 
     Returns:
-        Bool[n, n] with as many more edges as were needed.
+        Matrix of the old and the new edges, Bool[n, n].
 
     Example:
         >>> empty = np.zeros((5, 5), bool)
@@ -107,7 +140,9 @@ def repair(generator: np.random.Generator, edges: np.ndarray, *, directed: bool,
     """
     edges = edges.copy()
     while not is_connected(edges, connect):
-        lacking = np.array(distances(edges) == UNREACHABLE if connect == "all_reach" else ~edges.any(axis=1))
+        lacking = np.array(
+            distances(edges) == UNREACHABLE if connect == "all_reach" else ~edges.any(axis=1)
+        )
         lacking[GOAL] = False
         source = generator.choice(np.flatnonzero(lacking))
         targets = ~lacking if connect == "all_reach" else np.arange(len(edges)) != source
@@ -118,58 +153,65 @@ def repair(generator: np.random.Generator, edges: np.ndarray, *, directed: bool,
 
 
 def distances(edges: np.ndarray) -> np.ndarray:
-    """Edges on the shortest path to the goal, by breadth-first search from it. Int[n]; -1 where there is no path.
+    """Counts the edges on shortest paths to the goal, by breadth-first search from the goal.
+
+    Args:
+        edges: Matrix of edges, Bool[n, n].
+
+    Returns:
+        Distance of each node, Int[n]; -1 if there is no path.
 
     Example:
         >>> line = np.eye(4, k=-1, dtype=bool)  # 3 -> 2 -> 1 -> 0
         >>> distances(line).tolist()
         [0, 1, 2, 3]
     """
-    found = np.full(len(edges), UNREACHABLE)
-    found[GOAL] = 0
-    frontier = found == 0
+    lengths = np.full(len(edges), UNREACHABLE)
+    lengths[GOAL] = 0
+    frontier = lengths == 0
     distance = 0
     while frontier.any():
         distance += 1
-        frontier = edges[:, frontier].any(axis=1) & (found == UNREACHABLE)
-        found[frontier] = distance
-    return found
+        frontier = edges[:, frontier].any(axis=1) & (lengths == UNREACHABLE)
+        lengths[frontier] = distance
+    return lengths
 
 
 def walk(edges: np.ndarray, choose: str = "edges") -> np.ndarray:
-    """Chances of one step of a random walk that stays at the goal.
+    """Computes the transition matrix of a random walk that stays at the goal.
 
     Args:
-        edges: Bool[n, n].
-        choose: "edges" (uniform over the edges out of a node) or "nodes" (uniform over all nodes, staying where there
-            is no edge).
+        edges: Matrix of edges, Bool[n, n].
+        choose: Choice of the walk: "edges" (uniform over the edges out of a node) or "nodes"
+            (uniform over all nodes; the walk stays if there is no edge to the chosen one).
 
     Returns:
-        Float64[n, n], rows sum to 1.
+        Transition probabilities, Float64[n, n]; rows sum to 1.
 
     Raises:
-        ValueError: another `choose`.
+        ValueError: If `choose` has another value.
     """
     if choose not in ("edges", "nodes"):
         raise ValueError(f"got choose={choose!r}, wanted 'edges' or 'nodes'")
     degree = edges.sum(axis=1)
     num_choices = np.maximum(degree, 1) if choose == "edges" else np.full(len(edges), len(edges))
     chances = edges / num_choices[:, None]
+    # There are no self-loops, so the diagonal is free for the chance to stay.
     chances[np.diag_indices_from(chances)] = 1 - chances.sum(axis=1)
     chances[GOAL] = np.arange(len(edges)) == GOAL
     return chances
 
 
 def reached_by(edges: np.ndarray, max_steps: int, choose: str = "edges") -> np.ndarray:
-    """Exact chance that a random walk from each node is at the goal after 0, 1, ..., `max_steps` steps.
+    """Computes the exact chance that a random walk has reached the goal after each number of steps.
 
     Args:
-        edges: Bool[n, n].
-        max_steps: the longest walk.
-        choose: as in `walk`.
+        edges: Matrix of edges, Bool[n, n].
+        max_steps: Length of the longest walk.
+        choose: Choice of the walk, "edges" or "nodes" (see `walk`).
 
     Returns:
-        Float64[max_steps + 1, n].
+        Chances after 0, 1, ..., `max_steps` steps from each node, Float64[max_steps + 1, n].
 
     Example:
         >>> line = np.eye(3, k=-1, dtype=bool)
@@ -184,14 +226,14 @@ def reached_by(edges: np.ndarray, max_steps: int, choose: str = "edges") -> np.n
 
 
 def shortest_by_chance(edges: np.ndarray, known: int = 0) -> np.ndarray:
-    """Exact chance that a walk along random edges goes a shortest path to the goal.
+    """Computes the exact chance that a walk along random edges is a shortest path to the goal.
 
     Args:
-        edges: Bool[n, n].
-        known: from nodes that are at most so many edges away from the goal the walker knows the way.
+        edges: Matrix of edges, Bool[n, n].
+        known: Distance, in edges, within which the walk follows a shortest path for certain.
 
     Returns:
-        Float64[n]; 0 where no path leads to the goal.
+        Chance of each start, Float64[n]; 0 if no path leads to the goal.
 
     Example:
         >>> fork = np.zeros((4, 4), bool)  # 3 leads to 1 and 2, these lead to 0 and back

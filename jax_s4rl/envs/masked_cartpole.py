@@ -1,4 +1,4 @@
-"""CartPole without its velocities: the smallest control task that needs memory."""
+"""CartPole without its velocities, a small control task that needs memory."""
 
 from typing import Any
 
@@ -12,13 +12,16 @@ SEEN = [0, 2]  # position of the cart, angle of the pole
 
 
 class MaskedCartPoleEnv(gymnasium.Env):
-    """Gymnasium's CartPole that shows the positions alone; the velocities follow from the last two of them.
+    """Gymnasium's CartPole with observations of the positions alone.
 
-    * Observation: float32 [2], position of the cart and angle of the pole.
-    * Everything else, the seeds included, is `CartPole-v1`'s.
+    The velocities follow from the last two observations.
+
+    * Observation: position of the cart and angle of the pole, float32 [2].
+    * Everything else, including the seeds, is the same as in `CartPole-v1`.
 
     Args:
-        **kwargs: of Gymnasium's `CartPoleEnv`.
+        render_mode: Render mode of `CartPoleEnv`, or None.
+        **kwargs: Other arguments of Gymnasium's `CartPoleEnv`.
 
     Example:
         >>> MaskedCartPoleEnv().reset(seed=0)[0].shape
@@ -32,10 +35,14 @@ class MaskedCartPoleEnv(gymnasium.Env):
         self.render_mode = render_mode
         space = self.cartpole.observation_space
         assert isinstance(space, gymnasium.spaces.Box)
-        self.observation_space = gymnasium.spaces.Box(space.low[SEEN], space.high[SEEN], dtype=np.float32)
+        self.observation_space = gymnasium.spaces.Box(
+            space.low[SEEN], space.high[SEEN], dtype=np.float32
+        )
         self.action_space = self.cartpole.action_space
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict]:
         """Starts an episode."""
         super().reset(seed=seed)
         observation, info = self.cartpole.reset(seed=seed, options=options)
@@ -43,13 +50,15 @@ class MaskedCartPoleEnv(gymnasium.Env):
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Pushes the cart to the left (0) or to the right (1)."""
-        observation, reward, terminated, truncated, info = self.cartpole.step(_actions.as_index(action, 2))
+        observation, reward, terminated, truncated, info = self.cartpole.step(
+            _actions.as_index(action, 2)
+        )
         return observation[SEEN], float(reward), terminated, truncated, info
 
     def render(self) -> Any:
-        """CartPole's own picture."""
+        """Returns CartPole's own picture."""
         return self.cartpole.render()
 
     def close(self) -> None:
-        """Closes CartPole's window, if there is one."""
+        """Closes CartPole's window if there is one."""
         self.cartpole.close()

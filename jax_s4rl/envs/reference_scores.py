@@ -1,7 +1,8 @@
-"""Random and optimal score of every environment, and the normalised score between them.
+"""Random and optimal score of every environment, and the normalized score between them.
 
-Exact where a formula or a finite calculation gives it, and otherwise measured (with its standard error). For MuJoCo's
-tasks, whose optimum nobody knows, D4RL's expert stands in its place; `Scores.kind` says so.
+Scores are exact if a formula or a finite calculation gives them, and otherwise measured (with a
+standard error). For MuJoCo's tasks the optimum is unknown, and the score of D4RL's expert replaces
+it; `Scores.kind` says so.
 """
 
 import math
@@ -12,10 +13,12 @@ import numpy as np
 
 from jax_s4rl.envs import graphs, registry
 
-NUM_LAYOUTS = 100  # tours are found for so many random layouts, where the optimum may depend on the layout
+# Number of random layouts over which the optimal return, which may depend on them, is averaged.
+NUM_LAYOUTS = 100
 EXACT = "exact"
 MEASURED = "measured"
 EXPERT = "D4RL's expert"
+# Arguments that change pictures alone, and no score.
 SEEN_ONLY = ("render_mode", "tile_size")
 
 
@@ -23,45 +26,50 @@ class Scores(NamedTuple):
     """Mean undiscounted returns of the two reference policies."""
 
     random: float
+    """Mean return of random play."""
     optimal: float
+    """Mean return of optimal play."""
     random_error: float = 0.0
-    """Standard error, 0 where the score is exact."""
+    """Standard error of `random`, 0 if the score is exact."""
     optimal_error: float = 0.0
+    """Standard error of `optimal`, 0 if the score is exact."""
     is_expert: bool = False
-    """Whether `optimal` is not the optimum, which nobody knows, but what an expert of the literature reached."""
+    """Whether `optimal` is the score of an expert of the literature, as the optimum is unknown."""
 
     @property
     def kind(self) -> str:
-        """ "exact", "measured" where one of the two scores is, or whose expert stands for the optimum."""
+        """Origin of the scores: "exact", "measured" (at least one of them), or "D4RL's expert"."""
         if self.is_expert:
             return EXPERT
         return MEASURED if self.random_error or self.optimal_error else EXACT
 
 
-# Random play was measured with `policies.play` over 20,000, 100,000 and 2,000 episodes; the optimum of Pendulum is what
-# the greedy policy of `pendulum_values` achieves in 10,000 episodes.
+# Random play was measured with `reference_policies.play` over 20,000, 100,000 and 2,000 episodes;
+# the optimum of Pendulum is the mean return of the greedy policy of `_pendulum_values` over 10,000
+# episodes.
 CARTPOLE = Scores(22.37, 500.0, 0.08)
 PENDULUM = Scores(-1228.4, -138.8, 0.9, 0.8)
 BSUITE_CARTPOLE = Scores(80.1, 1001.0, 0.6)
-# Random play over 10,000, 200 and 10,000 episodes of the v5 tasks; the experts are D4RL's, in its own older versions of
-# these tasks (its file d4rl/infos.py), so that 100 means what it means in the literature, and more can be reached.
+# Random play was measured over 10,000, 200 and 10,000 episodes of the v5 tasks. The experts are
+# D4RL's, in its own older versions of these tasks (its file d4rl/infos.py), so that 100 has the
+# same meaning as in the literature, and scores above 100 are possible.
 HOPPER = Scores(17.4, 3234.3, 0.17, is_expert=True)
 HALF_CHEETAH = Scores(-276.2, 12135.0, 5.5, is_expert=True)
 WALKER = Scores(1.63, 4592.3, 0.06, is_expert=True)
 
 
 def scores(env_id: str, **kwargs: Any) -> Scores:
-    """Reference scores of an environment.
+    """Returns the reference scores of an environment.
 
     Args:
-        env_id: an id as `registry.make` takes it.
-        **kwargs: arguments of the environment; those that change only what is seen change nothing here.
+        env_id: Id of the environment, as `registry.make` takes it.
+        **kwargs: Arguments of the environment; those that change pictures alone are ignored.
 
     Returns:
         The scores.
 
     Raises:
-        ValueError: an unknown environment or argument, or one whose scores are not known.
+        ValueError: If the environment or an argument is unknown, or the scores are not known.
 
     Example:
         >>> scores("umbrella_length/22")[:2]
@@ -72,15 +80,25 @@ def scores(env_id: str, **kwargs: Any) -> Scores:
     name, kwargs = registry.resolve(env_id, kwargs)
     name = name.split(":")[-1]
     if name not in BY_ID:
-        raise ValueError(f"got {env_id!r}, whose reference scores are not known; known are those of {', '.join(BY_ID)}")
+        raise ValueError(
+            f"got {env_id!r}, whose reference scores are not known; "
+            f"wanted one of {', '.join(BY_ID)}"
+        )
     return BY_ID[name](**kwargs)
 
 
 def normalized_score(mean_return: float, reference: Scores) -> float:
-    """100 (R - random) / (optimal - random): 0 is random play, 100 the best.
+    """Normalizes a return: 100 (R - random) / (optimal - random).
+
+    Args:
+        mean_return: Mean return R.
+        reference: Scores of random and optimal play.
+
+    Returns:
+        The score; 0 is random play, 100 is optimal play.
 
     Raises:
-        ValueError: where the two are the same.
+        ValueError: If the two reference scores are the same.
 
     Example:
         >>> normalized_score(0.5, scores("umbrella_length/3"))
@@ -88,16 +106,18 @@ def normalized_score(mean_return: float, reference: Scores) -> float:
     """
     gap = reference.optimal - reference.random
     if gap == 0:
-        raise ValueError(f"got {reference}, between whose scores there is no room; wanted an optimum above random play")
+        raise ValueError(
+            f"got {reference}, whose two scores are the same; wanted an optimum above random play"
+        )
     return 100 * (mean_return - reference.random) / gap
 
 
 def random_walk(*, choose: str = "edges", **kwargs: Any) -> Scores:
-    """Exact scores of a graph, over its starts.
+    """Computes the exact scores of RandomWalk, means over its starts.
 
     Args:
-        choose: what random play draws from: "edges" out of the node, or all "nodes".
-        **kwargs: of `RandomWalkEnv`.
+        choose: Choice of random play: "edges" out of the node, or all "nodes".
+        **kwargs: Arguments of `RandomWalkEnv`.
 
     Returns:
         The scores.
@@ -106,20 +126,45 @@ def random_walk(*, choose: str = "edges", **kwargs: Any) -> Scores:
 
     env = RandomWalkEnv(**kwargs)
     reached = graphs.reached_by(env.edges, env.max_steps, choose)[:, env.starts]
+    # Every step costs 1, and arrivals get the difference to `arrival_reward` on top. A walk makes a
+    # step at time t if it has not arrived by then, so its expected length is a sum of chances.
     bonus = env.arrival_reward + 1
     random = -(1 - reached[:-1]).sum(axis=0) + bonus * reached[-1]
     return Scores(float(random.mean()), float((bonus - env.distances[env.starts]).mean()))
 
 
 def key_door(**kwargs: Any) -> Scores:
-    """Scores of KeyDoor: exact chances of random play, and all that can be taken (the tour is checked to fit)."""
+    """Computes the scores of KeyDoor.
+
+    Random play is exact. Optimal play collects all rewards; the planned episode is played, which
+    checks that it fits into the time limit.
+
+    Args:
+        **kwargs: Arguments of `KeyDoorEnv`.
+
+    Returns:
+        The scores.
+    """
     from jax_s4rl.envs.key_door import config
 
     return _key_door(config.from_fields(**_of_world(kwargs)))
 
 
-def key_to_door(*, preset: str = "dt", distractor_steps: int | None = None, **kwargs: Any) -> Scores:
-    """Scores of KeyToDoor: exact chances of random play, and the mean over layouts of the best episode."""
+def key_to_door(
+    *, preset: str = "dt", distractor_steps: int | None = None, **kwargs: Any
+) -> Scores:
+    """Computes the scores of KeyToDoor.
+
+    Random play is exact. The optimum is the return of the best episode, averaged over layouts.
+
+    Args:
+        preset: Name of the published test (see `config.PRESETS`).
+        distractor_steps: Length of the middle phase; None keeps that of the preset.
+        **kwargs: Other arguments of `KeyToDoorEnv`.
+
+    Returns:
+        The scores.
+    """
     from jax_s4rl.envs.key_door import config
 
     return _key_door(config.from_preset(preset, distractor_steps, _of_world(kwargs)))
@@ -143,7 +188,7 @@ def _key_door(settings: Any) -> Scores:
 
 
 def _best_return(settings: Any, layout: Any) -> float:
-    """Return of the planned tour, the value of an apple averaged."""
+    """Returns the return of the planned episode, with the mean value for each apple."""
     from jax_s4rl.envs.key_door import environment, optimal_play
 
     env = environment.world(settings)
@@ -153,14 +198,28 @@ def _best_return(settings: Any, layout: Any) -> float:
 
 
 def bsuite(*, bsuite_id: str = "umbrella_length/0", **_: Any) -> Scores:
-    """Scores of the bsuite experiments that this project uses.
+    """Returns the scores of the bsuite experiments that this project uses.
 
-    umbrella: all rewards but the last are as often +1 as -1, so the optimum is 1 for every length. memory: one answer,
-    1 if right and -1 if wrong. discounting_chain: five chains, one of which pays 1.1 and the others 1.
+    * umbrella: all rewards but the last are +1 or -1 with equal chance, so the optimum is 1 for
+      every length.
+    * memory: one answer pays 1 if right and -1 if wrong.
+    * discounting_chain: one of five chains pays 1.1 and the others 1.
+
+    Args:
+        bsuite_id: Name `experiment/setting`.
+        **_: Other arguments of the environment, which change no score.
+
+    Returns:
+        The scores.
+
+    Raises:
+        ValueError: If the scores of the experiment are not known.
     """
     family = bsuite_id.split("/")[0]
     if family not in BSUITE:
-        raise ValueError(f"got {bsuite_id!r}, whose scores are not known; known are those of {', '.join(BSUITE)}")
+        raise ValueError(
+            f"got {bsuite_id!r}, whose scores are not known; wanted one of {', '.join(BSUITE)}"
+        )
     return BSUITE[family]
 
 
@@ -174,13 +233,16 @@ BSUITE = {
 }
 
 
-def _of_defaults(known: Scores) -> Callable[..., Scores]:
-    """Scores of an environment as it is without arguments."""
+def _of_defaults(measured: Scores) -> Callable[..., Scores]:
+    """Makes a function that gives the scores of an environment with its default arguments."""
 
     def scores_of(**kwargs: Any) -> Scores:
         if others := kwargs.keys() - SEEN_ONLY:
-            raise ValueError(f"got the arguments {sorted(others)}, with which the scores were not measured; drop them")
-        return known
+            raise ValueError(
+                f"got the arguments {sorted(others)}, with which the scores were not measured; "
+                "wanted the environment's defaults, so drop them"
+            )
+        return measured
 
     return scores_of
 
@@ -198,25 +260,3 @@ BY_ID = {
     "jax_s4rl/RandomWalk-v0": random_walk,
     "jax_s4rl/Umbrella-v0": bsuite,
 }
-
-
-def umbrella_first_action(chain_length: int, target_return: float) -> float:
-    """Chance that the first action was right, given the return, in random data: 1/2 + R / (2 n).
-
-    Args:
-        chain_length: n.
-        target_return: R, one of -n, -n + 2, ..., n.
-
-    Returns:
-        The chance. A return-conditioned policy that samples can do no better on random data.
-
-    Source:
-        Bayes' rule: the last reward is one of n coins, all alike given the return.
-
-    Example:
-        >>> umbrella_first_action(20, 1)
-        0.525
-    """
-    if abs(target_return) > chain_length:
-        raise ValueError(f"got target_return={target_return}, wanted one within -{chain_length} and {chain_length}")
-    return 0.5 + target_return / (2 * chain_length)

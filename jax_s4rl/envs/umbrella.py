@@ -1,4 +1,4 @@
-"""bsuite's umbrella with the two variants that tell memory and luck apart."""
+"""bsuite's umbrella task with two variants that separate memory from luck."""
 
 from typing import Any
 
@@ -10,22 +10,23 @@ FORECASTS = ("always", "first")
 
 
 class UmbrellaEnv(bsuite_adapter.BsuiteEnv):
-    """bsuite's own umbrella task, shown or paid differently; by default it is bsuite's step for step.
+    """bsuite's umbrella task with other observations or rewards; the defaults match bsuite exactly.
 
-    bsuite shows at every step whether the umbrella is needed and at hand, so no memory is asked for; and its rewards on
-    the way are coins, so that a high return is mostly luck. `forecast="first"` hides the first two entries of the
-    observation after the first step: what was decided, and whether it was right, must be remembered. `reward_noise=0`
-    takes the coins away: the return is +1 or -1, for the first action alone. The means of random (0) and optimal play
-    (1) are the same in every variant, and so is bsuite's regret.
+    bsuite shows at every step whether the umbrella is needed and whether it was taken, so the task
+    needs no memory; and all rewards but the last are random signs, so that a high return is mostly
+    luck. `forecast="first"` hides the first two entries of the observation after the first step, so
+    that the agent must remember the forecast and its decision. `reward_noise=0` removes the random
+    rewards: the return is +1 or -1, for the first action alone. The mean returns of random (0) and
+    optimal play (1) are the same in every variant, and so is bsuite's regret.
 
     Args:
-        bsuite_id: of the experiments `umbrella_length` and `umbrella_distract`.
-        forecast: "always" or "first".
-        reward_noise: factor of the rewards before the last one.
-        render_mode: None; bsuite draws nothing.
+        bsuite_id: Id of a setting of `umbrella_length` or `umbrella_distract`.
+        forecast: Steps whose observations hold the first two entries, "always" or "first".
+        reward_noise: Factor of the rewards before the last one, 0 or more.
+        render_mode: Always None; bsuite draws nothing.
 
     Raises:
-        ValueError: an id of another experiment, or an argument out of its range.
+        ValueError: If the id is of another experiment, or an argument is out of its range.
 
     Example:
         >>> env = UmbrellaEnv("umbrella_length/4", forecast="first", reward_noise=0)
@@ -44,17 +45,28 @@ class UmbrellaEnv(bsuite_adapter.BsuiteEnv):
         render_mode: str | None = None,
     ):
         if not bsuite_id.startswith("umbrella_"):
-            raise ValueError(f"got the bsuite id {bsuite_id!r}, wanted one of umbrella_length or umbrella_distract")
+            raise ValueError(
+                f"got the bsuite id {bsuite_id!r}, "
+                "wanted one of umbrella_length or umbrella_distract"
+            )
         if forecast not in FORECASTS:
             raise ValueError(f"got forecast={forecast!r}, wanted one of {', '.join(FORECASTS)}")
         if not (np.isfinite(reward_noise) and reward_noise >= 0):
-            raise ValueError(f"got reward_noise={reward_noise}, wanted a finite factor of 0 or more")
+            raise ValueError(
+                f"got reward_noise={reward_noise}, wanted a finite factor of 0 or more"
+            )
         super().__init__(bsuite_id, render_mode)
         self.forecast, self.reward_noise = forecast, float(reward_noise)
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict]:
-        """Plays one action; the first takes the umbrella (1) or leaves it (0), later ones do nothing."""
+        """Plays one action; the first takes the umbrella (1) or not (0), others do nothing."""
         observation, reward, terminated, truncated, info = super().step(action)
         if self.forecast == "first":
             observation[:2] = 0
-        return observation, reward if terminated else reward * self.reward_noise, terminated, truncated, info
+        return (
+            observation,
+            reward if terminated else reward * self.reward_noise,
+            terminated,
+            truncated,
+            info,
+        )

@@ -1,4 +1,4 @@
-"""A control for key-and-door results: the key lies where it lies, but is shown elsewhere or not at all."""
+"""Wrappers for evaluation: a key shown at a wrong cell, and resets with fixed options."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,42 +10,50 @@ from jax_s4rl.envs.key_door import layout
 
 ELSEWHERE, NOWHERE = "elsewhere", "nowhere"
 KINDS = (ELSEWHERE, NOWHERE)
+# With the salt, the shown cells do not depend on the environment's own draws from the same seed.
 SALT = 977
 
 
 class FalseKey(gymnasium.ObservationWrapper):
     """Moves the first key in full observations to another cell, or hides it, until it is taken.
 
-    A policy that reads where the key is fails here; one that sweeps over many cells, or repeats the commonest moves,
-    does not care. The world itself, its rewards and its random numbers are untouched.
+    This is a control for key-and-door results: a policy that reads the position of the key fails
+    here, and one that sweeps over many cells, or repeats the most frequent moves, is not affected.
+    The environment itself, its rewards and its random numbers do not change.
 
     Args:
-        env: a key-and-door world observed in the mode "full".
-        shown: "elsewhere" (a free cell drawn for each episode from its seed, never the right one) or "nowhere".
+        env: Key-and-door environment observed in the mode "full".
+        shown: Cell at which the key is shown: "elsewhere" (a free cell drawn for each episode from
+            its seed, never the right one) or "nowhere".
 
     Raises:
-        ValueError: another mode of observation, or another `shown`.
+        ValueError: If the observations have another mode, or `shown` has another value.
 
     Example:
         >>> from jax_s4rl.envs.key_door import environment
         >>> world = environment.KeyToDoorEnv("dt")
-        >>> eyes, (seen, _) = world.eyes, FalseKey(world).reset(seed=0)
-        >>> int(seen[eyes.key_maps :].argmax()) == world.layout.keys[0]
+        >>> observation, _ = FalseKey(world).reset(seed=0)
+        >>> int(observation[world.encoder.key_maps :].argmax()) == world.layout.keys[0]
         False
     """
 
     def __init__(self, env: gymnasium.Env, shown: str = ELSEWHERE):
         super().__init__(env)
         self.world: Any = env.unwrapped
-        if self.world.eyes.mode != "full":
-            raise ValueError(f"got a world with obs={self.world.eyes.mode!r}, which shows no key; wanted obs='full'")
+        if self.world.encoder.mode != "full":
+            raise ValueError(
+                f"got an environment with obs={self.world.encoder.mode!r}, which FalseKey cannot "
+                "change; wanted obs='full'"
+            )
         if shown not in KINDS:
             raise ValueError(f"got shown={shown!r}, wanted one of {', '.join(KINDS)}")
         self.shown = shown
         self.cell = 0
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode, and draws where the key is shown."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode and draws the cell at which the key is shown."""
         observation, info = self.env.reset(seed=seed, options=options)
         generator = np.random.default_rng(None if seed is None else [SALT, seed])
         cells = layout.free_cells(self.world.settings)
@@ -53,9 +61,10 @@ class FalseKey(gymnasium.ObservationWrapper):
         return self.observation(observation), info
 
     def observation(self, observation: np.ndarray) -> np.ndarray:
-        """The observation with the key's map changed, where the key still lies."""
-        eyes = self.world.eyes
-        key_map = observation[eyes.key_maps : eyes.key_maps + eyes.area]  # a view of the fresh observation
+        """Returns the observation with the key's map changed, until the key is taken."""
+        encoder = self.world.encoder
+        # This view is written in place, which is safe: the encoder returns a fresh array each time.
+        key_map = observation[encoder.key_maps : encoder.key_maps + encoder.area]
         if key_map.any():
             key_map[:] = 0
             if self.shown == ELSEWHERE:
@@ -64,11 +73,11 @@ class FalseKey(gymnasium.ObservationWrapper):
 
 
 class FixedOptions(gymnasium.Wrapper):
-    """Resets an environment with the same options every time; options given to `reset` come on top.
+    """Resets an environment with the same options every time; options of `reset` override them.
 
     Args:
-        env: an environment whose `reset` takes these options.
-        options: of every reset.
+        env: Environment whose `reset` takes these options.
+        options: Options of every reset.
 
     Example:
         >>> from jax_s4rl.envs import random_walk
@@ -80,6 +89,8 @@ class FixedOptions(gymnasium.Wrapper):
         super().__init__(env)
         self.options = dict(options)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode with the fixed options, updated with those given here."""
         return self.env.reset(seed=seed, options={**self.options, **(options or {})})

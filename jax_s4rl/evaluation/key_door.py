@@ -1,7 +1,7 @@
-"""What happened in recorded key-and-door episodes: who took the key, who came to the door, who was paid.
+"""Events of recorded key-and-door episodes: keys taken, doors reached, successes.
 
-Everything is read from observations in the mode "full". Episodes recorded with other eyes are played again first
-(`collection.rollouts.reenact` with `obs="full"`): the world is the same.
+Everything is read from observations in the mode "full". Episodes recorded in other modes are
+replayed first (`collection.recording.reenact` with `obs="full"`): the world is the same.
 """
 
 from typing import NamedTuple, Protocol
@@ -12,31 +12,43 @@ from jaxtyping import Bool, Float, Int
 from jax_s4rl.data import trajectories
 
 LAST_ROOM = 2
+# Step index of an event that did not happen.
 NEVER = -1
 
 
 class ObservationEncoder(Protocol):
-    """Where things stand in a full observation; what `env.unwrapped.eyes` of a key-and-door world knows."""
+    """Layout of a full observation, as `env.unwrapped.encoder` of a key-and-door world has it.
+
+    Attributes:
+        mode: Mode of the observations.
+        n_rooms: Number of rooms.
+        area: Number of cells of a room.
+        carried: Index of the first flag for carried keys; the one-hot position ends before it.
+        opened: Index of the flag for the last door (timer only).
+        key_maps: Index of the first key's map.
+        apple_map: Index of the map of apples.
+    """
 
     mode: str
     n_rooms: int
     area: int
-    hand: int
+    carried: int
     opened: int
     key_maps: int
     apple_map: int
 
 
 class Events(NamedTuple):
-    """What happened in each of E episodes.
+    """Events of each of E episodes.
 
     Attributes:
-      key_cell: cell of the first key at the start; -1 where none was shown.
-      key_step: step whose action took the first key; -1 where it was not taken.
-      rooms: furthest room entered, from 0.
-      door_step: step whose action led onto the door cell of the last room, first time, key or not; -1 for none.
-      apples: eaten.
-      success: whether the last door was opened, or, with two rooms, all apples were eaten.
+        key_cell: Cell of the first key at the start; -1 if none was shown.
+        key_step: Step whose action took the first key; -1 if it was not taken.
+        rooms: Furthest room entered, counted from 0.
+        door_step: First step whose action led onto the door cell of the last room, with or without
+            the key; -1 if none did.
+        apples: Number of apples eaten.
+        success: Whether the last door was opened, or, with two rooms, all apples were eaten.
     """
 
     key_cell: Int[np.ndarray, " E"]
@@ -58,18 +70,19 @@ class Events(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """Shares of episodes, and means over them; NaN where there is no episode to ask about.
+    """Shares of episodes, and means over episodes; NaN if there is no episode of that kind.
 
     Attributes:
-      key: took the first key.
-      door: came to the door of the last room, key or not.
-      door_given_key: of those with the key, came to that door.
-      success: were paid for the door.
-      success_given_key: of those with the key, were paid for the door.
-      second_room: came into the second room.
-      last_room: came into the last room.
-      apples: mean number eaten.
-      steps_to_key: mean number of actions up to the one that took the key, of those that did.
+        key: Share of episodes that took the first key.
+        door: Share of episodes that came to the door of the last room, with or without the key.
+        door_given_key: Share of episodes that came to that door, among those with the key.
+        success: Share of episodes that succeeded.
+        success_given_key: Share of episodes that succeeded, among those with the key.
+        second_room: Share of episodes that came into the second room.
+        last_room: Share of episodes that came into the last room.
+        apples: Mean number of apples eaten.
+        steps_to_key: Mean number of actions up to the one that took the key, among those with the
+            key.
     """
 
     key: float
@@ -83,50 +96,62 @@ class Rates(NamedTuple):
     steps_to_key: float
 
 
-def events(record: trajectories.Trajectories, eyes: ObservationEncoder, *, door_cell: int) -> Events:
-    """Reads what happened from full observations.
+def events(
+    record: trajectories.Trajectories, encoder: ObservationEncoder, *, door_cell: int
+) -> Events:
+    """Reads the events of episodes from full observations.
 
     Args:
-      record: episodes of a key-and-door world, observed in the mode "full".
-      eyes: of that world, `env.unwrapped.eyes`.
-      door_cell: where a room is left, `key_door_layout.door_cell(size)`.
+        record: Episodes of a key-and-door world, observed in the mode "full".
+        encoder: Observation encoder of that world, `env.unwrapped.encoder`.
+        door_cell: Cell of the door of a room, `layout.door_cell(size)`.
 
     Returns:
-      The events of each episode.
+        The events of each episode.
 
     Raises:
-      ValueError: the world is not observed in full.
+        ValueError: If the world is not observed in full.
     """
-    if eyes.mode != "full":
+    if encoder.mode != "full":
         raise ValueError(
-            f"got observations of mode {eyes.mode!r}, which hide what happened; play the episodes again with obs='full'"
+            f"got observations of mode {encoder.mode!r}, which do not show all events; "
+            "play the episodes again with obs='full'"
         )
     starts, lengths = record.episode_starts, record.episode_lengths
     first, final = record.observations[starts], record.final_observations
     after = _after(record)
-    has_key, places = after[:, eyes.hand] > 0, after[:, : eyes.hand].argmax(axis=1)
-    rooms = places // eyes.area
-    at_door = (rooms == LAST_ROOM) & (places % eyes.area == door_cell)
-    key_map = first[:, eyes.key_maps : eyes.key_maps + eyes.area] > 0
-    eaten = (first[:, eyes.apple_map :] > 0).sum(axis=1) - (final[:, eyes.apple_map :] > 0).sum(axis=1)
+    has_key = after[:, encoder.carried] > 0
+    # The position is one-hot over the cells of all rooms, one room after the other.
+    cells = after[:, : encoder.carried].argmax(axis=1)
+    rooms = cells // encoder.area
+    at_door = (rooms == LAST_ROOM) & (cells % encoder.area == door_cell)
+    key_map = first[:, encoder.key_maps : encoder.key_maps + encoder.area] > 0
+    apples_before = (first[:, encoder.apple_map :] > 0).sum(axis=1)
+    apples_after = (final[:, encoder.apple_map :] > 0).sum(axis=1)
     return Events(
         key_cell=np.where(key_map.any(axis=1), key_map.argmax(axis=1), NEVER),
         key_step=_first_step(has_key, starts, lengths),
         rooms=np.maximum.reduceat(rooms, starts),
         door_step=_first_step(at_door, starts, lengths),
-        apples=eaten,
-        success=_success(record, eyes, np.maximum.reduceat(rooms, starts)),
+        apples=apples_before - apples_after,
+        success=_success(record, encoder, np.maximum.reduceat(rooms, starts)),
     )
 
 
 def rates(happened: Events) -> Rates:
-    """Sums episodes up.
+    """Averages the events of episodes.
+
+    Args:
+        happened: Events of each episode.
+
+    Returns:
+        Shares of episodes and means over them.
 
     Example:
-      >>> none, yes = np.array([-1, -1]), np.array([3, -1])
-      >>> found = rates(Events(yes, yes, yes, none, yes, yes > 0))
-      >>> found.key, found.success, found.success_given_key, found.steps_to_key
-      (0.5, 0.5, 1.0, 4.0)
+        >>> none, yes = np.array([-1, -1]), np.array([3, -1])
+        >>> found = rates(Events(yes, yes, yes, none, yes, yes > 0))
+        >>> found.key, found.success, found.success_given_key, found.steps_to_key
+        (0.5, 0.5, 1.0, 4.0)
     """
     has_key = happened.has_key
     return Rates(
@@ -143,48 +168,59 @@ def rates(happened: Events) -> Rates:
 
 
 def key_lift(happened: Events, targets: Float[np.ndarray, " E"]) -> float:
-    """How much oftener the key is taken when much is asked for: P(key | best targets) - P(key | least targets).
+    """Computes P(key | highest target returns) - P(key | lowest target returns).
 
     Zero means that no credit for the late reward has reached the key.
 
     Args:
-      happened: in episodes asked for different returns, for instance quantiles of the data.
-      targets: return asked for in each; the top and bottom tenth of them are compared, ties included.
+        happened: Events of episodes with different target returns, for instance quantiles of the
+            data.
+        targets: Target return of each episode; the top and bottom tenth of them are compared, ties
+            included.
 
     Returns:
-      Between -1 and 1.
+        Between -1 and 1.
 
     Raises:
-      ValueError: all episodes were asked for the same.
+        ValueError: If the top and the bottom tenth have the same target.
 
     Example:
-      >>> key, none = np.array([-1, -1, 4, 4]), np.full(4, -1)
-      >>> key_lift(Events(key, key, key, none, none, key > 0), np.array([0.0, 0.0, 1.0, 1.0]))
-      1.0
+        >>> key, none = np.array([-1, -1, 4, 4]), np.full(4, -1)
+        >>> key_lift(Events(key, key, key, none, none, key > 0), np.array([0.0, 0.0, 1.0, 1.0]))
+        1.0
     """
     targets = np.asarray(targets, np.float64)
     low, high = np.quantile(targets, [0.1, 0.9])
     if low == high:
         raise ValueError(
-            f"the top and the bottom tenth of {len(targets)} targets are the same, {low}; "
-            "ask for at least two returns, as often as each other"
+            f"got {low} for both the top and the bottom tenth of {len(targets)} targets; "
+            "give at least two target returns, each equally often"
         )
     return _mean(happened.has_key[targets >= high]) - _mean(happened.has_key[targets <= low])
 
 
 def key_coverage(happened: Events) -> int:
-    """How many different cells the key lay on in successful episodes: what a learner can have seen succeed.
+    """Counts the different cells of the key in successful episodes.
+
+    A model can have observed successes with the key in these cells only.
+
+    Args:
+        happened: Events of each episode.
+
+    Returns:
+        Number of cells.
 
     Example:
-      >>> cells = np.array([7, 7, 9, 3])
-      >>> key_coverage(Events(cells, cells, cells, cells, cells, np.array([True, True, True, False])))
-      2
+        >>> cells, success = np.array([7, 7, 9, 3]), np.array([True, True, True, False])
+        >>> key_coverage(Events(cells, cells, cells, cells, cells, success))
+        2
     """
     return len(np.unique(happened.key_cell[happened.success]))
 
 
 def _after(record: trajectories.Trajectories) -> np.ndarray:
-    """What was seen after each action."""
+    """Returns the observation after each action."""
+    # The next row, except at the last step of an episode.
     after = np.roll(record.observations, -1, axis=0)
     after[record.episode_starts + record.episode_lengths - 1] = record.final_observations
     return after
@@ -193,20 +229,22 @@ def _after(record: trajectories.Trajectories) -> np.ndarray:
 def _first_step(
     happens: Bool[np.ndarray, " N"], starts: Int[np.ndarray, " E"], lengths: Int[np.ndarray, " E"]
 ) -> Int[np.ndarray, " E"]:
-    """Index within each episode of the first step where it happens, -1 where it never does."""
+    """Returns the index in each episode of its first step with the event, -1 if there is none."""
     steps = np.arange(len(happens)) - np.repeat(starts, lengths)
-    found = np.minimum.reduceat(np.where(happens, steps, len(happens)), starts)
-    return np.where(found < len(happens), found, NEVER)
+    # Steps without the event get an index above all others, so the minimum leaves them out.
+    first = np.minimum.reduceat(np.where(happens, steps, len(happens)), starts)
+    return np.where(first < len(happens), first, NEVER)
 
 
 def _success(
-    record: trajectories.Trajectories, eyes: ObservationEncoder, rooms: Int[np.ndarray, " E"]
+    record: trajectories.Trajectories, encoder: ObservationEncoder, rooms: Int[np.ndarray, " E"]
 ) -> Bool[np.ndarray, " E"]:
-    if eyes.key_maps > eyes.opened:  # with the timer a flag of its own says that the door was opened
-        return record.final_observations[:, eyes.opened] > 0
-    if eyes.n_rooms > LAST_ROOM:
+    # With the timer, a flag before the key maps says that the door was opened.
+    if encoder.key_maps > encoder.opened:
+        return record.final_observations[:, encoder.opened] > 0
+    if encoder.n_rooms > LAST_ROOM:
         return rooms == LAST_ROOM
-    return np.all(record.final_observations[:, eyes.apple_map :] <= 0, axis=1)
+    return np.all(record.final_observations[:, encoder.apple_map :] <= 0, axis=1)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -1,4 +1,4 @@
-"""Result lines: one JSON object a line, the same fields for every experiment and benchmark."""
+"""Result rows of experiments and benchmarks: one JSON object per line, all with the same fields."""
 
 import json
 import math
@@ -14,10 +14,11 @@ from typing import Any
 from jax_s4rl import stack
 from jax_s4rl.data import atomic_files
 
-# The checkout that the package is imported from; of an installed package, the folder of all packages.
+# Root of the checkout that the package is imported from; for an installed package, the folder of
+# all packages.
 ROOT = Path(__file__).resolve().parents[2]
 
-# The order in which the fields stand in a line.
+# Fields of a result row, in the order of the file.
 FIELDS = (
     "experiment",
     "env",
@@ -52,31 +53,35 @@ def make_row(
     parameters: int | None = None,
     updates: int | None = None,
 ) -> dict[str, Any]:
-    """Makes a result line; machine, commit and versions are added here.
+    """Makes a result row; adds the machine, the commit and the versions.
 
     Args:
-      experiment: the script that measured, for instance "demo" or "benchmarks/kernels".
-      method: attention, s4, s4d, s5, lstm, bc, percent_bc, cql, random, lookup, optimal, or a function's name.
-      metrics: what was measured; numbers, strings, or lists and mappings of them.
-      seconds: wall-clock seconds by phase; trained methods hold at least compile, train and evaluate.
-      env: id of the environment.
-      dataset: name of the dataset.
-      tokens: "interleaved", "concatenated", or None where there are none.
-      context_length: environment steps that the model sees in training.
-      seed: of the training run.
-      parameters: number of trained scalars.
-      updates: gradient steps.
+        experiment: Name of the script that measured, for instance "demo" or "benchmarks/kernels".
+        method: Name of the method: attention, s4, s4d, s5, lstm, bc, percent_bc, cql, random,
+            lookup, optimal, or a function's name.
+        metrics: Measured values: numbers, strings, or lists and mappings of them.
+        seconds: Wall-clock seconds by phase; trained methods have at least compile, train and
+            evaluate.
+        env: Id of the environment.
+        dataset: Name of the dataset.
+        tokens: Token layout, "interleaved" or "concatenated"; None for methods without tokens.
+        context_length: Number of environment steps in a training window.
+        seed: Seed of the training run.
+        parameters: Number of trained scalars.
+        updates: Number of gradient steps.
 
     Returns:
-      A mapping with exactly the fields `FIELDS`.
+        A mapping with exactly the fields `FIELDS`.
 
     Raises:
-      ValueError: `tokens` is not one of the known names.
+        ValueError: If `tokens` is not one of the known names.
     """
     if tokens not in TOKENS:
-        raise ValueError(f"tokens is {tokens!r}; a result line knows {TOKENS}")
-    given = dict(locals())
-    return {field: given[field] for field in FIELDS[:-3]} | {
+        raise ValueError(f"got tokens {tokens!r}; choose one of {TOKENS}")
+    # The arguments have the names of the fields; copied, because `locals` changes with new
+    # variables.
+    arguments = dict(locals())
+    return {field: arguments[field] for field in FIELDS[:-3]} | {
         "machine": machine(),
         "commit": commit(),
         "versions": versions(),
@@ -84,7 +89,17 @@ def make_row(
 
 
 def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
-    """Appends one line to `path`, making its folder; NaN and infinity become null, for JSON knows neither."""
+    """Appends one row to a file and makes its folder.
+
+    NaN and infinity become null, because JSON has neither.
+
+    Args:
+        path: File of result rows.
+        row: Row with all fields of `FIELDS`.
+
+    Raises:
+        ValueError: If the row lacks a field.
+    """
     line = _line(row)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,16 +108,30 @@ def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes lines in place of those that were there; if it cannot be done, these stay."""
+    """Replaces all rows of a file; if writing fails, the old rows stay.
+
+    Args:
+        path: File of result rows.
+        rows: Rows with all fields of `FIELDS`.
+
+    Raises:
+        ValueError: If a row lacks a field.
+    """
     text = "".join(map(_line, rows))
     atomic_files.write_whole(Path(path), lambda file: file.write(text.encode()))
 
 
 def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yields the lines of `path` in order; a file that is not there has none.
+    """Yields the rows of a file in order; a missing file has no rows.
+
+    Args:
+        path: File of result rows.
+
+    Yields:
+        One row.
 
     Raises:
-      ValueError: the file is no text, or a line of it no result line.
+        ValueError: If the file is not text, or one of its lines is not a result row.
     """
     path = Path(path)
     if not path.exists():
@@ -110,7 +139,7 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     try:
         text = path.read_text()
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is no text; name a file of result lines") from None
+        raise ValueError(f"{path} is not a text file; name a file of result lines") from None
     for number, line in enumerate(text.splitlines(), start=1):
         try:
             row = json.loads(line)
@@ -120,14 +149,15 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
             ) from None
         if missing := [field for field in FIELDS if field not in row]:
             raise ValueError(
-                f"{path}, line {number} is no result line: it lacks {', '.join(missing)}; delete it, or name another "
-                "file"
+                f"{path}, line {number} is not a result line: it lacks {', '.join(missing)}; "
+                "delete it, or name another file"
             )
         yield row
 
 
 def machine() -> str:
-    """Names the accelerator, or the processor and its cores where there is none."""
+    """Returns the name of the accelerator, or of the processor and its number of cores."""
+    # Imported here, so that reading rows does not start JAX.
     import jax
 
     device = jax.devices()[0]
@@ -137,13 +167,19 @@ def machine() -> str:
 
 
 def commit() -> str | None:
-    """Returns the commit that ran, with "+" if the tree had changes; None outside of a checkout."""
+    """Returns the commit of the checkout, with "+" if its code has changes.
+
+    Returns:
+        Twelve hex digits, or None outside of a checkout and if git fails.
+    """
     if not (ROOT / ".git").exists():
         return None
     git = ["git", "-C", str(ROOT)]
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        # Result lines themselves change while an experiment runs; they are no change of the code.
+        head = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
+        # Files of result rows change while an experiment runs; only changes of the code count.
         code = ["jax_s4rl", "experiments/*.py", "benchmarks/*.py", "pyproject.toml"]
         changes = subprocess.run(
             [*git, "status", "--porcelain", "--", *code], capture_output=True, text=True, check=True
@@ -154,14 +190,19 @@ def commit() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that move results, and the verdict of the self-test under "stack"."""
-    found = {"python": platform.python_version()}
+    """Returns the versions of Python and of the packages that affect results.
+
+    Returns:
+        Versions by package, of installed packages only; "stack" has the verdict of the self-test of
+        JAX.
+    """
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return found | {"stack": stack.summary()}
+    return installed | {"stack": stack.summary()}
 
 
 def _processor() -> str:
@@ -173,20 +214,21 @@ def _processor() -> str:
 
 
 def _num_cores() -> int:
+    """Returns the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def _line(row: Mapping[str, Any]) -> str:
-    """A row as it stands in a file."""
+    """Formats a row as a line of a file."""
     if missing := [field for field in FIELDS if field not in row]:
         raise ValueError(f"the result line lacks {missing}; make it with make_row")
     return json.dumps(_plain(row), allow_nan=False) + "\n"
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of NumPy and JAX as Python's own; what is not finite as None."""
+    """Converts numbers of NumPy and JAX to Python's own, and those that are not finite to None."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

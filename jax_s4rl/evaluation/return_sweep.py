@@ -1,4 +1,4 @@
-"""Sweeps of target returns: what to ask for, what the data can support of it, and what was achieved."""
+"""Sweeps of target returns: choice of targets, support in the data and achieved returns."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,17 +10,19 @@ from jaxtyping import Bool, Float
 
 from jax_s4rl.evaluation import bootstrap
 
-# A target is supported if some recorded return is nearer to it than this share of the range of returns.
+# A target is supported if some recorded return is within this share of the range of returns from
+# it.
 TOLERANCE = 0.05
 
 
 class Plan(NamedTuple):
-    """Targets to ask for.
+    """Target returns of a sweep.
 
     Attributes:
-      targets: in rising order, all different.
-      supported: whether an episode with about that return was recorded; the others ask the model to extrapolate.
-      reached: share of recorded episodes that earned the target or more.
+        targets: Target returns in rising order, all different.
+        supported: Whether an episode with about that return was recorded; other targets ask the
+            model to extrapolate.
+        reached: Share of recorded episodes that earned the target or more.
     """
 
     targets: Float[np.ndarray, " targets"]
@@ -28,30 +30,36 @@ class Plan(NamedTuple):
     reached: Float[np.ndarray, " targets"]
 
 
-def plan(recorded: Float[np.ndarray, " episodes"], *, count: int = 10, extra: Sequence[float] = ()) -> Plan:
-    """Quantiles of the recorded returns, evenly spread from the lowest to the highest, and further targets.
+def plan(
+    recorded: Float[np.ndarray, " episodes"], *, count: int = 10, extra: Sequence[float] = ()
+) -> Plan:
+    """Plans target returns: evenly spread quantiles of the recorded returns, and further targets.
 
     Args:
-      recorded: returns of the data.
-      count: number of quantiles, 2 or more; those that are equal are asked for once.
-      extra: more targets, for instance the optimum, or what nobody has achieved.
+        recorded: Returns of the recorded episodes.
+        count: Number of quantiles from the lowest to the highest return, at least 2; equal ones
+            give one target.
+        extra: Further targets, for instance the optimum, or a return above all that were achieved.
 
     Returns:
-      The targets, with what the data say of them.
+        The targets and their support in the data.
 
     Raises:
-      ValueError: fewer than two quantiles, or a target that is no finite number.
+        ValueError: If there are fewer than two quantiles, or a target is not finite.
 
     Example:
-      >>> found = plan(np.array([0.0, 0.0, 0.0, 1.0]), count=3, extra=(0.5, 2.0))
-      >>> found.targets.tolist(), found.supported.tolist(), found.reached.tolist()
-      ([0.0, 0.5, 1.0, 2.0], [True, False, True, False], [1.0, 0.25, 0.25, 0.0])
+        >>> sweep = plan(np.array([0.0, 0.0, 0.0, 1.0]), count=3, extra=(0.5, 2.0))
+        >>> sweep.targets.tolist(), sweep.supported.tolist(), sweep.reached.tolist()
+        ([0.0, 0.5, 1.0, 2.0], [True, False, True, False], [1.0, 0.25, 0.25, 0.0])
     """
     if count < 2:
-        raise ValueError(f"count is {count}; a sweep asks for at least 2 quantiles, the lowest and the highest return")
+        raise ValueError(
+            f"got count {count}; give at least 2, for the lowest and the highest return"
+        )
     if not np.isfinite(np.asarray(extra, np.float64)).all():
-        raise ValueError(f"got the targets {list(extra)}, wanted finite numbers")
-    # Returns that were recorded, not points between them, which may be ones that nobody can earn.
+        raise ValueError(f"got the extra targets {list(extra)}; give finite numbers")
+    # "nearest" picks recorded returns; a point between two of them may be one that no episode can
+    # earn.
     quantiles = np.quantile(recorded, np.linspace(0, 1, count), method="nearest")
     targets = np.unique(np.concatenate([quantiles, np.asarray(extra, np.float64)]))
     nearest = np.abs(targets[:, None] - np.unique(recorded)[None]).min(axis=1)
@@ -64,76 +72,87 @@ def means(
     values: Float[np.ndarray, " episodes"],
     targets: Float[np.ndarray, " targets"],
 ) -> Float[np.ndarray, " targets"]:
-    """Mean of a value over the episodes of each target; NaN where a target was not asked for.
+    """Computes the mean of a value over the episodes of each target.
 
     Args:
-      asked: target of each episode, perhaps in single precision.
-      values: of each episode, for instance its return.
-      targets: of the plan.
+        asked: Target of each episode, in single or double precision.
+        values: Value of each episode, for instance its return.
+        targets: Targets of the plan.
+
+    Returns:
+        One mean for each target; NaN if no episode had that target.
 
     Example:
-      >>> means(np.array([1.0, 1.0, 2.0]), np.array([3.0, 5.0, 9.0]), np.array([1.0, 2.0])).tolist()
-      [4.0, 9.0]
+        >>> asked, values = np.array([1.0, 1.0, 2.0]), np.array([3.0, 5.0, 9.0])
+        >>> means(asked, values, np.array([1.0, 2.0])).tolist()
+        [4.0, 9.0]
     """
+    # Rollouts keep targets in single precision, so both sides are compared in it.
     of_target = np.asarray(asked, np.float32)[None] == np.asarray(targets, np.float32)[:, None]
     counts = of_target.sum(axis=1)
     return np.where(counts > 0, (of_target * values).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
 
 def curve(runs: Float[np.ndarray, "seeds targets"], *, seed: int = 0) -> list[bootstrap.Interval]:
-    """Mean over seeds for each target, with its interval.
+    """Computes the mean over seeds for each target, with its bootstrap interval.
 
     Args:
-      runs: what `means` gave for each training seed.
-      seed: of the bootstrap.
+        runs: Results of `means` for each training seed.
+        seed: Seed of the bootstrap.
 
     Returns:
-      One interval for each target.
+        One interval for each target.
 
     Example:
-      >>> curve(np.array([[1.0, 4.0], [3.0, 4.0]]))[1]
-      Interval(value=4.0, low=4.0, high=4.0)
+        >>> curve(np.array([[1.0, 4.0], [3.0, 4.0]]))[1]
+        Interval(value=4.0, low=4.0, high=4.0)
     """
     return [bootstrap.mean([column], seed=seed) for column in np.asarray(runs).T]
 
 
 @dataclasses.dataclass(frozen=True)
 class Controllability:
-    """How achieved returns follow the returns asked for.
+    """Dependence of achieved returns on target returns.
 
     Attributes:
-      rank_correlation: Spearman's; 1 if more asked always means more achieved, 0 if asking changes nothing.
-      slope: of the least-squares line; 1 where the policy delivers what is asked.
+        rank_correlation: Spearman's rank correlation; 1 if a higher target always achieves more, 0
+            if the target changes nothing.
+        slope: Slope of the least-squares line; 1 if the policy achieves its targets.
     """
 
     rank_correlation: float
     slope: float
 
 
-def controllability(asked: Float[np.ndarray, " episodes"], achieved: Float[np.ndarray, " episodes"]) -> Controllability:
-    """Measures how achieved returns follow the returns asked for.
+def controllability(
+    asked: Float[np.ndarray, " episodes"], achieved: Float[np.ndarray, " episodes"]
+) -> Controllability:
+    """Measures how achieved returns depend on target returns.
 
     Args:
-      asked: target return of each episode; at least two different ones.
-      achieved: undiscounted return of each episode.
+        asked: Target return of each episode; at least two different ones.
+        achieved: Undiscounted return of each episode.
 
     Returns:
-      Rank correlation and slope; both 0 where all episodes achieved the same.
+        Rank correlation and slope; both 0 if all episodes achieved the same return.
 
     Raises:
-      ValueError: only one target was asked for.
+        ValueError: If all episodes have the same target.
 
     Example:
-      >>> asked = np.array([1.0, 2.0, 3.0])
-      >>> round(controllability(asked, 2 * asked).slope, 6)
-      2.0
+        >>> asked = np.array([1.0, 2.0, 3.0])
+        >>> round(controllability(asked, 2 * asked).slope, 6)
+        2.0
     """
     asked, achieved = np.asarray(asked, np.float64), np.asarray(achieved, np.float64)
     if np.ptp(asked) == 0:
-        raise ValueError(f"all {len(asked)} episodes were asked for the same return; sweep at least two targets")
+        raise ValueError(
+            f"got the same target return for all {len(asked)} episodes; sweep at least two targets"
+        )
     if np.ptp(achieved) == 0:
         return Controllability(0.0, 0.0)
     # Spearman's correlation is Pearson's of the ranks.
-    rank_correlation = np.corrcoef(scipy.stats.rankdata(asked), scipy.stats.rankdata(achieved))[0, 1]
+    ranks = scipy.stats.rankdata(asked), scipy.stats.rankdata(achieved)
+    rank_correlation = np.corrcoef(*ranks)[0, 1]
     slope, _ = np.polyfit(asked, achieved, deg=1)
     return Controllability(float(rank_correlation), float(slope))

@@ -1,4 +1,4 @@
-"""Credit-assignment metrics: did the policy find the actions that mattered?"""
+"""Credit-assignment metrics for bsuite's umbrella chains."""
 
 from collections.abc import Sequence
 
@@ -9,21 +9,25 @@ from jaxtyping import Bool, Float
 
 from jax_s4rl.data import trajectories
 
-# Numbers of an umbrella observation: whether an umbrella is needed, whether one is carried, the time left, distractors.
+# Index of the forecast in an observation: whether an umbrella is needed, whether one is carried,
+# the time left, distractors.
 NEED = 0
-# bsuite counts a length as solved where the regret is below half of that of random play, which is 1 an episode.
+# bsuite counts a chain length as solved if the regret is below half of that of random play, which
+# is 1 per episode.
 SOLVED_REGRET = 0.5
 REGRET_OF_A_WRONG_CHOICE = 2.0
 
 
 def umbrella_first_actions(record: trajectories.Trajectories) -> Bool[np.ndarray, " episodes"]:
-    """Whether the first action of each episode of bsuite's umbrella chain was right: take it if and only if needed.
+    """Returns whether the first action of each umbrella episode was right.
+
+    The right action takes the umbrella if and only if the forecast says that it is needed.
 
     Args:
-      record: episodes of `umbrella_length` or `umbrella_distract`, observations flat.
+        record: Episodes of `umbrella_length` or `umbrella_distract` with flat observations.
 
     Returns:
-      True where the first action equals the forecast.
+        True for each episode whose first action equals the forecast.
     """
     starts = record.episode_starts
     return record.actions[starts] == record.observations[starts, NEED].astype(np.int64)
@@ -32,75 +36,78 @@ def umbrella_first_actions(record: trajectories.Trajectories) -> Bool[np.ndarray
 def umbrella_closed_form(
     target_return: Float[np.ndarray, " targets"] | float, chain_length: int
 ) -> Float[np.ndarray, " targets"]:
-    """Probability that the first action was right, given the return of an episode of uniformly random actions.
+    """Computes the probability that the first action was right, given the return of random play.
 
-    `P(right | return R) = 1/2 + R / (2 n)`, by Bayes' rule: all other rewards are fair coins. It is what sampling from
-    a perfectly trained return-conditioned model reaches; its likeliest action is right whenever R is above zero.
+    `P(right | return R) = 1/2 + R / (2 n)` by Bayes' rule, if all actions are uniformly random: all
+    other rewards are fair coins. Sampling from a perfectly trained return-conditioned model reaches
+    this probability; the likeliest action of that model is right whenever R is above zero.
 
     Args:
-      target_return: return R asked for, from -n to n.
-      chain_length: steps n of an episode.
+        target_return: Return R of an episode, from -n to n.
+        chain_length: Number n of steps of an episode.
 
     Returns:
-      Probabilities between 0 and 1.
+        Probabilities between 0 and 1.
 
     Example:
-      >>> umbrella_closed_form(np.array([-5.0, 0.0, 1.0]), 5).tolist()
-      [0.0, 0.5, 0.6]
+        >>> umbrella_closed_form(np.array([-5.0, 0.0, 1.0]), 5).tolist()
+        [0.0, 0.5, 0.6]
     """
     return np.clip(0.5 + np.asarray(target_return, np.float64) / (2 * chain_length), 0.0, 1.0)
 
 
 def umbrella_regret(right: Bool[np.ndarray, " episodes"]) -> float:
-    """Mean regret of an episode of bsuite's umbrella chain: 2 for a wrong first action, 0 for a right one.
+    """Computes the mean regret per episode: 2 for a wrong first action, 0 for a right one.
 
     Args:
-      right: what `umbrella_first_actions` said.
+        right: Whether each first action was right, from `umbrella_first_actions`.
 
     Returns:
-      Between 0 (optimal) and 2; random play has 1.
+        Between 0 (optimal) and 2; random play has 1.
 
     Example:
-      >>> umbrella_regret(np.array([True, True, True, False]))
-      0.5
+        >>> umbrella_regret(np.array([True, True, True, False]))
+        0.5
     """
     return float(REGRET_OF_A_WRONG_CHOICE * np.mean(~np.asarray(right, bool)))
 
 
 def umbrella_score(regrets: Sequence[float] | Float[np.ndarray, " lengths"]) -> float:
-    """Share of chain lengths whose regret an episode is below 0.5: more than three of four first actions are right.
+    """Computes the share of chain lengths whose regret per episode is below 0.5.
 
-    bsuite scores an agent that learns online, over all its episodes; this is the same rule for a policy that no longer
-    learns, so call it a bsuite-style offline score.
+    A regret below 0.5 means that more than three of four first actions are right. bsuite scores an
+    agent that learns online, over all its episodes; this is the same rule for a policy that no
+    longer learns, so call it a bsuite-style offline score.
 
     Args:
-      regrets: of every length, see `umbrella_regret`.
+        regrets: Regret of each chain length, from `umbrella_regret`.
 
     Returns:
-      Between 0 and 1.
+        Between 0 and 1.
 
     Example:
-      >>> umbrella_score([0.0, 0.4, 0.5, 1.0])
-      0.5
+        >>> umbrella_score([0.0, 0.4, 0.5, 1.0])
+        0.5
     """
     return float(np.mean(np.asarray(regrets, np.float64) < SOLVED_REGRET))
 
 
 def umbrella_floor(chain_length: int) -> float:
-    """Least cross-entropy of the first action given the return, in random data: what perfect knowledge still has.
+    """Computes the least cross-entropy of the first action given the return, in random data.
 
-    The return is that of `n` fair coins, j of them heads, and the first action right with probability j / n; the floor
-    is the mean binary entropy of j / n.
+    No model can have a lower cross-entropy. The return is that of `n` fair coins, j of them heads,
+    and the first action is right with probability j / n; the least cross-entropy is the mean binary
+    entropy of j / n.
 
     Args:
-      chain_length: steps n of an episode, at least 1.
+        chain_length: Number n of steps of an episode, at least 1.
 
     Returns:
-      The floor in nats, from 0 (one step) to almost ln 2 (long chains).
+        The least cross-entropy in nats, from 0 (one step) to almost ln 2 (long chains).
 
     Example:
-      >>> umbrella_floor(1), round(umbrella_floor(5), 3)
-      (0.0, 0.577)
+        >>> umbrella_floor(1), round(umbrella_floor(5), 3)
+        (0.0, 0.577)
     """
     heads = np.arange(chain_length + 1)
     right = heads / chain_length
@@ -108,18 +115,20 @@ def umbrella_floor(chain_length: int) -> float:
     return float(scipy.stats.binom.pmf(heads, chain_length, 0.5) @ entropy)
 
 
-def beats_data(achieved: Float[np.ndarray, " episodes"], recorded: Float[np.ndarray, " others"]) -> float:
-    """Share of episodes whose return is above that of every recorded episode.
+def beats_data(
+    achieved: Float[np.ndarray, " episodes"], recorded: Float[np.ndarray, " others"]
+) -> float:
+    """Computes the share of episodes whose return is above that of every recorded episode.
 
     Args:
-      achieved: returns of the policy.
-      recorded: returns of the data.
+        achieved: Returns of the policy.
+        recorded: Returns of the dataset.
 
     Returns:
-      Between 0 and 1; 0 where the data hold the optimum.
+        Between 0 and 1; 0 if the dataset contains the optimum.
 
     Example:
-      >>> beats_data(np.array([1.0, 3.0]), np.array([0.0, 2.0]))
-      0.5
+        >>> beats_data(np.array([1.0, 3.0]), np.array([0.0, 2.0]))
+        0.5
     """
     return float(np.mean(achieved > np.max(recorded)))

@@ -1,1 +1,17 @@
-"""The decision model, and the policy that acts with it."""
+"""The decision transformer, the Q-network, and the policies that act with them."""
+
+from typing import TYPE_CHECKING
+
+from jax_s4rl import _lazy
+
+if TYPE_CHECKING:
+    from jax_s4rl.models import attribution as attribution
+    from jax_s4rl.models import configs as configs
+    from jax_s4rl.models import critic as critic
+    from jax_s4rl.models import decision_transformer as decision_transformer
+    from jax_s4rl.models import policy as policy
+    from jax_s4rl.models import presets as presets
+    from jax_s4rl.models import q_network as q_network
+    from jax_s4rl.models import q_policy as q_policy
+
+__getattr__, __dir__ = _lazy.attach(__name__)

@@ -1,7 +1,7 @@
-"""Which earlier steps a prediction rests on: gradients for every mixer, and the weights of attention.
+"""Attribution of predictions to earlier steps: gradients for every mixer, and attention weights.
 
-Windows are given as the arguments of `DecisionTransformer.__call__`, by name. Steps of which several tokens are made
-(interleaved) are summed up over their tokens.
+Windows are the arguments of `DecisionTransformer.__call__`, by name. If a step has several tokens
+(interleaved), its attribution combines all of them.
 """
 
 import dataclasses
@@ -31,33 +31,38 @@ def attribute(
     method: str = GRADIENT,
     of: str = ACTION,
 ) -> Float[Array, "batch length"]:
-    """How much what is predicted at one step of each row hangs on the embedded input of every step.
+    """Attributes the prediction at one step of each row to the embedded inputs of all steps.
 
-    With `x_j` the embedded tokens of step j and `l` the logit of the action taken at step `steps`, or the return
-    predicted there: `|dl / dx_j|`, or `|x_j . dl / dx_j|`. The same for every mixer, so that they can be compared.
+    With `x_j` the embedded tokens of step j and `l` the logit of the action taken at step `steps`,
+    or the return predicted there, the attribution is `|dl / dx_j|` or `|x_j . dl / dx_j|`. It is
+    defined alike for all mixers, so that they can be compared.
 
     Args:
-      config: shape of the model.
-      params: of the model.
-      window: arguments of the model, whole episodes or windows of them.
-      steps: of each row, the step whose prediction is to be explained.
-      method: "gradient" or "input_times_gradient".
-      of: what is explained: "action", which is discrete, or "return", which needs a return head.
+        config: Shape of the model.
+        params: Parameters of the model.
+        window: Arguments of the model, whole episodes or windows of them.
+        steps: Step of each row whose prediction is explained.
+        method: Method, "gradient" or "input_times_gradient".
+        of: Prediction that is explained: "action", which has to be discrete, or "return", which
+            needs a return head.
 
     Returns:
-      At least zero, and zero at all steps after `steps`; not normalized.
+        Attributions of at least zero, not normalized; zero at all steps after `steps`.
 
     Raises:
-      ValueError: actions are continuous, no return is predicted, or another method or prediction.
+        ValueError: Actions are continuous, no return is predicted, or the method or prediction is
+            unknown.
 
-    Source: Simonyan et al. (2014), "Deep Inside Convolutional Networks", section 3; input x gradient: Shrikumar et al.
-    (2016), "Not Just a Black Box", section 2.
+    Source:
+        Simonyan et al. (2014), "Deep Inside Convolutional Networks", section 3; input x gradient:
+        Shrikumar et al. (2016), "Not Just a Black Box", section 2.
     """
     _check(config, method, of)
     tokens = _tokens(config, params, window)
     taken = jnp.take_along_axis(window["actions"], steps[:, None], axis=1)
 
     def explained(change: Float[Array, "batch tokens width"]) -> Float[Array, ""]:
+        # The model adds this perturbation to its tokens, so its gradient at zero is theirs.
         variables = {"params": params, "perturbations": {"tokens": change}}
         predicted: Any = decision_transformer.DecisionTransformer(config).apply(variables, **window)
         if of == RETURN:
@@ -76,38 +81,49 @@ def attribute(
 def attention_maps(
     config: configs.DecisionTransformerConfig, params: Any, window: Mapping[str, Any]
 ) -> Float[Array, "layers batch heads tokens tokens"]:
-    """The weights with which every token of every attention layer looks at every other.
+    """Computes the attention weights between all tokens in every attention layer.
 
-    They are computed again from the projections that the model makes, in float32, as a whole matrix: meant for looking,
-    not for training.
+    They are computed again from the projections of the model, in float32 and as a whole matrix;
+    this is meant for inspection, not for training.
 
     Args:
-      config: shape of the model, whose mixer is attention.
-      params: of the model.
-      window: arguments of the model.
+        config: Shape of the model, whose mixer is attention.
+        params: Parameters of the model.
+        window: Arguments of the model.
 
     Returns:
-      Rows (the second last axis are the tokens that look) sum up to one; those of padding are zero.
+        Attention weights, with queries on the second last axis and keys on the last. They sum up to
+        one over the keys; rows of padding are zero.
 
     Raises:
-      ValueError: the mixer is not attention.
+        ValueError: The mixer is not attention.
 
-    Source: Vaswani et al. (2017), "Attention Is All You Need", equation (1).
+    Source:
+        Vaswani et al. (2017), "Attention Is All You Need", equation (1).
     """
-    chosen = config.model.mixer
-    if chosen.name != "attention":
-        raise ValueError(f"mixer {chosen.name!r} has no attention weights; `attribute` works for every mixer")
-    # Rematerialized blocks keep nothing to be looked at.
-    config = dataclasses.replace(config, model=dataclasses.replace(config.model, rematerialize=False))
-    kept: Any = decision_transformer.DecisionTransformer(config).apply(
+    mixer = config.model.mixer
+    if mixer.name != "attention":
+        raise ValueError(
+            f"mixer {mixer.name!r} has no attention weights; "
+            "use `attribute`, which works for every mixer"
+        )
+    # Flax cannot capture intermediates of rematerialized blocks.
+    config = dataclasses.replace(
+        config, model=dataclasses.replace(config.model, rematerialize=False)
+    )
+    captured: Any = decision_transformer.DecisionTransformer(config).apply(
         {"params": params},
         **window,
         capture_intermediates=lambda module, _: module.name == "projections",
         mutable=["intermediates"],
     )[1]
-    blocks = [kept["intermediates"][f"blocks_{number}"] for number in range(config.model.num_layers)]
-    sight = _sight(window["mask"], window.get("resets"), config.model.tokens_per_step)
-    return jnp.stack([_weights(chosen, block["mixer"]["projections"]["__call__"][0], *sight) for block in blocks])
+    blocks = [
+        captured["intermediates"][f"blocks_{number}"] for number in range(config.model.num_layers)
+    ]
+    ranks = _ranks(window["mask"], window.get("resets"), config.model.tokens_per_step)
+    return jnp.stack(
+        [_weights(mixer, block["mixer"]["projections"]["__call__"][0], *ranks) for block in blocks]
+    )
 
 
 def attention_to_steps(
@@ -115,19 +131,20 @@ def attention_to_steps(
     maps: Float[Array, "layers batch heads tokens tokens"],
     steps: Int[Array, " batch"],
 ) -> Float[Array, "layers batch heads length"]:
-    """The weights with which the token that predicts an action looks at every step.
+    """Sums the attention weights of the token that predicts an action over the tokens of each step.
 
     Args:
-      config: shape of the model.
-      maps: what `attention_maps` returned.
-      steps: of each row, the step whose prediction is to be explained.
+        config: Shape of the model.
+        maps: Attention weights that `attention_maps` returned.
+        steps: Step of each row whose prediction is explained.
 
     Returns:
-      Weights that sum up to one over the steps.
+        Weights that sum up to one over the steps.
     """
     count = config.model.tokens_per_step
-    looking = steps * count + max(count - 2, 0)  # interleaved, the token before the action's
-    rows = jnp.take_along_axis(maps, looking[None, :, None, None, None], axis=3)[:, :, :, 0]
+    # Interleaved, the token before that of the action predicts it; concatenated, the only one.
+    queries = steps * count + max(count - 2, 0)
+    rows = jnp.take_along_axis(maps, queries[None, :, None, None, None], axis=3)[:, :, :, 0]
     return jnp.sum(rows.reshape(*rows.shape[:-1], -1, count), axis=-1)
 
 
@@ -137,50 +154,73 @@ def _check(config: configs.DecisionTransformerConfig, method: str, of: str) -> N
     if of not in EXPLAINED:
         raise ValueError(f"of is {of!r}; choose one of {', '.join(EXPLAINED)}")
     if of == ACTION and config.num_actions is None:
-        raise ValueError("actions are continuous, and no logit says how likely one is; explain discrete actions")
+        raise ValueError(
+            "actions are continuous, so the taken action has no logit to explain; "
+            "use a model of discrete actions, or explain the return"
+        )
     if of == RETURN and not config.model.return_loss:
         raise ValueError("the model has no return head; train it with return_loss above 0")
 
 
-def _tokens(config: configs.DecisionTransformerConfig, params: Any, window: Mapping[str, Any]) -> Float[Array, "..."]:
-    """The embedded inputs."""
+def _tokens(
+    config: configs.DecisionTransformerConfig, params: Any, window: Mapping[str, Any]
+) -> Float[Array, "..."]:
+    """Embeds the inputs as tokens."""
     names = ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")
-    found: Any = decision_transformer.DecisionTransformer(config).apply(
-        {"params": params}, *(window[name] for name in names), method=lambda model, *inputs: model.tokenizer(*inputs)
+    embedded: Any = decision_transformer.DecisionTransformer(config).apply(
+        {"params": params},
+        *(window[name] for name in names),
+        method=lambda model, *inputs: model.tokenizer(*inputs),
     )
-    return found
+    return embedded
 
 
-def _sight(
+def _ranks(
     mask: Bool[Array, "batch length"], resets: Bool[Array, "batch length"] | None, count: int
 ) -> tuple[Int[Array, "batch tokens"], Int[Array, "batch tokens"], Bool[Array, "batch tokens"]]:
-    """Of each token: how many real ones come before it in the row, and before its episode, and whether it is real."""
+    """Counts real tokens as the attention kernel does.
+
+    Returns:
+        For each token, the number of real tokens before it in its row (its rank), the rank at which
+        its episode starts, and whether it is real.
+    """
     real = jnp.repeat(mask, count, axis=1)
     rank = jnp.cumsum(real, axis=1, dtype=jnp.int32) - real.astype(jnp.int32)
     if resets is None:
         return rank, jnp.zeros_like(rank), real
+    # A reset is at the first token of its step; the latest start so far is a running maximum.
     starts = jnp.zeros_like(real).at[:, ::count].set(resets)
     return rank, jax.lax.cummax(jnp.where(starts, rank, 0), axis=1), real
 
 
 def _weights(
-    chosen: Any,
+    mixer: Any,
     projections: Float[Array, "batch tokens three_widths"],
     rank: Int[Array, "batch tokens"],
     oldest: Int[Array, "batch tokens"],
     real: Bool[Array, "batch tokens"],
 ) -> Float[Array, "batch heads tokens tokens"]:
     queries, keys, _ = jnp.unstack(
-        projections.astype(jnp.float32).reshape(*projections.shape[:2], 3, chosen.num_heads, -1), axis=2
+        projections.astype(jnp.float32).reshape(*projections.shape[:2], 3, mixer.num_heads, -1),
+        axis=2,
     )
-    if chosen.positions == attention.ROTARY:
+    if mixer.positions == attention.ROTARY:
         positions = jnp.maximum(rank - oldest, 0)
         queries, keys = attention.rotate(queries, positions), attention.rotate(keys, positions)
-    if chosen.window is not None:
-        oldest = jnp.maximum(oldest, rank - chosen.window + 1)
-    ahead = (rank[:, None, :] >= oldest[:, :, None]) & (rank[:, None, :] <= rank[:, :, None])
-    seen = (ahead & real[:, None, :] & real[:, :, None])[:, None]
+    if mixer.window is not None:
+        oldest = jnp.maximum(oldest, rank - mixer.window + 1)
+    # Queries are on the second last axis, keys on the last; a key is visible if its rank is between
+    # the oldest one allowed and that of the query.
+    in_range = (rank[:, None, :] >= oldest[:, :, None]) & (rank[:, None, :] <= rank[:, :, None])
+    visible = (in_range & real[:, None, :] & real[:, :, None])[:, None]
     scores = jnp.einsum("bqhd,bkhd->bhqk", queries, keys) / jnp.sqrt(jnp.float32(queries.shape[-1]))
-    highest = jnp.max(scores, axis=-1, keepdims=True, initial=jnp.finfo(jnp.float32).min, where=seen)
-    weights = jnp.where(seen, jnp.exp(jnp.where(seen, scores - highest, 0.0)), 0.0)
-    return weights / jnp.maximum(jnp.sum(weights, axis=-1, keepdims=True), jnp.finfo(jnp.float32).tiny)
+    # The maximum is subtracted so that no exponential overflows. Hidden scores may exceed it, so
+    # they are replaced before the exponential as well.
+    highest = jnp.max(
+        scores, axis=-1, keepdims=True, initial=jnp.finfo(jnp.float32).min, where=visible
+    )
+    weights = jnp.where(visible, jnp.exp(jnp.where(visible, scores - highest, 0.0)), 0.0)
+    # Rows of padding have no visible key; they become zero and not NaN.
+    return weights / jnp.maximum(
+        jnp.sum(weights, axis=-1, keepdims=True), jnp.finfo(jnp.float32).tiny
+    )

@@ -1,4 +1,4 @@
-"""The decision model: tokens of a trajectory, blocks around one sequence mixer, and heads that predict."""
+"""The decision transformer: trajectory tokens, blocks around a sequence mixer, prediction heads."""
 
 from typing import Any
 
@@ -15,24 +15,27 @@ DecisionTransformerConfig = configs.DecisionTransformerConfig
 
 
 class DecisionTransformer(nn.Module):
-    """Predicts each action of a trajectory from the returns-to-go, observations and actions up to it.
+    """Predicts each action of a trajectory from returns-to-go, observations and actions up to it.
 
-    Returns-to-go inside the token stream are a part of every token, or a token of their own. Outside of it the memory
-    never sees them, nor the rewards that they tell of: the hidden features of each step are conditioned on that step's
-    return-to-go right before the action head. One memory then answers for any return that might be asked for, and can
-    judge what return is to be expected (`return_loss`, its mean): the model as critic of its own history, under the
-    behavior that made the data.
+    Returns-to-go inside the token stream are a part of every token, or a token of their own. With
+    returns-to-go outside, the memory contains neither them nor the rewards that they imply: the
+    hidden features of each step are conditioned on the return-to-go of that step right before the
+    action head. One memory then serves all target returns. It can also predict the expected return
+    (`return_loss`, the mean): the model as critic of its own history, under the behavior that
+    generated the data.
 
     Attributes:
-      config: shape of the model.
+        config: Shape of the model.
 
-    Source: Chen et al. (2021), "Decision Transformer: Reinforcement Learning via Sequence Modeling", Algorithm 1.
+    Source:
+        Chen et al. (2021), "Decision Transformer: Reinforcement Learning via Sequence Modeling",
+        Algorithm 1.
     """
 
     config: configs.DecisionTransformerConfig
 
     def setup(self) -> None:
-        """Makes tokenizer, blocks and heads."""
+        """Creates the tokenizer, the blocks and the heads."""
         config, chosen = self.config, self.config.model
         self.tokenizer = _tokenizer(config)
         self.blocks = [_block(chosen) for _ in range(chosen.num_layers)]
@@ -42,7 +45,9 @@ class DecisionTransformer(nn.Module):
         if chosen.returns == tokens.OUTSIDE:
             self.film = heads.Film()
         if chosen.observation_loss:
-            self.observation_head = heads.NextObservation(config.num_observations or config.observation_shape[0])
+            self.observation_head = heads.NextObservation(
+                config.num_observations or config.observation_shape[0]
+            )
         if chosen.return_loss:
             self.return_head = nn.Dense(1)
 
@@ -61,31 +66,36 @@ class DecisionTransformer(nn.Module):
         """Predicts the action of every step of whole windows.
 
         Args:
-          returns_to_go: undiscounted rewards from each step on, unscaled.
-          observations: unscaled observations.
-          actions: taken at each step; the prediction of a step never sees its own.
-          previous_actions: taken the step before; -1 (discrete) or 0 (continuous) at an episode's first step.
-          time_steps: each step's index within its episode.
-          mask: False at padding.
-          resets: True where another episode starts inside the row.
-          noise: a typed key for each row while training, for dropout; None drops nothing.
+            returns_to_go: Undiscounted sum of rewards from each step on, unscaled.
+            observations: Observations, unscaled.
+            actions: Actions taken at each step; the prediction of an action never depends on it.
+            previous_actions: Actions taken one step before; -1 (discrete) or 0 (continuous) at the
+                first step of an episode.
+            time_steps: Index of each step within its episode.
+            mask: False at padding.
+            resets: True where another episode starts inside the row.
+            noise: Typed random key of each row for dropout during training; None drops nothing.
 
         Returns:
-          The predictions of every step, [batch, length, ...]. That of the next observation sees the step's action.
+            The predictions of every step, [batch, length, ...]. The prediction of the next
+            observation depends on the action of the step.
 
         Raises:
-          ValueError: the window is longer than the model was built for.
+            ValueError: The window is longer than the model was built for.
         """
         if mask.shape[1] > self.config.model.context_length:
             raise ValueError(
                 f"the window has {mask.shape[1]} steps but the model was built for context_length="
-                f"{self.config.model.context_length}; shorten the window or build the model for a longer context"
+                f"{self.config.model.context_length}; "
+                "shorten the window or build the model for a longer context"
             )
         x = self.tokenizer(returns_to_go, observations, actions, previous_actions, time_steps)
-        # Adds zeros where somebody asks for the gradient here (`attribution`), and nothing otherwise.
+        # `attribution` passes a zero perturbation to obtain the gradient at the tokens; without a
+        # perturbation, this line has no effect.
         x = self.perturb("tokens", x)
-        chosen, keys = self.config.model, self._noise_of_layers(noise)
+        chosen, keys = self.config.model, self._layer_keys(noise)
         x = dropout.drop(x, keys[-1], chosen.dropout, place=0, over_time=chosen.dropout_over_time)
+        # Tokens are embedded in float32; only the blocks run in the dtype of activations.
         x = x.astype(chosen.activations)
         token_mask = self.tokenizer.spread(mask, first_only=False)
         token_resets = None if resets is None else self.tokenizer.spread(resets, first_only=True)
@@ -94,17 +104,18 @@ class DecisionTransformer(nn.Module):
             return layer(x, resets=token_resets, mask=token_mask, noise=own)[0]
 
         run_block = nn.remat(run) if chosen.rematerialize else run
+        # Not strict: the last key is that of the tokens.
         for layer, own in zip(self.blocks, keys, strict=False):
             x = run_block(layer, x, own)
         return self._predict(self.tokenizer.predictive(x), returns_to_go, actions)
 
     def init_state(self, batch_size: int, max_steps: int) -> list[Any]:
-        """The state of every block before the first step of episodes that are `max_steps` long at most."""
+        """Returns the state of every block before episodes of at most `max_steps` steps."""
         max_tokens = max_steps * self.tokenizer.tokens_per_step
         return [layer.init_state(batch_size, max_tokens) for layer in self.blocks]
 
     def prepare(self) -> list[Any]:
-        """Constants of every block, made once before acting."""
+        """Returns the constants of every block, which are computed once before acting."""
         return [layer.prepare() for layer in self.blocks]
 
     def step(
@@ -117,37 +128,42 @@ class DecisionTransformer(nn.Module):
         time_step: Int[Array, " batch"],
         reset: Bool[Array, " batch"],
     ) -> tuple[heads.Predictions, list[Any]]:
-        """Predicts the action of one step from the carried state; equal to the same step of `__call__`.
+        """Predicts the action of one step from the carried state; equal to that step of `__call__`.
 
         Args:
-          constants: what `prepare` returned.
-          state: what `init_state` or the step before returned.
-          return_to_go: asked for from this step on, unscaled.
-          observation: of this step.
-          previous_action: of the step before; not used where `reset`, unless tokens are concatenated.
-          time_step: index of this step within its episode.
-          reset: True where the state is cleared before this step.
+            constants: Constants that `prepare` returned.
+            state: State that `init_state` or the previous step returned.
+            return_to_go: Target return from this step on, unscaled.
+            observation: Observation of this step, unscaled.
+            previous_action: Action of the previous step; ignored where `reset` is True, unless
+                tokens are concatenated.
+            time_step: Index of this step within its episode.
+            reset: True where the state is cleared before this step.
 
         Returns:
-          The predictions, without the next observation (no action is chosen yet), and the state after this step.
+            The predictions, without the next observation (no action is chosen yet), and the state
+            after this step.
         """
         arrived = self.tokenizer.step(return_to_go, observation, previous_action, time_step)
         x = arrived[-1]
+        # Each new token runs through all blocks; the output of the last one predicts the action.
         for token, clear in zip(arrived, self.tokenizer.starts(reset), strict=True):
             x, states = token.astype(self.config.model.activations), []
-            for layer, layer_constants, layer_state in zip(self.blocks, constants, state, strict=True):
+            for layer, layer_constants, layer_state in zip(
+                self.blocks, constants, state, strict=True
+            ):
                 x, layer_state = layer.step(layer_constants, x, layer_state, clear)
                 states.append(layer_state)
             state = states
         return self._predict(x, return_to_go, None), state
 
-    def _noise_of_layers(self, noise: Key[Array, " batch"] | None) -> list[Any]:
-        """Keys of each row for every block, and for the tokens last."""
+    def _layer_keys(self, noise: Key[Array, " batch"] | None) -> list[Any]:
+        """Splits the key of each row into keys for every block and, last, for the tokens."""
         count = self.config.model.num_layers + 1
         if noise is None:
             return [None] * count
         split = jax.vmap(lambda key: jax.random.split(key, count))(noise)
-        return [split[:, place] for place in range(count)]
+        return [split[:, layer] for layer in range(count)]
 
     def _predict(
         self,
@@ -157,7 +173,9 @@ class DecisionTransformer(nn.Module):
     ) -> heads.Predictions:
         chosen, scale = self.config.model, self.config.return_scale
         hidden = self.norm(x.astype(jnp.float32))
-        conditioned = self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
+        conditioned = (
+            self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
+        )
         action, log_std = self.action_head(conditioned)
         observation, return_to_go = None, None
         if chosen.observation_loss and actions is not None:
@@ -201,28 +219,36 @@ def _block(chosen: configs.ModelConfig) -> block.Block:
 
 
 def init(config: configs.DecisionTransformerConfig, key: jax.Array) -> Any:
-    """Draws the parameters of a decision model, boxed with their optimizer groups (see `modules.groups`).
+    """Draws the parameters of a decision transformer, boxed with their optimizer groups.
 
     Args:
-      config: shape of the model.
-      key: typed random key.
+        config: Shape of the model.
+        key: Typed random key.
 
     Returns:
-      The tree of parameters; `groups.strip` gives bare arrays, `groups.labels` the optimizer groups.
+        The tree of parameters; `modules.groups.strip` gives bare arrays, `modules.groups.labels`
+        the optimizer groups.
     """
+    # No parameter depends on the length of the window, so a window of one step is sufficient.
     window = empty_window(config, batch_size=1, length=1)
     return DecisionTransformer(config).init(key, **window)["params"]
 
 
-def empty_window(config: configs.DecisionTransformerConfig, *, batch_size: int, length: int) -> dict[str, Any]:
-    """Arguments of `DecisionTransformer.__call__` with the right shapes and no content."""
+def empty_window(
+    config: configs.DecisionTransformerConfig, *, batch_size: int, length: int
+) -> dict[str, Any]:
+    """Returns arguments of `DecisionTransformer.__call__` with the right shapes and no content."""
     rows = (batch_size, length)
     discrete = config.num_actions is not None
-    actions = jnp.zeros(rows if discrete else (*rows, config.action_size), "int32" if discrete else "float32")
+    actions = jnp.zeros(
+        rows if discrete else (*rows, config.action_size), "int32" if discrete else "float32"
+    )
     is_index = config.observation_kind == embeddings.INDEX
     return {
         "returns_to_go": jnp.zeros(rows),
-        "observations": jnp.zeros((*rows, *config.observation_shape), "int32" if is_index else "float32"),
+        "observations": jnp.zeros(
+            (*rows, *config.observation_shape), "int32" if is_index else "float32"
+        ),
         "actions": actions,
         "previous_actions": actions,
         "time_steps": jnp.zeros(rows, "int32"),
@@ -233,12 +259,12 @@ def empty_window(config: configs.DecisionTransformerConfig, *, batch_size: int, 
 def observation_targets(
     config: configs.DecisionTransformerConfig, observations: Num[Array, "batch length *shape"]
 ) -> Num[Array, "batch length *shape"]:
-    """Observations as `Predictions.observation` predicts them: standardized numbers, or indices."""
+    """Returns observations as `Predictions.observation` predicts them: standardized, or indices."""
     if config.observation_kind == embeddings.INDEX:
         return observations
     return embeddings.standardize(observations, config.observation_mean, config.observation_std)
 
 
 def num_parameters(params: Any) -> int:
-    """Number of scalars in a tree of parameters, or of their shapes (`jax.eval_shape`)."""
+    """Returns the number of scalars in a tree of parameters, or of shapes (`jax.eval_shape`)."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""The policy that acts with a decision model, one step at a time, from a state that is carried and never recomputed."""
+"""The policy of a decision transformer, which acts step by step and carries the model's state."""
 
 import dataclasses
 from typing import Any, NamedTuple
@@ -16,12 +16,13 @@ MEMORIES = (RESTART, CARRY)
 
 
 class PolicyState(NamedTuple):
-    """What a policy carries from step to step.
+    """State that a policy carries from step to step.
 
     Attributes:
-      memories: state of every block of the model; twice the batch where two memories are staggered.
-      time_step: [batch] steps since each episode began.
-      previous_action: [batch, *action] last action; -1 (discrete) or 0 (continuous) at first.
+        memories: State of every block of the model, with twice the batch if two memories are
+            staggered.
+        time_step: Number of steps since each episode started, [batch].
+        previous_action: Last action, [batch, *action]; initially -1 (discrete) or 0 (continuous).
     """
 
     memories: list[Any]
@@ -31,23 +32,25 @@ class PolicyState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """Acts with a trained decision model; a set of pure functions over one configuration.
+    """Acts with a trained decision transformer; a set of pure functions over one configuration.
 
-    A memory at acting time should be one that training has seen. Episodes that fit into the model's context are acted
-    with one memory from start to end. For longer ones, the training regime decides:
+    While acting, a memory should not be older than the memories during training. If an episode fits
+    into the model's context, one memory lasts from its start to its end. For longer episodes, the
+    training regime decides:
 
-    * `memory="restart"` fits a model trained on windows that start anywhere: it has only met memories of at most
-      `context_length` steps. Two memories are carried, half a context apart: each is cleared when it has seen
-      `context_length` steps, and the older of the two decides. So every decision after the first half context rests on
-      at least half a context of history, and never on a memory older than any in training; the price is a second step
-      of the mixer.
-    * `memory="carry"` fits a model trained on whole episodes or packed rows: one memory, never cleared within an
-      episode, of constant size for every mixer but attention, which needs a sliding window to go on past its context.
+    * `memory="restart"` suits a model trained on windows that start anywhere, whose memories never
+      covered more than `context_length` steps. Two memories are carried, half a context apart. Each
+      is cleared after `context_length` steps, and the older of the two decides. Every decision
+      after the first half context is then based on at least half a context of history, and never on
+      a memory older than any in training. The cost is a second step of the mixer.
+    * `memory="carry"` suits a model trained on whole episodes or packed rows. One memory is carried
+      and never cleared within an episode. Its size is constant for every mixer except attention,
+      which needs a sliding window to continue past its context.
 
     Attributes:
-      config: shape of the model.
-      max_steps: longest episode to act in.
-      memory: "restart" or "carry".
+        config: Shape of the model.
+        max_steps: Longest episode to act in, in steps.
+        memory: Treatment of the memory, "restart" or "carry".
     """
 
     config: configs.DecisionTransformerConfig
@@ -55,14 +58,24 @@ class Policy:
     memory: str = RESTART
 
     def __post_init__(self) -> None:
-        """Refuses episodes that run past what the model knows, before the first step."""
+        """Checks before the first step that the model can act for `max_steps`.
+
+        Raises:
+            ValueError: An unknown `memory`, more steps than the learned time embedding has, or
+                attention that cannot carry its memory that far.
+        """
         chosen, horizon = self.config.model, self.config.horizon
         if self.memory not in MEMORIES:
             raise ValueError(f"memory is {self.memory!r}; choose one of {', '.join(MEMORIES)}")
-        if chosen.time_embedding == tokens.LEARNED and horizon is not None and self.max_steps > horizon:
+        if (
+            chosen.time_embedding == tokens.LEARNED
+            and horizon is not None
+            and self.max_steps > horizon
+        ):
             raise ValueError(
-                f"episodes may last {self.max_steps} steps but the model has time embeddings for {horizon}; "
-                "train it with a larger horizon, or with time_embedding='sinusoidal' or 'none'"
+                f"episodes may last {self.max_steps} steps but the model has time embeddings for "
+                f"{horizon}; train it with a larger horizon, or with "
+                "time_embedding='sinusoidal' or 'none'"
             )
         outlasts = self.max_steps > chosen.context_length
         if self.memory == CARRY and outlasts and chosen.mixer.name == "attention":
@@ -73,24 +86,31 @@ class Policy:
         if chosen.mixer.window is None or chosen.mixer.positions == "learned":
             raise ValueError(
                 f"attention cannot carry its memory over {self.max_steps} steps: it was trained on "
-                f"{chosen.context_length}; train it with a sliding window and without learned positions, "
-                "or act with memory='restart'"
+                f"{chosen.context_length}; train it with a sliding window and without learned "
+                "positions, or act with memory='restart'"
             )
 
     @property
     def is_staggered(self) -> bool:
-        """Whether episodes outlast the memory, so that two of them are carried."""
+        """Whether episodes are longer than the context, so that two memories are carried."""
         return self.memory == RESTART and self.max_steps > self.config.model.context_length
 
     def prepare(self, params: Any) -> tuple[Any, Any]:
-        """Parameters together with the constants that every step shares (discretized systems); once per rollout."""
+        """Returns the parameters and the constants of all steps; runs once per rollout.
+
+        Constants are, for instance, discretized systems.
+        """
         return params, self._model().apply({"params": params}, method="prepare")
 
     def init(self, prepared: tuple[Any, Any], num_envs: int) -> PolicyState:
-        """The state before the first step of `num_envs` episodes."""
+        """Returns the state before the first step of `num_envs` episodes."""
         config = self.config
-        copies, max_steps = (2, config.model.context_length) if self.is_staggered else (1, self.max_steps)
-        memories = self._model().apply({"params": prepared[0]}, copies * num_envs, max_steps, method="init_state")
+        copies, max_steps = (
+            (2, config.model.context_length) if self.is_staggered else (1, self.max_steps)
+        )
+        memories = self._model().apply(
+            {"params": prepared[0]}, copies * num_envs, max_steps, method="init_state"
+        )
         if config.num_actions is not None:
             previous_action = jnp.full((num_envs,), -1, jnp.int32)
         else:
@@ -109,19 +129,20 @@ class Policy:
         """Chooses the next action of every episode.
 
         Args:
-          prepared: what `prepare` returned.
-          state: what `init` or the step before returned.
-          observation: of this step, unscaled.
-          return_to_go: what is still asked for, unscaled.
-          greedy: True for the likeliest action (of a Gaussian the mean), False for one drawn from the predicted
-            distribution; a continuous head without a distribution predicts one action, taken either way.
-          key: typed key for the draws.
+            prepared: Parameters and constants that `prepare` returned.
+            state: State that `init` or the previous step returned.
+            observation: Observation of this step, unscaled.
+            return_to_go: Target return from this step on, unscaled.
+            greedy: True for the likeliest action (of a Gaussian the mean), False for one drawn from
+                the predicted distribution. A continuous head without a distribution predicts one
+                action, which is taken in both cases.
+            key: Typed random key for the draws.
 
         Returns:
-          The actions, and the state after them.
+            The actions, and the state after them.
 
         Raises:
-          ValueError: observations do not have the shape that the model was built for.
+            ValueError: Observations do not have the shape that the model was built for.
         """
         if observation.shape[1:] != self.config.observation_shape:
             raise ValueError(
@@ -140,17 +161,17 @@ class Policy:
         return_to_go: Float[Array, " batch"],
         action: Num[Array, "batch *action"],
     ) -> tuple[heads.Predictions, PolicyState]:
-        """Predicts a step as `act` does, and goes on with an action that was chosen by somebody else.
+        """Predicts one step as `act` does, and continues with a given action.
 
         Args:
-          prepared: what `prepare` returned.
-          state: what `init` or the step before returned.
-          observation: of this step, unscaled.
-          return_to_go: what is asked for, or known to follow, unscaled.
-          action: taken at this step; its own prediction does not see it.
+            prepared: Parameters and constants that `prepare` returned.
+            state: State that `init` or the previous step returned.
+            observation: Observation of this step, unscaled.
+            return_to_go: Target return, or actual return, from this step on, unscaled.
+            action: Action taken at this step; its own prediction does not depend on it.
 
         Returns:
-          The predictions, without the next observation, and the state after them.
+            The predictions, without the next observation, and the state after them.
         """
         predicted, memories = self._predict(prepared, state, observation, return_to_go)
         return predicted, PolicyState(memories, state.time_step + 1, action)
@@ -168,21 +189,37 @@ class Policy:
             reset = state.time_step == 0
             return self._step(params, constants, state.memories, inputs, reset)
         resets, first_decides = _stagger(state.time_step, self.config.model.context_length)
+        # Both memories are one batch of twice the size, so that the model runs only once.
         doubled = jax.tree.map(lambda x: jnp.concatenate([x, x]), inputs)
-        predicted, memories = self._step(params, constants, state.memories, doubled, jnp.concatenate(resets))
-        return jax.tree.map(lambda both: _older(first_decides, both), predicted), memories
+        predicted, memories = self._step(
+            params, constants, state.memories, doubled, jnp.concatenate(resets)
+        )
+        return jax.tree.map(lambda both: _of_older(first_decides, both), predicted), memories
 
-    def _step(self, params: Any, constants: Any, memories: list[Any], inputs: tuple[Array, ...], reset: Array) -> Any:
-        return self._model().apply({"params": params}, constants, memories, *inputs, reset, method="step")
+    def _step(
+        self,
+        params: Any,
+        constants: Any,
+        memories: list[Any],
+        inputs: tuple[Array, ...],
+        reset: Array,
+    ) -> Any:
+        return self._model().apply(
+            {"params": params}, constants, memories, *inputs, reset, method="step"
+        )
 
     def _model(self) -> decision_transformer.DecisionTransformer:
         return decision_transformer.DecisionTransformer(self.config)
 
 
 def _choose(
-    predicted: heads.Predictions, greedy: Bool[Array, " batch"], key: PRNGKeyArray, *, is_discrete: bool
+    predicted: heads.Predictions,
+    greedy: Bool[Array, " batch"],
+    key: PRNGKeyArray,
+    *,
+    is_discrete: bool,
 ) -> Num[Array, "batch *action"]:
-    """Likeliest actions, or draws."""
+    """Returns the likeliest actions where `greedy`, and drawn actions elsewhere."""
     center = predicted.action
     if is_discrete:
         drawn = jax.random.categorical(key, center)
@@ -193,18 +230,27 @@ def _choose(
     return jnp.where(greedy[:, None], center, drawn)
 
 
-def _older(first_decides: Bool[Array, " batch"], both: Float[Array, "twice *rest"]) -> Float[Array, "batch *rest"]:
-    """What the older of two memories predicts."""
+def _of_older(
+    first_decides: Bool[Array, " batch"], both: Float[Array, "twice *rest"]
+) -> Float[Array, "batch *rest"]:
+    """Selects the predictions of the older of two memories."""
     first, second = jnp.split(both, 2)
+    # One flag per episode, with axes of size 1 that broadcast over the features of a prediction.
     return jnp.where(first_decides.reshape((-1,) + (1,) * (first.ndim - 1)), first, second)
 
 
 def _stagger(
     time_step: Int[Array, " batch"], period: int
 ) -> tuple[tuple[Bool[Array, " batch"], Bool[Array, " batch"]], Bool[Array, " batch"]]:
-    """Where each of two memories is cleared, and whether the first is the older one (it is until the second starts)."""
+    """Times the resets of two memories that are half a period apart.
+
+    Returns:
+        Whether each of the two is cleared before this step, and whether the first is the older one.
+    """
     half = period // 2
     first_age = time_step % period
+    # Before the second memory starts, its age is -1, so that the first one is the older.
     second_age = jnp.where(time_step < half, -1, (time_step - half) % period)
+    # Both memories are cleared at the start of an episode, also the one that starts later.
     second_starts = (time_step == 0) | (second_age == 0)
     return (first_age == 0, second_starts), first_age >= second_age

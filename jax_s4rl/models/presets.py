@@ -1,4 +1,4 @@
-"""Named model shapes, and twins with as many parameters but another mixer."""
+"""Named model shapes, and parameter matching between models with different mixers."""
 
 import dataclasses
 import functools
@@ -9,8 +9,9 @@ from jax_s4rl.models import configs, decision_transformer
 from jax_s4rl.modules import mixers, tokens
 
 PRESETS = {
-    # Three blocks, one head, width 128. The three minGPT blocks have 0.6M parameters; most of the rest of what the
-    # paper calls "roughly 1 million" are tables of time steps, which depend on the task's longest episode.
+    # Three blocks, one head, width 128. The three minGPT blocks have 0.6M parameters. Most of the
+    # other parameters of the paper's "roughly 1 million" are in the table of time steps, whose size
+    # depends on the longest episode of the task.
     "paper": configs.ModelConfig(
         mixer=mixers.MixerConfig(name="attention", num_heads=1),
         tokens=tokens.INTERLEAVED,
@@ -18,22 +19,33 @@ PRESETS = {
         num_layers=3,
         mlp_ratio=4.0,
     ),
-    # The block of the S4 paper: no feed-forward part, for a gated linear unit follows every state space model.
+    # The block of the S4 paper. It has no feed-forward part, because a gated linear unit follows
+    # every state space model.
     "paper-lean": configs.ModelConfig(
-        mixer=mixers.MixerConfig(name="s4d"), tokens=tokens.CONCATENATED, width=128, num_layers=3, mlp_ratio=0.0
+        mixer=mixers.MixerConfig(name="s4d"),
+        tokens=tokens.CONCATENATED,
+        width=128,
+        num_layers=3,
+        mlp_ratio=0.0,
     ),
 }
 
 
 def get(name: str) -> configs.ModelConfig:
-    """The preset of that name.
+    """Returns the preset of a name.
+
+    Args:
+        name: Name of the preset, one of `PRESETS`.
+
+    Returns:
+        The preset.
 
     Raises:
-      ValueError: there is none.
+        ValueError: There is no preset of this name.
 
     Example:
-      >>> get("paper").width, get("paper-lean").mlp_ratio
-      (128, 0.0)
+        >>> get("paper").width, get("paper-lean").mlp_ratio
+        (128, 0.0)
     """
     if name not in PRESETS:
         raise ValueError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
@@ -41,8 +53,8 @@ def get(name: str) -> configs.ModelConfig:
 
 
 def count(config: configs.DecisionTransformerConfig) -> int:
-    """Number of trained scalars of a model, from shapes alone: nothing is drawn."""
-    # Dropout has no parameters: models that differ in it alone are counted once.
+    """Returns the number of trained scalars of a model, from shapes alone: nothing is drawn."""
+    # Dropout has no parameters, so models that differ only in it share one entry of the cache.
     return _count(dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0)))
 
 
@@ -53,21 +65,23 @@ def _count(config: configs.DecisionTransformerConfig) -> int:
     )
 
 
-def twin(config: configs.DecisionTransformerConfig, mixer: mixers.MixerConfig) -> configs.DecisionTransformerConfig:
-    """The same model around another mixer, with as many parameters.
+def match_parameters(
+    config: configs.DecisionTransformerConfig, mixer: mixers.MixerConfig
+) -> configs.DecisionTransformerConfig:
+    """Returns the same model with another mixer and a matched number of parameters.
 
-    Width, depth, tokens and heads stay; the feed-forward part of the blocks takes up the difference, to the nearest
-    whole number of hidden features.
+    Width, depth, tokens and heads stay the same. The feed-forward part of the blocks makes up for
+    the difference, to the nearest whole number of hidden features.
 
     Args:
-      config: the model whose count is matched.
-      mixer: of the twin.
+        config: Model whose number of parameters is matched.
+        mixer: Mixer of the returned model.
 
     Returns:
-      The twin.
+        The model with the matched number of parameters.
 
     Raises:
-      ValueError: the mixer alone has more parameters than the model to be matched.
+        ValueError: The mixer alone has more parameters than the model to be matched.
     """
     width = config.model.width
 
@@ -76,11 +90,12 @@ def twin(config: configs.DecisionTransformerConfig, mixer: mixers.MixerConfig) -
             config, model=dataclasses.replace(config.model, mixer=mixer, mlp_ratio=hidden / width)
         )
 
+    # The count is linear in the number of hidden features, so two counts give its slope.
     least, wanted = count(with_hidden(1)), count(config)
     hidden = 1 + round((wanted - least) / (count(with_hidden(2)) - least))
     if hidden < 1:
         raise ValueError(
-            f"a {mixer.name} model of width {width} has at least {least:,} parameters, more than the {wanted:,} to be "
-            "matched; choose a smaller width, or a smaller state of the mixer"
+            f"a {mixer.name} model of width {width} has at least {least:,} parameters, more than "
+            f"the {wanted:,} to be matched; choose a smaller width, or a smaller state of the mixer"
         )
     return with_hidden(hidden)

@@ -1,4 +1,4 @@
-"""What follows every state space model: GELU, then a linear map across features, gated or plain."""
+"""GELU and a linear map across features, gated or plain, that follow every state space model."""
 
 from typing import Any
 
@@ -13,11 +13,13 @@ class Gate(nn.Module):
     """Mixes features at each step: `a * sigmoid(b)` with `a, b` linear in `gelu(y)`, or `a` alone.
 
     Attributes:
-      width: number of features, in and out.
-      glu: whether the linear map is gated (twice the weights).
-      dtype: in which it is computed; weights are float32.
+        width: Number of features, in and out.
+        glu: Whether the linear map is gated, which doubles its weights.
+        dtype: Dtype of the computation; weights are float32.
 
-    Source: Gu et al. (2022), "Efficiently Modeling Long Sequences with Structured State Spaces", official code.
+    Source:
+        Gu et al. (2022), "Efficiently Modeling Long Sequences with Structured State Spaces",
+        official code.
     """
 
     width: int
@@ -25,10 +27,10 @@ class Gate(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        """Makes the linear map."""
+        """Creates the linear map."""
         self.output = _linear.dense(2 * self.width if self.glu else self.width, dtype=self.dtype)
 
     def __call__(self, y: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
-        """Maps each step by itself."""
+        """Maps each step independently."""
         mixed = self.output(nn.gelu(y))
         return nn.glu(mixed) if self.glu else mixed

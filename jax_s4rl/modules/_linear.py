@@ -1,4 +1,4 @@
-"""Linear maps of many rows, with a gradient that XLA computes without turning the largest array around."""
+"""Linear maps of many rows, whose gradient spares XLA a transposition of the largest array."""
 
 import functools
 from typing import Any
@@ -12,15 +12,15 @@ from jax_s4rl.kernels import _fusion_barrier
 
 
 def dense(features: int, *, dtype: Any, use_bias: bool = True) -> nn.Dense:
-    """A dense layer of Flax whose gradient is that of `multiply`.
+    """Returns a dense layer of Flax whose gradient is that of `multiply`.
 
     Args:
-      features: number of outputs.
-      dtype: in which it is computed; weights are float32.
-      use_bias: whether something is added to each output.
+        features: Number of outputs.
+        dtype: Dtype of the computation; weights are float32.
+        use_bias: Whether a bias is added to the outputs.
 
     Returns:
-      The layer.
+        The layer.
     """
     return nn.Dense(features, use_bias=use_bias, dtype=dtype, dot_general=_dot_general)
 
@@ -29,43 +29,51 @@ def dense(features: int, *, dtype: Any, use_bias: bool = True) -> nn.Dense:
 def multiply(
     x: Float[Array, "*rows inputs"], kernel: Float[Array, "inputs outputs"], precision: Any = None
 ) -> Float[Array, "*rows outputs"]:
-    """`x @ kernel`, reverse mode only.
+    """Computes `x @ kernel`; differentiable in reverse mode only.
 
-    JAX's own gradient of the kernel is the transpose of `g^T x`, for which XLA turns g around in memory on CPU. Here it
-    is `x^T g` where a layer widens: the narrower of the two is turned, behind a fence.
+    With g the gradient of the output, JAX's own gradient of the kernel is the transpose of
+    `g^T x`, for which XLA transposes g in memory on CPU. Here it is `x^T g` if the layer has more
+    outputs than inputs, and `(g^T x)^T` otherwise: XLA transposes the narrower of the two arrays,
+    behind a fusion barrier.
 
     Args:
-      x: any number of rows.
-      kernel: of the same dtype.
-      precision: of the products, see `jax.lax.Precision`.
+        x: Inputs, with any number of rows.
+        kernel: Weights, in the dtype of `x`.
+        precision: Precision of the products, see `jax.lax.Precision`.
 
     Returns:
-      The products.
+        The products.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> jax.grad(lambda kernel: multiply(jnp.ones((3, 2)), kernel).sum())(jnp.ones((2, 1)))
-      Array([[3.],
-             [3.]], dtype=float32)
+        >>> import jax.numpy as jnp
+        >>> jax.grad(lambda kernel: multiply(jnp.ones((3, 2)), kernel).sum())(jnp.ones((2, 1)))
+        Array([[3.],
+               [3.]], dtype=float32)
     """
     return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())), precision=precision)
 
 
 def _forward(x: Array, kernel: Array, precision: Any) -> tuple[Array, tuple[Array, Array]]:
-    # Behind a fence here rather than when it is turned: XLA copies what is read on both sides of one.
+    # The barrier is here and not in `_backward`, where x is transposed: XLA copies an array that
+    # is read on both sides of a barrier.
     x = _fusion_barrier.fence(x) if _widens(kernel) else x
-    return lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())), precision=precision), (x, kernel)
+    product = lax.dot_general(x, kernel, (((x.ndim - 1,), (0,)), ((), ())), precision=precision)
+    return product, (x, kernel)
 
 
-def _backward(precision: Any, saved: tuple[Array, Array], arriving: Array) -> tuple[Array, Array]:
+def _backward(
+    precision: Any, saved: tuple[Array, Array], output_gradient: Array
+) -> tuple[Array, Array]:
     x, kernel = saved
-    arriving = arriving if _widens(kernel) else _fusion_barrier.fence(arriving)
-    to_x = lax.dot_general(arriving, kernel, (((arriving.ndim - 1,), (1,)), ((), ())), precision=precision)
+    # If the outputs are narrower, their gradient is the array that is transposed; the barrier
+    # precedes both of its uses, for the reason given in `_forward`.
+    g = output_gradient if _widens(kernel) else _fusion_barrier.fence(output_gradient)
+    x_gradient = lax.dot_general(g, kernel, (((g.ndim - 1,), (1,)), ((), ())), precision=precision)
     rows = tuple(range(x.ndim - 1))
     contracted = ((rows, rows), ((), ()))
     if _widens(kernel):
-        return to_x, lax.dot_general(x, arriving, contracted, precision=precision)
-    return to_x, lax.dot_general(arriving, x, contracted, precision=precision).T
+        return x_gradient, lax.dot_general(x, g, contracted, precision=precision)
+    return x_gradient, lax.dot_general(g, x, contracted, precision=precision).T
 
 
 def _widens(kernel: Array) -> bool:
@@ -75,7 +83,10 @@ def _widens(kernel: Array) -> bool:
 multiply.defvjp(_forward, _backward)
 
 
-def _dot_general(x: Array, kernel: Array, dimension_numbers: Any, precision: Any = None, **_: Any) -> Array:
-    """What `nn.Dense` calls; it always contracts the last axis with the first."""
+def _dot_general(
+    x: Array, kernel: Array, dimension_numbers: Any, precision: Any = None, **_: Any
+) -> Array:
+    """Replaces `lax.dot_general` in `nn.Dense`."""
+    # `nn.Dense` always contracts the last axis of x with the first axis of the kernel.
     del dimension_numbers
     return multiply(x, kernel, precision)

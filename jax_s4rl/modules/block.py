@@ -13,19 +13,22 @@ NORMS = ("pre", "post")
 
 
 class Block(nn.Module):
-    """Mixes across time, then across features, each time as a residual branch around a layer norm.
+    """Mixes across time, then across features, each as a residual branch with a layer norm.
 
-    Before the branch (`norm="pre"`): `x + mixer(norm(x))`, then `x + mlp(norm(x))`; after the sum (`norm="post"`):
-    `norm(x + mixer(x))`, then `norm(x + mlp(x))`. Without feed-forward part (`mlp_ratio=0`) a state space mixer makes
-    the block that the S4 papers use: norm, SSM, GELU, GLU, residual.
+    With `norm="pre"`, the norm precedes the branch: `x + mixer(norm(x))`, then `x + mlp(norm(x))`.
+    With `norm="post"`, it follows the sum: `norm(x + mixer(x))`, then `norm(x + mlp(x))`. Without
+    a feed-forward part (`mlp_ratio=0`), a state space mixer gives the block of the S4 papers: norm,
+    SSM, GELU, GLU, residual.
 
     Attributes:
-      mixer: a module with the verbs of `mixers.Mixer`.
-      mlp_ratio: hidden width of the feed-forward part over the width of the block; 0 for none.
-      dropout: share of features dropped on the branches while training.
-      norm: "pre" or "post".
-      dropout_over_time: "independent" for every step, or "shared": one mask for all steps of a row, as in S4.
-      dtype: of activations; weights and norms are float32.
+        mixer: Module with the methods of `mixers.Mixer`.
+        mlp_ratio: Hidden width of the feed-forward part divided by the width of the block; 0 for
+            none.
+        dropout: Share of features that are dropped on the branches during training.
+        norm: Position of the layer norm, "pre" or "post".
+        dropout_over_time: Kind of dropout mask: "independent" for each step, or "shared" by all
+            steps of a row, as in S4.
+        dtype: Dtype of activations; weights and norms are float32.
     """
 
     mixer: Any
@@ -36,7 +39,11 @@ class Block(nn.Module):
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        """Makes norms and the feed-forward part."""
+        """Creates the norms and the feed-forward part.
+
+        Raises:
+            ValueError: An option does not exist or does not fit, see `check`.
+        """
         check(self.mlp_ratio, self.dropout, self.norm, self.dropout_over_time)
         width = self.mixer.width
         self.mixer_norm = nn.LayerNorm()
@@ -54,29 +61,31 @@ class Block(nn.Module):
         mask: Bool[Array, "batch length"] | None = None,
         noise: Key[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch length width"], Any]:
-        """Maps a whole sequence, or the next chunk of one; arguments as in `mixers.Mixer`.
+        """Maps a whole sequence, or the next chunk of one; see `mixers.Mixer`.
 
         Args:
-          x: features.
-          state: what `init_state` or the chunk before returned; None for a whole sequence.
-          resets: True where an episode starts.
-          mask: False at padding.
-          noise: a key for each row while training, for dropout; None drops nothing. Blocks of one model need
-            different keys.
+            x: Features.
+            state: State that `init_state` or the previous chunk returned; None for a whole
+                sequence.
+            resets: True where an episode starts.
+            mask: False at padding.
+            noise: Random key of each row for dropout during training; None drops nothing. Blocks of
+                one model need different keys.
 
         Returns:
-          The mapped features, and the state after them (None if none was given).
+            The mapped features, and the state after them (None if none was given).
         """
         mixed, state = self.mixer(self._before(x, self.mixer_norm), state, resets=resets, mask=mask)
+        # The two branches share the key of a row; places 0 and 1 give them different masks.
         x = self._after(x + self._drop(mixed, noise, 0), self.mixer_norm)
         return self._feed_forward(x, noise), state
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
-        """The mixer's state before the first token."""
+        """Returns the mixer's state before the first token."""
         return self.mixer.init_state(batch_size, max_length)
 
     def prepare(self) -> Any:
-        """The mixer's constants for acting."""
+        """Returns the mixer's constants for acting."""
         return self.mixer.prepare()
 
     def step(
@@ -105,26 +114,49 @@ class Block(nn.Module):
             return x
         return dropouts.drop(x, noise, self.dropout, place=place, over_time=self.dropout_over_time)
 
-    def _before(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
+    def _before(
+        self, x: Float[Array, "*rows width"], norm: nn.LayerNorm
+    ) -> Float[Array, "*rows width"]:
         return self._normalize(x, norm) if self.norm == "pre" else x
 
-    def _after(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
+    def _after(
+        self, x: Float[Array, "*rows width"], norm: nn.LayerNorm
+    ) -> Float[Array, "*rows width"]:
         return self._normalize(x, norm) if self.norm == "post" else x
 
-    def _normalize(self, x: Float[Array, "*rows width"], norm: nn.LayerNorm) -> Float[Array, "*rows width"]:
+    def _normalize(
+        self, x: Float[Array, "*rows width"], norm: nn.LayerNorm
+    ) -> Float[Array, "*rows width"]:
+        # Means and variances are float32, whatever the dtype of activations.
         return norm(x.astype(jnp.float32)).astype(self.dtype)
 
 
 def check(mlp_ratio: int | float, dropout: float, norm: str, dropout_over_time: str) -> None:
-    """Raises `ValueError` for options of a block that do not exist or do not fit.
+    """Checks the options of a block.
+
+    Args:
+        mlp_ratio: Hidden width of the feed-forward part divided by the width of the block.
+        dropout: Share of features that are dropped.
+        norm: Position of the layer norm, one of `NORMS`.
+        dropout_over_time: Kind of dropout mask, one of `dropout.KINDS`.
+
+    Raises:
+        ValueError: An option does not exist or does not fit.
 
     Example:
-      >>> check(0, 0.1, "pre", "shared")
+        >>> check(0, 0.1, "pre", "shared")
     """
-    for name, value, choices in (("norm", norm, NORMS), ("dropout_over_time", dropout_over_time, dropouts.KINDS)):
+    for name, value, choices in (
+        ("norm", norm, NORMS),
+        ("dropout_over_time", dropout_over_time, dropouts.KINDS),
+    ):
         if value not in choices:
             raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
     if mlp_ratio < 0:
-        raise ValueError(f"mlp_ratio is {mlp_ratio}; take 0 for no feed-forward part, or a positive number")
+        raise ValueError(
+            f"mlp_ratio is {mlp_ratio}; choose 0 for no feed-forward part, or a positive number"
+        )
     if not 0 <= dropout < 1:
-        raise ValueError(f"dropout is {dropout}; it is the share of features dropped, at least 0 and below 1")
+        raise ValueError(
+            f"dropout is {dropout}; it is the share of features dropped, at least 0 and below 1"
+        )

@@ -1,4 +1,4 @@
-"""Heads: what a decision model predicts from the hidden features of a step."""
+"""Heads of the decision transformer: predictions from the hidden features of a step."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,18 @@ POINT = "point"
 GAUSSIAN = "gaussian"
 CONTINUOUS = (POINT, GAUSSIAN)
 
-# Standard deviations from 0.7 % to 7.4 of an action's unit.
+# Standard deviations from 0.7 % of an action's unit to 7.4 units.
 LOG_STD_RANGE = (-5.0, 2.0)
 
 
 class Predictions(NamedTuple):
-    """What the model says about one step, or about each step of windows; None where it was not asked.
+    """Predictions for one step, or for each step of windows; None for anything not predicted.
 
     Attributes:
-      action: logits of discrete actions, the mean of continuous ones.
-      log_std: logarithm of the standard deviation of a Gaussian action.
-      observation: the next observation: standardized numbers, or the logits of an index.
-      return_to_go: expected return from this step on, in the unit of the rewards.
+        action: Logits of discrete actions, or the mean of continuous ones.
+        log_std: Logarithm of the standard deviation of a Gaussian action.
+        observation: Next observation: standardized numbers, or the logits of an index.
+        return_to_go: Expected return from this step on, in the unit of the rewards.
     """
 
     action: Float[Array, "*rows outputs"]
@@ -31,27 +31,33 @@ class Predictions(NamedTuple):
 
 
 class Film(nn.Module):
-    """Conditions features on a number: `x * (1 + scale(c)) + shift(c)`, at first `x` itself.
+    """Conditions features on a number: `x * (1 + scale(c)) + shift(c)`, initially `x` itself.
 
-    Source: Perez et al. (2018), "FiLM: Visual Reasoning with a General Conditioning Layer", equation 2.
+    Source:
+        Perez et al. (2018), "FiLM: Visual Reasoning with a General Conditioning Layer",
+        equation 2.
     """
 
     @nn.compact
-    def __call__(self, x: Float[Array, "*rows width"], condition: Float[Array, "*rows"]) -> Float[Array, "*rows width"]:
+    def __call__(
+        self, x: Float[Array, "*rows width"], condition: Float[Array, "*rows"]
+    ) -> Float[Array, "*rows width"]:
         """Conditions the features of each row on its number."""
         width = x.shape[-1]
         hidden = nn.gelu(nn.Dense(width, name="hidden")(condition[..., None]))
+        # Zeros make scale and shift vanish at initialization.
         output = nn.Dense(2 * width, kernel_init=nn.initializers.zeros, name="output")
         scale, shift = jnp.split(output(hidden), 2, axis=-1)
         return x * (1 + scale) + shift
 
 
 class Action(nn.Module):
-    """Predicts actions: logits, one action, or a normal distribution with a predicted log-standard-deviation.
+    """Predicts actions: logits, one action, or a normal distribution.
 
     Attributes:
-      size: number of discrete actions, or of numbers in a continuous one.
-      is_gaussian: whether a standard deviation is predicted, bounded smoothly to `LOG_STD_RANGE`.
+        size: Number of discrete actions, or of numbers in a continuous one.
+        is_gaussian: Whether a log-standard-deviation is predicted, bounded smoothly to
+            `LOG_STD_RANGE`.
     """
 
     size: int
@@ -61,11 +67,12 @@ class Action(nn.Module):
     def __call__(
         self, x: Float[Array, "*rows width"]
     ) -> tuple[Float[Array, "*rows size"], Float[Array, "*rows size"] | None]:
-        """The logits or means, and the log-standard-deviations if there are any."""
+        """Returns the logits or means, and the log-standard-deviations (None if not Gaussian)."""
         center = nn.Dense(self.size, name="center")(x)
         if not self.is_gaussian:
             return center, None
         lowest, highest = LOG_STD_RANGE
+        # A sigmoid rather than a clip, which has no gradient beyond the bounds.
         share = nn.sigmoid(nn.Dense(self.size, name="spread")(x))
         return center, lowest + (highest - lowest) * share
 
@@ -74,7 +81,7 @@ class NextObservation(nn.Module):
     """Predicts the next observation from the hidden features of a step and the action taken there.
 
     Attributes:
-      size: numbers of a vector, or number of different observations.
+        size: Number of features of a vector, or number of different observations.
     """
 
     size: int
@@ -83,6 +90,8 @@ class NextObservation(nn.Module):
     def __call__(
         self, x: Float[Array, "*rows width"], action: Float[Array, "*rows width"]
     ) -> Float[Array, "*rows size"]:
-        """The prediction from hidden features and the encoded action."""
-        hidden = nn.gelu(nn.Dense(x.shape[-1], name="hidden")(jnp.concatenate([x, action], axis=-1)))
+        """Predicts from the hidden features and the embedded action."""
+        hidden = nn.gelu(
+            nn.Dense(x.shape[-1], name="hidden")(jnp.concatenate([x, action], axis=-1))
+        )
         return nn.Dense(self.size, name="output")(hidden)

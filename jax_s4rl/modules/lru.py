@@ -12,15 +12,18 @@ from jax_s4rl.modules import groups, state_space
 
 
 class LRU(state_space.StateSpace):
-    """One discrete diagonal system that all features drive and read, then a (gated) linear map across features.
+    """One discrete diagonal system for all features, then a (gated) linear map across features.
 
     Attributes:
-      width, state_size, glu, dtype: as in `state_space.StateSpace`; the one state, of `state_size / 2` complex numbers,
-        is shared by all features.
-      ring: smallest and largest modulus of the initial eigenvalues; 0.999 remembers about a thousand tokens.
-      largest_angle: of the initial eigenvalues, in radians; small angles suit long memories.
+        width, state_size, glu, dtype: Options of `state_space.StateSpace`; all features drive and
+            read the one state, which has `state_size / 2` complex numbers.
+        ring: Smallest and largest modulus of the initial eigenvalues; a modulus of 0.999 remembers
+            about a thousand tokens.
+        largest_angle: Largest angle of the initial eigenvalues, in radians; small angles suit long
+            memories.
 
-    Source: Orvieto et al. (2023), "Resurrecting Recurrent Neural Networks for Long Sequences".
+    Source:
+        Orvieto et al. (2023), "Resurrecting Recurrent Neural Networks for Long Sequences".
     """
 
     ring: tuple[float, float] = (0.0, 1.0)
@@ -29,20 +32,21 @@ class LRU(state_space.StateSpace):
     kernel = lru
 
     def setup(self) -> None:
-        """Makes the parameters; eigenvalues and gains belong to the state space group."""
+        """Creates the parameters; eigenvalues and gains belong to the state space group."""
         super().setup()
         size, width = self.state_size // 2, self.width
 
         def initial(key: jax.Array) -> Array:
             return jnp.stack([*initialization.lru_ring(key, size, *self.ring, self.largest_angle)])
 
+        # B and C hold real parts first and imaginary parts second, each along its state axis.
         def inputs(key: jax.Array) -> Array:
             return jax.random.normal(key, (2 * size, width)) / math.sqrt(2 * width)
 
         def outputs(key: jax.Array) -> Array:
             return jax.random.normal(key, (width, 2 * size)) / math.sqrt(size)
 
-        # One parameter for the three: the initial gain depends on the decay that was drawn.
+        # One parameter holds decay, angle and gain: the initial gain depends on the drawn decay.
         self.eigenvalues: Array = self.param("eigenvalues", groups.state_space(initial))
         self.B: Array = self.param("B", inputs)
         self.C: Array = self.param("C", outputs)

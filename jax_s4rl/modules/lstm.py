@@ -10,20 +10,20 @@ State = tuple[Float[Array, "batch width"], Float[Array, "batch width"]]
 
 
 class LSTM(nn.Module):
-    """A long short-term memory with as many cells as features; Flax's own cell, run over time.
+    """A long short-term memory with as many cells as features: Flax's own cell, scanned over time.
 
-    Padding is as if it were not there: state and time stand still.
+    Padding has no effect: the state stays as it is.
 
     Attributes:
-      width: number of features, in and out.
-      dtype: of activations; the recurrence is float32.
+        width: Number of features, in and out.
+        dtype: Dtype of activations; the recurrence is float32.
     """
 
     width: int
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        """Makes the cell."""
+        """Creates the cell."""
         self.cell = nn.OptimizedLSTMCell(self.width, dtype=jnp.float32)
 
     def __call__(
@@ -34,32 +34,41 @@ class LSTM(nn.Module):
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
     ) -> tuple[Float[Array, "batch length width"], State | None]:
-        """Mixes a whole sequence, or the next chunk of one if the state of the chunk before is given.
+        """Mixes a whole sequence, or its next chunk if the state after the previous chunk is given.
 
         Args:
-          x: features.
-          state: what `init_state` or the chunk before returned; None for a whole sequence.
-          resets: True where an episode starts: the state is cleared before that input.
-          mask: False at padding.
+            x: Features.
+            state: State that `init_state` or the previous chunk returned; None for a whole
+                sequence.
+            resets: True where an episode starts; the state is cleared before that input.
+            mask: False at padding.
 
         Returns:
-          The mixed features, and the state after them (None if none was given).
+            The mixed features, and the state after them (None if none was given).
         """
+        # Zeros keep a NaN in the padding out of outputs and gradients.
         if mask is not None:
             x = jnp.where(mask[..., None], x, 0.0)
         start = self.init_state(x.shape[0], x.shape[1]) if state is None else state
-        run = nn.scan(_advance, variable_broadcast="params", split_rngs={"params": False}, in_axes=1, out_axes=1)
+        # All steps share the parameters of the cell; time is axis 1 of inputs and outputs.
+        run = nn.scan(
+            _advance,
+            variable_broadcast="params",
+            split_rngs={"params": False},
+            in_axes=1,
+            out_axes=1,
+        )
         last, y = run(self.cell, start, (x.astype(jnp.float32), resets, mask))
         return y.astype(x.dtype), None if state is None else last
 
     def init_state(self, batch_size: int, max_length: int) -> State:
-        """The zero state of `batch_size` sequences; its size does not depend on their length."""
+        """Returns the zero state of `batch_size` sequences; its size is independent of length."""
         del max_length
         zeros = jnp.zeros((batch_size, self.width))
         return zeros, zeros
 
     def prepare(self) -> tuple[()]:
-        """There are no constants to make before acting."""
+        """Returns no constants: there are none to compute before acting."""
         return ()
 
     def step(
@@ -75,14 +84,18 @@ class LSTM(nn.Module):
         return y.astype(x.dtype), state
 
 
-def _advance(cell: nn.Module, state: State, now: tuple[Array, Array | None, Array | None]) -> tuple[State, Array]:
-    """One step of the cell, after a reset and not beyond a padded one."""
-    x, reset, real = now
+def _advance(
+    cell: nn.Module, state: State, inputs: tuple[Array, Array | None, Array | None]
+) -> tuple[State, Array]:
+    """Runs the cell for one step: a reset clears the state first, and padding keeps the state."""
+    x, reset, is_real = inputs
     if reset is not None:
-        state = _where(~reset, state, (jnp.zeros_like(state[0]), jnp.zeros_like(state[1])))
-    later, y = cell(state, x)
-    return (later if real is None else _where(real, later, state)), y
+        state = _select(~reset, state, (jnp.zeros_like(state[0]), jnp.zeros_like(state[1])))
+    next_state, y = cell(state, x)
+    return (next_state if is_real is None else _select(is_real, next_state, state)), y
 
 
-def _where(flags: Bool[Array, " batch"], left: State, right: State) -> State:
-    return jnp.where(flags[:, None], left[0], right[0]), jnp.where(flags[:, None], left[1], right[1])
+def _select(flags: Bool[Array, " batch"], left: State, right: State) -> State:
+    return jnp.where(flags[:, None], left[0], right[0]), jnp.where(
+        flags[:, None], left[1], right[1]
+    )

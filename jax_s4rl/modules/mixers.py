@@ -1,4 +1,4 @@
-"""The sequence mixers by name, and the verbs that each of them has."""
+"""The sequence mixers by name, their options, and the methods that all of them have."""
 
 import dataclasses
 import difflib
@@ -15,14 +15,16 @@ from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
 
 
 class Mixer(Protocol):
-    """What a decision model asks of its sequence mixer: three equal views of one causal map.
+    """Interface of the sequence mixers: three equal views of one causal map.
 
-    `__call__` maps a whole sequence, or a chunk of it if the state of the chunk before is handed on; `step` maps one
-    token. `prepare` makes what all steps share, once before acting. Both take resets (an episode starts here).
+    `__call__` maps a whole sequence, or a chunk of it if the state after the previous chunk is
+    given; `step` maps one token. Both take resets, which mark the start of an episode. `prepare`
+    computes the constants of all steps once before acting.
 
-    Padding, wherever it stands, changes no output at real steps and no gradient, not even by a NaN. To attention, lstm
-    and mlp it is as if it were not there; the state of a state space model decays through it, which shows only where an
-    episode goes on behind padding, and no window of this project has that.
+    Padding, wherever it is, changes no output at real steps and no gradient, even if it holds a
+    NaN. It has no effect on attention, lstm and mlp. The state of a state space model decays
+    during padding; this matters only if an episode goes on after padding, and no window of this
+    project has that.
     """
 
     def __call__(
@@ -33,15 +35,26 @@ class Mixer(Protocol):
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
     ) -> tuple[Float[Array, "batch length width"], Any]:
-        """Mixes a whole sequence or the next chunk."""
+        """Mixes a whole sequence, or its next chunk if the state after the previous chunk is given.
+
+        Args:
+            x: Features.
+            state: State that `init_state` or the previous chunk returned; None for a whole
+                sequence.
+            resets: True where an episode starts.
+            mask: False at padding.
+
+        Returns:
+            The mixed features, and the state after them (None if none was given).
+        """
         ...
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
-        """The state before the first token of sequences of at most `max_length` tokens."""
+        """Returns the state before the first token of sequences of at most `max_length` tokens."""
         ...
 
     def prepare(self) -> Any:
-        """Constants that every step shares."""
+        """Returns the constants that all steps share."""
         ...
 
     def step(
@@ -51,14 +64,24 @@ class Mixer(Protocol):
         state: Any,
         reset: Bool[Array, " batch"] | None = None,
     ) -> tuple[Float[Array, "batch width"], Any]:
-        """Mixes one token."""
+        """Mixes one token into the sequence so far; equal to the same position of `__call__`.
+
+        Args:
+            constants: Constants that `prepare` returned.
+            x: Features of the token.
+            state: State that `init_state`, `__call__` or the previous step returned.
+            reset: True where an episode starts at this token.
+
+        Returns:
+            The mixed features, and the state after the token.
+        """
         ...
 
 
 _STATE_SPACE = ("state_size", "glu", "method", "chunk", "precision")
 _CONTINUOUS = (*_STATE_SPACE, "discretization", "step_range")
 
-# Which options each mixer has.
+# Options of each mixer.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "attention": ("num_heads", "window", "positions", "method", "precision"),
     "s4": (*_CONTINUOUS, "initialization"),
@@ -70,11 +93,11 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 }
 NAMES = tuple(OPTIONS)
 
-# Options that 0.1 did not have; see `training.configuration.ADDED`.
+# Metadata of options that version 0.1 did not have, see `training.config_io.ADDED`.
 _ADDED = {"added_in": "0.2"}
 
 OLD_STEP_RANGE = (1e-3, 1e-1)
-"""Default of version 0.1, whose configurations have it for every mixer, also for those without steps."""
+"""Default of version 0.1, whose configurations store it even for mixers without steps."""
 
 _LAYERS: dict[str, Any] = {
     "attention": attention.Attention,
@@ -89,63 +112,72 @@ _LAYERS: dict[str, Any] = {
 
 @dataclasses.dataclass(frozen=True)
 class MixerConfig:
-    """A sequence mixer and its options; those of other mixers must be left at their defaults."""
+    """A sequence mixer and its options; options of other mixers must keep their defaults."""
 
     name: str = "s4d"
     """Sequence mixer: attention, s4, s4d, s5, lru, lstm or mlp (which has no memory)."""
     state_size: int = 64
-    """State space models: real state size, of each feature (s4, s4d) or of the one state they share (s5, lru)."""
+    """Real state size of state space models: of each feature (s4, s4d) or of the one state that all
+    features share (s5, lru)."""
     initialization: str | None = None
-    """Where the dynamics start: lin, inv, legs, real or random (s4d, default lin); legs, legt or fout (s4)."""
+    """Initial dynamics: lin, inv, legs, real or random (s4d, default lin); legs, legt or fout (s4,
+    default legs)."""
     discretization: str | None = None
-    """From continuous time to steps: zoh or bilinear; by default zoh (s4d, s5) or bilinear (s4)."""
+    """Discretization of continuous time: zoh (default of s4d, s5) or bilinear (default of s4)."""
     step_range: tuple[float, float] | None = None
-    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200 tokens; None fits them to
-    the longest sequence that the model is built for."""
+    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200
+    tokens. None fits them to the longest sequence that the model is built for."""
     glu: bool = True
-    """State space models: whether the linear map that follows the state is gated, with twice the weights."""
+    """Whether the linear map after a state space model is gated, which doubles its weights."""
     num_blocks: int = 1
-    """Equal blocks that the state of s5 starts as; divides half of state_size."""
+    """Number of equal blocks in the initial state matrix of s5; divides half of state_size."""
     ring: tuple[float, float] = (0.0, 1.0)
     """Smallest and largest modulus of the initial eigenvalues of lru."""
     largest_angle: float = 2 * math.pi
     """Largest angle of the initial eigenvalues of lru, in radians."""
     num_heads: int = 1
-    """Heads of attention; divides the width."""
+    """Number of heads of attention; divides the width."""
     window: int | None = None
-    """Tokens that each token of attention sees, itself included; None for all of its episode."""
+    """Number of tokens that each token attends to, itself included; None for its whole episode."""
     positions: str = attention.NONE
-    """Positions in attention: none (order comes from the tokens), learned or rotary."""
+    """Positions in attention: none (the order comes from the tokens alone), learned or rotary."""
     method: str | None = dataclasses.field(default=None, metadata=_ADDED)
-    """How state space models and attention run whole sequences, a method of their kernel; None for its choice."""
+    """Method of the kernel for whole sequences (state space models, attention); None lets the
+    kernel choose."""
     chunk: int | None = dataclasses.field(default=None, metadata=_ADDED)
-    """State space models: longest chunk, in tokens, of methods that go in chunks; None for the kernel's choice."""
+    """Longest chunk, in tokens, of chunked methods of state space models; None lets the kernel
+    choose."""
     precision: str | None = dataclasses.field(default=None, metadata=_ADDED)
-    """Of the matrix products of state space models and attention: default, high or highest; None for the kernel's
-    choice (highest). It makes no difference on CPU."""
+    """Precision of the matrix products of state space models and attention: default, high or
+    highest; None lets the kernel choose (highest). It makes no difference on CPU."""
 
 
-def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.float32) -> nn.Module:
+def make(
+    config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.float32
+) -> nn.Module:
     """Makes a mixer.
 
     Args:
-      config: which one, and its options.
-      width: number of features.
-      max_length: longest sequence in tokens that the model is built for; initial steps fit it, learned positions end
-        there, and s4 convolves no longer row. Parameters of s4 fit the `max_length` they were trained with alone.
-      dtype: of activations; weights, states and their kernels are float32.
+        config: Name of the mixer and its options.
+        width: Number of features.
+        max_length: Longest sequence in tokens that the model is built for. Initial steps are fitted
+            to it, learned positions end there, and s4 convolves no longer row. Parameters of s4 are
+            valid only with the `max_length` that they were trained with.
+        dtype: Dtype of activations and of attention's cache; weights, recurrent states and their
+            kernels are float32.
 
     Returns:
-      An unbound Flax module with the verbs of `Mixer`.
+        An unbound Flax module with the methods of `Mixer`.
 
     Raises:
-      ValueError: as `check`.
+        ValueError: An option cannot be built, see `check`.
 
     Example:
-      >>> make(MixerConfig("s4d", state_size=4), width=8, max_length=32).width
-      8
+        >>> make(MixerConfig("s4d", state_size=4), width=8, max_length=32).width
+        8
     """
     check(config, width=width)
+    # None is left out, so that the default of the layer holds.
     given = {name: getattr(config, name) for name in OPTIONS[config.name]}
     options = {name: value for name, value in given.items() if value is not None}
     if config.name in ("attention", "s4"):
@@ -156,27 +188,34 @@ def make(config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.f
 
 
 def check(config: MixerConfig, *, width: int | None = None) -> None:
-    """Refuses what cannot be built, before anything is.
+    """Checks that a mixer can be built, before anything is built.
 
     Args:
-      config: a mixer and its options.
-      width: number of features; None if it is not known yet.
+        config: Name of the mixer and its options.
+        width: Number of features; None if it is not known yet.
 
     Raises:
-      ValueError: an unknown mixer, an option that the mixer does not have, or a value that does not fit.
+        ValueError: An unknown mixer, an option that the mixer does not have, or a value that does
+            not fit.
 
     Example:
-      >>> check(MixerConfig("lstm", num_heads=4))
-      Traceback (most recent call last):
-      ValueError: num_heads is 4, but mixer 'lstm' has no such option (attention has); leave it out
+        >>> check(MixerConfig("lstm", num_heads=4))
+        Traceback (most recent call last):
+        ValueError: num_heads is 4, but mixer 'lstm' has no such option (attention has); ...
     """
     if config.name not in NAMES:
         close = difflib.get_close_matches(config.name, NAMES, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"there is no mixer {config.name!r}; choose one of {', '.join(NAMES)}{hint}")
+        raise ValueError(
+            f"there is no mixer {config.name!r}; choose one of {', '.join(NAMES)}{hint}"
+        )
     for field in dataclasses.fields(config):
-        value, owners = getattr(config, field.name), [name for name in NAMES if field.name in OPTIONS[name]]
-        is_default = value == field.default or (field.name == "step_range" and value == OLD_STEP_RANGE)
+        value = getattr(config, field.name)
+        owners = [name for name in NAMES if field.name in OPTIONS[name]]
+        # Configurations of version 0.1 store its default step range for every mixer.
+        is_default = value == field.default or (
+            field.name == "step_range" and value == OLD_STEP_RANGE
+        )
         if field.name != "name" and not is_default and config.name not in owners:
             raise ValueError(
                 f"{field.name} is {value}, but mixer {config.name!r} has no such option "
@@ -195,8 +234,8 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
         state_space.check_state_size(config.state_size)
         if config.num_blocks < 1 or config.state_size // 2 % config.num_blocks:
             raise ValueError(
-                f"num_blocks is {config.num_blocks}; it has to divide the {config.state_size // 2} pairs of state_size "
-                f"{config.state_size}"
+                f"num_blocks is {config.num_blocks}; it has to divide the "
+                f"{config.state_size // 2} pairs of state_size {config.state_size}"
             )
     if config.method is not None:
         _checks.choice(f"method of {config.name}", config.method, _methods(config.name))
@@ -209,9 +248,15 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
     if not 0 <= config.ring[0] < config.ring[1] <= 1:
         raise ValueError(f"ring is {config.ring}; it needs 0 <= smallest < largest <= 1")
     if config.largest_angle <= 0:
-        raise ValueError(f"largest_angle is {config.largest_angle}; it has to be positive, 2 pi for the whole circle")
+        raise ValueError(
+            f"largest_angle is {config.largest_angle}; it has to be positive, "
+            "2 pi for the whole circle"
+        )
     if config.window is not None and config.window < 1:
-        raise ValueError(f"window is {config.window}; a token sees at least itself, so take 1 or more, or None")
+        raise ValueError(
+            f"window is {config.window}; a token attends at least to itself, "
+            "so choose 1 or more, or None for the whole episode"
+        )
     if config.name == "attention":
         attention.check_heads(width, config.num_heads, config.positions)
 

@@ -1,4 +1,4 @@
-"""A mixer without memory: each token is mapped by itself."""
+"""A mixer without memory, which maps each token independently."""
 
 from typing import Any
 
@@ -8,23 +8,25 @@ from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.modules import _linear
 
-# As many weights as the four square matrices of attention.
+# Hidden width over width: as many weights as the four square matrices of attention.
 RATIO = 2
 
 
 class MLP(nn.Module):
-    """Maps each token by itself; with one token per step, the behavior cloning control that sees no history.
+    """Maps each token independently.
+
+    With one token per step, it is the behavior cloning control, which observes no history.
 
     Attributes:
-      width: number of features, in and out.
-      dtype: of activations.
+        width: Number of features, in and out.
+        dtype: Dtype of activations.
     """
 
     width: int
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
-        """Makes the two linear maps."""
+        """Creates the two linear maps."""
         self.hidden = _linear.dense(RATIO * self.width, dtype=self.dtype)
         self.output = _linear.dense(self.width, dtype=self.dtype)
 
@@ -36,19 +38,20 @@ class MLP(nn.Module):
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
     ) -> tuple[Float[Array, "batch length width"], tuple[()] | None]:
-        """Maps every token; resets change nothing where there is no memory, and padding enters as zero."""
+        """Maps every token; resets have no effect without memory, and padding enters as zero."""
         del resets
+        # Zeros keep a NaN in the padding out of outputs and gradients.
         if mask is not None:
             x = jnp.where(mask[..., None], x, 0.0)
         return self._map(x), state
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[()]:
-        """No state."""
+        """Returns the empty state."""
         del batch_size, max_length
         return ()
 
     def prepare(self) -> tuple[()]:
-        """No constants."""
+        """Returns no constants."""
         return ()
 
     def step(

@@ -14,22 +14,26 @@ INITIALIZATIONS = hippo.MEASURES
 
 
 class S4(state_space.StateSpace):
-    """A bank of diagonal-plus-low-rank models, one for each feature, then a (gated) linear map across features.
+    """One diagonal-plus-low-rank model per feature, then a (gated) linear map across features.
 
     Attributes:
-      width, state_size, glu, dtype: as in `state_space.StateSpace`; each feature has its own state.
-      initialization: HiPPO measure to start from: "legs", "legt" or "fout".
-      discretization: "bilinear" (O(N) a step) or "zoh" (O(N^2) a step).
-      step_range: shortest and longest initial step, drawn log-uniformly.
-      max_length: longest row in tokens that is convolved at once. The parameter C is then the output matrix truncated
-        for it, as S4 trains it: the kernel is a Cauchy sum, faster to train than with C itself.
-        Steps, chunks and rows with resets restore C, so they agree, at any length; but parameters trained with one
-        `max_length` mean nothing under another. None, or "zoh": C itself, for any length.
+        width, state_size, glu, dtype: Options of `state_space.StateSpace`; each feature has its own
+            state.
+        initialization: HiPPO measure of the initial dynamics: "legs", "legt" or "fout".
+        discretization: Discretization, "bilinear" (O(N) per step) or "zoh" (O(N^2) per step).
+        step_range: Shortest and longest initial step, drawn log-uniformly.
+        max_length: Longest row in tokens that is convolved at once. The parameter C is then the
+            output matrix truncated for this length, as in the training of S4: the kernel is a
+            Cauchy sum, which is faster to train than with C itself. Steps, chunks and rows with
+            resets restore C, so they agree, at any length; but parameters that were trained with
+            one `max_length` mean nothing under another. With None, or with "zoh", the parameter is
+            C itself, for any length.
 
     Raises:
-      ValueError: a row is longer than `max_length`.
+        ValueError: A row is longer than `max_length`.
 
-    Source: Gu, Goel, Ré (2022), "Efficiently Modeling Long Sequences with Structured State Spaces".
+    Source:
+        Gu, Goel, Ré (2022), "Efficiently Modeling Long Sequences with Structured State Spaces".
     """
 
     initialization: str = "legs"
@@ -40,13 +44,14 @@ class S4(state_space.StateSpace):
     kernel = s4
 
     def setup(self) -> None:
-        """Makes the parameters; those of the dynamics belong to the state space group."""
+        """Creates the parameters; those of the dynamics belong to the state space group."""
         super().setup()
         shape = (self.width, self.state_size // 2)
 
         def initial() -> initialization.LowRank:
             return initialization.low_rank(self.initialization, self.state_size)
 
+        # HiPPO determines P and B, so their initializers ignore the key.
         def low_rank(key: jax.Array) -> Array:
             del key
             P = cplx.stack_parts(initial().P)
@@ -71,8 +76,11 @@ class S4(state_space.StateSpace):
 
     def _parameters(self) -> s4.Parameters:
         P, B, C = (cplx.split_parts(x) for x in (self.P, self.B, self.C))
-        return trainable.constrain(trainable.S4(self.log_decay, self.frequency, P, B, C, self.D, self.log_step))
+        return trainable.constrain(
+            trainable.S4(self.log_decay, self.frequency, P, B, C, self.D, self.log_step)
+        )
 
     def _options(self) -> dict[str, Any]:
+        # The kernel takes a truncated C only with the bilinear transform.
         length = self.max_length if self.discretization == "bilinear" else None
         return {"discretization": self.discretization, "length": length}

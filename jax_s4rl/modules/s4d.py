@@ -14,15 +14,18 @@ INITIALIZATIONS = initialization.DIAGONALS
 
 
 class S4D(state_space.StateSpace):
-    """A bank of diagonal state space models, one for each feature, then a (gated) linear map across features.
+    """One diagonal state space model per feature, then a (gated) linear map across features.
 
     Attributes:
-      width, state_size, glu, dtype: as in `state_space.StateSpace`; each feature has its own state.
-      initialization: diagonal to start from: "lin", "inv", "legs", "real" or "random".
-      discretization: "zoh" or "bilinear".
-      step_range: shortest and longest initial step, drawn log-uniformly.
+        width, state_size, glu, dtype: Options of `state_space.StateSpace`; each feature has its own
+            state.
+        initialization: Initial diagonal: "lin", "inv", "legs", "real" or "random".
+        discretization: Discretization, "zoh" or "bilinear".
+        step_range: Shortest and longest initial step, drawn log-uniformly.
 
-    Source: Gu, Gupta, Goel, Ré (2022), "On the Parameterization and Initialization of Diagonal State Space Models".
+    Source:
+        Gu, Gupta, Goel, Ré (2022), "On the Parameterization and Initialization of Diagonal State
+        Space Models".
     """
 
     initialization: str = "lin"
@@ -32,7 +35,7 @@ class S4D(state_space.StateSpace):
     kernel = s4d
 
     def setup(self) -> None:
-        """Makes the parameters; those of the dynamics belong to the state space group."""
+        """Creates the parameters; those of the dynamics belong to the state space group."""
         super().setup()
         shape = (self.width, self.state_size // 2)
 
@@ -44,16 +47,20 @@ class S4D(state_space.StateSpace):
             C, B = initialization.output(C_key, shape), cplx.with_ndim(initial(B_key).B, 2)
             return cplx.stack_parts(cplx.multiply(C, B))
 
-        self.log_decay, self.frequency = state_space.add_poles(self, lambda key: initial(key).Lambda, shape)
+        self.log_decay, self.frequency = state_space.add_poles(
+            self, lambda key: initial(key).Lambda, shape
+        )
         self.log_step = state_space.add_steps(self, self.width, self.step_range)
-        # Only the product of B and C enters the output, so the two are one parameter, and B is one.
+        # The output depends only on the product of B and C, so C holds the product and B is one.
         self.C: Array = self.param("C", output)
         self.D = state_space.add_skip(self, self.width)
 
     def _parameters(self) -> s4d.Parameters:
         ones = jnp.ones_like(self.frequency)
         B, C = cplx.Pair(ones, jnp.zeros_like(ones)), cplx.split_parts(self.C)
-        return trainable.constrain(trainable.S4D(self.log_decay, self.frequency, B, C, self.D, self.log_step))
+        return trainable.constrain(
+            trainable.S4D(self.log_decay, self.frequency, B, C, self.D, self.log_step)
+        )
 
     def _options(self) -> dict[str, Any]:
         return {"discretization": self.discretization}

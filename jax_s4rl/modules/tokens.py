@@ -1,4 +1,4 @@
-"""Tokens: return-to-go, observation and action of each step, interleaved or concatenated into one."""
+"""Tokens of return-to-go, observation and action, interleaved or concatenated into one per step."""
 
 from typing import Any
 
@@ -23,11 +23,20 @@ TIME_EMBEDDINGS = (LEARNED, SINUSOIDAL, NONE)
 
 
 def per_step(layout: str, returns: str) -> int:
-    """How many tokens a step of the environment becomes.
+    """Returns the number of tokens per step of the environment.
+
+    Args:
+        layout: Layout of the tokens, one of `LAYOUTS`.
+        returns: Place of returns-to-go, one of `RETURNS`.
+
+    Returns:
+        The number of tokens.
 
     Example:
-      >>> per_step("interleaved", "inside"), per_step("interleaved", "outside"), per_step("concatenated", "inside")
-      (3, 2, 1)
+        >>> per_step("interleaved", "inside"), per_step("interleaved", "outside")
+        (3, 2)
+        >>> per_step("concatenated", "inside")
+        1
     """
     if layout == CONCATENATED:
         return 1
@@ -35,41 +44,47 @@ def per_step(layout: str, returns: str) -> int:
 
 
 def interleave(*parts: Float[Array, "batch length width"]) -> Float[Array, "batch tokens width"]:
-    """Weaves sequences into one: the first, second, ... part of step 0, then of step 1, and so on.
+    """Interleaves sequences: all parts of step 0, then all parts of step 1, and so on.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> parts = [jnp.full((1, 2, 1), value) for value in (1.0, 2.0, 3.0)]
-      >>> interleave(*parts)[0, :, 0].tolist()
-      [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]
+        >>> import jax.numpy as jnp
+        >>> parts = [jnp.full((1, 2, 1), value) for value in (1.0, 2.0, 3.0)]
+        >>> interleave(*parts)[0, :, 0].tolist()
+        [1.0, 2.0, 3.0, 1.0, 2.0, 3.0]
     """
-    woven = jnp.stack(parts, axis=2)
-    batch, length, count, width = woven.shape
-    return woven.reshape(batch, length * count, width)
+    # The new axis is behind time, so that flattening the two puts the parts of a step together.
+    stacked = jnp.stack(parts, axis=2)
+    batch, length, count, width = stacked.shape
+    return stacked.reshape(batch, length * count, width)
 
 
-def split(tokens: Float[Array, "batch tokens width"], count: int) -> tuple[Float[Array, "batch length width"], ...]:
-    """The inverse of `interleave` of `count` parts."""
+def split(
+    tokens: Float[Array, "batch tokens width"], count: int
+) -> tuple[Float[Array, "batch length width"], ...]:
+    """Splits tokens into `count` sequences; the inverse of `interleave`."""
     return tuple(tokens[:, part::count] for part in range(count))
 
 
 class Tokenizer(nn.Module):
-    """Embeds the steps of trajectories as tokens, and knows at which token an action is predicted.
+    """Embeds the steps of trajectories as tokens, and selects the tokens that predict actions.
 
-    Interleaved, step t gives the tokens (return-to-go, observation, action) and the observation's token predicts the
-    action. Concatenated, step t gives one token of return-to-go, observation and the **previous** action; the action of
-    step t is not in it. A linear map of a concatenation is the sum of linear maps of the parts, so both layouts share
-    their embeddings. Returns-to-go outside the stream leave the tokens (observation, action), or their sum.
+    Interleaved, step t gives the tokens (return-to-go, observation, action), and the token of the
+    observation predicts the action. Concatenated, step t gives one token of return-to-go,
+    observation and the **previous** action; it does not contain the action of step t. A linear map
+    of a concatenation is the sum of linear maps of its parts, so both layouts share their
+    embeddings. If returns-to-go are not inside the token stream, the tokens are (observation,
+    action), or their sum.
 
     Attributes:
-      layout: "interleaved" or "concatenated".
-      returns: "inside", or where else returns-to-go are: then no token has them.
-      time_embedding: "learned", "sinusoidal" or "none".
-      width: features of a token.
-      observation: encodes observations.
-      num_actions: of a discrete action space; None for a continuous one.
-      return_scale: divides returns-to-go, so that they are near one.
-      horizon: number of time steps in a learned time embedding.
+        layout: Layout of the tokens, "interleaved" or "concatenated".
+        returns: Place of returns-to-go, "inside" the tokens; with "outside" or "none", no token
+            contains them.
+        time_embedding: Kind of time embedding, "learned", "sinusoidal" or "none".
+        width: Number of features of a token.
+        observation: Embedding of observations.
+        num_actions: Size of a discrete action space; None for a continuous one.
+        return_scale: Divisor of returns-to-go, which brings them close to one.
+        horizon: Number of time steps in a learned time embedding.
     """
 
     layout: str
@@ -82,7 +97,7 @@ class Tokenizer(nn.Module):
     horizon: int | None = None
 
     def setup(self) -> None:
-        """Makes the embeddings."""
+        """Creates the embeddings."""
         self.action = embeddings.Action(self.num_actions, self.width)
         if self.returns == INSIDE:
             self.embed_return = nn.Dense(self.width)
@@ -91,7 +106,7 @@ class Tokenizer(nn.Module):
 
     @property
     def tokens_per_step(self) -> int:
-        """How many tokens a step of the environment becomes."""
+        """Number of tokens per step of the environment."""
         return per_step(self.layout, self.returns)
 
     def __call__(
@@ -102,9 +117,9 @@ class Tokenizer(nn.Module):
         previous_actions: Num[Array, "batch length *action"],
         time_steps: Int[Array, "batch length"],
     ) -> Float[Array, "batch tokens width"]:
-        """Tokens of whole windows; `tokens = length * tokens_per_step`."""
-        time = self._time(time_steps)
-        parts = [*self._returned(returns_to_go), self.observation(observations)]
+        """Embeds whole windows as tokens; `tokens = length * tokens_per_step`."""
+        time = self._time_features(time_steps)
+        parts = [*self._return_parts(returns_to_go), self.observation(observations)]
         if self.layout == CONCATENATED:
             return sum(parts, self.action(previous_actions) + time)
         return interleave(*(part + time for part in [*parts, self.action(actions)]))
@@ -116,41 +131,64 @@ class Tokenizer(nn.Module):
         previous_action: Num[Array, "batch *action"],
         time_step: Int[Array, " batch"],
     ) -> list[Float[Array, "batch width"]]:
-        """The tokens that become known at one step, oldest first; the last one predicts the action.
+        """Embeds one step as the tokens that become known at it, oldest first.
 
-        Interleaved, the previous action's token comes first, for it was not known a step ago. It belongs to the episode
-        before if an episode starts here: see `starts`.
+        The last token predicts the action. Interleaved, the token of the previous action comes
+        first, because that action was not known one step ago. If an episode starts at this step,
+        that token belongs to the episode before, see `starts`.
         """
-        time = self._time(time_step)
-        parts = [*self._returned(return_to_go), self.observation(observation)]
-        acted = self.action(previous_action)
+        time = self._time_features(time_step)
+        parts = [*self._return_parts(return_to_go), self.observation(observation)]
+        previous = self.action(previous_action)
         if self.layout == CONCATENATED:
-            return [sum(parts, acted + time)]
-        return [acted + self._time(jnp.maximum(time_step - 1, 0)), *(part + time for part in parts)]
+            return [sum(parts, previous + time)]
+        # The previous action has the time of its own step.
+        previous_time = self._time_features(jnp.maximum(time_step - 1, 0))
+        return [previous + previous_time, *(part + time for part in parts)]
 
     def starts(self, reset: Bool[Array, " batch"]) -> list[Bool[Array, " batch"]]:
-        """For each token of `step`, where the state has to be cleared before it, if `reset` asks for a start."""
+        """Returns, for each token of `step`, whether the state is cleared before that token.
+
+        Args:
+            reset: True where an episode starts at this step.
+        """
         if self.layout == CONCATENATED:
             return [reset]
+        # The first token is the previous action, which still belongs to the episode before.
         never = jnp.zeros_like(reset)
         return [never, reset, never][: self.tokens_per_step]
 
-    def predictive(self, hidden: Float[Array, "batch tokens width"]) -> Float[Array, "batch length width"]:
-        """Those outputs of a sequence model from which actions are predicted, one for each step."""
-        # Interleaved, the action's token is the last of its step, and the observation's the one before.
+    def predictive(
+        self, hidden: Float[Array, "batch tokens width"]
+    ) -> Float[Array, "batch length width"]:
+        """Selects the outputs of a sequence model that predict actions, one for each step."""
+        # Interleaved, the token of the action is the last of its step, and the token of the
+        # observation is the one before.
         return hidden if self.layout == CONCATENATED else split(hidden, self.tokens_per_step)[-2]
 
-    def spread(self, flags: Bool[Array, "batch length"], *, first_only: bool) -> Bool[Array, "batch tokens"]:
-        """Flags of steps as flags of tokens: on all tokens of the step (padding), or on its first (resets)."""
+    def spread(
+        self, flags: Bool[Array, "batch length"], *, first_only: bool
+    ) -> Bool[Array, "batch tokens"]:
+        """Turns flags of steps into flags of tokens.
+
+        Args:
+            flags: Flags of steps.
+            first_only: True sets the flag on the first token of a step alone (resets), False on all
+                of its tokens (padding).
+        """
         others = [jnp.zeros_like(flags) if first_only else flags] * (self.tokens_per_step - 1)
         return jnp.stack([flags, *others], axis=2).reshape(flags.shape[0], -1)
 
-    def _returned(self, returns_to_go: Float[Array, "*rows"]) -> list[Any]:
+    def _return_parts(self, returns_to_go: Float[Array, "*rows"]) -> list[Any]:
         if self.returns != INSIDE:
             return []
         return [self.embed_return(returns_to_go[..., None] / self.return_scale)]
 
-    def _time(self, time_steps: Int[Array, "*rows"]) -> Float[Array, "*rows width"] | float:
+    def _time_features(
+        self, time_steps: Int[Array, "*rows"]
+    ) -> Float[Array, "*rows width"] | float:
         if self.time_embedding == LEARNED:
             return self.embed_time(time_steps)
-        return embeddings.sines(time_steps, self.width) if self.time_embedding == SINUSOIDAL else 0.0
+        return (
+            embeddings.sines(time_steps, self.width) if self.time_embedding == SINUSOIDAL else 0.0
+        )

@@ -1,4 +1,9 @@
-"""Checkpoints of a training run: written in the background, whole or not at all, and read back only if undamaged."""
+"""Checkpoints of a training run.
+
+They are written in the background. Orbax writes a checkpoint into a temporary folder and renames
+the folder when it is complete, so a folder named by its step is whole. A digest of all numbers is
+stored with them; a checkpoint with another digest counts as damaged and is not used.
+"""
 
 import json
 import math
@@ -16,8 +21,9 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from jax_s4rl.training import _flat_trees, config_io
 
 KEEP_LAST = 3
+# Part of the name of Orbax's temporary folders.
 UNFINISHED = ".orbax-checkpoint-tmp"
-# What is set aside is for people to look at; nothing reads it.
+# Folder for damaged checkpoints. People may look at them; the program does not read them.
 DAMAGED = "damaged"
 
 
@@ -25,10 +31,10 @@ class Checkpoint(NamedTuple):
     """A train state as it was saved.
 
     Attributes:
-      step: updates made.
-      state: of the structure that was asked for, on the host but for typed keys.
-      configuration: JSON, as it was given to `Checkpoints`.
-      digest: of all numbers of the state, those that were not asked for included.
+        step: Number of updates made.
+        state: State in the structure that the caller gave, on the host except for typed keys.
+        configuration: JSON of the settings that were given to `Checkpoints`.
+        digest: Digest of all saved numbers, including those that the caller did not read.
     """
 
     step: int
@@ -38,19 +44,20 @@ class Checkpoint(NamedTuple):
 
 
 class Checkpoints:
-    """The checkpoints in one folder: the last three and the one of lowest loss are kept. Close it, or use `with`.
+    """The checkpoints in one folder; close it, or use it with `with`.
 
-    Opening tidies: a checkpoint that was being written when its run was killed is removed, a damaged one is moved to
-    the folder `damaged`, and each is reported.
+    The last three checkpoints and the one with the lowest loss are kept. On opening, a checkpoint
+    that was not complete when its run was killed is removed, and a damaged one is moved to the
+    folder `damaged` beside the given folder; each is reported.
 
     Args:
-      folder: absolute or relative; made if it is not there.
-      settings: configuration and data statistics of the run, anything `config_io.to_json` takes; each checkpoint
-        holds it.
-      report: told in a sentence what was damaged.
+        folder: Folder of the checkpoints, absolute or relative; made if it is not there.
+        settings: Configuration and data statistics of the run, in a form that `config_io.to_json`
+            takes; each checkpoint holds them.
+        report: Function that gets a sentence about each removed or damaged checkpoint.
 
     Raises:
-      ValueError: all checkpoints are damaged.
+        ValueError: If all checkpoints are damaged.
     """
 
     def __init__(self, folder: Path, settings: Any, report: Callable[[str], None] = print):
@@ -67,24 +74,29 @@ class Checkpoints:
         self.close()
 
     def save(self, step: int, state: Any, loss: float) -> None:
-        """Copies a state to the host and writes it in the background; waits for the one before to be complete.
+        """Copies a state to the host and writes it in the background.
+
+        It first waits until the previous checkpoint is complete.
 
         Args:
-          step: updates made; nothing is written if this step is the last one saved.
-          state: one replica of the train state: a tree of arrays and typed keys.
-          loss: decides which checkpoint is best.
+            step: Number of updates made; nothing is written if this step was saved last.
+            state: One replica of the train state, a tree of arrays and typed keys.
+            loss: Loss of the state; the checkpoint with the lowest loss is the best.
 
         Raises:
-          FloatingPointError: a number in the state is not finite; nothing is written.
-          OSError, ValueError: this or the previous write failed.
+            FloatingPointError: If a number in the state is not finite; nothing is written.
+            OSError: If this or the previous write failed.
+            ValueError: If this or the previous write failed.
         """
         if step == self._saved:
             return
+        # Copied before the background write starts: the next update takes the buffers of the state.
         flat = _flat_trees.flatten(state)
         if bad := flat.not_finite():
             raise FloatingPointError(
-                f"after {step} updates {bad[0]} and {len(bad) - 1} more of {len(flat.arrays)} arrays hold numbers that "
-                "are not finite; the checkpoint before this one is kept: lower the learning rate"
+                f"after {step} updates {bad[0]} and {len(bad) - 1} more of {len(flat.arrays)} "
+                "arrays hold numbers that are not finite; the checkpoint before this one is kept: "
+                "lower the learning rate"
             )
         about = {
             "step": step,
@@ -94,6 +106,7 @@ class Checkpoints:
             "digest": flat.digest(),
         }
         items = _items(arrays=ocp.args.StandardSave(flat.arrays), about=ocp.args.JsonSave(about))
+        # `force`, because the caller decides when to save, not Orbax's own interval.
         self._manager.save(step, args=items, metrics={"loss": float(loss)}, force=True)
         self._saved = step
 
@@ -101,20 +114,23 @@ class Checkpoints:
         """Reads the newest checkpoint.
 
         Args:
-          like: tree of the structure and shapes that are wanted; arrays, or what `jax.eval_shape` gives.
+            like: Tree of the wanted structure, with arrays or with the shapes of `jax.eval_shape`.
 
         Returns:
-          The checkpoint, or None if there is none yet.
+            The checkpoint, or None if there is no checkpoint yet.
 
         Raises:
-          ValueError: it belongs to another configuration (the differing fields are named), or holds other arrays.
+            ValueError: If it belongs to another configuration (the error names the fields), or
+                holds other arrays.
         """
         step = self._manager.latest_step()
         if step is None:
             return None
         about, flat = _read(self.folder / str(step))
         config_io.check_same(about["configuration"], self.settings, where=str(self.folder))
-        return Checkpoint(step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
+        return Checkpoint(
+            step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"]
+        )
 
     @property
     def steps(self) -> list[int]:
@@ -122,7 +138,7 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def wait(self) -> None:
-        """Returns when the last checkpoint is complete on the disk."""
+        """Waits until the last checkpoint is complete on the disk."""
         self._manager.wait_until_finished()
 
     def close(self) -> None:
@@ -130,62 +146,75 @@ class Checkpoints:
         self._manager.close()
 
 
-def load(folder: Path, like: Any, *, best: bool = False, report: Callable[[str], None] = print) -> Checkpoint:
-    """Reads a checkpoint of a run, whatever its configuration; changes nothing, so the run may still be training.
+def load(
+    folder: Path, like: Any, *, best: bool = False, report: Callable[[str], None] = print
+) -> Checkpoint:
+    """Reads a checkpoint of a run with any configuration.
+
+    It changes nothing in the folder, so the run may still be training.
 
     Args:
-      folder: of the checkpoints.
-      like: see `Checkpoints.restore`; leaves that are None are not read, so parameters alone can be had.
-      best: the one with the lowest loss instead of the newest.
-      report: told in a sentence what was damaged.
+        folder: Folder of the checkpoints.
+        like: Tree of the wanted structure, see `Checkpoints.restore`. Leaves that are None are left
+            out, so that the parameters can be read alone.
+        best: Whether to read the checkpoint with the lowest loss instead of the newest.
+        report: Function that gets a sentence about each damaged checkpoint.
 
     Returns:
-      The newest that is not damaged.
+        The newest checkpoint (or the best) that is not damaged.
 
     Raises:
-      FileNotFoundError: there is no checkpoint.
-      ValueError: all are damaged, or hold other arrays.
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: If all checkpoints are damaged, or the checkpoint holds other arrays.
     """
-    found = sorted(_steps(folder), reverse=True)
-    if not found:
-        raise FileNotFoundError(f"there is no checkpoint in {folder}; train for longer, or check the name")
+    steps = sorted(_steps(folder), reverse=True)
+    if not steps:
+        raise FileNotFoundError(
+            f"there is no checkpoint in {folder}; train for longer, or check the name"
+        )
     if best:
-        found.sort(key=lambda step: _loss_or_worst(folder / str(step)))
-    for step in found:
+        # A stable sort: of equal losses the newest stays first.
+        steps.sort(key=lambda step: _loss_or_worst(folder / str(step)))
+    for step in steps:
         try:
             about, flat = _read(folder.absolute() / str(step))
         except Damaged as error:
             report(f"{error}; taking the next one")
             continue
-        return Checkpoint(step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"])
+        return Checkpoint(
+            step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"]
+        )
     raise ValueError(f"every checkpoint in {folder} is damaged; train again in another folder")
 
 
 class Damaged(Exception):
-    """A checkpoint that cannot be read back as it was written."""
+    """Error for a checkpoint that cannot be read back as it was written."""
 
 
 def _tidy(folder: Path, report: Callable[[str], None]) -> None:
+    """Removes unfinished checkpoints and moves damaged ones away."""
     folder.mkdir(parents=True, exist_ok=True)
     for unfinished in sorted(folder.glob(f"*{UNFINISHED}*")):
         step = unfinished.name.split(".")[0]
         report(f"the checkpoint of update {step} was not complete when the run ended; removed")
         shutil.rmtree(unfinished, ignore_errors=True)
-    found = sorted(_steps(folder), reverse=True)
+    steps = sorted(_steps(folder), reverse=True)
     good = 0
-    for step in found:
+    for step in steps:
         try:
-            # What is older than a good one is only checked as far as Orbax reads it on opening.
+            # Only the newest good checkpoint is read whole. Of older ones only the loss is checked,
+            # because Orbax reads it on opening.
             _read(folder / str(step)) if not good else _loss(folder / str(step))
             good += 1
         except Damaged as error:
             aside = _set_aside(folder / str(step))
             report(f"{error}; moved to {aside}, going on from the one before")
-    if found and not good:
+    if steps and not good:
         raise ValueError(f"every checkpoint in {folder} is damaged; train again in another folder")
 
 
 def _set_aside(path: Path) -> Path:
+    """Moves a checkpoint to a new name in the folder of damaged ones."""
     number = 0
     while (aside := path.parent.parent / DAMAGED / f"{path.name}-{number}").exists():
         number += 1
@@ -197,6 +226,7 @@ def _open(folder: Path) -> ocp.CheckpointManager:
     def loss(metrics: Mapping[str, float]) -> float:
         return metrics["loss"]
 
+    # A checkpoint stays if any policy keeps it. `reverse`, because the lowest loss is the best.
     keep = [
         preservation_policy.LatestN(KEEP_LAST),
         preservation_policy.BestN(get_metric_fn=loss, reverse=True, n=1),
@@ -212,7 +242,9 @@ def _open(folder: Path) -> ocp.CheckpointManager:
 
 
 def _alone() -> ocp.options.MultiprocessingOptions:
-    """Only the process that opens checkpoints touches them, so Orbax must not wait for the others."""
+    """Makes options with which Orbax does not wait for other processes."""
+    # Only the process that opens the checkpoints reads and writes them. The others would never
+    # reach a barrier that Orbax waits at.
     if jax.process_count() == 1:
         return ocp.options.MultiprocessingOptions()
     own = jax.process_index()
@@ -223,7 +255,9 @@ def _alone() -> ocp.options.MultiprocessingOptions:
 
 def _steps(folder: Path) -> Iterator[int]:
     if folder.is_dir():
-        yield from (int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir())
+        yield from (
+            int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()
+        )
 
 
 def _loss(path: Path) -> float:
@@ -241,7 +275,10 @@ def _loss_or_worst(path: Path) -> float:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
-    """Reads one checkpoint whole; any failure means damage, since only complete ones ever stand under this name."""
+    """Reads one whole checkpoint and compares its digest.
+
+    Any failure means damage, because only complete checkpoints get their final name.
+    """
     _loss(path)
     try:
         options = _alone()
@@ -250,14 +287,22 @@ def _read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
         )
         with ocp.Checkpointer(handler, multiprocessing_options=options) as reader:
             about = reader.restore(path, args=_items(about=ocp.args.JsonRestore()))["about"]
-            wanted = {name: np.empty(shape, jnp.dtype(dtype)) for name, (dtype, *shape) in about["arrays"].items()}
-            arrays = reader.restore(path, args=_items(arrays=ocp.args.StandardRestore(wanted)))["arrays"]
+            # Given as NumPy arrays, so that Orbax reads onto the host and not onto devices.
+            wanted = {
+                name: np.empty(shape, jnp.dtype(dtype))
+                for name, (dtype, *shape) in about["arrays"].items()
+            }
+            arrays = reader.restore(path, args=_items(arrays=ocp.args.StandardRestore(wanted)))[
+                "arrays"
+            ]
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
         raise Damaged(f"the checkpoint {path} is damaged ({reason})") from None
     flat = _flat_trees.FlatTree(dict(arrays), about["keys"])
     if flat.digest() != about["digest"]:
-        raise Damaged(f"the checkpoint {path} is damaged (its numbers are not those that were written)")
+        raise Damaged(
+            f"the checkpoint {path} is damaged (its numbers differ from those that were written)"
+        )
     return about, flat
 
 

@@ -1,4 +1,4 @@
-"""Configurations as JSON and back, so that a run can be loaded from its folder alone."""
+"""Conversion of configurations to JSON and back, so that a run can be loaded from its folder."""
 
 import dataclasses
 import importlib
@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 TYPE = "__dataclass__"
-# In the metadata of a field: the version that added it. Files and digests of older versions lack the field.
+# Key in the metadata of a dataclass field: the version that added the field. Files and digests of
+# older versions lack it.
 ADDED = "added_in"
-# Only classes of the project are made from a file: a run folder may come from anywhere.
+# Only classes of the project are made from a file, because a run directory may come from anywhere.
 ROOTS = ("jax_s4rl", "experiments")
-# Classes that version 0.1 kept elsewhere, so that its run directories can still be read.
+# Old and new names of classes that have moved since version 0.1, so that its run directories can
+# still be read.
 MOVED = {
     "experiments.learning.Settings": "jax_s4rl.agents.decision_transformer.Settings",
     "experiments.run_folder.Description": "jax_s4rl.agents.run_directory.Description",
@@ -21,22 +23,23 @@ MOVED = {
 
 
 def to_json(value: Any) -> Any:
-    """Turns nested dataclasses, mappings, sequences and scalars into what JSON holds.
+    """Converts nested dataclasses, mappings, sequences and scalars to JSON values.
 
-    A dataclass becomes an object of its fields, with its module and name, so that `from_json` can make it again.
+    A dataclass becomes an object of its fields, with its module and name, so that `from_json` can
+    make it again.
 
     Args:
-      value: what to turn.
+        value: Value to convert.
 
     Returns:
-      Nested dictionaries, lists and scalars.
+        Nested dictionaries, lists and scalars.
 
     Raises:
-      ValueError: something JSON cannot hold, or a dataclass that could not be made again.
+        ValueError: If JSON cannot hold a value, or a dataclass could not be made again.
 
     Example:
-      >>> to_json({"sizes": (1, 2)})
-      {'sizes': [1, 2]}
+        >>> to_json({"sizes": (1, 2)})
+        {'sizes': [1, 2]}
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -45,37 +48,47 @@ def to_json(value: Any) -> Any:
             raise ValueError(f"got {value}, which JSON cannot hold; give a finite number or None")
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        fields = {
+            field.name: to_json(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if field.init
+        }
         return {TYPE: _name(type(value))} | fields
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [to_json(item) for item in value]
     raise ValueError(
-        f"got a {type(value).__name__} in a configuration; give numbers, strings, sequences or dataclasses"
+        f"got a {type(value).__name__} in a configuration; give numbers, strings, sequences or "
+        "dataclasses"
     )
 
 
 def identity(value: Any) -> Any:
-    """Values alone, so that digests last: no names of classes or modules, no fields that a later version added.
+    """Converts a configuration to its values alone, so that digests last beyond a version.
 
-    An added field counts if it differs from its default.
+    The result has no names of classes or modules. A field that a later version added is left out if
+    it has its default value.
 
     Args:
-      value: what to turn.
+        value: Value to convert.
 
     Returns:
-      Nested dictionaries, lists and scalars.
+        Nested dictionaries, lists and scalars.
 
     Raises:
-      ValueError: as `to_json`.
+        ValueError: If JSON cannot hold a value.
 
     Example:
-      >>> identity((1, {"rate": 0.5}))
-      [1, {'rate': 0.5}]
+        >>> identity((1, {"rate": 0.5}))
+        [1, {'rate': 0.5}]
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kept = [field for field in dataclasses.fields(value) if field.init and not _is_added_default(field, value)]
+        kept = [
+            field
+            for field in dataclasses.fields(value)
+            if field.init and not _is_added_default(field, value)
+        ]
         return {field.name: identity(getattr(value, field.name)) for field in kept}
     if isinstance(value, Mapping):
         return {str(key): identity(item) for key, item in value.items()}
@@ -85,12 +98,19 @@ def identity(value: Any) -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """Makes again what `to_json` turned; sequences come back as tuples.
+    """Converts JSON values of `to_json` back; sequences become tuples.
 
     Fields that a later version added may be missing.
 
+    Args:
+        value: Nested dictionaries, lists and scalars.
+
+    Returns:
+        The configuration.
+
     Raises:
-      ValueError: a class that is not the project's or is no longer there, or other fields than it has now.
+        ValueError: If a class is not one of the project or no longer exists, or its fields have
+            changed.
     """
     if isinstance(value, list):
         return tuple(from_json(item) for item in value)
@@ -100,40 +120,47 @@ def from_json(value: Any) -> Any:
     if TYPE not in value:
         return fields
     name = str(value[TYPE])
-    made = _find(MOVED.get(name, name))
-    known = {field.name for field in dataclasses.fields(made) if field.init}
-    added = {field.name for field in dataclasses.fields(made) if ADDED in field.metadata}
+    cls = _find(MOVED.get(name, name))
+    known = {field.name for field in dataclasses.fields(cls) if field.init}
+    added = {field.name for field in dataclasses.fields(cls) if ADDED in field.metadata}
+    # All old fields have to be there; added ones may be; no others.
     if not known - added <= fields.keys() <= known:
         raise ValueError(
             f"{value[TYPE]} was saved with fields that differ from today's: "
-            f"missing {sorted(known - added - fields.keys())}, unknown {sorted(fields.keys() - known)}; "
-            "use the version of jax_s4rl that saved it"
+            f"missing {sorted(known - added - fields.keys())}, "
+            f"unknown {sorted(fields.keys() - known)}; use the version of jax_s4rl that saved it"
         )
-    return made(**fields)
+    return cls(**fields)
 
 
 def check_same(saved: Any, given: Any, *, where: str) -> None:
-    """Raises `ValueError` naming the fields in which two configurations differ.
+    """Checks that two configurations are the same.
 
     Args:
-      saved: JSON of the one that is on disk.
-      given: JSON of the one that is asked for.
-      where: what holds the saved one.
+        saved: JSON of the configuration on the disk.
+        given: JSON of the configuration that was given.
+        where: Name of the folder or file that holds the saved configuration.
+
+    Raises:
+        ValueError: If the configurations differ; the error names the fields.
 
     Example:
-      >>> check_same({"model": {"width": 8}}, {"model": {"width": 16}}, where="runs/x")
-      Traceback (most recent call last):
-      ...
-      ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was given; go on with the ...
+        >>> check_same({"model": {"width": 8}}, {"model": {"width": 16}}, where="runs/x")
+        Traceback (most recent call last):
+        ...
+        ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was ...
     """
     old, new = dict(_leaves(saved)), dict(_leaves(given))
-    # An option that is not chosen is not in files of versions that did not have it.
+    # By `get`, so that an option without a value counts as the same as no such field: files of
+    # versions before the option lack the field.
     names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
-        differences = ", ".join(f"{name} is {_shown(old, name)} there, {_shown(new, name)} was given" for name in names)
+        differences = ", ".join(
+            f"{name} is {_shown(old, name)} there, {_shown(new, name)} was given" for name in names
+        )
         raise ValueError(
-            f"{where} was made with another configuration: {differences}; go on with the saved values, or choose "
-            "another folder"
+            f"{where} was made with another configuration: {differences}; go on with the saved "
+            "values, or choose another folder"
         )
 
 
@@ -153,20 +180,23 @@ def _is_added_default(field: dataclasses.Field, value: Any) -> bool:
     return ADDED in field.metadata and getattr(value, field.name) == field.default
 
 
-def _name(made: type) -> str:
-    name = f"{made.__module__}.{made.__qualname__}"
-    if made.__module__.split(".")[0] not in ROOTS or "." in made.__qualname__:
-        raise ValueError(f"{name} cannot be made again from a file; define it at the top of a module of {ROOTS}")
+def _name(cls: type) -> str:
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if cls.__module__.split(".")[0] not in ROOTS or "." in cls.__qualname__:
+        raise ValueError(
+            f"{name} cannot be made again from a file; define it at the top of a module of {ROOTS}"
+        )
     return name
 
 
 def _find(name: str) -> type:
-    module, _, made = name.rpartition(".")
+    module, _, class_name = name.rpartition(".")
+    # Checked before the import: importing a module runs its code.
     if module.split(".")[0] in ROOTS:
         try:
-            found = getattr(importlib.import_module(module), made)
+            cls = getattr(importlib.import_module(module), class_name)
         except (ImportError, AttributeError):
-            found = None
-        if isinstance(found, type) and dataclasses.is_dataclass(found):
-            return found
+            cls = None
+        if isinstance(cls, type) and dataclasses.is_dataclass(cls):
+            return cls
     raise ValueError(f"there is no configuration {name}; use the version of jax_s4rl that saved it")

@@ -1,4 +1,7 @@
-"""Several processes that train one model together, on one machine or many: JAX finds them and ends them together."""
+"""Several processes that train one model together, on one machine or several.
+
+JAX connects the processes; if one of them dies, it ends the others.
+"""
 
 import contextlib
 import dataclasses
@@ -18,16 +21,21 @@ from jaxtyping import UInt8
 
 from jax_s4rl.training import _flat_trees
 
-# Seconds of silence after which a process is taken for dead, and the others end. JAX waits for 100.
+# Seconds without a sign of life after which a process counts as dead and the others end. JAX's own
+# default is 100.
 HEARTBEAT_TIMEOUT = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Which processes train together; with nothing given, this one trains alone."""
+    """Processes that train together; by default, this process trains alone.
+
+    Raises:
+        ValueError: If the fields do not fit together.
+    """
 
     detect: bool = False
-    """Lets JAX find the others: under Slurm, on TPU pods, in Kubernetes, with Open MPI."""
+    """Whether JAX finds the processes: under Slurm, on TPU pods, in Kubernetes, with Open MPI."""
     coordinator: str | None = None
     """Address and port of process 0, for instance 10.0.0.1:1234."""
     num_processes: int | None = None
@@ -40,50 +48,57 @@ class Cluster:
         given = [value for value in explicit if value is not None]
         if given and (self.detect or len(given) < len(explicit)):
             raise ValueError(
-                f"got coordinator {self.coordinator}, num_processes {self.num_processes}, process_id {self.process_id} "
-                f"and detect {self.detect}; give the first three together, or detect alone"
+                f"got coordinator {self.coordinator}, num_processes {self.num_processes}, "
+                f"process_id {self.process_id} and detect {self.detect}; give the first three "
+                "together, or detect alone"
             )
         if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdecimal():
-            raise ValueError(f"coordinator is {self.coordinator!r}; give its port too, as in 10.0.0.1:1234")
+            raise ValueError(
+                f"coordinator is {self.coordinator!r}; give its port too, as in 10.0.0.1:1234"
+            )
         if self.num_processes is not None and not 0 <= (self.process_id or 0) < self.num_processes:
             raise ValueError(
-                f"process_id is {self.process_id} of {self.num_processes} processes; they are numbered from 0"
+                f"process_id is {self.process_id} of {self.num_processes} processes; number them "
+                "from 0"
             )
 
     @property
     def is_alone(self) -> bool:
-        """Whether there is nothing to join."""
+        """Whether this process trains alone."""
         return not self.detect and self.coordinator is None
 
 
 @contextlib.contextmanager
 def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[None]:
-    """Joins the other processes, and leaves them together; call it before anything asks JAX for a device.
+    """Connects the processes, and disconnects all of them together at the end.
 
-    If a process dies, JAX ends the others within `HEARTBEAT_TIMEOUT` seconds, saying that another task died. One that
-    leaves with an error dies at once, for the others would wait for it.
+    Call it before anything uses a device of JAX. If a process dies, JAX ends the others within
+    `HEARTBEAT_TIMEOUT` seconds, with a message that another task died. A process with an error ends
+    at once, because the others would wait for it.
 
     Args:
-      cluster: what to join.
-      report: told in a sentence who this process is.
+        cluster: Processes to connect.
+        report: Function that gets a sentence about this process.
 
     Yields:
-      Nothing.
+        Nothing.
 
     Raises:
-      ValueError: JAX finds no cluster, or the processes cannot meet.
+        ValueError: If JAX finds no cluster, or the processes cannot meet.
     """
     if cluster.is_alone:
         yield
         return
     _initialize(cluster)
     report(
-        f"process {jax.process_index()} of {jax.process_count()} ({socket.gethostname()}, pid {os.getpid()}); if one "
-        f"dies, the others end within {HEARTBEAT_TIMEOUT} s, and the run can be resumed"
+        f"process {jax.process_index()} of {jax.process_count()} ({socket.gethostname()}, "
+        f"pid {os.getpid()}); if one dies, the others end within {HEARTBEAT_TIMEOUT} s, and the "
+        "run can be resumed"
     )
     try:
         yield
     except BaseException as error:
+        # A successful exit, for instance after SIGTERM: all processes arrive here together.
         if isinstance(error, SystemExit) and not error.code:
             jax.distributed.shutdown()
             raise
@@ -92,18 +107,31 @@ def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[
 
 
 def part() -> None:
-    """Leaves the others for good; computing on this process's own devices goes on. All have to part together."""
+    """Disconnects the processes for good; each may go on computing on its own devices.
+
+    All processes have to call it at the same point.
+    """
     if jax.process_count() > 1:
         jax.distributed.shutdown()
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes files and speaks."""
+    """Returns whether this is process 0, which alone writes files and reports."""
     return jax.process_index() == 0
 
 
 def any_of(flag: bool) -> bool:
-    """Whether the flag is set in any process; all have to ask at the same point."""
+    """Returns whether the flag is set in any process.
+
+    All processes have to call it at the same point. So all of them stop after the same update, even
+    if only one of them gets a signal.
+
+    Args:
+        flag: Flag of this process.
+
+    Returns:
+        The same value in all processes.
+    """
     if jax.process_count() == 1:
         return flag
     return bool(np.any(multihost_utils.process_allgather(np.array(flag))))
@@ -111,10 +139,17 @@ def any_of(flag: bool) -> bool:
 
 @contextlib.contextmanager
 def one_before_the_others() -> Iterator[None]:
-    """Lets process 0 go first: what it records or downloads, the others find. All have to come here."""
+    """Lets process 0 run the body before the others, so that they find its recordings or downloads.
+
+    All processes have to call it at the same point.
+
+    Yields:
+        Nothing.
+    """
     if jax.process_count() == 1:
         yield
         return
+    # All processes meet at one barrier: the others before their body, process 0 after its own.
     if not is_first():
         multihost_utils.sync_global_devices("process 0 went first")
     yield
@@ -123,72 +158,86 @@ def one_before_the_others() -> Iterator[None]:
 
 
 def check_same(name: str, text: str) -> None:
-    """Checks that all processes have the same text; all have to come here, and all of them fail or none.
+    """Checks that all processes have the same text; either all of them fail or none.
+
+    All processes have to call it at the same point.
 
     Args:
-      name: of what is compared.
-      text: of this process.
+        name: Name of the text in the error.
+        text: Text of this process.
 
     Raises:
-      ValueError: a process has another text than process 0.
+        ValueError: If a process has another text than process 0.
     """
     if jax.process_count() == 1:
         return
+    # Digests, because arrays to be gathered must have the same shape in all processes.
     digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint8)
     digests = np.asarray(multihost_utils.process_allgather(digest))
-    others = [number for number, found in enumerate(digests) if not np.array_equal(found, digests[0])]
-    if others:
+    differing = [
+        number for number, other in enumerate(digests) if not np.array_equal(other, digests[0])
+    ]
+    if differing:
         raise ValueError(
-            f"{name} of process {', '.join(map(str, others))} differs from that of process 0; "
+            f"{name} of process {', '.join(map(str, differing))} differs from that of process 0; "
             "start all processes with the same command, the same code and the same data"
         )
 
 
 def from_first(tree: Any, like: Any) -> Any:
-    """Gives all processes the tree of process 0, bit for bit.
+    """Sends the tree of process 0 to all processes, bit for bit.
 
     Args:
-      tree: in process 0 what to send; ignored elsewhere.
-      like: tree of the same structure, types and shapes, in every process.
+        tree: Tree to send, in process 0; ignored in the others.
+        like: Tree of the same structure, types and shapes, in every process.
 
     Returns:
-      The tree of process 0, on the host.
+        The tree of process 0, on the host.
     """
     if jax.process_count() == 1:
         return tree
     flat = _flat_trees.flatten(tree if is_first() else like)
-    # As bytes: JAX sends by adding up, and minus zero plus zero is another zero.
-    sent = multihost_utils.broadcast_one_to_all({name: _bytes(array) for name, array in flat.arrays.items()})
+    # As bytes: JAX sends an array by adding it to zeros, and minus zero plus zero is plus zero.
+    sent = multihost_utils.broadcast_one_to_all(
+        {name: _bytes(array) for name, array in flat.arrays.items()}
+    )
     arrays = {
-        name: np.asarray(sent[name]).view(array.dtype).reshape(array.shape) for name, array in flat.arrays.items()
+        name: np.asarray(sent[name]).view(array.dtype).reshape(array.shape)
+        for name, array in flat.arrays.items()
     }
     return _flat_trees.unflatten(_flat_trees.FlatTree(arrays, flat.keys), like)
 
 
 def _initialize(cluster: Cluster) -> None:
-    # For processes on CPUs; others take no notice.
+    # It lets processes on CPUs communicate; other devices ignore it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     options: dict[str, Any] = {}
-    # Older versions of JAX cannot be told.
+    # Older versions of JAX do not have this option.
     if "heartbeat_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
         options["heartbeat_timeout_seconds"] = HEARTBEAT_TIMEOUT
     if cluster.coordinator is not None and cluster.process_id == 0:
         _check_free(cluster.coordinator)
     try:
-        jax.distributed.initialize(cluster.coordinator, cluster.num_processes, cluster.process_id, **options)
+        jax.distributed.initialize(
+            cluster.coordinator, cluster.num_processes, cluster.process_id, **options
+        )
     except ValueError as error:
         raise ValueError(
-            f"JAX found no cluster ({error}); give coordinator, num_processes and process_id, or start one alone"
+            f"JAX found no cluster ({error}); give coordinator, num_processes and process_id, or "
+            "start one process alone"
         ) from None
     except jax.errors.JaxRuntimeError as error:
+        address = cluster.coordinator or "the address that JAX found"
         raise ValueError(
-            f"the processes could not meet at {cluster.coordinator or 'the address that JAX found'} ({error}); see "
-            "that process 0 runs on that machine and that all processes were started"
+            f"the processes could not meet at {address} ({error}); check that process 0 runs on "
+            "that machine and that all processes were started"
         ) from None
 
 
 def _check_free(coordinator: str) -> None:
-    # JAX would listen at all addresses of the machine; where it cannot, some versions of it end the program, mute.
+    """Checks that process 0 can listen at the coordinator's port."""
+    # Checked here, because some versions of JAX end the program without a message if they cannot
+    # listen. Like JAX, this listens at all addresses of the machine.
     port = int(coordinator.rpartition(":")[2])
     dual = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if dual else socket.AF_INET
@@ -196,25 +245,28 @@ def _check_free(coordinator: str) -> None:
         socket.create_server(("", port), family=family, dualstack_ipv6=dual).close()
     except (OSError, OverflowError) as error:
         raise ValueError(
-            f"process 0 cannot listen at {coordinator} ({error}); another program may have the port: give one that is "
-            "free on that machine, the same to all processes"
+            f"process 0 cannot listen at {coordinator} ({error}); another program may have the "
+            "port: give one that is free on that machine, the same to all processes"
         ) from None
 
 
 def _die(error: BaseException) -> None:
+    """Reports an error and ends the process at once."""
     if isinstance(error, SystemExit):
         print(error.code, file=sys.stderr, flush=True)
     elif isinstance(error, ValueError | FloatingPointError):
         print(f"error: {error}", file=sys.stderr, flush=True)
     elif isinstance(error, jax.errors.JaxRuntimeError):
         print(
-            f"error: a computation shared with others failed; another process of this run may have died ({error}); "
-            "see what it said, and resume the run",
+            "error: a computation shared with others failed; another process of this run may have "
+            f"died ({error}); read its messages, and resume the run",
             file=sys.stderr,
             flush=True,
         )
     else:
         traceback.print_exception(error)
+    # `os._exit`, not `sys.exit`: it runs no exit handlers, which could wait for the other processes
+    # while these wait for this one. It does not flush either, so that is done here.
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)

@@ -1,4 +1,4 @@
-"""The training loop on the host: dispatches updates, watches them, and shows how far they are."""
+"""The training loop on the host: dispatches updates, checks their metrics, shows progress."""
 
 import dataclasses
 import math
@@ -16,17 +16,18 @@ from jaxtyping import Float
 from jax_s4rl.training import update as updates
 
 Update = Callable[[Any, Any], tuple[Any, updates.Metrics]]
-"""What `update.make` or `compile_update` returned."""
+"""Function of train states and store, from `update.make` or `compile_update`."""
 
 
 class Dispatch(NamedTuple):
-    """What one call of the compiled update leaves.
+    """Result of one call of the compiled update.
 
     Attributes:
-      step: updates made so far.
-      train_state: replicated; donated to the next dispatch, so read it before the loop goes on.
-      metrics: of each of the dispatch's updates, on the host: [seeds, updates].
-      seconds: wall-clock time of this dispatch.
+        step: Number of updates made so far.
+        train_state: States on the devices; they are donated to the next dispatch, so read them
+            before the loop goes on.
+        metrics: Metrics of each update of the dispatch, on the host: [seeds, updates].
+        seconds: Wall-clock time of this dispatch.
     """
 
     step: int
@@ -35,8 +36,11 @@ class Dispatch(NamedTuple):
     seconds: float
 
     def means(self) -> dict[str, list[float]]:
-        """Mean of each metric over the dispatch's updates, one for each seed."""
-        return {name: np.mean(values, axis=-1).tolist() for name, values in self.metrics._asdict().items()}
+        """Computes the mean of each metric over the dispatch's updates, one for each seed."""
+        return {
+            name: np.mean(values, axis=-1).tolist()
+            for name, values in self.metrics._asdict().items()
+        }
 
     @property
     def loss(self) -> float:
@@ -45,10 +49,10 @@ class Dispatch(NamedTuple):
 
 
 class Diverged(FloatingPointError):
-    """A loss or gradient is no longer a finite number.
+    """Error for a loss or gradient that is no longer finite.
 
     Attributes:
-      step: updates made before the first bad one; the parameters were still good then.
+        step: Number of updates before the first bad one; the parameters were still good then.
     """
 
     def __init__(self, message: str, step: int):
@@ -58,13 +62,13 @@ class Diverged(FloatingPointError):
 
 @dataclasses.dataclass(frozen=True)
 class TrainingLog:
-    """What a training run left behind.
+    """Losses, gradient norms and time of a training run.
 
     Attributes:
-      steps: number of updates made when each loss was taken.
-      losses: mean loss of each dispatch, a list of one for each seed.
-      gradient_norms: mean gradient norm of each dispatch, likewise.
-      seconds: wall-clock time of all updates; compilation is not in it.
+        steps: Number of updates made after each dispatch.
+        losses: Mean loss of each dispatch, a list with one number for each seed.
+        gradient_norms: Mean gradient norm of each dispatch, a list with one number for each seed.
+        seconds: Wall-clock time of all updates; compilation is not in it.
     """
 
     steps: list[int]
@@ -73,8 +77,18 @@ class TrainingLog:
     seconds: float
 
     def of_seed(self, number: int, num_seeds: int) -> "TrainingLog":
-        """The log of one seed: its losses and gradient norms, and its share of the time."""
-        losses, norms = ([values[number] for values in every] for every in (self.losses, self.gradient_norms))
+        """Returns the log of one seed, with an equal share of the time.
+
+        Args:
+            number: Position of the seed among the seeds trained at once.
+            num_seeds: Number of seeds trained at once.
+
+        Returns:
+            The log with the losses and gradient norms of this seed.
+        """
+        losses, norms = (
+            [values[number] for values in every] for every in (self.losses, self.gradient_norms)
+        )
         return TrainingLog(self.steps, losses, norms, self.seconds / num_seeds)
 
     @property
@@ -84,19 +98,24 @@ class TrainingLog:
 
 
 def compile_update(update: Update, train_state: Any, store: Any) -> tuple[Update, float]:
-    """Compiles an update ahead of its first call, so that it can be timed apart and serve several runs.
+    """Compiles an update before its first call.
+
+    Compilation can then be timed separately, and the compiled update can serve several runs. With
+    several processes pmap compiles only at its first call; then the update is called once with a
+    copy of the state, and the result of this call is dropped.
 
     Args:
-      update: what `update.make` returned.
-      train_state: replicated; only its shapes are used.
-      store: replicated data; only its shapes are used.
+        update: Update function, from `update.make`.
+        train_state: States on the devices; they are not changed.
+        store: Replicated data.
 
     Returns:
-      The compiled update, and the seconds that it took. Over several processes, where pmap compiles on its first call
-      only, the update itself after a first call with a copy of the state.
+        The compiled update (with several processes, the update itself) and the seconds that it
+        took.
     """
     start = time.perf_counter()
     if jax.process_count() > 1:
+        # A copy, because the update donates its argument.
         jax.block_until_ready(update(jax.tree.map(lambda x: x.copy(), train_state), store))
         return update, time.perf_counter() - start
     compiled = update.lower(train_state, store).compile()  # pyright: ignore[reportFunctionMemberAccess]
@@ -114,37 +133,41 @@ def dispatches(
     start: int = 0,
     explain: Callable[[int, int], str] | None = None,
 ) -> Iterator[Dispatch]:
-    """Trains, and hands out what each dispatch leaves; whoever stops asking stops the training.
+    """Trains and yields the result of each dispatch; training ends when the caller stops iterating.
 
-    Only metrics leave the devices, and nothing enters them.
+    During training only metrics leave the devices, and nothing enters them.
 
     Args:
-      update: what `update.make` or `compile_update` returned; the first makes the first dispatch longer.
-      train_state: replicated; it is donated and must not be used again.
-      store: replicated data for the update's `draw`.
-      num_updates: of the whole training, those before `start` included.
-      updates_per_dispatch: the number that `update` was made with.
-      num_seeds: the number that `update` was made with.
-      start: updates that `train_state` has behind it.
-      explain: told which seed's loss or gradient became no number, and the updates made before; what it returns stands
-        in the error, for instance what that batch held.
+        update: Update function, from `update.make` or `compile_update`; without ahead-of-time
+            compilation the first dispatch takes longer.
+        train_state: States on the devices; they are donated and must not be used again.
+        store: Replicated data for the update's `draw`.
+        num_updates: Number of updates of the whole training, those before `start` included.
+        updates_per_dispatch: Number with which `update` was made.
+        num_seeds: Number of seeds with which `update` was made.
+        start: Number of updates that `train_state` has had before.
+        explain: Function of the seed whose loss or gradient is not finite and the number of updates
+            before; its text is put into the error, for instance the episodes of the batch.
 
     Yields:
-      One dispatch after the other, up to `num_updates`.
+        One dispatch after the other, up to `num_updates`.
 
     Raises:
-      ValueError: the updates do not make whole dispatches.
-      Diverged: a loss or gradient is no longer a finite number; nothing is yielded from that dispatch.
+        ValueError: If the updates do not make whole dispatches.
+        Diverged: If a loss or gradient is no longer finite; that dispatch is not yielded.
     """
     check_dispatches(num_updates, updates_per_dispatch)
     check_dispatches(num_updates - start, updates_per_dispatch, least=0)
     for step in range(start, num_updates, updates_per_dispatch):
         begin = time.perf_counter()
         train_state, metrics = update(train_state, store)
-        # Fetched first and put together here: indexing on a device would send the index there.
+        # Fetched first and indexed on the host: indexing on a device would send the index there.
+        # Fetching also waits for the end of the dispatch, so the time below is that of its work.
         metrics = updates.collect(jax.device_get(metrics), num_seeds)
         _check_finite(metrics, step, explain)
-        yield Dispatch(step + updates_per_dispatch, train_state, metrics, time.perf_counter() - begin)
+        yield Dispatch(
+            step + updates_per_dispatch, train_state, metrics, time.perf_counter() - begin
+        )
 
 
 def run(
@@ -159,25 +182,26 @@ def run(
     console: rich.console.Console | None = None,
     watch: Callable[[Dispatch], None] | None = None,
 ) -> tuple[Any, TrainingLog]:
-    """Trains for `num_updates` updates without a stop: `dispatches` with a progress bar, to its end.
+    """Trains for `num_updates` updates, by `dispatches`, and shows a progress bar.
 
     Args:
-      update: see `dispatches`.
-      train_state: see `dispatches`.
-      store: see `dispatches`.
-      num_updates: a multiple of `updates_per_dispatch`.
-      updates_per_dispatch: see `dispatches`.
-      num_seeds: see `dispatches`.
-      title: stands before the progress bar.
-      console: where progress is shown; nothing is shown if it is no terminal.
-      watch: sees every dispatch; of its train state it has to copy what it keeps, for the next dispatch takes it.
+        update: Update function; see `dispatches`.
+        train_state: States on the devices; see `dispatches`.
+        store: Replicated data; see `dispatches`.
+        num_updates: Number of updates, a multiple of `updates_per_dispatch`.
+        updates_per_dispatch: Number with which `update` was made.
+        num_seeds: Number of seeds with which `update` was made.
+        title: Text before the progress bar.
+        console: Console for the progress bar; a console that is not a terminal shows nothing.
+        watch: Function that gets every dispatch. It has to copy whatever it keeps of the train
+            state, which is donated to the next dispatch.
 
     Returns:
-      The last train state, still replicated, and the log.
+        The last states, still on the devices, and the log.
 
     Raises:
-      ValueError: the updates do not make whole dispatches.
-      Diverged: a loss or gradient is no longer a finite number.
+        ValueError: If the updates do not make whole dispatches.
+        Diverged: If a loss or gradient is no longer finite.
     """
     steps, losses, norms = [], [], []
     begin = time.perf_counter()
@@ -202,7 +226,16 @@ def run(
 
 
 def check_dispatches(num_updates: int, updates_per_dispatch: int, *, least: int = 1) -> None:
-    """Raises `ValueError` unless the updates fill whole dispatches."""
+    """Checks that the updates make whole dispatches.
+
+    Args:
+        num_updates: Number of updates.
+        updates_per_dispatch: Number of updates in one call of the update.
+        least: Smallest allowed number of updates.
+
+    Raises:
+        ValueError: If there are too few updates, or they are not a multiple.
+    """
     if num_updates < least or num_updates % updates_per_dispatch:
         raise ValueError(
             f"{num_updates} updates do not make whole dispatches of {updates_per_dispatch}; "
@@ -214,16 +247,16 @@ def check_dispatches(num_updates: int, updates_per_dispatch: int, *, least: int 
 def progress(
     title: str, total: int, console: rich.console.Console | None = None, *, start: int = 0
 ) -> Iterator[Callable[[Dispatch], None]]:
-    """Shows a bar on a terminal, and nothing elsewhere.
+    """Shows a progress bar on a terminal, and nothing elsewhere.
 
     Args:
-      title: stands before the bar.
-      total: updates of the whole training.
-      console: where the bar is shown.
-      start: updates made before.
+        title: Text before the bar.
+        total: Number of updates of the whole training.
+        console: Console for the bar.
+        start: Number of updates made before.
 
     Yields:
-      A function that moves the bar on after a dispatch.
+        A function that advances the bar after a dispatch.
     """
     console = console or rich.console.Console()
     if not console.is_terminal:
@@ -250,22 +283,28 @@ def progress(
         yield advance
 
 
-def _check_finite(metrics: updates.Metrics, step: int, explain: Callable[[int, int], str] | None) -> None:
+def _check_finite(
+    metrics: updates.Metrics, step: int, explain: Callable[[int, int], str] | None
+) -> None:
+    """Raises `Diverged` at the first update with a metric that is not finite."""
     firsts = {name: _first_bad(values) for name, values in metrics._asdict().items()}
     bad = {name: first for name, first in firsts.items() if first is not None}
     if not bad:
         return
+    # The pairs compare by their updates first.
     name = min(bad, key=bad.__getitem__)
     number, seed = bad[name]
     reason = f" ({explain(seed, step + number)})" if explain is not None else ""
     raise Diverged(
-        f"the {name.replace('_', ' ')} became {getattr(metrics, name)[seed, number]} at update {step + number + 1}"
-        f"{reason}; lower the learning rate, or look for bad numbers in the data",
+        f"the {name.replace('_', ' ')} became {getattr(metrics, name)[seed, number]} at update "
+        f"{step + number + 1}{reason}; lower the learning rate, or look for bad numbers in the "
+        "data",
         step + number,
     )
 
 
 def _first_bad(values: Float[np.ndarray, "seeds updates"]) -> tuple[int, int] | None:
-    """The first update in which a seed has no finite number, and that seed."""
+    """Returns the first update with a number that is not finite, and the seed of that number."""
+    # Transposed, because `argwhere` lists entries row by row: updates have to come first.
     bad = np.argwhere(~np.isfinite(values).T)
     return (int(bad[0, 0]), int(bad[0, 1])) if len(bad) else None

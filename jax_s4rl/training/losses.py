@@ -1,4 +1,8 @@
-"""Losses of a batch of windows, as sum and weight, so that devices and micro-batches add up to the exact mean."""
+"""Losses of a batch of windows, as sum and weight.
+
+Sums and weights of devices and micro-batches are added and then divided, which gives the exact mean
+over the real steps of the whole batch.
+"""
 
 import math
 
@@ -12,23 +16,25 @@ def cross_entropy(
     actions: Int[Array, "batch length"],
     mask: Bool[Array, "batch length"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Cross-entropy between predicted and taken discrete actions, over real steps.
+    """Computes the cross-entropy between predicted and taken discrete actions, over real steps.
 
     Args:
-      logits: unnormalized log-probabilities.
-      actions: taken; any value at padding.
-      mask: True at real steps.
+        logits: Unnormalized log-probabilities of the actions.
+        actions: Actions taken; any value in the padding.
+        mask: True at real steps.
 
     Returns:
-      Sum over real steps, in nats, and their number.
+        Sum over real steps, in nats, and their number.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> total, weight = cross_entropy(jnp.zeros((1, 2, 4)), jnp.zeros((1, 2), int), jnp.array([[True, False]]))
-      >>> round(float(total), 4), float(weight)
-      (1.3863, 1.0)
+        >>> import jax.numpy as jnp
+        >>> actions, mask = jnp.zeros((1, 2), int), jnp.array([[True, False]])
+        >>> total, weight = cross_entropy(jnp.zeros((1, 2, 4)), actions, mask)
+        >>> round(float(total), 4), float(weight)
+        (1.3863, 1.0)
     """
-    # Selected before the loss, not multiplied after it: not even a NaN at padding reaches sum or gradient.
+    # Selected before the loss, not multiplied by the mask after it, so that not even a NaN in the
+    # padding reaches the sum or the gradient. The other losses do the same.
     logits = jnp.where(mask[..., None], logits, jnp.zeros_like(logits))
     labels = jnp.where(mask, actions, jnp.zeros_like(actions))
     losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
@@ -40,21 +46,24 @@ def squared_error(
     actions: Float[Array, "batch length size"],
     mask: Bool[Array, "batch length"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Squared error between predicted and taken continuous actions, averaged over an action's numbers.
+    """Computes the squared error between predicted and taken continuous actions.
+
+    The error of a step is the mean over the components of its action.
 
     Args:
-      predictions: predicted actions.
-      actions: taken; any value at padding.
-      mask: True at real steps.
+        predictions: Predicted actions.
+        actions: Actions taken; any value in the padding.
+        mask: True at real steps.
 
     Returns:
-      Sum over real steps, and their number.
+        Sum over real steps, and their number.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> total, weight = squared_error(jnp.ones((1, 2, 3)), jnp.zeros((1, 2, 3)), jnp.array([[True, True]]))
-      >>> float(total), float(weight)
-      (2.0, 2.0)
+        >>> import jax.numpy as jnp
+        >>> actions, mask = jnp.zeros((1, 2, 3)), jnp.array([[True, True]])
+        >>> total, weight = squared_error(jnp.ones((1, 2, 3)), actions, mask)
+        >>> float(total), float(weight)
+        (2.0, 2.0)
     """
     errors = jnp.where(mask[..., None], predictions - actions, jnp.zeros_like(predictions))
     return _masked_sum(jnp.mean(jnp.square(errors), axis=-1), mask)
@@ -66,27 +75,30 @@ def gaussian(
     actions: Float[Array, "batch length size"],
     mask: Bool[Array, "batch length"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Negative log-likelihood of continuous actions under normal distributions, averaged over an action's numbers.
+    """Computes the negative log-likelihood of continuous actions under normal distributions.
+
+    The loss of a step is the mean over the components of its action.
 
     Args:
-      mean: of the predicted distributions.
-      log_std: logarithm of their standard deviations.
-      actions: taken; any value at padding.
-      mask: True at real steps.
+        mean: Mean of each predicted distribution.
+        log_std: Logarithm of each standard deviation.
+        actions: Actions taken; any value in the padding.
+        mask: True at real steps.
 
     Returns:
-      Sum over real steps, in nats, and their number.
+        Sum over real steps, in nats, and their number.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> zeros = jnp.zeros((1, 1, 2))
-      >>> total, _ = gaussian(zeros, zeros, zeros, jnp.array([[True]]))
-      >>> round(float(total), 4)  # half the logarithm of 2 pi
-      0.9189
+        >>> import jax.numpy as jnp
+        >>> zeros = jnp.zeros((1, 1, 2))
+        >>> total, _ = gaussian(zeros, zeros, zeros, jnp.array([[True]]))
+        >>> round(float(total), 4)  # half the logarithm of 2 pi
+        0.9189
     """
     real = mask[..., None]
     errors = jnp.where(real, mean - actions, jnp.zeros_like(mean))
     log_std = jnp.where(real, log_std, jnp.zeros_like(log_std))
+    # Scaled before it is squared: an inverse variance would overflow at smaller deviations.
     losses = 0.5 * jnp.square(errors * jnp.exp(-log_std)) + log_std + 0.5 * math.log(2 * math.pi)
     return _masked_sum(jnp.mean(losses, axis=-1), mask)
 
@@ -97,16 +109,16 @@ def action(
     actions: Num[Array, "batch length *action"],
     mask: Bool[Array, "batch length"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The loss that fits what was predicted: of logits, of a point, or of a normal distribution.
+    """Computes the loss that fits the kind of prediction: logits, points or normal distributions.
 
     Args:
-      predicted: logits if `actions` are discrete, else the mean.
-      log_std: of a normal distribution; None for a point or logits.
-      actions: taken.
-      mask: True at real steps.
+        predicted: Logits if `actions` are discrete, else mean or predicted action.
+        log_std: Logarithm of each standard deviation; None for logits and points.
+        actions: Actions taken.
+        mask: True at real steps.
 
     Returns:
-      Sum over real steps, and their number.
+        Sum over real steps, and their number.
     """
     if actions.ndim == mask.ndim:
         return cross_entropy(predicted, actions, mask)
@@ -121,37 +133,51 @@ def next_observation(
     mask: Bool[Array, "batch length"],
     resets: Bool[Array, "batch length"] | None = None,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """How far predicted next observations are from those that followed; cross-entropy of indices, else squared error.
+    """Computes the loss of predicted next observations.
 
-    The last step of an episode, or of a window, has no next observation and no loss.
+    It is the cross-entropy if observations are indices, else the squared error. The last step of an
+    episode, or of a window, has no next observation and no loss.
 
     Args:
-      predicted: at each step, for the step after it.
-      observations: of each step, in the unit of the prediction.
-      mask: True at real steps.
-      resets: True where another episode starts inside the row.
+        predicted: Prediction at each step for the next step.
+        observations: Observation of each step, in the unit of the prediction.
+        mask: True at real steps.
+        resets: True where another episode starts in the row; None if each row holds one episode.
 
     Returns:
-      Sum over steps that are followed, and their number.
+        Sum over steps with a next step, and their number.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> seen = jnp.array([[[0.0], [1.0], [2.0]]])
-      >>> total, weight = next_observation(jnp.zeros((1, 3, 1)), seen, jnp.array([[True, True, True]]))
-      >>> float(total), float(weight)
-      (5.0, 2.0)
+        >>> import jax.numpy as jnp
+        >>> seen, mask = jnp.array([[[0.0], [1.0], [2.0]]]), jnp.array([[True, True, True]])
+        >>> total, weight = next_observation(jnp.zeros((1, 3, 1)), seen, mask)
+        >>> float(total), float(weight)
+        (5.0, 2.0)
     """
-    follows = mask if resets is None else mask & ~resets
-    follows = mask & jnp.roll(follows, -1, axis=1).at[:, -1].set(False)
+    # A step has a next one if the step to its right is real and does not start an episode. `roll`
+    # wraps around, so the last column is set to False.
+    continues = mask if resets is None else mask & ~resets
+    follows = mask & jnp.roll(continues, -1, axis=1).at[:, -1].set(False)
     targets = jnp.roll(observations, -1, axis=1)
     loss = cross_entropy if observations.ndim == mask.ndim else squared_error
     return loss(predicted, targets, follows)
 
 
 def scalar_error(
-    predicted: Float[Array, "batch length"], targets: Float[Array, "batch length"], mask: Bool[Array, "batch length"]
+    predicted: Float[Array, "batch length"],
+    targets: Float[Array, "batch length"],
+    mask: Bool[Array, "batch length"],
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Squared error of one number for each step, for instance the return-to-go."""
+    """Computes the squared error of one number for each step, for instance the return-to-go.
+
+    Args:
+        predicted: Predicted number of each step.
+        targets: Number of each step; any value in the padding.
+        mask: True at real steps.
+
+    Returns:
+        Sum over real steps, and their number.
+    """
     return squared_error(predicted[..., None], targets[..., None], mask)
 
 

@@ -1,4 +1,7 @@
-"""What a training tells on its way: `metrics.jsonl` and TensorBoard's events, each update once, however resumed."""
+"""Metrics of a training run: `metrics.jsonl` and TensorBoard's events.
+
+Each update is written once, however often the run is resumed.
+"""
 
 import json
 import os
@@ -6,21 +9,26 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import tensorboardX
-
 from jax_s4rl.data import atomic_files
+
+try:
+    import tensorboardX
+except ModuleNotFoundError:
+    # It comes with the extra `tensorboard`; without it, only the lines are written.
+    tensorboardX = None
 
 LINES = "metrics.jsonl"
 EVENTS = "tensorboard"
 
 
 class Metrics:
-    """Writes the metrics of a run. Use it with `with`.
+    """Writes the metrics of a run; use it with `with`.
 
     Args:
-      folder: of the run.
-      start: updates that the run has behind it: what was written after them is taken back, for it comes again.
-      report: told in a sentence if something is missing.
+        folder: Folder of the run; made if it is not there.
+        start: Number of updates made before. Lines of later updates are removed, because these
+            updates are made again.
+        report: Function that gets a sentence if lines are missing.
     """
 
     def __init__(self, folder: Path, start: int, report: Callable[[str], None] = print):
@@ -28,16 +36,23 @@ class Metrics:
         kept = [row for row in read(folder) if row["step"] <= start]
         if (kept[-1]["step"] if kept else 0) != start:
             last = kept[-1]["step"] if kept else 0
-            report(f"{folder / LINES} ends at update {last}, the run goes on from {start}; what is between is lost")
+            report(
+                f"{folder / LINES} ends at update {last}, but the run resumes after update "
+                f"{start}; the lines in between are lost"
+            )
         text = "".join(json.dumps(row) + "\n" for row in kept)
         atomic_files.write_whole(folder / LINES, lambda file: file.write(text.encode()))
         self.seconds = sum(row["seconds"] for row in kept)
         self._file = (folder / LINES).open("a")
-        # Whoever reads the events leaves out what earlier files hold from `purge_step` on. The suffix keeps files
-        # apart that are begun in the same second.
-        self._events = tensorboardX.SummaryWriter(
-            str(folder / EVENTS), purge_step=start + 1 if start else None, filename_suffix=f".{start:012d}"
-        )
+        # Event files cannot be cut: from `purge_step` on, readers leave out the events of earlier
+        # files. The suffix distinguishes files that are begun in the same second.
+        self._events = None
+        if tensorboardX is not None:
+            self._events = tensorboardX.SummaryWriter(
+                str(folder / EVENTS),
+                purge_step=start + 1 if start else None,
+                filename_suffix=f".{start:012d}",
+            )
 
     def __enter__(self) -> "Metrics":
         return self
@@ -49,33 +64,51 @@ class Metrics:
         """Adds a line.
 
         Args:
-          step: updates made.
-          means: by name; a number, or a list of one for each seed.
-          seconds: wall-clock time since the line before.
+            step: Number of updates made.
+            means: Mean of each metric, by name; a number, or a list with a number for each seed.
+            seconds: Wall-clock time since the line before.
         """
-        self._file.write(json.dumps({"step": step, **means, "seconds": seconds}, allow_nan=False) + "\n")
+        self._file.write(
+            json.dumps({"step": step, **means, "seconds": seconds}, allow_nan=False) + "\n"
+        )
         self._file.flush()
         self.seconds += seconds
+        if self._events is None:
+            return
         for name, values in means.items():
             several = isinstance(values, list) and len(values) > 1
             for number, value in enumerate(values if isinstance(values, list) else [values]):
                 self._events.add_scalar(f"{name}/{number}" if several else name, value, step)
 
     def secure(self) -> None:
-        """Brings all lines to the disk: called before a checkpoint, so that no line before it can be lost."""
+        """Writes all lines to the disk.
+
+        Call it before a checkpoint is saved, so that no line before the checkpoint can be lost.
+        """
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._events.flush()
+        if self._events is not None:
+            self._events.flush()
 
     def close(self) -> None:
-        """Writes all that is left."""
+        """Writes all lines to the disk and closes the files."""
         self.secure()
         self._file.close()
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yields the lines of a run up to the first that is not complete, as the last one of a killed run may be."""
+    """Reads the lines of a run up to the first incomplete one.
+
+    The last line of a run that was killed may be incomplete.
+
+    Args:
+        folder: Folder of the run.
+
+    Yields:
+        One row after the other: step, metrics by name, and seconds.
+    """
     path = folder / LINES
     if not path.exists():
         return

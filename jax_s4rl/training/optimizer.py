@@ -1,4 +1,4 @@
-"""AdamW with a group of its own for state space parameters."""
+"""AdamW with separate learning rates for state space parameters."""
 
 import dataclasses
 from collections.abc import Hashable
@@ -7,72 +7,98 @@ from typing import Any
 import jax
 import optax
 
-DEFAULT = "default"
-STATE_SPACE = "state_space"
+from jax_s4rl import parameter_groups
 
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """How parameters follow their gradients."""
+    """Learning rates, their schedule, weight decay and clipping."""
 
     learning_rate: float = 1e-3
-    """Peak rate."""
+    """Peak learning rate, above 0."""
     state_space_learning_rate: float = 1e-3
-    """Upper bound of the peak rate of state space parameters (dynamics and steps); they are never decayed."""
+    """Upper bound of the peak rate of state space parameters (dynamics and steps), above 0.
+
+    Their peak is the lower one of the two rates, and they have no weight decay.
+    """
     weight_decay: float = 1e-2
-    """Decoupled weight decay of all other parameters."""
+    """Decoupled weight decay of all other parameters; 0 turns it off."""
     warmup_updates: int = 100
-    """Updates over which rates rise linearly from zero."""
+    """Number of updates in which rates rise linearly from zero, limited to a tenth of the run."""
     final_fraction: float = 0.1
-    """Rate at the end of the cosine, as a share of the peak."""
+    """Learning rate at the end of the cosine, as a share of the peak."""
     clip: float = 1.0
-    """Largest global norm of a gradient."""
+    """Largest global norm of a gradient, above 0."""
     betas: tuple[float, float] = (0.9, 0.98)
-    """Decay rates of Adam's moments."""
+    """Decay rates of Adam's first and second moments."""
 
 
 def make(config: OptimizerConfig, labels: Any, num_updates: int) -> optax.GradientTransformation:
     """Makes the optimizer of one training run.
 
     Args:
-      config: rates and bounds.
-      labels: tree of the parameters' structure, each leaf "default" or "state_space" (`modules.groups.labels`).
-      num_updates: length of the cosine schedule.
+        config: Learning rates, weight decay and clipping.
+        labels: Tree of the parameters' structure, each leaf "default" or "state_space" (see
+            `modules.groups.labels`).
+        num_updates: Number of updates of the run, which is the length of the schedule.
 
     Returns:
-      Clipping by global norm over all parameters, then AdamW for each group.
+        Clipping by global norm over all parameters, then AdamW for each group.
 
     Raises:
-      ValueError: a number is out of its range.
+        ValueError: If a number is out of its range.
     """
     _check(config, num_updates)
     ssm_rate = min(config.state_space_learning_rate, config.learning_rate)
     groups: dict[Hashable, optax.GradientTransformation] = {
-        DEFAULT: _adamw(config, config.learning_rate, config.weight_decay, num_updates),
-        STATE_SPACE: _adamw(config, ssm_rate, 0.0, num_updates),
+        parameter_groups.DEFAULT: _adamw(
+            config, config.learning_rate, config.weight_decay, num_updates
+        ),
+        parameter_groups.STATE_SPACE: _adamw(config, ssm_rate, 0.0, num_updates),
     }
-    return _permissive(optax.chain(optax.clip_by_global_norm(config.clip), optax.partition(groups, labels)))
-
-
-def schedule(peak: float, config: OptimizerConfig, num_updates: int) -> optax.Schedule:
-    """Linear warm-up to `peak`, then a cosine to `final_fraction` of it at `num_updates`.
-
-    The warm-up takes at most a tenth of the run, so that a short trial still trains.
-    """
-    warmup = min(config.warmup_updates, num_updates // 10)
-    return optax.warmup_cosine_decay_schedule(
-        0.0 if warmup else peak, peak, warmup, max(num_updates, warmup + 1), peak * config.final_fraction
+    # Clipped before the groups are separated, so that the norm is that of the whole gradient.
+    return _permissive(
+        optax.chain(optax.clip_by_global_norm(config.clip), optax.partition(groups, labels))
     )
 
 
-def _adamw(config: OptimizerConfig, peak: float, weight_decay: float, num_updates: int) -> optax.GradientTransformation:
+def schedule(peak: float, config: OptimizerConfig, num_updates: int) -> optax.Schedule:
+    """Makes the learning rate schedule: a linear warm-up, then a cosine.
+
+    The warm-up takes at most a tenth of the run, so that a short trial still trains. The cosine
+    falls to `final_fraction` of the peak at `num_updates`.
+
+    Args:
+        peak: Learning rate at the end of the warm-up.
+        config: Length of the warm-up and final fraction.
+        num_updates: Number of updates of the run.
+
+    Returns:
+        A function of the number of updates made.
+    """
+    warmup = min(config.warmup_updates, num_updates // 10)
+    return optax.warmup_cosine_decay_schedule(
+        0.0 if warmup else peak,
+        peak,
+        warmup,
+        max(num_updates, warmup + 1),
+        peak * config.final_fraction,
+    )
+
+
+def _adamw(
+    config: OptimizerConfig, peak: float, weight_decay: float, num_updates: int
+) -> optax.GradientTransformation:
     beta1, beta2 = config.betas
-    return optax.adamw(schedule(peak, config, num_updates), b1=beta1, b2=beta2, weight_decay=weight_decay)
+    return optax.adamw(
+        schedule(peak, config, num_updates), b1=beta1, b2=beta2, weight_decay=weight_decay
+    )
 
 
 def _permissive(transformation: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Optax counts updates in integers and mixes them with floats, which JAX's strict dtype promotion forbids."""
+    """Allows standard dtype promotion inside an optimizer."""
 
+    # Optax mixes its integer counts of updates with floats, which JAX's strict promotion forbids.
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
         with jax.numpy_dtype_promotion("standard"):
             return transformation.update(updates, state, params)
@@ -88,4 +114,6 @@ def _check(config: OptimizerConfig, num_updates: int) -> None:
         if not value > 0:
             raise ValueError(f"{name} is {value}; it has to be above zero")
     if config.weight_decay < 0:
-        raise ValueError(f"weight_decay is {config.weight_decay}; it cannot be negative, 0 turns it off")
+        raise ValueError(
+            f"weight_decay is {config.weight_decay}; it cannot be negative, 0 turns it off"
+        )

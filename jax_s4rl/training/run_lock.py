@@ -1,4 +1,4 @@
-"""One process at a time writes into a run folder."""
+"""Lock of a run folder: only one process at a time writes into it."""
 
 import errno
 import fcntl
@@ -10,23 +10,26 @@ from pathlib import Path
 from typing import Any
 
 NAME = "lock"
-# Some network file systems know no locks; there the process named in the file decides.
+# Errors of network file systems without locks; there the process named in the lock file decides.
 UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
 
 
 class Lock:
-    """Holds a folder until it is closed, or until its process ends in whatever way. Use it with `with`.
+    """Lock of a folder; use it with `with`.
+
+    It ends with `close`, or when its process ends in any way.
 
     Args:
-      folder: to hold; made if it is not there.
+        folder: Folder to lock; made if it is not there.
 
     Raises:
-      ValueError: another living process holds it.
+        ValueError: If another living process holds the lock.
     """
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
+        # Opened without truncation: until the lock is acquired, the content names another owner.
         self._file = self.path.open("a+")
         try:
             self._acquire()
@@ -34,7 +37,11 @@ class Lock:
             self._file.close()
             raise
         self._file.truncate(0)
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S %z")}
+        owner = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+        }
         self._file.write(json.dumps(owner))
         self._file.flush()
 
@@ -45,11 +52,14 @@ class Lock:
         self.close()
 
     def close(self) -> None:
-        """Gives the folder free. The file stays: removing it could take the lock of whoever holds it next."""
+        """Releases the lock."""
+        # The file is not removed: another process may have opened it and be about to lock it, and a
+        # third one could then lock a new file of the same name.
         self._file.truncate(0)
         self._file.close()
 
     def _acquire(self) -> None:
+        # The operating system releases this lock when the process ends, even by SIGKILL.
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -58,7 +68,9 @@ class Lock:
             if error.errno not in UNSUPPORTED:
                 raise
             if _may_live(self._owner()):
-                raise ValueError(self._in_use(f", or remove {self.path} if that process is gone")) from None
+                raise ValueError(
+                    self._in_use(f", or remove {self.path} if that process is gone")
+                ) from None
 
     def _owner(self) -> dict[str, Any]:
         self._file.seek(0)
@@ -69,19 +81,30 @@ class Lock:
 
     def _in_use(self, remedy: str) -> str:
         owner = self._owner()
-        who = f"process {owner['pid']} on {owner['host']}, since {owner['since']}" if owner else "another process"
-        return f"{self.path.parent} is in use by {who}; wait for its end, or choose another folder{remedy}"
+        who = (
+            f"process {owner['pid']} on {owner['host']}, since {owner['since']}"
+            if owner
+            else "another process"
+        )
+        return (
+            f"{self.path.parent} is in use by {who}; wait for its end, or choose another "
+            f"folder{remedy}"
+        )
 
 
 def _may_live(owner: dict[str, Any]) -> bool:
+    """Returns whether the owner of the lock may still be running."""
     if not owner:
         return False
+    # Processes of other machines cannot be checked from here.
     if owner["host"] != socket.gethostname():
         return True
+    # Signal 0 is not delivered; it only checks that the process exists.
     try:
         os.kill(owner["pid"], 0)
     except ProcessLookupError:
         return False
     except PermissionError:
+        # The process exists and belongs to another user.
         pass
     return True

@@ -1,8 +1,8 @@
-"""Target parameters that follow the trained ones: an optimizer that moves both.
+"""Target networks: parameters that follow the trained ones.
 
-The parameters of a method with a target network are a pair, and its loss stops the gradient of one half. `track` wraps
-an optimizer so that one update changes both, and everything else (the pmapped update, seeds at once, checkpoints) is as
-for any other parameters.
+The parameters of a method with a target network are a pair, and its loss stops the gradient of the
+target half. `track` wraps an optimizer so that one update changes both halves; everything else (the
+pmapped update, several seeds at once, checkpoints) treats the pair like any other parameters.
 """
 
 import dataclasses
@@ -15,11 +15,11 @@ from jaxtyping import Array, Int
 
 
 class Tracked(NamedTuple):
-    """Parameters and those that follow them.
+    """Trained parameters and target parameters.
 
     Attributes:
-      online: what is trained, and acts.
-      target: what follows, of the same structure.
+        online: Parameters that are trained and act.
+        target: Parameters that follow them, of the same structure.
     """
 
     online: Any
@@ -30,8 +30,8 @@ class TrackedState(NamedTuple):
     """State of the optimizer that `track` makes.
 
     Attributes:
-      inner: state of the optimizer of the online parameters.
-      num_updates: made so far.
+        inner: State of the optimizer of the online parameters.
+        num_updates: Number of updates so far.
     """
 
     inner: Any
@@ -40,47 +40,70 @@ class TrackedState(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TargetConfig:
-    """How target parameters follow."""
+    """Rate and period at which target parameters follow."""
 
     rate: float = 0.005
-    """Share of the way to the online parameters that a move takes: small for Polyak averaging, 1 for a copy."""
+    """Share of the distance to the online parameters that one move takes, above 0 and up to 1.
+
+    It is small for Polyak averaging and 1 for a copy.
+    """
     period: int = 1
-    """Updates from one move to the next."""
+    """Number of updates from one move to the next, at least 1."""
 
     def __post_init__(self) -> None:
-        """Refuses what would never move, or overshoot."""
+        """Checks the ranges.
+
+        Raises:
+            ValueError: If targets would never move, or would overshoot.
+        """
         if not 0 < self.rate <= 1:
-            raise ValueError(f"rate is {self.rate}; it is a share above 0 and up to 1, where 1 copies")
+            raise ValueError(
+                f"rate is {self.rate}; choose a share above 0 and up to 1, where 1 copies"
+            )
         if self.period < 1:
-            raise ValueError(f"period is {self.period}; targets move every so many updates, at least every 1")
+            raise ValueError(f"period is {self.period}; choose a number of updates of at least 1")
 
 
 def start(params: Any) -> Tracked:
-    """Parameters whose target is themselves."""
+    """Makes a pair whose target parameters equal the online ones.
+
+    Args:
+        params: Parameters before the first update.
+
+    Returns:
+        The pair.
+    """
     return Tracked(params, params)
 
 
-def track(optimizer: optax.GradientTransformation, config: TargetConfig) -> optax.GradientTransformation:
-    """An optimizer of `Tracked` parameters: the given one for the online half, and the target half follows it.
+def track(
+    optimizer: optax.GradientTransformation, config: TargetConfig
+) -> optax.GradientTransformation:
+    """Makes an optimizer of `Tracked` parameters.
 
-    `target += rate * (online - target)` after every `period` updates, with the online parameters as they are then.
+    The given optimizer trains the online half. After every `period` updates the target half moves
+    by `target += rate * (online - target)`, with the online parameters after the update.
 
     Args:
-      optimizer: of the online parameters.
-      config: how the target follows.
+        optimizer: Optimizer of the online parameters.
+        config: Rate and period at which the target follows.
 
     Returns:
-      A gradient transformation that asks for the parameters; the gradient of the target half is not looked at.
+        A gradient transformation that needs the parameters; it ignores the gradient of the target
+        half. Its update raises `ValueError` if no parameters are given.
 
-    Source: Lillicrap et al. (2016), "Continuous control with deep reinforcement learning", Algorithm 1 (soft updates);
-    Mnih et al. (2015), "Human-level control through deep reinforcement learning", Algorithm 1 (copies).
+    Source:
+        Lillicrap et al. (2016), "Continuous control with deep reinforcement learning", Algorithm 1
+        (soft updates); Mnih et al. (2015), "Human-level control through deep reinforcement
+        learning", Algorithm 1 (copies).
 
     Example:
-      >>> follower = track(optax.sgd(1.0), TargetConfig(rate=0.5))
-      >>> params = start(jnp.array(4.0))
-      >>> changes, _ = follower.update(Tracked(jnp.array(2.0), jnp.array(0.0)), follower.init(params), params)
-      >>> [float(value) for value in optax.apply_updates(params, changes)]
-      [2.0, 3.0]
+        >>> follower = track(optax.sgd(1.0), TargetConfig(rate=0.5))
+        >>> params = start(jnp.array(4.0))
+        >>> gradient = Tracked(jnp.array(2.0), jnp.array(0.0))
+        >>> changes, _ = follower.update(gradient, follower.init(params), params)
+        >>> [float(value) for value in optax.apply_updates(params, changes)]
+        [2.0, 3.0]
     """
 
     def init(params: Any) -> TrackedState:
@@ -88,11 +111,17 @@ def track(optimizer: optax.GradientTransformation, config: TargetConfig) -> opta
 
     def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, TrackedState]:
         if params is None:
-            raise ValueError("target parameters follow the online ones, so the update asks for both; give params")
+            raise ValueError(
+                "got no params, but target parameters follow the online ones; give params to update"
+            )
         changes, inner = optimizer.update(updates.online, state.inner, params.online)
         online, count = optax.apply_updates(params.online, changes), state.num_updates + 1
+        # A rate of 0 between moves instead of a branch: every update is the same program.
         rate = jnp.where(count % config.period == 0, config.rate, 0.0)
-        moves = jax.tree.map(lambda new, old: rate.astype(old.dtype) * (new - old), online, params.target)
+        # As differences, because the caller adds the result to the parameters.
+        moves = jax.tree.map(
+            lambda new, old: rate.astype(old.dtype) * (new - old), online, params.target
+        )
         return Tracked(changes, moves), TrackedState(inner, count)
 
     return optax.GradientTransformation(init, update)

@@ -1,4 +1,4 @@
-"""Conservative Q-learning end to end: a task that its data can teach, all seeds at once, and acting."""
+"""Conservative Q-learning end to end: training of several seeds at once, and acting."""
 
 import dataclasses
 
@@ -26,10 +26,15 @@ def make_task(env_id, num_episodes, **kwargs):
     with registry.make(env_id, **kwargs) as env:
         num_actions = getattr(env.action_space, "n", None)
         record = recording.record_episodes(
-            lambda: registry.make(env_id, **kwargs), behaviors.uniform(env.action_space), num_episodes, seed=0
+            lambda: registry.make(env_id, **kwargs),
+            behaviors.uniform(env.action_space),
+            num_episodes,
+            seed=0,
         )
     longest = int(record.episode_lengths.max())
-    return tasks.Task(env_id, kwargs, "tiny", record, num_actions and int(num_actions), longest, -7.7, -3.3)
+    return tasks.Task(
+        env_id, kwargs, "tiny", record, num_actions and int(num_actions), longest, -7.7, -3.3
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +80,19 @@ def test_another_environment_can_be_acted_in(task, trained):
 
 def test_the_network_is_shaped_by_the_data(task):
     config = cql.configure(SMALL, task)
-    assert (config.observation_kind, config.num_observations, config.num_actions) == ("index", 20, 20)
+    assert (config.observation_kind, config.num_observations, config.num_actions) == (
+        "index",
+        20,
+        20,
+    )
     assert config.horizon == 10
 
 
 def test_continuous_actions_are_refused():
     continuous = make_task("Pendulum-v1", 1)
-    with pytest.raises(ValueError, match="tiny has continuous actions"):
+    with pytest.raises(
+        ValueError, match="tiny has continuous actions, but Q-learning needs discrete ones"
+    ):
         cql.configure(SMALL, continuous)
 
 

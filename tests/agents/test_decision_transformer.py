@@ -21,7 +21,12 @@ from tests import filling
 
 SMALL = decision_transformer.Settings(
     model=configs.ModelConfig(
-        mixer=mixers.MixerConfig(state_size=4), context_length=8, width=8, num_layers=1, mlp_ratio=1, dropout=0.0
+        mixer=mixers.MixerConfig(state_size=4),
+        context_length=8,
+        width=8,
+        num_layers=1,
+        mlp_ratio=1,
+        dropout=0.0,
     ),
     batch_size=8,
     num_updates=60,
@@ -62,11 +67,18 @@ def test_it_learns_and_acts(task, trained):
     assert first.seed == 3
     assert first.log.losses[-1] < first.log.losses[0]
     assert first.num_parameters == sum(leaf.size for leaf in jax.tree.leaves(first.params))
-    acted = decision_transformer.act(first, task, np.array([10.0, 20.0]), greedy=np.array([True, False]), seed=0)
+    acted = decision_transformer.act(
+        first, task, np.array([10.0, 20.0]), greedy=np.array([True, False]), seed=0
+    )
     assert acted.record.num_episodes == 2
     assert (acted.record.episode_lengths <= 40).all()
     shorter = decision_transformer.act(
-        first, task, np.array([10.0]), greedy=np.array([True]), seed=0, make_env=make_task(max_episode_steps=3).make_env
+        first,
+        task,
+        np.array([10.0]),
+        greedy=np.array([True]),
+        seed=0,
+        make_env=make_task(max_episode_steps=3).make_env,
     )
     assert shorter.record.episode_lengths.max() <= 3
 
@@ -87,7 +99,9 @@ def test_continuous_actions_learn_and_act():
     task = make_task("Pendulum-v1")
     (trained,) = decision_transformer.train(settings, task, seeds=[0])
     assert trained.log.losses[-1] < trained.log.losses[0]
-    acted = decision_transformer.act(trained, task, np.array([-100.0]), greedy=np.array([True]), seed=0)
+    acted = decision_transformer.act(
+        trained, task, np.array([-100.0]), greedy=np.array([True]), seed=0
+    )
     assert acted.record.actions.shape[1:] == (1,)
 
 
@@ -95,7 +109,9 @@ def test_continuous_actions_learn_and_act():
 @pytest.mark.parametrize("mixer", ["attention", "s4d"])
 def test_one_device_and_two_make_the_same_update_of_a_model(task, mixer):
     # With dropout: a row's noise does not depend on the device that it is on.
-    config = decision_transformer.configure(with_model(mixer=mixers.MixerConfig(mixer), dropout=0.2), task)
+    config = decision_transformer.configure(
+        with_model(mixer=mixers.MixerConfig(mixer), dropout=0.2), task
+    )
     params = groups.strip(filling.fill(functools.partial(network.init, config), jax.random.key(0)))
     draw = regimes.make("windows", task.record, context_length=SMALL.model.context_length)
     updated = []
@@ -120,42 +136,26 @@ def test_the_shape_of_the_model_comes_from_the_data(task):
     config = decision_transformer.configure(SMALL, task)
     observations = task.record.observations
     assert config.observation_shape == (4,)
-    np.testing.assert_allclose(config.observation_mean, observations.mean(axis=0), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(
+        config.observation_mean, observations.mean(axis=0), rtol=1e-4, atol=1e-6
+    )
     assert config.return_scale == task.record.episode_returns.max()
     assert config.horizon == 40
 
 
-@pytest.mark.parametrize(
-    ("space", "observations", "kind"),
-    [
-        (gymnasium.spaces.Discrete(5), np.array([0, 3]), "index"),
-        (gymnasium.spaces.Box(0, 255, (4, 4, 3), np.uint8), np.zeros((2, 4, 4, 3), np.uint8), "image"),
-        (gymnasium.spaces.Box(0, 1, (3,)), np.eye(3, dtype=np.float32), "one_hot"),
-        (gymnasium.spaces.MultiBinary(3), np.eye(3, dtype=np.int8), "one_hot"),
-        (gymnasium.spaces.Box(0, 1, (3,)), np.eye(3, dtype=np.float32) / 2, "vector"),
-        (gymnasium.spaces.Box(-1, 1, (3,)), np.eye(3, dtype=np.float32), "vector"),
-    ],
-)
-def test_the_kind_of_observations_comes_from_space_and_data(space, observations, kind):
-    config = configs.DecisionTransformerConfig(
-        observation_shape=space.shape,
-        num_actions=2,
-        horizon=5,
-        **decision_transformer.describe_observations(space, observations),
-    )
-    assert config.observation_kind == kind
-    assert len(config.observation_mean) == (3 if kind == "vector" else 0)
-
-
 @pytest.mark.slow
 def test_it_learns_to_foresee_and_to_judge():
-    settings = with_model(returns="outside", observation_loss=0.5, return_loss=0.5, tokens="interleaved")
+    settings = with_model(
+        returns="outside", observation_loss=0.5, return_loss=0.5, tokens="interleaved"
+    )
     task = make_task("jax_s4rl/RandomWalk-v0", obs="index")
     (trained,) = decision_transformer.train(settings, task, seeds=[0])
     assert trained.config.observation_kind == "index"
     assert trained.log.losses[-1] < trained.log.losses[0]
     trained = dataclasses.replace(trained, memory=policy.CARRY)
-    acted = decision_transformer.act(trained, task, np.array([-5.0, -10.0]), greedy=np.array([False, True]), seed=0)
+    acted = decision_transformer.act(
+        trained, task, np.array([-5.0, -10.0]), greedy=np.array([False, True]), seed=0
+    )
     assert acted.record.observations.ndim == 1
 
 
@@ -189,13 +189,18 @@ def test_settings_that_cannot_work_are_refused_before_training(task, changes, se
     ],
 )
 def test_the_memory_fits_the_regime(regime, mixer, wanted):
-    assert decision_transformer.memory(dataclasses.replace(with_model(mixer=mixer), regime=regime)) == wanted
+    assert (
+        decision_transformer.memory(dataclasses.replace(with_model(mixer=mixer), regime=regime))
+        == wanted
+    )
 
 
 @pytest.mark.slow
 def test_eight_seeds_in_one_program_are_eight_single_runs(task):
     settings = with_model(dropout=0.1)
-    settings = dataclasses.replace(settings, num_updates=20, optimization=optimizer.OptimizerConfig())
+    settings = dataclasses.replace(
+        settings, num_updates=20, optimization=optimizer.OptimizerConfig()
+    )
     together = list(decision_transformer.train(settings, task, seeds=range(8)))
     program = decision_transformer.prepare(settings, task)
     for one in together:
@@ -220,8 +225,12 @@ def test_after_the_first_dispatch_nothing_is_compiled_and_no_data_are_moved(task
         if "backend_compile" in event:
             compiled.append(event)
 
-    settings = dataclasses.replace(with_model(mixer=mixers.MixerConfig(mixer), dropout=0.1), regime=regime)
-    settings = dataclasses.replace(settings, model=dataclasses.replace(settings.model, context_length=40))
+    settings = dataclasses.replace(
+        with_model(mixer=mixers.MixerConfig(mixer), dropout=0.1), regime=regime
+    )
+    settings = dataclasses.replace(
+        settings, model=dataclasses.replace(settings.model, context_length=40)
+    )
     program = decision_transformer.prepare(settings, task)
     state = program.init([0])
     program_compiled, _ = loop.compile_update(program.update, state, program.store)

@@ -1,4 +1,4 @@
-"""Looking into models: rows come back in the order of the record, whatever the parts they were taken in."""
+"""Inspection of models: results come in the order of the record, however it is split into parts."""
 
 import jax
 import jax.numpy as jnp
@@ -12,11 +12,15 @@ from tests.data import records
 from tests.models import small
 
 LENGTHS = (5, 12, 1, 8, 3)
-RECORD = records.make_record(LENGTHS, num_actions=small.NUM_ACTIONS, observation_shape=(small.SIZE,))
+RECORD = records.make_record(
+    LENGTHS, num_actions=small.NUM_ACTIONS, observation_shape=(small.SIZE,)
+)
 
 
 def make(mixer="s4d", **changes):
-    config = small.config(mixer, num_layers=1, **{"returns": "outside", "return_loss": 1.0} | changes)
+    config = small.config(
+        mixer, num_layers=1, **{"returns": "outside", "return_loss": 1.0} | changes
+    )
     return decision_transformer.Trained(config, policy.CARRY, 0, small.params(config), None, 0.0)
 
 
@@ -80,7 +84,9 @@ def test_attention_looks_at_steps_of_its_episode():
 
 @pytest.mark.parametrize("method", attribution.METHODS)
 def test_both_methods_are_offered(method):
-    assert np.isfinite(inspection.attribute(make("mlp"), RECORD, np.zeros(5, int), method=method)).all()
+    assert np.isfinite(
+        inspection.attribute(make("mlp"), RECORD, np.zeros(5, int), method=method)
+    ).all()
 
 
 @pytest.mark.slow
@@ -94,5 +100,7 @@ def test_first_actions_are_those_of_the_whole_model(mixer):
     window = alone(trained, 0)
     for number, target in enumerate(targets):
         window["returns_to_go"] = jnp.full_like(window["returns_to_go"], target)
-        whole = network.DecisionTransformer(trained.config).apply({"params": trained.params}, **window)
+        whole = network.DecisionTransformer(trained.config).apply(
+            {"params": trained.params}, **window
+        )
         np.testing.assert_allclose(found[0, number], jax.nn.softmax(whole.action[0, 0]), atol=1e-5)

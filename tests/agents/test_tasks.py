@@ -31,7 +31,9 @@ def test_a_task_knows_its_environment_and_references():
 
 def test_an_episode_may_last_longer_than_any_recorded_one(monkeypatch):
     with registry.make("jax_s4rl/KeyDoor-v0") as env:
-        record = recording.record_episodes(lambda: env, behaviors.uniform(env.action_space), 1, seed=0)
+        record = recording.record_episodes(
+            lambda: env, behaviors.uniform(env.action_space), 1, seed=0
+        )
     short = trajectories.from_episodes([next(record.episodes())]).select(np.array([0]))
     short = dataclasses.replace(
         short,
@@ -40,7 +42,10 @@ def test_an_episode_may_last_longer_than_any_recorded_one(monkeypatch):
         truncations=np.arange(5) == 4,
         episode_lengths=np.array([5]),
     )
-    metadata = {"env": {"id": "jax_s4rl/KeyDoor-v0", "kwargs": {}}, "reference_scores": {"random": 0, "optimal": 11}}
+    metadata = {
+        "env": {"id": "jax_s4rl/KeyDoor-v0", "kwargs": {}},
+        "reference_scores": {"random": 0, "optimal": 11},
+    }
     monkeypatch.setattr(datasets, "load", lambda dataset, seed: (short, metadata))
     assert tasks.load("some").max_steps == 200
 
@@ -48,9 +53,21 @@ def test_an_episode_may_last_longer_than_any_recorded_one(monkeypatch):
 @pytest.mark.parametrize(
     ("dataset", "env_id", "sentence"),
     [
-        ("cartpole/mixt", None, "there is no data set 'cartpole/mixt'; did you mean cartpole/mixed"),
-        ("random_walk/random-100", "CartPol-v1", "environment 'CartPol-v1', which is not registered"),
-        ("random_walk/random-100", "CartPole-v1", r"observations of shape \(\), the environment's have shape \(4,\)"),
+        (
+            "cartpole/mixt",
+            None,
+            "there is no data set 'cartpole/mixt'; did you mean cartpole/mixed",
+        ),
+        (
+            "random_walk/random-100",
+            "CartPol-v1",
+            "environment 'CartPol-v1', which is not registered",
+        ),
+        (
+            "random_walk/random-100",
+            "CartPole-v1",
+            r"observations of shape \(\), the environment's have shape \(4,\)",
+        ),
     ],
 )
 def test_names_and_spaces_that_do_not_fit_are_refused(dataset, env_id, sentence):

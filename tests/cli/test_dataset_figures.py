@@ -44,7 +44,10 @@ def test_histograms_are_pictures_with_ink(lengths):
 def test_coverage_fits_the_kind_of_observation(shape, space, meaning):
     record = records.make_record((20, 30), observation_shape=shape)
     if not isinstance(space, spaces.Box):
-        whole = {name: np.abs(getattr(record, name)).astype(int) for name in ("observations", "final_observations")}
+        whole = {
+            name: np.abs(getattr(record, name)).astype(int)
+            for name in ("observations", "final_observations")
+        }
         record = type(record)(**{**vars(record), **whole})
     picture, sentence = _dataset_figures.coverage_map(record, space)
     assert meaning in sentence
@@ -54,7 +57,14 @@ def test_coverage_fits_the_kind_of_observation(shape, space, meaning):
 def test_bins_of_few_whole_numbers_are_centered_on_them():
     assert _dataset_figures._bins(np.array([2, 7])).tolist() == [1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5]
     assert _dataset_figures._bins(np.array([2, 4, 4])).tolist() == [0.5, 1.5, 2.5, 3.5, 4.5, 5.5]
-    assert _dataset_figures._bins(np.array([60, 60])).tolist() == [57.5, 58.5, 59.5, 60.5, 61.5, 62.5]
+    assert _dataset_figures._bins(np.array([60, 60])).tolist() == [
+        57.5,
+        58.5,
+        59.5,
+        60.5,
+        61.5,
+        62.5,
+    ]
     assert len(_dataset_figures._bins(np.array([0.0, 100.5]))) == 41
     coins = _dataset_figures._bins(np.arange(-34, 39, 2))
     assert (coins[0], coins[-1], coins[1] - coins[0]) == (-35, 39, 2)

@@ -19,8 +19,14 @@ class Options:
     ("error", "told"),
     [
         (ValueError("got 0, wanted 1"), "error: got 0, wanted 1"),
-        (FloatingPointError("the loss of seed 0 is no number"), "error: the loss of seed 0 is no number"),
-        (IsADirectoryError(21, "Is a directory", "/some"), "error: /some: Is a directory; name another"),
+        (
+            FloatingPointError("the loss of seed 0 is no number"),
+            "error: the loss of seed 0 is no number",
+        ),
+        (
+            IsADirectoryError(21, "Is a directory", "/some"),
+            "error: /some: Is a directory; name another",
+        ),
         (OSError("cut off"), "error: cut off"),
     ],
 )

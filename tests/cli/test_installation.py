@@ -46,7 +46,9 @@ def test_a_plugin_has_to_be_of_the_version_of_jaxlib(tmp_path, monkeypatch):
     versions = {"jaxlib": "0.10.1", "jax-cuda12-plugin": "0.9.2"}
     monkeypatch.setattr(_installation, "version_of", versions.get)
     monkeypatch.setattr(_installation.metadata, "requires", lambda name: [])
-    (plugin,) = (package for package in _installation.packages(tmp_path) if "plugin" in package.name)
+    (plugin,) = (
+        package for package in _installation.packages(tmp_path) if "plugin" in package.name
+    )
     assert (plugin.wanted, plugin.fits) == ("==0.10.1", False)
 
 

@@ -25,7 +25,11 @@ def test_all_stages_and_facts_are_said(capsys):
     assert facts["pmap_devices"] == facts["devices"] == ["cpu:0", "cpu:1"]
     assert facts["float64"] is False
     assert facts["summary"] == "passed"
-    assert [part["name"] for part in facts["self_test"]] == ["versions", "float32 sum", "float64 sum"]
+    assert [part["name"] for part in facts["self_test"]] == [
+        "versions",
+        "float32 sum",
+        "float64 sum",
+    ]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no\ndevice"), KeyboardInterrupt()])

@@ -25,7 +25,9 @@ def saved(tmp_path):
 
 
 def test_one_command_draws_one_page_that_needs_nothing_else(saved):
-    page = view_dataset.main(view_dataset.Config(str(saved), out=saved.with_name("page.html"))).read_text()
+    page = view_dataset.view(
+        view_dataset.Config(str(saved), out=saved.with_name("page.html"))
+    ).read_text()
     assert page.count("data:image/png;base64,") == 4
     assert page.count("data:image/gif;base64,") == 3
     assert not re.search(r"(src|href)=[\"'](?!data:)", page)

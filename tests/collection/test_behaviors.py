@@ -10,19 +10,19 @@ NUM_DRAWS = 6_000
 COUNT_ERROR = 183
 
 
-def sight(count, mask=None):
+def make_inputs(count, mask=None):
     return recording.BehaviorInput([None] * count, [{"action_mask": mask}] * count)
 
 
 def test_discrete_actions_are_uniform():
     choose = behaviors.uniform(gymnasium.spaces.Discrete(3))
-    counts = np.bincount(choose(sight(NUM_DRAWS), np.random.default_rng(0)), minlength=3)
+    counts = np.bincount(choose(make_inputs(NUM_DRAWS), np.random.default_rng(0)), minlength=3)
     np.testing.assert_allclose(counts, NUM_DRAWS / 3, atol=COUNT_ERROR)
 
 
 def test_continuous_actions_fill_the_box():
     box = gymnasium.spaces.Box(np.array([-2, 0], np.float32), np.array([2, 1], np.float32))
-    actions = behaviors.uniform(box)(sight(NUM_DRAWS), np.random.default_rng(0))
+    actions = behaviors.uniform(box)(make_inputs(NUM_DRAWS), np.random.default_rng(0))
     assert actions.dtype == np.float32
     assert all(box.contains(action) for action in actions[:100])
     # Standard errors 1.15 / 77 and 0.29 / 77; five of the larger are 0.075.
@@ -31,12 +31,16 @@ def test_continuous_actions_fill_the_box():
 
 def test_legal_actions_are_uniform_and_others_never_chosen():
     mask = np.array([1, 0, 1, 1, 0], np.int8)
-    counts = np.bincount(behaviors.uniform_legal(sight(NUM_DRAWS, mask), np.random.default_rng(0)), minlength=5)
+    counts = np.bincount(
+        behaviors.uniform_legal(make_inputs(NUM_DRAWS, mask), np.random.default_rng(0)), minlength=5
+    )
     np.testing.assert_allclose(counts[mask == 1], NUM_DRAWS / 3, atol=COUNT_ERROR)
     assert counts[mask == 0].sum() == 0
 
 
-@pytest.mark.parametrize("space", [gymnasium.spaces.Box(-np.inf, 1, (2,)), gymnasium.spaces.MultiBinary(2)])
+@pytest.mark.parametrize(
+    "space", [gymnasium.spaces.Box(-np.inf, 1, (2,)), gymnasium.spaces.MultiBinary(2)]
+)
 def test_spaces_without_a_uniform_draw_are_refused(space):
     with pytest.raises(ValueError, match="wanted Discrete or a bounded Box"):
         behaviors.uniform(space)
@@ -47,7 +51,9 @@ def test_spaces_without_a_uniform_draw_are_refused(space):
     [("memory_len/2", 1.0), ("jax_s4rl/KeyDoor-v0", 11.0), ("jax_s4rl/KeyToDoor-v0", 1.0)],
 )
 def test_the_optimal_policy_is_recorded_at_its_score(env_id, wanted):
-    record = recording.record_episodes(lambda: registry.make(env_id), behaviors.Optimal(), 7, seed=0, num_envs=3)
+    record = recording.record_episodes(
+        lambda: registry.make(env_id), behaviors.Optimal(), 7, seed=0, num_envs=3
+    )
     np.testing.assert_allclose(record.episode_returns, wanted)
 
 

@@ -47,9 +47,11 @@ def test_data_are_real_and_fit_their_environment(name, tmp_path, monkeypatch):
 def test_a_tenth_of_the_mixed_data_is_always_right(family):
     uniform, optimal = catalog.book()[f"{family}/4/mixed"].parts
     assert (uniform.num_episodes, optimal.num_episodes) == (9_000, 1_000)
-    stage = sources.RecordingContext(f"{family}/4", {}, 0, 1, None)
-    record = dataclasses.replace(optimal, num_episodes=50).record(stage)
-    np.testing.assert_array_equal(record.rewards[record.episode_starts + record.episode_lengths - 1], 1)
+    context = sources.RecordingContext(f"{family}/4", {}, 0, 1, None)
+    record = dataclasses.replace(optimal, num_episodes=50).record(context)
+    np.testing.assert_array_equal(
+        record.rewards[record.episode_starts + record.episode_lengths - 1], 1
+    )
 
 
 @pytest.mark.slow
@@ -58,7 +60,11 @@ def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
     run = dataclasses.replace(catalog.CARTPOLE, config=worlds.CARTPOLE_CONFIG, strengths=())
     small = (sources.Uniform(3), sources.Snapshot(run, "expert", 3))
     names = ["cartpole/mixed", "masked_cartpole/mixed"]
-    monkeypatch.setattr(catalog, "book", lambda: {name: dataclasses.replace(book[name], parts=small) for name in names})
+    monkeypatch.setattr(
+        catalog,
+        "book",
+        lambda: {name: dataclasses.replace(book[name], parts=small) for name in names},
+    )
     whole, masked = (datasets.load(name, 0, tmp_path)[0] for name in names)
     np.testing.assert_array_equal(masked.observations, whole.observations[:, [0, 2]])
     np.testing.assert_array_equal(masked.actions, whole.actions)
@@ -67,8 +73,14 @@ def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
 def test_each_graph_is_another_with_the_same_recipes():
     book = catalog.random_walk()
     for kind in ("random-1000", "random-100", "nosuffix-1000"):
-        names = [f"random_walk/{kind}", *(f"random_walk/graph-{number}/{kind}" for number in range(1, 6))]
-        edges = [registry.make(book[name].env_id, **book[name].env_kwargs).unwrapped.edges for name in names]
+        names = [
+            f"random_walk/{kind}",
+            *(f"random_walk/graph-{number}/{kind}" for number in range(1, 6)),
+        ]
+        edges = [
+            registry.make(book[name].env_id, **book[name].env_kwargs).unwrapped.edges
+            for name in names
+        ]
         assert len({graph.tobytes() for graph in edges}) == len(names)
         assert len({(book[name].parts, book[name].keep, book[name].limit) for name in names}) == 1
     assert len(book) == 18

@@ -30,7 +30,8 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
         datasets.load("cartpole/tiny", seed, tmp_path / folder)
     files = [
-        datasets.path_of("cartpole/tiny", seed, tmp_path / folder) for folder, seed in (("a", 0), ("b", 0), ("c", 1))
+        datasets.path_of("cartpole/tiny", seed, tmp_path / folder)
+        for folder, seed in (("a", 0), ("b", 0), ("c", 1))
     ]
     assert files[0].read_bytes() == files[1].read_bytes() != files[2].read_bytes()
     assert storage.side_file(files[0]).read_bytes() == storage.side_file(files[1]).read_bytes()
@@ -58,7 +59,9 @@ def test_the_side_file_says_what_the_data_are(tmp_path):
     assert metadata["seed"] == 4
     assert metadata["reference_scores"].items() >= {"optimal": 500.0, "kind": "measured"}.items()
     assert [part["behavior"] for part in metadata["policy"]] == ["uniform", "uniform"]
-    np.testing.assert_allclose(metadata["policy"][0]["mean_return"], record.episode_returns[:12].mean())
+    np.testing.assert_allclose(
+        metadata["policy"][0]["mean_return"], record.episode_returns[:12].mean()
+    )
     assert set(metadata["versions"]) == set(datasets.PACKAGES)
     assert metadata["content_hash"] == storage.content_hash(record)
 
@@ -80,7 +83,9 @@ def test_a_filter_keeps_what_it_names(tmp_path):
 
 def test_a_recipe_that_changed_makes_its_data_again(tmp_path, small_book):
     datasets.load("cartpole/tiny", 0, tmp_path)
-    small_book["cartpole/tiny"] = dataclasses.replace(small_book["cartpole/tiny"], parts=(sources.Uniform(3),))
+    small_book["cartpole/tiny"] = dataclasses.replace(
+        small_book["cartpole/tiny"], parts=(sources.Uniform(3),)
+    )
     record, _ = datasets.load("cartpole/tiny", 0, tmp_path)
     assert record.num_episodes == 3
     assert json.loads((tmp_path / "cartpole/tiny-seed0.json").read_text())["num_episodes"] == 3

@@ -40,7 +40,10 @@ def test_observations_flags_and_last_look_by_hand():
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not():
-    hashes = [storage.content_hash(record_uniform(make_cartpole, 4, seed=seed, num_envs=2)) for seed in (5, 5, 6)]
+    hashes = [
+        storage.content_hash(record_uniform(make_cartpole, 4, seed=seed, num_envs=2))
+        for seed in (5, 5, 6)
+    ]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -60,9 +63,9 @@ def test_exactly_the_episodes_asked_for_in_order(num_envs):
 def test_a_behavior_sees_infos_but_the_record_does_not():
     seen = []
 
-    def look(sight, rng):
-        seen.extend(info["secret"] for info in sight.infos)
-        return np.zeros(len(sight.observations), np.int64)
+    def look(inputs, rng):
+        seen.extend(info["secret"] for info in inputs.infos)
+        return np.zeros(len(inputs.observations), np.int64)
 
     record = recording.record_episodes(worlds.Corridor, look, 2, seed=0)
     assert set(record.episode_seeds.tolist()) <= set(seen)
@@ -95,7 +98,9 @@ def test_spaces_that_cannot_be_recorded_are_refused(space, sentence):
     env = worlds.Corridor()
     vars(env).update(space)
     with pytest.raises(ValueError, match=sentence):
-        recording.record_episodes(lambda: env, behaviors.uniform(gymnasium.spaces.Discrete(2)), 1, seed=0)
+        recording.record_episodes(
+            lambda: env, behaviors.uniform(gymnasium.spaces.Discrete(2)), 1, seed=0
+        )
 
 
 @pytest.mark.parametrize("counts", [(0, 1), (1, 0)])

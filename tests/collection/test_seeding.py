@@ -7,7 +7,9 @@ from jax_s4rl.collection import seeding
 
 def test_streams_of_neighboring_seeds_never_meet_and_stay_above_evaluation():
     owned = set()
-    for seed, stream in itertools.product((0, 1, seeding.MAX_SEED), range(seeding.STREAMS_PER_SEED)):
+    for seed, stream in itertools.product(
+        (0, 1, seeding.MAX_SEED), range(seeding.STREAMS_PER_SEED)
+    ):
         first = next(seeding.episode_seeds(seed, stream))
         last = next(seeding.episode_seeds(seed, stream, start=seeding.EPISODES_PER_STREAM - 1))
         assert last - first == seeding.EPISODES_PER_STREAM - 1
@@ -18,8 +20,12 @@ def test_streams_of_neighboring_seeds_never_meet_and_stay_above_evaluation():
 
 
 def test_several_environments_share_a_stream():
-    ranges = [list(itertools.islice(seeding.episode_seeds(2, 3, start, 4), 5)) for start in range(4)]
-    assert sorted(itertools.chain(*ranges)) == list(itertools.islice(seeding.episode_seeds(2, 3), 20))
+    ranges = [
+        list(itertools.islice(seeding.episode_seeds(2, 3, start, 4), 5)) for start in range(4)
+    ]
+    assert sorted(itertools.chain(*ranges)) == list(
+        itertools.islice(seeding.episode_seeds(2, 3), 20)
+    )
 
 
 @pytest.mark.parametrize(("seed", "stream"), [(-1, 0), (seeding.MAX_SEED + 1, 0), (0, -1), (0, 16)])

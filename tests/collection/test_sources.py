@@ -13,51 +13,60 @@ RUN = storage.Run("cartpole", "CartPole-v1", worlds.CARTPOLE_CONFIG, (), replay_
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory):
+def context(tmp_path_factory):
     return sources.RecordingContext("CartPole-v1", {}, 0, 0, tmp_path_factory.mktemp("policies"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
-    [sources.Uniform(3), sources.Optimal(3), sources.Snapshot(RUN, "expert", 3), sources.Replay(RUN)],
+    [
+        sources.Uniform(3),
+        sources.Optimal(3),
+        sources.Snapshot(RUN, "expert", 3),
+        sources.Replay(RUN),
+    ],
 )
-def test_every_part_is_repeatable_and_says_what_it_is(stage, part):
-    record = part.record(stage)
-    records.assert_same(part.record(stage), record)
+def test_every_part_is_repeatable_and_says_what_it_is(context, part):
+    record = part.record(context)
+    records.assert_same(part.record(context), record)
     described = part.describe()
     assert described["behavior"]
     assert described.get("num_episodes", record.num_episodes) == record.num_episodes
 
 
-def test_parts_on_other_streams_and_seeds_share_no_episode(stage):
-    stages = [stage, dataclasses.replace(stage, stream=1), dataclasses.replace(stage, seed=1)]
-    seeds = [sources.Uniform(3).record(one).episode_seeds.tolist() for one in stages]
+def test_parts_on_other_streams_and_seeds_share_no_episode(context):
+    contexts = [
+        context,
+        dataclasses.replace(context, stream=1),
+        dataclasses.replace(context, seed=1),
+    ]
+    seeds = [sources.Uniform(3).record(one).episode_seeds.tolist() for one in contexts]
     assert len(set(itertools.chain(*seeds))) == 9
 
 
-def test_a_replay_until_a_strength_ends_there(stage):
-    policies = sources.load_policies(RUN, stage)
-    record = sources.Replay(RUN, "expert").record(stage)
+def test_a_replay_until_a_strength_ends_there(context):
+    policies = sources.load_policies(RUN, context)
+    record = sources.Replay(RUN, "expert").record(context)
     count = np.sum(policies.replay_ends <= policies.snapshots["expert"].num_steps)
     records.assert_same(record, policies.replay.select(np.arange(count)))
 
 
 def test_a_behavior_may_see_more_than_the_record_shows():
-    stage = sources.RecordingContext("jax_s4rl/KeyDoor-v0", {"max_steps": 20}, 0, 0, None)
-    view = dataclasses.replace(stage, env_kwargs={"max_steps": 20, "obs": "full"})
+    context = sources.RecordingContext("jax_s4rl/KeyDoor-v0", {"max_steps": 20}, 0, 0, None)
+    view = dataclasses.replace(context, env_kwargs={"max_steps": 20, "obs": "full"})
     seen = []
 
-    def peek(sight, rng):
-        seen.append(sight.observations[0].shape)
-        return rng.integers(0, 6, len(sight.observations))
+    def peek(inputs, rng):
+        seen.append(inputs.observations[0].shape)
+        return rng.integers(0, 6, len(inputs.observations))
 
-    record = stage.record(peek, 2, "peeking", view.make_env)
+    record = context.record(peek, 2, "peeking", view.make_env)
     assert record.observations.shape[1:] == (3,)
     assert set(seen) == {view.make_env().observation_space.shape} != {(3,)}
 
 
-def test_a_replay_of_a_training_that_keeps_none_is_refused(stage):
+def test_a_replay_of_a_training_that_keeps_none_is_refused(context):
     run = dataclasses.replace(RUN, name="forgetful", replay_steps=0)
     with pytest.raises(ValueError, match="keeps no episodes"):
-        sources.Replay(run).record(stage)
+        sources.Replay(run).record(context)

@@ -3,7 +3,7 @@ import pytest
 
 from jax_s4rl.collection import catalog, datasets, sources, walk_statistics
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import registry
+from jax_s4rl.envs import graphs, registry
 
 # A chain with a detour: 3 -> 2 -> 1 -> 0, 4 -> 2, 3 -> 4.
 DISTANCES = np.array([0, 1, 2, 3, 3])
@@ -20,10 +20,10 @@ class Chain:
 def walk(*nodes):
     length = len(nodes) - 1
     ends = np.arange(length) == length - 1
-    arrived = nodes[-1] == walk_statistics.GOAL
+    arrived = nodes[-1] == graphs.GOAL
     return trajectories.Episode(
-        np.array(nodes[:-1]), np.array(nodes[1:]), -np.ones(length), ends & arrived, ends & (not arrived),
-        np.int64(nodes[-1]), 0,
+        np.array(nodes[:-1]), np.array(nodes[1:]), -np.ones(length),
+        ends & arrived, ends & (not arrived), np.int64(nodes[-1]), 0,
     )  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_walks_with_a_shortest_suffix_of_two_steps_are_dropped(nodes, is_kept):
 
 
 def test_shares_by_hand():
-    # From 1: shown. From 2: its step and the step of 1 are seen, in two walks. From 3 and 4: nothing.
+    # From 1: shown. From 2: its step and that of 1 are in two walks. From 3 and 4: nothing.
     record = trajectories.from_episodes([walk(1, 0), walk(2, 1)])
     shares = walk_statistics.stitching(record, DISTANCES, np.array([1, 2, 3, 4]))
     assert shares == walk_statistics.Shares(shown=0.25, stitched=0.25, missing=0.5)
@@ -51,7 +51,9 @@ def test_shares_by_hand():
 
 def test_one_whole_walk_shows_all_its_starts():
     record = trajectories.from_episodes([walk(3, 2, 1, 0)])
-    assert walk_statistics.stitching(record, DISTANCES, np.array([1, 2, 3])) == walk_statistics.Shares(1, 0, 0)
+    assert walk_statistics.stitching(
+        record, DISTANCES, np.array([1, 2, 3])
+    ) == walk_statistics.Shares(1, 0, 0)
 
 
 def test_the_filtered_data_need_stitching_and_the_random_ones_hardly_do(tmp_path):
@@ -73,11 +75,19 @@ def test_the_shares_of_thirty_graphs_are_those_of_the_reference(tmp_path):
     for graph_seed in range(30):
         env = registry.make("jax_s4rl/RandomWalk-v0", graph_seed=graph_seed)
         world = env.unwrapped
-        stage = sources.RecordingContext("jax_s4rl/RandomWalk-v0", {"graph_seed": graph_seed}, 0, 0, tmp_path)
-        record = part.record(stage)
-        plain.append(walk_statistics.stitching(record.select(np.arange(1000)), world.distances, world.starts).stitched)
+        context = sources.RecordingContext(
+            "jax_s4rl/RandomWalk-v0", {"graph_seed": graph_seed}, 0, 0, tmp_path
+        )
+        record = part.record(context)
+        plain.append(
+            walk_statistics.stitching(
+                record.select(np.arange(1000)), world.distances, world.starts
+            ).stitched
+        )
         kept = walk_statistics.without_optimal_suffix(record, env)[:1000]
-        filtered.append(walk_statistics.stitching(record.select(kept), world.distances, world.starts).stitched)
+        filtered.append(
+            walk_statistics.stitching(record.select(kept), world.distances, world.starts).stitched
+        )
     # Standard errors over 30 graphs are near 0.01 and 0.02.
     np.testing.assert_allclose(np.mean(plain), 0.03, atol=0.03)
     np.testing.assert_allclose(np.mean(filtered), 0.80, atol=0.06)

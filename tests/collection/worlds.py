@@ -7,15 +7,24 @@ from jax_s4rl.collection.ppo import update
 
 # One configuration for all tests, so that it is compiled once.
 CONFIG = update.Config(
-    total_steps=960, num_envs=4, rollout_length=12, num_minibatches=2, learning_rate=1e-2, width=8, num_layers=1
+    total_steps=960,
+    num_envs=4,
+    rollout_length=12,
+    num_minibatches=2,
+    learning_rate=1e-2,
+    width=8,
+    num_layers=1,
 )
-CARTPOLE_CONFIG = update.Config(total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8)
+CARTPOLE_CONFIG = update.Config(
+    total_steps=1024, num_envs=4, rollout_length=64, num_minibatches=2, width=8
+)
 
 
 class Corridor(gymnasium.Env):
-    """Shows (seed mod 3, steps so far); ends by the world after 3 + seed mod 3 steps, or by the clock after 4.
+    """Corridor with observations (seed mod 3, steps so far).
 
-    Action 1 earns 1, action 0 nothing.
+    It terminates after 3 + seed mod 3 steps, or is truncated after 4. Action 1 earns 1, action 0
+    nothing.
     """
 
     observation_space = gymnasium.spaces.Box(-9, 99, (2,))
@@ -30,7 +39,13 @@ class Corridor(gymnasium.Env):
     def step(self, action):
         self.clock += 1
         ended, late = self.clock >= 3 + self.seed, self.clock >= 4
-        return self._look(), float(np.ravel(action)[0] > 0.5), ended, late and not ended, {"secret": 1}
+        return (
+            self._look(),
+            float(np.ravel(action)[0] > 0.5),
+            ended,
+            late and not ended,
+            {"secret": 1},
+        )
 
     def _look(self):
         return np.array([self.seed, self.clock], np.float32)

@@ -1,17 +1,21 @@
-"""Small records with contents that can be told apart: for the tests of this folder and its neighbors."""
+"""Small records with distinct contents, for the tests of this folder and others."""
 
 import numpy as np
 
 from jax_s4rl.data import trajectories
 
 
-def make_record(lengths=(3, 1, 5), *, seed=0, num_actions=4, action_size=None, observation_shape=(2,)):
+def make_record(
+    lengths=(3, 1, 5), *, seed=0, num_actions=4, action_size=None, observation_shape=(2,)
+):
     rng = np.random.default_rng(seed)
     episodes = []
     for index, length in enumerate(lengths):
         ends = np.arange(length) == length - 1
         shape = (length,) if action_size is None else (length, action_size)
-        actions = rng.integers(0, num_actions, shape) if action_size is None else rng.normal(size=shape)
+        actions = (
+            rng.integers(0, num_actions, shape) if action_size is None else rng.normal(size=shape)
+        )
         episodes.append(
             trajectories.Episode(
                 observations=rng.normal(size=(length, *observation_shape)).astype(np.float32),

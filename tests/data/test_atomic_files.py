@@ -24,6 +24,8 @@ def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch, bro
     if broken == "fsync":
         monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OSError, match="No space left"):
-        atomic_files.write_whole(path, refuse if broken == "write" else lambda file: file.write(b"new"))
+        atomic_files.write_whole(
+            path, refuse if broken == "write" else lambda file: file.write(b"new")
+        )
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["one"]

@@ -45,9 +45,16 @@ def test_old_files_are_split_at_their_flags_and_the_last_episode_is_kept():
 
 
 def test_float64_arrays_of_others_are_taken():
-    flat = {name: array.astype(np.float64) for name, array in bare(records.make_record((3, 2), action_size=2)).items()}
+    flat = {
+        name: array.astype(np.float64)
+        for name, array in bare(records.make_record((3, 2), action_size=2)).items()
+    }
     found = d4rl.from_d4rl(flat, last_observation="repeat")
-    assert (found.actions.dtype, found.rewards.dtype, found.terminations.dtype) == (np.float32, np.float32, bool)
+    assert (found.actions.dtype, found.rewards.dtype, found.terminations.dtype) == (
+        np.float32,
+        np.float32,
+        bool,
+    )
     assert found.observations.dtype == np.float64
 
 
@@ -56,7 +63,10 @@ def test_float64_arrays_of_others_are_taken():
     [
         ({"rewards": None}, "without rewards"),
         ({"actions": np.zeros(3, np.int32)}, "wanted one entry per step"),
-        ({"next_observations": np.zeros((4, 2), np.float32)}, "next_observations of step 0 are not"),
+        (
+            {"next_observations": np.zeros((4, 2), np.float32)},
+            "next_observations of step 0 are not",
+        ),
         ({"next_observations": np.zeros((3, 2), np.float32)}, "next_observations of shape"),
         ({"rewards": np.array([0, np.nan, 0, 0])}, "rewards value at row 1"),
     ],
@@ -91,7 +101,7 @@ def test_damaged_and_missing_pickles_are_named(tmp_path):
     d4rl.save_pickle(path, records.make_record((3,)))
     for content in (b"", path.read_bytes()[:50]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="empty, truncated or no pickle"):
+        with pytest.raises(ValueError, match="empty, truncated or not a pickle"):
             d4rl.load_pickle(path, allow_pickle=True)
     path.write_bytes(pickle.dumps({"a": 1}))
     with pytest.raises(ValueError, match="holds a dict"):

@@ -21,7 +21,14 @@ def test_the_file_has_the_names_of_d4rl(tmp_path):
     record = records.make_record((3, 1))
     hdf5.save_hdf5(tmp_path / "one.hdf5", record, METADATA)
     with h5py.File(tmp_path / "one.hdf5") as archive:
-        for name in ("observations", "actions", "rewards", "terminals", "timeouts", "next_observations"):
+        for name in (
+            "observations",
+            "actions",
+            "rewards",
+            "terminals",
+            "timeouts",
+            "next_observations",
+        ):
             assert len(archive[name]) == 4, name
 
 
@@ -48,7 +55,7 @@ def test_empty_truncated_and_missing_files_are_named(tmp_path):
     hdf5.save_hdf5(path, records.make_record((3,)), METADATA)
     for content in (b"", path.read_bytes()[:700]):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match="empty, truncated or no HDF5"):
+        with pytest.raises(ValueError, match="empty, truncated or not an HDF5"):
             hdf5.load_hdf5(path)
 
 

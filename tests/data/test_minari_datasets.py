@@ -21,7 +21,9 @@ def folder(tmp_path, monkeypatch):
 
 def save(record, action_space, dataset_id="tests/small-v0"):
     space = Box(-99, 99, record.observations.shape[1:])
-    minari_datasets.save_minari(dataset_id, record, METADATA, observation_space=space, action_space=action_space)
+    minari_datasets.save_minari(
+        dataset_id, record, METADATA, observation_space=space, action_space=action_space
+    )
 
 
 @pytest.mark.parametrize("action_size", [None, 2])
@@ -37,11 +39,14 @@ def test_images_are_kept_exactly():
     """Minari would store a Box of bytes of this size as JPEG if it were not told otherwise."""
     record = records.make_record((2, 2), observation_shape=(40, 40, 3))
     images = {
-        name: np.abs(getattr(record, name) * 60).astype(np.uint8) for name in ("observations", "final_observations")
+        name: np.abs(getattr(record, name) * 60).astype(np.uint8)
+        for name in ("observations", "final_observations")
     }
     record = type(record)(**{**vars(record), **images})
     space = Box(0, 255, (40, 40, 3), np.uint8)
-    minari_datasets.save_minari("tests/images-v0", record, METADATA, observation_space=space, action_space=Discrete(4))
+    minari_datasets.save_minari(
+        "tests/images-v0", record, METADATA, observation_space=space, action_space=Discrete(4)
+    )
     records.assert_same(minari_datasets.load_minari("tests/images-v0")[0], record)
 
 
@@ -59,15 +64,18 @@ def make_dictionary_dataset():
     space = gymnasium.spaces.Dict({"place": Box(-9, 9, (2,)), "goal": Discrete(3)})
     rng = np.random.default_rng(0)
     buffer = minari.data_collector.EpisodeBuffer(
-        observations={"place": rng.normal(size=(4, 2)).astype(np.float32), "goal": np.array([0, 1, 2, 2])},
+        observations={
+            "place": rng.normal(size=(4, 2)).astype(np.float32),
+            "goal": np.array([0, 1, 2, 2]),
+        },
         actions=np.zeros((3, 1), np.float32),
         rewards=[0.0, 1.0, 2.0],
         terminations=[False, False, True],
         truncations=[False] * 3,
     )
     minari.create_dataset_from_buffers(
-        "tests/dictionary-v0", [buffer], observation_space=space, action_space=Box(-1, 1, (1,)), author="a",
-        author_email="b", code_permalink="c", algorithm_name="d", description="e",
+        "tests/dictionary-v0", [buffer], observation_space=space, action_space=Box(-1, 1, (1,)),
+        author="a", author_email="b", code_permalink="c", algorithm_name="d", description="e",
     )  # fmt: skip
     return buffer
 
@@ -99,7 +107,9 @@ def test_a_package_that_downloading_needs_is_named(monkeypatch):
         raise ImportError("huggingface_hub is not installed")
 
     monkeypatch.setattr(minari, "load_dataset", fail)
-    with pytest.raises(ValueError, match=r"huggingface_hub is not installed\); install what it downloads with"):
+    with pytest.raises(
+        ValueError, match=r"huggingface_hub is not installed\); install what it downloads with"
+    ):
         minari_datasets.load_minari("elsewhere/entirely-v7", download=True)
 
 
@@ -123,7 +133,11 @@ def test_spaces_that_do_not_fit_are_refused(observation_space, action_space, sen
     record = records.make_record((3, 2))
     with pytest.raises(ValueError, match=sentence):
         minari_datasets.save_minari(
-            "tests/small-v0", record, METADATA, observation_space=observation_space, action_space=action_space
+            "tests/small-v0",
+            record,
+            METADATA,
+            observation_space=observation_space,
+            action_space=action_space,
         )
     assert not list(folder.rglob("*.hdf5"))
 

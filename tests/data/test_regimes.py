@@ -12,14 +12,17 @@ from jax_s4rl.data import regimes, windows
 from tests.data import records
 
 LENGTHS = (3, 1, 5, 8)
-# 8,000 draws over 17 steps: a count has standard deviation about 21, so 5 of them are 110 of the 470 expected.
+# 8,000 draws over 17 steps: a count has standard deviation about 21, so 5 of them are 110 of the
+# 470 expected.
 NUM_DRAWS, COUNT_ERROR = 8_000, 110
 
 
 def draw(regime, num_rows, context_length, *, seed=0, weighting="length"):
     record = records.make_record(LENGTHS)
     rows = regimes.make(regime, record, context_length=context_length)
-    return rows(jax.random.split(jax.random.key(seed), num_rows), windows.make_store(record, weighting))
+    return rows(
+        jax.random.split(jax.random.key(seed), num_rows), windows.make_store(record, weighting)
+    )
 
 
 class RegimesTest(chex.TestCase):
@@ -30,12 +33,16 @@ class RegimesTest(chex.TestCase):
         rows = self.variant(regimes.make("windows", record, context_length=4))
         batch = rows(jax.random.split(jax.random.key(3), 6), store)
         begins = np.asarray(batch.observations[:, 0])
-        firsts = [int(np.flatnonzero((record.observations == row).all(axis=1))[0]) for row in begins]
+        firsts = [
+            int(np.flatnonzero((record.observations == row).all(axis=1))[0]) for row in begins
+        ]
         chex.assert_trees_all_equal(batch, windows.gather_windows(store, jnp.array(firsts), 4))
 
 
 def test_first_steps_are_uniform_over_all_steps():
-    counts = collections.Counter(np.asarray(draw("windows", NUM_DRAWS, 1).returns_to_go[:, 0]).tolist())
+    counts = collections.Counter(
+        np.asarray(draw("windows", NUM_DRAWS, 1).returns_to_go[:, 0]).tolist()
+    )
     assert len(counts) == sum(LENGTHS)
     for count in counts.values():
         assert abs(count - NUM_DRAWS / sum(LENGTHS)) < COUNT_ERROR
@@ -55,7 +62,11 @@ def test_openings_are_the_first_steps_of_episodes():
     batch = draw("openings", NUM_DRAWS, 4, weighting="uniform")
     np.testing.assert_array_equal(batch.time_steps, np.where(batch.mask, np.arange(4), 0))
     counts = collections.Counter(np.asarray(batch.mask).sum(axis=1).tolist())
-    assert {length: round(4 * count / NUM_DRAWS) for length, count in counts.items()} == {1: 1, 3: 1, 4: 2}
+    assert {length: round(4 * count / NUM_DRAWS) for length, count in counts.items()} == {
+        1: 1,
+        3: 1,
+        4: 2,
+    }
 
 
 def test_packed_rows_are_full_and_start_with_an_episode():
@@ -72,7 +83,9 @@ def test_a_row_depends_on_its_own_key_only(regime):
     store, rows = windows.make_store(record), regimes.make(regime, record, context_length=8)
     keys = jax.random.split(jax.random.key(1), 6)
     halves = [rows(part, store) for part in (keys[:3], keys[3:])]
-    chex.assert_trees_all_equal(rows(keys, store), jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *halves))
+    chex.assert_trees_all_equal(
+        rows(keys, store), jax.tree.map(lambda a, b: jnp.concatenate([a, b]), *halves)
+    )
 
 
 def test_a_new_key_traces_nothing_again():

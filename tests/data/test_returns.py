@@ -3,14 +3,17 @@ import pytest
 
 from jax_s4rl.data import returns
 
-# The stored sequence is rounded once, the acting rule once a step: float32 rounding of sums of about 30 in 40 steps.
+# The stored sequence is rounded once, the acting rule once a step: float32 rounding of sums of
+# about 30 in 40 steps.
 ROUNDING = 1e-4
 
 
 def naive(rewards, lengths):
     found, start = [], 0
     for length in lengths:
-        found += [sum(float(r) for r in rewards[t : start + length]) for t in range(start, start + length)]
+        found += [
+            sum(float(r) for r in rewards[t : start + length]) for t in range(start, start + length)
+        ]
         start += length
     return np.array(found)
 
@@ -44,7 +47,9 @@ def test_whole_numbers_are_exact_in_data_and_acting():
 def test_agrees_with_the_sum_written_out():
     lengths = np.array([5, 9, 1, 2])
     rewards = np.random.default_rng(1).normal(size=17).astype(np.float32)
-    np.testing.assert_allclose(returns.returns_to_go(rewards, lengths), naive(rewards, lengths), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        returns.returns_to_go(rewards, lengths), naive(rewards, lengths), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_small_rewards_survive_beside_a_long_record():

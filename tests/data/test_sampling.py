@@ -1,4 +1,4 @@
-"""Episodes are drawn as often as their weights say, and the weights say what their names promise."""
+"""Episodes are drawn in proportion to their weights, and each weighting does what its name says."""
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,11 @@ NUM_DRAWS = 8_000
 
 @pytest.mark.parametrize(
     ("weighting", "wanted"),
-    [("length", [0.1, 0.3, 0.4, 0.2]), ("uniform", [0.25] * 4), ("balanced", [1 / 6, 1 / 6, 1 / 6, 1 / 2])],
+    [
+        ("length", [0.1, 0.3, 0.4, 0.2]),
+        ("uniform", [0.25] * 4),
+        ("balanced", [1 / 6, 1 / 6, 1 / 6, 1 / 2]),
+    ],
 )
 def test_weights_by_hand_and_draws_by_weight(weighting, wanted):
     weights = sampling.episode_weights(LENGTHS, RETURNS, weighting)
@@ -49,5 +53,7 @@ def test_what_weighs_nothing_is_never_drawn():
 
 
 def test_an_unknown_weighting_is_named():
-    with pytest.raises(ValueError, match="weighting='lengths', wanted one of length, uniform, balanced"):
+    with pytest.raises(
+        ValueError, match="weighting='lengths', wanted one of length, uniform, balanced"
+    ):
         sampling.episode_weights(LENGTHS, RETURNS, "lengths")

@@ -55,7 +55,8 @@ def test_successes_are_all_that_were_paid():
 
 
 @pytest.mark.parametrize(
-    ("share", "ties", "sentence"), [(0, "first", "share=0"), (10, "first", "share=10"), (0.1, "some", "ties='some'")]
+    ("share", "ties", "sentence"),
+    [(0, "first", "share=0"), (10, "first", "share=10"), (0.1, "some", "ties='some'")],
 )
 def test_what_is_no_share_is_refused(share, ties, sentence):
     with pytest.raises(ValueError, match=sentence):
@@ -98,7 +99,11 @@ def test_an_action_counts_for_the_best_that_it_led_to_in_any_episode():
 
 
 def test_of_several_ways_the_best_counts():
-    ways = walk(1, 2, 0, rewards=(0, 5)), walk(1, 2, 3, 0, rewards=(0, 1, 1)), walk(3, 0, rewards=(9,))
+    ways = (
+        walk(1, 2, 0, rewards=(0, 5)),
+        walk(1, 2, 3, 0, rewards=(0, 1, 1)),
+        walk(3, 0, rewards=(9,)),
+    )
     assert composed(*ways) == [[10, 5], [10, 10, 1], [9]]
 
 
@@ -115,8 +120,12 @@ def test_on_a_graph_it_is_breadth_first_search_over_what_was_seen():
     record = record_walks("index")
     steps = walk_metrics.lookup(record, 20).composable
     assert (steps != walk_metrics.NO_WAY).all()
-    after = np.concatenate([np.append(each.observations[1:], each.final_observation) for each in record.episodes()])
-    np.testing.assert_array_equal(np.concatenate(left(selection.compose(record))), -1 - steps[after])
+    after = np.concatenate(
+        [np.append(each.observations[1:], each.final_observation) for each in record.episodes()]
+    )
+    np.testing.assert_array_equal(
+        np.concatenate(left(selection.compose(record))), -1 - steps[after]
+    )
 
 
 def test_only_rewards_are_changed_and_one_hot_observations_are_as_good():

@@ -18,9 +18,18 @@ Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
         (gymnasium.spaces.MultiBinary(4), {"kind": "MultiBinary", "shape": [4]}),
         (
             Box(np.array([-1, -np.inf], np.float32), np.array([1, 2], np.float32)),
-            {"kind": "Box", "shape": [2], "dtype": "float32", "low": [-1.0, "-inf"], "high": [1.0, 2.0]},
+            {
+                "kind": "Box",
+                "shape": [2],
+                "dtype": "float32",
+                "low": [-1.0, "-inf"],
+                "high": [1.0, 2.0],
+            },
         ),
-        (Box(0, 255, (2, 2), np.uint8), {"kind": "Box", "shape": [2, 2], "dtype": "uint8", "low": 0, "high": 255}),
+        (
+            Box(0, 255, (2, 2), np.uint8),
+            {"kind": "Box", "shape": [2, 2], "dtype": "uint8", "low": 0, "high": 255},
+        ),
     ],
 )
 def test_spaces_become_plain_json(space, wanted):
@@ -43,12 +52,24 @@ def test_a_record_fits_its_own_spaces():
 @pytest.mark.parametrize(
     ("action_size", "observation_space", "action_space", "sentence"),
     [
-        (None, Box(-9, 9, (3,)), Discrete(4), r"observations of shape \(2,\), the environment's have shape \(3,\)"),
-        (None, Box(-9, 9, (2,)), Box(-1, 1, (1,)), "the data have discrete actions, the environment's are continuous"),
+        (
+            None,
+            Box(-9, 9, (3,)),
+            Discrete(4),
+            r"observations of shape \(2,\), the environment's have shape \(3,\)",
+        ),
+        (
+            None,
+            Box(-9, 9, (2,)),
+            Box(-1, 1, (1,)),
+            "the data have discrete actions, the environment's are continuous",
+        ),
         (None, Box(-9, 9, (2,)), Discrete(2), "hold action 3, the environment's go from 0 to 1"),
         (3, Box(-9, 9, (2,)), Box(-1, 1, (1,)), r"actions of shape \(3,\)"),
     ],
 )
 def test_spaces_that_do_not_fit_are_named(action_size, observation_space, action_space, sentence):
     with pytest.raises(ValueError, match=sentence):
-        spaces.check_fit(records.make_record(action_size=action_size), observation_space, action_space)
+        spaces.check_fit(
+            records.make_record(action_size=action_size), observation_space, action_space
+        )

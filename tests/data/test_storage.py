@@ -91,7 +91,7 @@ def test_empty_truncated_and_missing_files_are_told_apart(saved, in_memory):
     _, path = saved
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match="damaged or no data set"):
+    with pytest.raises(ValueError, match="damaged or not a data set"):
         storage.load_trajectories(path, in_memory=in_memory)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="is empty"):
@@ -103,7 +103,11 @@ def test_empty_truncated_and_missing_files_are_told_apart(saved, in_memory):
 
 @pytest.mark.parametrize(
     ("text", "sentence"),
-    [("", "empty, truncated or no JSON"), ("{}", "no content_hash"), ('{"content_hash": "0"}', "format version None")],
+    [
+        ("", "empty, truncated or not JSON"),
+        ("{}", "no content_hash"),
+        ('{"content_hash": "0"}', "format version None"),
+    ],
 )
 def test_a_damaged_side_file_is_named(saved, text, sentence):
     storage.side_file(saved[1]).write_text(text)

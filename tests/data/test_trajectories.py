@@ -48,7 +48,10 @@ def test_a_record_cannot_be_changed_by_accident():
         ({"rewards": np.zeros(9, np.float64)}, "rewards of type float64, wanted float32"),
         ({"episode_lengths": np.array([3, 1, 4])}, "adding up to 8"),
         ({"episode_lengths": np.array([4, 0, 5])}, "at least 1"),
-        ({"episode_seeds": np.zeros(2, np.int64)}, "episode_seeds with 2 entries, wanted 3, one per episode"),
+        (
+            {"episode_seeds": np.zeros(2, np.int64)},
+            "episode_seeds with 2 entries, wanted 3, one per episode",
+        ),
         ({"final_observations": np.zeros((3, 4), np.float32)}, "final observations of shape"),
         ({"final_observations": np.zeros((3, 2), np.int32)}, "final_observations of type int32"),
         ({"terminations": np.arange(9) == 1}, "step 1 ends an episode in the middle"),

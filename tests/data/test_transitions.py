@@ -29,7 +29,9 @@ def test_every_transition_is_that_of_its_episode(action_size):
 
 def draw_steps(record, count, **options):
     """The flat indices of drawn steps, told by their rewards."""
-    store = transitions.make_store(record, **options)._replace(rewards=jnp.arange(record.num_steps, dtype=jnp.float32))
+    store = transitions.make_store(record, **options)._replace(
+        rewards=jnp.arange(record.num_steps, dtype=jnp.float32)
+    )
     drawn = jax.jit(transitions.draw)(jax.random.split(jax.random.key(0), count), store)
     return np.asarray(drawn.rewards).astype(int)
 
@@ -41,7 +43,9 @@ def test_every_step_is_drawn_as_often():
 
 
 def test_episodes_can_be_drawn_as_often_as_each_other():
-    counts = np.bincount(draw_steps(records.make_record((3, 1)), 6000, weighting="uniform"), minlength=4)
+    counts = np.bincount(
+        draw_steps(records.make_record((3, 1)), 6000, weighting="uniform"), minlength=4
+    )
     assert abs(counts[3] - 3000) < 200
     assert (abs(counts[:3] - 1000) < 150).all()
 

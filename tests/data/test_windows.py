@@ -38,7 +38,9 @@ def test_every_window_is_what_plain_loops_cut(action_size):
     found = windows.gather_windows(store, jnp.arange(record.num_steps), 4)
     assert found.resets is None
     for step in range(record.num_steps):
-        for name, array, wanted in zip(found._fields, found, window_by_hand(record, step, 4), strict=False):
+        for name, array, wanted in zip(
+            found._fields, found, window_by_hand(record, step, 4), strict=False
+        ):
             np.testing.assert_array_equal(array[step], wanted, err_msg=f"{name} at {step}")
 
 
@@ -87,7 +89,9 @@ def test_packed_rows_are_whole_episodes_end_to_end(context_length):
                 alone = windows.gather_windows(store, jnp.array([step]), 1)
                 for name, value in alone._asdict().items():
                     if name != "resets":
-                        np.testing.assert_array_equal(getattr(packed, name)[row, place], value[0, 0], err_msg=name)
+                        np.testing.assert_array_equal(
+                            getattr(packed, name)[row, place], value[0, 0], err_msg=name
+                        )
 
 
 def test_a_window_of_no_step_is_refused():

@@ -49,8 +49,12 @@ def test_equal_to_bsuite_step_for_step(bsuite_id):
     play(ours, 3, 20, [0] * 20)  # what was played before must not matter
     actions = np.random.default_rng(0).integers(ours.action_space.n, size=400)
     expected = [theirs.reset()] + [theirs.step(int(action)) for action in actions]
-    for (observation, reward, is_last), time_step in zip(play(ours, 11, 400, actions), expected, strict=True):
-        np.testing.assert_array_equal(observation, np.asarray(time_step.observation, np.float32).ravel())
+    for (observation, reward, is_last), time_step in zip(
+        play(ours, 11, 400, actions), expected, strict=True
+    ):
+        np.testing.assert_array_equal(
+            observation, np.asarray(time_step.observation, np.float32).ravel()
+        )
         assert reward == time_step.reward
         assert is_last == time_step.last()
 
@@ -66,7 +70,10 @@ def test_an_episode_runs_and_stays_in_its_space(bsuite_id):
     rows = play(env, 0, 200, [1] * 200)
     assert any(is_last for _, _, is_last in rows)
     assert all(env.observation_space.contains(observation) for observation, _, _ in rows)
-    assert all(observation.dtype == np.float32 and np.isfinite(observation).all() for observation, _, _ in rows)
+    assert all(
+        observation.dtype == np.float32 and np.isfinite(observation).all()
+        for observation, _, _ in rows
+    )
 
 
 def test_observations_are_fresh_arrays():
@@ -80,9 +87,11 @@ def test_observations_are_fresh_arrays():
 
 
 def test_without_a_seed_copies_differ():
-    # memory_len's own setting has seed 0: copies of it in a vector environment would all play the same episodes.
+    # memory_len's own setting has seed 0: with it, all copies in a vector environment would play
+    # the same episodes.
     first, second = (
-        [row[0][2] for row in play(bsuite_adapter.BsuiteEnv("memory_len/0"), None, 200, [0] * 200)] for _ in range(2)
+        [row[0][2] for row in play(bsuite_adapter.BsuiteEnv("memory_len/0"), None, 200, [0] * 200)]
+        for _ in range(2)
     )
     assert first != second
 

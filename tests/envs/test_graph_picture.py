@@ -5,7 +5,8 @@ from jax_s4rl.envs import _graph_picture, graphs
 
 
 @pytest.mark.parametrize(
-    ("n_nodes", "edge_prob", "connect"), [(2, 1.0, "raw"), (20, 0.1, "all_reach"), (30, 0.03, "raw")]
+    ("n_nodes", "edge_prob", "connect"),
+    [(2, 1.0, "raw"), (20, 0.1, "all_reach"), (30, 0.03, "raw")],
 )
 def test_places_are_apart_and_inside(n_nodes, edge_prob, connect):
     edges = graphs.sample(n_nodes, edge_prob, 0, connect=connect)

@@ -23,7 +23,8 @@ def test_random_play_is_the_reference():
 
 
 def test_a_coarse_grid_comes_near_the_reference():
-    # The reference comes from 181 x 161 x 17 points; coarser ones lose about 4 (measured: -143.0 and -140.5).
+    # The reference comes from 181 x 161 x 17 points; coarser grids lose about 4 (measured: -143.0
+    # and -140.5).
     values = _pendulum_values.solve(61, 61, 7)
     returns = _pendulum_values.greedy_returns(values, 1000, seed=0)
     error = np.hypot(returns.std() / np.sqrt(1000), reference_scores.PENDULUM.optimal_error)

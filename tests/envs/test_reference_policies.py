@@ -57,7 +57,8 @@ def test_random_walkers_take_edges_unless_told_otherwise():
 def test_uniform_actions_fill_the_space_and_follow_the_seed(env_id):
     env = registry.make(env_id)
     draws = [
-        [policy(None) for _ in range(100)] for policy in (reference_policies.uniform(env, seed) for seed in (0, 0, 1))
+        [policy(None) for _ in range(100)]
+        for policy in (reference_policies.uniform(env, seed) for seed in (0, 0, 1))
     ]
     assert all(env.action_space.contains(action) for action in draws[0])
     assert np.array_equal(draws[0], draws[1])
@@ -68,7 +69,8 @@ def test_uniform_actions_fill_the_space_and_follow_the_seed(env_id):
 def test_playing_is_a_function_of_the_seeds():
     env = registry.make("CartPole-v1")
     first, again, other = (
-        reference_policies.play(env, reference_policies.uniform(env, 0), 5, seed=seed) for seed in (3, 3, 4)
+        reference_policies.play(env, reference_policies.uniform(env, 0), 5, seed=seed)
+        for seed in (3, 3, 4)
     )
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
@@ -81,3 +83,44 @@ def test_what_is_not_known_is_said():
         reference_policies.optimal(registry.make("deep_sea/0"))
     with pytest.raises(ValueError, match="choose='legs'"):
         reference_policies.uniform(registry.make("CartPole-v1"), 0, choose="legs")
+
+
+@pytest.mark.parametrize(
+    ("env_id", "best"),
+    [("CartPole-v1", 500), ("jax_s4rl/MaskedCartPole-v0", 500), ("cartpole/0", 1001)],
+)
+def test_the_pole_never_falls(env_id, best):
+    env = registry.make(env_id)
+    assert (
+        reference_policies.play(env, reference_policies.optimal(env), 5, seed=100) == best
+    ).all()
+
+
+def test_the_pendulum_stands_up_from_everywhere():
+    env = registry.make("Pendulum-v1")
+    heights = []
+    for seed in range(20):
+        observation, _ = env.reset(seed=seed)
+        truncated = False
+        while not truncated:
+            observation, _, _, truncated, _ = env.step(reference_policies.pendulum(observation))
+        heights.append(observation[0])
+    assert min(heights) > 0.99
+
+
+def test_the_torque_is_one_that_the_motor_has():
+    generator = np.random.default_rng(0)
+    for angle, velocity in generator.uniform([-np.pi, -8], [np.pi, 8], (200, 2)):
+        torque = reference_policies.pendulum(np.array([np.cos(angle), np.sin(angle), velocity]))
+        assert torque.shape == (1,)
+        assert torque.dtype == np.float32
+        assert abs(torque[0]) <= 2
+
+
+def test_a_policy_with_memory_forgets():
+    policy = reference_policies.MaskedCartPole()
+    first = policy(np.array([0.0, 0.01]))
+    policy(np.array([0.0, -0.2]))
+    reference_policies.reset(policy)
+    assert policy(np.array([0.0, 0.01])) == first
+    reference_policies.reset(reference_policies.cartpole)  # has nothing to forget

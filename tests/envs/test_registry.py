@@ -54,7 +54,9 @@ def test_a_missing_package_is_named(monkeypatch):
         registry.make("Hopper-v5")
 
 
-@pytest.mark.parametrize("env_id", ["jax_s4rl/RandomWalk-v0", "jax_s4rl/KeyDoor-v0", "CartPole-v1", "memory_len/0"])
+@pytest.mark.parametrize(
+    "env_id", ["jax_s4rl/RandomWalk-v0", "jax_s4rl/KeyDoor-v0", "CartPole-v1", "memory_len/0"]
+)
 def test_an_argument_that_is_not_known_is_named(env_id):
     with pytest.raises(ValueError, match="colour"):
         registry.make(env_id, colour="red")
@@ -66,15 +68,30 @@ def test_other_mistakes_of_type_are_not_hidden():
 
 
 OBSERVATIONS = [{"obs": obs} for obs in ("position", "onehot", "full", "image")]
-TWO_ROOMS = {"n_rooms": 2, "size": 4, "n_apples": 1, "pickup": "auto", "layout": "random", "obs": "full"}
+TWO_ROOMS = {
+    "n_rooms": 2,
+    "size": 4,
+    "n_apples": 1,
+    "pickup": "auto",
+    "layout": "random",
+    "obs": "full",
+}
 # Every id in every observation mode, and what else changes spaces or the end of an episode.
 MODES = {
     "jax_s4rl/Bsuite-v0": [{"bsuite_id": "umbrella_length/4"}, {"bsuite_id": "cartpole/0"}],
     "jax_s4rl/KeyDoor-v0": [*OBSERVATIONS, TWO_ROOMS],
-    "jax_s4rl/KeyToDoor-v0": [{}, {"preset": "high_var", "distractor_steps": 0, "pickup": "action"}, *OBSERVATIONS],
+    "jax_s4rl/KeyToDoor-v0": [
+        {},
+        {"preset": "high_var", "distractor_steps": 0, "pickup": "action"},
+        *OBSERVATIONS,
+    ],
     "jax_s4rl/MaskedCartPole-v0": [{}],
     "jax_s4rl/Umbrella-v0": [{}, {"forecast": "first", "reward_noise": 0}],
-    "jax_s4rl/RandomWalk-v0": [{"obs": "index"}, {"obs": "onehot"}, {"connect": "raw", "graph_seed": 3}],
+    "jax_s4rl/RandomWalk-v0": [
+        {"obs": "index"},
+        {"obs": "onehot"},
+        {"connect": "raw", "graph_seed": 3},
+    ],
 }
 VARIANTS = [(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
 
@@ -150,15 +167,22 @@ def test_both_vector_environments_run_it_alike(env_id, kwargs):
 
 
 def run(code: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
 
 
 def test_the_module_form_registers_by_itself():
-    result = run("import gymnasium; gymnasium.make('jax_s4rl.envs:jax_s4rl/Bsuite-v0', bsuite_id='umbrella_length/3')")
+    result = run(
+        "import gymnasium; gymnasium.make("
+        "'jax_s4rl.envs:jax_s4rl/Bsuite-v0', bsuite_id='umbrella_length/3')"
+    )
     assert result.returncode == 0, result.stderr
 
 
 def test_importing_the_package_stays_light():
     heavy = ("bsuite", "pandas", "minigrid", "pygame", "matplotlib", "jax")
-    result = run(f"import sys, jax_s4rl.envs; sys.exit(str([m for m in {heavy} if m in sys.modules] or ''))")
+    result = run(
+        f"import sys, jax_s4rl.envs; sys.exit(str([m for m in {heavy} if m in sys.modules] or ''))"
+    )
     assert not result.stderr.strip(), f"imported as well: {result.stderr}"

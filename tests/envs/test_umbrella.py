@@ -7,7 +7,7 @@ ID = "umbrella_length/4"  # five steps
 
 
 def episodes(env, num_episodes=30):
-    """Observations, rewards and ends of random play; the actions are the same for every environment."""
+    """Plays at random: observations, rewards and ends; all environments get the same actions."""
     rng = np.random.default_rng(0)
     rows = []
     for episode in range(num_episodes):
@@ -22,7 +22,9 @@ def episodes(env, num_episodes=30):
     return (np.array(column) for column in zip(*rows, strict=True))
 
 
-@pytest.mark.parametrize(("forecast", "reward_noise"), [("always", 1.0), ("first", 1.0), ("always", 0), ("first", 2.0)])
+@pytest.mark.parametrize(
+    ("forecast", "reward_noise"), [("always", 1.0), ("first", 1.0), ("always", 0), ("first", 2.0)]
+)
 def test_only_what_was_asked_for_differs_from_bsuite(forecast, reward_noise):
     theirs, rewards, ends = episodes(bsuite_adapter.BsuiteEnv(ID))
     env = umbrella.UmbrellaEnv(ID, forecast=forecast, reward_noise=reward_noise)

@@ -18,10 +18,13 @@ def play(world, seed, actions):
 
 @pytest.mark.parametrize("shown", wrappers.KINDS)
 def test_only_the_map_of_the_key_is_changed(shown):
-    plain, changed = environment.KeyToDoorEnv("low_var"), wrappers.FalseKey(environment.KeyToDoorEnv("low_var"), shown)
-    eyes, actions = plain.eyes, np.random.default_rng(0).integers(4, size=(30, 60))
-    key_map = np.arange(plain.observation_space.shape[0]) - eyes.key_maps
-    is_map = (key_map >= 0) & (key_map < eyes.area)
+    plain, changed = (
+        environment.KeyToDoorEnv("low_var"),
+        wrappers.FalseKey(environment.KeyToDoorEnv("low_var"), shown),
+    )
+    encoder, actions = plain.encoder, np.random.default_rng(0).integers(4, size=(30, 60))
+    key_map = np.arange(plain.observation_space.shape[0]) - encoder.key_maps
+    is_map = (key_map >= 0) & (key_map < encoder.area)
     taken = 0
     for seed in range(30):
         for (true, reward), (false, other) in zip(
@@ -63,7 +66,10 @@ def test_every_episode_starts_as_told():
 
 
 def test_nothing_else_is_changed():
-    plain, fixed = random_walk.RandomWalkEnv(), wrappers.FixedOptions(random_walk.RandomWalkEnv(), {"start": 7})
+    plain, fixed = (
+        random_walk.RandomWalkEnv(),
+        wrappers.FixedOptions(random_walk.RandomWalkEnv(), {"start": 7}),
+    )
     assert plain.reset(seed=0, options={"start": 7})[0] == fixed.reset(seed=0)[0]
     for target in (1, 4, 9):
         assert plain.step(target)[:4] == fixed.step(target)[:4]

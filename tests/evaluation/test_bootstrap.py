@@ -1,4 +1,4 @@
-"""Few runs told honestly: numbers by hand, SciPy's own U test, and intervals that hold what they say."""
+"""Bootstrap: numbers by hand, SciPy's U test, and intervals with the coverage that they state."""
 
 import itertools
 
@@ -29,7 +29,7 @@ def test_it_is_scipys_interquartile_mean_where_quarters_are_whole():
 
 
 def test_tasks_are_never_mixed():
-    # All runs of a task agree, so that drawing them again changes nothing; drawn over tasks they would.
+    # All runs of a task agree, so resampling within tasks changes nothing; across tasks it would.
     found = bootstrap.interquartile_mean([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [9.0, 9.0]], **QUICK)
     assert found == (1.5, 1.5, 1.5)
 
@@ -63,7 +63,9 @@ def test_an_interval_of_few_runs_is_that_of_all_their_draws():
     found = bootstrap.difference([runs], [others], **QUICK)
     assert found == bootstrap.difference([runs], [others], seed=1, **QUICK)
     draws = np.array(list(itertools.product(range(5), repeat=5)))
-    means, other_means = (np.sort(each[draws], axis=1)[:, 1:-1].mean(axis=1) for each in (runs, others))
+    means, other_means = (
+        np.sort(each[draws], axis=1)[:, 1:-1].mean(axis=1) for each in (runs, others)
+    )
     differences = np.sort((means[:, None] - other_means[None]).ravel())
     wanted = differences[[int(np.ceil(share * len(differences))) - 1 for share in (0.025, 0.975)]]
     np.testing.assert_allclose(found[1:], wanted, atol=1e-8)
@@ -86,15 +88,20 @@ def test_a_mean_difference_weighs_all_tasks_alike():
     assert bootstrap.mean_difference(scores, others, **QUICK).value == 1.0
 
 
-@pytest.mark.parametrize("statistic", [bootstrap.mean_difference, bootstrap.probability_of_improvement])
+@pytest.mark.parametrize(
+    "statistic", [bootstrap.mean_difference, bootstrap.probability_of_improvement]
+)
 def test_groups_weigh_alike_however_many_tasks_they_have(statistic):
-    # One method wins by one on the only task of the first group, the other on all three of the second.
+    # One method wins by one on the only task of the first group, the other by one on all three
+    # tasks of the second.
     scores, others = [[1.0, 1.0], *[[0.0, 0.0]] * 3], [[0.0, 0.0], *[[1.0, 1.0]] * 3]
     groups = ["one", "many", "many", "many"]
     even = statistic(scores, scores, **QUICK).value
     assert statistic(scores, others, groups=groups, **QUICK) == pytest.approx((even, even, even))
     assert statistic(scores, others, **QUICK).value < even
-    assert statistic(scores, others, groups=["a", "b", "c", "d"], **QUICK) == statistic(scores, others, **QUICK)
+    assert statistic(scores, others, groups=["a", "b", "c", "d"], **QUICK) == statistic(
+        scores, others, **QUICK
+    )
 
 
 def test_groups_do_not_move_runs_between_tasks():
@@ -104,7 +111,7 @@ def test_groups_do_not_move_runs_between_tasks():
 
 
 def test_every_task_has_a_group():
-    with pytest.raises(ValueError, match="1 tasks have a group, of 2"):
+    with pytest.raises(ValueError, match="got 1 groups for 2 tasks"):
         bootstrap.mean_difference([[1.0], [1.0]], [[1.0], [1.0]], groups=["a"])
 
 
@@ -112,7 +119,10 @@ def test_improvement_is_the_u_statistic_over_the_pairs():
     generator = np.random.default_rng(3)
     scores = [generator.integers(0, 5, size).astype(float) for size in (5, 6)]
     others = [generator.integers(0, 5, size).astype(float) for size in (4, 5)]
-    wanted = [scipy.stats.mannwhitneyu(x, y).statistic / (len(x) * len(y)) for x, y in zip(scores, others, strict=True)]
+    wanted = [
+        scipy.stats.mannwhitneyu(x, y).statistic / (len(x) * len(y))
+        for x, y in zip(scores, others, strict=True)
+    ]
     found = bootstrap.probability_of_improvement(scores, others, **QUICK)
     assert found.value == pytest.approx(np.mean(wanted))
     assert 0 <= found.low <= found.value <= found.high <= 1
@@ -152,9 +162,9 @@ def test_a_single_run_has_no_interval():
     [
         ([], {}, "got no task"),
         ([[]], {}, "at least one score"),
-        ([[1.0, np.nan]], {}, "no finite number"),
-        ([[1.0, 2.0]], {"confidence": 95}, "confidence is 95"),
-        ([[1.0, 2.0]], {"num_resamples": 0}, "num_resamples is 0"),
+        ([[1.0, np.nan]], {}, "not finite for task 0"),
+        ([[1.0, 2.0]], {"confidence": 95}, "got confidence 95"),
+        ([[1.0, 2.0]], {"num_resamples": 0}, "got num_resamples 0"),
     ],
 )
 def test_what_is_no_score_is_refused(scores, options, sentence):

@@ -51,7 +51,9 @@ def test_shares_and_ranks_of_the_key_step():
 def test_the_uniform_share_is_that_of_equal_weights():
     explained, steps = np.array([5, 5, 5, 3]), np.array([0, 2, 5, 3])
     weights = (np.arange(8) <= explained[:, None]).astype(float)
-    np.testing.assert_allclose(critic.uniform_share(explained, steps), critic.share_near(weights, steps))
+    np.testing.assert_allclose(
+        critic.uniform_share(explained, steps), critic.share_near(weights, steps)
+    )
 
 
 def test_values_and_groups_fit_the_record():

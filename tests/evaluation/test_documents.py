@@ -18,6 +18,8 @@ def test_a_text_without_marks_is_refused():
         documents.replace_section("nothing here", "table", "new")
 
 
-@pytest.mark.parametrize(("seconds", "written"), [(1.2345e-6, "0.00123"), (0.0429, "42.9"), (1.29961, "1,300")])
+@pytest.mark.parametrize(
+    ("seconds", "written"), [(1.2345e-6, "0.00123"), (0.0429, "42.9"), (1.29961, "1,300")]
+)
 def test_times_have_three_digits_or_all_before_the_point(seconds, written):
     assert documents.milliseconds(seconds) == written

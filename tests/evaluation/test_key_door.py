@@ -13,7 +13,10 @@ WORLDS = [
     ("jax_s4rl/KeyToDoor-v0", {"preset": "dt"}),
     ("jax_s4rl/KeyToDoor-v0", {"preset": "low_var", "size": 4}),
     ("jax_s4rl/KeyDoor-v0", {"obs": "full", "size": 4, "n_apples": 2, "max_steps": 400}),
-    ("jax_s4rl/KeyDoor-v0", {"obs": "full", "size": 3, "n_rooms": 2, "n_apples": 2, "max_steps": 200}),
+    (
+        "jax_s4rl/KeyDoor-v0",
+        {"obs": "full", "size": 3, "n_rooms": 2, "n_apples": 2, "max_steps": 200},
+    ),
 ]
 
 
@@ -24,7 +27,9 @@ def play(env_id, kwargs, count=60):
         return registry.make(env_id, **kwargs)
 
     world = make_env()
-    uniform = recording.record_episodes(make_env, behaviors.uniform(world.action_space), count, seed=0)
+    uniform = recording.record_episodes(
+        make_env, behaviors.uniform(world.action_space), count, seed=0
+    )
     optimal = recording.record_episodes(make_env, behaviors.Optimal(), 5, seed=1)
     return trajectories.concatenate([uniform, optimal]), world
 
@@ -42,8 +47,8 @@ def told(record, world):
 
 
 def read(record, world):
-    eyes = world.unwrapped.eyes
-    return key_door.events(record, eyes, door_cell=layout.door_cell(eyes.size))
+    encoder = world.unwrapped.encoder
+    return key_door.events(record, encoder, door_cell=layout.door_cell(encoder.size))
 
 
 @pytest.mark.parametrize(("env_id", "kwargs"), WORLDS)
@@ -53,7 +58,9 @@ def test_events_are_what_the_world_says(env_id, kwargs):
     final = [episode[-1] for episode in infos]
     assert happened.has_key.tolist() == [info["has_key"] for info in final]
     # The world counts the first action as step 1.
-    assert [step + 1 if step >= 0 else -1 for step in happened.key_step] == [info["key_step"] for info in final]
+    assert [step + 1 if step >= 0 else -1 for step in happened.key_step] == [
+        info["key_step"] for info in final
+    ]
     assert happened.apples.tolist() == [info["apples"] for info in final]
     assert happened.success.tolist() == [info["is_success"] for info in final]
     assert happened.rooms.tolist() == [max(info["room"] for info in episode) for episode in infos]
@@ -98,7 +105,9 @@ def test_the_key_cell_is_where_it_lies_at_the_start():
 def make_events(key_step, success=None):
     key_step = np.asarray(key_step)
     none = np.full(len(key_step), -1)
-    return key_door.Events(none, key_step, none, none, none, key_step > 99 if success is None else success)
+    return key_door.Events(
+        none, key_step, none, none, none, key_step > 99 if success is None else success
+    )
 
 
 def test_the_lift_compares_the_top_with_the_bottom_tenth():
@@ -106,7 +115,7 @@ def test_the_lift_compares_the_top_with_the_bottom_tenth():
     key_step[:5], key_step[90:] = 3, 3  # half of the least asked, and all of the most asked
     targets = np.repeat(np.arange(10.0), 10)
     assert key_door.key_lift(make_events(key_step), targets) == 0.5
-    with pytest.raises(ValueError, match="ask for at least two returns"):
+    with pytest.raises(ValueError, match="give at least two target returns"):
         key_door.key_lift(make_events(key_step), np.ones(100))
 
 
@@ -120,7 +129,9 @@ def test_shares_of_nothing_are_no_numbers():
 def test_other_observations_are_refused():
     env_id, kwargs = "jax_s4rl/KeyDoor-v0", {}
     world = registry.make(env_id, **kwargs)
-    record = recording.record_episodes(lambda: registry.make(env_id), behaviors.uniform(world.action_space), 1, seed=0)
+    record = recording.record_episodes(
+        lambda: registry.make(env_id), behaviors.uniform(world.action_space), 1, seed=0
+    )
     with pytest.raises(ValueError, match="play the episodes again with obs='full'"):
         read(record, world)
 

@@ -1,4 +1,4 @@
-"""Walks on a graph small enough to judge by hand, and the lookup against the independent count of the collection."""
+"""Walks on a graph small enough to check by hand; the lookup against that of the collection."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,13 @@ def walk(*nodes, one_hot=False):
     last = np.arange(len(nodes) - 1) == len(nodes) - 2
     arrived = nodes[-1] == 0
     return trajectories.Episode(
-        seen[:-1], nodes[1:], -np.ones(len(nodes) - 1), last & arrived, last & ~arrived, seen[-1], seed=0
+        seen[:-1],
+        nodes[1:],
+        -np.ones(len(nodes) - 1),
+        last & arrived,
+        last & ~arrived,
+        seen[-1],
+        seed=0,
     )
 
 
@@ -72,7 +78,9 @@ def test_walks_are_judged_by_hand():
 
 
 def test_starts_that_are_too_far_are_not_asked_for_the_optimum():
-    judged = random_walk.judge(record((4, 2, 1), (5, 1, 0)), random_walk.lookup(DATA, NUM_NODES), DISTANCES)
+    judged = random_walk.judge(
+        record((4, 2, 1), (5, 1, 0)), random_walk.lookup(DATA, NUM_NODES), DISTANCES
+    )
     assert random_walk.shares(judged, max_steps=2).optimal == 1.0
     assert random_walk.shares(judged, max_steps=3).optimal == 0.5
 
@@ -80,18 +88,24 @@ def test_starts_that_are_too_far_are_not_asked_for_the_optimum():
 def test_one_hot_walks_are_the_same():
     seen = random_walk.lookup(record((3, 2, 1, 0), (4, 2, 3), one_hot=True), NUM_NODES)
     assert seen.ends == random_walk.lookup(record((3, 2, 1, 0), (4, 2, 3)), NUM_NODES).ends
-    with pytest.raises(ValueError, match="wanted node indices or one-hot"):
+    with pytest.raises(ValueError, match="record node indices or one-hot"):
         next(
             random_walk.walks(
                 trajectories.from_episodes(
-                    [walk(2, 1)._replace(observations=np.zeros((1, 2, 2)), final_observation=np.zeros((2, 2)))]
+                    [
+                        walk(2, 1)._replace(
+                            observations=np.zeros((1, 2, 2)), final_observation=np.zeros((2, 2))
+                        )
+                    ]
                 )
             )
         )
 
 
 def test_a_way_from_nowhere_beats_the_data():
-    judged = random_walk.judge(record((6, 1, 0)), random_walk.lookup(DATA, NUM_NODES), np.array([0, 1, 2, 3, 3, 2, 2]))
+    judged = random_walk.judge(
+        record((6, 1, 0)), random_walk.lookup(DATA, NUM_NODES), np.array([0, 1, 2, 3, 3, 2, 2])
+    )
     assert judged.beats_data.tolist() == [True]
 
 

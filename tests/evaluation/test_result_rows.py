@@ -10,7 +10,12 @@ from jax_s4rl.evaluation import result_rows
 
 
 def row(**changes):
-    fields = {"experiment": "test", "method": "s4d", "metrics": {"return": 1.5}, "seconds": {"train": 2.0}}
+    fields = {
+        "experiment": "test",
+        "method": "s4d",
+        "metrics": {"return": 1.5},
+        "seconds": {"train": 2.0},
+    }
     return result_rows.make_row(**(fields | changes))
 
 
@@ -33,7 +38,12 @@ def test_rows_come_back_as_they_were_written(tmp_path):
 
 def test_arrays_and_numbers_that_json_lacks_are_written(tmp_path):
     path = tmp_path / "rows.jsonl"
-    metrics = {"array": np.arange(2), "jax": jnp.float32(0.5), "nan": float("nan"), "list": [float("inf"), 1]}
+    metrics = {
+        "array": np.arange(2),
+        "jax": jnp.float32(0.5),
+        "nan": float("nan"),
+        "list": [float("inf"), 1],
+    }
     result_rows.append_row(path, row(metrics=metrics))
     (read,) = result_rows.read_rows(path)
     assert read["metrics"] == {"array": [0, 1], "jax": 0.5, "nan": None, "list": [None, 1]}
@@ -51,7 +61,7 @@ def test_a_broken_line_is_named(tmp_path):
 
 
 def test_unknown_tokens_and_missing_fields_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="tokens is 'woven'"):
+    with pytest.raises(ValueError, match="got tokens 'woven'"):
         row(tokens="woven")
     with pytest.raises(ValueError, match=r"lacks \['env'"):
         result_rows.append_row(tmp_path / "rows.jsonl", {"experiment": "x"})
@@ -60,10 +70,10 @@ def test_unknown_tokens_and_missing_fields_are_refused(tmp_path):
 def test_a_line_of_something_else_is_named(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text('{"seed": 1}\n')
-    with pytest.raises(ValueError, match=r"line 1 is no result line: it lacks experiment, env"):
+    with pytest.raises(ValueError, match=r"line 1 is not a result line: it lacks experiment, env"):
         list(result_rows.read_rows(path))
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="is no text; name a file of result lines"):
+    with pytest.raises(ValueError, match="is not a text file; name a file of result lines"):
         list(result_rows.read_rows(path))
 
 

@@ -42,7 +42,9 @@ def test_the_curve_has_an_interval_over_seeds():
     assert found[0].low < 3.0 < found[0].high
 
 
-@pytest.mark.parametrize(("options", "sentence"), [({"count": 1}, "count is 1"), ({"extra": [np.inf]}, "finite")])
+@pytest.mark.parametrize(
+    ("options", "sentence"), [({"count": 1}, "got count 1"), ({"extra": [np.inf]}, "finite")]
+)
 def test_sweeps_that_cannot_be_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         return_sweep.plan(np.arange(3.0), **options)

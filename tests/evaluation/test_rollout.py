@@ -1,4 +1,4 @@
-"""Rollouts on the host: targets follow the rewards, episodes are whole, and one compiled step serves them all."""
+"""Rollouts on the host: targets follow the rewards, one compiled step serves all whole episodes."""
 
 import dataclasses
 
@@ -68,7 +68,9 @@ class Spy:
         seen, step = state
         seen = seen.at[:, step].set(jnp.stack([observation[:, 0], return_to_go], axis=1))
         jax.debug.callback(record, seen)
-        action = greedy.astype(jnp.int32) if not self.scale else jnp.full((len(greedy), 1), self.scale)
+        action = (
+            greedy.astype(jnp.int32) if not self.scale else jnp.full((len(greedy), 1), self.scale)
+        )
         return action, (seen, step + 1)
 
 
@@ -81,7 +83,9 @@ def record(seen):
 
 def run(targets, *, make_env=Countdown, policy=None, greedy=True, seed=0, **options):
     shown.clear()
-    outcome = rollout.rollout(make_env, policy or Spy(), {}, targets, greedy=greedy, seed=seed, **options)
+    outcome = rollout.rollout(
+        make_env, policy or Spy(), {}, targets, greedy=greedy, seed=seed, **options
+    )
     jax.effects_barrier()
     return outcome
 
@@ -98,7 +102,7 @@ def test_episodes_come_in_the_order_of_the_targets_and_whole():
 
 def test_the_acting_rule_gives_back_the_stored_returns_to_go():
     rewards = run([0.0, 0.0, 0.0]).record
-    # Asked for exactly what each episode will bring, the policy sees the sequence that the data hold.
+    # With the return of each episode as its target, the policy observes the stored returns-to-go.
     outcome = run(rewards.episode_returns)
     stored = returns.returns_to_go(outcome.record.rewards, outcome.record.episode_lengths)
     starts, lengths = outcome.record.episode_starts, outcome.record.episode_lengths
@@ -159,14 +163,20 @@ def test_observations_of_every_kind_reach_the_policy(observation, form):
 
 
 def test_observations_of_several_parts_are_refused():
-    with pytest.raises(ValueError, match="an observation is a dict; the policy reads single arrays"):
-        rollout.rollout(lambda: Shows({"image": np.zeros(3)}), Reader(), {}, [0.0], greedy=True, seed=0)
+    with pytest.raises(
+        ValueError, match="got a dict as an observation; the policy reads single arrays"
+    ):
+        rollout.rollout(
+            lambda: Shows({"image": np.zeros(3)}), Reader(), {}, [0.0], greedy=True, seed=0
+        )
 
 
 def test_times_are_taken():
     outcome = run([0.0])
     assert outcome.act_seconds > 0
-    assert outcome.milliseconds_per_call == pytest.approx(1e3 * outcome.act_seconds / outcome.num_calls)
+    assert outcome.milliseconds_per_call == pytest.approx(
+        1e3 * outcome.act_seconds / outcome.num_calls
+    )
 
 
 def test_a_second_rollout_compiles_nothing():
@@ -195,5 +205,5 @@ def test_an_episode_that_outlasts_the_policy_is_refused():
 
 
 def test_no_target_is_refused():
-    with pytest.raises(ValueError, match="at least one return to ask for"):
+    with pytest.raises(ValueError, match="at least one target return"):
         run([])

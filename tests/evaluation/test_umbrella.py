@@ -1,4 +1,4 @@
-"""First actions under the umbrella, and the closed form of what return conditioning can know about them."""
+"""First actions of umbrella episodes, and the closed form of their probability given the return."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from jax_s4rl.evaluation import umbrella
 
 
 def umbrella_episode(generator, chain_length):
-    """One episode of bsuite's umbrella chain under uniformly random actions, written out from its rules."""
+    """An episode of bsuite's umbrella chain with uniformly random actions, from its rules."""
     need, action = generator.integers(0, 2, 2)
     rewards = generator.choice([-1.0, 1.0], chain_length)
     rewards[-1] = 1.0 if need == action else -1.0
@@ -16,7 +16,9 @@ def umbrella_episode(generator, chain_length):
     observations[:, umbrella.NEED] = need
     last = np.arange(chain_length) == chain_length - 1
     actions = np.full(chain_length, action, np.int32)
-    return trajectories.Episode(observations, actions, rewards, last, ~last & False, observations[-1], 0)
+    return trajectories.Episode(
+        observations, actions, rewards, last, ~last & False, observations[-1], 0
+    )
 
 
 def test_a_first_action_is_right_if_it_follows_the_forecast():
@@ -29,7 +31,9 @@ def test_a_first_action_is_right_if_it_follows_the_forecast():
 
 def test_the_closed_form_agrees_with_simulated_episodes():
     generator, chain_length, count = np.random.default_rng(1), 5, 4000
-    record = trajectories.from_episodes([umbrella_episode(generator, chain_length) for _ in range(count)])
+    record = trajectories.from_episodes(
+        [umbrella_episode(generator, chain_length) for _ in range(count)]
+    )
     right = umbrella.umbrella_first_actions(record)
     for value in (-3.0, -1.0, 1.0, 3.0):
         chosen = record.episode_returns == value
@@ -59,7 +63,9 @@ def test_the_floor_is_the_entropy_that_is_left_in_random_data():
 
 def test_the_floor_is_reached_by_the_closed_form_in_simulated_episodes():
     generator, chain_length = np.random.default_rng(2), 4
-    record = trajectories.from_episodes([umbrella_episode(generator, chain_length) for _ in range(4000)])
+    record = trajectories.from_episodes(
+        [umbrella_episode(generator, chain_length) for _ in range(4000)]
+    )
     right = umbrella.umbrella_first_actions(record)
     chance = umbrella.umbrella_closed_form(record.episode_returns, chain_length)
     taken = np.where(right, chance, 1 - chance)
@@ -68,3 +74,14 @@ def test_the_floor_is_reached_by_the_closed_form_in_simulated_episodes():
 
 def test_only_what_is_above_all_data_beats_them():
     assert umbrella.beats_data(np.array([2.0, 2.5, 1.0]), np.array([2.0, 0.0])) == 1 / 3
+
+
+@pytest.mark.parametrize("chain_length", [1, 5, 10])
+def test_the_closed_form_of_the_umbrella_is_that_of_counting(chain_length):
+    coins = np.indices((2,) * chain_length).reshape(chain_length, -1) * 2 - 1
+    returns, is_right = coins.sum(axis=0), coins[-1] == 1
+    for target in set(returns):
+        share = is_right[returns == target].mean()
+        assert umbrella.umbrella_closed_form(target, chain_length) == pytest.approx(
+            share, abs=1e-12
+        )

@@ -14,7 +14,7 @@ from tests import filling
 BATCH, LENGTH, NUM_ACTIONS, SIZE = 2, 12, 3, 4
 OPTIONS = {"num_heads": 2, "state_size": 4}
 
-# Every mixer in a layout, and two of them in both: what depends on the layout does not depend on the mixer too.
+# Every mixer in one layout, and two of them in both: no effect of the layout depends on the mixer.
 MIXERS_AND_LAYOUTS = [
     *((mixer, tokens.CONCATENATED) for mixer in mixers.NAMES),
     ("attention", tokens.INTERLEAVED),
@@ -23,7 +23,7 @@ MIXERS_AND_LAYOUTS = [
 
 
 def marked(cases, quick):
-    """Test cases, of which all but the quick ones run with the slow tests: each compiles a program of its own."""
+    """Marks all test cases but the quick ones as slow, because each compiles its own program."""
     return [pytest.param(*case, marks=[] if case in quick else pytest.mark.slow) for case in cases]
 
 
@@ -39,20 +39,27 @@ def model_config(mixer="s4d", **changes):
 
 
 def config(mixer="s4d", facts=(), **changes):
-    given = {"observation_shape": (SIZE,), "num_actions": NUM_ACTIONS, "horizon": LENGTH} | dict(facts)
+    given = {"observation_shape": (SIZE,), "num_actions": NUM_ACTIONS, "horizon": LENGTH} | dict(
+        facts
+    )
     return configs.DecisionTransformerConfig(**given, model=model_config(mixer, **changes))
 
 
 @functools.cache
 def params(config):
-    return groups.strip(filling.fill(functools.partial(decision_transformer.init, config), jax.random.key(0)))
+    return groups.strip(
+        filling.fill(functools.partial(decision_transformer.init, config), jax.random.key(0))
+    )
 
 
 def window(config, *, length=LENGTH):
     """Rows of one whole episode each, full of random numbers of the right kinds."""
     empty = decision_transformer.empty_window(config, batch_size=BATCH, length=length)
     keys = dict(zip(empty, jax.random.split(jax.random.key(1), len(empty)), strict=True))
-    filled = {name: _noise(keys[name], empty[name]) for name in ("returns_to_go", "observations", "actions")}
+    filled = {
+        name: _noise(keys[name], empty[name])
+        for name in ("returns_to_go", "observations", "actions")
+    }
     none = -1 if config.num_actions is not None else 0
     filled["previous_actions"] = jnp.roll(filled["actions"], 1, axis=1).at[:, 0].set(none)
     filled["time_steps"] = jnp.broadcast_to(jnp.arange(length), (BATCH, length))

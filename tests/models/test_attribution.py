@@ -1,4 +1,4 @@
-"""Attribution: nothing from the future, exact where a model is nearly linear, and the weights that attention used."""
+"""Attribution: zero for the future, exact for nearly linear models; weights that attention used."""
 
 import functools
 
@@ -44,13 +44,23 @@ def test_a_predicted_return_is_explained_as_well():
 
     def predicted(change):
         variables = {"params": params, "perturbations": {"tokens": change}}
-        return decision_transformer.DecisionTransformer(config).apply(variables, **window).return_to_go[0, STEPS[0]]
+        return (
+            decision_transformer.DecisionTransformer(config)
+            .apply(variables, **window)
+            .return_to_go[0, STEPS[0]]
+        )
 
-    gradient = jax.jit(jax.grad(predicted))(jnp.zeros((small.BATCH, small.LENGTH, config.model.width)))
-    np.testing.assert_allclose(found[0], jnp.linalg.norm(gradient[0], axis=-1), rtol=1e-4, atol=1e-6)
+    gradient = jax.jit(jax.grad(predicted))(
+        jnp.zeros((small.BATCH, small.LENGTH, config.model.width))
+    )
+    np.testing.assert_allclose(
+        found[0], jnp.linalg.norm(gradient[0], axis=-1), rtol=1e-4, atol=1e-6
+    )
 
 
-@pytest.mark.parametrize(("of", "message"), [("return", "no return head"), ("value", "choose one of action, return")])
+@pytest.mark.parametrize(
+    ("of", "message"), [("return", "no return head"), ("value", "choose one of action, return")]
+)
 def test_what_is_not_predicted_is_not_explained(of, message):
     config = small.config("s4d", num_layers=1)
     with pytest.raises(ValueError, match=message):
@@ -68,13 +78,20 @@ def test_nothing_comes_from_another_episode_of_the_row():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("layout", [tokens.CONCATENATED, pytest.param(tokens.INTERLEAVED, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "layout", [tokens.CONCATENATED, pytest.param(tokens.INTERLEAVED, marks=pytest.mark.slow)]
+)
 def test_the_gradient_is_that_of_finite_differences(layout):
     config = small.config("lstm", tokens=layout, num_layers=1)
     window, params = small.window(config), small.params(config)
-    inputs = [window[name] for name in ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")]
+    inputs = [
+        window[name]
+        for name in ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")
+    ]
     model = decision_transformer.DecisionTransformer(config)
-    embedded = model.apply({"params": params}, *inputs, method=lambda model, *given: model.tokenizer(*given))
+    embedded = model.apply(
+        {"params": params}, *inputs, method=lambda model, *given: model.tokenizer(*given)
+    )
     direction = jax.random.normal(jax.random.key(2), embedded.shape[2:])
     # One token of step 3, moved along a direction.
     place = 3 * config.model.tokens_per_step
@@ -88,7 +105,10 @@ def test_the_gradient_is_that_of_finite_differences(layout):
     numeric = (logit(1e-2) - logit(-1e-2)) / 2e-2
     assert numeric == pytest.approx(float(jax.grad(logit)(0.0)), rel=2e-2)
     # The norm bounds every directional derivative of the step.
-    assert abs(numeric) <= float(attribute(config, window)[0, 3]) * float(jnp.linalg.norm(direction)) * 1.02
+    assert (
+        abs(numeric)
+        <= float(attribute(config, window)[0, 3]) * float(jnp.linalg.norm(direction)) * 1.02
+    )
 
 
 @pytest.mark.slow
@@ -96,8 +116,13 @@ def test_the_input_times_the_gradient_by_hand():
     config = small.config("mlp", num_layers=1)
     window, params = small.window(config), small.params(config)
     model = decision_transformer.DecisionTransformer(config)
-    inputs = [window[name] for name in ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")]
-    embedded = model.apply({"params": params}, *inputs, method=lambda model, *given: model.tokenizer(*given))
+    inputs = [
+        window[name]
+        for name in ("returns_to_go", "observations", "actions", "previous_actions", "time_steps")
+    ]
+    embedded = model.apply(
+        {"params": params}, *inputs, method=lambda model, *given: model.tokenizer(*given)
+    )
 
     @jax.jit
     def logit(share):
@@ -111,12 +136,16 @@ def test_the_input_times_the_gradient_by_hand():
 
 def test_asking_changes_no_prediction_and_no_parameter():
     config = small.config("s4d", num_layers=1)
-    variables = jax.eval_shape(functools.partial(decision_transformer.init, config), jax.random.key(0))
+    variables = jax.eval_shape(
+        functools.partial(decision_transformer.init, config), jax.random.key(0)
+    )
     assert "perturbations" not in variables
     window, params = small.window(config), small.params(config)
     shape = (small.BATCH, small.LENGTH, config.model.width)
     zeros = {"params": params, "perturbations": {"tokens": jnp.zeros(shape)}}
-    found = jax.jit(lambda: decision_transformer.DecisionTransformer(config).apply(zeros, **window))()
+    found = jax.jit(
+        lambda: decision_transformer.DecisionTransformer(config).apply(zeros, **window)
+    )()
     np.testing.assert_allclose(found.action, small.predict(config, window).action, atol=1e-6)
 
 
@@ -129,7 +158,9 @@ VARIANTS = {
 
 
 def look(config, window):
-    return jax.jit(functools.partial(attribution.attention_maps, config))(small.params(config), window)
+    return jax.jit(functools.partial(attribution.attention_maps, config))(
+        small.params(config), window
+    )
 
 
 def packed_and_padded(config):
@@ -148,7 +179,9 @@ def packed_and_padded(config):
     ),
 )
 def test_attention_maps_are_what_the_layer_used(variant, layout):
-    config = small.config(small.mixer_config("attention", **VARIANTS[variant]), tokens=layout, num_layers=1)
+    config = small.config(
+        small.mixer_config("attention", **VARIANTS[variant]), tokens=layout, num_layers=1
+    )
     window, params = packed_and_padded(config), small.params(config)
     maps = look(config, window)
 
@@ -156,15 +189,21 @@ def test_attention_maps_are_what_the_layer_used(variant, layout):
         return module.name in ("projections", "output") and module.path[-2] == "mixer"
 
     run = functools.partial(
-        decision_transformer.DecisionTransformer(config).apply, capture_intermediates=keep, mutable=["intermediates"]
+        decision_transformer.DecisionTransformer(config).apply,
+        capture_intermediates=keep,
+        mutable=["intermediates"],
     )
-    kept = jax.jit(lambda: run({"params": params}, **window)[1]["intermediates"])()["blocks_0"]["mixer"]
+    kept = jax.jit(lambda: run({"params": params}, **window)[1]["intermediates"])()["blocks_0"][
+        "mixer"
+    ]
     projections, wanted = kept["projections"]["__call__"][0], kept["output"]["__call__"][0]
     values = projections.reshape(*projections.shape[:2], 3, 2, -1)[:, :, 2]
     mixed = jnp.einsum("bhqk,bkhd->bqhd", maps[0], values).reshape(wanted.shape)
     layer = jax.tree.map(np.asarray, params["blocks_0"]["mixer"]["output"])
     real = np.repeat(np.asarray(window["mask"]), config.model.tokens_per_step, axis=1)
-    np.testing.assert_allclose((np.asarray(mixed) @ layer["kernel"] + layer["bias"])[real], wanted[real], atol=1e-5)
+    np.testing.assert_allclose(
+        (np.asarray(mixed) @ layer["kernel"] + layer["bias"])[real], wanted[real], atol=1e-5
+    )
 
 
 def test_rows_sum_to_one_and_see_neither_future_nor_padding_nor_another_episode():
@@ -173,7 +212,9 @@ def test_rows_sum_to_one_and_see_neither_future_nor_padding_nor_another_episode(
     maps = np.asarray(look(config, window))
     assert maps.shape == (2, small.BATCH, 2, small.LENGTH, small.LENGTH)
     real = np.asarray(window["mask"])
-    np.testing.assert_allclose(maps.sum(axis=-1), np.broadcast_to(real[None, :, None], maps.shape[:-1]), atol=1e-6)
+    np.testing.assert_allclose(
+        maps.sum(axis=-1), np.broadcast_to(real[None, :, None], maps.shape[:-1]), atol=1e-6
+    )
     assert not np.triu(maps, 1).any()
     assert not maps[:, 0, :, 5:, :5].any()
     assert not maps[:, 1, :, :, 9:].any()

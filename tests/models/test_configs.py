@@ -15,17 +15,32 @@ from tests.models import small
     ("changes", "sentence"),
     [
         ({"mixer": mixers.MixerConfig("s5d")}, "there is no mixer 's5d'"),
-        ({"mixer": mixers.MixerConfig("attention", num_heads=3)}, "width 8 cannot be split into 3 heads"),
+        (
+            {"mixer": mixers.MixerConfig("attention", num_heads=3)},
+            "width 8 cannot be split into 3 heads",
+        ),
         ({"tokens": "woven"}, "tokens is 'woven'; choose one of interleaved, concatenated"),
         ({"returns": "above"}, "returns is 'above'; choose one of inside, outside, none"),
-        ({"time_embedding": "rotary"}, "time_embedding is 'rotary'; choose one of learned, sinusoidal, none"),
-        ({"time_embedding": "sinusoidal", "width": 7}, "width is 7; a sinusoidal time embedding asks for an even"),
+        (
+            {"time_embedding": "rotary"},
+            "time_embedding is 'rotary'; choose one of learned, sinusoidal, none",
+        ),
+        (
+            {"time_embedding": "sinusoidal", "width": 7},
+            "width is 7; a sinusoidal time embedding needs an even",
+        ),
         ({"continuous_head": "beta"}, "continuous_head is 'beta'; choose one of point, gaussian"),
         ({"activations": "float64"}, "activations is 'float64'; choose one of float32, bfloat16"),
         ({"norm": "middle"}, "norm is 'middle'"),
         ({"context_length": 0}, "context_length is 0; it has to be at least 1"),
-        ({"return_loss": 1.0}, "tokens that hold the return-to-go give away; choose returns='outside'"),
-        ({"observation_loss": -1.0}, "observation_loss is -1.0; the weight of a loss is at least 0"),
+        (
+            {"return_loss": 1.0},
+            "the tokens already contain the return-to-go; choose returns='outside'",
+        ),
+        (
+            {"observation_loss": -1.0},
+            "observation_loss is -1.0; the weight of a loss is at least 0",
+        ),
     ],
 )
 def test_choices_that_cannot_be_built_are_refused(changes, sentence):
@@ -38,12 +53,24 @@ def test_choices_that_cannot_be_built_are_refused(changes, sentence):
     [
         ({"action_size": 2}, "give exactly one of them"),
         ({"num_actions": None}, "give exactly one of them"),
-        ({"horizon": None}, "a learned time embedding asks for the horizon"),
-        ({"observation_mean": (0.0,)}, "observation_mean has 1 numbers but an observation of kind 'vector' has 4"),
-        ({"observation_kind": "one_hot", "observation_std": (1.0,) * 4}, "of kind 'one_hot' has 0 to standardize"),
-        ({"observation_kind": "sound"}, "observation_kind is 'sound'; choose one of vector, one_hot, index, image"),
+        ({"horizon": None}, "horizon is None, but a learned time embedding needs it"),
+        (
+            {"observation_mean": (0.0,)},
+            "observation_mean has 1 numbers but an observation of kind 'vector' has 4",
+        ),
+        (
+            {"observation_kind": "one_hot", "observation_std": (1.0,) * 4},
+            "of kind 'one_hot' has 0 to standardize",
+        ),
+        (
+            {"observation_kind": "sound"},
+            "observation_kind is 'sound'; choose one of vector, one_hot, index, image",
+        ),
         ({"observation_shape": (2, 3)}, r"kind 'vector' has 1 axes but its shape is \(2, 3\)"),
-        ({"observation_shape": (), "observation_kind": "index"}, "num_observations is None; give their number"),
+        (
+            {"observation_shape": (), "observation_kind": "index"},
+            "num_observations is None; give their number",
+        ),
         ({"return_scale": 0.0}, "return_scale is 0.0; it divides returns and has to be positive"),
     ],
 )
@@ -54,7 +81,9 @@ def test_facts_that_do_not_fit_are_refused(facts, sentence):
 
 def test_next_images_are_not_predicted():
     facts = {"observation_kind": "image", "observation_shape": (8, 8, 3)}
-    with pytest.raises(ValueError, match="next observations are predicted if they are vectors or indices"):
+    with pytest.raises(
+        ValueError, match="next observations can be predicted only if they are vectors"
+    ):
         small.config("s4d", facts, observation_loss=1.0)
 
 
@@ -71,5 +100,7 @@ def test_every_field_has_its_sentence():
     for kind in (configs.ModelConfig, configs.DecisionTransformerConfig):
         lines = inspect.getsource(kind).splitlines()
         for field in dataclasses.fields(kind):
-            place = next(n for n, line in enumerate(lines) if line.startswith(f"    {field.name}: "))
+            place = next(
+                n for n, line in enumerate(lines) if line.startswith(f"    {field.name}: ")
+            )
             assert lines[place + 1].startswith('    """'), field.name

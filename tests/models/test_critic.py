@@ -14,7 +14,9 @@ TOLERANCE = 1e-5
 
 
 def make(mixer="s4d", max_steps=small.LENGTH, memory=policy.CARRY, **changes):
-    config = small.config(mixer, {"horizon": max_steps}, **{"num_layers": 1, "returns": "outside"} | changes)
+    config = small.config(
+        mixer, {"horizon": max_steps}, **{"num_layers": 1, "returns": "outside"} | changes
+    )
     return config, policy.Policy(config, max_steps, memory)
 
 
@@ -43,7 +45,9 @@ def test_it_goes_on_past_the_context():
     found = along(acting, config, window)
     first = jax.tree.map(lambda x: x[:, : small.LENGTH], window)
     np.testing.assert_allclose(
-        found.return_to_go[:, : small.LENGTH], small.predict(config, first).return_to_go, atol=TOLERANCE
+        found.return_to_go[:, : small.LENGTH],
+        small.predict(config, first).return_to_go,
+        atol=TOLERANCE,
     )
     assert np.isfinite(found.return_to_go).all()
 
@@ -64,7 +68,9 @@ def test_a_model_without_a_return_head_is_no_critic():
     config, acting = make()
     window = small.window(config)
     with pytest.raises(ValueError, match="no return head"):
-        critic.predicted_returns(acting, small.params(config), window["observations"], window["actions"])
+        critic.predicted_returns(
+            acting, small.params(config), window["observations"], window["actions"]
+        )
 
 
 def test_episodes_that_outlast_the_policy_are_refused():

@@ -1,4 +1,4 @@
-"""The decision model: steps equal whole windows, later inputs change no earlier prediction, padding changes nothing."""
+"""The decision transformer: steps equal windows; later inputs and padding change no prediction."""
 
 import dataclasses
 import functools
@@ -13,12 +13,17 @@ from jax_s4rl.modules import heads, tokens
 from jax_s4rl.training import losses
 from tests.models import small
 
-# Float32 sums in another order through the blocks; of s4 the step goes another way than the sequence.
+# Float32 sums in another order through the blocks; the step of s4 computes in another way than the
+# sequence.
 TOLERANCE = 1e-5
 TOLERANCE_OF = {"s4": 2e-5}
 
 # Quick cases of each kind of memory: a state in the complex plane, a cache, gates.
-QUICK = [("s4d", tokens.CONCATENATED), ("attention", tokens.INTERLEAVED), ("lstm", tokens.CONCATENATED)]
+QUICK = [
+    ("s4d", tokens.CONCATENATED),
+    ("attention", tokens.INTERLEAVED),
+    ("lstm", tokens.CONCATENATED),
+]
 EVERY = small.marked(small.MIXERS_AND_LAYOUTS, QUICK)
 
 
@@ -29,10 +34,15 @@ def close(got, wanted, mixer="s4d"):
 
 def run_steps(config, inputs):
     """Predictions of `step` after `step`, restarted where `resets` says."""
-    apply = functools.partial(decision_transformer.DecisionTransformer(config).apply, {"params": small.params(config)})
+    apply = functools.partial(
+        decision_transformer.DecisionTransformer(config).apply, {"params": small.params(config)}
+    )
 
     def run(columns):
-        constants, state = apply(method="prepare"), apply(*inputs["mask"].shape, method="init_state")
+        constants, state = (
+            apply(method="prepare"),
+            apply(*inputs["mask"].shape, method="init_state"),
+        )
 
         def body(state, step):
             predictions, state = apply(constants, state, *step, method="step")
@@ -64,7 +74,7 @@ def test_noise_elsewhere_changes_no_loss_and_no_gradient(mixer, layout):
     inputs["resets"] = inputs["resets"].at[:, 4].set(True)
     inputs["mask"] = inputs["mask"].at[:, 9:].set(False)
     step = jnp.arange(small.LENGTH)
-    # Counted are steps 4 to 7: before them is another episode, after them the future, from 9 on padding.
+    # Steps 4 to 7 count: before them is another episode, after them the future, from 9 on padding.
     counted = jnp.broadcast_to((step >= 4) & (step < 8), inputs["mask"].shape)
 
     @jax.jit
@@ -93,7 +103,12 @@ def test_a_prediction_sees_all_that_it_may(layout):
     config = small.config("s4d", tokens=layout, num_layers=1)
     inputs = small.window(config)
     before = small.predict(config, inputs).action
-    for name, column in (("returns_to_go", 5), ("observations", 5), ("actions", 4), ("previous_actions", 5)):
+    for name, column in (
+        ("returns_to_go", 5),
+        ("observations", 5),
+        ("actions", 4),
+        ("previous_actions", 5),
+    ):
         if name == ("actions" if layout == tokens.CONCATENATED else "previous_actions"):
             continue
         changed = inputs | {name: inputs[name].at[:, column].add(1)}
@@ -102,15 +117,23 @@ def test_a_prediction_sees_all_that_it_may(layout):
         assert not np.allclose(after[:, 5:], before[:, 5:], atol=1e-3), name
 
 
-WITHOUT = [(layout, returns) for layout in tokens.LAYOUTS for returns in (tokens.OUTSIDE, tokens.NONE)]
+WITHOUT = [
+    (layout, returns) for layout in tokens.LAYOUTS for returns in (tokens.OUTSIDE, tokens.NONE)
+]
 
 
-@pytest.mark.parametrize(("layout", "returns"), small.marked(WITHOUT, [(tokens.INTERLEAVED, tokens.OUTSIDE)]))
+@pytest.mark.parametrize(
+    ("layout", "returns"), small.marked(WITHOUT, [(tokens.INTERLEAVED, tokens.OUTSIDE)])
+)
 def test_returns_outside_the_stream_reach_their_own_step_alone(layout, returns):
-    config = small.config("attention", tokens=layout, returns=returns, return_loss=1.0, num_layers=1)
+    config = small.config(
+        "attention", tokens=layout, returns=returns, return_loss=1.0, num_layers=1
+    )
     inputs = small.window(config)
     before = small.predict(config, inputs)
-    after = small.predict(config, inputs | {"returns_to_go": inputs["returns_to_go"].at[:, 5].add(1)})
+    after = small.predict(
+        config, inputs | {"returns_to_go": inputs["returns_to_go"].at[:, 5].add(1)}
+    )
     others = np.arange(small.LENGTH) != 5
     np.testing.assert_array_equal(after.action[:, others], before.action[:, others])
     assert (returns == tokens.NONE) == np.array_equal(after.action, before.action)
@@ -122,7 +145,11 @@ def test_returns_outside_the_stream_reach_their_own_step_alone(layout, returns):
 
 
 KINDS = {
-    "vector": {"observation_shape": (4,), "observation_mean": (1.0,) * 4, "observation_std": (2.0,) * 4},
+    "vector": {
+        "observation_shape": (4,),
+        "observation_mean": (1.0,) * 4,
+        "observation_std": (2.0,) * 4,
+    },
     "one_hot": {"observation_shape": (4,), "observation_kind": "one_hot"},
     "index": {"observation_shape": (), "observation_kind": "index", "num_observations": 5},
     "image": {"observation_shape": (5, 4, 3), "observation_kind": "image"},
@@ -131,7 +158,9 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_observation_is_predicted_from_and_acted_on(kind):
-    config = small.config("mlp", KINDS[kind], num_layers=1, observation_loss=0.0 if kind == "image" else 1.0)
+    config = small.config(
+        "mlp", KINDS[kind], num_layers=1, observation_loss=0.0 if kind == "image" else 1.0
+    )
     inputs = small.window(config)
     whole = small.predict(config, inputs)
     close(run_steps(config, inputs).action, whole.action)
@@ -158,7 +187,9 @@ def test_the_next_observation_is_predicted_from_the_action_taken():
 
 @pytest.mark.parametrize("head", heads.CONTINUOUS)
 def test_continuous_actions_have_a_mean_and_a_gaussian_one_its_spread(head):
-    config = small.config("mlp", {"num_actions": None, "action_size": 2}, continuous_head=head, num_layers=1)
+    config = small.config(
+        "mlp", {"num_actions": None, "action_size": 2}, continuous_head=head, num_layers=1
+    )
     predictions = small.predict(config, small.window(config))
     assert predictions.action.shape == (small.BATCH, small.LENGTH, 2)
     assert (predictions.log_std is None) == (head == heads.POINT)
@@ -169,7 +200,10 @@ def test_observations_and_returns_are_scaled_by_the_statistics_of_the_data():
     scales = {"return_scale": 10.0, "observation_mean": (1.0,) * 4, "observation_std": (2.0,) * 4}
     scaled = dataclasses.replace(config, **scales)
     inputs = small.window(config)
-    raw = inputs | {"returns_to_go": inputs["returns_to_go"] * 10, "observations": inputs["observations"] * 2 + 1}
+    raw = inputs | {
+        "returns_to_go": inputs["returns_to_go"] * 10,
+        "observations": inputs["observations"] * 2 + 1,
+    }
     close(small.predict(scaled, raw).action, small.predict(config, inputs).action)
 
 
@@ -210,7 +244,9 @@ def test_parameters_are_counted():
 
 def test_a_window_longer_than_the_context_is_refused():
     config = small.config("s4d", context_length=small.LENGTH - 1)
-    with pytest.raises(ValueError, match="the window has 12 steps but the model was built for context_length=11"):
+    with pytest.raises(
+        ValueError, match="the window has 12 steps but the model was built for context_length=11"
+    ):
         small.predict(config, small.window(config))
 
 
@@ -224,4 +260,8 @@ def test_a_thousand_steps_equal_the_whole_row(mixer, layout):
         inputs["resets"] = inputs["resets"].at[:, start].set(True)
     inputs["mask"] = inputs["mask"].at[1, 900:].set(False)
     got, wanted = run_steps(config, inputs).action, small.predict(config, inputs).action
-    close(jnp.where(inputs["mask"][..., None], got, 0.0), jnp.where(inputs["mask"][..., None], wanted, 0.0), mixer)
+    close(
+        jnp.where(inputs["mask"][..., None], got, 0.0),
+        jnp.where(inputs["mask"][..., None], wanted, 0.0),
+        mixer,
+    )

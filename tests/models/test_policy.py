@@ -1,4 +1,4 @@
-"""The policy: acting equals predicting on the window it remembers, and it remembers what training showed it."""
+"""The policy: acting equals predicting on its memory's window, and memories are as in training."""
 
 import dataclasses
 
@@ -19,13 +19,15 @@ ATTENTION_QUICK = small.marked(small.MIXERS_AND_LAYOUTS, [("attention", tokens.I
 
 
 def make(mixer, layout, *, context_length, max_steps, facts=(), memory=policy.RESTART, **changes):
-    config = small.config(mixer, dict(facts), tokens=layout, context_length=context_length, num_layers=1, **changes)
+    config = small.config(
+        mixer, dict(facts), tokens=layout, context_length=context_length, num_layers=1, **changes
+    )
     config = dataclasses.replace(config, horizon=max(max_steps, context_length))
     return policy.Policy(config, max_steps, memory), small.params(config)
 
 
 def act(actor, params, steps):
-    """Acts greedily on given observations; returns actions, and the windows as training would store them."""
+    """Acts greedily on given observations; returns actions, and windows as in training."""
     observations = jax.random.normal(jax.random.key(1), (ENVS, steps, 4))
     returns_to_go = jax.random.normal(jax.random.key(2), (ENVS, steps))
     prepared, state = start(actor, params, ENVS)
@@ -33,7 +35,12 @@ def act(actor, params, steps):
     actions = []
     for t in range(steps):
         action, state = step(
-            prepared, state, observations[:, t], returns_to_go[:, t], jnp.ones(ENVS, bool), jax.random.key(t)
+            prepared,
+            state,
+            observations[:, t],
+            returns_to_go[:, t],
+            jnp.ones(ENVS, bool),
+            jax.random.key(t),
         )
         actions.append(action)
     actions = jnp.stack(actions, axis=1)
@@ -80,8 +87,13 @@ def test_past_the_context_actions_are_those_of_a_training_window(mixer, layout):
     assert ages.max() == context - 1
     assert ages[half:].min() == half
     columns = begins[:, None] + np.arange(context)
-    seen = {name: jnp.pad(x, [(0, 0), (0, context)] + [(0, 0)] * (x.ndim - 2)) for name, x in window.items()}
-    seen = {name: x[:, columns].reshape(ENVS * steps, context, *x.shape[2:]) for name, x in seen.items()}
+    seen = {
+        name: jnp.pad(x, [(0, 0), (0, context)] + [(0, 0)] * (x.ndim - 2))
+        for name, x in window.items()
+    }
+    seen = {
+        name: x[:, columns].reshape(ENVS * steps, context, *x.shape[2:]) for name, x in seen.items()
+    }
     logits = predict(actor, seen).reshape(ENVS, steps, context, -1)
     wanted = jnp.argmax(logits[:, np.arange(steps), ages], axis=-1)
     np.testing.assert_array_equal(actions, wanted)
@@ -134,7 +146,9 @@ def test_continuous_actions_are_predicted_or_drawn(head):
         "mask": jnp.ones((1, 1), bool),
     }
     predicted = small.predict(actor.config, one)
-    np.testing.assert_allclose(greedy, jnp.broadcast_to(predicted.action[0], greedy.shape), atol=1e-5)
+    np.testing.assert_allclose(
+        greedy, jnp.broadcast_to(predicted.action[0], greedy.shape), atol=1e-5
+    )
     if head == heads.POINT:
         np.testing.assert_array_equal(drawn, greedy)
     else:
@@ -153,7 +167,9 @@ def test_many_steps_trace_once(mixer, layout):
 
     step, (prepared, state) = jax.jit(counted), start(actor, params, 1)
     for t in range(10):
-        _, state = step(prepared, state, jnp.ones((1, 4)), jnp.ones(1), jnp.ones(1, bool), jax.random.key(t))
+        _, state = step(
+            prepared, state, jnp.ones((1, 4)), jnp.ones(1), jnp.ones(1, bool), jax.random.key(t)
+        )
     assert len(traces) == 1
 
 
@@ -174,7 +190,9 @@ def test_a_step_keeps_the_form_of_the_state_and_its_size_forgets_the_length(mixe
 
 def test_a_carried_memory_is_that_of_the_whole_episode():
     steps = 20
-    actor, params = make("s4d", "concatenated", context_length=6, max_steps=steps, memory=policy.CARRY)
+    actor, params = make(
+        "s4d", "concatenated", context_length=6, max_steps=steps, memory=policy.CARRY
+    )
     assert not actor.is_staggered
     actions, window = act(actor, params, steps)
     whole = dataclasses.replace(actor, config=small.with_model(actor.config, context_length=steps))
@@ -184,9 +202,13 @@ def test_a_carried_memory_is_that_of_the_whole_episode():
 def test_attention_with_a_window_carries_a_ring():
     steps, window_size = 20, 4
     mixer = small.mixer_config("attention", window=window_size)
-    actor, params = make(mixer, "concatenated", context_length=6, max_steps=steps, memory=policy.CARRY)
+    actor, params = make(
+        mixer, "concatenated", context_length=6, max_steps=steps, memory=policy.CARRY
+    )
     _, state = start(actor, params, 3)
-    assert {leaf.shape[1] for leaf in jax.tree.leaves(state.memories) if leaf.ndim == 4} == {window_size}
+    assert {leaf.shape[1] for leaf in jax.tree.leaves(state.memories) if leaf.ndim == 4} == {
+        window_size
+    }
     actions, window = act(actor, params, steps)
     whole = dataclasses.replace(actor, config=small.with_model(actor.config, context_length=steps))
     np.testing.assert_array_equal(actions, jnp.argmax(predict(whole, window), axis=-1))
@@ -195,7 +217,9 @@ def test_attention_with_a_window_carries_a_ring():
 @pytest.mark.parametrize("options", [{}, {"window": 4, "positions": "learned"}])
 def test_attention_cannot_carry_past_its_context_without_a_window(options):
     mixer = small.mixer_config("attention", **options)
-    with pytest.raises(ValueError, match="attention cannot carry its memory over 20 steps: it was trained on 6"):
+    with pytest.raises(
+        ValueError, match="attention cannot carry its memory over 20 steps: it was trained on 6"
+    ):
         make(mixer, "concatenated", context_length=6, max_steps=20, memory=policy.CARRY)
 
 
@@ -207,12 +231,18 @@ def test_an_unknown_memory_is_refused():
 def test_observations_of_another_shape_are_refused():
     actor, params = make("mlp", "concatenated", context_length=4, max_steps=4)
     prepared, state = start(actor, params, 1)
-    with pytest.raises(ValueError, match=r"observations have shape \(5,\) but the model was built for \(4,\)"):
-        actor.act(prepared, state, jnp.ones((1, 5)), jnp.ones(1), jnp.ones(1, bool), jax.random.key(0))
+    with pytest.raises(
+        ValueError, match=r"observations have shape \(5,\) but the model was built for \(4,\)"
+    ):
+        actor.act(
+            prepared, state, jnp.ones((1, 5)), jnp.ones(1), jnp.ones(1, bool), jax.random.key(0)
+        )
 
 
 def test_episodes_past_the_time_embedding_are_refused():
     config = small.config("s4d")
-    with pytest.raises(ValueError, match="episodes may last 30 steps but the model has time embeddings for 12"):
+    with pytest.raises(
+        ValueError, match="episodes may last 30 steps but the model has time embeddings for 12"
+    ):
         policy.Policy(config, 30)
     policy.Policy(small.with_model(config, time_embedding="sinusoidal"), 30)

@@ -11,7 +11,11 @@ from jax_s4rl.models import q_network
 from tests import filling
 
 KINDS = {
-    "vector": {"observation_shape": (4,), "observation_mean": (1.0,) * 4, "observation_std": (2.0,) * 4},
+    "vector": {
+        "observation_shape": (4,),
+        "observation_mean": (1.0,) * 4,
+        "observation_std": (2.0,) * 4,
+    },
     "one_hot": {"observation_shape": (6,), "observation_kind": "one_hot"},
     "index": {"observation_shape": (), "observation_kind": "index", "num_observations": 5},
     "image": {"observation_shape": (8, 8, 3), "observation_kind": "image"},
@@ -49,10 +53,13 @@ def test_every_kind_of_observation_has_a_value_for_every_action(kind):
 def test_the_time_is_seen_where_it_is_embedded(time_embedding):
     config = make(time_embedding=time_embedding)
     early, late = (
-        q_network.values(config, params(config), look(config), jnp.full(5, step, jnp.int32)) for step in (0, 10)
+        q_network.values(config, params(config), look(config), jnp.full(5, step, jnp.int32))
+        for step in (0, 10)
     )
     assert np.array_equal(early, late) == (time_embedding == "none")
-    assert np.isfinite(late).all()  # what follows the last step of the longest episode has a time as well
+    assert np.isfinite(
+        late
+    ).all()  # what follows the last step of the longest episode has a time as well
 
 
 def test_vectors_are_standardized():
@@ -60,7 +67,9 @@ def test_vectors_are_standardized():
     plain = q_network.QConfig((4,), 3, horizon=10, network=config.network)
     seen, times = look(config), jnp.zeros(5, jnp.int32)
     scaled = q_network.values(config, params(config), seen * 2 + 1, times)
-    np.testing.assert_allclose(scaled, q_network.values(plain, params(config), seen, times), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        scaled, q_network.values(plain, params(config), seen, times), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,7 +78,7 @@ def test_vectors_are_standardized():
         ({"width": 0}, "width is 0"),
         ({"num_layers": -1}, "num_layers is -1"),
         ({"time_embedding": "clock"}, "time_embedding is 'clock'"),
-        ({"time_embedding": "sinusoidal", "width": 7}, "asks for an even number"),
+        ({"time_embedding": "sinusoidal", "width": 7}, "needs an even number"),
     ],
 )
 def test_networks_that_cannot_be_built_are_refused(chosen, sentence):
@@ -82,7 +91,10 @@ def test_networks_that_cannot_be_built_are_refused(chosen, sentence):
     [
         ({"num_actions": 0}, "num_actions is 0"),
         ({"num_actions": 2, "observation_kind": "index"}, "observation"),
-        ({"num_actions": 2, "network": q_network.NetworkConfig(time_embedding="learned")}, "asks for the horizon"),
+        (
+            {"num_actions": 2, "network": q_network.NetworkConfig(time_embedding="learned")},
+            "horizon is None",
+        ),
     ],
 )
 def test_tasks_that_do_not_fit_are_refused(facts, sentence):

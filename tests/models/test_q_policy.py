@@ -1,4 +1,4 @@
-"""Acting by values: greedily, by their softmax, or mostly greedily; and in a rollout like any other policy."""
+"""Acting by values: greedy, softmax or mostly greedy, and in a rollout like any other policy."""
 
 import functools
 
@@ -44,7 +44,9 @@ def test_greedy_takes_the_highest_value():
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_sampled_actions_follow_the_softmax(temperature):
     actions, _ = act(greedy=False, temperature=temperature)
-    np.testing.assert_allclose(shares(actions), jax.nn.softmax(jnp.arange(3.0) / temperature), atol=0.025)
+    np.testing.assert_allclose(
+        shares(actions), jax.nn.softmax(jnp.arange(3.0) / temperature), atol=0.025
+    )
 
 
 def test_sampled_actions_are_random_for_a_share():
@@ -69,7 +71,9 @@ class Still(gymnasium.Env):
 
 def test_it_acts_in_a_rollout():
     config, params = setting()
-    acted = rollout.rollout(Still, q_policy.QPolicy(config, 5), params, [0.0, 50.0], greedy=True, seed=0)
+    acted = rollout.rollout(
+        Still, q_policy.QPolicy(config, 5), params, [0.0, 50.0], greedy=True, seed=0
+    )
     assert acted.record.episode_returns.tolist() == [10.0, 10.0]
 
 
@@ -93,5 +97,10 @@ def test_observations_of_another_shape_are_refused():
     policy = q_policy.QPolicy(config, 10)
     with pytest.raises(ValueError, match=r"observations have shape \(5,\)"):
         policy.act(
-            params, policy.init(params, 1), jnp.zeros((1, 5)), jnp.zeros(1), jnp.ones(1, bool), jax.random.key(0)
+            params,
+            policy.init(params, 1),
+            jnp.zeros((1, 5)),
+            jnp.zeros(1),
+            jnp.ones(1, bool),
+            jax.random.key(0),
         )

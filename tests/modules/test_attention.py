@@ -1,4 +1,4 @@
-"""What is particular to the attention layer; the verbs that all mixers share are tested in test_mixers.py."""
+"""Properties of the attention layer alone; test_mixers.py tests what all mixers have in common."""
 
 import jax
 import jax.numpy as jnp
@@ -92,5 +92,7 @@ def test_a_ring_past_the_learned_table_says_so():
 
 
 def test_rotary_heads_of_odd_width_are_refused():
-    with pytest.raises(ValueError, match="each of 2 heads has 3; choose num_heads so that it is even"):
+    with pytest.raises(
+        ValueError, match="each of 2 heads has 3; choose num_heads so that each head has an even"
+    ):
         attention.check_heads(6, 2, "rotary")

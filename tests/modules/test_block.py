@@ -47,7 +47,9 @@ def normalize(x):
 
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_norms_stand_where_they_are_asked_for(norm):
-    layer = block.Block(mixers.make(mixers.MixerConfig("mlp"), width=WIDTH, max_length=1), mlp_ratio=0, norm=norm)
+    layer = block.Block(
+        mixers.make(mixers.MixerConfig("mlp"), width=WIDTH, max_length=1), mlp_ratio=0, norm=norm
+    )
     x = np.random.default_rng(1).normal(size=(1, 1, WIDTH)).astype(np.float32)
     params = filling.fill(layer.init, jax.random.key(0), jnp.asarray(x))["params"]
     params["mixer_norm"] = {"scale": jnp.ones(WIDTH), "bias": jnp.zeros(WIDTH)}
@@ -56,7 +58,9 @@ def test_norms_stand_where_they_are_asked_for(norm):
         return layer.mixer.apply({"params": params["mixer"]}, jnp.asarray(x))[0]
 
     wanted = x + mix(normalize(x)) if norm == "pre" else normalize(x + mix(x))
-    np.testing.assert_allclose(layer.apply({"params": params}, jnp.asarray(x))[0], wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        layer.apply({"params": params}, jnp.asarray(x))[0], wanted, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_without_feed_forward_part_there_are_no_weights_for_one():
@@ -80,7 +84,9 @@ def test_dropout_acts_in_training_only_and_is_shared_over_time_where_asked(over_
 
 
 def test_activations_keep_a_half_width_type():
-    mixer = mixers.make(mixers.MixerConfig("lstm"), width=WIDTH, max_length=LENGTH, dtype=jnp.bfloat16)
+    mixer = mixers.make(
+        mixers.MixerConfig("lstm"), width=WIDTH, max_length=LENGTH, dtype=jnp.bfloat16
+    )
     layer = block.Block(mixer, mlp_ratio=2, dtype=jnp.bfloat16)
     x = jnp.ones((BATCH, LENGTH, WIDTH), jnp.bfloat16)
     params = jax.eval_shape(layer.init, jax.random.key(0), x)
@@ -92,8 +98,11 @@ def test_activations_keep_a_half_width_type():
     ("options", "sentence"),
     [
         ({"norm": "both"}, "norm is 'both'; choose one of pre, post"),
-        ({"dropout_over_time": "never"}, "dropout_over_time is 'never'; choose one of independent, shared"),
-        ({"mlp_ratio": -1}, "mlp_ratio is -1; take 0"),
+        (
+            {"dropout_over_time": "never"},
+            "dropout_over_time is 'never'; choose one of independent, shared",
+        ),
+        ({"mlp_ratio": -1}, "mlp_ratio is -1; choose 0"),
         ({"dropout": 1.0}, "dropout is 1.0; it is the share"),
     ],
 )

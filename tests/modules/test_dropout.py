@@ -10,7 +10,9 @@ ROWS, LENGTH, WIDTH, RATE = 40, 25, 8, 0.2
 
 
 def drop(keys, **options):
-    return np.asarray(dropout.drop(jnp.ones((len(keys), LENGTH, WIDTH)), keys, RATE, **({"place": 0} | options)))
+    return np.asarray(
+        dropout.drop(jnp.ones((len(keys), LENGTH, WIDTH)), keys, RATE, **({"place": 0} | options))
+    )
 
 
 def keys():

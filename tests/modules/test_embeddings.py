@@ -23,17 +23,25 @@ def test_vectors_are_standardized_and_mapped_linearly():
     module = embeddings.Observation("vector", WIDTH, mean=(1.0, 2.0), std=(2.0, 4.0))
     features, params = encode(module, jnp.array([[[3.0, 10.0]]]))
     linear = params["linear"]
-    np.testing.assert_allclose(features[0, 0], jnp.array([1.0, 2.0]) @ linear["kernel"] + linear["bias"], rtol=1e-5)
+    np.testing.assert_allclose(
+        features[0, 0], jnp.array([1.0, 2.0]) @ linear["kernel"] + linear["bias"], rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize("dtype", [jnp.int8, jnp.float32])
 def test_flags_are_mapped_as_they_are(dtype):
-    features, params = encode(embeddings.Observation("one_hot", WIDTH), jnp.array([[0, 1, 0]], dtype))
-    np.testing.assert_allclose(features[0], params["linear"]["kernel"][1] + params["linear"]["bias"], rtol=1e-6)
+    features, params = encode(
+        embeddings.Observation("one_hot", WIDTH), jnp.array([[0, 1, 0]], dtype)
+    )
+    np.testing.assert_allclose(
+        features[0], params["linear"]["kernel"][1] + params["linear"]["bias"], rtol=1e-6
+    )
 
 
 def test_an_index_is_a_row_of_the_table():
-    features, params = encode(embeddings.Observation("index", WIDTH, num_observations=3), jnp.array([[2, 0]]))
+    features, params = encode(
+        embeddings.Observation("index", WIDTH, num_observations=3), jnp.array([[2, 0]])
+    )
     np.testing.assert_array_equal(features[0], params["table"]["embedding"][jnp.array([2, 0])])
 
 
@@ -50,7 +58,9 @@ def test_images_of_bytes_are_scaled_and_every_pixel_counts():
     assert features.shape == (2, WIDTH)
     as_numbers = module.apply({"params": params}, image.astype(jnp.float32) / 255)
     np.testing.assert_allclose(features, as_numbers, rtol=1e-5)
-    gradient = jax.grad(lambda x: jnp.sum(module.apply({"params": params}, x)))(image.astype(jnp.float32) / 255)
+    gradient = jax.grad(lambda x: jnp.sum(module.apply({"params": params}, x)))(
+        image.astype(jnp.float32) / 255
+    )
     assert (jnp.abs(gradient).sum(axis=(0, 3)) > 0).all()
 
 
@@ -83,10 +93,19 @@ def test_sines_by_hand():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("sound", (4,), None), "observation_kind is 'sound'; choose one of vector, one_hot, index, image"),
+        (
+            ("sound", (4,), None),
+            "observation_kind is 'sound'; choose one of vector, one_hot, index, image",
+        ),
         (("vector", (4, 4), None), r"kind 'vector' has 1 axes but its shape is \(4, 4\)"),
-        (("index", (), None), "num_observations is None; give their number if, and only if, they are indices"),
-        (("vector", (4,), 5), "num_observations is 5; give their number if, and only if, they are indices"),
+        (
+            ("index", (), None),
+            "num_observations is None; give their number if, and only if, they are indices",
+        ),
+        (
+            ("vector", (4,), 5),
+            "num_observations is 5; give their number if, and only if, they are indices",
+        ),
     ],
 )
 def test_kinds_and_shapes_that_do_not_fit_are_refused(arguments, sentence):

@@ -4,6 +4,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
+from jax_s4rl import parameter_groups
 from jax_s4rl.modules import groups
 
 
@@ -21,8 +22,8 @@ def boxed_params():
 def test_labels_have_the_structure_of_the_bare_parameters():
     params = boxed_params()
     labels = groups.labels(params)
-    assert labels["anything"] == groups.STATE_SPACE
-    assert set(labels["Dense_0"].values()) == {groups.DEFAULT}
+    assert labels["anything"] == parameter_groups.STATE_SPACE
+    assert set(labels["Dense_0"].values()) == {parameter_groups.DEFAULT}
     assert jax.tree.structure(labels) == jax.tree.structure(groups.strip(params))
 
 
@@ -36,7 +37,7 @@ def test_bare_parameters_apply_like_boxed_ones():
 def test_groups_survive_a_vmap_over_seeds():
     keys = jax.random.split(jax.random.key(0), 4)
     many = jax.vmap(lambda key: Layer().init(key, jnp.ones((1, 3)))["params"])(keys)
-    assert groups.labels(many)["anything"] == groups.STATE_SPACE
+    assert groups.labels(many)["anything"] == parameter_groups.STATE_SPACE
     assert groups.strip(many)["anything"].shape == (4, 3)
 
 
@@ -55,4 +56,4 @@ def test_groups_survive_a_lifted_scan():
 
     params = Stack().init(jax.random.key(0), jnp.ones((1, 3)))["params"]
     (layer,) = groups.labels(params).values()
-    assert layer["anything"] == groups.STATE_SPACE
+    assert layer["anything"] == parameter_groups.STATE_SPACE

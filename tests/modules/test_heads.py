@@ -1,4 +1,4 @@
-"""Heads: conditioning starts as nothing, spreads are bounded, and predictions use what they are given."""
+"""Heads: conditioning starts as the identity, spreads are bounded, predictions use their inputs."""
 
 import functools
 
@@ -26,7 +26,9 @@ def test_film_starts_as_the_identity_and_learns_to_condition():
 def test_film_scales_and_shifts():
     module = heads.Film()
     params = filling.fill(module.init, jax.random.key(2), HIDDEN, jnp.ones((2, 5)))
-    at_zero, at_one, at_two = (module.apply(params, x, jnp.ones((2, 5))) for x in (HIDDEN * 0, HIDDEN, HIDDEN * 2))
+    at_zero, at_one, at_two = (
+        module.apply(params, x, jnp.ones((2, 5))) for x in (HIDDEN * 0, HIDDEN, HIDDEN * 2)
+    )
     # Linear in the features for a given condition.
     np.testing.assert_allclose(at_two - at_one, at_one - at_zero, atol=1e-5)
 
@@ -57,5 +59,8 @@ def test_the_next_observation_depends_on_features_and_action():
     params = filling.fill(functools.partial(module.init, jax.random.key(0)), HIDDEN, action)
     wanted = module.apply(params, HIDDEN, action)
     assert wanted.shape == (2, 5, 4)
-    for changed in (module.apply(params, HIDDEN + 1, action), module.apply(params, HIDDEN, action + 1)):
+    for changed in (
+        module.apply(params, HIDDEN + 1, action),
+        module.apply(params, HIDDEN, action + 1),
+    ):
         assert not np.allclose(changed, wanted, atol=1e-2)

@@ -1,4 +1,4 @@
-"""Linear maps: values and gradients are those of a plain product, under every transformation that training uses."""
+"""Linear maps: values and gradients of a plain product, under all transformations of training."""
 
 import functools
 
@@ -22,7 +22,9 @@ def total(product, x, kernel):
 
 
 @pytest.mark.parametrize("rows", [(), (4,), (3, 4)])
-@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit, jax.checkpoint], ids=["eager", "jit", "remat"])
+@pytest.mark.parametrize(
+    "wrap", [lambda f: f, jax.jit, jax.checkpoint], ids=["eager", "jit", "remat"]
+)
 def test_values_and_gradients_are_those_of_a_product(rows, wrap):
     x = jax.random.normal(x_key, (*rows, 5))
     plain, own = (

@@ -23,7 +23,9 @@ def test_it_is_the_cell_of_flax_step_by_step():
     for t in range(LENGTH):
         state, y = cell.apply({"params": params["params"]["cell"]}, state, x[:, t])
         wanted.append(y)
-    np.testing.assert_allclose(layer.apply(params, x)[0], jnp.stack(wanted, axis=1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        layer.apply(params, x)[0], jnp.stack(wanted, axis=1), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_padding_amid_an_episode_is_as_if_it_were_not_there():

@@ -1,4 +1,4 @@
-"""What is particular to the mixer without memory; the verbs that all mixers share are tested in test_mixers.py."""
+"""Properties of the MLP layer alone; test_mixers.py tests the methods that all mixers share."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""What is particular to the S4 layer; the verbs that all mixers share are tested in test_mixers.py."""
+"""Properties of the S4 layer alone; test_mixers.py tests the methods that all mixers share."""
 
 import functools
 
@@ -27,7 +27,9 @@ def test_the_system_starts_as_its_hippo_measure():
     params = groups.strip(layer.init(jax.random.key(0), 1, 1, method="init_state"))
     parameters = layer.bind(params)._parameters()
     wanted = initialization.low_rank("legs", 4)
-    for got, one in zip(jax.tree.leaves(parameters[:3]), jax.tree.leaves(tuple(wanted)), strict=True):
+    for got, one in zip(
+        jax.tree.leaves(parameters[:3]), jax.tree.leaves(tuple(wanted)), strict=True
+    ):
         np.testing.assert_allclose(got, np.broadcast_to(one, got.shape), rtol=1e-5)
     assert float(parameters.step.min()) >= 1e-3
     assert float(parameters.step.max()) <= 1e-1

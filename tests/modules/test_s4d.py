@@ -1,4 +1,4 @@
-"""What is particular to the S4D layer; the verbs that all mixers share are tested in test_mixers.py."""
+"""Properties of the S4D layer alone; test_mixers.py tests the methods that all mixers share."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,10 @@ def test_an_impulse_response_is_the_closed_form():
     Lambda = np.asarray(p.Lambda.re) + 1j * np.asarray(p.Lambda.im)
     C = np.asarray(p.C.re) + 1j * np.asarray(p.C.im)
     step = np.asarray(p.step)[:, None]
-    wanted = [2 * np.real(C * np.exp(Lambda * step * t) * np.expm1(step * Lambda) / Lambda).sum(-1) for t in range(5)]
+    wanted = [
+        2 * np.real(C * np.exp(Lambda * step * t) * np.expm1(step * Lambda) / Lambda).sum(-1)
+        for t in range(5)
+    ]
     constants, state = bound.prepare(), bound.init_state(1, 5)
     got = []
     for t in range(5):

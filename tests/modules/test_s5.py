@@ -1,4 +1,4 @@
-"""What is particular to the S5 layer; the verbs that all mixers share are tested in test_mixers.py."""
+"""Properties of the S5 layer alone; test_mixers.py tests the methods that all mixers share."""
 
 import jax
 import numpy as np
@@ -10,7 +10,9 @@ from jax_s4rl.modules import groups, s5
 
 def init(**options):
     layer = s5.S5(width=3, state_size=8, **options)
-    return layer.bind(groups.strip(layer.init(jax.random.key(0), 1, 1, method="init_state")))._parameters()
+    return layer.bind(
+        groups.strip(layer.init(jax.random.key(0), 1, 1, method="init_state"))
+    )._parameters()
 
 
 @pytest.mark.slow

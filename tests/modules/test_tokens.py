@@ -1,4 +1,4 @@
-"""Token order: what is woven comes apart again, and no token shows an action to its own prediction."""
+"""Tokens: splitting undoes interleaving, and no token shows an action to its own prediction."""
 
 import functools
 
@@ -19,7 +19,9 @@ def make(layout, *, returns=tokens.INSIDE, time=tokens.LEARNED, num_actions=4):
         returns=returns,
         time_embedding=time,
         width=WIDTH,
-        observation=embeddings.Observation("vector", WIDTH, mean=(1.0,) * FEATURES, std=(2.0,) * FEATURES),
+        observation=embeddings.Observation(
+            "vector", WIDTH, mean=(1.0,) * FEATURES, std=(2.0,) * FEATURES
+        ),
         num_actions=num_actions,
         return_scale=10.0,
         horizon=16,
@@ -33,12 +35,18 @@ def make(layout, *, returns=tokens.INSIDE, time=tokens.LEARNED, num_actions=4):
         "previous_actions": jnp.concatenate([jnp.full((BATCH, 1), -1), actions[:, :-1]], axis=1),
         "time_steps": jnp.broadcast_to(jnp.arange(LENGTH), (BATCH, LENGTH)),
     }
-    return tokenizer, filling.fill(functools.partial(tokenizer.init, **steps), jax.random.key(1)), steps
+    return (
+        tokenizer,
+        filling.fill(functools.partial(tokenizer.init, **steps), jax.random.key(1)),
+        steps,
+    )
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_split_undoes_interleave(count):
-    parts = tuple(jax.random.normal(key, (2, 5, 3)) for key in jax.random.split(jax.random.key(0), count))
+    parts = tuple(
+        jax.random.normal(key, (2, 5, 3)) for key in jax.random.split(jax.random.key(0), count)
+    )
     for got, wanted in zip(tokens.split(tokens.interleave(*parts), count), parts, strict=True):
         assert jnp.array_equal(got, wanted)
 
@@ -46,7 +54,9 @@ def test_split_undoes_interleave(count):
 def test_interleaved_order_within_a_step():
     parts = [jnp.full((1, 2, 1), value) for value in (1.0, 2.0, 3.0)]
     assert tokens.interleave(*parts)[0, :, 0].tolist() == [1, 2, 3, 1, 2, 3]
-    inside, outside = (make(tokens.INTERLEAVED, returns=returns)[0] for returns in (tokens.INSIDE, tokens.OUTSIDE))
+    inside, outside = (
+        make(tokens.INTERLEAVED, returns=returns)[0] for returns in (tokens.INSIDE, tokens.OUTSIDE)
+    )
     assert inside.predictive(tokens.interleave(*parts))[0, :, 0].tolist() == [2, 2]
     assert outside.predictive(tokens.interleave(*parts[1:]))[0, :, 0].tolist() == [2, 2]
 
@@ -69,7 +79,8 @@ def test_the_step_gives_the_tokens_of_the_whole_sequence(layout, returns):
         for t in range(LENGTH)
     ]
     assert len(arrived[0]) == len(tokenizer.starts(jnp.array([True]))) == tokenizer.tokens_per_step
-    # Interleaved, the first token of all is of an action that was never taken, and the last action has not arrived.
+    # Interleaved, the first token is of an action that was never taken, and the last action has not
+    # arrived yet.
     late = layout == tokens.INTERLEAVED
     fed = jnp.stack([token for step in arrived for token in step], axis=1)[:, late:]
     np.testing.assert_allclose(fed, whole[:, : fed.shape[1]], rtol=1e-5, atol=1e-6)
@@ -77,7 +88,9 @@ def test_the_step_gives_the_tokens_of_the_whole_sequence(layout, returns):
 
 def test_the_start_of_an_episode_clears_before_its_first_token():
     reset = jnp.array([True])
-    inside, outside = (make(tokens.INTERLEAVED, returns=returns)[0] for returns in (tokens.INSIDE, tokens.OUTSIDE))
+    inside, outside = (
+        make(tokens.INTERLEAVED, returns=returns)[0] for returns in (tokens.INSIDE, tokens.OUTSIDE)
+    )
     assert [bool(flag[0]) for flag in inside.starts(reset)] == [False, True, False]
     assert [bool(flag[0]) for flag in outside.starts(reset)] == [False, True]
     assert [bool(flag[0]) for flag in make(tokens.CONCATENATED)[0].starts(reset)] == [True]
@@ -111,7 +124,9 @@ def test_the_time_embedding_follows_the_episodes_own_clock():
     early = tokenizer.apply(params, **steps)
     late = tokenizer.apply(params, **(steps | {"time_steps": steps["time_steps"] + 7}))
     shift = table[7 : 7 + LENGTH] - table[:LENGTH]
-    np.testing.assert_allclose(late - early, jnp.broadcast_to(shift, late.shape), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        late - early, jnp.broadcast_to(shift, late.shape), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_sinusoidal_time_embedding_needs_no_table_and_has_no_end():
@@ -138,5 +153,7 @@ def test_flags_of_steps_become_flags_of_tokens(layout):
     if layout == tokens.CONCATENATED:
         assert tokenizer.spread(flags, first_only=True).tolist() == [[True, False]]
     else:
-        assert tokenizer.spread(flags, first_only=True).tolist() == [[True, False, False, False, False, False]]
+        assert tokenizer.spread(flags, first_only=True).tolist() == [
+            [True, False, False, False, False, False]
+        ]
         assert tokenizer.spread(flags, first_only=False).tolist() == [[True] * 3 + [False] * 3]

@@ -9,18 +9,24 @@ import pytest
 
 from jax_s4rl.training import checkpoints, optimizer
 
-# Where one array cannot be read, Orbax leaves the reads of the others to fail by themselves, after it has gone on.
+# If one array cannot be read, Orbax does not wait for the reads of the others, which fail later.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SETTINGS = {"optimization": optimizer.OptimizerConfig(), "mean": (0.5, 1.5)}
 
 
 def make_state(number):
-    return {"weights": np.full((4, 4), number, np.float32), "step": np.int32(number), "key": jax.random.key(number)}
+    return {
+        "weights": np.full((4, 4), number, np.float32),
+        "step": np.int32(number),
+        "key": jax.random.key(number),
+    }
 
 
 def opened(folder, settings=SETTINGS, said=None):
-    return checkpoints.Checkpoints(folder / "checkpoints", settings, report=(said if said is not None else []).append)
+    return checkpoints.Checkpoints(
+        folder / "checkpoints", settings, report=(said if said is not None else []).append
+    )
 
 
 def fill(folder, steps=(10, 20, 30, 40, 50), best=20):
@@ -40,7 +46,9 @@ def test_a_state_comes_back_with_its_step_and_configuration(tmp_path):
     assert found.step == 50
     assert found.state["step"] == 50
     np.testing.assert_array_equal(found.state["weights"], make_state(50)["weights"])
-    np.testing.assert_array_equal(jax.random.key_data(found.state["key"]), jax.random.key_data(jax.random.key(50)))
+    np.testing.assert_array_equal(
+        jax.random.key_data(found.state["key"]), jax.random.key_data(jax.random.key(50))
+    )
     assert found.configuration["mean"] == [0.5, 1.5]
     assert found.configuration["optimization"]["clip"] == 1.0
 
@@ -62,7 +70,9 @@ def test_a_step_is_saved_once_and_a_state_is_copied(tmp_path):
         saved.save(10, state, loss=1.0)
     with opened(tmp_path) as saved:
         saved.save(10, state, loss=1.0)
-        np.testing.assert_array_equal(saved.restore(state).state["weights"], make_state(1)["weights"])
+        np.testing.assert_array_equal(
+            saved.restore(state).state["weights"], make_state(1)["weights"]
+        )
 
 
 def test_numbers_that_are_not_finite_are_never_saved(tmp_path):
@@ -78,7 +88,8 @@ def test_numbers_that_are_not_finite_are_never_saved(tmp_path):
 def test_a_run_loads_from_its_folder_alone(tmp_path):
     folder = fill(tmp_path)
     newest, best = (
-        checkpoints.load(folder, {"weights": make_state(0)["weights"]}, best=best) for best in (False, True)
+        checkpoints.load(folder, {"weights": make_state(0)["weights"]}, best=best)
+        for best in (False, True)
     )
     assert (newest.step, best.step) == (50, 20)
     assert best.state["weights"][0, 0] == 20
@@ -89,12 +100,19 @@ def test_a_run_loads_from_its_folder_alone(tmp_path):
 def test_another_configuration_is_refused_by_name(tmp_path):
     fill(tmp_path)
     other = SETTINGS | {"optimization": optimizer.OptimizerConfig(clip=2.0)}
-    with opened(tmp_path, other) as saved, pytest.raises(ValueError, match=r"optimization.clip is 1.0 there, 2.0 was"):
+    with (
+        opened(tmp_path, other) as saved,
+        pytest.raises(ValueError, match=r"optimization.clip is 1.0 there, 2.0 was"),
+    ):
         saved.restore(make_state(0))
 
 
 def files_of_numbers(path):
-    return [file for file in (path / "arrays").rglob("*") if file.parent.name == "d" and file.stat().st_size]
+    return [
+        file
+        for file in (path / "arrays").rglob("*")
+        if file.parent.name == "d" and file.stat().st_size
+    ]
 
 
 def truncate(path):
@@ -170,9 +188,13 @@ def test_a_half_written_checkpoint_is_removed_and_named(tmp_path):
 def test_nothing_but_damage_is_an_error(tmp_path):
     folder = fill(tmp_path, steps=(10,))
     empty(folder / "10")
-    with pytest.raises(ValueError, match=r"every checkpoint in .* is damaged; train again in another folder"):
+    with pytest.raises(
+        ValueError, match=r"every checkpoint in .* is damaged; train again in another folder"
+    ):
         checkpoints.load(folder, make_state(0), report=lambda said: None)
-    with pytest.raises(ValueError, match=r"every checkpoint in .* is damaged; train again in another folder"):
+    with pytest.raises(
+        ValueError, match=r"every checkpoint in .* is damaged; train again in another folder"
+    ):
         opened(tmp_path)
 
 

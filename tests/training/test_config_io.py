@@ -14,7 +14,12 @@ CONFIG = optimizer.OptimizerConfig(learning_rate=0.25, betas=(0.5, 0.75))
 
 
 def test_what_is_saved_comes_back():
-    saved = {"optimization": CONFIG, "seeds": (0, 1), "dataset": None, "nested": {"type": "x", "deep": (("a", 1.5),)}}
+    saved = {
+        "optimization": CONFIG,
+        "seeds": (0, 1),
+        "dataset": None,
+        "nested": {"type": "x", "deep": (("a", 1.5),)},
+    }
     assert config_io.from_json(json.loads(json.dumps(config_io.to_json(saved)))) == saved
 
 
@@ -24,8 +29,9 @@ def test_differing_fields_are_named():
     given["optimization"] |= {"clip": 2.0, "betas": [0.5, 0.5]}
     given["seeds"] = [0]
     sentence = (
-        r"runs/x was made with another configuration: optimization.clip is 1.0 there, 2.0 was given, "
-        r"optimization.betas is \[0.5, 0.75\] there, \[0.5, 0.5\] was given, seeds is nothing there, \[0\] was given"
+        r"runs/x was made with another configuration: optimization.clip is 1.0 there, 2.0 was "
+        r"given, optimization.betas is \[0.5, 0.75\] there, \[0.5, 0.5\] was given, seeds is "
+        r"nothing there, \[0\] was given"
     )
     with pytest.raises(ValueError, match=sentence):
         config_io.check_same(saved, given, where="runs/x")
@@ -53,9 +59,18 @@ def test_what_cannot_be_saved_is_refused(value, sentence):
     ("change", "sentence"),
     [
         ({config_io.TYPE: "os.path.join"}, "there is no configuration os.path.join"),
-        ({config_io.TYPE: "jax_s4rl.training.optimizer.Gone"}, "there is no configuration jax_s4rl.training.opt"),
-        ({config_io.TYPE: "jax_s4rl.training.optimizer.make"}, "there is no configuration jax_s4rl.training.opt"),
-        ({"momentum": 1}, r"differ from today's: missing \[\], unknown \['momentum'\]; use the version"),
+        (
+            {config_io.TYPE: "jax_s4rl.training.optimizer.Gone"},
+            "there is no configuration jax_s4rl.training.opt",
+        ),
+        (
+            {config_io.TYPE: "jax_s4rl.training.optimizer.make"},
+            "there is no configuration jax_s4rl.training.opt",
+        ),
+        (
+            {"momentum": 1},
+            r"differ from today's: missing \[\], unknown \['momentum'\]; use the version",
+        ),
     ],
 )
 def test_only_configurations_of_the_project_are_made(change, sentence):

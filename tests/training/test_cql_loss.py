@@ -1,4 +1,4 @@
-"""On a chain small enough for a table: the optimum from random data, and unseen actions below seen ones."""
+"""Conservative Q-learning on a chain: optimum from random data, unseen actions below seen ones."""
 
 import jax
 import jax.numpy as jnp
@@ -6,6 +6,7 @@ import numpy as np
 import optax
 import pytest
 
+from jax_s4rl import parameter_groups
 from jax_s4rl.data import trajectories, transitions
 from jax_s4rl.training import cql_loss, optimizer, target_network, update
 
@@ -24,8 +25,8 @@ def chain_episode(generator, max_steps=20):
     last = np.arange(len(actions)) == len(actions) - 1
     arrived = cell == LENGTH - 1
     return trajectories.Episode(
-        np.array(cells[:-1], np.int32), np.array(actions), np.array(rewards), last & arrived, last & (not arrived),
-        np.array(cells[-1], np.int32), seed=0,
+        np.array(cells[:-1], np.int32), np.array(actions), np.array(rewards), last & arrived,
+        last & (not arrived), np.array(cells[-1], np.int32), seed=0,
     )  # fmt: skip
 
 
@@ -41,8 +42,10 @@ def exact(num_actions=2):
 
 
 def adam(rate, num_updates):
-    config = optimizer.OptimizerConfig(rate, weight_decay=0.0, warmup_updates=0, final_fraction=0.1, clip=10.0)
-    return optimizer.make(config, optimizer.DEFAULT, num_updates)
+    config = optimizer.OptimizerConfig(
+        rate, weight_decay=0.0, warmup_updates=0, final_fraction=0.1, clip=10.0
+    )
+    return optimizer.make(config, parameter_groups.DEFAULT, num_updates)
 
 
 def train(conservatism, *, seeds=(0, 1), num_updates=1500):
@@ -117,15 +120,19 @@ def batch(**changes):
         "terminations": [False, True],
         "time_steps": [0, 3],
     }
-    return transitions.Transitions(**{name: jnp.asarray(value) for name, value in (steps | changes).items()})
+    return transitions.Transitions(
+        **{name: jnp.asarray(value) for name, value in (steps | changes).items()}
+    )
 
 
 def test_the_loss_by_hand():
     online, target = jnp.array([[1.0, 3.0], [2.0, 1.0]]), jnp.array([[9.0, 9.0], [4.0, 7.0]])
     config = cql_loss.ConservativeConfig(discount=0.5, conservatism=2.0)
     loss = cql_loss.loss(lambda table, rows, _: table[rows], config)
-    total, weight = loss(target_network.Tracked(online, target), batch(), jax.random.split(jax.random.key(0), 2))
-    # Online values choose the first action, the target says that it is worth 4; after the end there is no future.
+    total, weight = loss(
+        target_network.Tracked(online, target), batch(), jax.random.split(jax.random.key(0), 2)
+    )
+    # Online values choose the first action, whose target value is 4; after the end nothing follows.
     squares = (3.0 - (1.0 + 0.5 * 4.0)) ** 2 / 2 + (2.0 - 2.0) ** 2 / 2
     gaps = np.log(np.exp(1.0) + np.exp(3.0)) - 3.0 + np.log(np.exp(2.0) + np.exp(1.0)) - 2.0
     assert float(total) == pytest.approx(squares + 2.0 * gaps, rel=1e-6)

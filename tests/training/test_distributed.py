@@ -1,4 +1,4 @@
-"""Several processes: what is asked for, and what they tell each other; training together is tested with the script."""
+"""Several processes: settings and communication; training together is tested with the command."""
 
 import re
 import socket
@@ -26,9 +26,18 @@ def test_a_process_alone_joins_nothing():
     ("arguments", "sentence"),
     [
         ({"coordinator": "localhost:1"}, "give the first three together, or detect alone"),
-        ({"num_processes": 2, "process_id": 0}, "got coordinator None, num_processes 2, process_id 0 and detect False"),
-        ({"detect": True, "coordinator": "localhost:1", "num_processes": 1, "process_id": 0}, "or detect alone"),
-        ({"coordinator": "localhost:1", "num_processes": 2, "process_id": 2}, "process_id is 2 of 2 processes"),
+        (
+            {"num_processes": 2, "process_id": 0},
+            "got coordinator None, num_processes 2, process_id 0 and detect False",
+        ),
+        (
+            {"detect": True, "coordinator": "localhost:1", "num_processes": 1, "process_id": 0},
+            "or detect alone",
+        ),
+        (
+            {"coordinator": "localhost:1", "num_processes": 2, "process_id": 2},
+            "process_id is 2 of 2 processes",
+        ),
         ({"coordinator": "localhost", "num_processes": 2, "process_id": 0}, "give its port too"),
     ],
 )
@@ -45,7 +54,8 @@ import numpy as np
 from jax_s4rl.training import distributed
 
 port, number, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
-with distributed.joined(distributed.Cluster(coordinator=f"127.0.0.1:{port}", num_processes=2, process_id=number)):
+cluster = distributed.Cluster(coordinator=f"127.0.0.1:{port}", num_processes=2, process_id=number)
+with distributed.joined(cluster):
     if mode == "error" and number == 0:
         raise ValueError("the first one fails")
     assert distributed.is_first() == (number == 0)
@@ -72,7 +82,12 @@ print("left")
 def talk(mode):
     command = [sys.executable, "-c", TALK, str(ports.free())]
     started = [
-        subprocess.Popen([*command, str(number), mode], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        subprocess.Popen(
+            [*command, str(number), mode],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         for number in range(2)
     ]
     outputs = [process.communicate(timeout=100)[0] for process in started]
@@ -86,7 +101,11 @@ def test_two_processes_tell_each_other_what_they_know():
     assert "process 1 of 2" in outputs[1]
     assert "left" in outputs[0]
     for output in outputs:
-        assert "the data of process 1 differs from that of process 0; start all processes with the same" in output
+        expected = (
+            "the data of process 1 differs from that of process 0; start all processes with the "
+            "same"
+        )
+        assert expected in output
     first, second = (float(re.search(r"turn ([\d.]+)", output)[1]) for output in outputs)
     assert second - first >= 0.5
 
@@ -114,8 +133,11 @@ def test_a_port_that_is_taken_is_an_error_for_people():
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         lines = (
             "from jax_s4rl.training import distributed",
-            f"with distributed.joined(distributed.Cluster(coordinator={address!r}, num_processes=2, process_id=0)): pass",
+            f"start = dict(coordinator={address!r}, num_processes=2, process_id=0)",
+            "with distributed.joined(distributed.Cluster(**start)): pass",
         )
-        ended = subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=100)
+        ended = subprocess.run(
+            [sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, timeout=100
+        )
     assert f"process 0 cannot listen at {address}" in ended.stderr
     assert "give one that is free on that machine" in ended.stderr

@@ -23,7 +23,9 @@ def test_what_goes_in_comes_out():
         assert old.dtype == new.dtype
         assert old.shape == new.shape
     np.testing.assert_array_equal(back["a"][0], TREE["a"][0])
-    np.testing.assert_array_equal(jax.random.key_data(back["keys"]), jax.random.key_data(TREE["keys"]))
+    np.testing.assert_array_equal(
+        jax.random.key_data(back["keys"]), jax.random.key_data(TREE["keys"])
+    )
     assert jax.random.key_impl(back["other"]) == jax.random.key_impl(TREE["other"])
 
 
@@ -64,9 +66,15 @@ def test_numbers_that_are_not_finite_are_found():
     ("like", "sentence"),
     [
         ({"b": np.zeros(2)}, r"no array \['b'\] was saved, only 4 others; build model"),
-        ({"count": np.zeros(2, np.int32)}, r"\['count'\] was saved as int32\[\], wanted int32\[2\]"),
+        (
+            {"count": np.zeros(2, np.int32)},
+            r"\['count'\] was saved as int32\[\], wanted int32\[2\]",
+        ),
         ({"count": np.float32(0)}, r"\['count'\] was saved as int32\[\], wanted float32\[\]"),
-        ({"other": jax.random.key(0)}, r"\['other'\] was saved as key<rbg>\[\], wanted key<fry>\[\]"),
+        (
+            {"other": jax.random.key(0)},
+            r"\['other'\] was saved as key<rbg>\[\], wanted key<fry>\[\]",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(like, sentence):

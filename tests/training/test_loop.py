@@ -23,7 +23,9 @@ def loss(params, batch, key):
 
 def prepare(*, target=1.0, updates_per_dispatch=2, learning_rate=0.1):
     optimizer = optax.sgd(learning_rate)
-    step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=updates_per_dispatch)
+    step = update.make(
+        loss, draw, optimizer, batch_size=2, updates_per_dispatch=updates_per_dispatch
+    )
     state = update.place([update.init(jnp.zeros(()), optimizer, jax.random.key(0))])
     return step, state, update.replicate(jnp.float32(target))
 
@@ -34,7 +36,12 @@ def run(*, target=1.0, num_updates=8, updates_per_dispatch=2, console=None, comp
         step, seconds = loop.compile_update(step, state, store)
         assert seconds > 0
     return loop.run(
-        step, state, store, num_updates=num_updates, updates_per_dispatch=updates_per_dispatch, console=console
+        step,
+        state,
+        store,
+        num_updates=num_updates,
+        updates_per_dispatch=updates_per_dispatch,
+        console=console,
     )
 
 
@@ -65,15 +72,17 @@ def test_a_terminal_sees_loss_and_speed():
 
 
 def test_a_loss_that_is_no_number_stops_the_training():
-    with pytest.raises(loop.Diverged, match="the loss became nan at update 1; lower the learning rate") as caught:
+    with pytest.raises(
+        loop.Diverged, match="the loss became nan at update 1; lower the learning rate"
+    ) as caught:
         run(target=float("nan"))
     assert caught.value.step == 0
 
 
 def test_the_first_bad_update_is_named_and_explained():
-    # A step of this length doubles the distance to the target: before update n it is 2^(n-1), and the loss its
-    # square. float32 ends at 2^128; the norm of the gradient, which is twice the distance, gets there an update earlier
-    # where it is computed from squares (jax 0.12).
+    # A step of this length doubles the distance to the target: before update n it is 2^(n-1), and
+    # the loss its square. float32 ends at 2^128; the norm of the gradient, which is twice the
+    # distance, gets there an update earlier if it is computed from squares (jax 0.12).
     step, state, store = prepare(updates_per_dispatch=50, learning_rate=1.5)
     trained = loop.dispatches(
         step,
@@ -97,10 +106,18 @@ def test_training_goes_on_where_it_was_left():
     *_, whole = loop.dispatches(step, state, store, num_updates=8, updates_per_dispatch=2)
     step, state, store = prepare()
     first = next(loop.dispatches(step, state, store, num_updates=8, updates_per_dispatch=2))
-    rest = list(loop.dispatches(step, first.train_state, store, num_updates=8, updates_per_dispatch=2, start=2))
+    rest = list(
+        loop.dispatches(
+            step, first.train_state, store, num_updates=8, updates_per_dispatch=2, start=2
+        )
+    )
     assert [dispatch.step for dispatch in rest] == [4, 6, 8]
     assert (rest[-1].train_state.params == whole.train_state.params).all()
-    assert not list(loop.dispatches(step, rest[-1].train_state, store, num_updates=8, updates_per_dispatch=2, start=8))
+    assert not list(
+        loop.dispatches(
+            step, rest[-1].train_state, store, num_updates=8, updates_per_dispatch=2, start=8
+        )
+    )
 
 
 def test_nothing_enters_the_devices_and_nothing_is_compiled_after_the_first_dispatch():
@@ -108,12 +125,17 @@ def test_nothing_enters_the_devices_and_nothing_is_compiled_after_the_first_disp
     trained = loop.dispatches(step, state, store, num_updates=8, updates_per_dispatch=2)
     next(trained)
     compiled = []
-    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, *_, **__: compiled.append(name)
+    )
     with jax.transfer_guard("disallow"):
         assert [dispatch.step for dispatch in trained] == [4, 6, 8]
     assert not [name for name in compiled if "compile" in name]
     # Neither of the two is blind.
-    with jax.transfer_guard("disallow"), pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+    with (
+        jax.transfer_guard("disallow"),
+        pytest.raises(Exception, match="Disallowed host-to-device transfer"),
+    ):
         jnp.zeros(3) + 1.0
     jax.jit(lambda x: x - 3)(store)
     assert [name for name in compiled if "compile" in name]
@@ -123,7 +145,9 @@ def test_nothing_enters_the_devices_and_nothing_is_compiled_after_the_first_disp
 def test_the_metrics_of_all_seeds_arrive_and_a_bad_one_is_named(num_seeds):
     # On two devices two seeds are spread, three are not. The last one starts far away and runs off.
     optimizer = optax.sgd(1.5)
-    step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=10, num_seeds=num_seeds)
+    step = update.make(
+        loss, draw, optimizer, batch_size=2, updates_per_dispatch=10, num_seeds=num_seeds
+    )
     starts = [1.0] * (num_seeds - 1) + [1e15]
     states = [update.init(jnp.float32(start), optimizer, jax.random.key(0)) for start in starts]
     trained = loop.dispatches(
@@ -151,4 +175,8 @@ def test_seeds_keep_an_axis_of_their_own():
 def test_updates_that_do_not_fill_dispatches_are_refused(num_updates, start):
     step, state, store = prepare()
     with pytest.raises(ValueError, match="updates do not make whole dispatches of 2"):
-        next(loop.dispatches(step, state, store, num_updates=num_updates, updates_per_dispatch=2, start=start))
+        next(
+            loop.dispatches(
+                step, state, store, num_updates=num_updates, updates_per_dispatch=2, start=start
+            )
+        )

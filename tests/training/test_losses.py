@@ -12,7 +12,9 @@ MASK = jnp.array([[True, True, False], [True, False, False]])
 
 
 def test_cross_entropy_by_hand():
-    logits = jnp.log(jnp.array([[[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]], [[0.25, 0.75], [0.5, 0.5], [0.5, 0.5]]]))
+    logits = jnp.log(
+        jnp.array([[[0.5, 0.5], [0.9, 0.1], [0.2, 0.8]], [[0.25, 0.75], [0.5, 0.5], [0.5, 0.5]]])
+    )
     actions = jnp.array([[0, 1, 0], [1, 0, 0]])
     total, weight = losses.cross_entropy(logits, actions, MASK)
     assert float(total) == pytest.approx(-np.log(0.5) - np.log(0.1) - np.log(0.75), rel=1e-6)
@@ -27,7 +29,9 @@ def test_squared_error_by_hand():
 
 
 def test_gaussian_by_hand():
-    mean, log_std, actions = (jax.random.normal(jax.random.key(seed), (2, 3, 2)) for seed in range(3))
+    mean, log_std, actions = (
+        jax.random.normal(jax.random.key(seed), (2, 3, 2)) for seed in range(3)
+    )
     total, weight = losses.gaussian(mean, log_std, actions, MASK)
     wanted = -scipy.stats.norm.logpdf(actions, mean, np.exp(log_std)).mean(axis=-1)[MASK].sum()
     assert float(total) == pytest.approx(wanted, rel=1e-5)
@@ -61,7 +65,9 @@ def test_padding_reaches_neither_value_nor_gradient(kind, noise):
     @jax.jit
     def value_and_gradient(predictions):
         def total(predictions):
-            return losses.action(predictions, predictions if kind == "gaussian" else None, actions, MASK)[0]
+            return losses.action(
+                predictions, predictions if kind == "gaussian" else None, actions, MASK
+            )[0]
 
         return jax.value_and_grad(total)(predictions)
 
@@ -73,5 +79,7 @@ def test_padding_reaches_neither_value_nor_gradient(kind, noise):
 
 
 def test_no_real_step_weighs_nothing():
-    total, weight = losses.cross_entropy(jnp.ones((1, 2, 3)), jnp.ones((1, 2), jnp.int32), jnp.zeros((1, 2), bool))
+    total, weight = losses.cross_entropy(
+        jnp.ones((1, 2, 3)), jnp.ones((1, 2), jnp.int32), jnp.zeros((1, 2), bool)
+    )
     assert (float(total), float(weight)) == (0.0, 0.0)

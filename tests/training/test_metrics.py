@@ -8,7 +8,9 @@ from jax_s4rl.training import metrics as training_metrics
 
 
 def write(folder, steps, start=0, said=None):
-    with training_metrics.Metrics(folder, start, report=(said if said is not None else []).append) as metrics:
+    with training_metrics.Metrics(
+        folder, start, report=(said if said is not None else []).append
+    ) as metrics:
         for step in steps:
             metrics.write(step, {"loss": 1.0 / step, "gradient_norm": 2.0}, seconds=0.5)
         return metrics.seconds
@@ -19,13 +21,16 @@ def steps(folder):
 
 
 def events(folder):
-    """Scalars as TensorBoard shows them: a start marked in a file takes back what came before from its step on."""
+    """Scalars as TensorBoard shows them: a start mark removes earlier ones from its step on."""
     found = []
     for path in sorted((folder / training_metrics.EVENTS).iterdir()):
         content = path.read_bytes()
         while content:
             (size,) = struct.unpack("<Q", content[:8])
-            event, content = event_pb2.Event.FromString(content[12 : 12 + size]), content[16 + size :]
+            event, content = (
+                event_pb2.Event.FromString(content[12 : 12 + size]),
+                content[16 + size :],
+            )
             if event.session_log.status:
                 found = [(step, tag, value) for step, tag, value in found if step < event.step]
             found += [(event.step, value.tag, value.simple_value) for value in event.summary.value]
@@ -68,7 +73,8 @@ def test_lines_that_are_missing_are_reported(tmp_path):
     said = []
     write(tmp_path, [40], start=30, said=said)
     assert said == [
-        f"{tmp_path / training_metrics.LINES} ends at update 10, the run goes on from 30; what is between is lost"
+        f"{tmp_path / training_metrics.LINES} ends at update 10, but the run resumes after update "
+        "30; the lines in between are lost"
     ]
 
 

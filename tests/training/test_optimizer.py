@@ -12,7 +12,9 @@ LABELS = {"w": "default", "A": "state_space"}
 def first_changes(config, gradient, num_updates=100):
     params = {"w": jnp.array([2.0]), "A": jnp.array([2.0])}
     transformation = optimizer.make(config, LABELS, num_updates)
-    changes, _ = transformation.update({"w": gradient, "A": gradient}, transformation.init(params), params)
+    changes, _ = transformation.update(
+        {"w": gradient, "A": gradient}, transformation.init(params), params
+    )
     return {name: float(change[0]) for name, change in changes.items()}
 
 

@@ -25,14 +25,17 @@ time.sleep(100)
 
 def test_a_folder_in_use_is_refused_and_its_holder_named(tmp_path):
     with run_lock.Lock(tmp_path / "x"):
-        sentence = rf"x is in use by process {os.getpid()} on {socket.gethostname()}, since .*; wait for its end"
+        holder = rf"process {os.getpid()} on {socket.gethostname()}"
+        sentence = rf"x is in use by {holder}, since .*; wait for its end"
         with pytest.raises(ValueError, match=sentence):
             run_lock.Lock(tmp_path / "x")
     run_lock.Lock(tmp_path / "x").close()
 
 
 def test_the_lock_of_a_killed_process_is_stale(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as holder:
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(ValueError, match=f"in use by process {holder.pid} on"):
             run_lock.Lock(tmp_path)

@@ -1,4 +1,4 @@
-"""Targets follow by the numbers, slowly or by copies, and the online half is trained as if it were alone."""
+"""Targets follow slowly or by copies, and the online half is trained as if it were alone."""
 
 import chex
 import jax
@@ -7,6 +7,7 @@ import numpy as np
 import optax
 import pytest
 
+from jax_s4rl import parameter_groups
 from jax_s4rl.training import optimizer, target_network
 
 
@@ -37,12 +38,16 @@ def test_a_copy_is_made_every_so_many_updates():
 def test_the_online_half_is_trained_as_if_it_were_alone():
     config = optimizer.OptimizerConfig(learning_rate=0.1)
     params = {"w": jnp.array([10.0, 20.0])}
-    alone = optimizer.make(config, {"w": optimizer.DEFAULT}, 5)
+    alone = optimizer.make(config, {"w": parameter_groups.DEFAULT}, 5)
     state, gradient = alone.init(params), {"w": jnp.ones(2)}
     for _ in range(3):
         changes, state = alone.update(gradient, state, params)
         params = optax.apply_updates(params, changes)
-    history = run(target_network.TargetConfig(), 3, inner=optimizer.make(config, {"w": optimizer.DEFAULT}, 5))
+    history = run(
+        target_network.TargetConfig(),
+        3,
+        inner=optimizer.make(config, {"w": parameter_groups.DEFAULT}, 5),
+    )
     chex.assert_trees_all_close(history[-1].online, params, rtol=1e-6)
 
 

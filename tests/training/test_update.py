@@ -1,4 +1,4 @@
-"""The update: the same on one device and on two, the same in one dispatch and in many, traced once."""
+"""The update: the same on one device or two, the same in one dispatch or many, traced once."""
 
 import chex
 import jax
@@ -14,9 +14,11 @@ TOLERANCE = 1e-6
 
 
 def draw(keys, store):
-    """Rows of (x, y, mask): y is linear in x; masks differ from row to row, so devices weigh differently."""
+    """Rows of (x, y, mask): y is linear in x; masks differ, so devices have unequal weights."""
     x = jax.vmap(lambda key: jax.random.normal(key, (5, 3)))(keys)
-    mask = jax.vmap(lambda key: jax.random.uniform(key) > 0.3)(keys)[:, None] & jnp.ones((1, 5), bool)
+    mask = jax.vmap(lambda key: jax.random.uniform(key) > 0.3)(keys)[:, None] & jnp.ones(
+        (1, 5), bool
+    )
     return x, x @ store, mask
 
 
@@ -27,7 +29,9 @@ def loss(params, batch, key):
     return errors.sum(), mask.sum(dtype=jnp.float32)
 
 
-def run(num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8, seeds=(0,), **options):
+def run(
+    num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8, seeds=(0,), **options
+):
     devices = jax.devices()[:num_devices]
     optimizer = optax.sgd(0.1, momentum=0.5)
     step = update.make(
@@ -41,7 +45,9 @@ def run(num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8, 
         **options,
     )
     params = {"w": jnp.zeros(3), "b": jnp.zeros(())}
-    state = update.place([update.init(params, optimizer, jax.random.key(seed)) for seed in seeds], devices)
+    state = update.place(
+        [update.init(params, optimizer, jax.random.key(seed)) for seed in seeds], devices
+    )
     store = update.replicate(jnp.array([1.0, -2.0, 3.0]), devices)
     metrics = []
     for _ in range(num_dispatches):
@@ -53,7 +59,9 @@ def run(num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8, 
 
 def assert_same(got, wanted):
     (got_state, got_metrics), (wanted_state, wanted_metrics) = got, wanted
-    chex.assert_trees_all_close(got_state.params, wanted_state.params, rtol=TOLERANCE, atol=TOLERANCE)
+    chex.assert_trees_all_close(
+        got_state.params, wanted_state.params, rtol=TOLERANCE, atol=TOLERANCE
+    )
     chex.assert_trees_all_close(got_metrics, wanted_metrics, rtol=1e-5, atol=TOLERANCE)
 
 
@@ -77,7 +85,9 @@ def test_seeds_trained_at_once_are_those_trained_alone(seeds):
     state, metrics = run(2, seeds=seeds)
     for number, seed in enumerate(seeds):
         alone, alone_metrics = run(1, seeds=(seed,))
-        chex.assert_trees_all_equal(jax.random.key_data(state.key[number]), jax.random.key_data(alone.key[0]))
+        chex.assert_trees_all_equal(
+            jax.random.key_data(state.key[number]), jax.random.key_data(alone.key[0])
+        )
         chex.assert_trees_all_close(
             jax.tree.map(lambda x, n=number: x[n], (state.params, [m.loss for m in metrics])),
             jax.tree.map(lambda x: x[0], (alone.params, [m.loss for m in alone_metrics])),
@@ -91,7 +101,9 @@ def test_devices_stay_equal():
     step = update.make(loss, draw, optimizer, batch_size=4, updates_per_dispatch=3)
     first = update.init({"w": jnp.zeros(3), "b": jnp.zeros(())}, optimizer, jax.random.key(0))
     state, _ = step(update.place([first]), update.replicate(jnp.ones(3)))
-    chex.assert_trees_all_equal(*(jax.tree.map(lambda x, i=i: x[i], state.params) for i in range(len(devices))))
+    chex.assert_trees_all_equal(
+        *(jax.tree.map(lambda x, i=i: x[i], state.params) for i in range(len(devices)))
+    )
 
 
 def test_one_long_dispatch_equals_many_short_ones():
@@ -103,7 +115,9 @@ def test_one_long_dispatch_equals_many_short_ones():
 
 def test_an_update_is_gradient_descent_on_the_mean_over_real_steps():
     optimizer = optax.sgd(0.5)
-    step = update.make(loss, draw, optimizer, batch_size=4, updates_per_dispatch=1, devices=jax.devices()[:1])
+    step = update.make(
+        loss, draw, optimizer, batch_size=4, updates_per_dispatch=1, devices=jax.devices()[:1]
+    )
     params = {"w": jnp.ones(3), "b": jnp.zeros(())}
     key, store = jax.random.key(3), jnp.array([1.0, -2.0, 3.0])
     state = update.place([update.init(params, optimizer, key)], jax.devices()[:1])
@@ -113,7 +127,9 @@ def test_an_update_is_gradient_descent_on_the_mean_over_real_steps():
     batch = draw(jax.vmap(jax.random.fold_in, (None, 0))(draw_key, jnp.arange(4)), store)
     (total, weight), gradient = jax.value_and_grad(loss, has_aux=True)(params, batch, key)
     wanted = jax.tree.map(lambda p, g: p - 0.5 * g / weight, params, gradient)
-    chex.assert_trees_all_close(update.collect(state.params, 1), jax.tree.map(lambda x: x[None], wanted), rtol=1e-5)
+    chex.assert_trees_all_close(
+        update.collect(state.params, 1), jax.tree.map(lambda x: x[None], wanted), rtol=1e-5
+    )
     np.testing.assert_allclose(metrics.loss[0, 0, 0], total / weight, rtol=1e-5)
 
 
@@ -149,14 +165,21 @@ def test_it_is_traced_once():
 @pytest.mark.parametrize(
     ("batch_size", "per_dispatch", "sentence"),
     [
-        (7, 1, "a batch of 7 rows cannot be shared evenly by 2 devices; take a multiple of 2, for instance 6"),
+        (
+            7,
+            1,
+            "a batch of 7 rows cannot be shared evenly by 2 devices; take a multiple of 2, for "
+            "instance 6",
+        ),
         (0, 1, "a batch of 0 rows"),
         (4, 0, "updates_per_dispatch is 0"),
     ],
 )
 def test_batches_that_do_not_fit_the_devices_are_refused(batch_size, per_dispatch, sentence):
     with pytest.raises(ValueError, match=sentence):
-        update.make(loss, draw, optax.sgd(0.1), batch_size=batch_size, updates_per_dispatch=per_dispatch)
+        update.make(
+            loss, draw, optax.sgd(0.1), batch_size=batch_size, updates_per_dispatch=per_dispatch
+        )
 
 
 def test_rows_can_be_drawn_again():
@@ -178,8 +201,34 @@ def test_rows_can_be_drawn_again():
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
-    [({"num_seeds": 0}, "num_seeds is 0"), ({"num_micro_batches": 3}, "4 rows on a device cannot be taken in 3")],
+    [
+        ({"num_seeds": 0}, "num_seeds is 0"),
+        ({"num_micro_batches": 3}, "4 rows on a device cannot be taken in 3"),
+    ],
 )
 def test_seeds_and_parts_that_cannot_be_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
         update.make(loss, draw, optax.sgd(0.1), batch_size=8, updates_per_dispatch=1, **options)
+
+
+def test_a_draw_or_a_loss_of_another_shape_is_named_while_tracing():
+    optimizer = optax.sgd(0.1)
+    state = update.place(
+        [update.init({"w": jnp.zeros(3), "b": jnp.zeros(())}, optimizer, jax.random.key(0))]
+    )
+    store = update.replicate(jnp.ones(3))
+
+    def trace(loss=loss, draw=draw):
+        step = update.make(loss, draw, optimizer, batch_size=8, updates_per_dispatch=1)
+        jax.eval_shape(step, state, store)
+
+    trace()
+    with pytest.raises(AssertionError, match=r"Tree leaf .* prefix"):
+        trace(draw=lambda keys, store: jax.tree.map(lambda x: x[:1], draw(keys, store)))
+    with pytest.raises(AssertionError, match="rank"):
+        trace(
+            loss=lambda params, batch, key: (
+                loss(params, batch, key)[0],
+                batch[2].sum(-1, dtype=jnp.float32),
+            )
+        )

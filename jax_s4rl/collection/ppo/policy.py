@@ -1,4 +1,4 @@
-"""A trained policy outside its training: what it sees, how it acts, and what it is made of."""
+"""A trained policy outside its training: its observations, its networks and its actions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -16,7 +16,14 @@ _judge = jax.jit(ppo_network.judge, static_argnums=0)
 
 
 class Snapshot(NamedTuple):
-    """A policy as it was at one moment of its training; `mean_return` was measured by acting with it, sampled."""
+    """A policy at one time of its training.
+
+    Attributes:
+        parameters: Parameters of the networks.
+        normalizer: Shift and scale of observations.
+        num_steps: Number of environment steps of the training so far.
+        mean_return: Mean return of episodes with sampled actions; NaN before it is measured.
+    """
 
     parameters: Any
     normalizer: ppo_network.Normalizer
@@ -25,13 +32,14 @@ class Snapshot(NamedTuple):
 
 
 class PolicyView(gymnasium.Wrapper):
-    """An environment as a policy network sees it: one flat float32 vector, and every episode with a seed of its own.
+    """Environment with flat float32 observations for a policy network, and a seed for each episode.
 
-    Seeds at every reset, autoresets included, make each training episode repeatable. Infos are dropped.
+    Every reset has a seed, including the autoresets of vector environments, so that each training
+    episode can be repeated. Infos are dropped.
 
     Args:
-        env: The environment.
-        seeds: Where the seeds of its episodes come from.
+        env: Environment to wrap.
+        seeds: Iterator over the seeds of its episodes.
     """
 
     def __init__(self, env: gymnasium.Env, seeds: Iterator[int]):
@@ -41,14 +49,16 @@ class PolicyView(gymnasium.Wrapper):
         size = space_utils.flatdim(env.observation_space)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,))
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Begins the next episode; the seed comes from the stream, whatever is asked."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts the next episode with the next seed of the stream; `seed` is ignored."""
         self.episode_seed = next(self.seeds)
         observation, _ = self.env.reset(seed=self.episode_seed, options=options)
         return self._flat(observation), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Steps the environment."""
+        """Plays one action."""
         observation, reward, terminated, truncated, _ = self.env.step(action)
         return self._flat(observation), float(reward), terminated, truncated, {}
 
@@ -57,7 +67,14 @@ class PolicyView(gymnasium.Wrapper):
 
 
 def flatten(space: gymnasium.Space, observation: Any) -> np.ndarray:
-    """Turns an observation into one float32 vector; indices become one-hot.
+    """Converts an observation to one float32 vector; indices become one-hot.
+
+    Args:
+        space: Space of the observation.
+        observation: One observation.
+
+    Returns:
+        The vector.
 
     Example:
         >>> flatten(gymnasium.spaces.Discrete(3), 1).tolist()
@@ -69,41 +86,64 @@ def flatten(space: gymnasium.Space, observation: Any) -> np.ndarray:
 
 
 def make_network(env: gymnasium.Env, config: update.Config) -> ppo_network.ActorCritic:
-    """Makes the networks that fit an environment's actions.
+    """Makes the networks for an environment's actions.
+
+    Args:
+        env: Environment in which the policy will act.
+        config: Settings of PPO.
+
+    Returns:
+        Actor and critic, without parameters.
 
     Raises:
-        ValueError: If its actions are neither Discrete from 0 nor a bounded Box of one axis.
+        ValueError: If the actions are neither Discrete from 0 nor a bounded Box of one axis.
     """
     recording.check_spaces(env)
     space = env.action_space
     if isinstance(space, gymnasium.spaces.Box) and not space.is_bounded():
-        raise ValueError(f"got the action space {space}, wanted bounds; wrap the environment in RescaleAction")
+        raise ValueError(
+            f"got the action space {space}, wanted finite bounds; "
+            "wrap the environment in gymnasium.wrappers.RescaleAction"
+        )
     discrete = isinstance(space, gymnasium.spaces.Discrete)
-    size = int(space.n) if isinstance(space, gymnasium.spaces.Discrete) else int(np.prod(space.shape or ()))
-    return ppo_network.ActorCritic(size, discrete, config.width, config.num_layers, config.initial_log_scale)
+    size = (
+        int(space.n)
+        if isinstance(space, gymnasium.spaces.Discrete)
+        else int(np.prod(space.shape or ()))
+    )
+    return ppo_network.ActorCritic(
+        size, discrete, config.width, config.num_layers, config.initial_log_scale
+    )
 
 
 def behavior(
-    network: ppo_network.ActorCritic, snapshot: Snapshot, env: gymnasium.Env, *, greedy: bool = False
+    network: ppo_network.ActorCritic,
+    snapshot: Snapshot,
+    env: gymnasium.Env,
+    *,
+    greedy: bool = False,
 ) -> recording.Behavior:
-    """Turns a snapshot into a behavior that can be recorded.
+    """Makes a behavior of a snapshot, so that it can be recorded.
 
     Args:
-        network: Of the training.
-        snapshot: Of the training.
-        env: One environment of the kind that it will see.
-        greedy: Whether to take the likeliest action instead of drawing.
+        network: Actor and critic of the training.
+        snapshot: Parameters and normalizer of the policy.
+        env: One environment of the kind in which it will act.
+        greedy: Whether to take the likeliest action; False samples.
 
     Returns:
         The behavior; its randomness comes from the recorder's generator.
     """
-    seen, to_env = env.observation_space, action_map(env.action_space)
+    space, to_env = env.observation_space, action_map(env.action_space)
 
-    def act(sight: recording.BehaviorInput, rng: np.random.Generator) -> np.ndarray:
-        views = np.stack([flatten(seen, observation) for observation in sight.observations])
+    def act(inputs: recording.BehaviorInput, rng: np.random.Generator) -> np.ndarray:
+        vectors = np.stack([flatten(space, observation) for observation in inputs.observations])
         center, log_scale, _ = (
-            np.asarray(array) for array in _judge(network, snapshot.parameters, views, snapshot.normalizer)
+            np.asarray(array)
+            for array in _judge(network, snapshot.parameters, vectors, snapshot.normalizer)
         )
+        # The argmax of logits plus Gumbel noise is a sample of the categorical distribution. Noise
+        # is drawn on the host, because the recorder owns the random numbers.
         if network.discrete:
             noise = 0.0 if greedy else rng.gumbel(size=center.shape)
             return (center + noise).argmax(axis=1)
@@ -114,8 +154,18 @@ def behavior(
 
 
 def action_map(space: gymnasium.Space) -> Callable[[np.ndarray], np.ndarray]:
-    """Maps what the network chooses to what an environment takes: [-1, 1] onto its box, clipped."""
+    """Makes a map from the network's actions to an environment's.
+
+    Args:
+        space: Action space of the environment.
+
+    Returns:
+        Function of an array of actions. For a Box it maps [-1, 1] onto the box and clips; for other
+        spaces it is the identity.
+    """
     if not isinstance(space, gymnasium.spaces.Box):
         return lambda actions: actions
     low, high = space.low, space.high
-    return lambda actions: np.clip(low + (actions + 1) * (high - low) / 2, low, high).astype(np.float32)
+    return lambda actions: np.clip(low + (actions + 1) * (high - low) / 2, low, high).astype(
+        np.float32
+    )

@@ -1,4 +1,4 @@
-"""Trained policies on the disk: checkpoints that recipes share, and early episodes of the training."""
+"""Files of trained policies: snapshots that recipes share, and early episodes of the training."""
 
 import dataclasses
 import json
@@ -24,15 +24,16 @@ FORMAT_VERSION = 1
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A training of PPO that recipes draw on.
+    """A training of PPO whose policies and episodes recipes use.
 
     Attributes:
-        name: What its files are called.
-        env_id: Environment, as `envs.registry.make` understands it.
-        config: Numbers of PPO.
-        strengths: Name and mean return of each snapshot below the last, rising; the last is "expert".
-        replay_steps: How many of its first steps are kept as episodes.
-        env_kwargs: Arguments under which the policy sees the environment.
+        name: Name of its files.
+        env_id: Id of the environment, as `envs.registry.make` takes it.
+        config: Settings of PPO.
+        strengths: Names and mean returns of all snapshots but the last, in rising order; the last
+            one is "expert".
+        replay_steps: Number of first steps whose episodes are kept.
+        env_kwargs: Arguments of the environment in which the policy is trained.
     """
 
     name: str
@@ -43,19 +44,24 @@ class Run:
     env_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def make_env(self) -> gymnasium.Env:
-        """Makes the environment as the policy sees it."""
+        """Makes the environment with the policy's observations."""
         return registry.make(self.env_id, disable_env_checker=True, **self.env_kwargs)
 
     def describe(self) -> dict[str, Any]:
-        """Says in JSON what this training is."""
+        """Describes the training in JSON."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Policies:
-    """Snapshots by name ("expert" and those of the run), and the early episodes as the policy saw them.
+    """Policies and early episodes of one training.
 
-    `replay` is None where none were kept; `replay_ends` holds the training step at which each of its episodes ended.
+    Attributes:
+        network: Actor and critic, for every snapshot.
+        snapshots: Snapshots by name, "expert" and the strengths of the run.
+        history: Pairs (environment steps, mean recent return).
+        replay: Early episodes with the policy's observations; None if none were kept.
+        replay_ends: Training step at which each of these episodes ended.
     """
 
     network: ppo_network.ActorCritic
@@ -66,31 +72,37 @@ class Policies:
 
 
 def load_or_train(run: Run, make_env: recording.MakeEnv, *, seed: int, folder: Path) -> Policies:
-    """Reads a training from its files, or trains and writes them.
+    """Loads a training from its files, or trains and writes them.
 
     Args:
-        run: Which training.
-        make_env: Makes the environment as the policy sees it.
-        seed: Of the training.
-        folder: Where the files are.
+        run: Description of the training.
+        make_env: Function that makes the environment with the policy's observations.
+        seed: Seed of the training.
+        folder: Folder of the files.
 
     Returns:
         Its policies and early episodes.
 
     Raises:
-        ValueError: If a file is damaged, or the training never became as strong as the run says.
+        ValueError: If a file is damaged, or the training did not reach all strengths of the run.
     """
     path = folder / f"{run.name}-seed{seed}.npz"
-    if path.exists() and (found := _read(path, run, seed, make_env)) is not None:
-        return found
+    if path.exists() and (stored := _read(path, run, seed, make_env)) is not None:
+        return stored
     strengths = [strength for _, strength in run.strengths]
     training = ppo_training.train(
-        make_env, run.config, seed=seed, strengths=strengths, replay_steps=run.replay_steps, name=run.env_id
+        make_env,
+        run.config,
+        seed=seed,
+        strengths=strengths,
+        replay_steps=run.replay_steps,
+        name=run.env_id,
     )
     if len(training.snapshots) <= len(strengths):
         raise ValueError(
-            f"PPO on {run.env_id} with seed {seed} reached a mean return of {training.snapshots[-1].mean_return:.1f}, "
-            f"wanted {strengths[len(training.snapshots) - 1]}; take another seed or raise total_steps"
+            f"PPO on {run.env_id} with seed {seed} reached a mean return of "
+            f"{training.snapshots[-1].mean_return:.1f}, wanted "
+            f"{strengths[len(training.snapshots) - 1]}; take another seed or raise total_steps"
         )
     names = [*(name for name, _ in run.strengths), "expert"]
     replay = trajectories.from_episodes(training.replay) if training.replay else None
@@ -106,22 +118,29 @@ def load_or_train(run: Run, make_env: recording.MakeEnv, *, seed: int, folder: P
 
 
 def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
+    # The replay comes first: `_read` expects it wherever the file of the policies exists.
     if policies.replay is not None:
         ends = policies.replay_ends.tolist()
-        storage.save_trajectories(_replay_path(path), policies.replay, {"run": run.describe(), "ends": ends})
+        storage.save_trajectories(
+            _replay_path(path), policies.replay, {"run": run.describe(), "ends": ends}
+        )
     arrays: dict[str, Any] = {}
     for name, snapshot in policies.snapshots.items():
         tree = {"parameters": snapshot.parameters, "normalizer": snapshot.normalizer._asdict()}
-        arrays |= {f"{name}/{key}": value for key, value in flax.traverse_util.flatten_dict(tree, sep="/").items()}
+        arrays |= {
+            f"{name}/{key}": value
+            for key, value in flax.traverse_util.flatten_dict(tree, sep="/").items()
+        }
         arrays[f"{name}/strength"] = np.array([snapshot.num_steps, snapshot.mean_return])
     about = {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}
     arrays["history"] = np.array(policies.history).reshape(-1, 2)
+    # JSON as bytes, which need no pickle.
     arrays["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
     atomic_files.write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
 
 def _read(path: Path, run: Run, seed: int, make_env: recording.MakeEnv) -> Policies | None:
-    """Reads a training; None if the files are of another one."""
+    """Reads a training; returns None if the files belong to another run, seed or format."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -146,7 +165,9 @@ def _read(path: Path, run: Run, seed: int, make_env: recording.MakeEnv) -> Polic
 
 def _snapshot(tree: dict[str, Any]) -> policy.Snapshot:
     num_steps, mean_return = tree["strength"].tolist()
-    normalizer = ppo_network.Normalizer(**{name: jnp.asarray(array) for name, array in tree["normalizer"].items()})
+    normalizer = ppo_network.Normalizer(
+        **{name: jnp.asarray(array) for name, array in tree["normalizer"].items()}
+    )
     return policy.Snapshot(tree["parameters"], normalizer, int(num_steps), mean_return)
 
 
@@ -160,15 +181,15 @@ def behavior_of(
     """Makes the behavior of one snapshot.
 
     Args:
-        policies: A training.
-        make_env: Makes the environment as the policy sees it.
-        name: "expert" or a strength of the run.
-        greedy: Whether to take the likeliest action instead of drawing.
+        policies: Policies of a training.
+        make_env: Function that makes the environment with the policy's observations.
+        name: Name of the snapshot, "expert" or a strength of the run.
+        greedy: Whether to take the likeliest action; False samples.
 
     Returns:
         The behavior.
     """
     env: gymnasium.Env = make_env()
-    chosen = policy.behavior(policies.network, policies.snapshots[name], env, greedy=greedy)
+    behavior = policy.behavior(policies.network, policies.snapshots[name], env, greedy=greedy)
     env.close()
-    return chosen
+    return behavior

@@ -1,6 +1,6 @@
-"""The key-and-door worlds as a MiniGrid grid: its objects, where they stand, and the picture.
+"""The key-and-door environments as a MiniGrid grid: objects, their positions, and the picture.
 
-All rooms stand side by side in one grid, so that one picture shows them all. Room r has the columns
+All rooms are side by side in one grid, so that one picture shows them all. Room r has the columns
 `r * (size + 1) + 1` to `r * (size + 1) + size`, between walls.
 """
 
@@ -8,7 +8,13 @@ import numpy as np
 from minigrid.core.constants import OBJECT_TO_IDX
 from minigrid.core.grid import Grid
 from minigrid.core.world_object import Ball, Door, Floor, Goal, Key, WorldObj
-from minigrid.utils.rendering import fill_coords, point_in_circle, point_in_rect, point_in_triangle, rotate_fn
+from minigrid.utils.rendering import (
+    fill_coords,
+    point_in_circle,
+    point_in_rect,
+    point_in_triangle,
+    rotate_fn,
+)
 
 from jax_s4rl.envs.key_door import layout as key_door_layout
 from jax_s4rl.envs.key_door.config import Settings
@@ -16,69 +22,72 @@ from jax_s4rl.envs.key_door.layout import Layout
 
 KEY_COLORS = ("yellow", "blue")
 EMPTY_CODE = (OBJECT_TO_IDX["empty"], 0, 0)
-APPLE = -1  # what lies on a cell: this, or the number of a key
+APPLE = -1  # items are numbers: this one for an apple, and k for key k
 GREEN, BROWN, LEAF = (134, 201, 74), (121, 85, 61), (58, 140, 60)
 
 
 class RoomKey(Key):
-    """A key on which one can stand."""
+    """A key on whose cell the agent can stand."""
 
     def can_overlap(self) -> bool:
-        """The agent picks up what lies on its own cell."""
+        """Returns True: the agent picks up items from its own cell."""
         return True
 
 
 class Apple(Ball):
-    """An apple on which one can stand; MiniGrid's table of types knows it as a green ball."""
+    """An apple on whose cell the agent can stand; its type in MiniGrid is that of a green ball."""
 
     def __init__(self):
         super().__init__("green")
 
     def can_overlap(self) -> bool:
-        """The agent picks up what lies on its own cell."""
+        """Returns True: the agent picks up items from its own cell."""
         return True
 
     def encode(self) -> tuple[int, int, int]:
-        """As a ball, but in state 1: MiniGrid keeps drawn tiles by this code, and a green ball looks otherwise."""
+        """Returns the code of a green ball with state 1 in place of 0."""
+        # MiniGrid caches drawn tiles by this code; with state 0 it would draw the tile of a ball.
         return (*super().encode()[:2], 1)
 
     def render(self, img: np.ndarray) -> None:
-        """Draws it: body, stem and leaf."""
+        """Draws body, stem and leaf of the apple into a tile."""
         fill_coords(img, point_in_circle(0.42, 0.57, 0.24), GREEN)
         fill_coords(img, point_in_circle(0.58, 0.57, 0.24), GREEN)
         fill_coords(img, point_in_rect(0.47, 0.53, 0.18, 0.40), BROWN)
-        leaf = rotate_fn(point_in_triangle((0.53, 0.22), (0.78, 0.14), (0.66, 0.34)), cx=0.5, cy=0.3, theta=0.0)
+        leaf = rotate_fn(
+            point_in_triangle((0.53, 0.22), (0.78, 0.14), (0.66, 0.34)), cx=0.5, cy=0.3, theta=0.0
+        )
         fill_coords(img, leaf, LEAF)
 
 
 def make_item(item: int) -> WorldObj:
-    """The object of `APPLE` or of the number of a key."""
+    """Makes the object of an item: an apple for `APPLE`, else the key of that number."""
     return Apple() if item == APPLE else RoomKey(KEY_COLORS[item])
 
 
 def grid_position(size: int, room: int, cell: int) -> tuple[int, int]:
-    """Column and row in the grid of a cell of a room."""
+    """Returns column and row, in the grid, of a cell of a room."""
     return room * (size + 1) + 1 + cell % size, 1 + cell // size
 
 
 def door_position(size: int, room: int) -> tuple[int, int]:
-    """Column and row of the door in the wall east of a room's door cell."""
+    """Returns column and row of the door, in the wall east of a room's door cell."""
     x, y = grid_position(size, room, key_door_layout.door_cell(size))
     return x + 1, y
 
 
 def door_rooms(settings: Settings) -> tuple[int, ...]:
-    """The rooms that are left through a door."""
+    """Returns the numbers of the rooms whose exit is a door."""
     return tuple(range(settings.n_keys)) if settings.gate == "door" else (2,)
 
 
 def open_door_code(settings: Settings, room: int) -> tuple[int, int, int]:
-    """MiniGrid's code of a room's open door."""
+    """Returns MiniGrid's code of a room's open door."""
     return Door(KEY_COLORS[door_rooms(settings).index(room)], is_open=True).encode()
 
 
 def start(layout: Layout, n_rooms: int) -> list[dict[int, int]]:
-    """What lies on the cells of each room at the start: `APPLE`, or the number of a key."""
+    """Returns the items of each room at the start, by cell: `APPLE` or the number of a key."""
     items: list[dict[int, int]] = [{} for _ in range(n_rooms)]
     for room, cell in enumerate(layout.keys):
         items[room][cell] = room
@@ -87,12 +96,12 @@ def start(layout: Layout, n_rooms: int) -> list[dict[int, int]]:
 
 
 def build(settings: Settings, items: list[dict[int, int]], open_rooms: set[int]) -> Grid:
-    """The grid of a moment.
+    """Builds the grid of the current state.
 
     Args:
-        settings: of the world.
-        items: what lies on the cells of each room, as `start` gives it.
-        open_rooms: the rooms whose door is open.
+        settings: Settings of the environment.
+        items: Items of each room by cell, as `start` returns them.
+        open_rooms: Numbers of the rooms whose door is open.
 
     Returns:
         MiniGrid's grid, without the agent.
@@ -107,34 +116,39 @@ def build(settings: Settings, items: list[dict[int, int]], open_rooms: set[int])
         grid.set(*grid_position(size, room, key_door_layout.door_cell(size)), Floor(color))
     if settings.gate == "door" and settings.n_rooms == 3:
         grid.set(*grid_position(size, 2, key_door_layout.spawn_cell(size)), Goal())
-    for room, things in enumerate(items):
-        for cell, item in things.items():
+    for room, item_of in enumerate(items):
+        for cell, item in item_of.items():
             grid.set(*grid_position(size, room, cell), make_item(item))
     return grid
 
 
 def draw(
-    grid: Grid, agent_pos: tuple[int, int], agent_dir: int, tile_size: int, keys: list[int], apples: int
+    grid: Grid,
+    agent_pos: tuple[int, int],
+    agent_dir: int,
+    tile_size: int,
+    keys: list[int],
+    apples: int,
 ) -> np.ndarray:
-    """Draws the grid, and below it what the agent has: keys on the left, apples after them.
+    """Draws the grid, and the agent's inventory below it: keys on the left, then eaten apples.
 
     Args:
-        grid: the world.
-        agent_pos: column and row of the agent.
-        agent_dir: MiniGrid's direction: 0 right, 1 down, 2 left, 3 up.
-        tile_size: pixels of a tile.
-        keys: numbers of the keys in hand.
-        apples: number of apples eaten.
+        grid: Grid of the current state.
+        agent_pos: Column and row of the agent.
+        agent_dir: Direction in MiniGrid's order: 0 right, 1 down, 2 left, 3 up.
+        tile_size: Side of a tile in pixels.
+        keys: Numbers of the carried keys.
+        apples: Number of apples eaten.
 
     Returns:
-        uint8 [(height + 1) * tile_size, width * tile_size, 3].
+        The picture, uint8 [(height + 1) * tile_size, width * tile_size, 3].
     """
     picture = grid.render(tile_size, agent_pos, agent_dir)
-    bag = np.zeros((tile_size, picture.shape[1], 3), np.uint8)
-    things = [(number, make_item(number)) for number in keys]
-    things += [(3 + number, make_item(APPLE)) for number in range(apples)]
-    for column, thing in things:
+    inventory = np.zeros((tile_size, picture.shape[1], 3), np.uint8)
+    objects = [(number, make_item(number)) for number in keys]
+    objects += [(3 + number, make_item(APPLE)) for number in range(apples)]
+    for column, item in objects:
         if column < grid.width:
-            tile = Grid.render_tile(thing, tile_size=tile_size)
-            bag[:, column * tile_size : (column + 1) * tile_size] = tile
-    return np.concatenate([picture, bag])
+            tile = Grid.render_tile(item, tile_size=tile_size)
+            inventory[:, column * tile_size : (column + 1) * tile_size] = tile
+    return np.concatenate([picture, inventory])

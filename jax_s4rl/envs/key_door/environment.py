@@ -1,4 +1,4 @@
-"""Key and door: take a key early, be rewarded for it late."""
+"""The key-and-door environments, in which a key taken early is rewarded late."""
 
 import dataclasses
 from typing import Any
@@ -22,30 +22,33 @@ def _mission() -> str:
 
 
 class KeyDoorEnv(MiniGridEnv):
-    """Three rooms in a row: the key, the apples, the end.
+    """Three rooms in a row: the first with a key, the second with apples, the last with the goal.
 
-    With `gate="door"` (the default) the key of room 0 opens the way to the apples, and a second key among them opens
-    the way to the last room, which ends the episode; `max_steps` truncates it. With `gate="timer"` the agent is carried
-    from room to room by the clock, and the key matters at the door of the last room alone (see `KeyToDoorEnv`).
+    With `gate="door"` (the default) the key of room 0 opens the door to the apples, and a second
+    key among them opens the door to the last room, where the episode terminates; after `max_steps`
+    it is truncated. With `gate="timer"` the step count moves the agent from room to room, and the
+    key matters at the door of the last room alone (see `KeyToDoorEnv`).
 
-    Actions: 0 left, 1 right, 2 up, 3 down, and with `pickup="action"` 4 pick up what lies on this cell and 5 go through
-    the door (from its cell). Moves are absolute; what cannot be done does nothing and costs nothing.
+    Actions: 0 left, 1 right, 2 up, 3 down, and with `pickup="action"` 4 to pick up the item on the
+    agent's cell and 5 to go through the door (from its cell). Moves do not depend on the direction
+    of the agent; an impossible action has no effect and no cost.
 
-    Info, for metrics only, at every step: `has_key` (the first key was taken), `room`, `apples` (eaten), `key_step`
-    (the step that took the first key, -1 before), `door_opened` (the last door), `is_success` (the same, or with two
-    rooms: all apples eaten).
+    Info, for metrics only, at every step: `has_key` (whether the first key was taken), `room`,
+    `apples` (number eaten), `key_step` (step that took the first key, -1 before it), `door_opened`
+    (whether the last door was opened), `is_success` (the same, or with two rooms: whether all
+    apples were eaten).
 
     Args:
-        render_mode: None or "rgb_array".
-        tile_size: pixels of a cell in the picture.
-        **fields: see `key_door_settings.Settings`.
+        render_mode: Render mode, None or "rgb_array".
+        tile_size: Side of a cell in the picture, in pixels.
+        **fields: Fields of `config.Settings`.
 
     Raises:
-        ValueError: a field that is unknown or out of its range, or a layout that cannot be.
+        ValueError: If a field is unknown or out of its range, or a layout is impossible.
 
     Source:
-        Hung et al. 2019, Optimizing agent behavior over long time scales; Mesnard et al. 2021, Counterfactual credit
-        assignment; Chen et al. 2021, Decision Transformer, section 5.4.
+        Hung et al. 2019, Optimizing agent behavior over long time scales; Mesnard et al. 2021,
+        Counterfactual credit assignment; Chen et al. 2021, Decision Transformer, section 5.4.
 
     Example:
         >>> env = KeyDoorEnv()
@@ -54,8 +57,9 @@ class KeyDoorEnv(MiniGridEnv):
         ([0, 0, 2], np.int64(6))
     """
 
-    # Gymnasium shows rgb_array in a window where "human" is asked for; MiniGrid's own window wants a system font.
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's own form)
+    # Without "human" here, Gymnasium's wrapper shows the rgb_array pictures in a window of its own.
+    # MiniGrid's window would need a system font.
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's form)
 
     def __init__(self, render_mode: str | None = None, tile_size: int = 32, **fields: Any):
         self._build(config.from_fields(**fields), render_mode, tile_size)
@@ -72,8 +76,8 @@ class KeyDoorEnv(MiniGridEnv):
             render_mode=render_mode,
             tile_size=tile_size,
         )
-        self.eyes = ObservationEncoder(settings)
-        self.observation_space = self.eyes.space()
+        self.encoder = ObservationEncoder(settings)
+        self.observation_space = self.encoder.space()
         self.action_space = gymnasium.spaces.Discrete(settings.n_actions)
         self.layout = layout.fixed(settings)
         self._neighbours = layout.neighbours(size)
@@ -81,8 +85,11 @@ class KeyDoorEnv(MiniGridEnv):
         self._has_doors, self._is_touch = settings.gate == "door", settings.pickup == "auto"
         self._is_over = True
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode in room 0; `options={"layout": Layout}` says what lies where."""
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode in room 0; `options={"layout": Layout}` sets the cells of all items."""
+        # MiniGridEnv.reset would build a grid at once; here it is built only for pictures.
         gymnasium.Env.reset(self, seed=seed)
         if options and "layout" in options:
             self.layout = layout.check(self.settings, options["layout"])
@@ -94,14 +101,16 @@ class KeyDoorEnv(MiniGridEnv):
         self.key_step, self.door_opened, self.step_count, self._is_over = -1, False, 0, False
         self._items, self._open_rooms = _grid.start(self.layout, self.settings.n_rooms), set()
         self._gen_grid(self.width, self.height)
-        self.eyes.reset(self.layout)
+        self.encoder.reset(self.layout)
         return self.gen_obs(), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Moves, or does what the cell offers; then the clock moves."""
+        """Moves, picks up or passes a door; the step count may then end phase or episode."""
         action = _actions.as_index(action, self.settings.n_actions)
         if self._is_over:
-            raise gymnasium.error.ResetNeeded("the episode is over (or was never begun); call reset() before step()")
+            raise gymnasium.error.ResetNeeded(
+                "the episode is over or was not started; call reset() before step()"
+            )
         self.step_count += 1
         reward = 0.0
         if action < PICK_UP:
@@ -111,22 +120,26 @@ class KeyDoorEnv(MiniGridEnv):
             reward += self._pick_up()
         if self.cell == self._door and (self._is_touch or action == NEXT_ROOM):
             reward += self._use_door()
-        terminated, truncated = self._advance_clock()
+        terminated, truncated = self._advance_phase()
         self._is_over = terminated or truncated
         return self.gen_obs(), reward, terminated, truncated, self._info()
 
     def gen_obs(self) -> Any:
-        """The observation of this moment, in the mode of `settings.obs`."""
-        return self.eyes.see(self.room, self.cell, self.agent_dir)
+        """Returns the current observation, in the mode of `settings.obs`."""
+        return self.encoder.encode(self.room, self.cell, self.agent_dir)
 
-    def get_frame(self, highlight: bool = True, tile_size: int = 32, agent_pov: bool = False) -> np.ndarray:
-        """The picture: all rooms, and below them what the agent has taken."""
+    def get_frame(
+        self, highlight: bool = True, tile_size: int = 32, agent_pov: bool = False
+    ) -> np.ndarray:
+        """Returns a picture of all rooms, and of the agent's inventory below them."""
         self.agent_pos = _grid.grid_position(self.settings.size, self.room, self.cell)
-        return _grid.draw(self.grid, self.agent_pos, self.agent_dir, tile_size, sorted(self.keys), self.apples)
+        return _grid.draw(
+            self.grid, self.agent_pos, self.agent_dir, tile_size, sorted(self.keys), self.apples
+        )
 
     @property
     def grid(self) -> Grid:
-        """MiniGrid's grid of this moment, built when somebody looks."""
+        """MiniGrid's grid of the current state, built on demand."""
         if self._grid is None:
             self._grid = _grid.build(self.settings, self._items, self._open_rooms)
         return self._grid
@@ -146,17 +159,17 @@ class KeyDoorEnv(MiniGridEnv):
             return 0.0
         self.grid = None
         place = _grid.grid_position(self.settings.size, self.room, self.cell)
-        self.eyes.change(place, _grid.EMPTY_CODE)
+        self.encoder.change(place, _grid.EMPTY_CODE)
         if item == _grid.APPLE:
             return self._eat()
         self.keys.add(item)
-        self.eyes.take_key(item, self.cell)
+        self.encoder.take_key(item, self.cell)
         self.key_step = self.step_count if item == 0 else self.key_step
         return 0.0
 
     def _eat(self) -> float:
         self.apples += 1
-        self.eyes.take_apple(self.cell)
+        self.encoder.take_apple(self.cell)
         if self.settings.apple_mode == "each":
             return self.apple_value
         return self.apple_value * self.apples if self.apples == self.settings.n_apples else 0.0
@@ -178,22 +191,23 @@ class KeyDoorEnv(MiniGridEnv):
 
     def _open_last_door(self) -> None:
         self.door_opened = True
-        self.eyes.open_door()
+        self.encoder.open_door()
         self._open_door()
 
     def _open_door(self) -> None:
         self._open_rooms.add(self.room)
         self.grid = None
         place = _grid.door_position(self.settings.size, self.room)
-        self.eyes.change(place, _grid.open_door_code(self.settings, self.room))
+        self.encoder.change(place, _grid.open_door_code(self.settings, self.room))
 
-    def _advance_clock(self) -> tuple[bool, bool]:
-        """(terminated, truncated) after this step."""
+    def _advance_phase(self) -> tuple[bool, bool]:
+        """Enters the next room if a phase has ended, and returns (terminated, truncated)."""
         if self._has_doors:
             terminated = self._is_success()
             return terminated, not terminated and self.step_count >= self.max_steps
         if self.step_count >= self.phase_ends[-1]:
             return True, False
+        # A loop, because a middle phase of 0 steps is skipped at once.
         while self.step_count >= self.phase_ends[self.room]:
             self._enter_next_room()
         return False, False
@@ -202,7 +216,11 @@ class KeyDoorEnv(MiniGridEnv):
         self.room, self.cell, self.agent_dir = self.room + 1, self._spawn, 0
 
     def _is_success(self) -> bool:
-        return self.door_opened if self.settings.n_rooms == 3 else self.apples == self.settings.n_apples
+        return (
+            self.door_opened
+            if self.settings.n_rooms == 3
+            else self.apples == self.settings.n_apples
+        )
 
     def _info(self) -> dict[str, Any]:
         return {
@@ -216,20 +234,23 @@ class KeyDoorEnv(MiniGridEnv):
 
 
 class KeyToDoorEnv(KeyDoorEnv):
-    """The published test of long-term credit: the key of the first phase pays at the end of the third.
+    """Published test of long-term credit: the key of the first phase pays at the end of the third.
 
-    `KeyDoorEnv` with `gate="timer"`: every episode has 15 steps with the key, then the apples (or nothing) for
-    `distractor_steps`, then 15 steps to reach the door, which pays if the key was taken; it terminates with the clock.
+    This is `KeyDoorEnv` with `gate="timer"`: every episode has 15 steps with the key, then
+    `distractor_steps` steps with apples (or none), then 15 steps to reach the door, which pays if
+    the key was taken. It terminates after the last of these steps.
 
     Args:
-        preset: "dt" (no apples), "low_var" (10 apples of 1) or "high_var" (10 apples of 1 or 10, door 10).
-        distractor_steps: length of the middle phase; published figures use 0, 30, 90, 300, 1000 and 4000.
-        render_mode: None or "rgb_array".
-        tile_size: pixels of a cell in the picture.
-        **fields: fields of `key_door_settings.Settings` that replace those of the preset.
+        preset: Name of the test: "dt" (no apples), "low_var" (10 apples of 1) or "high_var" (10
+            apples of 1 or 10, door 10).
+        distractor_steps: Length of the middle phase; published figures use 0, 30, 90, 300, 1000 and
+            4000. None keeps that of the preset.
+        render_mode: Render mode, None or "rgb_array".
+        tile_size: Side of a cell in the picture, in pixels.
+        **fields: Fields of `config.Settings` that replace those of the preset.
 
     Raises:
-        ValueError: an unknown preset, or what `KeyDoorEnv` refuses.
+        ValueError: If the preset is unknown, or `KeyDoorEnv` refuses a field.
 
     Example:
         >>> KeyToDoorEnv("high_var", distractor_steps=300).settings.phase_steps
@@ -249,7 +270,7 @@ class KeyToDoorEnv(KeyDoorEnv):
 
 
 def world(settings: config.Settings) -> KeyDoorEnv:
-    """The environment of ready-made settings.
+    """Makes the environment of given settings.
 
     Example:
         >>> world(config.Settings(size=4)).layout == KeyDoorEnv(size=4).layout

@@ -1,13 +1,14 @@
-"""What an agent sees of the key-and-door worlds.
+"""Observations of the key-and-door environments, in four modes.
 
-* "position": room, column and row (`MultiDiscrete`). Keys and apples are hidden; with a fixed layout they follow from
-  the actions so far, with a random one they cannot be known.
-* "onehot": the same as one float32 vector of `n_rooms * size ** 2`.
-* "full": one float32 vector of zeros and ones: position, keys in hand, whether the last door was opened (timer only), a
-  map of each key that still lies in its room, and a map of the apples that are left. What it lacks to be the whole
-  state is the time, and the value of an apple where that is drawn.
-* "image": the room around the agent in MiniGrid's encoding, uint8 [size + 2, size + 2, 3], columns first. What is in
-  the other rooms or in hand is hidden.
+* "position": room, column and row (`MultiDiscrete`). Keys and apples are hidden; with a fixed
+  layout they follow from the actions so far, with a random one they are unknown.
+* "onehot": the same as a one-hot float32 vector of length `n_rooms * size ** 2`.
+* "full": one float32 vector of zeros and ones: position, carried keys, whether the last door was
+  opened (timer only), a map for each key with its cell until it is taken, and a map of the apples
+  that are left. The whole state has, in addition, the time and, if it is drawn, the value of an
+  apple.
+* "image": the agent's room in MiniGrid's encoding, uint8 [size + 2, size + 2, 3], columns first.
+  The other rooms and the carried keys are hidden.
 """
 
 from typing import Any
@@ -25,36 +26,48 @@ HIGHEST_CODE = max(OBJECT_TO_IDX.values())
 
 
 class ObservationEncoder:
-    """Keeps an observation up to date, event by event, and hands out fresh copies of it.
+    """Encodes the state as an observation; it is updated with each event, not built anew.
 
     Args:
-        settings: of the world; `settings.obs` names the mode.
+        settings: Settings of the environment; `settings.obs` is the mode.
+
+    Attributes:
+        mode: Mode of the observations.
+        size: Number of cells along a side of a room.
+        n_rooms: Number of rooms.
+        area: Number of cells of a room.
+        carried: Index in full observations of the first flag for carried keys.
+        opened: Index in full observations of the flag for the last door (timer only).
+        key_maps: Index in full observations of the first key's map.
+        apple_map: Index in full observations of the map of apples.
     """
 
     def __init__(self, settings: Settings):
         self.mode, self.size, self.n_rooms = settings.obs, settings.size, settings.n_rooms
         self.area = settings.size**2
-        self.hand = self.n_rooms * self.area
-        self.opened = self.hand + settings.n_keys
+        self.carried = self.n_rooms * self.area
+        self.opened = self.carried + settings.n_keys
         self.key_maps = self.opened + (1 if settings.gate == "timer" else 0)
         self.apple_map = self.key_maps + settings.n_keys * self.area
         length = self.apple_map + (self.area if settings.n_apples else 0)
         self._has_door_bit = settings.gate == "timer"
-        self._vector = np.zeros(length if self.mode == "full" else self.hand, np.float32)
+        self._vector = np.zeros(length if self.mode == "full" else self.carried, np.float32)
         self._bare = _grid.build(settings, [], set()).encode()
         self._image = self._bare
         self._place = 0
 
     def space(self) -> gymnasium.Space:
-        """The space of the observations."""
+        """Returns the space of the observations."""
         if self.mode == "position":
             return gymnasium.spaces.MultiDiscrete([self.n_rooms, self.size, self.size])
         if self.mode == "image":
-            return gymnasium.spaces.Box(0, HIGHEST_CODE, (self.size + 2, self.size + 2, 3), np.uint8)
+            return gymnasium.spaces.Box(
+                0, HIGHEST_CODE, (self.size + 2, self.size + 2, 3), np.uint8
+            )
         return gymnasium.spaces.Box(0.0, 1.0, self._vector.shape, np.float32)
 
     def reset(self, layout: Layout) -> None:
-        """Begins an episode."""
+        """Starts an episode with a layout."""
         self._vector[:] = 0
         if self.mode == "image":
             self._image = self._bare.copy()
@@ -68,28 +81,37 @@ class ObservationEncoder:
             self._vector[[self.apple_map + cell for cell in layout.apples]] = 1
 
     def take_key(self, number: int, cell: int) -> None:
-        """A key moves from its cell into the hand."""
+        """Moves a key from its cell to the carried keys."""
         if self.mode == "full":
             self._vector[self.key_maps + number * self.area + cell] = 0
-            self._vector[self.hand + number] = 1
+            self._vector[self.carried + number] = 1
 
     def take_apple(self, cell: int) -> None:
-        """An apple is gone."""
+        """Removes an apple from its cell."""
         if self.mode == "full":
             self._vector[self.apple_map + cell] = 0
 
     def open_door(self) -> None:
-        """The door of the last room was opened."""
+        """Marks the door of the last room as opened."""
         if self.mode == "full" and self._has_door_bit:
             self._vector[self.opened] = 1
 
     def change(self, place: tuple[int, int], code: tuple[int, int, int]) -> None:
-        """A place (column and row) of the grid has new content, in MiniGrid's code."""
+        """Changes the content of a grid position (column and row), given in MiniGrid's code."""
         if self.mode == "image":
             self._image[place] = code
 
-    def see(self, room: int, cell: int, direction: int) -> Any:
-        """A fresh observation for an agent in a cell of a room, looking in MiniGrid's direction (0 right, ... 3 up)."""
+    def encode(self, room: int, cell: int, direction: int) -> Any:
+        """Returns a fresh observation.
+
+        Args:
+            room: Room of the agent.
+            cell: Cell of the agent in this room.
+            direction: Direction in MiniGrid's order: 0 right, 1 down, 2 left, 3 up.
+
+        Returns:
+            An array of the observation space.
+        """
         if self.mode == "position":
             return np.array((room, cell % self.size, cell // self.size))
         if self.mode == "image":
@@ -97,6 +119,7 @@ class ObservationEncoder:
             view = self._image[left : left + self.size + 2].copy()
             view[1 + cell % self.size, 1 + cell // self.size] = (*AGENT, direction)
             return view
+        # Only the one-hot position changes here; the events above keep the rest up to date.
         self._vector[self._place] = 0
         self._place = room * self.area + cell
         self._vector[self._place] = 1

@@ -1,8 +1,9 @@
-"""Exact chances of uniformly random play in the key-and-door worlds, by Markov chains in place of simulation.
+"""Exact chances of uniformly random play in the key-and-door environments, by Markov chains.
 
-A room is a small chain: where the agent is, whether it has the key of this room, whether one given apple is gone. What
-happens to several apples adds up (expectation is linear), and what happens in two rooms meets in the time of the
-passage alone, so that no chain has more states than four times the cells.
+Each room is a small Markov chain with the state: cell of the agent, whether the key of this room
+was taken, and whether one given apple was taken. Apples are counted one at a time, because
+expectations are additive. Two rooms depend on each other only through the time of the passage
+between them. So no chain has more than four states per cell.
 """
 
 from typing import NamedTuple
@@ -16,16 +17,16 @@ NOWHERE = -1
 
 
 class Chances(NamedTuple):
-    """What uniformly random play achieves."""
+    """Chances and expectations under uniformly random play."""
 
     key: float
     """Chance to take the first key."""
     second_room: float
-    """Chance to reach the second room (1 where the clock leads there)."""
+    """Chance to reach the second room (1 with the timer)."""
     apples: float
     """Expected number of apples."""
     door: float
-    """Chance to enter the last room; with the timer, to be at its door in time, key or not."""
+    """Chance to enter the last room; with the timer, to use its door in time, key or not."""
     success: float
     """Chance of the final reward."""
     mean_return: float
@@ -33,7 +34,13 @@ class Chances(NamedTuple):
 
 
 class Room(NamedTuple):
-    """What happened in a room within 0, 1, ..., T steps, for each of B pairs of cells. Float64[T + 1, B] each."""
+    """Chances of events in a room within 0, 1, ..., T steps, for each of B pairs of cells.
+
+    Attributes:
+        key: Chance that the key was taken, Float64[T + 1, B].
+        item: Chance that the item was taken, Float64[T + 1, B].
+        left: Chance that the agent left the room, Float64[T + 1, B].
+    """
 
     key: np.ndarray
     item: np.ndarray
@@ -41,13 +48,15 @@ class Room(NamedTuple):
 
 
 def room(settings: Settings, num_steps: int, keys: np.ndarray, items: np.ndarray) -> Room:
-    """Chances of having taken the key, taken the item, and left through the door (which needs the key).
+    """Computes the chances of taking the key, taking the item, and leaving through the door.
+
+    The door needs the key.
 
     Args:
-        settings: size and actions of the world.
-        num_steps: T.
-        keys: Int[B], the cell of the key; -1 for none (and so no way out).
-        items: Int[B], the cell of an apple; -1 for none.
+        settings: Settings of the environment, for size and actions.
+        num_steps: Number of steps T.
+        keys: Cell of the key, Int[B]; -1 for no key (and so no exit).
+        items: Cell of an apple, Int[B]; -1 for no apple.
 
     Returns:
         Cumulative chances.
@@ -61,7 +70,7 @@ def room(settings: Settings, num_steps: int, keys: np.ndarray, items: np.ndarray
 
 
 class _Chain:
-    """The distribution over [has key, item gone, cell] for each pair, and its step."""
+    """Markov chain of one room: the distribution over [has key, item taken, cell] for each pair."""
 
     def __init__(self, settings: Settings, keys: np.ndarray, items: np.ndarray):
         area = settings.size**2
@@ -78,12 +87,18 @@ class _Chain:
         self.mass[:, 0, 0, key_door_layout.spawn_cell(settings.size)] = 1
 
     def step(self) -> np.ndarray:
-        """One random action. Returns the chances that it took the key, took the item, left: Float64[3, B]."""
+        """Applies one random action.
+
+        Returns:
+            Chances that this action took the key, took the item, and left the room, Float64[3, B].
+        """
         moved = self.mass @ self.moves
+        # The methods below move mass between states in place and return the amount that moved.
         if self.is_touch:
             events = [self._take_key(moved), self._take_item(moved), self._leave(moved)]
             self.mass = moved
             return np.stack(events)
+        # Two copies, one for each of the two actions that are no moves.
         picked, passed = self.mass * self.share, self.mass * self.share
         events = [self._take_key(picked), self._take_item(picked), self._leave(passed)]
         self.mass = moved + picked + passed
@@ -108,16 +123,16 @@ class _Chain:
 
 
 def chances(settings: Settings) -> Chances:
-    """What uniformly random actions achieve in a world; over all layouts where the layout is random.
+    """Computes chances and expectations of uniformly random play; random layouts are averaged.
 
     Args:
-        settings: of the world.
+        settings: Settings of the environment.
 
     Returns:
         Exact chances and expectations.
 
     Raises:
-        ValueError: `apple_mode="all"`, whose chance is not a sum over apples.
+        ValueError: If `apple_mode="all"`, whose chance is not a sum over apples.
 
     Example:
         >>> from jax_s4rl.envs.key_door import config
@@ -125,12 +140,18 @@ def chances(settings: Settings) -> Chances:
         2.7
     """
     if settings.apple_mode == "all":
-        raise ValueError("got apple_mode='all', for which no exact chances are known; measure them by simulation")
+        raise ValueError(
+            "got apple_mode='all', for which no exact chances are known; "
+            "measure them by simulation, or set apple_mode='each'"
+        )
     return _timer(settings) if settings.gate == "timer" else _door(settings)
 
 
 def _places(settings: Settings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Cells of the first key, and pairs (second key, apple); where the layout is random, all of them."""
+    """Returns the cells of the first key, and of the pairs (second key, apple).
+
+    They are those of the fixed layout, or all possible ones if the layout is random.
+    """
     free = key_door_layout.free_cells(settings)
     if settings.layout == "random":
         pairs = [(key, apple) for key in free for apple in free if key != apple]
@@ -155,7 +176,10 @@ def _timer(settings: Settings) -> Chances:
 
 
 def _reach_door(settings: Settings, num_steps: int) -> float:
-    """Chance to use the door in time with the key in hand: a door is then an item like any other."""
+    """Returns the chance that an agent with the key uses the door in time.
+
+    For such an agent the door is like an item on the door cell.
+    """
     door = np.array([key_door_layout.door_cell(settings.size)])
     return float(room(settings, num_steps, np.array([NOWHERE]), door).item[-1, 0])
 
@@ -165,11 +189,14 @@ def _door(settings: Settings) -> Chances:
     first, second, apples = _places(settings)
     before = room(settings, max_steps, first, np.full_like(first, NOWHERE))
     after = room(settings, max_steps, second, apples)
-    entry = np.diff(before.left.mean(axis=1), prepend=0)  # chance to enter the second room in step 0, 1, ...
+    # Chance to enter the second room in step 0, 1, ..., and the steps that then remain.
+    entry = np.diff(before.left.mean(axis=1), prepend=0)
     remaining = np.arange(max_steps, -1, -1)
     apple = float(entry @ after.item.mean(axis=1)[remaining])
     last_room = float(entry @ after.left.mean(axis=1)[remaining])
     num_apples = settings.n_apples * apple
-    mean_return = num_apples * float(np.mean(settings.apple_rewards)) + settings.final_reward * last_room
+    mean_return = (
+        num_apples * float(np.mean(settings.apple_rewards)) + settings.final_reward * last_room
+    )
     key = float(before.key[-1].mean())
     return Chances(key, float(entry.sum()), num_apples, last_room, last_room, mean_return)

@@ -19,7 +19,9 @@ def make_outputs(shape, seed=0):
 def test_discrete_probabilities_add_up_and_agree_with_entropy():
     outputs = make_outputs((5, 3))
     actions = jnp.broadcast_to(jnp.arange(3), (5, 3)).T
-    logs = jnp.stack([ppo_network.log_probability(outputs, row, discrete=True) for row in actions], axis=1)
+    logs = jnp.stack(
+        [ppo_network.log_probability(outputs, row, discrete=True) for row in actions], axis=1
+    )
     np.testing.assert_allclose(jnp.exp(logs).sum(axis=1), 1, rtol=ROUNDING)
     wanted = scipy.stats.entropy(np.exp(np.asarray(logs, np.float64)), axis=1)
     np.testing.assert_allclose(ppo_network.entropy(outputs, discrete=True), wanted, rtol=ROUNDING)
@@ -38,9 +40,12 @@ def test_continuous_density_and_entropy_agree_with_scipy():
 
 def test_draws_follow_the_distribution():
     discrete = make_outputs((1, 3))
-    many = ppo_network.Outputs(*(jnp.broadcast_to(part, (NUM_DRAWS, *part.shape[1:])) for part in discrete))
+    many = ppo_network.Outputs(
+        *(jnp.broadcast_to(part, (NUM_DRAWS, *part.shape[1:])) for part in discrete)
+    )
     draws = ppo_network.sample_actions(jax.random.key(0), many, discrete=True)
-    # Five standard errors of a share of 20,000 draws are at most 0.018, of a mean with deviation below 3 0.11.
+    # Five standard errors of a share of 20,000 draws are at most 0.018; those of a mean with a
+    # standard deviation below 3 are at most 0.11.
     wanted = jax.nn.softmax(discrete.center[0])
     np.testing.assert_allclose(np.bincount(draws, minlength=3) / NUM_DRAWS, wanted, atol=0.018)
     draws = ppo_network.sample_actions(jax.random.key(0), many, discrete=False)
@@ -69,4 +74,6 @@ def test_normalizing_inside_equals_normalizing_before():
     parameters = network.init(jax.random.key(0), observations, plain)
     before = jnp.array([[1.0, 2.0], [ppo_network.OBSERVATION_LIMIT, 2.0]])
     inside = ppo_network.judge(network, parameters, observations, normalizer)
-    np.testing.assert_allclose(inside.value, ppo_network.judge(network, parameters, before, plain).value, rtol=ROUNDING)
+    np.testing.assert_allclose(
+        inside.value, ppo_network.judge(network, parameters, before, plain).value, rtol=ROUNDING
+    )

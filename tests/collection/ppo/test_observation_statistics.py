@@ -29,4 +29,6 @@ def test_identity_when_inactive_or_empty_and_constants_are_not_blown_up():
     assert running.normalizer(active=True).scale.tolist() == [1, 1]
     running.add([[5.0, 1.0], [5.0, 3.0]])
     assert running.normalizer(active=False).mean.tolist() == [0, 0]
-    np.testing.assert_allclose(running.normalizer(active=True).scale, [_observation_statistics.MIN_SCALE, 1.0])
+    np.testing.assert_allclose(
+        running.normalizer(active=True).scale, [_observation_statistics.MIN_SCALE, 1.0]
+    )

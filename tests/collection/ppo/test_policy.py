@@ -22,7 +22,9 @@ def make_snapshot(env):
 
 
 def look(count):
-    return recording.BehaviorInput([np.array([i % 3, 1], np.float32) for i in range(count)], [{}] * count)
+    return recording.BehaviorInput(
+        [np.array([i % 3, 1], np.float32) for i in range(count)], [{}] * count
+    )
 
 
 def test_each_reset_takes_the_next_seed_and_infos_are_dropped():
@@ -41,7 +43,11 @@ def test_each_reset_takes_the_next_seed_and_infos_are_dropped():
     [
         (gymnasium.spaces.Discrete(3), 2, [0, 0, 1]),
         (gymnasium.spaces.MultiDiscrete([2, 3]), np.array([1, 0]), [0, 1, 1, 0, 0]),
-        (gymnasium.spaces.Box(0, 9, (2, 2), np.uint8), np.array([[1, 2], [3, 4]], np.uint8), [1, 2, 3, 4]),
+        (
+            gymnasium.spaces.Box(0, 9, (2, 2), np.uint8),
+            np.array([[1, 2], [3, 4]], np.uint8),
+            [1, 2, 3, 4],
+        ),
         (gymnasium.spaces.MultiBinary(3), np.array([1, 0, 1], np.int8), [1, 0, 1]),
     ],
 )
@@ -58,7 +64,8 @@ def test_sampled_actions_follow_the_logits_and_greedy_takes_the_best():
     snapshot.parameters["params"]["Dense_1"]["bias"] = jnp.array([0.0, 1.0]) + 0 * bias
     rng = np.random.default_rng(0)
     draws = policy.behavior(network, snapshot, env)(look(6000), rng)
-    # Logits differ by 1 up to the small first weights (0.01): P = 0.731; five standard errors are 0.03.
+    # Logits differ by 1 up to the small first weights (0.01): P = 0.731. Five standard errors are
+    # 0.03.
     np.testing.assert_allclose(draws.mean(), 0.731, atol=0.035)
     assert policy.behavior(network, snapshot, env, greedy=True)(look(9), rng).tolist() == [1] * 9
 
@@ -76,7 +83,9 @@ def test_continuous_actions_lie_in_the_box():
 
 def test_the_action_map_sends_the_unit_interval_onto_the_box():
     to_env = policy.action_map(gymnasium.spaces.Box(-2, 6, (1,)))
-    np.testing.assert_allclose(to_env(np.float32([[-1], [0], [1], [5], [-5]])).ravel(), [-2, 2, 6, 6, -2])
+    np.testing.assert_allclose(
+        to_env(np.float32([[-1], [0], [1], [5], [-5]])).ravel(), [-2, 2, 6, 6, -2]
+    )
 
 
 def test_unbounded_actions_are_refused():

@@ -13,7 +13,9 @@ from tests.data import records
 
 @pytest.fixture(scope="module")
 def training():
-    return ppo_training.train(worlds.Corridor, worlds.CONFIG, seed=3, strengths=(2.0, 2.5), replay_steps=240)
+    return ppo_training.train(
+        worlds.Corridor, worlds.CONFIG, seed=3, strengths=(2.0, 2.5), replay_steps=240
+    )
 
 
 def test_a_bandit_is_learned_and_strengths_are_kept_on_the_way(training):
@@ -32,7 +34,9 @@ def test_of_before_and_after_a_strength_the_nearer_policy_is_kept(monkeypatch):
         return snapshot._replace(mean_return=next(strengths_seen, 3.0))
 
     monkeypatch.setattr(ppo_training._Trainer, "_measure", measure)
-    snapshots = ppo_training.train(worlds.Corridor, worlds.CONFIG, seed=3, strengths=(2.0, 2.6)).snapshots
+    snapshots = ppo_training.train(
+        worlds.Corridor, worlds.CONFIG, seed=3, strengths=(2.0, 2.6)
+    ).snapshots
     assert [snapshot.mean_return for snapshot in snapshots] == [1.9, 3.0, 3.0]
 
 
@@ -81,9 +85,12 @@ def test_cartpole_is_solved_within_its_budget():
     recipe = catalog.book()["cartpole/expert"]
     run = recipe.parts[0].run
     assert run.config.total_steps <= 200_000
-    training = ppo_training.train(lambda: gymnasium.make("CartPole-v1"), run.config, seed=1, strengths=(100, 170, 475))
+    training = ppo_training.train(
+        lambda: gymnasium.make("CartPole-v1"), run.config, seed=1, strengths=(100, 170, 475)
+    )
     measured = [snapshot.mean_return for snapshot in training.snapshots]
-    # One update can take the policy from 75 to 150, so the nearest snapshot may be off by a few dozen.
+    # One update can take the policy from 75 to 150, so the nearest snapshot may differ by a few
+    # dozen.
     assert 40 < measured[0] < 180
     assert 100 < measured[1] < 260
     assert measured[3] >= 475

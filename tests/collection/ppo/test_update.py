@@ -46,13 +46,20 @@ def advantages_by_hand(rollout, values, next_values):
 def test_advantages_agree_with_the_sum_written_out():
     rollout = make_rollout()
     values, next_values = np.random.default_rng(1).normal(size=(2, 12, 3)).astype(np.float32)
-    found = ppo_update.advantages(rollout, jnp.asarray(values), jnp.asarray(next_values), DISCOUNT, LAMBDA)
-    np.testing.assert_allclose(found, advantages_by_hand(rollout, values, next_values), rtol=ROUNDING, atol=ROUNDING)
+    found = ppo_update.advantages(
+        rollout, jnp.asarray(values), jnp.asarray(next_values), DISCOUNT, LAMBDA
+    )
+    np.testing.assert_allclose(
+        found, advantages_by_hand(rollout, values, next_values), rtol=ROUNDING, atol=ROUNDING
+    )
 
 
 def test_a_clock_bootstraps_from_the_last_observation_and_a_world_does_not():
     one = jnp.ones((1, 1))
-    for terminated, truncated, wanted in ((False, True, 1 + DISCOUNT * 5 - 2), (True, False, 1 - 2)):
+    for terminated, truncated, wanted in (
+        (False, True, 1 + DISCOUNT * 5 - 2),
+        (True, False, 1 - 2),
+    ):
         flags = jnp.full((1, 1), terminated), jnp.full((1, 1), truncated)
         rollout = ppo_update.Rollout(one[..., None], one, one, *flags, one[..., None])
         found = ppo_update.advantages(rollout, 2 * one, 5 * one, DISCOUNT, LAMBDA)
@@ -64,7 +71,9 @@ def learner():
     network = ppo_network.ActorCritic(2, True, width=8, num_layers=1)
     normalizer = ppo_network.Normalizer(jnp.zeros(2), jnp.ones(2))
     parameters = network.init(jax.random.key(0), jnp.zeros((1, 2)), normalizer)
-    state = ppo_update.TrainState(parameters, ppo_update.make_optimizer(worlds.CONFIG).init(parameters))
+    state = ppo_update.TrainState(
+        parameters, ppo_update.make_optimizer(worlds.CONFIG).init(parameters)
+    )
     return functools.partial(ppo_update.update, network, worlds.CONFIG), network, normalizer, state
 
 
@@ -96,7 +105,10 @@ def test_the_order_of_rows_changes_the_result_and_nothing_else_does(learner):
     first, _ = update(state, normalizer, rollout, order(1))
     again, _ = update(state, normalizer, rollout, order(1))
     other, _ = update(state, normalizer, rollout, order(2))
-    flat = [np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(s.parameters)]) for s in (first, again, other)]
+    flat = [
+        np.concatenate([leaf.ravel() for leaf in jax.tree.leaves(s.parameters)])
+        for s in (first, again, other)
+    ]
     np.testing.assert_array_equal(flat[0], flat[1])
     assert np.abs(flat[0] - flat[2]).max() > 0
 

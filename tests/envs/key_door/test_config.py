@@ -5,7 +5,14 @@ from jax_s4rl.envs.key_door import config
 
 def test_defaults_are_those_of_the_specification():
     door, timer = config.Settings(), config.Settings(gate="timer")
-    assert (door.size, door.n_rooms, door.n_apples, door.max_steps, door.pickup, door.n_actions) == (
+    assert (
+        door.size,
+        door.n_rooms,
+        door.n_apples,
+        door.max_steps,
+        door.pickup,
+        door.n_actions,
+    ) == (
         5,
         3,
         10,
@@ -13,15 +20,31 @@ def test_defaults_are_those_of_the_specification():
         "action",
         6,
     )
-    assert (timer.phase_steps, timer.pickup, timer.n_actions, timer.max_steps) == ((15, 30, 15), "auto", 4, None)
+    assert (timer.phase_steps, timer.pickup, timer.n_actions, timer.max_steps) == (
+        (15, 30, 15),
+        "auto",
+        4,
+        None,
+    )
     assert (door.n_keys, timer.n_keys) == (2, 1)
 
 
 def test_presets_are_the_published_ones():
-    dt, low, high = (config.from_preset(preset, None, {}) for preset in ("dt", "low_var", "high_var"))
+    dt, low, high = (
+        config.from_preset(preset, None, {}) for preset in ("dt", "low_var", "high_var")
+    )
     assert (dt.n_apples, dt.layout, dt.obs, dt.gate) == (0, "random", "full", "timer")
-    assert (low.n_apples, low.apple_rewards, low.final_reward, low.phase_steps) == (10, (1.0,), 1.0, (15, 30, 15))
-    assert (high.apple_rewards, high.final_reward, high.phase_steps) == ((1.0, 10.0), 10.0, (15, 90, 15))
+    assert (low.n_apples, low.apple_rewards, low.final_reward, low.phase_steps) == (
+        10,
+        (1.0,),
+        1.0,
+        (15, 30, 15),
+    )
+    assert (high.apple_rewards, high.final_reward, high.phase_steps) == (
+        (1.0, 10.0),
+        10.0,
+        (15, 90, 15),
+    )
     assert config.from_preset("dt", None, {"obs": "position"}).obs == "position"
 
 
@@ -37,7 +60,11 @@ def test_lists_are_as_good_as_tuples():
 @pytest.mark.parametrize("preset", config.PRESETS)
 @pytest.mark.parametrize("distractor_steps", config.DISTRACTOR_STEPS)
 def test_every_preset_takes_every_distance(preset, distractor_steps):
-    assert config.from_preset(preset, distractor_steps, {}).phase_steps == (15, distractor_steps, 15)
+    assert config.from_preset(preset, distractor_steps, {}).phase_steps == (
+        15,
+        distractor_steps,
+        15,
+    )
 
 
 @pytest.mark.parametrize(
@@ -51,7 +78,7 @@ def test_every_preset_takes_every_distance(preset, distractor_steps):
         ({"size": 1}, "size=1, wanted 2 or more"),
         ({"n_rooms": 4}, "n_rooms=4"),
         ({"n_rooms": 2, "gate": "timer"}, "n_rooms=2 with gate='timer'"),
-        ({"n_rooms": 2, "n_apples": 0}, "nothing would end the episode"),
+        ({"n_rooms": 2, "n_apples": 0}, "no apple can end the episode"),
         ({"phase_steps": (1, 2, 3)}, "phase_steps with gate='door'"),
         ({"max_steps": 10, "gate": "timer"}, "max_steps with gate='timer'"),
         ({"max_steps": 0}, "max_steps=0"),
@@ -62,7 +89,7 @@ def test_every_preset_takes_every_distance(preset, distractor_steps):
         ({"layout": "mixed"}, "layout='mixed'"),
         ({"apple_mode": "some"}, "apple_mode='some'"),
         ({"pickup": "hand"}, "pickup='hand'"),
-        ({"apples": 3}, "got apples, which this world does not know"),
+        ({"apples": 3}, "got apples, which this environment does not take"),
     ],
 )
 def test_impossible_worlds_are_refused(fields, message):

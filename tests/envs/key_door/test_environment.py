@@ -91,7 +91,12 @@ def test_two_rooms_end_with_the_last_apple():
     env = environment.KeyDoorEnv(n_rooms=2)
     env.reset(seed=0)
     rewards, terminated, _, info = play(env, optimal_play.plan(env.settings, env.layout))
-    assert (rewards.sum(), terminated, info["is_success"], info["door_opened"]) == (10.0, True, True, False)
+    assert (rewards.sum(), terminated, info["is_success"], info["door_opened"]) == (
+        10.0,
+        True,
+        True,
+        False,
+    )
 
 
 def test_the_clock_truncates_a_door_world():

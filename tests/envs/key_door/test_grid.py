@@ -9,11 +9,17 @@ from jax_s4rl.envs.key_door.config import Settings
 
 
 def things(grid):
-    return sorted(thing.type for thing in grid.grid if thing is not None and thing.type not in ("wall", "floor"))
+    return sorted(
+        thing.type
+        for thing in grid.grid
+        if thing is not None and thing.type not in ("wall", "floor")
+    )
 
 
 def built(settings):
-    return _grid.build(settings, _grid.start(key_door_layout.fixed(settings), settings.n_rooms), set())
+    return _grid.build(
+        settings, _grid.start(key_door_layout.fixed(settings), settings.n_rooms), set()
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,9 @@ def test_what_was_taken_is_gone():
 
 def test_an_apple_is_not_drawn_as_a_ball():
     # MiniGrid keeps drawn tiles by their code, in one store for all environments of a process.
-    apple, ball = (Grid.render_tile(thing, tile_size=32) for thing in (_grid.Apple(), Ball("green")))
+    apple, ball = (
+        Grid.render_tile(thing, tile_size=32) for thing in (_grid.Apple(), Ball("green"))
+    )
     assert (apple != ball).any()
 
 

@@ -7,7 +7,13 @@ from jax_s4rl.envs.key_door.config import Settings
 
 @pytest.mark.parametrize(
     "settings",
-    [Settings(), Settings(size=4), Settings(gate="timer"), Settings(n_rooms=2), Settings(size=4, n_apples=13)],
+    [
+        Settings(),
+        Settings(size=4),
+        Settings(gate="timer"),
+        Settings(n_rooms=2),
+        Settings(size=4, n_apples=13),
+    ],
 )
 def test_drawn_layouts_can_be(settings):
     generator = np.random.default_rng(0)
@@ -23,7 +29,9 @@ def test_every_cell_is_as_likely_as_any_other():
         counts = np.bincount(cells, minlength=25)
         assert set(np.flatnonzero(counts)) == set(key_door_layout.free_cells(settings))
         error = np.sqrt(5000 / 23)
-        assert np.abs(counts[counts > 0] - 5000 / 23).max() < 4 * error, "23 cells are compared: four standard errors"
+        assert np.abs(counts[counts > 0] - 5000 / 23).max() < 4 * error, (
+            "23 cells are compared: four standard errors"
+        )
 
 
 def test_the_fixed_layout_depends_on_its_seed_alone():
@@ -47,7 +55,15 @@ def test_entrance_and_door_face_each_other():
 
 
 @pytest.mark.parametrize(
-    "layout", [((0,), ()), ((0, 0), (0,)), ((10, 1), (2,)), ((0, 14), (2,)), ((0, 99), (2,)), ((0, 1), (2, 3))]
+    "layout",
+    [
+        ((0,), ()),
+        ((0, 0), (0,)),
+        ((10, 1), (2,)),
+        ((0, 14), (2,)),
+        ((0, 99), (2,)),
+        ((0, 1), (2, 3)),
+    ],
 )
 def test_impossible_layouts_are_refused(layout):
     with pytest.raises(ValueError, match="wanted 2 keys and 1 apples on cells of their own"):

@@ -14,7 +14,10 @@ def worlds(**fields):
 def test_all_modes_show_the_same_place():
     envs = worlds()
     actions = np.random.default_rng(0).integers(6, size=150)
-    seen = {mode: [env.reset(seed=0)[0], *(env.step(action)[0] for action in actions)] for mode, env in envs.items()}
+    seen = {
+        mode: [env.reset(seed=0)[0], *(env.step(action)[0] for action in actions)]
+        for mode, env in envs.items()
+    }
     for position, onehot, full, image in zip(*(seen[mode] for mode in MODES), strict=True):
         room, x, y = position
         assert onehot.sum() == 1
@@ -63,11 +66,15 @@ def test_the_image_follows_the_world():
     env.step(environment.PICK_UP)
     env.cell = layout.door_cell(5)
     assert env.step(2)[0][(*place, 0)] == OBJECT_TO_IDX["empty"]
-    assert env.step(3)[0][6, 3].tolist()[::2] == [OBJECT_TO_IDX["door"], 2], "the door in the wall is locked"
+    assert env.step(3)[0][6, 3].tolist()[::2] == [OBJECT_TO_IDX["door"], 2], (
+        "the door in the wall is locked"
+    )
     assert (env.step(environment.NEXT_ROOM)[0][..., 0] == OBJECT_TO_IDX["ball"]).sum() == 10
 
 
-@pytest.mark.parametrize("env", [environment.KeyDoorEnv(obs="image"), environment.KeyToDoorEnv("low_var", obs="image")])
+@pytest.mark.parametrize(
+    "env", [environment.KeyDoorEnv(obs="image"), environment.KeyToDoorEnv("low_var", obs="image")]
+)
 def test_the_image_is_minigrid_s_own_of_the_moment(env):
     env.reset(seed=0)
     for action in optimal_play.plan(env.settings, env.layout)[:-1]:

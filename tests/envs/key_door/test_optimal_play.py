@@ -5,7 +5,8 @@ import pytest
 
 from jax_s4rl.envs.key_door import config, environment, layout, optimal_play
 
-# environments.md, section 1c: mean and maximum of the shortest episode over random layouts, by size.
+# environments.md, section 1c: mean and maximum of the shortest episode over random layouts, for
+# each size.
 PRINTED = {4: (34, 36), 5: (39, 44), 6: (44, 50), 8: (54, 62)}
 
 
@@ -21,7 +22,9 @@ def test_tours_are_the_shortest_of_all_orders():
             orders = itertools.permutations(stops)
             best = min(length_of((10, *order, *([] if end is None else [end]))) for order in orders)
             tour = optimal_play.shortest(5, 10, stops, end)
-            assert tour.length == best == length_of((10, *tour.stops, *([] if end is None else [end])))
+            assert (
+                tour.length == best == length_of((10, *tour.stops, *([] if end is None else [end])))
+            )
             assert sorted(tour.stops) == sorted(stops)
 
 
@@ -32,13 +35,18 @@ def test_no_order_visits_more_in_time(steps_per_stop):
         tour = optimal_play.most_within(5, 10, stops, num_steps, steps_per_stop)
         assert tour.length + steps_per_stop * len(tour.stops) <= num_steps
         for more in itertools.permutations(stops, min(len(tour.stops) + 1, 5)):
-            assert len(tour.stops) == 5 or length_of((10, *more)) + steps_per_stop * len(more) > num_steps
+            assert (
+                len(tour.stops) == 5
+                or length_of((10, *more)) + steps_per_stop * len(more) > num_steps
+            )
 
 
 @pytest.mark.parametrize("size", PRINTED)
 def test_lengths_are_those_of_the_specification(size):
     settings, generator = config.Settings(size=size, layout="random"), np.random.default_rng(0)
-    lengths = [len(optimal_play.plan(settings, layout.sample(generator, settings))) for _ in range(60)]
+    lengths = [
+        len(optimal_play.plan(settings, layout.sample(generator, settings))) for _ in range(60)
+    ]
     mean, longest = PRINTED[size]
     assert np.mean(lengths) == pytest.approx(mean, abs=1)
     assert max(lengths) <= longest + 2, "the largest of 60 against the largest that was printed"
@@ -82,5 +90,7 @@ def test_paths_go_round_what_is_blocked():
 
 def test_a_tour_that_does_not_fit_is_refused():
     settings = config.Settings(max_steps=20)
-    with pytest.raises(ValueError, match=r"max_steps=20, but this layout's shortest tour has \d+ steps"):
+    with pytest.raises(
+        ValueError, match=r"max_steps=20, but this layout's shortest tour has \d+ steps"
+    ):
         optimal_play.plan(settings, layout.fixed(settings))

@@ -6,7 +6,8 @@ from jax_s4rl.envs.key_door import config, environment, random_play
 
 # Printed in environments.md, section 1c, with the digits printed there.
 PRINTED = 0.006
-# 10,000 simulated episodes stand behind the printed returns of the door worlds: (settings, mean return, its deviation).
+# The printed returns with doors come from 10,000 simulated episodes each: settings, mean return,
+# its standard deviation.
 DOOR_WORLDS = [
     ({"size": 4, "max_steps": 100}, 0.31, 0.97),
     ({"size": 4}, 1.58, 2.41),
@@ -15,7 +16,8 @@ DOOR_WORLDS = [
     ({"max_steps": 400}, 2.41, 2.96),
     ({"size": 6}, 0.21, 0.79),
 ]
-# 40,000 stand behind those of the timer worlds: (preset, fields, success, mean return, its deviation).
+# Those with the timer come from 40,000 episodes each: preset, fields, success rate, mean return,
+# its standard deviation.
 TIMER_WORLDS = [
     ("dt", {}, 0.027, 0.027, 0.16),
     ("low_var", {}, 0.026, 4.56, 1.66),
@@ -40,20 +42,29 @@ def test_timer_worlds_agree_with_the_specification(preset, fields, success, mean
 
 
 def test_random_play_of_the_published_test_succeeds_about_as_often_as_published():
-    assert random_play.chances(config.from_preset("dt", None, {})).success == pytest.approx(0.027, abs=0.005)
+    assert random_play.chances(config.from_preset("dt", None, {})).success == pytest.approx(
+        0.027, abs=0.005
+    )
 
 
 def test_picking_up_by_an_action_is_much_harder():
     chances = random_play.chances(config.from_preset("dt", None, {"pickup": "action"}))
-    assert (round(chances.key, 2), round(chances.door, 2), round(chances.success, 4)) == (0.06, 0.01, 0.0006)
+    assert (round(chances.key, 2), round(chances.door, 2), round(chances.success, 4)) == (
+        0.06,
+        0.01,
+        0.0006,
+    )
 
 
 def test_a_room_by_hand():
-    # 2 x 2, entrance bottom left (cell 2), door bottom right (3), key top left (0): up, then down and right.
+    # 2 x 2, entrance bottom left (cell 2), door bottom right (3), key top left (0): the way is up,
+    # then down and right.
     settings = config.Settings(size=2, n_apples=0, pickup="auto")
     room = random_play.room(settings, 3, np.array([0]), np.array([-1]))
     np.testing.assert_allclose(
-        room.key[:, 0], [0, 1 / 4, 1 / 4 + 10 / 64, (16 + 10) / 64 + 9 / 64 + 1 / 64 - 1 / 64], atol=0.08
+        room.key[:, 0],
+        [0, 1 / 4, 1 / 4 + 10 / 64, (16 + 10) / 64 + 9 / 64 + 1 / 64 - 1 / 64],
+        atol=0.08,
     )
     assert room.key[1, 0] == 1 / 4
     assert room.left[:3, 0].tolist() == [0, 0, 0]
@@ -80,7 +91,9 @@ def simulate(settings, num_episodes):
 WORLDS = {
     "small door": config.Settings(size=3, n_apples=3, max_steps=60, layout="random"),
     "small door, touch": config.Settings(size=3, n_apples=3, max_steps=30, pickup="auto"),
-    "small timer": config.Settings(gate="timer", size=3, n_apples=3, phase_steps=(6, 8, 6), apple_reward=(1, 10)),
+    "small timer": config.Settings(
+        gate="timer", size=3, n_apples=3, phase_steps=(6, 8, 6), apple_reward=(1, 10)
+    ),
     "two rooms": config.Settings(size=3, n_apples=2, n_rooms=2, max_steps=60),
 }
 
@@ -89,7 +102,9 @@ WORLDS = {
 def test_chances_agree_with_simulation(name):
     means, errors = simulate(WORLDS[name], 1500)
     exact = random_play.chances(WORLDS[name])
-    expected = np.array([exact.key, exact.second_room, exact.apples, exact.success, exact.mean_return])
+    expected = np.array(
+        [exact.key, exact.second_room, exact.apples, exact.success, exact.mean_return]
+    )
     if WORLDS[name].n_rooms == 2:
         means, errors, expected = (np.delete(values, 3) for values in (means, errors, expected))
     # Twenty numbers are compared: four standard errors.
@@ -102,7 +117,9 @@ def test_the_published_tests_agree_with_simulation(preset, num_episodes):
     settings = config.from_preset(preset, None, {"obs": "position"})
     means, errors = simulate(settings, num_episodes)
     exact = random_play.chances(settings)
-    expected = np.array([exact.key, exact.second_room, exact.apples, exact.success, exact.mean_return])
+    expected = np.array(
+        [exact.key, exact.second_room, exact.apples, exact.success, exact.mean_return]
+    )
     assert (np.abs(means - expected) <= 3 * errors + 1e-12).all()
 
 
@@ -111,7 +128,9 @@ def test_the_paper_s_task_agrees_with_simulation():
     settings = config.Settings(layout="random")
     means, errors = simulate(settings, 2000)
     exact = random_play.chances(settings)
-    expected = np.array([exact.key, exact.second_room, exact.apples, exact.success, exact.mean_return])
+    expected = np.array(
+        [exact.key, exact.second_room, exact.apples, exact.success, exact.mean_return]
+    )
     assert (np.abs(means - expected) <= 3 * errors).all()
 
 

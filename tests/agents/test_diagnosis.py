@@ -6,8 +6,9 @@ import numpy as np
 import optax
 import pytest
 
+from jax_s4rl.agents import _diagnosis
 from jax_s4rl.data import trajectories, windows
-from jax_s4rl.training import _diagnosis, loop, update
+from jax_s4rl.training import loop, update
 
 LENGTHS = (3, 1, 4, 2, 5)
 
@@ -20,7 +21,9 @@ def make_store():
         actions, rewards = np.zeros(length, np.int64), np.ones(length)
         last = np.zeros(1, np.float32)
         episodes.append(
-            trajectories.Episode(observations, actions, rewards, ends, np.zeros(length, bool), last, seed=number)
+            trajectories.Episode(
+                observations, actions, rewards, ends, np.zeros(length, bool), last, seed=number
+            )
         )
     return windows.make_store(trajectories.from_episodes(episodes))
 
@@ -47,18 +50,31 @@ def test_the_episodes_of_rows_are_those_that_were_drawn():
 def test_the_episode_that_spoils_a_loss_is_in_the_batch_that_is_named():
     bad, key, optimizer = 1, jax.random.key(3), optax.sgd(0.1)
     store = make_store()
-    store = store._replace(observations=jnp.where(store.observations == bad, jnp.nan, store.observations))
+    store = store._replace(
+        observations=jnp.where(store.observations == bad, jnp.nan, store.observations)
+    )
     step = update.make(loss, draw, optimizer, batch_size=2, updates_per_dispatch=4)
     state = update.place([update.init(jnp.ones(()), optimizer, key)])
-    # No number enters the parameters but through the episodes, so the first bad loss is the first bad batch.
+    # Numbers enter the parameters only through the episodes, so the first bad loss is that of the
+    # first bad batch.
     named = [_diagnosis.episodes_of_update(draw, store, key, before, 2) for before in range(40)]
     first = next(before for before, episodes in enumerate(named) if bad in episodes)
     assert 0 < first < 39
-    explain = lambda seed, before: _diagnosis.describe(_diagnosis.episodes_of_update(draw, store, key, before, 2))  # noqa: E731
-    with pytest.raises(loop.Diverged, match=rf"at update {first + 1} \(its batch came from episodes .*1") as caught:
+
+    def explain(seed, before):
+        return _diagnosis.describe(_diagnosis.episodes_of_update(draw, store, key, before, 2))
+
+    with pytest.raises(
+        loop.Diverged, match=rf"at update {first + 1} \(its batch came from episodes .*1"
+    ) as caught:
         list(
             loop.dispatches(
-                step, state, update.replicate(store), num_updates=40, updates_per_dispatch=4, explain=explain
+                step,
+                state,
+                update.replicate(store),
+                num_updates=40,
+                updates_per_dispatch=4,
+                explain=explain,
             )
         )
     assert caught.value.step == first

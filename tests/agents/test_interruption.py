@@ -3,7 +3,7 @@
 import os
 import signal
 
-from jax_s4rl.training import _interruption
+from jax_s4rl.agents import _interruption
 
 
 def test_a_signal_is_remembered_and_the_old_handler_comes_back():

@@ -1,0 +1,112 @@
+"""Agents are trained, saved, loaded and evaluated."""
+
+import functools
+
+import gymnasium
+import jax
+import numpy as np
+import pytest
+
+import jax_s4rl
+from jax_s4rl.agents import agent as agents
+from jax_s4rl.agents import decision_transformer, run_directory, tasks
+from jax_s4rl.data import returns
+from jax_s4rl.models import configs, policy
+from jax_s4rl.models import decision_transformer as network
+from jax_s4rl.modules import groups, mixers
+from jax_s4rl.training import checkpoints, update
+from tests import filling
+from tests.data import records
+
+SETTINGS = decision_transformer.Settings(
+    model=configs.ModelConfig(
+        mixer=mixers.MixerConfig("s4d", state_size=4),
+        context_length=8,
+        width=8,
+        num_layers=1,
+        mlp_ratio=1,
+    )
+)
+SEEDS = (4, 7)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    record = records.make_record((3, 5), num_actions=2, observation_shape=(4,))
+    task = tasks.Task("CartPole-v1", {"max_episode_steps": 12}, "tiny", record, 2, 12, 5.0, 12.0)
+    config = decision_transformer.configure(SETTINGS, task)
+    init = functools.partial(network.init, config)
+    params = [groups.strip(filling.fill(init, jax.random.key(seed))) for seed in SEEDS]
+    stacked = jax.tree.map(lambda *x: np.stack(x), *params)
+    path = tmp_path_factory.mktemp("run")
+    described = run_directory.describe(task, SETTINGS, config, SEEDS)
+    with run_directory.opened(path, described, resume=False):
+        pass
+    state = update.TrainState(stacked, {"moments": np.ones(3)}, np.int32(30), jax.random.key(0))
+    with checkpoints.Checkpoints(path / run_directory.CHECKPOINTS, described) as written:
+        written.save(20, state, loss=0.5)
+        written.save(30, state._replace(params=jax.tree.map(lambda x: x + 1, stacked)), loss=1.0)
+    return path, task, params
+
+
+def test_the_newest_or_the_best_parameters_come_back(saved):
+    path, _, params = saved
+    newest, best = (agents.load(path, best=best) for best in (False, True))
+    assert (newest.step, best.step) == (30, 20)
+    for number in range(len(SEEDS)):
+        jax.tree.map(np.testing.assert_array_equal, best.params_of(number), params[number])
+    assert not jax.tree.all(jax.tree.map(np.array_equal, newest.params, best.params))
+
+
+def test_a_loaded_run_acts_as_the_trained_model_does(saved):
+    path, task, params = saved
+    asked, greedy = np.array([5.0, 10.0]), np.array([True, False])
+    loaded = agents.load(path, best=True)
+    described = loaded.description
+    assert (
+        described.world.lowest_return_to_go
+        == returns.returns_to_go(task.record.rewards, np.array([3, 5])).min()
+    )
+    acted = loaded.run_episodes(asked, greedy=greedy, seed=3, number=1)
+    trained: decision_transformer.Trained = decision_transformer.Trained(
+        described.model, policy.RESTART, 7, params[1], None, 0.0
+    )
+    wanted = decision_transformer.act(trained, task, asked, greedy=greedy, seed=3)
+    records.assert_same(acted.record, wanted.record)
+    with described.world.make_env() as env:
+        assert isinstance(env, gymnasium.Env)
+
+
+def test_evaluation_takes_the_best_return_in_the_data_by_default(saved):
+    agent = agents.load(saved[0])
+    acted = agents.evaluate(agent, episodes=2)
+    np.testing.assert_allclose(acted.targets, [agent.description.world.best_return] * 2)
+    assert acted.greedy.all()
+    several = agents.evaluate(agent, [3.0, 7.0], episodes=2, greedy=False)
+    assert several.targets.tolist() == [3.0, 3.0, 7.0, 7.0]
+    with pytest.raises(ValueError, match="got 0 episodes; give 1 or more"):
+        agents.evaluate(agent, episodes=0)
+
+
+@pytest.mark.slow
+def test_training_leaves_a_run_that_loads_and_goes_on(tmp_path, monkeypatch, saved):
+    monkeypatch.setattr(agents.tasks, "load", lambda _: saved[1])
+    monkeypatch.setattr(agents.cache_folders, "enable_compilation_cache", lambda: None)
+    options = {"folder": tmp_path, "settings": SETTINGS, "batch_size": 4, "updates_per_dispatch": 1}
+    first = jax_s4rl.train("tiny", num_updates=1, seeds=2, **options)
+    assert (first.step, first.description.seeds) == (1, (0, 1))
+    loaded = jax_s4rl.load(tmp_path)
+    jax.tree.map(np.testing.assert_array_equal, loaded.params, first.params)
+    again = jax_s4rl.train("tiny", num_updates=1, seeds=2, resume=True, **options)
+    jax.tree.map(np.testing.assert_array_equal, again.params, first.params)
+    with pytest.raises(ValueError, match="already holds a run"):
+        jax_s4rl.train("tiny", num_updates=1, seeds=2, **options)
+
+
+def test_settings_that_do_not_exist_are_named(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"got the settings updates, which do not exist; choose from model, regime"
+    ):
+        agents.train("tiny", folder=tmp_path, updates=3)
+    with pytest.raises(ValueError, match="mamba"):
+        agents.train("tiny", folder=tmp_path, mixer="mamba")
