@@ -14,11 +14,11 @@ takes the best return recorded from that node on, which is the return of lookup.
 
 In a nosuffix dataset hardly any walk that starts two edges away or further arrives, so a recorded
 return tells little about the way except through the time. Two changes are made, separately and
-together: returns are composed over recorded transitions (`jax_s4rl.data.selection`), and the model
-sees one step only ("one step": no history, no time embedding, no previous action), because in that
-dataset a walk that has made a step does not arrive. Only attention has a time embedding; it is
-also trained without ("no clock"), S4 and S4D with one ("clock"). Conservative Q-learning is the
-baseline.
+together: each return is relabelled by the best one that recorded transitions can be put together
+to (`jax_s4rl.data.selection`), and the model sees one step only ("one step": no history, no time
+embedding, no previous action), because in that dataset a walk that has made a step does not arrive.
+Only attention has a time embedding; it is also trained without, S4 and S4D with one. Conservative
+Q-learning is the baseline.
 Rows go to `experiments/results/random_walk.jsonl`.
 """
 
@@ -56,9 +56,9 @@ ONE_STEP = {
 COMPOSED = {"keep": runner.COMPOSED}
 # By variant, arguments of the trial.
 STITCHING: dict[str, dict[str, Any]] = {
-    "returns composed": COMPOSED,
+    "relabelled returns": COMPOSED,
     "one step": ONE_STEP,
-    "returns composed, one step": COMPOSED | ONE_STEP,
+    "relabelled returns, one step": COMPOSED | ONE_STEP,
 }
 # Conservatism of Q-learning.
 WEIGHTS = (0.1, 1.0)
@@ -129,7 +129,7 @@ def graph_trials(options: runner.Options) -> list[runner.Trial]:
     return found
 
 
-def clocks_trials(options: runner.Options) -> list[runner.Trial]:
+def time_embedding_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns attention without a time embedding, and S4 and S4D with one.
 
     With many walks S4 is behind without one, so all graphs are tried there.
@@ -140,18 +140,22 @@ def clocks_trials(options: runner.Options) -> list[runner.Trial]:
         for mixer in ("attention", "s4d", "s4"):
             if mixer in options.mixers:
                 plain = trial(mixer, graph, kind, options)
-                found.append(without_clock(plain) if mixer == "attention" else with_clock(plain))
+                found.append(
+                    without_time_embedding(plain)
+                    if mixer == "attention"
+                    else with_time_embedding(plain)
+                )
     return found
 
 
-def with_clock(plain: runner.Trial) -> runner.Trial:
+def with_time_embedding(plain: runner.Trial) -> runner.Trial:
     """Returns the trial of a matched model with a time embedding."""
-    return protocol.change(plain, variant="clock", time_embedding=tokens.LEARNED)
+    return protocol.change(plain, variant="time embedding", time_embedding=tokens.LEARNED)
 
 
-def without_clock(plain: runner.Trial) -> runner.Trial:
+def without_time_embedding(plain: runner.Trial) -> runner.Trial:
     """Returns the trial of attention without a time embedding."""
-    variant = ", ".join(filter(None, (plain.variant, "no clock")))
+    variant = ", ".join(filter(None, (plain.variant, "no time embedding")))
     return protocol.change(plain, variant=variant, time_embedding=tokens.NONE)
 
 
@@ -168,7 +172,7 @@ def stitching_trials(options: runner.Options) -> list[runner.Trial]:
             for variant, overrides in STITCHING.items()
             for mixer in options.mixers
         ),
-        without_clock(timed),
+        without_time_embedding(timed),
         *(
             trial(mixer, DEFAULT, HUNDRED, options, variant=composed, **COMPOSED)
             for mixer in options.mixers
@@ -309,7 +313,7 @@ EXPERIMENT = runner.Experiment(
         "tuning": tuning_trials,
         "dynamics": dynamics_trials,
         "graph": graph_trials,
-        "clocks": clocks_trials,
+        "time_embedding": time_embedding_trials,
         "stitching": stitching_trials,
         "graphs": graphs_trials,
     },

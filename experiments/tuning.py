@@ -22,9 +22,9 @@ from jax_s4rl.modules import mixers
 DATA_SEED = 1_000
 TITLE = "tuning: "
 
-# Names and values of variants are part of digests, so they stay as they are.
-AS_FAST = "state space rate as the rest"
-OTHER_INITIALIZATION = {"s4d": "legs", "s4": "fout"}
+# Names of variants are part of digests: to change one, rewrite the rows as well.
+AS_FAST = "same learning rate for all"
+OTHER_INITIALIZATION = {"s4d": "LegS", "s4": "FouT"}
 # Mixers that claims are about, whose states have a learning rate of their own.
 STATE_SPACES = ("s4d", "s4")
 
@@ -209,8 +209,8 @@ def _changes(
         as_fast = dataclasses.replace(optimization, state_space_learning_rate=point.rate)
         yield AS_FAST, dataclasses.replace(settings, optimization=as_fast)
     if other := OTHER_INITIALIZATION.get(model.mixer.name):
-        mixer = dataclasses.replace(model.mixer, initialization=other)
+        mixer = dataclasses.replace(model.mixer, initialization=other.lower())
         yield (
-            f"born as {other}",
+            f"initialization {other}",
             dataclasses.replace(settings, model=dataclasses.replace(model, mixer=mixer)),
         )

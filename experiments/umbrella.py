@@ -42,7 +42,7 @@ QUICK_AT = (3,)
 CLONED_AT = (5, 20, 50, 100)
 WHOLE_AT = (20, 50)
 OPENING = 10
-FIRST, WHOLE = "first step alone", "whole episodes"
+FIRST, WHOLE = "first step only", "whole episodes"
 # Mixers of the parts `first` and `whole`.
 SHOWN = ("attention", "s4d")
 UPDATES = 600

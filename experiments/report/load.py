@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import reproductions
+from experiments import reproductions, tuning
 from experiments.report import document
 from jax_s4rl.evaluation import return_sweep
 
@@ -19,18 +19,8 @@ EPISODES = 250
 LOST, TAKEN_UP_BY = reproductions.LOST, reproductions.TAKEN_UP_BY
 # Start of the variants of the tuning grid.
 TUNING = "tuning: "
-SAME_RATE = "same learning rate for all"
+SAME_RATE = tuning.AS_FAST
 GREEDY, SAMPLED = "greedy", "sampled"
-# What parts of variant names are called today; rows keep the names that they were written with.
-LABELS = {
-    "state space rate as the rest": SAME_RATE,
-    "born as fout": "initialization FouT",
-    "born as legs": "initialization LegS",
-    "clock": "time embedding",
-    "no clock": "no time embedding",
-    "returns composed": "relabelled returns",
-    "first step alone": "first step only",
-}
 # Methods that are not conditioned on a return.
 UNCONDITIONED = {"bc", "percent_bc", "cql"}
 # Decimals of metrics computed here, so that every machine shows the same.
@@ -111,13 +101,6 @@ def variant(row: Row) -> str:
 def with_metrics(row: Row, **metrics: object) -> Row:
     """Returns a copy of a row with further metrics."""
     return row | {"metrics": row["metrics"] | metrics}
-
-
-def relabel(row: Row) -> Row:
-    """Returns a row whose variant has the names of today."""
-    old = variant(row)
-    new = ", ".join(LABELS.get(part, part) for part in old.split(", "))
-    return row if new == old else with_metrics(row, variant=new)
 
 
 def in_milliseconds(row: Row) -> Row:

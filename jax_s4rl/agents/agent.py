@@ -81,7 +81,7 @@ def train(
     dataset: str,
     *,
     folder: str | Path,
-    mixer: str = "s4d",
+    mixer: str | None = None,
     seeds: int = 1,
     settings: decision_transformer.Settings | None = None,
     resume: bool = False,
@@ -93,10 +93,10 @@ def train(
     Args:
         dataset: Name in the catalog (`collection.datasets.names()`); recorded on first use.
         folder: Run directory; made if it is missing. `load` reads it in any process.
-        mixer: Sequence mixer (`modules.mixers`); ignored if `settings` are given.
+        mixer: Sequence mixer (`modules.mixers`); that of the settings if None.
         seeds: Number of models, trained at once with the seeds 0, 1, ...
         settings: Settings of model and training; by default those of
-            `decision_transformer.Settings` with the mixer `mixer`.
+            `decision_transformer.Settings` around S4D.
         resume: Whether to continue a run in the folder from its last checkpoint.
         checkpoint_every: Number of updates between checkpoints.
         **overrides: Fields of the settings to replace, for instance `num_updates=300`.
@@ -110,11 +110,9 @@ def train(
         FloatingPointError: If the loss is no longer finite.
     """
     if settings is None:
-        base = decision_transformer.Settings()
-        mixer_config = dataclasses.replace(base.model.mixer, name=mixer)
-        settings = dataclasses.replace(
-            base, model=dataclasses.replace(base.model, mixer=mixer_config)
-        )
+        settings = decision_transformer.Settings().with_mixer("s4d")
+    if mixer is not None:
+        settings = settings.with_mixer(mixer)
     names = [field.name for field in dataclasses.fields(settings)]
     if unknown := sorted(overrides.keys() - set(names)):
         raise ValueError(

@@ -32,10 +32,7 @@ class Settings:
     (packed), or the first steps of an episode (openings).
     """
     weighting: str = "length"
-    """Weighting of episodes in draws: length (every step equally often), uniform, or balanced.
-
-    A balanced weighting draws every return equally often.
-    """
+    """Weighting of episodes in draws: length (by steps), uniform, or balanced (by returns)."""
     batch_size: int = 64
     """Number of rows in one update, over all devices."""
     num_updates: int = 1000
@@ -48,6 +45,18 @@ class Settings:
         default_factory=optimizer.OptimizerConfig
     )
     """Learning rates, weight decay and clipping of AdamW."""
+
+    def with_mixer(self, name: str) -> "Settings":
+        """Returns the settings with another sequence mixer; its options stay.
+
+        Args:
+            name: Name of the mixer, for instance "s4d".
+
+        Raises:
+            ValueError: If there is no such mixer, or it does not take the options.
+        """
+        mixer = dataclasses.replace(self.model.mixer, name=name)
+        return dataclasses.replace(self, model=dataclasses.replace(self.model, mixer=mixer))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -96,10 +96,10 @@ def _requirement_texts(root: Path) -> Iterator[tuple[str, str | None]]:
 def _fits(version: str | None, wanted: str) -> bool | None:
     if version is None:
         return None
-    # Without `packaging`, or with a version that it cannot read, nothing is known.
     try:
         from packaging import specifiers
 
         return specifiers.SpecifierSet(wanted).contains(version, prereleases=True)
-    except Exception:
+    # Without `packaging`, or with a version or range that it cannot read, nothing is known.
+    except (ImportError, ValueError):
         return None

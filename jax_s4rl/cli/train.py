@@ -56,11 +56,7 @@ class Train:
 
     def resolved(self) -> decision_transformer.Settings:
         """Returns the settings with the mixer that `--mixer` names."""
-        if self.mixer is None:
-            return self.settings
-        model = self.settings.model
-        mixer = dataclasses.replace(model.mixer, name=self.mixer)
-        return dataclasses.replace(self.settings, model=dataclasses.replace(model, mixer=mixer))
+        return self.settings if self.mixer is None else self.settings.with_mixer(self.mixer)
 
 
 def train(options: Train) -> None:

@@ -224,7 +224,7 @@ def _line(row: Mapping[str, Any]) -> str:
     """Formats a row as a line of a file."""
     if missing := [field for field in FIELDS if field not in row]:
         raise ValueError(f"the result line lacks {missing}; make it with make_row")
-    return json.dumps(_plain(row), allow_nan=False) + "\n"
+    return json.dumps(_plain(row), allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def _plain(value: Any) -> Any:

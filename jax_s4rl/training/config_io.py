@@ -169,7 +169,8 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         for key, item in value.items():
             yield from _leaves(item, f"{name}.{key}" if name else str(key))
     else:
-        yield name, MOVED.get(value, value) if isinstance(value, str) else value
+        is_type = name.rpartition(".")[2] == TYPE
+        yield name, MOVED.get(str(value), value) if is_type else value
 
 
 def _shown(leaves: dict[str, Any], name: str) -> str:

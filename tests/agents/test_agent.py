@@ -92,10 +92,13 @@ def test_evaluation_takes_the_best_return_in_the_data_by_default(saved):
 def test_training_leaves_a_run_that_loads_and_goes_on(tmp_path, monkeypatch, saved):
     monkeypatch.setattr(agents.tasks, "load", lambda _: saved[1])
     monkeypatch.setattr(agents.cache_folders, "enable_compilation_cache", lambda: None)
-    options = {"folder": tmp_path, "settings": SETTINGS, "batch_size": 4, "updates_per_dispatch": 1}
+    other = SETTINGS.with_mixer("s4")
+    options = {"folder": tmp_path, "settings": other, "batch_size": 4}
+    options |= {"updates_per_dispatch": 1, "mixer": "s4d"}
     first = jax_s4rl.train("tiny", num_updates=1, seeds=2, **options)
     assert (first.step, first.description.seeds) == (1, (0, 1))
     loaded = jax_s4rl.load(tmp_path)
+    assert loaded.description.settings.model.mixer.name == "s4d"
     jax.tree.map(np.testing.assert_array_equal, loaded.params, first.params)
     again = jax_s4rl.train("tiny", num_updates=1, seeds=2, resume=True, **options)
     jax.tree.map(np.testing.assert_array_equal, again.params, first.params)

@@ -20,8 +20,8 @@ class Options:
     [
         (ValueError("got 0, wanted 1"), "error: got 0, wanted 1"),
         (
-            FloatingPointError("the loss of seed 0 is no number"),
-            "error: the loss of seed 0 is no number",
+            FloatingPointError("the loss of seed 0 is not finite"),
+            "error: the loss of seed 0 is not finite",
         ),
         (
             IsADirectoryError(21, "Is a directory", "/some"),

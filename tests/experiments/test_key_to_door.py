@@ -106,7 +106,12 @@ def test_apples_change_the_data_and_what_percentile_cloning_keeps(loaded):
 
 def test_what_s4_is_changed_by_is_one_thing_each(loaded):
     planned = key_to_door.causes_trials(runner.Options(quick=True))
-    wanted = {"dropout 0.1", "state space rate as the rest", "born as fout", "born as legs"}
+    wanted = {
+        "dropout 0.1",
+        "same learning rate for all",
+        "initialization FouT",
+        "initialization LegS",
+    }
     assert {trial.variant for trial in planned} == {f"balanced batches, {name}" for name in wanted}
     assert {trial.method for trial in planned} == {"s4", "s4d"}
 

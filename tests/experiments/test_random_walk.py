@@ -115,9 +115,9 @@ def test_two_changes_are_made_apart_and_together(loaded):
         if trial.method == "s4d" and "nosuffix" in trial.dataset
     }
     assert {variant: trial.keep for variant, trial in found.items()} == {
-        "returns composed": runner.COMPOSED,
+        "relabelled returns": runner.COMPOSED,
         "one step": runner.ALL,
-        "returns composed, one step": runner.COMPOSED,
+        "relabelled returns, one step": runner.COMPOSED,
     }
     model = found["one step"].settings.model
     assert (model.context_length, model.tokens, model.time_embedding) == (
@@ -125,8 +125,11 @@ def test_two_changes_are_made_apart_and_together(loaded):
         tokens.INTERLEAVED,
         tokens.NONE,
     )
-    assert found["returns composed"].settings.model.context_length == random_walk.STEPS
-    assert (found["one step"].settings.weighting, found["returns composed"].settings.weighting) == (
+    assert found["relabelled returns"].settings.model.context_length == random_walk.STEPS
+    assert (
+        found["one step"].settings.weighting,
+        found["relabelled returns"].settings.weighting,
+    ) == (
         "length",
         "uniform",
     )
@@ -135,9 +138,12 @@ def test_two_changes_are_made_apart_and_together(loaded):
 
 
 def test_the_clock_changes_hands(loaded):
-    planned = random_walk.clocks_trials(runner.Options(mixers=("attention", "s4d")))
+    planned = random_walk.time_embedding_trials(runner.Options(mixers=("attention", "s4d")))
     told = {(trial.method, trial.variant): trial.settings.model.time_embedding for trial in planned}
-    assert told == {("attention", "no clock"): tokens.NONE, ("s4d", "clock"): tokens.LEARNED}
+    assert told == {
+        ("attention", "no time embedding"): tokens.NONE,
+        ("s4d", "time embedding"): tokens.LEARNED,
+    }
     plain = random_walk.trial("s4d", random_walk.DEFAULT, random_walk.HUNDRED, runner.Options())
     clocked = planned[-1].settings
     assert dataclasses.replace(clocked.model, time_embedding=tokens.NONE) == plain.settings.model

@@ -100,9 +100,9 @@ def make_trial(mixer, variant=""):
     [
         ("attention", set()),
         ("lstm", set()),
-        ("s5", {"state space rate as the rest"}),
-        ("s4", {"state space rate as the rest", "born as fout"}),
-        ("s4d", {"state space rate as the rest", "born as legs"}),
+        ("s5", {"same learning rate for all"}),
+        ("s4", {"same learning rate for all", "initialization FouT"}),
+        ("s4d", {"same learning rate for all", "initialization LegS"}),
     ],
 )
 def test_every_mixer_gets_the_changes_that_it_can_have(mixer, more):
@@ -117,9 +117,9 @@ def test_each_trial_differs_in_one_thing():
     trial = make_trial("s4d", "balanced batches")
     changed = {each.variant.rpartition(", ")[2]: each.settings for each in tuning.ablate(trial)}
     back = dataclasses.replace(
-        changed["state space rate as the rest"],
+        changed["same learning rate for all"],
         optimization=dataclasses.replace(
-            changed["state space rate as the rest"].optimization,
+            changed["same learning rate for all"].optimization,
             state_space_learning_rate=trial.settings.optimization.state_space_learning_rate,
         ),
     )

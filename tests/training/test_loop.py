@@ -1,4 +1,4 @@
-"""The loop: counts, times, speaks only to a terminal, and stops at a loss that is no number."""
+"""The loop: counts, times, speaks only to a terminal, and stops at a loss that is not finite."""
 
 import io
 

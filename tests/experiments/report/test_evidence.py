@@ -180,7 +180,7 @@ def test_a_loss_is_told_with_what_changes_of_the_loser_make_of_it(tmp_path):
             ("s4d", "", "mixed"): 50.0,
             ("s4d", "learning rate 0.01", "mixed"): 100.0,
             ("s4d", "learning rate 0.001", "mixed"): 20.0,
-            ("s4d", "born as legs", "mixed"): 100.0,
+            ("s4d", "initialization LegS", "mixed"): 100.0,
         },
     )
     few = made_up.runs(

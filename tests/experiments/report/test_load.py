@@ -134,24 +134,7 @@ def test_what_the_three_sweeping_experiments_show_is_computed_again(tmp_path):
         assert found["metrics"]["slope_greedy"] == pytest.approx(2.0)
 
 
-def test_variants_have_the_names_of_today_wherever_they_stand():
-    names = {
-        "tuning: learning rate 0.1, dropout 0, state space rate as the rest": (
-            f"tuning: learning rate 0.1, dropout 0, {load.SAME_RATE}"
-        ),
-        "balanced batches, born as fout": "balanced batches, initialization FouT",
-        "returns composed, no clock": "relabelled returns, no time embedding",
-        "clockwork": "clockwork",
-        "": "",
-    }
-    for old, new in names.items():
-        row = made_up.row("e", "d", "s4d", 0, variant=old)
-        assert load.variant(load.relabel(row)) == new
-        assert load.variant(row) == old
-
-
 def test_names_in_rows_are_those_of_the_scripts():
     assert load.MIXERS == runner.MIXERS
     assert runner.Options().episodes == load.EPISODES
     assert load.TUNING == tuning.TITLE
-    assert load.LABELS[tuning.AS_FAST] == load.SAME_RATE

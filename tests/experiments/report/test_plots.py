@@ -127,7 +127,7 @@ def test_names_in_a_picture_tell_contexts_apart(tmp_path):
 def test_variants_of_a_sweep_have_dashes_and_single_changes_are_left_out(tmp_path):
     about = dataclasses.replace(ABOUT, ablations=("dropout*",))
     rows = []
-    for variant in ("", "clock", "dropout 0.1"):
+    for variant in ("", "time embedding", "dropout 0.1"):
         more = {"asked": [1.0], "supported": [True], "achieved_greedy": [1.0]}
         rows += made_up.runs("some", "a", "attention", [1.0], "return", variant=variant, **more)
     made_up.write(tmp_path, "some", rows)

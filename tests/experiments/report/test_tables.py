@@ -31,7 +31,7 @@ def test_references_are_of_the_data_sets_that_were_learned_from(tmp_path):
     ]
     for number in (1, 2):
         rows += made_up.runs("some", f"graph-{number}", "s4d", [1.0] * 5, "return")
-    rows += made_up.runs("some", "graph-1", "s4d", [1.0] * 5, "return", variant="clock")
+    rows += made_up.runs("some", "graph-1", "s4d", [1.0] * 5, "return", variant="time embedding")
     # Those of single data sets are shown where they differ.
     assert [(row[0], row[2], row[3]) for row in results(tmp_path, rows).rows] == [
         ("lookup", "2 data sets", "15.0"),
