@@ -10,10 +10,19 @@ text.
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from experiments.report import catalog, claims, document, evidence, reruns, sections, speeds
-from experiments.report.evidence import Evidence
-from experiments.report.experiment import FOLDER
+from experiments.report import (
+    catalog,
+    claims,
+    document,
+    key_to_door,
+    load,
+    reruns,
+    sections,
+    tables,
+)
+from experiments.report.catalog import FOLDER, Experiment
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
 
@@ -23,6 +32,15 @@ PICTURES = "results/pictures"
 SECTION = "verdicts"
 # Start of the last line of our pictures; other pictures are never deleted.
 STAMP = "<!-- rows"
+# Rows of code that was changed since (only their time counts), of trials that were trained again,
+# and of the same trials under other versions of JAX.
+MORE_ROWS = ("earlier", "reproductions", "jax_versions")
+# Files of rows that belong to no experiment of the report.
+ELSEWHERE = {"demo", "reference_scores", "step_ranges", *MORE_ROWS}
+# How rows name a machine on which a process had one core.
+ONE_CORE = ", 1 cores"
+# Seconds that the quick look at an experiment may take.
+LOOK_WITHIN = 300.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,8 +55,24 @@ class Config:
     """Document whose section shows the verdicts alone."""
     rows: Path = FOLDER
     """Folder of result rows."""
-    benchmarks: Path = speeds.FOLDER
+    benchmarks: Path = Path(__file__).parents[2] / "benchmarks" / "results"
     """Folder of the rows of benchmarks."""
+
+
+class Measured(NamedTuple):
+    """Everything that was measured.
+
+    Attributes:
+        experiments: The experiments with their rows, by name.
+        timings: Rows of the benchmarks of updates ("train") and of actions ("act").
+        looks: Rows of quick looks at experiments.
+        more: Rows of the other files, by their names in `MORE_ROWS`.
+    """
+
+    experiments: dict[str, Experiment]
+    timings: claims.Timings
+    looks: Sequence[load.Row]
+    more: dict[str, list[load.Row]]
 
 
 def main(config: Config) -> None:
@@ -50,7 +84,6 @@ def main(config: Config) -> None:
     """
     measured = read(config)
     content = write(measured)
-    front = documents.replace_section(config.front.read_text(), SECTION, in_short(measured))
     folder = config.readme.parent / PICTURES
     drawn = {
         folder / document.picture_file(picture): f"{picture.draw()}\n{STAMP} {picture.digest} -->\n"
@@ -59,7 +92,9 @@ def main(config: Config) -> None:
     texts = {
         config.page: document.page(TITLE, content),
         config.readme: document.markdown(content, folder=PICTURES),
-        config.front: front,
+        config.front: documents.replace_section(
+            config.front.read_text(), SECTION, in_short(measured)
+        ),
     }
     for path, text in (drawn | texts).items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +105,7 @@ def main(config: Config) -> None:
     print(f"Page:     {config.page}\nMarkdown: {config.readme}, {len(drawn)} pictures in {folder}")
 
 
-def read(config: Config) -> Evidence:
+def read(config: Config) -> Measured:
     """Reads all rows.
 
     Raises:
@@ -81,51 +116,101 @@ def read(config: Config) -> Evidence:
         raise ValueError(
             f"{config.rows} has no result rows; name the folder where experiments wrote theirs"
         )
-    names = {experiment.name for experiment in catalog.ALL} | catalog.ELSEWHERE
+    names = {experiment.name for experiment in catalog.ALL} | ELSEWHERE
     if unknown := [path.name for path in files if path.stem not in names]:
         raise ValueError(
             f"{', '.join(unknown)}: unknown to the report; describe these rows in catalog.py"
         )
-    more = (catalog.EARLIER, catalog.RERUNS, catalog.VERSIONS)
-    earlier, again, versions = (
-        list(result_rows.read_rows(config.rows / f"{name}.jsonl")) for name in more
-    )
-    return Evidence(
+
+    def rows(folder: Path, name: str) -> list[load.Row]:
+        return list(result_rows.read_rows(folder / f"{name}.jsonl"))
+
+    return Measured(
         catalog.read(config.rows),
-        speeds.read("training", config.benchmarks),
-        speeds.read("acting", config.benchmarks),
-        earlier,
-        list(result_rows.read_rows(config.benchmarks / "first_run.jsonl")),
-        again,
-        versions,
+        {
+            verb: load.latest_times(rows(config.benchmarks, script.rpartition(".")[2]))
+            for verb, script in claims.SCRIPTS.items()
+        },
+        rows(config.benchmarks, "first_run"),
+        {name: rows(config.rows, name) for name in MORE_ROWS},
     )
 
 
-def write(measured: Evidence) -> list[document.Block]:
+def write(measured: Measured) -> list[document.Block]:
     """Returns everything that the report says."""
+    experiments = list(measured.experiments.values())
+    earlier, again, versions = (measured.more[name] for name in MORE_ROWS)
     return [
         document.Heading(TITLE, 1),
         document.Paragraph(document.text("notes", "start")),
-        *claims.table(claims.judge(measured)),
+        *claims.table(claims.judge(measured.experiments, measured.timings)),
         document.Heading("What it took"),
-        evidence.hours(measured),
-        *evidence.looks(measured),
-        *reruns.of_lost_commits(measured.experiments, measured.reruns),
-        *reruns.of_versions(measured.experiments, measured.versions),
-        *(block for experiment in measured.experiments for block in sections.write(experiment)),
-        *evidence.comparisons(measured),
-        *evidence.times(measured),
+        hours(experiments, earlier),
+        *looks(measured.looks),
+        *reruns.of_lost_commits(experiments, again),
+        *reruns.of_versions(experiments, versions),
+        *(block for experiment in experiments for block in sections.write(experiment)),
+        *claims.comparisons(measured.experiments),
+        *claims.times(measured.timings),
     ]
 
 
-def in_short(measured: Evidence) -> str:
-    """Returns the verdicts as Markdown."""
-    return document.markdown(claims.in_short(measured, claims.judge(measured)), folder=PICTURES)
+def in_short(measured: Measured) -> str:
+    """Returns verdicts, the published table beside ours, and the hours as Markdown."""
+    judged = claims.judge(measured.experiments, measured.timings)
+    content = [
+        tables.table(judged, {"claim": "text", "verdict": "verdict.badge", "in short": "short"}),
+        key_to_door.in_short(measured.experiments["key_to_door"]),
+        hours(list(measured.experiments.values()), measured.more["earlier"]),
+    ]
+    return document.markdown(content, folder=PICTURES)
 
 
 def shown_pictures(content: Sequence[document.Block]) -> list[document.Picture]:
     """Returns all pictures, in order."""
     return [block for block in content if isinstance(block, document.Picture)]
+
+
+def hours(experiments: Sequence[Experiment], earlier: Sequence[load.Row]) -> document.Paragraph:
+    """Says what all experiments took, by machine."""
+    by_machine: dict[str, float] = {}
+    for rows in (*(each.rows.trained for each in experiments), earlier):
+        for machine, own in load.group_by(rows, lambda row: row["machine"]).items():
+            by_machine[machine] = by_machine.get(machine, 0.0) + load.minutes(own) / 60
+    machines = [
+        f"{spent:.1f} on {machine.replace(ONE_CORE, ', one core')}"
+        for machine, spent in by_machine.items()
+        if spent
+    ]
+    if not machines:
+        return document.Paragraph("No experiment was run yet.")
+    fields = {"hours": f"{sum(by_machine.values()):.1f}", "machines": "; ".join(machines)}
+    text = document.text("notes", "hours", **fields)
+    if alone := sum(spent for machine, spent in by_machine.items() if machine.endswith(ONE_CORE)):
+        text += " " + document.text("notes", "hours of one core", hours=f"{alone / 2:.1f}")
+    if earlier:
+        spent = f"{load.minutes(earlier) / 60:.1f}"
+        text += " " + document.text("notes", "earlier rows", rows=len(earlier), hours=spent)
+    return document.Paragraph(text)
+
+
+def looks(rows: Sequence[load.Row]) -> list[document.Block]:
+    """Shows what the quick look at every experiment took; the last on a machine counts."""
+    if not rows:
+        return []
+    last = {(row["metrics"]["look"], row["machine"]): row for row in rows}
+    table = tables.table(
+        last.values(),
+        {
+            "experiment": lambda row: f"`{row['metrics']['look']}`",
+            "seconds": lambda row: f"{row['seconds']['look']:.0f}",
+            "machine": lambda row: row["machine"],
+        },
+        left=1,
+    )
+    longest = max(row["seconds"]["look"] for row in last.values())
+    note = document.note("looks", limit=f"{LOOK_WITHIN:.0f}", longest=f"{longest:.0f}")
+    return [document.Fold("First looks", [table, note])]
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
-"""Blocks of a document, the texts of its templates, and writers for Markdown and HTML.
+"""Blocks of a document, texts and numbers in them, and writers for Markdown and HTML.
 
 Texts are plain, but for `code`, **bold**, *italics* and [label](address). Cells keep line breaks.
 """
 
 import functools
 import html
+import math
 import re
 import string
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from jax_s4rl.evaluation import bootstrap
 
 TEMPLATES = Path(__file__).parent / "templates"
 GOOD, BAD, MIXED, OPEN = "good", "bad", "mixed", "open"
@@ -113,6 +116,48 @@ def items(template: str, name: str, /, **fields: object) -> list[str]:
 def join(*names: str, by: str = ", ") -> str:
     """Joins the names that are not empty, each once."""
     return by.join(dict.fromkeys(filter(None, names)))
+
+
+def show(interval: bootstrap.Interval | None, unit: str = "", *, signed: bool = False) -> str:
+    """Returns an interval as text; None is a minus, and without ends only the value is shown.
+
+    Example:
+        >>> show(bootstrap.Interval(0.65, 0.6, 0.7), "%"), show(None)
+        ('65.0 [60.0, 70.0]', '-')
+    """
+    if interval is None:
+        return "-"
+    largest = max(abs(end) for end in interval if not math.isnan(end))
+    value, low, high = (number(end, unit, signed=signed, like=largest) for end in interval)
+    return value if math.isnan(interval.low) else f"{value} [{low}, {high}]"
+
+
+def number(value: Any, unit: str = "", *, signed: bool = False, like: float | None = None) -> str:
+    """Returns a number as text: one decimal for percents and above 10, else two or three.
+
+    It has as many decimals as the number that it should look like, if there is one.
+
+    Example:
+        >>> number(0.5), number(0.5, "%"), number(-0.0001), number(0.5, like=20.0), number(None)
+        ('0.50', '50.0', '0.000', '0.5', '-')
+    """
+    if value is None or math.isnan(value):
+        return "-"
+    value *= 100 if unit == "%" else 1
+    size = abs(value if like is None else like)
+    decimals = 1 if unit == "%" or size >= 10 else 2 if size >= 0.1 or not size else 3
+    # Adding zero removes the sign of a rounded negative zero.
+    return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
+
+
+def show_ratio(value: float, ends: tuple[float, float] | None) -> str:
+    """Returns a ratio as text, with its interval if it has one."""
+    return f"{value:.2f}" if ends is None else f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+
+
+def mean(values: Sequence[float], unit: str = "") -> str:
+    """Returns the mean of numbers as text."""
+    return number(sum(values) / len(values), unit) if values else "-"
 
 
 def anchor(text: str) -> str:

@@ -1,7 +1,7 @@
 """Loads result rows: normalizes rows of all versions, sorts them by purpose, groups runs."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -9,6 +9,8 @@ from experiments import reproductions, tuning
 from experiments.report import document
 from jax_s4rl.evaluation import return_sweep
 
+K = TypeVar("K")
+T = TypeVar("T")
 Row = dict[str, Any]
 Setting = tuple[str, str, str | None, int | None]
 """Data, variant, tokens and context: what two compared methods have in common."""
@@ -200,16 +202,21 @@ def group(rows: Iterable[Row], name_data: Callable[[str], str]) -> list[Group]:
     return sorted(groups.values(), key=place)
 
 
+def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Returns items by a key, keys and items as they come."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
+
+
 def distinguish(groups: Iterable[Group]) -> dict[Setting, str]:
     """Returns what distinguishes settings beyond data and variant, by setting.
 
     That is the context or the tokens if several occur with the same data and variant, else nothing.
     """
-    alike: dict[tuple[str, str], list[Group]] = {}
-    for each in groups:
-        alike.setdefault((each.data, each.variant), []).append(each)
     names = {}
-    for own in alike.values():
+    for own in group_by(groups, lambda each: (each.data, each.variant)).values():
         contexts = {each.context for each in own} - {None}
         tokens = {each.tokens for each in own} - {None}
         for each in own:
@@ -226,11 +233,8 @@ def recording(row: Row) -> tuple[str, int]:
 
 def recordings(rows: Iterable[Row]) -> dict[str, dict[tuple[str, int], list[Row]]]:
     """Returns runs by data set, and by recording of it."""
-    by_dataset: dict[str, dict[tuple[str, int], list[Row]]] = {}
-    for row in rows:
-        key = recording(row)
-        by_dataset.setdefault(key[0], {}).setdefault(key, []).append(row)
-    return by_dataset
+    by_dataset = group_by(rows, lambda row: recording(row)[0])
+    return {dataset: group_by(own, recording) for dataset, own in by_dataset.items()}
 
 
 def in_common(one: Sequence[Row], other: Sequence[Row]) -> tuple[list[Row], list[Row]]:
@@ -257,3 +261,14 @@ def run(row: Row) -> tuple[Any, ...]:
 
 def _trial(row: Row) -> tuple:
     return (*recording(row), row["method"], variant(row), row["tokens"], row["context_length"])
+
+
+def latest_times(rows: Iterable[Row]) -> list[Row]:
+    """Returns the rows of a benchmark; of equal trials the last counts."""
+    return list({time_key(row): row for row in rows}.values())
+
+
+def time_key(row: Row) -> tuple[Any, ...]:
+    """Returns what identifies a timed trial."""
+    names = ("machine", "method", "tokens", "context_length")
+    return (*(row[name] for name in names), row["metrics"].get("batch"))

@@ -1,4 +1,4 @@
-"""Pictures of an experiment, with every run in them."""
+"""Pictures of experiments, with every run in them."""
 
 import functools
 import hashlib
@@ -15,10 +15,11 @@ from matplotlib.lines import Line2D
 
 from experiments import figures
 from experiments.report import document, load, scores
-from experiments.report.experiment import Experiment
+from experiments.report.catalog import Experiment
 
 COLUMNS = 2
-WIDTH, NARROW = 11.0, 0.62 * 11.0
+# Inches: pictures of several panels and of one, and the height of a single row of panels.
+WIDTH, NARROW, HEIGHT = 11.0, 0.62 * 11.0, 3.6
 MARKERS = {load.GREEDY: "o", load.SAMPLED: "s"}
 REFERENCES = {
     "random": ":",
@@ -28,53 +29,56 @@ REFERENCES = {
     "blind": (0, (6, 2)),
 }
 OTHER_DASH = (0, (6, 2, 1, 2))
+# Reference rows with exact histograms, and their dashes.
+EXACT = {"random": ":", "lookup": "-.", "optimal": "-"}
 # Dashes of variants, in their order.
 DASHES = ("-", "--", ":", "-.", (0, (10, 3)), (0, (4, 1, 1, 1, 1, 1)))
 # Axes with at most this many places name all of them.
 FEW = 6
+# Steps of an episode of key-to-door, and where its phases end.
+STEPS, PHASES = 60, (15, 45)
 # Inches of a letter of a legend, of its mark with the space around it, and of a line.
 LETTER, MARK, LINE = 0.075, 0.55, 0.18
 
-Plot = Callable[[mpl_figure.Figure], None]
+Plot = Callable[..., None]
+"""Draws on a canvas, its first argument."""
 
 
 def of_experiment(experiment: Experiment) -> list[document.Block]:
     """Returns all pictures of an experiment, each with an explanation."""
-    title = experiment.title
-    fields = {"kind": experiment.judged_by, "other": experiment.other_kind}
+    rows = [*experiment.rows.references, *experiment.rows.scored]
+
+    def add(kind: str, text: str, plot: Plot, note: str) -> list[document.Block]:
+        name, text = f"{experiment.name}-{kind}", f"{experiment.title}: {text}"
+        return [picture(name, text, rows, plot, experiment), document.Note(note)]
+
     dots = document.text(
-        "notes", "dots of two kinds" if experiment.other_kind else "dots", **fields
+        "notes",
+        "dots of two kinds" if experiment.other_kind else "dots",
+        kind=experiment.judged_by,
+        other=experiment.other_kind,
     )
-
-    def rows() -> list[load.Row]:
-        return [*experiment.rows.references, *experiment.rows.scored]
-
-    def add(
-        kind: str, text: str, plot: Callable[[mpl_figure.Figure, Experiment], None]
-    ) -> document.Picture:
-        name = f"{experiment.name}-{kind}"
-        return picture(name, f"{title}: {text}", rows(), lambda canvas: plot(canvas, experiment))
-
-    content: list[document.Block] = [
-        add("runs", "every run", runs),
-        document.note("runs", dots=dots),
-    ]
-    if axis := experiment.axis:
-        form = document.text("notes", "closed form") if axis.closed_form else ""
-        content.append(add("axis", f"score against {axis.label}, every run", against_axis))
-        content.append(document.Note(document.join(document.text("notes", "axis"), form, by=" ")))
+    content = add("runs", "every run", runs, document.text("notes", "runs", dots=dots))
+    if experiment.axis:
+        note = document.text("notes", "axis")
+        if experiment.closed_form:
+            note += " " + document.text("notes", "closed form")
+        text = f"score against {experiment.axis[0]}, every run"
+        content += add("axis", text, against_axis, note)
     if experiment.sweeps and any(map(_has_targets, experiment.groups)):
-        content.append(add("sweep", "achieved return against target return, every run", sweep))
-        content.append(document.note("sweep"))
+        text = "achieved return against target return, every run"
+        content += add("sweep", text, sweep, document.text("notes", "sweep"))
     return content
 
 
-def picture(name: str, text: str, rows: Iterable[load.Row], plot: Plot) -> document.Picture:
+def picture(
+    name: str, text: str, rows: Iterable[load.Row], plot: Plot, *shown: Any
+) -> document.Picture:
     """Returns a picture that is drawn at most once, with the digest of its rows."""
 
     @functools.cache
     def draw() -> str:
-        return figures.canvas(plot, stamp=name)
+        return figures.canvas(lambda canvas: plot(canvas, *shown), stamp=name)
 
     return document.Picture(name, text, draw, digest(list(rows)))
 
@@ -86,12 +90,12 @@ def digest(rows: Sequence[load.Row]) -> str:
 
 def runs(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
     """Draws the score of every run as a dot, with interquartile mean and interval."""
-    panels, suffixes = _by_data(experiment.groups), load.distinguish(experiment.groups)
+    panels = load.group_by(experiment.groups, lambda group: group.data)
+    suffixes = load.distinguish(experiment.groups)
     sizes = list(map(len, panels.values()))
     heights = [max(sizes[at : at + COLUMNS]) + 1.5 for at in range(0, len(sizes), COLUMNS)]
-    canvas.set_size_inches(WIDTH if len(panels) > 1 else NARROW, 0.3 * sum(heights) + 0.55)
     kinds = experiment.metrics[0].kinds
-    drawn = make_panels(canvas, len(panels), heights)
+    drawn = make_panels(canvas, len(panels), heights, 0.55, unit=0.3)
     for axes, (data, groups) in zip(drawn, panels.items(), strict=True):
         for place, group in enumerate(groups):
             for number, kind in enumerate(kinds or ("",)):
@@ -114,11 +118,10 @@ def runs(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
 
 def against_axis(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
     """Draws the score of every run against a number; a panel for each way of choosing actions."""
-    axis, metric = experiment.axis, experiment.metrics[0]
-    assert axis is not None
+    assert experiment.axis is not None
+    (label, number), metric = experiment.axis, experiment.metrics[0]
     kinds = metric.kinds or ("",)
-    canvas.set_size_inches(WIDTH if len(kinds) > 1 else NARROW, 3.8)
-    panels, dashes = make_panels(canvas, len(kinds), [1.0]), _dashes(experiment.groups)
+    panels, dashes = make_panels(canvas, len(kinds), [3.8]), _dashes(experiment.groups)
     curves: dict[tuple[str, str], list[load.Row]] = {}
     for group in experiment.groups:
         curves.setdefault((group.method, group.variant), []).extend(group.rows)
@@ -127,23 +130,17 @@ def against_axis(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
         for (method, variant), rows in curves.items():
             points: dict[float, list[float]] = {}
             for row in rows:
-                place, value = row["metrics"].get(axis.metric), row["metrics"].get(metric.key(kind))
+                place, value = row["metrics"].get(number), row["metrics"].get(metric.key(kind))
                 if place is not None and value is not None:
                     points.setdefault(place, []).append(_scaled(experiment, value))
-                    forms[place] = row["metrics"].get(axis.closed_form, forms.get(place))
+                    forms[place] = row["metrics"].get(experiment.closed_form, forms.get(place))
             name = document.join(method, variant)
-            _curve(axes, points, figures.color(method), label=name, ls=dashes[variant], lw=1.5)
-        curve = {at: _scaled(experiment, v) for at, v in sorted(forms.items()) if v is not None}
-        if curve and kind != load.GREEDY:
-            axes.plot(
-                list(curve),
-                list(curve.values()),
-                color=figures.INK,
-                lw=1.2,
-                ls="--",
-                label="closed form",
-            )
-        axes.set(xlabel=axis.label, ylabel=_label(experiment), title=kind)
+            curve(axes, points, figures.color(method), label=name, ls=dashes[variant], lw=1.5)
+        exact = {at: _scaled(experiment, v) for at, v in sorted(forms.items()) if v is not None}
+        if exact and kind != load.GREEDY:
+            style = {"color": figures.INK, "lw": 1.2, "ls": "--", "label": "closed form"}
+            axes.plot(list(exact), list(exact.values()), **style)
+        axes.set(xlabel=label, ylabel=_label(experiment), title=kind)
         if forms:
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
@@ -161,17 +158,22 @@ def sweep(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
         for group in experiment.groups
         if _has_targets(group) and not experiment.split(group.variant)[1]
     ]
-    panels, dashes = _by_data(shown), _dashes(shown)
-    num_rows = math.ceil(len(panels) / COLUMNS) or 1
-    canvas.set_size_inches(WIDTH if len(panels) > 1 else NARROW, 3.3 * num_rows + 0.5)
-    drawn = make_panels(canvas, len(panels), [1.0] * num_rows)
+    panels, dashes = load.group_by(shown, lambda group: group.data), _dashes(shown)
+    drawn = make_panels(canvas, len(panels), [3.3] * math.ceil(len(panels) / COLUMNS), 0.5)
     for axes, (data, groups) in zip(drawn, panels.items(), strict=True):
         for group in groups:
             name = document.join(group.name, suffixes[group.setting])
-            points, supported = _achieved(group, kind)
-            hollow = {place for place, mark in supported.items() if not mark}
+            points: dict[float, list[float]] = {}
+            hollow = set()
+            for row in group.rows:
+                targets, means = row["metrics"]["asked"], row["metrics"][f"achieved_{kind}"]
+                marks = row["metrics"].get("supported") or [True] * len(targets)
+                for target, mean, mark in zip(targets, means, marks, strict=True):
+                    if mean is not None:
+                        points.setdefault(target, []).append(mean)
+                        (hollow.discard if mark else hollow.add)(target)
             style = {"label": name, "ls": dashes[group.variant], "lw": 1.4, "ms": 3.6, "alpha": 0.6}
-            _curve(axes, points, figures.color(group.method), hollow=hollow, **style)
+            curve(axes, points, figures.color(group.method), hollow=hollow, **style)
         ends = [
             target for group in groups for row in group.rows for target in row["metrics"]["asked"]
         ]
@@ -182,11 +184,104 @@ def sweep(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
     draw_legend(canvas, drawn)
 
 
-def make_panels(canvas: mpl_figure.Figure, count: int, heights: Sequence[float]) -> list[Axes]:
-    """Makes panels in rows of the given heights."""
+def histograms(
+    canvas: mpl_figure.Figure,
+    panels: Mapping[str, Sequence[load.Group]],
+    references: Sequence[load.Row],
+    key: str,
+) -> None:
+    """Draws how many steps walks took; a panel for each setting."""
+    drawn = make_panels(canvas, len(panels), [2.6] * math.ceil(len(panels) / COLUMNS), 0.5)
+    for axes, (title, groups) in zip(drawn, panels.items(), strict=True):
+        datasets = {row["dataset"] for group in groups for row in group.rows}
+        curves: list[tuple[list, dict[str, Any]]] = []
+        for method, dash in EXACT.items():
+            own = (r for r in references if r["method"] == method and r["dataset"] in datasets)
+            style = {"label": method, "color": figures.INK, "ls": dash, "lw": 1.1}
+            curves.append((load.values(own, "histogram"), style))
+        for group in groups:
+            color = figures.color(group.method)
+            style = {"label": group.method, "color": color, "marker": "o", "ms": 3.5, "lw": 1.4}
+            curves.append((group.values(key), style))
+        for values, style in curves:
+            if values:
+                shares = 100 * np.mean(values, axis=0)
+                places = np.arange(1, len(shares) + 1)
+                axes.plot(places, shares, **style)
+                axes.set_xticks(places, [*map(str, places[:-1]), "never"])
+        axes.set_title(title, fontsize=10, loc="left")
+        axes.set(xlabel="steps to the goal", ylabel="walks, %")
+    draw_legend(canvas, drawn)
+
+
+def attribution(canvas: mpl_figure.Figure, groups: Sequence[load.Group]) -> None:
+    """Draws gradients by step, a line for each mixer, and attention by layer and step."""
+    maps = [values for group in groups for values in group.values("attention_action_curve")]
+    panels = make_panels(canvas, 2 if maps else 1, [HEIGHT])
+    for group in groups:
+        shares = 100 * np.mean(np.array(group.values("action_curve"), float), axis=0)
+        panels[0].plot(shares, color=figures.color(group.method), lw=1.4, label=group.method)
+    panels[0].set(title="gradient", xlabel="step", ylabel="share, %")
+    panels[0].legend(fontsize=8)
+    if maps:
+        shares = 100 * np.mean(np.array(maps, float), axis=0)
+        style: Any = {"cmap": "cividis", "origin": "lower", "interpolation": "nearest"}
+        image = panels[1].imshow(shares, aspect="auto", **style)
+        panels[1].set(title="attention, mean over heads", xlabel="step", ylabel="layer")
+        panels[1].set_yticks(range(len(shares)), [str(layer + 1) for layer in range(len(shares))])
+        panels[1].grid(visible=False)
+        canvas.colorbar(image, ax=panels[1], label="share, %")
+    for axes, color in zip(panels, (figures.FAINT, "white"), strict=False):
+        for end in PHASES:
+            axes.axvline(end - 0.5, color=color, lw=1, ls=":")
+        axes.set_xlim(-0.5, STEPS - 0.5)
+
+
+def waits(
+    canvas: mpl_figure.Figure, curves: Iterable[tuple[str, str, str, Mapping[float, Any]]]
+) -> None:
+    """Draws success against steps between key and door.
+
+    Args:
+        canvas: Empty canvas.
+        curves: Name, color, dash, and the runs' shares in percent by number of steps.
+    """
+    (axes,) = make_panels(canvas, 1, [HEIGHT])
+    for name, color, dash, points in curves:
+        curve(axes, points, color, label=name, ls=dash)
+    axes.set(xlabel="steps between key and door", ylabel="success, %", xscale="log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def critics(canvas: mpl_figure.Figure, groups: Sequence[load.Group]) -> None:
+    """Draws predicted returns, means over runs, a panel for each outcome."""
+    curves = [(group, group.values("critic_curves")) for group in groups]
+    names = list(dict.fromkeys(name for _, own in curves for each in own for name in each))
+    canvas.set_size_inches(WIDTH, HEIGHT)
+    panels = canvas.subplots(1, len(names), squeeze=False, sharey=True)[0]
+    for axes, name in zip(panels, names, strict=True):
+        for group, own in curves:
+            mean = np.mean([each[name] for each in own], axis=0)
+            axes.plot(mean, color=figures.color(group.method), lw=1.4, label=group.method)
+        axes.set(xlabel="step", title=name)
+    panels[0].set_ylabel("predicted return")
+    draw_legend(canvas, panels)
+
+
+def make_panels(
+    canvas: mpl_figure.Figure,
+    count: int,
+    heights: Sequence[float],
+    border: float = 0.0,
+    *,
+    unit: float = 1.0,
+) -> list[Axes]:
+    """Makes panels in rows of the given heights, and a canvas with a border below, in inches."""
     columns = min(count, COLUMNS) or 1
-    rows = math.ceil(count / columns) or 1
-    grid = canvas.subplots(rows, columns, squeeze=False, height_ratios=list(heights)[:rows])
+    heights = heights or [1.0]
+    canvas.set_size_inches(WIDTH if count > 1 else NARROW, unit * sum(heights) + border)
+    grid = canvas.subplots(len(heights), columns, squeeze=False, height_ratios=list(heights))
     panels = list(grid.ravel())
     for empty in panels[count:]:
         empty.remove()
@@ -224,7 +319,7 @@ def _dots(axes: Axes, experiment: Experiment, group: load.Group, kind: str, plac
         axes.plot([value], [place], "|", color=figures.INK, ms=10, mew=1.8, zorder=4)
 
 
-def _curve(
+def curve(
     axes: Axes,
     points: Mapping[float, Sequence[float]],
     color: str,
@@ -245,34 +340,12 @@ def _curve(
         axes.plot(*dots, color=color, mfc=face, ms=ms, alpha=alpha)
 
 
-def _achieved(group: load.Group, kind: str) -> tuple[dict[float, list[float]], dict[float, bool]]:
-    """Returns achieved returns by target, and whether the data support each target."""
-    achieved: dict[float, list[float]] = {}
-    supported: dict[float, bool] = {}
-    for row in group.rows:
-        metrics = row["metrics"]
-        marks = metrics.get("supported") or [True] * len(metrics["asked"])
-        means = metrics[f"achieved_{kind}"]
-        for target, mean, mark in zip(metrics["asked"], means, marks, strict=True):
-            if mean is not None:
-                achieved.setdefault(target, []).append(mean)
-                supported[target] = mark
-    return achieved, supported
-
-
 def _dashes(groups: Sequence[load.Group]) -> dict[str, Any]:
     return dict(zip(dict.fromkeys(group.variant for group in groups), itertools.cycle(DASHES)))
 
 
 def _has_targets(group: load.Group) -> bool:
     return all(row["metrics"].get("asked") for row in group.rows)
-
-
-def _by_data(groups: Sequence[load.Group]) -> dict[str, list[load.Group]]:
-    by_data: dict[str, list[load.Group]] = {}
-    for group in groups:
-        by_data.setdefault(group.data, []).append(group)
-    return by_data
 
 
 def _references(experiment: Experiment, data: str) -> dict[str, float]:

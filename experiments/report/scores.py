@@ -1,14 +1,16 @@
-"""Scores of groups with intervals, and comparisons of two groups; each is computed once."""
+"""Statistics per setting: scores with intervals, comparisons of two groups, ratios of times."""
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import scipy.stats
 
 from experiments.report import document, load
-from experiments.report.experiment import Experiment
+from experiments.report.catalog import Experiment, Metric
 from jax_s4rl.evaluation import bootstrap
 
 NUM_RESAMPLES = 10_000
@@ -21,7 +23,30 @@ OUTCOMES = (AHEAD, LEVEL, BEHIND, FEW)
 Strata = Mapping[str, Sequence[float]]
 """Values that are resampled, by data set: means of recordings if there are several, else runs."""
 Pair = tuple[Strata, Strata]
-Frozen = tuple[tuple[float, ...], ...]
+Contest = tuple[str, tuple[str, str], tuple[str, str]]
+"""Name of a pair, and method and tokens of the model and of what it is compared with."""
+
+ONE, THREE = "concatenated", "interleaved"
+S4_MIXERS = ("s4", "s4d")
+# Steps of a long context: the length of the episodes that the paper found too long.
+LONG = 100
+ALIKE: Sequence[Contest] = (
+    ("{mixer}, three tokens", ("{mixer}", THREE), (ATTENTION, THREE)),
+    ("{mixer}, one token", ("{mixer}", ONE), (ATTENTION, ONE)),
+)
+ONE_THREE: Sequence[Contest] = (
+    ("{mixer}, one against three", ("{mixer}", ONE), (ATTENTION, THREE)),
+    ("{mixer} matched, one against three", ("{mixer}/matched", ONE), (ATTENTION, THREE)),
+    ("{mixer}, one against recomputed window", ("{mixer}", ONE), ("recompute", THREE)),
+)
+# Compared models, by the words of the claims.
+CONTESTS = {
+    "like for like": ALIKE,
+    "with as many parameters": (
+        ("{mixer} matched, one token", ("{mixer}/matched", ONE), (ATTENTION, ONE)),
+    ),
+    "S4 with one token, attention with three": ONE_THREE,
+}
 
 
 class Difference(NamedTuple):
@@ -80,11 +105,6 @@ class Comparison(NamedTuple):
     def has_runs(self) -> bool:
         """Whether there are enough runs of both for a verdict."""
         return self.outcome != FEW
-
-    @property
-    def is_continuous(self) -> bool:
-        """Whether the state of the environment is continuous."""
-        return self.experiment.is_continuous(self.group.dataset)
 
     @property
     def name(self) -> str:
@@ -174,20 +194,19 @@ def compare(experiment: Experiment, group: load.Group, other: load.Group) -> Com
     common = load.in_common(group.rows, other.rows)
     are_paired = all(len(recorded) > 1 for recorded in load.recordings(common[0]).values())
 
-    def by(metric: str) -> Difference | None:
+    def by(metric: str) -> tuple[Strata, Strata, Difference | None]:
         one, two = (strata(rows, metric, factor) for rows in common)
-        return difference(one, two, are_paired=are_paired)
+        return one, two, difference(one, two, are_paired=are_paired)
 
-    score = by(experiment.score)
+    one, two, score = by(experiment.score)
     if score is None:
         return None
-    one, two = (strata(rows, experiment.score, factor) for rows in common)
     shared = [key for key in one if key in two]
     pair = {key: one[key] for key in shared}, {key: two[key] for key in shared}
     kind = experiment.other_kind
-    otherwise = by(experiment.metrics[0].key(kind)) if kind else None
-    scaled = [normalize(experiment, values) for values in pair]
-    normalized = None if scaled[0] is None or scaled[1] is None else (scaled[0], scaled[1])
+    otherwise = by(experiment.metrics[0].key(kind))[2] if kind else None
+    first, second = (normalize(experiment, values) for values in pair)
+    normalized = None if first is None or second is None else (first, second)
     return Comparison(experiment, group, other, score, otherwise, pair, normalized)
 
 
@@ -224,46 +243,9 @@ def normalize(experiment: Experiment, values: Strata) -> Strata | None:
     return scaled
 
 
-def show(interval: bootstrap.Interval | None, unit: str = "", *, signed: bool = False) -> str:
-    """Returns an interval as text; None is a minus, and without ends only the value is shown.
-
-    Example:
-        >>> show(bootstrap.Interval(0.65, 0.6, 0.7), "%"), show(None)
-        ('65.0 [60.0, 70.0]', '-')
-    """
-    if interval is None:
-        return "-"
-    largest = max(abs(end) for end in interval if not math.isnan(end))
-    value, low, high = (number(end, unit, signed=signed, like=largest) for end in interval)
-    return value if math.isnan(interval.low) else f"{value} [{low}, {high}]"
-
-
-def number(value: Any, unit: str = "", *, signed: bool = False, like: float | None = None) -> str:
-    """Returns a number as text: one decimal for percents and above 10, else two or three.
-
-    It has as many decimals as the number that it should look like, if there is one.
-
-    Example:
-        >>> number(0.5), number(0.5, "%"), number(-0.0001), number(0.5, like=20.0), number(None)
-        ('0.50', '50.0', '0.000', '0.5', '-')
-    """
-    if value is None or math.isnan(value):
-        return "-"
-    value *= 100 if unit == "%" else 1
-    size = abs(value if like is None else like)
-    decimals = 1 if unit == "%" or size >= 10 else 2 if size >= 0.1 or not size else 3
-    # Adding zero removes the sign of a rounded negative zero.
-    return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
-
-
-def mean(values: Sequence[float], unit: str = "") -> str:
-    """Returns the mean of numbers as text."""
-    return number(sum(values) / len(values), unit) if values else "-"
-
-
 def middle_of(group: load.Group, key: str, unit: str = "") -> str:
     """Returns the interquartile mean of a metric over a group, with its interval, as text."""
-    return show(middle(strata(group.rows, key)), unit)
+    return document.show(middle(strata(group.rows, key)), unit)
 
 
 def _pool(statistic: Callable[..., Any], pairs: Mapping[str, Sequence[Pair]]) -> Any:
@@ -277,10 +259,117 @@ def _pool(statistic: Callable[..., Any], pairs: Mapping[str, Sequence[Pair]]) ->
     return _bootstrap(statistic, _freeze(first), _freeze(second), groups=groups)
 
 
-def _freeze(runs: Any) -> Frozen:
+def _freeze(runs: Any) -> tuple[tuple[float, ...], ...]:
     return tuple(tuple(values) for values in runs)
 
 
 @functools.cache
-def _bootstrap(statistic: Callable[..., bootstrap.Interval], *runs: Frozen, **groups: Any) -> Any:
+def _bootstrap(statistic: Callable[..., bootstrap.Interval], *runs: Any, **groups: Any) -> Any:
     return statistic(*runs, **groups, num_resamples=NUM_RESAMPLES)
+
+
+# Ratios of times, from the rows of benchmarks and of single tasks.
+
+
+class Ratio(NamedTuple):
+    """How many times longer attention takes than a model.
+
+    Attributes:
+        pair: Names of the compared models.
+        series: Number of parallel episodes and machine, if there are several.
+        place: Length or task, in words.
+        value: The ratio, by medians.
+        context: The length in steps; None for a task.
+        interval: 95 % interval of the ratio over turns; None if rows have no turns.
+        rows: The rows of the model and of attention.
+    """
+
+    pair: str
+    series: str
+    place: str
+    value: float
+    context: int | None = None
+    interval: tuple[float, float] | None = None
+    rows: tuple[load.Row, ...] = ()
+
+
+def time_ratios(
+    rows: Sequence[load.Row],
+    contests: Sequence[Contest],
+    mixers: Sequence[str] = S4_MIXERS,
+    *,
+    shortest: int = 0,
+) -> list[Ratio]:
+    """Returns all pairs timed on one machine, at one length, with one number of episodes.
+
+    Contexts below the shortest are left out; of equal rows the last counts.
+    """
+    by_key = {load.time_key(row): row for row in rows}
+    places = {(machine, context, batch) for machine, _, _, context, batch in by_key}
+    several_machines = len({place[0] for place in places}) > 1
+    # The batch of training follows from the context; that of acting is a choice.
+    several_batches = len({place[:2] for place in places}) < len(places)
+    ratios = []
+    for mixer, (name, *sides) in itertools.product(mixers, contests):
+        for machine, context, batch in sorted(
+            places, key=lambda place: (*place[:2], place[2] or 0)
+        ):
+            keys = [(machine, who.format(mixer=mixer), kind, context, batch) for who, kind in sides]
+            if context < shortest or not all(key in by_key for key in keys):
+                continue
+            model, other = (by_key[key] for key in keys)
+            series = [f"{batch} at once"] * several_batches + [machine] * several_machines
+            ratios.append(
+                Ratio(
+                    name.format(mixer=mixer),
+                    ", ".join(series),
+                    f"{context:,} steps",
+                    other["seconds"]["median"] / model["seconds"]["median"],
+                    context,
+                    ratio_interval(*(row["metrics"].get("turns", []) for row in (model, other))),
+                    (model, other),
+                )
+            )
+    return ratios
+
+
+def task_ratios(experiment: Experiment, metrics: Sequence[Metric]) -> list[Ratio]:
+    """Returns how many times longer attention takes at every task, by every given metric."""
+    machines = {group.variant for group in experiment.groups}
+    ratios = []
+    for mixer in S4_MIXERS:
+        for each in against(experiment, mixer):
+            machine = each.group.variant if len(machines) > 1 else ""
+            task = each.group.rows[0]["metrics"].get("task", each.group.data)
+            for metric in metrics:
+                ours, theirs = (strata(group.rows, metric.name) for group in each[1:3])
+                if ours and theirs:
+                    action = metric.label.rpartition(", ")[2]
+                    pair = f"{mixer}, {action}" if len(metrics) > 1 else mixer
+                    ratios.append(
+                        Ratio(pair, machine, task, middle_value(theirs) / middle_value(ours))
+                    )
+    return ratios
+
+
+def ratio_interval(model: Sequence[float], other: Sequence[float]) -> tuple[float, float] | None:
+    """Returns the 95 % interval of the ratio of medians; None if turns are missing.
+
+    Turns are resampled as pairs, for both times of a turn were taken one after the other.
+    """
+    if not model or len(model) != len(other):
+        return None
+    return _ratio_interval(tuple(model), tuple(other))
+
+
+@functools.cache
+def _ratio_interval(model: tuple[float, ...], other: tuple[float, ...]) -> tuple[float, float]:
+    result = scipy.stats.bootstrap(
+        (other, model),
+        lambda above, below, axis: np.median(above, axis) / np.median(below, axis),
+        paired=True,
+        method="percentile",
+        n_resamples=NUM_RESAMPLES,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.confidence_interval.low), float(result.confidence_interval.high)

@@ -1,13 +1,13 @@
-"""The table function of the report, and the main tables of an experiment made with it."""
+"""The table function of the report, the main tables of an experiment, and those of all."""
 
 import functools
-import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from experiments.report import document, load, scores
-from experiments.report.experiment import Experiment, Metric
+from experiments.report import document, load, scores, verdicts
+from experiments.report.catalog import Experiment, Metric
+from jax_s4rl.evaluation import documents
 from jax_s4rl.training import optimizer
 
 T = TypeVar("T")
@@ -42,6 +42,33 @@ def table(
     return document.Table([*by, *(metrics or {})], body, len(by) if left is None else left)
 
 
+def section(
+    title: str,
+    rows: Sequence[T],
+    by: Mapping[str, Column[T]],
+    metrics: Mapping[str, Callable[[list[T]], document.Cell]] | None = None,
+    *,
+    left: int | None = None,
+    note: str = "",
+    **fields: object,
+) -> list[document.Block]:
+    """Makes a headline, a table like `table`, and a note under it; nothing without rows.
+
+    Args:
+        title: The headline.
+        rows: The rows.
+        by: Columns by their heads.
+        metrics: Further columns, computed from all rows that agree in `by`.
+        left: Number of leading columns that hold words.
+        note: Name of a part of `notes.md`.
+        **fields: Fields of the note.
+    """
+    if not rows:
+        return []
+    made = table(rows, by, metrics, left=left)
+    return [document.Heading(title, 3), made, document.note(note, **fields)]
+
+
 def results(experiment: Experiment) -> list[document.Block]:
     """Makes a table for each group of data sets: one line for each method, with intervals."""
     data = [group.data for group in experiment.groups]
@@ -61,32 +88,24 @@ def are_repeated(groups: Sequence[load.Group]) -> bool:
 
 def every_run(experiment: Experiment) -> document.Table:
     """Makes a table with one line for each run, with its numbers as in the rows."""
-    words, keys = columns(experiment), _keys(experiment.rows.scored, experiment.metrics)
-    runs = [(group, row, row["metrics"]) for group in experiment.groups for row in group.rows]
-
-    def count(run: tuple, name: str) -> str:
-        return "-" if run[1][name] is None else f"{run[1][name]:,}"
-
-    return table(
-        runs,
-        {head: lambda run, say=say: say(run[0]) for head, say in words.items()}
-        | {
-            "data seed": lambda run: str(run[2].get("data_seed", "-")),
-            "seed": lambda run: str(run[1]["seed"]),
-            "parameters": lambda run: count(run, "parameters"),
-            "updates": lambda run: count(run, "updates"),
-        }
-        | {
-            title: lambda run, key=key: scores.number(run[2].get(key))
-            for title, (key, _) in keys.items()
-        }
-        | {
-            "s to train": lambda run: scores.number(run[1]["seconds"].get("train")),
-            "trial": lambda run: str(run[2].get("cell", "-")),
-            "commit": lambda run: str(run[1]["commit"]),
-        },
-        left=len(words),
-    )
+    groups, keys = columns(experiment), {}
+    for metric in experiment.metrics:
+        keys |= _keys(experiment.rows.scored, metric)
+    lines = []
+    for group in experiment.groups:
+        for row in group.rows:
+            metrics = row["metrics"]
+            cells = {head: say(group) for head, say in groups.items()}
+            cells |= {"data seed": str(metrics.get("data_seed", "-")), "seed": str(row["seed"])}
+            for name in ("parameters", "updates"):
+                cells[name] = "-" if row[name] is None else f"{row[name]:,}"
+            for title, key in keys.items():
+                cells[title] = document.number(metrics.get(key))
+            cells["s to train"] = document.number(row["seconds"].get("train"))
+            cells |= {"trial": str(metrics.get("cell", "-")), "commit": str(row["commit"])}
+            lines.append(cells)
+    shown = {head: operator.itemgetter(head) for head in lines[0]}
+    return table(lines, shown, left=len(groups))
 
 
 def columns(experiment: Experiment) -> dict[str, Callable[[load.Group], str]]:
@@ -112,52 +131,48 @@ def columns(experiment: Experiment) -> dict[str, Callable[[load.Group], str]]:
 
 def tuning(experiment: Experiment) -> list[document.Block]:
     """Shows the grid that every mixer was tuned on, the best point in bold, and its cost."""
-    rows = experiment.rows.tuning
+    rows, metric = experiment.rows.tuning, experiment.metrics[0]
     if not rows:
         return []
-    metric = experiment.metrics[0]
-    grid = [row for row in rows if not _is_beyond_grid(row)]
+    # Runs beyond the grid chose nothing.
+    grid = [row for row in rows if not load.variant(row).endswith(load.SAME_RATE)]
     points = list(dict.fromkeys(load.variant(row) for row in grid))
     words = [name for name in ("dataset", "tokens") if len({row[name] for row in rows}) > 1]
 
-    def mean(own: Sequence[load.Row], point: str) -> float:
-        values = load.values((row for row in own if load.variant(row) == point), experiment.score)
-        return sum(values) / len(values) if values else math.nan
+    def values(own: Sequence[load.Row], point: str) -> list[float]:
+        return load.values((row for row in own if load.variant(row) == point), experiment.score)
 
     def show(own: list[load.Row], point: str) -> str:
-        text = scores.number(mean(own, point), metric.unit)
-        ranks = [metric.factor * mean(own, each) for each in points]
-        is_best = not any(map(math.isnan, ranks)) and points[ranks.index(max(ranks))] == point
-        return f"**{text}**" if is_best else text
+        text = document.mean(values(own, point), metric.unit)
+        runs = [values(own, each) for each in points]
+        if not all(runs):
+            return text
+        ranks = [metric.factor * sum(each) / len(each) for each in runs]
+        return f"**{text}**" if points[ranks.index(max(ranks))] == point else text
+
+    def beyond(own: list[load.Row]) -> str:
+        rows = (row for row in own if load.variant(row).endswith(load.SAME_RATE))
+        return document.mean(load.values(rows, experiment.score), metric.unit)
 
     shown: dict[str, Callable[[list[load.Row]], document.Cell]] = {}
     for point in points:
         shown[point.removeprefix(load.TUNING)] = functools.partial(show, point=point)
-    if len(grid) < len(rows):
-        shown[f"the best, {load.SAME_RATE}"] = lambda own: scores.mean(
-            load.values(filter(_is_beyond_grid, own), experiment.score), metric.unit
-        )
     sets = (f"`{row['dataset']}`, data seed {row['metrics'].get('data_seed', 0)}" for row in rows)
     fields = {"score": experiment.score, "data": document.join(*sets), "runs": len(grid)}
-    notes = [document.text("notes", "tuning", **fields, cost=duration(grid))]
+    note = document.text("notes", "tuning", **fields, cost=duration(grid))
     if len(grid) < len(rows):
+        shown[f"the best, {load.SAME_RATE}"] = beyond
         rate = optimizer.OptimizerConfig().state_space_learning_rate
-        notes.append(document.text("notes", "tuning beyond the grid", rate=f"{rate:g}"))
+        note += " " + document.text("notes", "tuning beyond the grid", rate=f"{rate:g}")
     by = {"tuning": lambda row: row["method"]}
     by |= {name: lambda row, name=name: str(row[name]) for name in words}
-    grid_table = table(rows, by, shown)
-    return [document.Heading("Tuning", 3), grid_table, document.Note(" ".join(notes))]
+    return [document.Heading("Tuning", 3), table(rows, by, shown), document.Note(note)]
 
 
 def duration(rows: Sequence[load.Row]) -> str:
     """Returns the time that runs took, as text."""
     spent = load.minutes(rows)
     return f"{spent / 60:.1f} hours" if spent >= 100 else f"{spent:.1f} minutes"
-
-
-def _is_beyond_grid(row: load.Row) -> bool:
-    """Returns whether a run on the tuning data chose nothing."""
-    return load.variant(row).endswith(load.SAME_RATE)
 
 
 def _results(experiment: Experiment, name: str) -> document.Table:
@@ -169,26 +184,31 @@ def _results(experiment: Experiment, name: str) -> document.Table:
         if experiment.group_name(row["dataset"]) == name
     )
     words = {head: say for head, say in columns(experiment).items() if head != "data"}
-    score = _keys(rows or experiment.rows.scored, experiment.metrics[:1])
-    others = _others(rows or experiment.rows.scored, experiment)
     kind = f", {experiment.judged_by}" if experiment.metrics[0].kinds else ""
-    repeated = are_repeated(experiment.groups)
-    lead = [f"lead over attention{kind}", "P(better)"] if repeated else []
     ours: dict[str, Column[load.Group]] = {"runs": lambda group: _count(group, data)}
     exact: dict[str, Callable[[list[load.Row]], document.Cell]] = {}
-    for title, (key, metric) in score.items():
-        ours[title] = functools.partial(scores.middle_of, key=key, unit=metric.unit)
-        exact[title] = functools.partial(_exact, key=key, metric=metric)
+
+    def add(metrics: Sequence[Metric]) -> None:
+        """Adds columns of metrics; both ways of acting share one if it shows no interval."""
+        for metric in metrics:
+            keys = _keys(rows or experiment.rows.scored, metric)
+            titles = {title: [key] for title, key in keys.items()}
+            if keys and not metric.has_interval:
+                titles = {metric.label + metric.in_unit: list(keys.values())}
+            for title, own in titles.items():
+                ours[title] = functools.partial(_pair, _show, keys=own, metric=metric)
+                exact[title] = functools.partial(_pair, _exact, keys=own, metric=metric)
+
+    add([experiment.metrics[0]._replace(has_interval=True)])
     if experiment.normalizes:
         title = f"normalized{kind}, %"
         ours[title] = lambda group: _normalized(experiment, group.rows)
         exact[title] = functools.partial(_normalized, experiment)
-    for place, title in enumerate(lead):
-        ours[title] = lambda group, place=place: _lead(experiment, group)[place]
-        exact[title] = lambda own: "-"
-    for title, (keys, metric) in others.items():
-        ours[title] = functools.partial(_pair, _show, keys=keys, metric=metric)
-        exact[title] = functools.partial(_pair, _exact, keys=keys, metric=metric)
+    if are_repeated(experiment.groups):
+        for place, title in enumerate((f"lead over attention{kind}", "P(better)")):
+            ours[title] = lambda group, place=place: _lead(experiment, group)[place]
+            exact[title] = lambda own: "-"
+    add(experiment.metrics[1:])
     lines = []
     whole: dict[str, list[document.Cell]] = {}
     for own in dict.fromkeys(
@@ -205,34 +225,16 @@ def _results(experiment: Experiment, name: str) -> document.Table:
     return shown._replace(rows=[*lines, *shown.rows])
 
 
-def _keys(rows: Sequence[load.Row], metrics: Sequence[Metric]) -> dict[str, tuple[str, Metric]]:
+def _keys(rows: Sequence[load.Row], metric: Metric) -> dict[str, str]:
     """Returns the names in the rows that some run has, by the heads of their columns."""
-    pairs = {title: (key, metric) for metric in metrics for title, key in metric.keys.items()}
-    return {title: pair for title, pair in pairs.items() if load.values(rows, pair[0])}
-
-
-def _others(
-    rows: Sequence[load.Row], experiment: Experiment
-) -> dict[str, tuple[list[str], Metric]]:
-    """Returns the names in the rows of metrics beside the score; both ways share a column."""
-    columns = {}
-    for metric in experiment.metrics[1:]:
-        keys = _keys(rows, [metric])
-        if metric.has_interval:
-            columns |= {title: ([key], metric) for title, (key, _) in keys.items()}
-        elif keys:
-            columns[metric.label + metric.in_unit] = [key for key, _ in keys.values()], metric
-    return columns
+    return {title: key for title, key in metric.keys.items() if load.values(rows, key)}
 
 
 def _references(experiment: Experiment, data: frozenset[str]) -> dict[str, list[load.Row]]:
     """Returns the reference rows of some data sets, by method; of equal ones the last counts."""
     last = {(row["dataset"], row["method"]): row for row in experiment.rows.references}
-    by_method: dict[str, list[load.Row]] = {}
-    for row in last.values():
-        if row["dataset"] in data:
-            by_method.setdefault(row["method"], []).append(row)
-    return by_method
+    own = [row for row in last.values() if row["dataset"] in data]
+    return load.group_by(own, lambda row: row["method"])
 
 
 def _count_sets(own: set[str] | frozenset[str], data: frozenset[str]) -> str:
@@ -253,16 +255,16 @@ def _normalized(experiment: Experiment, rows: Sequence[load.Row]) -> str:
     if any(row["seed"] is not None for row in rows):
         runs = scores.strata(rows, experiment.score, factor)
         scaled = scores.normalize(experiment, runs) if runs else None
-        return scores.show(scores.middle(scaled) if scaled else None, "%")
+        return document.show(scores.middle(scaled) if scaled else None, "%")
     exact = {row["dataset"]: experiment.reference(row) for row in rows}
     values = {data: [factor * value] for data, value in exact.items() if value is not None}
     scaled = scores.normalize(experiment, values) or {}
-    return scores.mean([value for (value,) in scaled.values()], "%")
+    return document.mean([value for (value,) in scaled.values()], "%")
 
 
 def _exact(rows: Sequence[load.Row], key: str, metric: Metric) -> str:
     values = [row["metrics"].get(key, row["metrics"].get(metric.name)) for row in rows]
-    return scores.mean([value for value in values if value is not None], metric.unit)
+    return document.mean([value for value in values if value is not None], metric.unit)
 
 
 def _pair(show: Callable[..., str], rows: Any, keys: Sequence[str], metric: Metric) -> str:
@@ -273,8 +275,8 @@ def _pair(show: Callable[..., str], rows: Any, keys: Sequence[str], metric: Metr
 def _show(group: load.Group, key: str, metric: Metric) -> str:
     values = scores.strata(group.rows, key)
     if metric.has_interval or not values:
-        return scores.show(scores.middle(values), metric.unit)
-    return scores.number(scores.middle_value(values), metric.unit)
+        return document.show(scores.middle(values), metric.unit)
+    return document.number(scores.middle_value(values), metric.unit)
 
 
 def _lead(experiment: Experiment, group: load.Group) -> tuple[str, str]:
@@ -283,5 +285,100 @@ def _lead(experiment: Experiment, group: load.Group) -> tuple[str, str]:
     pair = scores.compare(experiment, group, other) if other else None
     if pair is None:
         return "-", "-"
-    unit = experiment.metrics[0].unit
-    return scores.show(pair.score.interval, unit, signed=True), scores.show(pair.score.improvement)
+    return _difference(pair), document.show(pair.score.improvement)
+
+
+def comparisons(pairs: Sequence[scores.Comparison]) -> document.Table:
+    """Shows comparisons with attention."""
+    tones = {scores.AHEAD: document.GOOD, scores.BEHIND: document.BAD}
+
+    def link(each: scores.Comparison) -> str:
+        return f"[{each.experiment.title}](#{document.anchor(each.experiment.title)})"
+
+    def badge(each: scores.Comparison) -> document.Badge:
+        return document.Badge(each.outcome, tones.get(each.outcome, document.OPEN))
+
+    def otherwise(each: scores.Comparison) -> str:
+        kind = each.experiment.other_kind
+        return f"{kind}: {each.otherwise.outcome}" if each.otherwise else "-"
+
+    def middle(each: scores.Comparison, side: int) -> str:
+        metric = each.experiment.metrics[0]
+        runs = {
+            data: [metric.factor * value for value in own] for data, own in each.pair[side].items()
+        }
+        return document.show(scores.middle(runs), metric.unit)
+
+    return table(
+        pairs,
+        {
+            "experiment": link,
+            "setting": lambda each: each.experiment.setting_name(each.group),
+            "mixer": "group.method",
+            "against attention": badge,
+            "score": lambda each: middle(each, 0),
+            "score of attention": lambda each: middle(each, 1),
+            "difference (plus is better)": _difference,
+            "P(better)": lambda each: document.show(each.score.improvement),
+            "runs": _runs,
+            "greedy / sampled": otherwise,
+        },
+        left=4,
+    )
+
+
+def losses(pairs: Sequence[scores.Comparison]) -> list[document.Block]:
+    """Shows where a mixer or attention is behind, and what becomes of it after one change."""
+    lines: list[tuple[scores.Comparison, str, scores.Comparison | None]] = []
+    for lost in filter(None, map(verdicts.of_loser, pairs)):
+        tried = [(lost, f"{who}: {change}", again) for who, change, again in verdicts.changes(lost)]
+        lines += tried or [(lost, "-", None)]
+    return section(
+        "Where a mixer is behind, and what changes it",
+        lines,
+        {
+            "setting": lambda line: line[0].name,
+            "who": lambda line: f"{line[0].group.method} behind {line[0].other.method}",
+            "behind by": lambda line: _difference(line[0]),
+            "runs": lambda line: _runs(line[0]),
+            "changed": lambda line: line[1],
+            "then": lambda line: _difference(line[2]) if line[2] else "-",
+            "runs then": lambda line: _runs(line[2]) if line[2] else "-",
+            "outcome": lambda line: line[2].outcome if line[2] else "-",
+        },
+        note="losses",
+    )
+
+
+def _difference(each: scores.Comparison) -> str:
+    return document.show(each.score.interval, each.experiment.metrics[0].unit, signed=True)
+
+
+def _runs(each: scores.Comparison) -> str:
+    return ", ".join(map(str, each.score.runs))
+
+
+def times(timed: Sequence[scores.Ratio]) -> document.Table:
+    """Shows ratios of times of the benchmarks."""
+
+    def milliseconds(each: scores.Ratio, side: int) -> str:
+        return documents.milliseconds(each.rows[side]["seconds"]["median"])
+
+    def of_minima(each: scores.Ratio) -> str:
+        model, other = (row["seconds"]["minimum"] for row in each.rows)
+        return f"{other / model:.2f}"
+
+    return table(
+        timed,
+        {
+            "compared": "pair",
+            "at": lambda each: document.join(each.place, each.series),
+            "ms, first": lambda each: milliseconds(each, 0),
+            "ms, attention": lambda each: milliseconds(each, 1),
+            "ratio of medians": lambda each: document.show_ratio(each.value, each.interval),
+            "of minima": of_minima,
+            "parameters, first": lambda each: f"{each.rows[0]['parameters']:,}",
+            "parameters, attention": lambda each: f"{each.rows[1]['parameters']:,}",
+        },
+        left=2,
+    )

@@ -1,10 +1,10 @@
 """Rules that turn numbers into verdicts; every verdict of the report is computed here."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.report import document, scores
+from experiments.report import document, load, scores
+from experiments.report.catalog import Experiment
 from jax_s4rl.evaluation import bootstrap
 
 HOLDS, PARTLY, FAILS = "holds", "holds in part", "fails"
@@ -28,6 +28,20 @@ TOLERANCE = 5.0
 WIDEST = 20.0
 
 
+# Data of random walks on which only joining gets to the goal, and what helps to join them.
+WALKS = "nosuffix"
+ONE_STEP, RELABELLED = "one step", "relabelled returns"
+# Exact scores without any joining of walks: repeating the best recorded walk; random play that
+# knows the way if the goal is one edge away; random play.
+EXACT = ("lookup", "blind", "random")
+# Combinations of the two changes, by name.
+WAYS = {
+    "relabelled returns, history seen": {RELABELLED},
+    "returns as recorded, one step": {ONE_STEP},
+    "relabelled returns, one step": {RELABELLED, ONE_STEP},
+}
+
+
 class Verdict(NamedTuple):
     """What became of a claim: one of the words above, and where it holds or what is missing."""
 
@@ -38,32 +52,6 @@ class Verdict(NamedTuple):
     def badge(self) -> document.Badge:
         """The colored word."""
         return document.Badge(self.word, TONES[self.word])
-
-
-class Ratio(NamedTuple):
-    """How many times longer attention takes than a model.
-
-    Attributes:
-        pair: Names of the compared models.
-        series: Number of parallel episodes and machine, if there are several.
-        place: Length or task, in words.
-        value: The ratio, by medians.
-        context: The length in steps; None for a task.
-        interval: 95 % interval of the ratio over turns; None if rows have no turns.
-        of_minima: The ratio of the fastest runs.
-        milliseconds: Medians, of the model and of the other.
-        parameters: Numbers of parameters, of the model and of the other.
-    """
-
-    pair: str
-    series: str
-    place: str
-    value: float
-    context: int | None = None
-    interval: tuple[float, float] | None = None
-    of_minima: float = math.nan
-    milliseconds: tuple[float, float] = (math.nan, math.nan)
-    parameters: tuple[int, int] = (0, 0)
 
 
 def everywhere(
@@ -102,7 +90,46 @@ def everywhere(
     return Verdict(PARTLY, lines(*ahead, *behind, rest))
 
 
-def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
+def of_loser(comparison: scores.Comparison) -> scores.Comparison | None:
+    """Returns a comparison from the side that lost it; None if neither did."""
+    if comparison.outcome == scores.AHEAD:
+        return scores.compare(comparison.experiment, comparison.other, comparison.group)
+    return comparison if comparison.outcome == scores.BEHIND else None
+
+
+def changes(lost: scores.Comparison) -> Iterator[tuple[str, str, scores.Comparison]]:
+    """Yields who was changed, in what, and the new comparison: first the loser, then the other."""
+    experiment = lost.experiment
+    for group in (lost.group, lost.other):
+        for changed in experiment.groups:
+            variant, change = experiment.split(changed.variant)
+            is_same = (changed.data, variant) == (lost.group.data, lost.group.variant)
+            if changed.method != group.method or not change or not is_same:
+                continue
+            sides = (changed, lost.other) if group is lost.group else (lost.group, changed)
+            if again := scores.compare(experiment, *sides):
+                yield group.method, change, again
+
+
+def tell(comparison: scores.Comparison) -> str:
+    """Names a comparison, and the outcome after each change of the side that lost it."""
+    lost = of_loser(comparison)
+    if lost is None:
+        return comparison.name
+    by_outcome: dict[str, list[str]] = {outcome: [] for outcome in scores.OUTCOMES}
+    for method, change, again in changes(lost):
+        if method == lost.group.method:
+            runs, all_runs = again.score.runs[0], lost.score.runs[0]
+            fewer = f" ({runs} of {all_runs} runs)" if runs < all_runs else ""
+            by_outcome[again.outcome].append(change + fewer)
+    who = "" if lost is comparison else f"{lost.group.method} "
+    tried = [
+        f"{who}{outcome} with {', '.join(names)}" for outcome, names in by_outcome.items() if names
+    ]
+    return "; ".join([lost.name, *tried])
+
+
+def at_least(ratios: Sequence[scores.Ratio], wanted: float) -> Verdict:
     """Judges whether attention takes that many times longer wherever it was measured."""
     if not ratios:
         return Verdict(OPEN)
@@ -114,36 +141,33 @@ def at_least(ratios: Sequence[Ratio], wanted: float) -> Verdict:
         most = max(ratio.value for ratio in ratios)
         return Verdict(FAILS, lines(f"at most {most:.1f} times", longest))
     texts = []
-    for pair in dict.fromkeys(ratio.pair for ratio in reached):
-        series: dict[str, list[Ratio]] = {}
-        for ratio in ratios:
-            if ratio.pair == pair:
-                series.setdefault(ratio.series, []).append(ratio)
-        spans = {name: _span(own, wanted) for name, own in series.items()}
-        where = [" ".join(filter(None, [name, span])) for name, span in spans.items() if span]
-        texts.append(f"{pair}: {join(where)}")
+    for pair, own in load.group_by(ratios, lambda ratio: ratio.pair).items():
+        by_series = load.group_by(own, lambda ratio: ratio.series)
+        spans = {series: _span(same, wanted) for series, same in by_series.items()}
+        where = [f"{series} {span}".strip() for series, span in spans.items() if span]
+        texts += [f"{pair}: {join(where)}"] if where else []
     return Verdict(PARTLY, lines(*texts, longest))
 
 
-def _longest(ratios: Sequence[Ratio]) -> str:
+def _longest(ratios: Sequence[scores.Ratio]) -> str:
     """Describes up to which length pairs were timed; nothing for tasks."""
-    last: dict[str, Ratio] = {}
+    lengths: dict[str, int] = {}
     for ratio in ratios:
         if ratio.context is not None:
-            farther = last.setdefault(ratio.pair, ratio)
-            last[ratio.pair] = max(farther, ratio, key=lambda each: each.context or 0)
-    if not last:
+            lengths[ratio.pair] = max(ratio.context, lengths.get(ratio.pair, 0))
+    if not lengths:
         return ""
-    farthest = max(last.values(), key=lambda each: each.context or 0)
+    places = {ratio.context: ratio.place for ratio in ratios}
+    farthest = max(lengths.values())
     short: dict[str, list[str]] = {}
-    for pair, ratio in last.items():
-        if ratio.context != farthest.context:
-            short.setdefault(ratio.place, []).append(pair)
+    for pair, length in lengths.items():
+        if length != farthest:
+            short.setdefault(places[length], []).append(pair)
     ends = "".join(f" ({join(pairs)} up to {place})" for place, pairs in short.items())
-    return f"timed up to {farthest.place}{ends}"
+    return f"timed up to {places[farthest]}{ends}"
 
 
-def _span(ratios: Sequence[Ratio], wanted: float) -> str:
+def _span(ratios: Sequence[scores.Ratio], wanted: float) -> str:
     """Describes the lengths that reach the wanted ratio as a range if they are one, or tasks."""
     reached = [ratio.value >= wanted for ratio in ratios]
     places = [ratio.place for ratio in ratios if ratio.value >= wanted]
@@ -158,6 +182,23 @@ def _span(ratios: Sequence[Ratio], wanted: float) -> str:
         return f"up to {places[-1]}"
     is_short = len(places) <= len(missed)
     return f"at {', '.join(places)}" if is_short else f"but not at {', '.join(missed)}"
+
+
+def ranges(timed: Sequence[scores.Ratio]) -> str:
+    """Returns the lowest and highest ratio of every pair, one pair on each line."""
+    by_pair = load.group_by(timed, lambda each: each.pair)
+    return "\n".join(f"{pair}: {span(own)}" for pair, own in by_pair.items())
+
+
+def span(timed: Sequence[scores.Ratio]) -> str:
+    """Returns the lowest and highest ratio."""
+    return ends([each.value for each in timed], 1)
+
+
+def ends(values: Sequence[float], decimals: int) -> str:
+    """Returns the lowest and the highest of some values, or one if they look alike."""
+    shown = {f"{end:.{decimals}f}" for end in (min(values), max(values))}
+    return " to ".join(sorted(shown, key=float))
 
 
 def more_in_the_first(
@@ -224,6 +265,77 @@ def all_of(parts: Mapping[str, Verdict]) -> Verdict:
         return Verdict(FAILS_SO_FAR if rest else FAILS, missing)
     missed = [name for name in run if name not in good]
     return Verdict(PARTLY, lines(*good, f"not in {join(missed)}", missing))
+
+
+class Lead(NamedTuple):
+    """How far a sequence model is ahead of everything that does not join walks.
+
+    Attributes:
+        group: The runs of the model.
+        interval: Its score minus the best exact score on the same data.
+        over_clone: Its score minus that of behavior cloning; None without such runs.
+        num_runs: Number of runs.
+    """
+
+    group: load.Group
+    interval: bootstrap.Interval
+    over_clone: bootstrap.Interval | None
+    num_runs: int
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the model surely joins walks."""
+        return self.num_runs >= scores.LEAST_RUNS and self.interval.low > 0
+
+    @property
+    def changes(self) -> set[str]:
+        """Which of the two changes it has: relabelled returns, one step instead of a history."""
+        return {RELABELLED, ONE_STEP} & set(self.group.variant.split(", "))
+
+
+def leads(experiment: Experiment, data: str = WALKS) -> list[Lead]:
+    """Returns the leads of all sequence models on data whose names start as given."""
+    best: dict[str, float] = {}
+    for row in experiment.rows.references:
+        value = experiment.reference(row)
+        if row["method"] in EXACT and value is not None:
+            best[row["dataset"]] = max(value, best.get(row["dataset"], value))
+    clones = {group.data: group for group in reversed(experiment.groups) if group.method == "bc"}
+    ahead = []
+    for group in experiment.groups:
+        if group.method not in load.MIXERS or not group.data.startswith(data):
+            continue
+        beyond = {
+            name: [value - best[name] for value in runs]
+            for name, runs in scores.strata(group.rows, experiment.score).items()
+            if name in best
+        }
+        if middle := scores.middle(beyond):
+            clone = clones.get(group.data)
+            pair = scores.compare(experiment, group, clone) if clone else None
+            count = sum(map(len, beyond.values()))
+            ahead.append(Lead(group, middle, pair.score.interval if pair else None, count))
+    return ahead
+
+
+def joins_walks(every: Sequence[Lead]) -> Verdict:
+    """Judges whether every mixer is ahead in at least one of its groups.
+
+    It names the mixers that are surely ahead, for each combination of the two changes.
+    """
+    parts = {}
+    for mixer in load.MIXERS:
+        own = [lead for lead in every if lead.group.method == mixer]
+        judged = [lead for lead in own if lead.num_runs >= scores.LEAST_RUNS]
+        ahead = any(lead.is_ahead for lead in judged)
+        parts[mixer] = Verdict(OPEN if not judged else HOLDS if ahead else FAILS)
+    ways = []
+    for name, changes in WAYS.items():
+        own = [lead for lead in every if lead.changes == changes]
+        ahead = join([lead.group.method for lead in own if lead.is_ahead])
+        ways.append(f"{name}: {ahead or 'no mixer'}" if own else "")
+    verdict = all_of(parts)
+    return verdict._replace(where=lines(verdict.where, *ways))
 
 
 def join(names: Sequence[str]) -> str:

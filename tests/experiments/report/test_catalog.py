@@ -1,10 +1,12 @@
-"""Experiments of the report fit the scripts and rows that they describe."""
+"""Experiments fit the scripts and rows that they describe, and know names, groups and scales."""
 
+import dataclasses
 import importlib
 import importlib.util
 from pathlib import Path
 
 from experiments import cartpole, key_door, key_to_door, memory, runner, umbrella
+from experiments.report import __main__ as report
 from experiments.report import catalog, document, load
 from tests.experiments.report import made_up
 
@@ -58,7 +60,7 @@ def test_methods_that_are_told_no_return_give_no_answer_to_one(tmp_path):
 
 
 def test_every_file_of_lines_is_known():
-    known = {about.name for about in catalog.ALL} | catalog.ELSEWHERE
+    known = {about.name for about in catalog.ALL} | report.ELSEWHERE
     folder = Path(__file__).parents[3] / "experiments" / "results"
     assert {path.stem for path in folder.glob("*.jsonl")} <= known
 
@@ -105,3 +107,77 @@ def test_numbers_in_texts_are_those_of_the_scripts():
     assert f"context {memory.CONTEXTS[-1]}" in catalog.MEMORY.main_variants
     settings = {f"memory_len/{number}/random" for number in memory.SETTINGS.values()}
     assert settings | {memory.CARTPOLE} == set(catalog.MEMORY.patterns)
+
+
+ABOUT = catalog.Experiment(
+    name="some",
+    title="Some",
+    metrics=(catalog.Metric("return", "return"),),
+    patterns={"chain/*/random": "all lengths"},
+)
+SHARES = catalog.Metric("success", "success", catalog.SHARE)
+
+
+def test_names_in_the_lines(tmp_path):
+    assert ABOUT.score == "return_greedy"
+    assert SHARES.keys == {
+        "success, greedy, %": "success_greedy",
+        "success, sampled, %": "success_sampled",
+    }
+    assert catalog.Metric("cells", "key cells", kinds=()).keys == {"key cells": "cells"}
+    assert ABOUT.read(tmp_path).rows == load.Rows([], [], [], [])
+    assert ABOUT.command == "python -m experiments.some"
+
+
+def test_groups_of_data_sets():
+    assert [ABOUT.group_name(name) for name in ("chain/3/random", "some/x", "other", None)] == [
+        "all lengths",
+        "x",
+        "other",
+        "",
+    ]
+
+
+def test_bounds_come_from_references_of_the_same_data():
+    found = ABOUT.holding(
+        [*made_up.bounds("some", "a", "return", 22.0, 500.0), made_up.row("some", "b", "random")]
+    )
+    assert found.bounds("a") == (22.0, 500.0)
+    assert found.bounds("b") is None
+
+
+def test_a_reference_may_tell_ways_of_choosing_apart():
+    assert (
+        ABOUT.reference(made_up.row("some", "a", "lookup", return_greedy=1.0, return_sampled=2.0))
+        == 1.0
+    )
+    assert ABOUT.reference(made_up.row("some", "a", "lookup")) is None
+
+
+def test_nothing_is_made_up_where_no_line_tells():
+    about = catalog.Experiment(name="some", title="Some", metrics=(SHARES,))
+    assert about.bounds("a") is None
+    assert about.holding([made_up.row("some", "a", "random", shares=0.1)]).bounds("a") is None
+
+
+def test_the_kind_of_state_is_one_of_data_sets():
+    about = dataclasses.replace(ABOUT, continuous=("masked/*",))
+    assert about.is_continuous("masked/mixed")
+    assert not about.is_continuous("bits/random")
+
+
+def test_an_ablation_counts_for_no_claim():
+    assert catalog.CARTPOLE.split("composed, learning rate 0.01") == (
+        "composed",
+        "learning rate 0.01",
+    )
+    assert catalog.CARTPOLE.split("learning rate 0.01") == ("", "learning rate 0.01")
+    assert catalog.CARTPOLE.split("composed, other") == ("composed, other", "")
+    for change in (
+        "learning rate 0.01",
+        "dropout 0.1",
+        load.SAME_RATE,
+        "initialization LegS",
+    ):
+        assert not catalog.CARTPOLE.counts(change)
+    assert catalog.CARTPOLE.counts("")

@@ -3,24 +3,15 @@
 import pytest
 
 from benchmarks import acting, training
-from experiments.report import (
-    catalog,
-    claims,
-    document,
-    evidence,
-    key_to_door,
-    scores,
-    speeds,
-    verdicts,
-)
+from experiments.report import catalog, claims, document, key_to_door, scores, verdicts
 from tests.experiments.report import made_up
 
 DISCRETE, CONTINUOUS = "key_to_door", "cartpole"
 
 
 def judge(folder, training=(), acting=()):
-    found = evidence.Evidence(catalog.read(folder), list(training), list(acting))
-    return {each.text: each for each in claims.judge(found)}
+    timings = {"train": training, "act": acting}
+    return {each.text: each for each in claims.judge(catalog.read(folder), timings)}
 
 
 def find(judged, *words):
@@ -80,12 +71,12 @@ def test_outcomes_are_counted_for_both_ways_of_choosing_actions(tmp_path):
 
 def test_what_fewer_tokens_give_alone_stands_beside_one_against_three(tmp_path):
     rows = [
-        made_up.timed("attention", speeds.THREE, 100, 900.0),
-        made_up.timed("attention", speeds.ONE, 100, 300.0),
+        made_up.timed("attention", scores.THREE, 100, 900.0),
+        made_up.timed("attention", scores.ONE, 100, 300.0),
     ]
     rows += [
-        made_up.timed("s4d", speeds.ONE, 100, 100.0),
-        made_up.timed("s4d/matched", speeds.ONE, 100, 200.0),
+        made_up.timed("s4d", scores.ONE, 100, 100.0),
+        made_up.timed("s4d/matched", scores.ONE, 100, 200.0),
     ]
     found = find(judge(tmp_path, training=rows), "faster: to train, S4 with one token")
     assert found.numbers.splitlines()[1:] == [
@@ -114,11 +105,19 @@ def test_gains_of_continuous_and_discrete_state_are_compared(tmp_path):
     assert "continuous +30.0" in find(judged, "S4 gains").numbers
 
 
+def test_an_environment_is_missed_for_every_kind_of_state_that_it_has(tmp_path):
+    commands = find(judge(tmp_path), "S4 gains").commands
+    assert [command.rpartition(".")[2] for command in commands] == [
+        *("memory", "cartpole", "pendulum"),
+        *("random_walk", "umbrella", "memory", "key_door", "key_to_door"),
+    ]
+
+
 def test_speed_is_judged_at_every_length(tmp_path):
     rows = [
-        made_up.timed("attention", speeds.THREE, context, 10.0 * context) for context in (32, 1024)
+        made_up.timed("attention", scores.THREE, context, 10.0 * context) for context in (32, 1024)
     ]
-    rows += [made_up.timed("s4d", speeds.THREE, context, 1_000.0) for context in (32, 1024)]
+    rows += [made_up.timed("s4d", scores.THREE, context, 1_000.0) for context in (32, 1024)]
     judged = judge(tmp_path, training=rows)
     assert find(judged, "faster: to train, like for like").verdict.word == verdicts.PARTLY
     assert find(judged, "faster: to train, like for like").verdict.where.splitlines() == [
@@ -132,12 +131,12 @@ def test_speed_is_judged_at_every_length(tmp_path):
 
 def test_every_side_has_a_verdict_of_its_own(tmp_path):
     rows = [
-        made_up.timed("attention", speeds.THREE, 341, 20.0),
-        made_up.timed("attention", speeds.ONE, 341, 2.0),
+        made_up.timed("attention", scores.THREE, 341, 20.0),
+        made_up.timed("attention", scores.ONE, 341, 2.0),
     ]
     rows += [
-        made_up.timed("s4d", speeds.ONE, 341, 1.0),
-        made_up.timed("s4d/matched", speeds.ONE, 341, 0.1),
+        made_up.timed("s4d", scores.ONE, 341, 1.0),
+        made_up.timed("s4d/matched", scores.ONE, 341, 0.1),
     ]
     judged = judge(tmp_path, training=rows, acting=rows)
     for verb in ("train", "act"):
@@ -153,11 +152,11 @@ def test_every_side_has_a_verdict_of_its_own(tmp_path):
 
 def test_histories_mapped_anew_count_where_attention_acts_as_published(tmp_path):
     rows = [
-        made_up.timed("recompute", speeds.THREE, 64, 9.0),
-        made_up.timed("attention", speeds.THREE, 64, 2.0),
+        made_up.timed("recompute", scores.THREE, 64, 9.0),
+        made_up.timed("attention", scores.THREE, 64, 2.0),
     ]
     found = find(
-        judge(tmp_path, acting=[*rows, made_up.timed("s4", speeds.ONE, 64, 1.0)]),
+        judge(tmp_path, acting=[*rows, made_up.timed("s4", scores.ONE, 64, 1.0)]),
         "to act",
         "with three",
     )
@@ -184,7 +183,7 @@ def test_times_at_tasks_have_a_claim_of_their_own(tmp_path):
 def test_one_token_is_compared_with_three(tmp_path):
     rows = made_up.bounds("tokens", "d", "return")
     for method, one, three in (("attention", 0.5, 0.5), ("s4", 0.3, 0.5)):
-        for tokens, middle in ((speeds.ONE, one), (speeds.THREE, three)):
+        for tokens, middle in ((scores.ONE, one), (scores.THREE, three)):
             values = made_up.spread(2 * middle)
             rows += made_up.runs(
                 "tokens", "d", method, values, "return", tokens=tokens, variant=tokens
@@ -192,7 +191,7 @@ def test_one_token_is_compared_with_three(tmp_path):
     made_up.write(tmp_path, "tokens", rows)
     timed = [
         made_up.timed("s4", tokens, 32, ms)
-        for tokens, ms in ((speeds.ONE, 1.0), (speeds.THREE, 3.0))
+        for tokens, ms in ((scores.ONE, 1.0), (scores.THREE, 3.0))
     ]
     judged = judge(tmp_path, training=timed)
     assert find(judged, "One concatenated", "attention").verdict.word == verdicts.HOLDS
@@ -276,41 +275,79 @@ def test_few_runs_do_not_count(tmp_path):
 
 def timed(**parameters):
     return [
-        made_up.timed(who, speeds.ONE, 32, 1.0) | {"parameters": count}
+        made_up.timed(who, scores.ONE, 32, 1.0) | {"parameters": count}
         for who, count in parameters.items()
     ]
 
 
 def test_shares_of_parameters_come_from_the_lines():
     told = claims.rule(
-        evidence.Evidence([], timed(attention=100, s4=34, s4d=20), timed(attention=100, s4=50)),
+        {"train": timed(attention=100, s4=34, s4d=20), "act": timed(attention=100, s4=50)},
         "several times",
     )
     assert (
         "fewer parameters than attention: 20 to 34 % where training is timed, "
         "50 % where acting is timed." in told
     )
-    assert "fewer parameters than attention." in claims.rule(evidence.Evidence([]), "several times")
+    assert "fewer parameters than attention." in claims.rule({}, "several times")
 
 
 def test_repeats_are_those_of_the_benchmarks():
-    told = claims.rule(evidence.Evidence([]), "several times")
+    told = claims.rule({}, "several times")
     assert f"{training.Config().repeats} timings of some updates" in told
     assert f"{acting.Config().repeats} actions. The claim" in told
 
 
 def test_intervals_of_ratios_are_told_of_where_lines_have_turns():
-    row = made_up.timed("attention", speeds.ONE, 32, 1.0)
-    assert "intervals of the ratios" not in claims.rule(
-        evidence.Evidence([], [row]), "several times"
-    )
+    row = made_up.timed("attention", scores.ONE, 32, 1.0)
+    assert "intervals of the ratios" not in claims.rule({"train": [row]}, "several times")
     row["metrics"]["turns"] = [1.0, 1.1]
     assert "intervals of the ratios stand in the tables" in claims.rule(
-        evidence.Evidence([], [row]), "several times"
+        {"train": [row]}, "several times"
     )
 
 
 def test_the_weight_of_q_learning_is_the_one_that_decides(tmp_path):
-    weight = key_to_door.ROWS["CQL"].decides
+    weight = key_to_door.ROWS["CQL"][1]
     (rule,) = {each.rule for text, each in judge(tmp_path).items() if "key-to-door table" in text}
     assert f"`{weight}` of Q-learning" in rule
+
+
+def test_parameters_of_either_side_are_told():
+    rows = [
+        made_up.timed("attention", scores.ONE, context, 6.0) | {"parameters": 200 * context}
+        for context in (1, 2)
+    ]
+    rows += [made_up.timed("s4d", scores.ONE, context, 3.0) for context in (1, 2)]
+    assert ": 25 to 50 % where training is timed." in claims.rule({"train": rows}, "several times")
+    table = claims.times({"train": rows})[2]
+    assert isinstance(table, document.Table)
+    assert [line[-2:] for line in table.rows] == [["100", "200"], ["100", "400"]]
+    assert [line[1:6] for line in table.rows] == [
+        [f"{context} steps", "3", "6", "2.00", "2.00"] for context in (1, 2)
+    ]
+
+
+def test_comparisons_and_times(tmp_path):
+    rows = []
+    for method, value in (("attention", 100.0), ("s4d", 200.0)):
+        rows += made_up.runs("cartpole", "cartpole/mixed", method, made_up.spread(value), "return")
+    made_up.write(tmp_path, "cartpole", rows)
+    timed = [made_up.timed(who, scores.ONE, 32, 1.0) for who in ("attention", "s4d")]
+    _, table, *_ = claims.comparisons(catalog.read(tmp_path))
+    assert isinstance(table, document.Table)
+    (line,) = table.rows
+    assert line[1:4] == ["mixed", "s4d", document.Badge("ahead", document.GOOD)]
+    assert line[4:6] == ["100.0 [100.0, 100.0]", "50.0 [50.0, 50.0]"]
+    content = claims.times({"train": timed})
+    assert (
+        next(block for block in content if isinstance(block, document.Table)).rows[0][0]
+        == "s4d, one token"
+    )
+    assert document.Paragraph("Not yet run.") in content
+
+
+def test_without_lines(tmp_path):
+    assert document.Paragraph("No experiment has rows of both mixers yet.") in claims.comparisons(
+        catalog.read(tmp_path)
+    )

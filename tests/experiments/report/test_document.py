@@ -1,11 +1,13 @@
 """Blocks as Markdown and as a page, and the texts of templates."""
 
 import html.parser
+import math
 import re
 
 import pytest
 
 from experiments.report import document
+from jax_s4rl.evaluation import bootstrap
 
 
 def test_anchors_are_those_of_code_hosts():
@@ -115,3 +117,9 @@ def test_every_part_of_a_template_is_used_somewhere():
         for name in document.parts(template.stem):
             is_used = f'"{name}"' in sources or f"{{{name}}}" in texts
             assert is_used, f"{template.name}: nothing shows {name!r}"
+
+
+def test_numbers_of_an_interval_have_as_many_decimals():
+    assert document.show(bootstrap.Interval(19.1, 0.132, 30), signed=True) == "+19.1 [+0.1, +30.0]"
+    assert document.show(bootstrap.Interval(0.5, math.nan, math.nan), "%") == "50.0"
+    assert document.number(math.nan) == "-"

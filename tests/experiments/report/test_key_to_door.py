@@ -1,8 +1,8 @@
-"""The published numbers are all there with ours, and wishes are reached or missed."""
+"""Published numbers stand beside ours, goals are reached or missed, probes count for no claim."""
 
 import pytest
 
-from experiments.report import catalog, document, key_to_door, verdicts
+from experiments.report import catalog, document, key_to_door, scores, sections, verdicts
 from tests.experiments.report import made_up
 
 SMALL, LARGE = key_to_door.SIZES["1K"], key_to_door.SIZES["10K"]
@@ -32,10 +32,19 @@ def find(rows):
     return study, list(key_to_door.entries(study))
 
 
+def deciding(study):
+    return [each for each in key_to_door.entries(study) if each.decides]
+
+
+def others(study):
+    every = key_to_door.entries(study)
+    return [each for each in every if each.published is not None and not each.decides]
+
+
 def test_every_published_number_is_shown_without_any_line():
     study, found = find([])
     assert len(found) == 10
-    assert key_to_door.verdict(key_to_door.deciding(study)).word == verdicts.OPEN
+    assert key_to_door.verdict(deciding(study)).word == verdicts.OPEN
 
 
 def test_all_variants_of_ours_stand_beside_it():
@@ -54,23 +63,25 @@ def test_all_variants_of_ours_stand_beside_it():
     assert shown[dt, "10K", "balanced batches"].word == verdicts.FAILS
     assert shown["random", "10K", "exact"].word == verdicts.HOLDS
     assert ("s4d", "1K", "balanced batches") in shown
-    verdict = key_to_door.verdict(key_to_door.deciding(study))
+    verdict = key_to_door.verdict(deciding(study))
     assert verdict.word == verdicts.PARTLY
     assert verdict.where.startswith("DT, 1K\n")
     assert "not in DT, 10K" in verdict.where
-    assert key_to_door.agreeing(key_to_door.other_variants(study)) == "0 of 1"
+    assert key_to_door.agreeing(others(study)) == "0 of 1"
 
 
 def test_a_variant_that_was_not_named_decides_nothing():
     study, found = find(
         [*runs(SMALL, "cql", 0.13, "conservatism 0.1"), *runs(SMALL, "cql", 0.0, "conservatism 1")]
     )
-    deciding = [each.variant for each in found if each.decides and each.row == "CQL"]
-    assert deciding == ["conservatism 1", "conservatism 1"]
-    verdict = key_to_door.verdict(key_to_door.deciding(study))
+    named = [each.variant for each in found if each.decides and each.row == "CQL"]
+    assert named == ["conservatism 1", "conservatism 1"]
+    verdict = key_to_door.verdict(deciding(study))
     assert verdict.word == verdicts.FAILS_SO_FAR
-    assert key_to_door.agreeing(key_to_door.other_variants(study)) == "1 of 1"
-    _, table = (block for block in key_to_door.section(study) if isinstance(block, document.Table))
+    assert key_to_door.agreeing(others(study)) == "1 of 1"
+    _, table = (
+        block for block in key_to_door.published(study) if isinstance(block, document.Table)
+    )
     shown = [line[2] for line in table.rows if line[0] == "CQL"]
     assert shown == ["conservatism 0.1", "**conservatism 1**", "**conservatism 1**"]
 
@@ -79,7 +90,7 @@ def test_few_runs_are_not_judged():
     study, found = find(runs(SMALL, "attention", 0.70)[:4])
     (ours,) = (each for each in found if each.num_runs == 4)
     assert ours.verdict == verdicts.Verdict(verdicts.OPEN, "too few runs")
-    assert key_to_door.verdict(key_to_door.deciding(study)).word == verdicts.OPEN
+    assert key_to_door.verdict(deciding(study)).word == verdicts.OPEN
 
 
 def test_every_row_is_decided_once():
@@ -135,7 +146,7 @@ def test_uniform_batches_are_judged_by_themselves_after_the_most_updates():
 def judge(*rows, random=0.027):
     every = made_up.bounds("key_to_door", SMALL, "success_sampled", random, 1.0)
     study = ABOUT.holding([*every, *(row for own in rows for row in own)])
-    content = key_to_door.section(study)
+    content = key_to_door.published(study)
     table, _ = (block for block in content if isinstance(block, document.Table))
     told = [block.text for block in content if isinstance(block, document.Paragraph)]
     return {asked: (ours, badge.text) for asked, ours, badge in table.rows}, told
@@ -219,3 +230,134 @@ def test_controls_are_well_below():
     assert (
         found["attention, key shown on a wrong cell, below half of its success, 1K"][1] == "missed"
     )
+
+
+LONGER = "tested with longer waits"
+
+
+def probe(method, variant, **metrics):
+    return made_up.runs(
+        "key_to_door", SMALL, method, made_up.spread(0.8), "success", variant=variant, **metrics
+    )
+
+
+def waits(value, memory=""):
+    return {f"success{memory}_at_{steps}_sampled": value for steps in (90, 300, 1_000)}
+
+
+def critics():
+    curves = {"no key": [0.0, 0.1], "success": [0.1, 0.5]}
+    values = {key: 0.25 for pair in sections.EXPECTED.values() for key in pair if key}
+    shares = {
+        "return_on_key": 0.5,
+        "return_on_key_uniform": 0.1,
+        "action_on_key": 0.2,
+        "action_on_key_uniform": 0.1,
+    }
+    return [
+        *probe("s4d", "critic", critic_curves=curves, **values, **shares),
+        *probe(
+            "attention",
+            "critic",
+            critic_curves=curves,
+            **values,
+            **shares,
+            attention_return_on_key=0.3,
+        ),
+    ]
+
+
+def write(rows):
+    study = ABOUT.holding(rows)
+    return [*key_to_door.probes(study), *sections.critics(study)]
+
+
+def tables(content):
+    return [block for block in content if isinstance(block, document.Table)]
+
+
+def test_without_lines_there_is_nothing():
+    assert write([]) == []
+
+
+def test_success_by_wait_has_a_line_for_every_memory():
+    rows = [
+        *probe("s4d", LONGER, **waits(0.7), success_at_4000_sampled=0.6),
+        *probe("attention", f"{LONGER}, rotary positions", **waits(0.3), **waits(0.2, "_whole")),
+    ]
+    table = tables(write(rows))[0]
+    assert table.head[4:] == ["30 steps", "90 steps", "300 steps", "1,000 steps", "4,000 steps"]
+    assert [line[:4] for line in table.rows] == [
+        ["s4d", "by its state", "as in training", "5"],
+        ["attention", "rotary positions", "as in training", "5"],
+        ["attention", "rotary positions", "whole episode", "5"],
+    ]
+    assert str(table.rows[0][-1]).startswith("60.0")
+    assert str(table.rows[2][-2]).startswith("20.0")
+    assert table.rows[1][-1] == "-"
+
+
+def test_critics_stand_beside_exact_values():
+    expected, shares = tables(write(critics()))
+    assert expected.rows[0][:3] == ["exact", "-", "0.25"]
+    assert [line[0] for line in expected.rows[1:]] == ["attention", "s4d"]
+    assert shares.rows[0][4] == "30.0 (10.0)"
+    assert shares.rows[1] == ["s4d", "5", "50.0 (10.0)", "20.0 (10.0)", "-", "-"]
+
+
+def test_pictures_are_drawn():
+    content = write([*probe("s4d", LONGER, **waits(0.7)), *critics()])
+    found = [block for block in content if isinstance(block, document.Picture)]
+    assert [picture.name for picture in found] == ["key_to_door-waits", "key_to_door-critic"]
+    assert all("<svg" in picture.draw() for picture in found)
+
+
+def test_they_count_for_no_claim():
+    study = ABOUT.holding([*probe("s4d", LONGER), *probe("attention", LONGER), *critics()])
+    assert not list(scores.against(study, "s4d"))
+
+
+SHARES = {"action_on_key": 0.2, "action_on_key_uniform": 0.1, "action_key_rank": 3.0}
+CURVE = {"action_curve": [1 / 60] * 60}
+MAP = {"attention_action_on_key": 0.4, "attention_action_curve": [[1 / 60] * 60] * 2}
+
+
+def attribution(*rows):
+    return key_to_door.probes(ABOUT.holding(row for own in rows for row in own))
+
+
+def trained(method, dataset=SMALL, variant="balanced batches", **metrics):
+    return made_up.runs(
+        "key_to_door", dataset, method, made_up.spread(0.8), "success", variant=variant, **metrics
+    )
+
+
+@pytest.mark.parametrize("rows", [[], trained("s4d"), trained("s4d", variant="critic", **SHARES)])
+def test_without_such_lines_there_is_nothing(rows):
+    content = attribution(rows)
+    heads = [block.text for block in content if isinstance(block, document.Heading)]
+    assert not any("depends on" in head for head in heads)
+
+
+def test_shares_ranks_and_what_equal_weights_would_have():
+    _, table, _ = attribution(
+        trained("s4d", **SHARES), trained("attention", LARGE, **SHARES, **MAP), trained("lstm")
+    )
+    assert isinstance(table, document.Table)
+    assert table.rows == [
+        ["s4d", "dt/random-1000", "5", "20.0 (10.0)", "3.00", "-"],
+        ["attention", "dt/random-10000", "5", "20.0 (10.0)", "3.00", "40.0 (10.0)"],
+    ]
+
+
+@pytest.mark.parametrize("with_map", [False, True])
+def test_the_picture_has_a_map_only_where_attention_tells(with_map):
+    content = attribution(
+        trained("s4d", **SHARES, **CURVE),
+        trained("attention", **SHARES, **CURVE, **(MAP if with_map else {})),
+    )
+    (picture,) = (block for block in content if isinstance(block, document.Picture))
+    svg = picture.draw()
+    assert picture.name == "key_to_door-resting"
+    assert ">gradient<" in svg
+    assert (">attention, mean over heads<" in svg) == with_map

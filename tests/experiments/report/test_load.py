@@ -138,3 +138,11 @@ def test_names_in_rows_are_those_of_the_scripts():
     assert load.MIXERS == runner.MIXERS
     assert runner.Options().episodes == load.EPISODES
     assert load.TUNING == tuning.TITLE
+
+
+def test_the_last_time_of_a_trial_counts():
+    rows = [made_up.timed("s4d", "concatenated", 32, value) for value in (1.0, 2.0)]
+    (row,) = load.latest_times(
+        [*rows[:1], made_up.timed("s4d", "interleaved", 32, 3.0), *rows[1:]]
+    )[:1]
+    assert row["seconds"]["median"] == 2e-3

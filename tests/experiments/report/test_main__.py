@@ -1,4 +1,4 @@
-"""The report says what the lines say, and the committed one what the committed lines say."""
+"""The report says what the rows say, and the committed one what the committed rows say."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from experiments.report import __main__ as report
-from experiments.report import document
+from experiments.report import catalog, document
 from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
@@ -84,3 +84,49 @@ def test_the_committed_pictures_are_of_the_lines():
         assert picture.digest in path.read_text()[-60:], (
             f"{path.name} shows other lines: run `make report`"
         )
+
+
+def test_hours_are_told_by_machine(tmp_path):
+    assert "No experiment" in report.hours([], []).text
+    # Ten runs of three minutes and a compilation of one for each machine and method.
+    rows = made_up.runs(
+        "cartpole", "cartpole/mixed", "s4d", made_up.spread(1.0, count=10), "return"
+    )
+    others = [
+        row | {"machine": "another"}
+        for row in made_up.runs("pendulum", "p", "s4", [1.0] * 2, "return")
+    ]
+    made_up.write(tmp_path, "cartpole", rows)
+    made_up.write(tmp_path, "pendulum", others)
+    found = list(catalog.read(tmp_path).values())
+    told = report.hours(found, []).text
+    assert "took 0.6 hours of computing (0.5 on a machine; 0.1 on another)" in told
+    assert "half" not in told
+    assert "earlier.jsonl" not in told
+    # Lines of earlier code, on a machine of one core.
+    old = [
+        row | {"machine": f"old{report.ONE_CORE}"}
+        for row in made_up.runs("e", "d", "s4", [1.0] * 20, "return")
+    ]
+    told = report.hours(found, old).text
+    assert "; 1.0 on old, one core)" in told
+    assert "about half of the hours of one core: 0.5 by the clock" in told
+    assert "20 rows in `experiments/results/earlier.jsonl`" in told
+    assert "is in the sum (1.0 hours)" in told
+
+
+def test_first_looks():
+    assert report.looks([]) == []
+    rows = [
+        made_up.row(
+            "benchmarks/quick_looks", None, "quick", seconds={"look": seconds}, look=name, lines=3
+        )
+        for name, seconds in (("cartpole", 100.0), ("umbrella", 31.4), ("cartpole", 70.0))
+    ]
+    (fold,) = report.looks(rows)
+    assert isinstance(fold, document.Fold)
+    table, note = fold.content
+    assert isinstance(table, document.Table)
+    assert table.rows == [["`cartpole`", "70", "a machine"], ["`umbrella`", "31", "a machine"]]
+    assert isinstance(note, document.Note)
+    assert "the longest took 70 s" in note.text

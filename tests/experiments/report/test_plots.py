@@ -7,14 +7,15 @@ import xml.etree.ElementTree
 import pytest
 from matplotlib import figure
 
-from experiments.report import catalog, document, experiment, plots
+from experiments.report import catalog, document, plots
 from tests.experiments.report import made_up
 
-ABOUT = experiment.Experiment(
+ABOUT = catalog.Experiment(
     name="some",
     title="Some",
-    metrics=(experiment.Metric("return", "return"),),
-    axis=experiment.Axis("length", "length", closed_form="form"),
+    metrics=(catalog.Metric("return", "return"),),
+    axis=("length", "length"),
+    closed_form="form",
     sweeps=True,
 )
 
@@ -155,7 +156,7 @@ def test_a_picture_knows_its_lines(study):
 
 
 def test_no_two_variants_of_the_committed_curves_look_alike():
-    for study in catalog.read():
+    for study in catalog.read().values():
         if study.axis is not None:
             variants = {
                 group.variant for group in study.groups if not study.split(group.variant)[1]

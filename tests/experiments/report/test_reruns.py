@@ -1,17 +1,17 @@
-"""Runs that were made again stand beside the committed rows."""
+"""Runs that were trained again stand beside their rows, and causes of differences are named."""
 
 import dataclasses
 
 import pytest
 
-from experiments.report import document, experiment, load, reruns
+from experiments.report import catalog, document, load, reruns
 from tests.experiments.report import made_up
 
-ABOUT = experiment.Experiment("some", "Some", (experiment.Metric("return", "return"),))
+ABOUT = catalog.Experiment("some", "Some", (catalog.Metric("return", "return"),))
 LOST = sorted(load.LOST)[0]
 
 
-def write(folder, commit=LOST):
+def write_lost(folder, commit=LOST):
     rows = [
         row | {"commit": commit}
         for row in made_up.runs("some", "a", "s4d", [1.0, 2.0, 3.0], "return")
@@ -30,7 +30,7 @@ def rerun(rows, *, by=0.0, **more):
 
 
 def test_all_numbers_but_times_have_to_be_the_same(tmp_path):
-    found, rows = write(tmp_path)
+    found, rows = write_lost(tmp_path)
     for again_rows, same in (
         (rerun(rows, updates_per_second=3.0), True),
         (rerun(rows, by=1e-12), False),
@@ -46,13 +46,13 @@ def test_what_the_report_adds_to_lines_makes_no_difference(tmp_path):
     about = dataclasses.replace(
         ABOUT, prepare=lambda row: row | {"metrics": row["metrics"] | {"more": 1.0}}
     )
-    _, rows = write(tmp_path)
+    _, rows = write_lost(tmp_path)
     found = [about.read(tmp_path)]
     assert all(pair.is_same for pair in pairs_of_lost(found, rerun(rows)))
 
 
 def test_an_experiment_a_line(tmp_path):
-    found, rows = write(tmp_path)
+    found, rows = write_lost(tmp_path)
     (fold,) = reruns.of_lost_commits(found, rerun(rows, by=0.25))
     told, table = fold.content
     assert told.text.startswith("3 of 3 rows name commits")
@@ -62,13 +62,13 @@ def test_an_experiment_a_line(tmp_path):
 
 
 def test_lines_of_known_commits_need_nothing(tmp_path):
-    found, rows = write(tmp_path, "0" * 12)
+    found, rows = write_lost(tmp_path, "0" * 12)
     assert reruns.of_lost_commits(found, rows) == []
     assert pairs_of_lost(found, rows) == []
 
 
 def test_the_block_is_a_fold(tmp_path):
-    found, rows = write(tmp_path)
+    found, rows = write_lost(tmp_path)
     assert isinstance(reruns.of_lost_commits(found, rows)[0], document.Fold)
 
 
@@ -135,7 +135,7 @@ def test_the_standard_deviation_of_an_evaluation_says_what_sampling_leaves_open(
 
 @pytest.mark.parametrize(("by", "beyond"), [(0.01, "0"), (0.2, "1")])
 def test_a_share_says_what_sampling_leaves_open(tmp_path, by, beyond):
-    about = experiment.Experiment("some", "Some", (experiment.Metric("success", "success"),))
+    about = catalog.Experiment("some", "Some", (catalog.Metric("success", "success"),))
     rows = made_up.runs("some", "a", "s4d", [0.5], "success")
     made_up.write(tmp_path, "some", rows)
     changed = [
@@ -148,3 +148,17 @@ def test_a_share_says_what_sampling_leaves_open(tmp_path, by, beyond):
     ]
     (fold,) = reruns.of_versions([about.read(tmp_path)], changed)
     assert fold.content[1].rows[0][5] == beyond
+
+
+def test_other_data_are_named_as_the_cause(tmp_path):
+    rows = [
+        row | {"metrics": row["metrics"] | {"target": 500.0}}
+        for row in made_up.runs("some", "a", "s4d", [1.0, 2.0], "return")
+    ]
+    made_up.write(tmp_path, "some", rows)
+    found = [ABOUT.read(tmp_path)]
+    again = [*under(rows, "0.10.1"), *under(rows, "0.10.2", target=413.0)]
+    (fold,) = reruns.of_versions(found, again)
+    assert "highest return in a, for instance, is 413 there and 500" in fold.content[0].text
+    (fold,) = reruns.of_versions(found, [*under(rows, "0.10.1"), *under(rows, "0.10.2")])
+    assert "other data" not in fold.content[0].text

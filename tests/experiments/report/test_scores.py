@@ -1,12 +1,11 @@
-"""Scores keep their strata, comparisons need enough runs, and scales have known ends."""
+"""Scores keep their strata, comparisons need enough runs, ratios compare like with like."""
 
 import dataclasses
 import math
 
 import pytest
 
-from experiments.report import experiment, scores
-from jax_s4rl.evaluation import bootstrap
+from experiments.report import catalog, claims, document, scores, verdicts
 from tests.experiments.report import made_up
 
 
@@ -113,16 +112,10 @@ def test_a_middle_is_the_same_with_and_without_its_interval():
     assert scores.middle({}) is None
 
 
-def test_numbers_of_an_interval_have_as_many_decimals():
-    assert scores.show(bootstrap.Interval(19.1, 0.132, 30), signed=True) == "+19.1 [+0.1, +30.0]"
-    assert scores.show(bootstrap.Interval(0.5, math.nan, math.nan), "%") == "50.0"
-    assert scores.number(math.nan) == "-"
-
-
-ABOUT = experiment.Experiment(
+ABOUT = catalog.Experiment(
     name="some",
     title="Some",
-    metrics=(experiment.Metric("return", "return"),),
+    metrics=(catalog.Metric("return", "return"),),
     main_variants=("main",),
 )
 
@@ -246,8 +239,8 @@ def test_what_stands_aside_is_not_compared(tmp_path):
 
 
 def test_less_can_be_better(tmp_path):
-    metric = experiment.Metric("regret", "regret", larger_is_better=False)
-    about = experiment.Experiment(name="some", title="Some", metrics=(metric,))
+    metric = catalog.Metric("regret", "regret", larger_is_better=False)
+    about = catalog.Experiment(name="some", title="Some", metrics=(metric,))
     rows = made_up.bounds("some", "a", "regret", 1.0, 0.0)
     rows += made_up.runs("some", "a", "attention", made_up.spread(0.5), "regret")
     rows += made_up.runs("some", "a", "s4d", made_up.spread(0.2), "regret")
@@ -275,3 +268,86 @@ def test_what_has_no_attention_of_its_variant_is_measured_by_the_main_one(tmp_pa
         "s4d, uniform": "uniform",
         "cql": "main",
     }
+
+
+ONE, THREE = scores.ONE, scores.THREE
+
+
+def test_pairs_share_length_and_batch():
+    rows = [
+        made_up.timed("attention", THREE, 32, 200.0),
+        made_up.timed("s4d", THREE, 32, 50.0),
+        made_up.timed("s4d", ONE, 32, 20.0),
+        made_up.timed("s4d", ONE, 1_024, 20.0),
+    ]
+    alike, built, layouts = (
+        scores.time_ratios(rows, contests)
+        for contests in (scores.ALIKE, scores.ONE_THREE, claims.LAYOUTS)
+    )
+    assert [(each.pair, each.place, each.value) for each in alike] == [
+        ("s4d, three tokens", "32 steps", 4.0)
+    ]
+    assert [(each.pair, each.place, each.value) for each in built] == [
+        ("s4d, one against three", "32 steps", 10.0)
+    ]
+    assert [(each.pair, each.place, each.value) for each in layouts] == [("s4d", "32 steps", 2.5)]
+    assert verdicts.at_least(alike, verdicts.SEVERAL).word == verdicts.HOLDS
+    assert verdicts.ranges([*alike, *built]).splitlines() == [
+        "s4d, three tokens: 4.0",
+        "s4d, one against three: 10.0",
+    ]
+    assert scores.time_ratios(rows, scores.ALIKE, shortest=100) == []
+    assert [row["seconds"]["median"] for row in alike[0].rows] == [50e-3, 200e-3]
+
+
+def test_models_of_as_many_parameters_and_histories_mapped_anew_have_their_side():
+    rows = [made_up.timed("attention", ONE, 64, 6.0), made_up.timed("s4d/matched", ONE, 64, 3.0)]
+    rows += [made_up.timed("recompute", THREE, 64, 9.0), made_up.timed("s4d", ONE, 64, 1.0)]
+    names = ("s4d, one token", "s4d matched, one token", "s4d, one against recomputed window")
+    found = [scores.time_ratios(rows, side) for side in scores.CONTESTS.values()]
+    assert [[(each.pair, each.value) for each in timed] for timed in found] == [
+        [(name, value)] for name, value in zip(names, (6.0, 2.0, 9.0), strict=True)
+    ]
+
+
+def test_batches_and_machines_are_told_where_there_are_several():
+    rows = [
+        made_up.timed(who, ONE, 16, 1.0, batch=batch)
+        for who in ("attention", "s4")
+        for batch in (1, 64)
+    ]
+    found = scores.time_ratios(rows, scores.ALIKE)
+    assert [(each.series, each.place) for each in found] == [
+        ("1 at once", "16 steps"),
+        ("64 at once", "16 steps"),
+    ]
+    rows = [
+        made_up.timed(who, ONE, 16, 1.0) | {"machine": m}
+        for who in ("attention", "s4")
+        for m in ("cpu", "gpu")
+    ]
+    assert [each.series for each in scores.time_ratios(rows, scores.ALIKE)] == ["cpu", "gpu"]
+
+
+def test_times_at_tasks(tmp_path):
+    metric = catalog.Metric("ms", "ms", larger_is_better=False, kinds=())
+    about = catalog.Experiment(name="speed", title="Speed", metrics=(metric,))
+    rows = [
+        made_up.row("speed", "d", who, seed, ms=ms)
+        for who, ms in (("attention", 8.0), ("s4", 2.0))
+        for seed in (0, 1)
+    ]
+    made_up.write(tmp_path, "speed", rows)
+    study = about.read(tmp_path)
+    assert scores.task_ratios(study, [metric]) == [scores.Ratio("s4", "", "d", 4.0)]
+
+
+def test_intervals_need_the_turns_of_both():
+    ends = scores.ratio_interval([1.0, 1.2, 1.1, 1.0], [3.0, 3.5, 3.1, 2.9])
+    assert ends is not None
+    assert 2.5 < ends[0] < 3.0 / 1.05 < ends[1] < 3.5
+    # Whatever slows both in a turn is in neither end.
+    assert scores.ratio_interval([1.0, 5.0, 2.0], [2.0, 10.0, 4.0]) == (2.0, 2.0)
+    assert scores.ratio_interval([1.0], []) is scores.ratio_interval([], []) is None
+    assert document.show_ratio(2.0, None) == "2.00"
+    assert document.show_ratio(2.0, (1.5, 2.5)) == "2.00 [1.50, 2.50]"

@@ -1,15 +1,17 @@
 """A section holds every group, every run, the tuning and the cost."""
 
-from experiments.report import catalog, document, experiment, load, sections
+import xml.etree.ElementTree
+
+from experiments.report import catalog, document, load, sections, verdicts
 from tests.experiments.report import made_up
 
-ABOUT = experiment.Experiment(
+ABOUT = catalog.Experiment(
     name="pendulum",
     title="Some",
     metrics=(
-        experiment.Metric("return", "return"),
-        experiment.Metric("key", "took the key", experiment.SHARE),
-        experiment.Metric("nobody", "has this"),
+        catalog.Metric("return", "return"),
+        catalog.Metric("key", "took the key", catalog.SHARE),
+        catalog.Metric("nobody", "has this"),
     ),
 )
 
@@ -344,3 +346,130 @@ def test_counts(tmp_path):
         ["optimal", "-", "3", "3", "3"],
         ["s4d", "-", "3", "2.00 [2.00, 2.00]", "0.00 [0.00, 0.00]"],
     ]
+
+
+GRAPHS = {"random_walk": 0.2, "random_walk/graph-1": 0.4}
+TAKES = "relabelled returns, one step"
+
+
+def references():
+    # The best line is another one on each graph.
+    for graph, best in GRAPHS.items():
+        for number, method in enumerate(verdicts.EXACT):
+            value = best if number == (graph != "random_walk") else 0.1
+            yield made_up.row(
+                "random_walk", f"{graph}/nosuffix-1000", method, optimal_share_sampled=value
+            )
+
+
+def walk_runs(method, middle, variant="", count=5, graphs=GRAPHS):
+    found = []
+    for graph in graphs:
+        # The sampled score of made-up runs is half of the greedy one.
+        values = made_up.spread(2 * (middle + GRAPHS[graph]), count=count)
+        dataset = f"{graph}/nosuffix-1000"
+        found += made_up.runs(
+            "random_walk", dataset, method, values, "optimal_share", variant=variant
+        )
+    return found
+
+
+def leads(folder, *rows):
+    made_up.write(folder, "random_walk", [*references(), *(row for own in rows for row in own)])
+    study = catalog.RANDOM_WALK.read(folder)
+    return verdicts.leads(study)
+
+
+def of_all(middle, **more):
+    return [row for mixer in load.MIXERS for row in runs(mixer, middle, **more)]
+
+
+def test_where_models_with_a_history_are_ahead_is_told(tmp_path):
+    about = catalog.RANDOM_WALK
+
+    def told():
+        (last,) = sections.walks(about.read(tmp_path))[-1:]
+        assert isinstance(last, document.Paragraph)
+        return last.text
+
+    leads(tmp_path, walk_runs("s4", 0.0), walk_runs("s4d", 0.3, TAKES))
+    assert told().endswith("score nowhere.")
+    data = "random_walk/random-100"
+    rows = [made_up.row("random_walk", data, "lookup", optimal_share_sampled=0.2)]
+    rows += made_up.runs(
+        "random_walk",
+        data,
+        "s4",
+        made_up.spread(0.8),
+        "optimal_share",
+        variant="relabelled returns",
+    )
+    made_up.write(tmp_path, "random_walk", rows)
+    assert told().endswith(
+        "score on random-100, all graphs, relabelled returns (s4); nowhere on `nosuffix` data."
+    )
+    table = sections.walks(about.read(tmp_path))[1]
+    assert isinstance(table, document.Table)
+    assert [row[1] for row in table.rows if row[1].startswith("random-100")] == [
+        "random-100, all graphs, relabelled returns"
+    ]
+
+
+def test_its_table(tmp_path):
+    about = catalog.RANDOM_WALK
+    assert sections.walks(about.read(tmp_path)) == []
+    leads(tmp_path, walk_runs("attention", 0.3), walk_runs("s4", 0.2))
+    _, table, *_ = sections.walks(about.read(tmp_path))
+    assert isinstance(table, document.Table)
+    assert [(line[0], line[3], line[4]) for line in table.rows] == [
+        ("attention", "-", "10"),
+        ("s4", "-", "10"),
+    ]
+
+
+WALKS = "random_walk/nosuffix-1000"
+SHOWN = {"histogram_sampled": [0.5, 0.25, 0.25]}
+
+
+def read_walks(folder, rows):
+    made_up.write(folder, "random_walk", rows)
+    about = catalog.RANDOM_WALK
+    return sections.walks(about.read(folder))
+
+
+def test_there_is_none_before_walks_were_judged(tmp_path):
+    assert read_walks(tmp_path, []) == []
+    assert (
+        read_walks(
+            tmp_path, made_up.runs("random_walk", WALKS, "bc", [0.5], "optimal_share", **SHOWN)
+        )
+        == []
+    )
+
+
+def test_every_setting_is_a_panel_and_no_other_data_are_beside_it(tmp_path):
+    rows = [made_up.row("random_walk", WALKS, "lookup", histogram=[0.125, 0.375, 0.5])]
+    rows += [
+        made_up.row("random_walk", "random_walk/random-1000", "random", histogram=[1.0, 0.0, 0.0])
+    ]
+    for variant in ("", "one step"):
+        for method in ("attention", "s4d"):
+            rows += made_up.runs(
+                "random_walk",
+                WALKS,
+                method,
+                [0.5, 0.5],
+                "optimal_share",
+                variant=variant,
+                cell=variant,
+                **SHOWN,
+            )
+    heading, picture, _ = read_walks(tmp_path, rows)
+    assert isinstance(heading, document.Heading)
+    assert isinstance(picture, document.Picture)
+    svg = picture.draw()
+    assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
+    for text in ("nosuffix-1000, all graphs, one step", "attention", "s4d", "lookup", "never"):
+        assert f">{text}<" in svg
+    assert ">random<" not in svg
+    assert svg == picture.draw()

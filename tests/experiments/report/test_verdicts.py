@@ -1,10 +1,11 @@
-"""Every rule, on both sides of its threshold."""
+"""Every rule, on both sides of its threshold; who lost is told with what changes it."""
 
+import dataclasses
 from typing import NamedTuple
 
 import pytest
 
-from experiments.report import scores, verdicts
+from experiments.report import catalog, load, scores, verdicts
 from experiments.report.verdicts import FAILS, HOLDS, OPEN, PARTLY, UNDECIDED
 from jax_s4rl.evaluation.bootstrap import Interval
 from tests.experiments.report import made_up
@@ -23,20 +24,12 @@ class Comparison(NamedTuple):
         return self.outcome != scores.FEW
 
 
-class Ratio(NamedTuple):
-    pair: str
-    series: str
-    place: str
-    value: float
-    context: int | None = 0
-
-
-def match(name, middle, count=5):
+def comparison(name, middle, count=5):
     found = scores.difference({0: made_up.spread(middle, count=count)}, {0: made_up.spread(0.5)})
     return Comparison(name, found)
 
 
-AHEAD, LEVEL, BEHIND = match("ahead", 0.9), match("level", 0.5), match("behind", 0.1)
+AHEAD, LEVEL, BEHIND = comparison("ahead", 0.9), comparison("level", 0.5), comparison("behind", 0.1)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +44,9 @@ AHEAD, LEVEL, BEHIND = match("ahead", 0.9), match("level", 0.5), match("behind",
         ({"a": [LEVEL]}, ["b"], verdicts.FAILS_SO_FAR, "not yet run: b"),
         ({"a": [AHEAD, BEHIND]}, ["b"], PARTLY, "not yet run: b"),
         ({}, ["a", "b"], OPEN, "not yet run: a; b"),
-        ({"a": [match("few", 0.9, count=2)]}, [], OPEN, "fewer than five runs of each: a"),
+        ({"a": [comparison("few", 0.9, count=2)]}, [], OPEN, "fewer than five runs of each: a"),
         (
-            {"a": [AHEAD], "b": [match("few", 0.9, count=2)]},
+            {"a": [AHEAD], "b": [comparison("few", 0.9, count=2)]},
             [],
             verdicts.HOLDS_SO_FAR,
             "fewer than five runs of each: b",
@@ -89,20 +82,27 @@ def test_what_is_said_of_losses_is_told_line_by_line():
     ],
 )
 def test_times(values, word, told):
-    ratios = [Ratio("pair", "", str(place), value, place) for place, value in enumerate(values)]
+    ratios = [
+        scores.Ratio("pair", "", str(place), value, place) for place, value in enumerate(values)
+    ]
     assert verdicts.at_least(ratios, verdicts.SEVERAL) == verdicts.Verdict(word, told)
 
 
 def test_where_a_pair_is_faster_is_told_by_series_and_task():
     ratios = [
-        Ratio("a", "1 at once", "16 steps", 1.0, 16),
-        Ratio("a", "1 at once", "64 steps", 4.0, 64),
+        scores.Ratio("a", "1 at once", "16 steps", 1.0, 16),
+        scores.Ratio("a", "1 at once", "64 steps", 4.0, 64),
     ]
-    ratios += [Ratio("a", "64 at once", "16 steps", 4.0, 16), Ratio("b", "", "16 steps", 1.0, 16)]
+    ratios += [
+        scores.Ratio("a", "64 at once", "16 steps", 4.0, 16),
+        scores.Ratio("b", "", "16 steps", 1.0, 16),
+    ]
     told, longest = verdicts.at_least(ratios, 3.0).where.splitlines()
     assert told == "a: 1 at once from 64 steps; 64 at once everywhere"
     assert longest == "timed up to 64 steps (b up to 16 steps)"
-    tasks = [Ratio("a", "", task, value, None) for task, value in (("walk", 1.0), ("door", 4.0))]
+    tasks = [
+        scores.Ratio("a", "", task, value, None) for task, value in (("walk", 1.0), ("door", 4.0))
+    ]
     assert verdicts.at_least(tasks, 3.0).where == "a: at door"
 
 
@@ -176,3 +176,179 @@ def test_all_of(words, word):
 def test_every_word_has_a_color():
     for word in verdicts.TONES:
         assert verdicts.Verdict(word).badge.text == word
+
+
+ABOUT = dataclasses.replace(catalog.CARTPOLE, judged_by="greedy")
+
+
+def study(folder, values):
+    """Made of values by method, variant and data."""
+    for (method, variant, data), value in values.items():
+        rows = made_up.runs(
+            ABOUT.name, f"cartpole/{data}", method, made_up.spread(value), "return", variant=variant
+        )
+        made_up.write(folder, ABOUT.name, rows)
+    return ABOUT.read(folder)
+
+
+def test_attention_loses_as_well_as_others(tmp_path):
+    found = study(
+        tmp_path,
+        {
+            ("attention", "", "mixed"): 50.0,
+            ("attention", "dropout 0.1", "mixed"): 100.0,
+            ("s4d", "", "mixed"): 100.0,
+        },
+    )
+    (won,) = scores.against(found, "s4d")
+    assert verdicts.tell(won) == "CartPole, mixed; attention level with dropout 0.1"
+    lost = verdicts.of_loser(won)
+    assert lost is not None
+    assert (lost.group.method, lost.other.method) == ("attention", "s4d")
+    assert lost.outcome == "behind"
+
+
+def test_a_loss_is_told_with_what_changes_of_the_loser_make_of_it(tmp_path):
+    found = study(
+        tmp_path,
+        {
+            ("attention", "", "mixed"): 100.0,
+            ("attention", "dropout 0.1", "mixed"): 10.0,
+            ("s4d", "", "mixed"): 50.0,
+            ("s4d", "learning rate 0.01", "mixed"): 100.0,
+            ("s4d", "learning rate 0.001", "mixed"): 20.0,
+            ("s4d", "initialization LegS", "mixed"): 100.0,
+        },
+    )
+    few = made_up.runs(
+        ABOUT.name, "cartpole/mixed", "s4d", [100.0] * 3, "return", variant="dropout 0.1"
+    )
+    made_up.write(tmp_path, ABOUT.name, few)
+    found = ABOUT.read(tmp_path)
+    (lost,) = scores.against(found, "s4d")
+    assert verdicts.tell(lost).split("; ") == [
+        "CartPole, mixed",
+        "level with learning rate 0.01, initialization LegS",
+        "behind with learning rate 0.001",
+        "too few runs with dropout 0.1 (3 of 5 runs)",
+    ]
+
+
+GRAPHS = {"random_walk": 0.2, "random_walk/graph-1": 0.4}
+TAKES = "relabelled returns, one step"
+
+
+def references():
+    # The best line is another one on each graph.
+    for graph, best in GRAPHS.items():
+        for number, method in enumerate(verdicts.EXACT):
+            value = best if number == (graph != "random_walk") else 0.1
+            yield made_up.row(
+                "random_walk", f"{graph}/nosuffix-1000", method, optimal_share_sampled=value
+            )
+
+
+def runs(method, middle, variant="", count=5, graphs=GRAPHS):
+    found = []
+    for graph in graphs:
+        # The sampled score of made-up runs is half of the greedy one.
+        values = made_up.spread(2 * (middle + GRAPHS[graph]), count=count)
+        dataset = f"{graph}/nosuffix-1000"
+        found += made_up.runs(
+            "random_walk", dataset, method, values, "optimal_share", variant=variant
+        )
+    return found
+
+
+def leads(folder, *rows):
+    made_up.write(folder, "random_walk", [*references(), *(row for own in rows for row in own)])
+    study = catalog.RANDOM_WALK.read(folder)
+    return verdicts.leads(study)
+
+
+def of_all(middle, **more):
+    return [row for mixer in load.MIXERS for row in runs(mixer, middle, **more)]
+
+
+def test_each_run_is_measured_by_the_best_exact_line_of_its_own_graph(tmp_path):
+    (found,) = leads(
+        tmp_path, runs("attention", 0.3), runs("bc", 0.1, "attention", graphs=["random_walk"])
+    )
+    assert found.interval.value == pytest.approx(0.3)
+    assert found.num_runs == 10
+    # The clone ran on one graph alone.
+    assert found.over_clone is not None
+    assert found.over_clone.value == pytest.approx(0.2)
+
+
+def test_beating_lookup_alone_is_not_enough(tmp_path):
+    dataset = "random_walk/nosuffix-1000"
+    known = (("lookup", 0.0), ("random", 0.15), ("blind", 0.3))
+    rows = [
+        made_up.row("random_walk", dataset, method, optimal_share_sampled=value)
+        for method, value in known
+    ]
+    rows += made_up.runs("random_walk", dataset, "s4", made_up.spread(0.4), "optimal_share")
+    made_up.write(tmp_path, "random_walk", rows)
+    study = catalog.RANDOM_WALK.read(tmp_path)
+    (found,) = verdicts.leads(study)
+    assert found.interval.value == pytest.approx(-0.1)
+    assert not found.is_ahead
+
+
+def test_what_models_were_trained_on_is_told_apart(tmp_path):
+    variants = (
+        "",
+        "relabelled returns",
+        "relabelled returns, no time embedding",
+        "one step",
+        TAKES,
+        "no time embedding",
+    )
+    found = leads(tmp_path, *(runs("s4d", 0.1, variant) for variant in variants))
+    assert [lead.group.variant for lead in found if not lead.group.variant] == [""]
+    assert [lead.group.variant for lead in found if lead.changes] == [
+        "relabelled returns",
+        "relabelled returns, no time embedding",
+        "one step",
+        TAKES,
+    ]
+
+
+def test_every_mixer_has_to_be_ahead(tmp_path):
+    assert verdicts.joins_walks([]).word == verdicts.OPEN
+    assert verdicts.joins_walks(leads(tmp_path / "all", of_all(0.3))).word == verdicts.HOLDS
+    assert verdicts.joins_walks(leads(tmp_path / "none", of_all(0.0))).word == verdicts.FAILS
+    some = [*of_all(0.0), *runs("s4", 0.3, TAKES)]
+    found = verdicts.joins_walks(leads(tmp_path / "some", some))
+    assert (found.word, found.where.splitlines()[0]) == (verdicts.PARTLY, "s4")
+
+
+def test_few_runs_do_not_count(tmp_path):
+    (found,) = leads(tmp_path, runs("s4", 0.3, count=4, graphs=["random_walk"]))
+    assert found.num_runs < scores.LEAST_RUNS
+    assert verdicts.joins_walks([found]).word == verdicts.OPEN
+
+
+def test_one_of_its_variants_is_enough(tmp_path):
+    found = leads(tmp_path, of_all(0.0, variant="one step"), of_all(0.3, variant=TAKES))
+    assert verdicts.joins_walks(found).word == verdicts.HOLDS
+
+
+def test_leads_are_told_by_the_way_of_having_what_joining_takes(tmp_path):
+    rows = [
+        *runs("s4", 0.0, "relabelled returns"),
+        *runs("s4", 0.3, TAKES),
+        *runs("s4d", 0.3, TAKES),
+        *runs("s4", 0.3),
+    ]
+    found = leads(tmp_path, rows)
+    assert verdicts.joins_walks(found).where.splitlines()[-2:] == [
+        "relabelled returns, history seen: no mixer",
+        "relabelled returns, one step: s4d; s4",
+    ]
+    assert {lead.group.variant: verdicts.ONE_STEP in lead.changes for lead in found} == {
+        "": False,
+        "relabelled returns": False,
+        TAKES: True,
+    }
