@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import acting_report, timed_models, timing
-from jax_s4rl import stack
+from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.models import configs, decision_transformer, policy
@@ -82,9 +82,9 @@ def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:
         One result row for each model and history.
 
     Raises:
-        ValueError: If the installed JAX must not be used (see `jax_s4rl.stack`).
+        ValueError: If the installed JAX must not be used (see `jax_s4rl.self_test`).
     """
-    stack.require()
+    self_test.require()
     works = {}
     for history in config.histories:
         for one in timed_models.make(history, config.mixers):

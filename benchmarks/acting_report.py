@@ -1,18 +1,14 @@
 """Tables of `benchmarks/README.md` about acting, written from result rows."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from benchmarks import tables
 from jax_s4rl.evaluation import documents
 
-README = Path(__file__).parent / "README.md"
-
-Row = dict[str, Any]
-Found = dict[tuple[str, str, int, int], Row]
+KEY = ("method", "tokens", "context_length", "batch")
 
 
-def line(row: Row) -> str:
+def line(row: tables.Row) -> str:
     """Formats one line of progress."""
     return (
         f"{row['method']:12} {row['tokens']:13} history {row['context_length']:<5} "
@@ -21,7 +17,7 @@ def line(row: Row) -> str:
     )
 
 
-def write(rows: list[Row], readme: Path = README) -> None:
+def write(rows: list[tables.Row], readme: Path = tables.README) -> None:
     """Writes the tables into their section of the README.
 
     Args:
@@ -32,19 +28,10 @@ def write(rows: list[Row], readme: Path = README) -> None:
         ValueError: If the document does not have both marks.
     """
     parts = ["## Acting", _preface()]
-    for machine in dict.fromkeys(row["machine"] for row in rows):
-        found = newest(row for row in rows if row["machine"] == machine)
+    for machine, found in tables.newest_by_machine(rows, KEY).items():
         parts += [f"### {machine}", ratios(found)]
         parts += [table(found, batch) for batch in sorted({key[3] for key in found})]
     documents.write_section(readme, "acting", "\n\n".join(parts))
-
-
-def newest(rows: Iterable[Row]) -> Found:
-    """Returns the last row of each model, history and batch size."""
-    return {
-        (row["method"], row["tokens"], row["context_length"], row["metrics"]["batch"]): row
-        for row in rows
-    }
 
 
 def _preface() -> str:
@@ -57,13 +44,10 @@ def _preface() -> str:
     )
 
 
-def ratios(found: Found) -> str:
+def ratios(found: tables.Newest) -> str:
     """Formats the time of an S4D action after a long history over that after a short one."""
     batches, histories = sorted({key[3] for key in found}), sorted({key[2] for key in found})
-    lines = [
-        "| one action of s4d, concatenated | asked | by medians | by minima |",
-        "| --- | --- | ---: | ---: |",
-    ]
+    lines = []
     for batch in batches:
         rows = [
             found.get(("s4d", "concatenated", history, batch))
@@ -75,23 +59,21 @@ def ratios(found: Found) -> str:
                 for name in ("median", "minimum")
             ]
             name = f"history {histories[-1]:,} over history {histories[0]}, {batch} at once"
-            lines.append(f"| {name} | <= 1.1 | {values[0]:.2f} | {values[1]:.2f} |")
-    return "\n".join(lines)
+            lines.append([name, "<= 1.1", *(f"{value:.2f}" for value in values)])
+    head = ["one action of s4d, concatenated", "asked", "by medians", "by minima"]
+    return tables.markdown(head, lines, left=2)
 
 
-def table(found: Found, batch: int) -> str:
+def table(found: tables.Newest, batch: int) -> str:
     """Formats all times of one batch size, with the size of the state at the longest history."""
     histories = sorted({key[2] for key in found})
-    head = " | ".join(f"{history:,}" for history in histories)
-    lines = [
-        f"| {batch} at once | tokens | {head} | state, KiB |",
-        "| --- | --- |" + " ---: |" * (len(histories) + 1),
-    ]
+    lines = []
     for method, layout in dict.fromkeys(key[:2] for key in found if key[3] == batch):
         rows = [found.get((method, layout, history, batch)) for history in histories]
         cells = [
             "-" if row is None else documents.milliseconds(row["seconds"]["median"]) for row in rows
         ]
         state = [row["metrics"]["state_kib"] for row in rows if row][-1]
-        lines.append(f"| {method} | {layout} | {' | '.join(cells)} | {state:,.0f} |")
-    return "\n".join(lines)
+        lines.append([method, layout, *cells, f"{state:,.0f}"])
+    head = [f"{batch} at once", "tokens", *(f"{history:,}" for history in histories), "state, KiB"]
+    return tables.markdown(head, lines, left=2)

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from benchmarks import tables
 from jax_s4rl.cli import entry_point
 from jax_s4rl.collection import catalog, recording, sources
 from jax_s4rl.collection.ppo import policy as ppo_policy
@@ -23,7 +24,6 @@ from jax_s4rl.collection.ppo import training as ppo_training
 from jax_s4rl.evaluation import documents, result_rows
 
 RESULTS = Path(__file__).parent / "results" / "collection.jsonl"
-README = Path(__file__).parent / "README.md"
 SECTION = "collection"
 # Goal of each training, in the mean return of its latest episodes. That of KeyDoor is just below
 # the optimum of 11, because a policy that still explores misses an apple now and then.
@@ -42,7 +42,7 @@ class Config:
     """Number of episodes in which the strongest policy is evaluated, greedy and sampled."""
     out: Path = RESULTS
     """File to which result rows are appended."""
-    readme: Path = README
+    readme: Path = tables.README
     """Document with the marks between which the table is written."""
 
 
@@ -70,13 +70,10 @@ def main(config: Config) -> None:
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Formats a Markdown table of the latest row of each training and seed."""
-    latest = {(row["metrics"]["run"], row["seed"]): row for row in rows}
-    lines = [
-        "| training | environment | seed | steps | goal | reached at step | greedy | sampled "
-        "| seconds |",
-        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for (name, seed), row in sorted(latest.items()):
+    head = ["training", "environment", "seed", "steps", "goal", "reached at step"]
+    head += ["greedy", "sampled", "seconds"]
+    lines = []
+    for (name, seed), row in sorted(tables.newest(rows, ("run", "seed")).items()):
         metrics = row["metrics"]
         goal = "" if metrics["goal"] is None else f"{metrics['goal']:g}"
         reached = "never" if metrics["steps_to_goal"] is None else f"{metrics['steps_to_goal']:,}"
@@ -89,15 +86,15 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
             goal,
             reached,
             *returns,
+            f"{row['seconds']['train']:.0f}",
         ]
-        cells.append(f"{row['seconds']['train']:.0f}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return tables.markdown(head, lines, left=2)
 
 
 def runs() -> dict[str, storage.Run]:
     """Returns the trainings that recipes use, by name."""
-    recipes = catalog.book().values()
+    recipes = catalog.all_recipes().values()
     trainings = [
         part.run
         for recipe in recipes

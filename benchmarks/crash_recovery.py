@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from jax_s4rl import stack
+from jax_s4rl import self_test
 from jax_s4rl.agents import run_directory
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import result_rows
@@ -114,7 +114,7 @@ def measure(config: Config, folder: Path) -> dict[str, Any]:
         ],
     }
     # The trainings ran the self-test before their work; this one adds its verdict to the row.
-    stack.require()
+    self_test.require()
     return result_rows.make_row(
         experiment="benchmarks/kills",
         method="s4d",
@@ -193,7 +193,7 @@ def command(config: Config, folder: Path) -> list[str]:
         "updates-per-dispatch": UPDATES_PER_DISPATCH,
     } | {f"model.{name}": value for name, value in model.items()}
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    return [sys.executable, "-m", "jax_s4rl.cli.train", "--resume", *words]
+    return [sys.executable, "-m", "jax_s4rl.cli.train", "--resume-or-start", *words]
 
 
 if __name__ == "__main__":

@@ -19,14 +19,14 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import tyro
 
+from benchmarks import tables
+from jax_s4rl.cli import entry_point
 from jax_s4rl.collection import sources
 from jax_s4rl.envs import registry
 from jax_s4rl.evaluation import documents, result_rows
 
 RESULTS = Path(__file__).parent / "results" / "environments.jsonl"
-README = Path(__file__).parent / "README.md"
 SECTION = "environments"
 NUM_COPIES = 8
 METRICS = ("bare", "wrapped", "vector", "recorded")
@@ -66,7 +66,7 @@ class Config:
     """Number of measurements, of which the median counts."""
     out: Path = RESULTS
     """File to which result rows are appended."""
-    readme: Path = README
+    readme: Path = tables.README
     """Document with the marks between which the table is written."""
 
 
@@ -91,18 +91,16 @@ def main(config: Config) -> None:
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Formats a Markdown table of the latest row of each environment and its arguments."""
     latest = {(row["env"], json.dumps(row["metrics"]["kwargs"])): row for row in rows}
-    lines = [
-        f"| steps/s | arguments | bare | wrapped | {NUM_COPIES} in a vector | recorded |",
-        "| --- | --- | ---: | ---: | ---: | ---: |",
-    ]
+    lines = []
     for (env_id, _), row in latest.items():
         arguments = ", ".join(f"{name}={value}" for name, value in row["metrics"]["kwargs"].items())
         speeds = [
             f"{row['metrics'][name]:,.0f}" if name in row["metrics"] else "" for name in METRICS
         ]
-        lines.append(f"| {' | '.join([f'`{env_id}`', arguments, *speeds])} |")
+        lines.append([f"`{env_id}`", arguments, *speeds])
     machines = sorted({row["machine"] for row in latest.values()})
-    return "\n".join([*lines, "", f"Measured on {'; '.join(machines)}."])
+    head = ["steps/s", "arguments", "bare", "wrapped", f"{NUM_COPIES} in a vector", "recorded"]
+    return f"{tables.markdown(head, lines, left=2)}\n\nMeasured on {'; '.join(machines)}."
 
 
 def choose(names: Sequence[str]) -> list[tuple[str, dict[str, Any]]]:
@@ -211,4 +209,4 @@ def _median(action: Callable[[], Any], repeats: int) -> float:
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Config))
+    entry_point.run(main, Config, __doc__)

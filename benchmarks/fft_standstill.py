@@ -28,12 +28,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jax_s4rl import cache_folders, stack
+from benchmarks import tables
+from jax_s4rl import cache_folders, self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
 from jax_s4rl.kernels import initialization, s4d
 
-README = Path(__file__).parent / "README.md"
 SECTION = "fft-standstill"
 RESULTS = Path(__file__).parent / "results" / "fft_standstill.jsonl"
 NUM_LAYERS, WIDTH, STATE_SIZE, BATCH, LENGTH = 3, 32, 16, 8, 256
@@ -79,7 +79,7 @@ def main(config: Config) -> None:
         raise ValueError(f"got programs {', '.join(unknown)}; choose from {', '.join(PROGRAMS)}")
     entry_point.check_writable(config.out)
     # Not `require`: this script also measures versions that are refused elsewhere.
-    stack.check()
+    self_test.check()
     # The runs share a cache of compiled programs; otherwise most of a run would be compilation.
     with tempfile.TemporaryDirectory() as cache:
         variables = {
@@ -106,7 +106,7 @@ def main(config: Config) -> None:
                     flush=True,
                 )
     if config.out == RESULTS:
-        documents.write_section(README, SECTION, table(result_rows.read_rows(RESULTS)))
+        documents.write_section(tables.README, SECTION, table(result_rows.read_rows(RESULTS)))
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:
@@ -116,19 +116,14 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
         versions, metrics = row["versions"], row["metrics"]
         key = (versions["jax"], versions["python"], metrics["xla_flags"])
         counts.setdefault(key, {}).setdefault(row["method"], []).append(metrics["stood_still"])
-    lines = [
-        f"| JAX | Python | XLA_FLAGS | {' | '.join(PROGRAMS)} |",
-        f"| --- | --- | --- |{' ---: |' * len(PROGRAMS)}",
-    ]
+    lines = []
     for (version, python, flags), programs in sorted(counts.items()):
         cells = [
             f"{sum(programs[name])} of {len(programs[name])}" if name in programs else "-"
             for name in PROGRAMS
         ]
-        lines.append(
-            f"| {version} | {python} | {f'`{flags}`' if flags else ''} | {' | '.join(cells)} |"
-        )
-    return "\n".join(lines)
+        lines.append([version, python, f"`{flags}`" if flags else "", *cells])
+    return tables.markdown(["JAX", "Python", "XLA_FLAGS", *PROGRAMS], lines, left=3)
 
 
 def as_row(

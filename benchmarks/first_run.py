@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from jax_s4rl import cache_folders, stack
+from jax_s4rl import cache_folders, self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.collection import datasets
 from jax_s4rl.evaluation import result_rows
@@ -105,7 +105,7 @@ def look(name: str, folder: Path) -> dict[str, Any]:
     lines = sum(len(list(result_rows.read_rows(path))) for path in folder.glob("runs/*.jsonl"))
     metrics = {"look": name, "lines": lines, "cores": os.cpu_count()}
     # The script ran the self-test before its work; this one adds its verdict to the row.
-    stack.require()
+    self_test.require()
     return result_rows.make_row(
         experiment="benchmarks/quick_looks",
         method="quick",

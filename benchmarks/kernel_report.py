@@ -3,21 +3,18 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from benchmarks import tables
 from jax_s4rl.evaluation import documents
 
-README = Path(__file__).parent / "README.md"
 FIGURE = Path(__file__).parent / "results" / "kernels.png"
 DIRECTIONS = ("forward", "forward+backward")
 SCANS = ("sequential", "associative", "chunked", "plain")
 
-Row = dict[str, Any]
-Found = dict[tuple, Row]
-Value = Callable[[Row], float | None]
+KEY = ("method", "direction", "features", "context_length")
 
 
-def line(row: Row) -> str:
+def line(row: tables.Row) -> str:
     """Formats one line of progress."""
     metrics, seconds = row["metrics"], row["seconds"]
     name = (
@@ -33,7 +30,7 @@ def line(row: Row) -> str:
     )
 
 
-def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None:
+def write(rows: list[tables.Row], readme: Path = tables.README, figure: Path = FIGURE) -> None:
     """Writes the tables into their section of the README, and the figure.
 
     Args:
@@ -45,8 +42,7 @@ def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None
         ValueError: If the document does not have both marks.
     """
     parts = ["## Kernels", _preface()]
-    for machine in dict.fromkeys(row["machine"] for row in rows):
-        found = newest(row for row in rows if row["machine"] == machine)
+    for machine, found in tables.newest_by_machine(rows, KEY).items():
         parts += [f"### {machine}", ratios(found), *(table(found, H) for H in _features(found))]
         if not figure.exists() or machine == rows[-1]["machine"]:
             draw(found, figure)
@@ -54,20 +50,7 @@ def write(rows: list[Row], readme: Path = README, figure: Path = FIGURE) -> None
     documents.write_section(readme, "kernels", "\n\n".join(parts))
 
 
-def newest(rows) -> Found:
-    """Returns the last row of each function, direction and size."""
-    return {
-        (
-            row["method"],
-            row["metrics"]["direction"],
-            row["metrics"]["features"],
-            row["context_length"],
-        ): row
-        for row in rows
-    }
-
-
-def _features(found: Found) -> list[int]:
+def _features(found: tables.Newest) -> list[int]:
     return sorted({key[2] for key in found})
 
 
@@ -81,19 +64,19 @@ def _preface() -> str:
     )
 
 
-def table(found: Found, H: int) -> str:
+def table(found: tables.Newest, H: int) -> str:
     """Formats all times for one number of features."""
     lengths = sorted({key[3] for key in found if key[2] == H})
-    head = f"| H = {H} | direction | " + " | ".join(f"L = {length:,}" for length in lengths) + " |"
-    lines = [head, "| --- | --- |" + " ---: |" * len(lengths)]
+    lines = []
     for method in dict.fromkeys(key[0] for key in found if key[2] == H):
         for direction in DIRECTIONS:
-            cells = [_cell(found.get((method, direction, H, length))) for length in lengths]
-            lines.append(f"| {method} | {direction} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            cells = (_cell(found.get((method, direction, H, length))) for length in lengths)
+            lines.append([method, direction, *cells])
+    head = [f"H = {H}", "direction", *(f"L = {length:,}" for length in lengths)]
+    return tables.markdown(head, lines, left=2)
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: tables.Row | None) -> str:
     if row is None or "median" not in row["seconds"]:
         return "-"
     error = row["metrics"]["error"]
@@ -101,7 +84,7 @@ def _cell(row: Row | None) -> str:
     return documents.milliseconds(row["seconds"]["median"]) + note
 
 
-def ratios(found: Found) -> str:
+def ratios(found: tables.Newest) -> str:
     """Formats the aims of the kernels and the measured ratios."""
     lines = ["| ratio | asked | by medians | by minima |", "| --- | --- | --- | --- |"]
     for subject, faster, smaller in (
@@ -114,7 +97,7 @@ def ratios(found: Found) -> str:
             ratio = partial(_ratio, found, (plain, ours), direction, (256, 1024))
             # The default binds the ratio of this turn; a closure would see that of the last one.
             lines.append(_asked(name, f">= {asked}", lambda measure, ratio=ratio: [ratio(measure)]))
-        memory = _ratio(found, (ours, plain), DIRECTIONS[1], (256, 1024), _memory)
+        memory = _ratio(found, (ours, plain), DIRECTIONS[1], (256, 1024), "temporary_mib")
         name = f"{subject} kernel, temporary memory of the backward pass, ours over plain"
         lines.append(f"| {name} | <= {smaller} | {_number(memory)} | |")
     for direction in DIRECTIONS:
@@ -125,15 +108,15 @@ def ratios(found: Found) -> str:
     for direction in DIRECTIONS:
         names = ("recurrence/associative", "recurrence/chunked")
         values = [
-            _number(_ratio(found, names, direction, (H, 4096), _compile)) for H in _features(found)
+            _number(_ratio(found, names, direction, (H, 4096), "compile")) for H in _features(found)
         ]
         name = f"compile time, associative over chunked, {direction}, L = 4,096, each H"
         lines.append(f"| {name} | >= 4 | {', '.join(values)} | |")
     return "\n".join(lines)
 
 
-def _asked(name: str, asked: str, values: Callable[[Value], list[float | None]]) -> str:
-    cells = (", ".join(map(_number, values(measure))) for measure in (_median, _minimum))
+def _asked(name: str, asked: str, values: Callable[[str], list[float | None]]) -> str:
+    cells = (", ".join(map(_number, values(measure))) for measure in ("median", "minimum"))
     return f"| {name} | {asked} | {' | '.join(cells)} |"
 
 
@@ -141,49 +124,39 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
 
 
-def _median(row: Row) -> float | None:
-    return row["seconds"].get("median")
-
-
-def _minimum(row: Row) -> float | None:
-    return row["seconds"].get("minimum")
-
-
-def _memory(row: Row) -> float | None:
-    return row["metrics"]["temporary_mib"]
-
-
-def _compile(row: Row) -> float | None:
-    return row["seconds"].get("compile")
-
-
 def _ratio(
-    found: Found, names: tuple[str, str], direction: str, size: tuple[int, int], value: Value
+    found: tables.Newest,
+    names: tuple[str, str],
+    direction: str,
+    size: tuple[int, int],
+    measure: str,
 ) -> float | None:
     over, under = (found.get((name, direction, *size)) for name in names)
-    top, bottom = (None if row is None else value(row) for row in (over, under))
+    top, bottom = (None if row is None else tables.value(row, measure) for row in (over, under))
     return top / bottom if top and bottom else None
 
 
-def _sizes(found: Found, method: str) -> list[tuple[int, int]]:
+def _sizes(found: tables.Newest, method: str) -> list[tuple[int, int]]:
     return sorted({key[2:] for key in found if key[0] == method})
 
 
-def _over_transforms(found: Found, direction: str, measure: Value) -> list[float | None]:
+def _over_transforms(found: tables.Newest, direction: str, measure: str) -> list[float | None]:
     names = ("convolution/fft", "convolution/transforms")
     return [_ratio(found, names, direction, size, measure) for size in _sizes(found, names[0])]
 
 
-def _over_fastest(found: Found, direction: str, measure: Value) -> list[float | None]:
+def _over_fastest(found: tables.Newest, direction: str, measure: str) -> list[float | None]:
     values = []
     for size in _sizes(found, "recurrence/chunked"):
         rows = {name: found.get((f"recurrence/{name}", direction, *size)) for name in SCANS}
-        times = {name: time for name, row in rows.items() if row and (time := measure(row))}
+        times = {
+            name: time for name, row in rows.items() if row and (time := tables.value(row, measure))
+        }
         values.append(times["chunked"] / min(times.values()) if "chunked" in times else None)
     return values
 
 
-def draw(found: Found, path: Path) -> None:
+def draw(found: tables.Newest, path: Path) -> None:
     """Draws forward and backward times over length, one panel per subject.
 
     Without matplotlib it draws nothing.

@@ -1,12 +1,13 @@
 """Table of `benchmarks/README.md` about accuracy over long sequences, from result rows."""
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
+from benchmarks import tables
 from jax_s4rl.evaluation import documents
 
-README = Path(__file__).parent / "README.md"
+KEY = ("method", "context_length", "steps", "input")
 ERRORS = ("error_outputs", "error_last_outputs", "error_state")
 # Aim for the error of every method and length.
 LIMIT = 1e-4
@@ -17,10 +18,8 @@ COLUMNS = (
     ("long", "impulse", "long memory, impulse"),
 )
 
-Row = dict[str, Any]
 
-
-def line(row: Row) -> str:
+def line(row: tables.Row) -> str:
     """Formats one line of progress."""
     metrics = row["metrics"]
     errors = " ".join(f"{_number(metrics[name]):>8}" for name in ERRORS)
@@ -30,7 +29,7 @@ def line(row: Row) -> str:
     )
 
 
-def write(rows: Iterable[Row], readme: Path = README) -> None:
+def write(rows: Iterable[tables.Row], readme: Path = tables.README) -> None:
     """Writes the table into its section of the README.
 
     Args:
@@ -40,47 +39,31 @@ def write(rows: Iterable[Row], readme: Path = README) -> None:
     Raises:
         ValueError: If the document does not have both marks.
     """
-    found = newest(rows)
+    found = tables.newest(rows, KEY)
     documents.write_section(
         readme, "long_sequences", f"## Long sequences\n\n{_preface(found)}\n\n{table(found)}"
     )
 
 
-def newest(rows: Iterable[Row]) -> dict[tuple, Row]:
-    """Returns the last row of each method, length, range of step sizes and input."""
-    return {
-        (
-            row["method"],
-            row["context_length"],
-            row["metrics"]["steps"],
-            row["metrics"]["input"],
-        ): row
-        for row in rows
-    }
-
-
-def worst(row: Row) -> float:
+def worst(row: tables.Row) -> float:
     """Returns the largest of the three errors; infinite if one is not finite."""
     errors = [row["metrics"][name] for name in ERRORS]
     return float("inf") if None in errors else max(errors)
 
 
-def table(found: dict[tuple, Row]) -> str:
+def table(found: tables.Newest) -> str:
     """Formats the worst error of each method; bold if it is above the limit."""
     lengths = sorted({key[1] for key in found})
-    head = [f"{label}, {length:,}" for _, _, label in COLUMNS for length in lengths]
-    lines = [f"| method | {' | '.join(head)} |", "| --- |" + " ---: |" * len(head)]
+    columns = list(itertools.product(COLUMNS, lengths))
+    head = ["method", *(f"{label}, {length:,}" for (_, _, label), length in columns)]
+    lines = []
     for method in dict.fromkeys(key[0] for key in found):
-        cells = [
-            _cell(found.get((method, length, steps, name)))
-            for steps, name, _ in COLUMNS
-            for length in lengths
-        ]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells = (_cell(found.get((method, length, *kind))) for (*kind, _), length in columns)
+        lines.append([method, *cells])
+    return tables.markdown(head, lines, left=1)
 
 
-def _preface(found: dict[tuple, Row]) -> str:
+def _preface(found: tables.Newest) -> str:
     within = sum(worst(row) <= LIMIT for row in found.values())
     return (
         "Relative error of float32 against a loop over time in NumPy with float64, `python -m "
@@ -98,7 +81,7 @@ def _preface(found: dict[tuple, Row]) -> str:
     )
 
 
-def _cell(row: Row | None) -> str:
+def _cell(row: tables.Row | None) -> str:
     if row is None:
         return "-"
     value = worst(row)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jax_s4rl import stack
+from jax_s4rl import self_test
 
 TUNABLE, HUGE_PAGES = "GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"
 
@@ -114,9 +114,9 @@ def measure(works: dict[str, Work], limits: Limits) -> dict[str, Measured]:
         By name, the result, the seconds (compile, minimum, median) and MiB of temporaries.
 
     Raises:
-        ValueError: If the installed JAX must not be used (see `jax_s4rl.stack`).
+        ValueError: If the installed JAX must not be used (see `jax_s4rl.self_test`).
     """
-    stack.require()
+    self_test.require()
     compiled, first = {}, {}
     for name, (function, arguments) in works.items():
         compiled[name], first[name] = _begin(function, arguments, limits)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import pytorch_peer, timed_models, timing, training_report, workers
-from jax_s4rl import stack
+from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.modules import mixers
@@ -103,7 +103,7 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
         turns = workers.take_turns(running, config.repeats, SETTLE)
     # The workers ran the self-test before their work, while the device was theirs alone; this one
     # adds its verdict to the rows.
-    stack.require()
+    self_test.require()
     for one in contenders:
         updates = 1 if one.method == PEER else config.updates_per_dispatch
         yield _row(one, running[one.name].facts, turns[one.name].split(updates))

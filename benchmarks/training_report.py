@@ -1,19 +1,15 @@
 """Tables of `benchmarks/README.md` about training, written from result rows."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
+from benchmarks import tables
 from jax_s4rl.evaluation import documents
 
-Row = dict[str, Any]
-Found = dict[tuple[str, str, int], Row]
-
-README = Path(__file__).parent / "README.md"
+KEY = ("method", "tokens", "context_length")
 ATTENTION, FAST = ("attention", "interleaved"), ("s4d", "concatenated")
 
 
-def line(row: Row) -> str:
+def line(row: tables.Row) -> str:
     """Formats one line of progress."""
     seconds = row["seconds"]
     processor = f", processor {1e3 * seconds['cpu']:8.1f} ms" if "cpu" in seconds else ""
@@ -24,9 +20,11 @@ def line(row: Row) -> str:
 
 
 def write(
-    rows: list[Row], readme: Path = README, front: Path = Path(__file__).parents[1] / "README.md"
+    rows: list[tables.Row],
+    readme: Path = tables.README,
+    front: Path = Path(__file__).parents[1] / "docs" / "results.md",
 ) -> None:
-    """Writes the tables into the README of this folder, and the ratios into that of the project.
+    """Writes the tables into the README of this folder, and the ratios into the docs.
 
     Args:
         rows: Result rows of this benchmark, oldest first.
@@ -37,17 +35,11 @@ def write(
         ValueError: If a document does not have both marks.
     """
     parts, short = ["## Training", _preface()], []
-    for machine in dict.fromkeys(row["machine"] for row in rows):
-        found = newest(row for row in rows if row["machine"] == machine)
+    for machine, found in tables.newest_by_machine(rows, KEY).items():
         parts += [f"### {machine}", ratios(found), table(found)]
         short += [f"One update, three blocks of width 128, on {machine}:", ratios(found)]
     documents.write_section(readme, "training", "\n\n".join(parts))
     documents.write_section(front, "speed", "\n\n".join(short))
-
-
-def newest(rows: Iterable[Row]) -> Found:
-    """Returns the last row of each model and context."""
-    return {(row["method"], row["tokens"], row["context_length"]): row for row in rows}
 
 
 def _preface() -> str:
@@ -61,72 +53,57 @@ def _preface() -> str:
     )
 
 
-def ratios(found: Found) -> str:
+def ratios(found: tables.Newest) -> str:
     """Formats the time of attention with three tokens per step over that of the other models.
 
     One row has attention with one token per step: the share of the token layout alone.
     """
     contexts = sorted({key[2] for key in found})
-    lines = [
-        "| time of attention, interleaved, over that of | "
-        + " | ".join(f"{context:,} steps" for context in contexts)
-        + " |",
-        "| --- |" + " ---: |" * len(contexts),
-    ]
     others = {
-        "s4d, concatenated (aim: 8, 9, 11, 15), median": (FAST, _median),
-        "the same, minimum": (FAST, _minimum),
-        "the same, processor time": (FAST, _processor),
+        "s4d, concatenated (aim: 8, 9, 11, 15), median": (FAST, "median"),
+        "the same, minimum": (FAST, "minimum"),
+        "the same, processor time": (FAST, "cpu"),
         "attention, concatenated: the share of the tokens": (
             ("attention", "concatenated"),
-            _median,
+            "median",
         ),
-        "s4d/matched, concatenated: as many parameters": (("s4d/matched", "concatenated"), _median),
-        "PyTorch, transformers (aim: 1)": (("peer", "interleaved"), _median, True),
+        "s4d/matched, concatenated: as many parameters": (
+            ("s4d/matched", "concatenated"),
+            "median",
+        ),
+        "PyTorch, transformers (aim: 1)": (("peer", "interleaved"), "median", True),
     }
-    for name, (other, measure, *inverse) in others.items():
-        values = [_ratio(found, other, context, measure, bool(inverse)) for context in contexts]
-        lines.append(f"| {name} | {' | '.join(values)} |")
-    return "\n".join(lines)
+    lines = [
+        [name, *(_ratio(found, other, context, of, bool(inverse)) for context in contexts)]
+        for name, (other, of, *inverse) in others.items()
+    ]
+    head = ["time of attention, interleaved, over that of", *_titles(contexts)]
+    return tables.markdown(head, lines, left=1)
+
+
+def _titles(contexts: list[int]) -> list[str]:
+    return [f"{context:,} steps" for context in contexts]
 
 
 def _ratio(
-    found: Found,
-    other: tuple[str, str],
-    context: int,
-    measure: Callable[[Row], float],
-    inverse: bool,
+    found: tables.Newest, other: tuple[str, str], context: int, of: str, inverse: bool
 ) -> str:
     rows = found.get((*ATTENTION, context)), found.get((*other, context))
     if rows[0] is None or rows[1] is None:
         return "-"
-    ratio = measure(rows[0]) / measure(rows[1])
+    ratio = rows[0]["seconds"][of] / rows[1]["seconds"][of]
     return f"{1 / ratio if inverse else ratio:.2f}"
 
 
-def _median(row: Row) -> float:
-    return row["seconds"]["median"]
-
-
-def _minimum(row: Row) -> float:
-    return row["seconds"]["minimum"]
-
-
-def _processor(row: Row) -> float:
-    return row["seconds"]["cpu"]
-
-
-def table(found: Found) -> str:
+def table(found: tables.Newest) -> str:
     """Formats all times, with the number of parameters."""
     contexts = sorted({key[2] for key in found})
-    head = " | ".join(f"{context:,} steps" for context in contexts)
-    lines = [
-        f"| model | tokens | parameters | {head} |",
-        "| --- | --- | ---: |" + " ---: |" * len(contexts),
-    ]
+    lines = []
     for method, layout in dict.fromkeys(key[:2] for key in found):
         rows = [found.get((method, layout, context)) for context in contexts]
         parameters = next(row["parameters"] for row in rows if row)
-        cells = ["-" if row is None else documents.milliseconds(_median(row)) for row in rows]
-        lines.append(f"| {method} | {layout} | {parameters:,} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        cells = [
+            "-" if row is None else documents.milliseconds(row["seconds"]["median"]) for row in rows
+        ]
+        lines.append([method, layout, f"{parameters:,}", *cells])
+    return tables.markdown(["model", "tokens", "parameters", *_titles(contexts)], lines, left=2)

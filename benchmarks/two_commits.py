@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import timing, two_commits_worker, workers
+from benchmarks import tables, timing, two_commits_worker, workers
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
 
 RESULTS = Path(__file__).parent / "results" / "two_commits.jsonl"
-README = Path(__file__).parent / "README.md"
 SECTION = "two-commits"
 DIRECTIONS = ("forward", "forward+backward")
 
@@ -71,7 +70,7 @@ def main(config: Config) -> None:
                     for row in measure(case, direction, (old, new), config):
                         result_rows.append_row(config.out, row)
                     print(case, direction, flush=True)
-    documents.write_section(README, SECTION, table(list(result_rows.read_rows(config.out))))
+    documents.write_section(tables.README, SECTION, table(list(result_rows.read_rows(config.out))))
 
 
 @contextlib.contextmanager
@@ -176,19 +175,19 @@ def table(rows: list[Row]) -> str:
     ]
     commits = {(old["commit"], new["commit"]) for old, new in newest.values()}
     for old_commit, new_commit in sorted(commits):
+        head = ["case", "direction", "batch x steps x features"]
+        head += [f"`{old_commit}`", f"`{new_commit}`"]
+        head += ["by medians", "by minima", "by processor time"]
         lines = [
-            f"| case | direction | batch x steps x features | `{old_commit}` | `{new_commit}` "
-            "| by medians | by minima | by processor time |",
-            "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
+            _line(case, direction, old, new)
+            for (case, direction), (old, new) in newest.items()
+            if (old["commit"], new["commit"]) == (old_commit, new_commit)
         ]
-        for (case, direction), (old, new) in newest.items():
-            if (old["commit"], new["commit"]) == (old_commit, new_commit):
-                lines.append(_line(case, direction, old, new))
-        text.append("\n".join(lines))
+        text.append(tables.markdown(head, lines, left=3))
     return "\n\n".join(text)
 
 
-def _line(case: str, direction: str, old: Row, new: Row) -> str:
+def _line(case: str, direction: str, old: Row, new: Row) -> list[str]:
     size = f"{old['metrics']['batch']} x {old['context_length']:,} x {old['metrics']['features']}"
     times = [
         f"{documents.milliseconds(row['seconds']['median'])} "
@@ -198,7 +197,7 @@ def _line(case: str, direction: str, old: Row, new: Row) -> str:
     ratios = [
         f"{new['seconds'][of] / old['seconds'][of]:.2f}" for of in ("median", "minimum", "cpu")
     ]
-    return f"| {' | '.join([case, direction, size, *times, *ratios])} |"
+    return [case, direction, size, *times, *ratios]
 
 
 if __name__ == "__main__":

@@ -63,20 +63,6 @@ def cql_trial(name: str, conservatism: float, options: runner.Options) -> runner
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, on a dataset of its own."""
-    return [
-        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in tuning.GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
     """Returns all methods on one dataset; a quick look has each of them once."""
     if options.quick:
@@ -119,7 +105,7 @@ def metrics(
     task: tasks.Task, trained: runner.Trained, *, episodes: int, episodes_each: int
 ) -> dict[str, Any]:
     """Returns the score, and the sweep of models that are conditioned on a return."""
-    plan = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
+    plan = return_sweep.choose_targets(task.record.episode_returns, extra=TARGETS)
     acted = target_returns.sweep(
         trained, task, plan, episodes=episodes, episodes_each=episodes_each
     )
@@ -129,17 +115,17 @@ def metrics(
 def references(options: runner.Options) -> list[runner.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = ("mixed",) if options.quick else DATASETS
-    return [row for name in names for row in runner.bounds(f"cartpole/{name}")]
+    return runner.bounds(*(f"cartpole/{name}" for name in names))
 
 
 EXPERIMENT = runner.Experiment(
     name="cartpole",
-    parts={"tuning": tuning_trials, "dynamics": dynamics_trials}
+    parts=tuning.parts(CHOSEN, trial, TUNED_ON)
     | {name: functools.partial(dataset_trials, name) for name in DATASETS}
     | {"causes": causes_trials},
     references=references,
     quick=("mixed",),
-    most_seeds={"tuning": 2, "dynamics": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

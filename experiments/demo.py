@@ -20,7 +20,7 @@ import rich.console
 import rich.table
 
 from experiments import demo_report, figures, protocol
-from jax_s4rl import cache_folders, stack
+from jax_s4rl import cache_folders, self_test
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows, return_sweep, rollout
@@ -57,7 +57,7 @@ class Demo:
     folder: Path = Path("runs/demo")
     """Folder of result rows and report."""
     publish: bool = False
-    """Copies the result rows to experiments/results and their table into the README."""
+    """Copies the result rows to experiments/results and their table into the docs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ def main(demo: Demo) -> None:
     """Trains, acts, and reports."""
     console = rich.console.Console()
     cache_folders.enable_compilation_cache()
-    stack.require()
+    self_test.require()
     for name in demo.mixers:
         mixers.check(mixers.MixerConfig(name))
     path = demo.folder / "results.jsonl"
@@ -222,10 +222,10 @@ def _means(plan: Plan, acted: rollout.Rollout, values: np.ndarray, *, greedy: bo
 
 def publish(
     rows: list[dict[str, Any]],
-    readme: Path = Path(__file__).parents[1] / "README.md",
+    readme: Path = Path(__file__).parents[1] / "docs" / "results.md",
     lines: Path = PUBLISHED,
 ) -> None:
-    """Writes result rows and README as they are to be committed."""
+    """Writes result rows and document as they are to be committed."""
     result_rows.write_rows(lines, rows)
     documents.write_section(readme, "demo", markdown(rows))
 

@@ -110,19 +110,7 @@ def asked_against_achieved(axes: Axes, rows: Sequence[Row]) -> None:
         ("random", "random actions", (0, (1, 1.5))),
     ):
         axes.axhline(first[name], color=INK, lw=0.9, ls=style, label=label)
-    for method, group in by_method(rows).items():
-        for kind, marker, line in (("greedy", "o", "-"), ("sampled", "s", "--")):
-            values = np.array([row["metrics"][f"achieved_{kind}"] for row in group])
-            axes.plot(
-                asked,
-                values.mean(axis=0),
-                line,
-                color=color(method),
-                lw=1.6,
-                label=f"{method}, {kind}",
-            )
-            for seed in values:
-                axes.plot(asked, seed, marker, color=color(method), ms=3.5, alpha=0.6)
+    _by_target(axes, rows, asked, "achieved")
     axes.set(
         xlabel="return asked for",
         ylabel="mean return achieved",
@@ -139,19 +127,7 @@ def first_actions(axes: Axes, rows: Sequence[Row]) -> None:
     axes.plot(asked, form, color=INK, lw=1.2, label="closed form, sampled: 1/2 + R/2n")
     ideal = np.where(asked > 0, 1.0, 0.0)
     axes.step(asked, ideal, color=INK, lw=0.9, ls=":", where="mid", label="closed form, greedy")
-    for method, group in by_method(rows).items():
-        for kind, marker, line in (("greedy", "o", "-"), ("sampled", "s", "--")):
-            values = np.array([row["metrics"][f"first_action_{kind}"] for row in group])
-            axes.plot(
-                asked,
-                values.mean(axis=0),
-                line,
-                color=color(method),
-                lw=1.6,
-                label=f"{method}, {kind}",
-            )
-            for seed in values:
-                axes.plot(asked, seed, marker, color=color(method), ms=3.5, alpha=0.6)
+    _by_target(axes, rows, asked, "first_action")
     axes.set(
         xlabel="return R asked for",
         ylabel="share of right first actions",
@@ -196,6 +172,23 @@ def color(method: str) -> str:
     if method in COLORS:
         return COLORS[method]
     return OTHER_COLORS[sum(method.encode()) % len(OTHER_COLORS)]
+
+
+def _by_target(axes: Axes, rows: Sequence[Row], targets: np.ndarray, metric: str) -> None:
+    """Draws a metric over target returns: means as lines, seeds as markers, for both kinds."""
+    for method, group in by_method(rows).items():
+        for kind, marker, line in (("greedy", "o", "-"), ("sampled", "s", "--")):
+            values = np.array([row["metrics"][f"{metric}_{kind}"] for row in group])
+            axes.plot(
+                targets,
+                values.mean(axis=0),
+                line,
+                color=color(method),
+                lw=1.6,
+                label=f"{method}, {kind}",
+            )
+            for seed in values:
+                axes.plot(targets, seed, marker, color=color(method), ms=3.5, alpha=0.6)
 
 
 def _bars(axes: Axes, rows: Sequence[Row], value: Callable[[Row], float]) -> None:

@@ -98,20 +98,6 @@ def cql_trial(name: str, options: runner.Options) -> runner.Trial:
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, on a dataset of its own."""
-    return [
-        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in tuning.GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
     """Returns all methods on one dataset; a quick look has fewer baselines."""
     around = [trial(mixer, name, options) for mixer in options.mixers]
@@ -161,7 +147,7 @@ def metrics(
     task: tasks.Task, trained: runner.Trained, *, episodes: int, episodes_each: int
 ) -> dict[str, Any]:
     """Returns the score, the rates of key and door, the share of copies, sweep and key lift."""
-    plan = return_sweep.plan(task.record.episode_returns, extra=TARGETS)
+    plan = return_sweep.choose_targets(task.record.episode_returns, extra=TARGETS)
     acted = target_returns.sweep(
         trained, task, plan, episodes=episodes, episodes_each=episodes_each
     )
@@ -206,7 +192,7 @@ def copies(acted: trajectories.Trajectories, recorded: trajectories.Trajectories
 
 
 def lift(
-    happened: key_door.Events, acted: rollout.Rollout, plan: return_sweep.Plan, kind: str
+    happened: key_door.Events, acted: rollout.Rollout, plan: return_sweep.SweepTargets, kind: str
 ) -> dict[str, Any]:
     """Returns how much more often the highest target than the lowest leads to the key.
 
@@ -242,17 +228,17 @@ def _select(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
 def references(options: runner.Options) -> list[runner.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = (TUNED_ON,) if options.quick else (*RANDOM, *FROM_PPO)
-    return [row for name in names for row in runner.bounds(f"key_door/{name}")]
+    return runner.bounds(*(f"key_door/{name}" for name in names))
 
 
 EXPERIMENT = runner.Experiment(
     name="key_door",
-    parts={"tuning": tuning_trials, "dynamics": dynamics_trials}
+    parts=tuning.parts(CHOSEN, trial, TUNED_ON)
     | {name: functools.partial(dataset_trials, name) for name in (*RANDOM, *FROM_PPO)}
     | {"short": short_trials, "uniform": uniform_trials, "causes": causes_trials},
     references=references,
     quick=(TUNED_ON,),
-    most_seeds={"tuning": 2, "dynamics": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

@@ -119,20 +119,6 @@ def cql_trial(
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, on a dataset of its own."""
-    return [
-        trial(mixer, SMALL, UPDATES, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in tuning.GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def small_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns every mixer and behavior cloning, from a thousand episodes.
 
@@ -363,8 +349,7 @@ def exactly(success: float) -> dict[str, Any]:
 EXPERIMENT = runner.Experiment(
     name="key_to_door",
     parts={
-        "tuning": tuning_trials,
-        "dynamics": dynamics_trials,
+        **tuning.parts(CHOSEN, trial, SMALL, UPDATES),
         "1k": small_trials,
         "rates": rates_trials,
         "10k": large_trials,
@@ -382,7 +367,7 @@ EXPERIMENT = runner.Experiment(
     },
     references=references,
     quick=("1k",),
-    most_seeds={"tuning": 2, "dynamics": 2, "q": 2}
+    most_seeds={**tuning.MOST_SEEDS, "q": 2}
     | dict.fromkeys(("1k", "rates", "uniform", "causes"), 1),
 )
 

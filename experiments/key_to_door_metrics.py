@@ -11,7 +11,7 @@ import numpy as np
 from experiments import runner, target_returns, tuning
 from jax_s4rl.agents import decision_transformer, inspection, tasks
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import registry, wrappers
+from jax_s4rl.envs import wrappers
 from jax_s4rl.envs.key_door import layout, random_play
 from jax_s4rl.evaluation import critic, key_door, rollout
 from jax_s4rl.models import attribution
@@ -314,6 +314,6 @@ def _of_kind(task: tasks.Task, acted: rollout.Rollout, kind: str) -> key_door.Ev
 
 def _world(task: tasks.Task) -> Any:
     """Returns the environment without its wrappers."""
-    env = registry.make(task.env_id, **task.env_kwargs)
+    env = task.make_env()
     env.close()
     return env.unwrapped

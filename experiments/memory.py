@@ -119,20 +119,6 @@ def cql_trial(dataset: str, options: runner.Options) -> runner.Trial:
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, at a middle length, on a dataset of its own."""
-    return [
-        memory_trial(mixer, TUNED_AT, None, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in tuning.GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def memory_len_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns trials on whole episodes of several lengths, and on a context that is shorter."""
     return [
@@ -218,22 +204,21 @@ def of_return(dataset: str, mean_return: float, kind: str) -> dict[str, float]:
 def references(options: runner.Options) -> list[runner.Reference]:
     """Returns random play, the optimum and the best recorded return."""
     found = []
-    for dataset in (*map(memory_len, lengths(options)), CARTPOLE):
-        for bound in runner.bounds(dataset):
-            metrics: dict[str, Any] = {}
-            for kind in target_returns.KINDS:
-                metrics |= of_return(dataset, bound.metrics["return"], kind)
-            if dataset != CARTPOLE:
-                metrics["length"] = tasks.load(dataset).max_steps - 1
-            found.append(runner.Reference(bound.method, dataset, metrics))
+    datasets = (*map(memory_len, lengths(options)), CARTPOLE)
+    for method, dataset, bound in runner.bounds(*datasets):
+        metrics: dict[str, Any] = {}
+        for kind in target_returns.KINDS:
+            metrics |= of_return(dataset, bound["return"], kind)
+        if dataset != CARTPOLE:
+            metrics["length"] = tasks.load(dataset).max_steps - 1
+        found.append(runner.Reference(method, dataset, metrics))
     return found
 
 
 EXPERIMENT = runner.Experiment(
     name="memory",
     parts={
-        "tuning": tuning_trials,
-        "dynamics": dynamics_trials,
+        **tuning.parts(CHOSEN, memory_trial, TUNED_AT, None),
         "memory_len": memory_len_trials,
         "cartpole": cartpole_trials,
         "baselines": baselines_trials,
@@ -241,7 +226,7 @@ EXPERIMENT = runner.Experiment(
     },
     references=references,
     quick=("memory_len",),
-    most_seeds={"tuning": 2, "dynamics": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

@@ -50,20 +50,6 @@ def trial(mixer: str, name: str, options: runner.Options, **overrides: Any) -> r
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, on a dataset of its own."""
-    return [
-        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in tuning.GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
     """Returns all methods on one dataset; a quick look has no baselines."""
     around = [trial(mixer, name, options) for mixer in options.mixers]
@@ -90,7 +76,7 @@ def metrics(
     task: tasks.Task, trained: runner.Trained, *, episodes: int, episodes_each: int
 ) -> dict[str, Any]:
     """Returns the score, and the sweep of models that are conditioned on a return."""
-    plan = return_sweep.plan(task.record.episode_returns, count=5, extra=TARGETS)
+    plan = return_sweep.choose_targets(task.record.episode_returns, count=5, extra=TARGETS)
     acted = target_returns.sweep(
         trained, task, plan, episodes=episodes, episodes_each=episodes_each, kinds=("greedy",)
     )
@@ -100,16 +86,16 @@ def metrics(
 def references(options: runner.Options) -> list[runner.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = EXPERIMENT.quick if options.quick else DATASETS
-    return [row for name in names for row in runner.bounds(f"pendulum/{name}")]
+    return runner.bounds(*(f"pendulum/{name}" for name in names))
 
 
 EXPERIMENT = runner.Experiment(
     name="pendulum",
-    parts={"tuning": tuning_trials, "dynamics": dynamics_trials}
+    parts=tuning.parts(CHOSEN, trial, TUNED_ON)
     | {name: functools.partial(dataset_trials, name) for name in DATASETS},
     references=references,
     quick=("replay",),
-    most_seeds={"tuning": 2, "dynamics": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

@@ -102,20 +102,6 @@ def cql_trial(kind: str, conservatism: float, options: runner.Options) -> runner
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, on a dataset of its own."""
-    return [
-        trial(mixer, DEFAULT, HUNDRED, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def graph_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns trials on all datasets of the default graph, and behavior cloning."""
     found = []
@@ -241,7 +227,7 @@ def describe(acted: rollout.Rollout, recorded: random_walk.Lookup, world: Any) -
     found: dict[str, Any] = {}
     for kind in target_returns.KINDS:
         record = acted.record.select(target_returns.episodes_of(acted, kind))
-        judged = random_walk.judge(record, recorded, world.distances)
+        judged = random_walk.walk_metrics(record, recorded, world.distances)
         shares = random_walk.shares(judged, world.max_steps)._asdict()
         found["lookup"] = shares.pop("lookup")
         shares["optimal_share"] = shares.pop("optimal")
@@ -310,8 +296,7 @@ def known(dataset: str) -> dict[str, dict[str, Any]]:
 EXPERIMENT = runner.Experiment(
     name="random_walk",
     parts={
-        "tuning": tuning_trials,
-        "dynamics": dynamics_trials,
+        **tuning.parts(CHOSEN, trial, DEFAULT, HUNDRED),
         "graph": graph_trials,
         "time_embedding": time_embedding_trials,
         "stitching": stitching_trials,
@@ -319,7 +304,7 @@ EXPERIMENT = runner.Experiment(
     },
     references=references,
     quick=("graph", "stitching"),
-    most_seeds={"tuning": 2, "dynamics": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

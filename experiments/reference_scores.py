@@ -1,11 +1,11 @@
-"""Random and optimal score of every environment: computed, played, and a table for the README.
+"""Random and optimal score of every environment: computed, played, and a table for the docs.
 
     python -m experiments.reference_scores
 
 plays both reference policies in every environment, writes
 `experiments/results/reference_scores.jsonl`, and puts the table between `<!-- reference-scores -->`
-and `<!-- /reference-scores -->` of README.md. MuJoCo's tasks need the extra `mujoco`; `--only`
-plays some environments and leaves the rows of the others as they are.
+and `<!-- /reference-scores -->` of docs/environments.md. MuJoCo's tasks need the extra `mujoco`;
+`--only` plays some environments and leaves the rows of the others as they are.
 """
 
 import dataclasses
@@ -84,16 +84,16 @@ class Config:
     """Seed of environments and policies."""
     out: Path = RESULTS
     """File of result rows; those of played environments are replaced."""
-    readme: Path = Path(__file__).parents[1] / "README.md"
+    readme: Path = Path(__file__).parents[1] / "docs" / "environments.md"
     """File that holds the table, between its two marks."""
 
 
 def main(config: Config) -> None:
-    """Plays, writes the rows, and puts the table into the README."""
+    """Plays, writes the rows, and puts the table into its document."""
     chosen = choose(config.only)
     if config.scale <= 0:
         raise ValueError(f"got scale={config.scale:g}; play a share above 0 of the episodes")
-    # Fails before hours of play if the README has no place for the table.
+    # Fails before hours of play if the document has no place for the table.
     documents.replace_section(config.readme.read_text(), SECTION, "")
     lines: dict[str, list[dict[str, Any]]] = {}
     for row in result_rows.read_rows(config.out):

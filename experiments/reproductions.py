@@ -29,7 +29,7 @@ from experiments import (
     tokens,
     umbrella,
 )
-from jax_s4rl import cache_folders, stack
+from jax_s4rl import cache_folders, self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import result_rows
 
@@ -80,7 +80,7 @@ def main(options: Options) -> None:
         choices = ", ".join(EXPERIMENTS)
         raise ValueError(f"got experiments {', '.join(unknown)}; choose from {choices}")
     cache_folders.enable_compilation_cache()
-    stack.require()
+    self_test.require()
     console = rich.console.Console(soft_wrap=True)
     for name in options.experiments:
         console.print(f"[bold]{name}[/bold]")

@@ -8,18 +8,18 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import rich.console
 
-from jax_s4rl import cache_folders, stack
+from experiments import run_options, shards
+from jax_s4rl import cache_folders, self_test
 from jax_s4rl.agents import cql, decision_transformer, tasks
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import selection, trajectories
 from jax_s4rl.evaluation import result_rows
-from jax_s4rl.modules import mixers
 from jax_s4rl.training import config_io, update
 
 Trained = decision_transformer.Trained | cql.Trained
@@ -31,35 +31,16 @@ ALL, SUCCESSES, BEST_TENTH, COMPOSED = "all", "successes", "best tenth", "compos
 KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]] = {
     ALL: lambda record: record,
     SUCCESSES: lambda record: record.select(selection.successes(record)),
-    BEST_TENTH: lambda record: record.select(selection.best(record, share=0.1)),
-    COMPOSED: selection.compose,
+    BEST_TENTH: lambda record: record.select(selection.top_episodes(record, share=0.1)),
+    COMPOSED: selection.relabel_returns,
 }
-MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
+# Updates of a quick look.
+QUICK_UPDATES = 20
+# The part whose rows choose the settings of the others, where there is one.
+TUNING = "tuning"
 
-# The sweep over target returns takes a fiftieth of the episodes for each target.
-FEWEST_EPISODES = 50
-# Of a quick look.
-QUICK_MIXERS, QUICK_UPDATES = ("attention", "s4d"), 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Options of the command line."""
-
-    parts: tuple[str, ...] = ()
-    """Parts of the experiment; all of them if none is named; an unknown name lists them."""
-    mixers: tuple[str, ...] = MIXERS
-    """Sequence mixers to compare; baselines, and parts about certain mixers, ignore this."""
-    seeds: int = 5
-    """Training seeds of each trial."""
-    episodes: int = 250
-    """Episodes for each way of choosing actions that each model acts, 50 or more."""
-    quick: bool = False
-    """A look in a few minutes: attention and s4d, few updates, one seed; rows go under runs/."""
-    dry: bool = False
-    """Only lists what would be trained."""
-    out: Path | None = None
-    """File to which result rows are appended instead of experiments/results/."""
+Options = run_options.Options
+MIXERS = run_options.MIXERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,33 +181,72 @@ def run(experiment: Experiment, options: Options) -> None:
         options: Options of the command line.
 
     Raises:
-        ValueError: If a part or mixer is unknown, or a number is too small.
+        ValueError: If an option is wrong, or another process runs the same shard.
         OSError: If rows cannot be written.
     """
-    _check(experiment, options)
+    options.check(experiment.parts)
+    shard = options.chosen_shard()
     if options.quick:
-        options = dataclasses.replace(
-            options,
-            parts=experiment.quick,
-            mixers=QUICK_MIXERS,
-            seeds=1,
-            episodes=FEWEST_EPISODES,
-            out=options.out or Path("runs") / f"{experiment.name}-quick.jsonl",
-        )
+        options = options.quick_look(experiment.name, experiment.quick)
     cache_folders.enable_compilation_cache()
-    stack.require()
+    self_test.require()
     console = rich.console.Console(soft_wrap=True)
     out = options.out or results_file(experiment.name)
-    if not options.dry:
-        entry_point.check_writable(out)
-        _write_references(experiment, options, out, console)
-    for part in options.parts or tuple(experiment.parts):
-        console.print(f"[bold]{experiment.name}, part {part}[/bold]")
-        trials, seeds = experiment.trials(part, options), experiment.seeds(part, options)
-        if options.dry:
+    planned = _plan(experiment, options, shard, out, console)
+    if options.dry:
+        for trials, seeds in planned:
             list_missing(trials, seeds, out, console)
-        else:
-            run_trials(experiment.name, trials, seeds, out, console)
+        return
+    with shards.held(shard, out):
+        entry_point.check_writable(shards.rows_file(out, shard))
+        # The references of all shards are the same.
+        if shard is None or shard.number == 1:
+            _write_references(experiment, options, out, shard, console)
+        for trials, seeds in planned:
+            run_trials(experiment.name, trials, seeds, out, console, shard)
+
+
+def _plan(
+    experiment: Experiment,
+    options: Options,
+    shard: shards.Shard | None,
+    out: Path,
+    console: rich.console.Console,
+) -> Iterator[tuple[list[Trial], range]]:
+    """Prints the name of each part and yields its seeds and its trials, those of the shard."""
+    parts = options.parts or tuple(experiment.parts)
+    if shard is None:
+        # One after the other, because the rows of one can choose the settings of the next.
+        for name in parts:
+            console.print(f"[bold]{experiment.name}, part {name}[/bold]")
+            yield experiment.trials(name, options), experiment.seeds(name, options)
+        return
+    _check_tuned(experiment, options, parts, out)
+    # All at once: what a merge adds meanwhile must not change the trials of this shard.
+    planned = [
+        (experiment.trials(name, options), experiment.seeds(name, options)) for name in parts
+    ]
+    costs = shards.costs(planned)
+    own = shard.choose(costs)
+    console.print(shard.summary(costs), highlight=False)
+    for name, (trials, seeds) in zip(parts, planned, strict=True):
+        console.print(f"[bold]{experiment.name}, part {name}[/bold]")
+        yield [trial for trial in trials if trial.digest in own], seeds
+
+
+def _check_tuned(experiment: Experiment, options: Options, parts: Sequence[str], out: Path) -> None:
+    """Checks that the settings of all trials are known, so that all shards plan the same ones."""
+    if TUNING not in parts or len(parts) == 1:
+        return
+    rows = list(result_rows.read_rows(out))
+    seeds = experiment.seeds(TUNING, options)
+    trials = experiment.trials(TUNING, options)
+    if missing := sum(len(_missing(trial, seeds, rows)) for trial in trials):
+        raise ValueError(
+            f"{out} lacks {missing} rows of the part {TUNING}, which choose the settings of the "
+            f"other parts; run all shards with --parts {TUNING}, then python -m experiments.merge "
+            f"{out}, then the shards of the other parts"
+        )
 
 
 def run_trials(
@@ -235,6 +255,7 @@ def run_trials(
     seeds: Sequence[int],
     out: Path,
     console: rich.console.Console,
+    shard: shards.Shard | None = None,
 ) -> None:
     """Trains and scores the missing seeds of trials; appends a result row for each seed.
 
@@ -244,9 +265,10 @@ def run_trials(
         seeds: Training seeds.
         out: File of result rows.
         console: Console for the progress.
+        shard: Shard that the trials belong to, which has a file of its own.
     """
     for number, trial in enumerate(trials, start=1):
-        missing = _missing(trial, seeds, out)
+        missing = _missing(trial, seeds, shards.read_rows(out))
         console.print(
             f"[bold]{number}/{len(trials)}[/bold] {trial.title}: "
             f"{len(missing)} of {len(seeds)} seeds to train"
@@ -256,7 +278,11 @@ def run_trials(
         task = trial.load()
         for trained in trial.train(task, missing, console):
             metrics = trial.score(task, trained)
-            result_rows.append_row(out, make_row(experiment, trial, task, trained, metrics))
+            if not _missing(trial, [trained.seed], shards.read_rows(out)):
+                console.print(f"    seed {trained.seed}: another process has finished it meanwhile")
+                continue
+            row = make_row(experiment, trial, task, trained, metrics)
+            result_rows.append_row(shards.rows_file(out, shard), row)
             shown = {name: value for name, value in metrics.items() if isinstance(value, float)}
             console.print(
                 f"    seed {trained.seed}: {trained.log.seconds:.0f} s, "
@@ -272,7 +298,7 @@ def list_missing(
     """Prints what `run_trials` would train."""
     total = 0
     for trial in trials:
-        missing = len(_missing(trial, seeds, out))
+        missing = len(_missing(trial, seeds, shards.read_rows(out)))
         updates = missing * trial.settings.num_updates
         total += updates
         of = f"{updates:,} updates of {trial.settings.batch_size}"
@@ -280,9 +306,9 @@ def list_missing(
     console.print(f"{total:,} updates", highlight=False)
 
 
-def _missing(trial: Trial, seeds: Sequence[int], out: Path) -> list[int]:
-    rows = result_rows.read_rows(out)
-    done = {row["seed"] for row in rows if row["metrics"].get("cell") == trial.digest}
+def _missing(trial: Trial, seeds: Sequence[int], rows: Iterable[dict[str, Any]]) -> list[int]:
+    digest = trial.digest
+    done = {row["seed"] for row in rows if row["metrics"].get("cell") == digest}
     return [seed for seed in seeds if seed not in done]
 
 
@@ -331,26 +357,32 @@ def make_row(
     )
 
 
-def bounds(dataset: str, metric: str = "return") -> list[Reference]:
+def bounds(*datasets: str) -> list[Reference]:
     """Returns references: mean return of random play and of the optimum, best recorded return.
 
     Args:
-        dataset: Name of the dataset in the catalog.
-        metric: Name of the metric that holds the return.
+        *datasets: Names of datasets in the catalog.
     """
-    task = tasks.load(dataset)
-    known = {
-        "random": task.random_return,
-        "optimal": task.optimal_return,
-        "best_in_data": float(task.record.episode_returns.max()),
-    }
-    return [Reference(method, dataset, {metric: value}) for method, value in known.items()]
+    found = []
+    for dataset in datasets:
+        task = tasks.load(dataset)
+        known = {
+            "random": task.random_return,
+            "optimal": task.optimal_return,
+            "best_in_data": float(task.record.episode_returns.max()),
+        }
+        found += [Reference(method, dataset, {"return": value}) for method, value in known.items()]
+    return found
 
 
 def _write_references(
-    experiment: Experiment, options: Options, out: Path, console: rich.console.Console
+    experiment: Experiment,
+    options: Options,
+    out: Path,
+    shard: shards.Shard | None,
+    console: rich.console.Console,
 ) -> None:
-    known = {(row["method"], row["dataset"]) for row in result_rows.read_rows(out)}
+    known = {(row["method"], row["dataset"]) for row in shards.read_rows(out)}
     for method, dataset, metrics in experiment.references(options):
         if (method, dataset) in known:
             continue
@@ -362,25 +394,7 @@ def _write_references(
             metrics=metrics,
             seconds={},
         )
-        result_rows.append_row(out, row)
+        result_rows.append_row(shards.rows_file(out, shard), row)
         numbers = {name: value for name, value in metrics.items() if isinstance(value, float)}
         shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
         console.print(f"{dataset}, {method}: {shown}", highlight=False)
-
-
-def _check(experiment: Experiment, options: Options) -> None:
-    if unknown := [part for part in options.parts if part not in experiment.parts]:
-        choices = ", ".join(experiment.parts)
-        raise ValueError(f"got parts {', '.join(unknown)}; choose from {choices}")
-    for name in options.mixers:
-        mixers.check(mixers.MixerConfig(name))
-    for name, least in (("seeds", 1), ("episodes", FEWEST_EPISODES)):
-        if (given := getattr(options, name)) < least:
-            raise ValueError(f"got {name}={given}; ask for {least} or more")
-    if (
-        options.quick
-        and dataclasses.replace(options, quick=False, dry=False, out=None) != Options()
-    ):
-        raise ValueError(
-            "--quick chooses parts, mixers, seeds and episodes by itself; leave these out"
-        )

@@ -1,4 +1,4 @@
-"""Writes the table of `README.md` about ranges of initial steps, from the rows of `step_ranges`.
+"""Writes the table of ranges of initial steps in `docs/models.md`, from the rows of `step_ranges`.
 
 python -m experiments.step_range_report
 """
@@ -38,7 +38,7 @@ class Config:
 
     lines: Path = LINES
     """File of result rows."""
-    readme: Path = Path(__file__).parents[1] / "README.md"
+    readme: Path = Path(__file__).parents[1] / "docs" / "models.md"
     """File that holds the table."""
 
 
@@ -46,7 +46,7 @@ def main(config: Config) -> None:
     """Writes the table.
 
     Raises:
-        ValueError: If the README has no place for it.
+        ValueError: If the document has no place for it.
     """
     documents.write_section(config.readme, SECTION, table(result_rows.read_rows(config.lines)))
 

@@ -34,7 +34,7 @@ def best(task: tasks.Task) -> float:
 
 def tenth(task: tasks.Task) -> float:
     """Returns the mean return of the best tenth of the recorded episodes."""
-    return float(task.record.episode_returns[selection.best(task.record, SHARE)].mean())
+    return float(task.record.episode_returns[selection.top_episodes(task.record, SHARE)].mean())
 
 
 def is_conditioned(trained: runner.Trained) -> bool:
@@ -113,7 +113,7 @@ def seconds(acted: rollout.Rollout) -> float:
 def sweep(
     trained: runner.Trained,
     task: tasks.Task,
-    plan: return_sweep.Plan,
+    plan: return_sweep.SweepTargets,
     *,
     episodes: int,
     episodes_each: int,
@@ -153,7 +153,9 @@ def episodes_of(acted: rollout.Rollout, kind: str, target: float | None = None) 
     )
 
 
-def metrics(acted: rollout.Rollout, task: tasks.Task, plan: return_sweep.Plan) -> dict[str, Any]:
+def metrics(
+    acted: rollout.Rollout, task: tasks.Task, plan: return_sweep.SweepTargets
+) -> dict[str, Any]:
     """Returns the score and the mean return of every target; marks targets without data.
 
     Args:
@@ -181,7 +183,7 @@ def metrics(acted: rollout.Rollout, task: tasks.Task, plan: return_sweep.Plan) -
 
 
 def _sweep_metrics(
-    acted: rollout.Rollout, plan: return_sweep.Plan, kinds: list[str]
+    acted: rollout.Rollout, plan: return_sweep.SweepTargets, kinds: list[str]
 ) -> dict[str, Any]:
     returns = acted.record.episode_returns
     asked, supported = plan.targets.tolist(), plan.supported.tolist()

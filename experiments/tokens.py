@@ -113,7 +113,7 @@ def metrics(
     targets: tuple[float, ...],
 ) -> dict[str, Any]:
     """Returns the score, the sweep, and the time of an action."""
-    plan = return_sweep.plan(task.record.episode_returns, extra=targets)
+    plan = return_sweep.choose_targets(task.record.episode_returns, extra=targets)
     acted = target_returns.sweep(
         trained, task, plan, episodes=episodes, episodes_each=episodes_each
     )
@@ -126,7 +126,7 @@ def metrics(
 def references(options: runner.Options) -> list[runner.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     parts = EXPERIMENT.quick if options.quick else DATASETS
-    return [row for part in parts for row in runner.bounds(DATASETS[part])]
+    return runner.bounds(*(DATASETS[part] for part in parts))
 
 
 EXPERIMENT = runner.Experiment(
@@ -135,7 +135,7 @@ EXPERIMENT = runner.Experiment(
     | {part: functools.partial(task_trials, part) for part in DATASETS},
     references=references,
     quick=("cartpole",),
-    most_seeds={"tuning": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

@@ -7,7 +7,8 @@ initialization. The name of the change ends the variant of the trial.
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from jax_s4rl.modules import mixers
 
 # Seed of the dataset of the grid. No result is reported on it.
 DATA_SEED = 1_000
+# Training seeds of the parts that `parts` makes, by name.
+MOST_SEEDS = {"tuning": 2, "dynamics": 2}
 TITLE = "tuning: "
 
 # Names of variants are part of digests: to change one, rewrite the rows as well.
@@ -146,6 +149,36 @@ def _choose_from(path: Path, _: int, chosen: Chosen) -> dict[Any, Point]:
     """Reads the rows again only if the file has changed."""
     rows = (row for row in result_rows.read_rows(path) if row["experiment"] == chosen.experiment)
     return choose(rows, chosen.metric, grid=chosen.grid, by=chosen.by)
+
+
+def parts(
+    chosen: Chosen, trial: Callable[..., runner.Trial], *task: Any
+) -> dict[str, Callable[[runner.Options], list[runner.Trial]]]:
+    """Returns the parts of an experiment that tune it, by name.
+
+    "tuning" trains every mixer at every point of the grid, on a dataset of its own. "dynamics"
+    trains S4 and S4D at their chosen points with the same learning rate for all parameters.
+
+    Args:
+        chosen: Choice of the grid.
+        trial: Function that builds a trial: `trial(mixer, *task, options, **overrides)`, where the
+            overrides are arguments of `protocol.trial`.
+        *task: Arguments of `trial` that name the dataset to tune on.
+
+    Returns:
+        Functions that return the trials of a part.
+    """
+
+    def grid(options: runner.Options) -> list[runner.Trial]:
+        return [
+            trial(mixer, *task, options, **on_grid(point))
+            for mixer, point in itertools.product(options.mixers, chosen.grid)
+        ]
+
+    def dynamics(options: runner.Options) -> list[runner.Trial]:
+        return ablate_state_space_rate(grid(options), chosen, options)
+
+    return {"tuning": grid, "dynamics": dynamics}
 
 
 def ablate(trial: runner.Trial, rates: Sequence[Point] = RATES) -> list[runner.Trial]:

@@ -123,20 +123,6 @@ def cql_trial(length: int, options: runner.Options) -> runner.Trial:
     )
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid of every mixer, at one length, on a dataset of its own."""
-    return [
-        trial(mixer, TUNED_AT, options, **tuning.on_grid(point))
-        for mixer in options.mixers
-        for point in tuning.GRID
-    ]
-
-
-def dynamics_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the grid's choices with the same learning rate for all parameters."""
-    return tuning.ablate_state_space_rate(tuning_trials(options), CHOSEN, options)
-
-
 def lengths_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns all mixers at all lengths."""
     return [
@@ -186,7 +172,7 @@ def metrics(task: tasks.Task, trained: runner.Trained, *, starts: int) -> dict[s
     if not isinstance(trained, decision_transformer.Trained):
         return metrics_by_acting(task, trained, starts)
     began, length = time.perf_counter(), task.max_steps
-    plan = return_sweep.plan(
+    plan = return_sweep.choose_targets(
         task.record.episode_returns, count=TARGETS, extra=(task.optimal_return, length)
     )
     possible = np.arange(-length, length + 1, 2)
@@ -303,8 +289,7 @@ def of_share(share: float, kind: str) -> dict[str, float]:
 EXPERIMENT = runner.Experiment(
     name="umbrella",
     parts={
-        "tuning": tuning_trials,
-        "dynamics": dynamics_trials,
+        **tuning.parts(CHOSEN, trial, TUNED_AT),
         "lengths": lengths_trials,
         "first": first_trials,
         "clones": clones_trials,
@@ -312,7 +297,7 @@ EXPERIMENT = runner.Experiment(
     },
     references=references,
     quick=("lengths", "first"),
-    most_seeds={"tuning": 2, "dynamics": 2},
+    most_seeds=tuning.MOST_SEEDS,
 )
 
 

@@ -2,9 +2,9 @@
 
     python -m experiments.report        # or: make report
 
-writes one self-contained page, `runs/report.html`, `experiments/README.md` with its pictures, and
-the verdicts into the project's README. Nothing is trained or fetched; the same rows give the same
-text.
+writes one self-contained page, `runs/report.html`, `experiments/README.md` with its pictures, the
+verdicts into `docs/results.md`, and a dozen lines and a picture for the project's README. Nothing
+is trained or fetched; the same rows give the same text.
 """
 
 import dataclasses
@@ -16,6 +16,7 @@ from experiments.report import (
     catalog,
     claims,
     document,
+    front,
     key_to_door,
     load,
     reruns,
@@ -27,9 +28,10 @@ from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
 
 README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[2]
 TITLE = "S4 in place of attention: what the experiments say"
 PICTURES = "results/pictures"
-SECTION = "verdicts"
+SECTION, LINES = "verdicts", "results"
 # Start of the last line of our pictures; other pictures are never deleted.
 STAMP = "<!-- rows"
 # Rows of code that was changed since (only their time counts), of trials that were trained again,
@@ -51,12 +53,16 @@ class Config:
     """The HTML page."""
     readme: Path = README
     """The Markdown document, with its pictures in a folder beside it."""
-    front: Path = Path(__file__).parents[2] / "README.md"
+    verdicts: Path = ROOT / "docs" / "results.md"
     """Document whose section shows the verdicts alone."""
     rows: Path = FOLDER
     """Folder of result rows."""
-    benchmarks: Path = Path(__file__).parents[2] / "benchmarks" / "results"
+    benchmarks: Path = ROOT / "benchmarks" / "results"
     """Folder of the rows of benchmarks."""
+    front: Path = ROOT / "README.md"
+    """Document whose section shows a dozen lines."""
+    pictures: Path = ROOT / "docs" / "pictures"
+    """Folder of the picture of that document."""
 
 
 class Measured(NamedTuple):
@@ -86,15 +92,18 @@ def main(config: Config) -> None:
     content = write(measured)
     folder = config.readme.parent / PICTURES
     drawn = {
-        folder / document.picture_file(picture): f"{picture.draw()}\n{STAMP} {picture.digest} -->\n"
+        folder / document.picture_file(picture): stamped(picture)
         for picture in shown_pictures(content)
     }
+    overview = front.picture(measured.experiments, measured.timings["train"])
     texts = {
         config.page: document.page(TITLE, content),
         config.readme: document.markdown(content, folder=PICTURES),
-        config.front: documents.replace_section(
-            config.front.read_text(), SECTION, in_short(measured)
+        config.verdicts: documents.replace_section(
+            config.verdicts.read_text(), SECTION, in_short(measured)
         ),
+        config.front: documents.replace_section(config.front.read_text(), LINES, lines(measured)),
+        config.pictures / document.picture_file(overview): stamped(overview),
     }
     for path, text in (drawn | texts).items():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +173,16 @@ def in_short(measured: Measured) -> str:
         hours(list(measured.experiments.values()), measured.more["earlier"]),
     ]
     return document.markdown(content, folder=PICTURES)
+
+
+def lines(measured: Measured) -> str:
+    """Returns the dozen lines of the README as Markdown."""
+    return document.markdown([front.table(measured.experiments)], folder=PICTURES)
+
+
+def stamped(picture: document.Picture) -> str:
+    """Draws a picture; its last line identifies its rows."""
+    return f"{picture.draw()}\n{STAMP} {picture.digest} -->\n"
 
 
 def shown_pictures(content: Sequence[document.Block]) -> list[document.Picture]:

@@ -1,5 +1,7 @@
 """Result rows of experiments and benchmarks: one JSON object per line, all with the same fields."""
 
+import errno
+import fcntl
 import json
 import math
 import os
@@ -9,9 +11,9 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from jax_s4rl import stack
+from jax_s4rl import self_test
 from jax_s4rl.data import atomic_files
 
 # Root of the checkout that the package is imported from; for an installed package, the folder of
@@ -98,13 +100,42 @@ def append_row(path: str | Path, row: Mapping[str, Any]) -> None:
         row: Row with all fields of `FIELDS`.
 
     Raises:
-        ValueError: If the row lacks a field.
+        ValueError: If the row lacks a field, or the file holds something else.
+        OSError: If the disk refuses; the file is then as before.
     """
-    line = _line(row)
+    append_rows(path, [row])
+
+
+def append_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Appends rows to a file, all of them or none, and makes its folder.
+
+    Several processes may append to one file. Where the file system has no locks, some network file
+    systems can mix their lines; give each machine a file of its own there.
+
+    Args:
+        path: File of result rows.
+        rows: Rows with all fields of `FIELDS`.
+
+    Raises:
+        ValueError: If a row lacks a field, or the file holds something else.
+        OSError: If the disk refuses; the file is then as before.
+    """
+    text = "".join(map(_line, rows)).encode()
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        file.write(line)
+    # Without a buffer, which would split a long line into several writes.
+    with path.open("a+b", buffering=0) as file:
+        _lock(file)
+        _finish_last_line(file, path)
+        end = file.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(text)
+            while rest:
+                rest = rest[file.write(rest) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(end)
+            raise
 
 
 def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -124,6 +155,8 @@ def write_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     """Yields the rows of a file in order; a missing file has no rows.
 
+    A last line without an end is left out: another process is writing it, or died while it did.
+
     Args:
         path: File of result rows.
 
@@ -140,10 +173,12 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
         text = path.read_text()
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file; name a file of result lines") from None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(keepends=True), start=1):
         try:
             row = json.loads(line)
         except json.JSONDecodeError as error:
+            if _is_cut_off(line):
+                return
             raise ValueError(
                 f"{path}, line {number} is not JSON ({error.msg}); delete that line and run again"
             ) from None
@@ -202,7 +237,7 @@ def versions() -> dict[str, str]:
             installed[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
-    return installed | {"stack": stack.summary()}
+    return installed | {"stack": self_test.summary()}
 
 
 def _processor() -> str:
@@ -218,6 +253,46 @@ def _num_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _lock(file: IO[bytes]) -> None:
+    """Waits for the lock of an open file, which its closing releases."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        # Some network file systems have no locks. A single write to the end is all there is then.
+        if error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS):
+            raise
+
+
+def _finish_last_line(file: IO[bytes], path: Path) -> None:
+    """Removes what a process that died left of a row, so that no other row is glued to it."""
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(end - 1, 0))
+    if file.read(1) in (b"\n", b""):
+        return
+    file.seek(0)
+    text = file.read()
+    begin = text.rfind(b"\n") + 1
+    last = text[begin:].decode(errors="replace")
+    try:
+        json.loads(last)
+    except ValueError:
+        if not _is_cut_off(last):
+            raise ValueError(
+                f"the last line of {path} is not a result row; delete it, or name another file"
+            ) from None
+        file.truncate(begin)
+    else:
+        # A whole row that only lacks its end, as some editors save it.
+        file.write(b"\n")
+
+
+def _is_cut_off(line: str) -> bool:
+    """Returns whether a line, which is not JSON, is the beginning of a row without its end."""
+    # Only what `_line` writes: the end of a file of another kind must not be removed.
+    begin = f'{{"{FIELDS[0]}":'
+    return not line.endswith("\n") and (line.startswith(begin) or begin.startswith(line))
 
 
 def _line(row: Mapping[str, Any]) -> str:

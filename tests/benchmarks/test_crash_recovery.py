@@ -26,6 +26,6 @@ def test_the_committed_line_holds_twenty_kills():
 
 def test_the_command_resumes_and_says_what_is_small(tmp_path):
     words = crash_recovery.command(crash_recovery.Config(num_updates=40), tmp_path)
-    assert "--resume" in words
+    assert "--resume-or-start" in words
     assert words[words.index("--num-updates") + 1] == "40"
     assert words[words.index("--folder") + 1] == str(tmp_path)

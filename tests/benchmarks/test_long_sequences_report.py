@@ -1,6 +1,6 @@
 """The table of long sequences: the newest line counts, and what misses the limit is bold."""
 
-from benchmarks import long_sequences, long_sequences_report
+from benchmarks import long_sequences, long_sequences_report, tables
 from jax_s4rl.evaluation import result_rows
 
 
@@ -8,7 +8,7 @@ def row(method, length, errors, steps="long", name="noise"):
     metrics = {"steps": steps, "input": name} | dict(
         zip(long_sequences_report.ERRORS, errors, strict=True)
     )
-    return {"method": method, "context_length": length, "metrics": metrics}
+    return {"method": method, "context_length": length, "metrics": metrics, "seconds": {}}
 
 
 def test_the_worst_error_of_the_newest_line_is_shown(tmp_path):
@@ -33,7 +33,6 @@ def test_a_line_of_progress_names_all_errors():
 
 
 def test_the_table_is_that_of_the_lines():
-    found = long_sequences_report.newest(result_rows.read_rows(long_sequences.RESULTS))
-    assert (
-        not found or long_sequences_report.table(found) in long_sequences_report.README.read_text()
-    )
+    rows = result_rows.read_rows(long_sequences.RESULTS)
+    found = tables.newest(rows, long_sequences_report.KEY)
+    assert not found or long_sequences_report.table(found) in tables.README.read_text()

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from benchmarks import training, training_report
+from benchmarks import tables, training, training_report
 from jax_s4rl.evaluation import result_rows
 
 
@@ -28,14 +28,14 @@ ROWS = [
 
 
 def test_ratios_are_held_against_interleaved_attention():
-    shown = training_report.ratios(training_report.newest(ROWS))
+    shown = training_report.ratios(tables.newest(ROWS, training_report.KEY))
     assert "aim: 8, 9, 11, 15), median | 10.00 |" in shown
     assert "PyTorch, transformers (aim: 1) | 1.50 |" in shown
     assert "the share of the tokens | - |" in shown
 
 
 def test_the_newest_line_counts():
-    found = training_report.newest([row("s4d", median=9.0), *ROWS])
+    found = tables.newest([row("s4d", median=9.0), *ROWS], training_report.KEY)
     assert "| s4d | concatenated | 154,118 | 100 |" in training_report.table(found)
 
 
@@ -52,14 +52,10 @@ def test_the_report_stays_between_its_marks(tmp_path):
 
 
 def test_the_committed_tables_are_those_of_the_committed_lines(tmp_path):
-    copies = [
-        shutil.copy(path, tmp_path / path.parent.name)
-        for path in (training_report.README, Path(__file__).parents[2] / "README.md")
-    ]
+    pages = tables.README, Path(__file__).parents[2] / "docs" / "results.md"
+    copies = [shutil.copy(path, tmp_path / path.parent.name) for path in pages]
     training_report.write(list(result_rows.read_rows(training.RESULTS)), *copies)
-    for copy, path in zip(
-        copies, (training_report.README, Path(__file__).parents[2] / "README.md"), strict=True
-    ):
+    for copy, path in zip(copies, pages, strict=True):
         assert copy.read_text() == path.read_text()
 
 

@@ -1,6 +1,12 @@
 """Result lines keep their fields, and survive the way to disk and back."""
 
+import errno
+import fcntl
+import io
 import json
+import os
+import subprocess
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -85,3 +91,127 @@ def test_lines_are_replaced_as_a_whole_or_not_at_all(tmp_path):
     with pytest.raises(ValueError, match="lacks"):
         result_rows.write_rows(path, [row(seed=3), {"experiment": "x"}])
     assert [each["seed"] for each in result_rows.read_rows(path)] == [2]
+
+
+APPEND = """
+import sys
+from jax_s4rl.evaluation import result_rows
+path, name = sys.argv[1:]
+values = dict.fromkeys(result_rows.FIELDS)
+print("ready", flush=True)
+sys.stdin.readline()
+for seed in range(40):
+    metrics = {"name": name, "long": [seed] * 30_000}
+    result_rows.append_row(path, values | {"seed": seed, "metrics": metrics})
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_never_tear_each_other_s_lines(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", APPEND, str(path), name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in "ab"
+    ]
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        # They begin at the same time.
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=100)
+        assert process.returncode == 0
+    names = [each["metrics"]["name"] for each in result_rows.read_rows(path)]
+    assert sorted(names) == ["a"] * 40 + ["b"] * 40
+    # They did write at the same time: else this would show nothing.
+    assert names not in (sorted(names), sorted(names, reverse=True))
+
+
+def test_rows_are_appended_together_or_not_at_all(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    result_rows.append_rows(path, [row(seed=0), row(seed=1)])
+    with pytest.raises(ValueError, match="lacks"):
+        result_rows.append_rows(path, [row(seed=2), {"experiment": "x"}])
+    assert [each["seed"] for each in result_rows.read_rows(path)] == [0, 1]
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    path = tmp_path / "rows.jsonl"
+    result_rows.append_row(path, row(seed=0))
+    before = path.read_bytes()
+
+    def refuse(_):
+        # By now, the line is in the file.
+        assert path.read_bytes() != before
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        result_rows.append_row(path, row(seed=1))
+    assert path.read_bytes() == before
+
+
+def test_a_disk_that_takes_a_line_in_pieces_gets_all_of_it(tmp_path, monkeypatch):
+    path = tmp_path / "rows.jsonl"
+
+    class Slow(io.FileIO):
+        def write(self, data):
+            return super().write(data[:7])
+
+    written = row(seed=0)
+    monkeypatch.setattr(type(path), "open", lambda self, mode, buffering: Slow(self, "a+"))
+    result_rows.append_row(path, written)
+    monkeypatch.undo()
+    assert [each["seed"] for each in result_rows.read_rows(path)] == [0]
+
+
+@pytest.mark.parametrize("length", [1, 5, 13, 40, 200])
+def test_a_row_that_a_crash_cut_off_does_not_count_and_is_replaced(tmp_path, length):
+    path = tmp_path / "rows.jsonl"
+    result_rows.append_row(path, row(seed=0))
+    with path.open("a") as file:
+        file.write(json.dumps(row(seed=1), separators=(",", ":"))[:length])
+    assert [each["seed"] for each in result_rows.read_rows(path)] == [0]
+    result_rows.append_row(path, row(seed=2))
+    assert [each["seed"] for each in result_rows.read_rows(path)] == [0, 2]
+    assert path.read_bytes().count(b"\n") == 2
+
+
+def test_a_whole_row_without_the_end_of_its_line_counts_and_stays(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row(seed=0)))
+    assert [each["seed"] for each in result_rows.read_rows(path)] == [0]
+    result_rows.append_row(path, row(seed=1))
+    assert [each["seed"] for each in result_rows.read_rows(path)] == [0, 1]
+
+
+@pytest.mark.parametrize("content", [b"a letter", b"one\n\xff\xfe", b'{"b":'])
+def test_the_end_of_another_file_is_not_removed(tmp_path, content):
+    path = tmp_path / "letter.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"the last line of .*letter\.txt is not a result row"):
+        result_rows.append_row(path, row())
+    assert path.read_bytes() == content
+    with pytest.raises(ValueError, match="letter"):
+        list(result_rows.read_rows(path))
+
+
+@pytest.mark.parametrize(("number", "refused"), [(errno.ENOTSUP, False), (errno.EIO, True)])
+def test_where_there_are_no_locks_rows_are_appended_without(tmp_path, monkeypatch, number, refused):
+    def fail(*_):
+        raise OSError(number, "no lock")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    path = tmp_path / "rows.jsonl"
+    if refused:
+        with pytest.raises(OSError, match="no lock"):
+            result_rows.append_row(path, row())
+    else:
+        result_rows.append_row(path, row())
+    assert len(list(result_rows.read_rows(path))) == (not refused)

@@ -1,5 +1,6 @@
 """Stand-ins for trained models, and the two runs of a quick look."""
 
+import dataclasses
 import types
 
 import numpy as np
@@ -31,8 +32,20 @@ def acting(monkeypatch, task):
     return calls
 
 
+def narrow(trial):
+    """A trial with a small network, which compiles in a fraction of the time."""
+    settings = trial.settings
+    if isinstance(settings, decision_transformer.Settings):
+        small = dataclasses.replace(settings.model, width=16, num_layers=1)
+        return dataclasses.replace(trial, settings=dataclasses.replace(settings, model=small))
+    small = dataclasses.replace(settings.network, width=16)
+    return dataclasses.replace(trial, settings=dataclasses.replace(settings, network=small))
+
+
 def look_twice(experiment, folder, monkeypatch):
-    """The rows of a quick look in a folder of its own; a second look adds none."""
+    """The rows of a quick look of small networks; a second look adds none."""
+    shorten = runner.Trial.shorten
+    monkeypatch.setattr(runner.Trial, "shorten", lambda trial: narrow(shorten(trial)))
     monkeypatch.chdir(folder)
     path = folder / "runs" / f"{experiment.name}-quick.jsonl"
     runner.run(experiment, runner.Options(quick=True))

@@ -36,7 +36,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
-    for trial in key_door.tuning_trials(runner.Options()):
+    for trial in key_door.EXPERIMENT.parts["tuning"](runner.Options()):
         assert trial.data_seed == tuning.DATA_SEED
         point = tuning.Point(
             trial.settings.optimization.learning_rate, trial.settings.model.dropout
@@ -121,7 +121,7 @@ def test_there_is_no_key_lift_where_all_recorded_returns_are_the_same(monkeypatc
 def test_the_key_lift_compares_as_many_episodes_of_both_ends(monkeypatch, task):
     happened = key_door.events(task.record)
     with_key, without = np.flatnonzero(happened.has_key), np.flatnonzero(~happened.has_key)
-    plan = key_door.return_sweep.plan(np.array([0.0, 5.0]), count=2, extra=(11.0,))
+    plan = key_door.return_sweep.choose_targets(np.array([0.0, 5.0]), count=2, extra=(11.0,))
     # Ten with a high target, of which the first two count; two with 0; one target without data.
     order = np.concatenate([with_key[:2], without[:8], without[:2], with_key[:1]])
     targets = np.array([5.0] * 10 + [0.0] * 2 + [11.0], np.float32)

@@ -52,7 +52,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
-    planned = key_to_door.tuning_trials(runner.Options())
+    planned = key_to_door.EXPERIMENT.parts["tuning"](runner.Options())
     grids = {}
     for trial in planned:
         chosen = trial.settings

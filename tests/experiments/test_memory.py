@@ -99,7 +99,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
-    for trial in memory.tuning_trials(runner.Options()):
+    for trial in memory.EXPERIMENT.parts["tuning"](runner.Options()):
         assert (trial.data_seed, trial.dataset) == (
             tuning.DATA_SEED,
             memory.memory_len(memory.TUNED_AT),

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -11,7 +12,12 @@ from tests.agents import runs
 from tests.experiments import fakes
 
 RECORD = dataclasses.replace(runs.RECORD, actions=np.zeros((runs.RECORD.num_steps, 1), np.float32))
-TASK = dataclasses.replace(runs.TASK, record=RECORD, num_actions=None)
+TASK = dataclasses.replace(
+    runs.TASK,
+    record=RECORD,
+    num_actions=None,
+    action_space=gymnasium.spaces.Box(-2, 2, (1,)),
+)
 
 
 @pytest.fixture
@@ -29,7 +35,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
-    for trial in pendulum.tuning_trials(runner.Options()):
+    for trial in pendulum.EXPERIMENT.parts["tuning"](runner.Options()):
         assert trial.data_seed == tuning.DATA_SEED
         point = tuning.Point(
             trial.settings.optimization.learning_rate, trial.settings.model.dropout

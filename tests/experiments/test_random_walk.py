@@ -92,7 +92,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 
 def test_every_mixer_gets_the_same_record_updates_and_grid(loaded):
     grids = {}
-    for trial in random_walk.tuning_trials(runner.Options()):
+    for trial in random_walk.EXPERIMENT.parts["tuning"](runner.Options()):
         assert trial.data_seed == tuning.DATA_SEED
         point = tuning.Point(
             trial.settings.optimization.learning_rate, trial.settings.model.dropout

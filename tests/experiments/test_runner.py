@@ -1,6 +1,7 @@
 """Runner: digests, resuming, rows, parts and seeds, quick and dry runs, refused options."""
 
 import dataclasses
+import json
 import types
 
 import chex
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import cartpole, protocol, runner
+from experiments import cartpole, merge, protocol, runner, shards
 from jax_s4rl import cache_folders
 from jax_s4rl.agents import cql, decision_transformer, tasks
 from jax_s4rl.collection import behaviors, recording
@@ -53,6 +54,9 @@ def calls(monkeypatch):
     monkeypatch.setattr(runner, "_load", lambda dataset, seed: runs.TASK)
     monkeypatch.setattr(tasks, "load", lambda dataset: runs.TASK)
     monkeypatch.setattr(cache_folders, "enable_compilation_cache", lambda: None)
+    # They start git and look for packages again for each row.
+    monkeypatch.setattr(result_rows, "commit", lambda: "0123456789ab")
+    monkeypatch.setattr(result_rows, "versions", lambda: {"python": "3"})
     return found
 
 
@@ -240,9 +244,133 @@ def test_a_dry_run_lists_and_writes_nothing(tmp_path, calls, capsys):
             "--quick chooses parts, mixers, seeds and episodes by itself",
         ),
         ({"quick": True, "seeds": 3}, "--quick chooses"),
+        ({"shard": "3/2"}, "got shard 3/2; number shards from 1"),
+        ({"array": True}, "--array needs SLURM_ARRAY_TASK_ID"),
     ],
 )
 def test_impossible_options_are_refused_before_training(calls, options, sentence):
     with pytest.raises(ValueError, match=sentence):
         runner.run(EXPERIMENT, runner.Options(**options))
     assert not calls
+
+
+WIDE = dataclasses.replace(
+    EXPERIMENT,
+    parts={
+        "small": trials,
+        "wide": lambda options: [
+            dataclasses.replace(
+                TRIAL,
+                variant=f"number {number}",
+                settings=decision_transformer.Settings(num_updates=10 * number),
+            )
+            for number in range(1, 8)
+        ],
+    },
+)
+
+
+def without_what_varies(path):
+    return sorted(
+        json.dumps(row | {"seconds": None, "machine": None}) for row in result_rows.read_rows(path)
+    )
+
+
+def test_four_shards_do_what_one_process_does(tmp_path, calls):
+    whole, out = tmp_path / "whole.jsonl", tmp_path / "shared.jsonl"
+    runner.run(WIDE, runner.Options(out=whole, seeds=2))
+    alone = list(calls)
+    calls.clear()
+    for number in (3, 1, 4, 2):
+        runner.run(WIDE, runner.Options(out=out, seeds=2, shard=f"{number}/4"))
+    # Seeds of a trial are trained together, as alone.
+    assert sorted(calls) == sorted(alone)
+    assert len(shards.files(out)) == 4
+    assert all(path.stat().st_size for path in shards.files(out))
+    assert not out.exists()
+    merge.merge(out)
+    assert without_what_varies(out) == without_what_varies(whole)
+    calls.clear()
+    runner.run(WIDE, runner.Options(out=out, seeds=2))
+    assert not calls
+
+
+def test_what_another_shard_has_finished_is_skipped(tmp_path, calls):
+    out = tmp_path / "rows.jsonl"
+    for shard in ("1/2", "2/2"):
+        runner.run(WIDE, runner.Options(out=out, seeds=2, shard=shard))
+    calls.clear()
+    for options in ({"shard": "1/3"}, {"shard": "2/3"}, {"shard": "3/3"}, {}):
+        runner.run(WIDE, runner.Options(out=out, seeds=2, **options))
+    assert not calls
+
+
+def test_a_dry_run_of_a_shard_lists_its_own_trials_and_cost(tmp_path, calls, capsys):
+    for number in (1, 2):
+        options = runner.Options(
+            out=tmp_path / "rows.jsonl", dry=True, seeds=2, parts=("wide",), shard=f"{number}/2"
+        )
+        runner.run(WIDE, options)
+    shown = capsys.readouterr().out.splitlines()
+    # 280 updates with two seeds each: 70 + 40 + 30 or 60 + 50 + 20 + 10.
+    assert "shard 1/2: 3 of 7 trials, 280 of 560 updates" in shown
+    assert "shard 2/2: 4 of 7 trials, 280 of 560 updates" in shown
+    listed = [line.split(":")[0] for line in shown if "seeds" in line]
+    assert sorted(listed) == [f"tiny, attention, number {number}" for number in range(1, 8)]
+    assert not list(tmp_path.iterdir())
+    assert not calls
+
+
+def test_a_task_of_a_job_array_runs_its_shard(tmp_path, calls, monkeypatch):
+    for name, value in zip(shards.SLURM, ("2", "1", "2", "2"), strict=True):
+        monkeypatch.setenv(name, value)
+    out = tmp_path / "rows.jsonl"
+    runner.run(WIDE, runner.Options(out=out, array=True, parts=("wide",)))
+    assert len(calls) == 4
+    assert [path.parent.name for path in shards.files(out)] == ["2-of-2"]
+
+
+def test_a_shard_that_runs_already_is_refused(tmp_path, calls):
+    out = tmp_path / "rows.jsonl"
+    with (
+        shards.held(shards.parse("1/2"), out),
+        pytest.raises(ValueError, match="1-of-2 is in use"),
+    ):
+        runner.run(WIDE, runner.Options(out=out, shard="1/2"))
+    assert not calls
+
+
+def test_shards_of_tuned_parts_wait_for_all_rows_of_the_tuning(tmp_path, calls):
+    out = tmp_path / "rows.jsonl"
+    tuned = dataclasses.replace(
+        WIDE, parts={runner.TUNING: trials, "wide": WIDE.parts["wide"]}, most_seeds={"tuning": 2}
+    )
+
+    def share(shard, *parts):
+        runner.run(tuned, runner.Options(out=out, seeds=3, shard=shard, parts=parts))
+
+    share("1/2", "tuning")
+    sentence = r"lacks 4 rows of the part tuning.*run all shards with --parts tuning, then python"
+    with pytest.raises(ValueError, match=sentence):
+        share("1/2")
+    merge.merge(out)
+    with pytest.raises(ValueError, match="lacks 2 rows"):
+        share("1/2")
+    # The advice works, and a part alone is planned from committed rows, as without shards.
+    share("2/2", "tuning")
+    merge.merge(out)
+    share("1/2")
+    share("2/2", "wide")
+    merge.merge(out)
+    assert len(list(result_rows.read_rows(out))) == 3 + 2 * 2 + 7 * 3
+
+
+def test_a_seed_that_another_process_finished_meanwhile_is_not_written_twice(tmp_path, calls):
+    path = tmp_path / "rows.jsonl"
+
+    def overtaken(task, trained):
+        run(path, seeds=[trained.seed])
+        return metrics(task, trained)
+
+    run(path, dataclasses.replace(TRIAL, metrics=overtaken))
+    assert [row["seed"] for row in result_rows.read_rows(path)] == [0, 1]

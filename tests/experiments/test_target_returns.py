@@ -12,7 +12,7 @@ from tests.agents import runs
 from tests.experiments import fakes
 
 RETURNS = runs.RECORD.episode_returns
-SWEPT = return_sweep.plan(RETURNS, count=2, extra=(1e6,))
+SWEPT = return_sweep.choose_targets(RETURNS, count=2, extra=(1e6,))
 
 
 def test_the_target_is_the_optimum_if_the_data_hold_as_good_an_episode():
@@ -73,7 +73,7 @@ def test_no_control_is_judged_where_all_recorded_returns_are_the_same(monkeypatc
     record = runs.RECORD.select(np.array([0]))
     task = dataclasses.replace(runs.TASK, record=record)
     fakes.acting(monkeypatch, task)
-    swept = return_sweep.plan(record.episode_returns, count=2, extra=(1e6,))
+    swept = return_sweep.choose_targets(record.episode_returns, count=2, extra=(1e6,))
     found = target_returns.metrics(
         target_returns.sweep(fakes.trained(), task, swept, episodes=2, episodes_each=1), task, swept
     )

@@ -134,6 +134,30 @@ def test_what_has_dropout_is_tried_without_it_and_slow_states_stay_slow():
     assert [each.variant for each in tuning.ablate(slow, rates=())] == ["dropout 0"]
 
 
+def test_the_parts_train_the_grid_of_an_experiment_and_the_same_rate_for_all(monkeypatch):
+    def build(mixer, name, length, options, *, point, variant, data_seed):
+        made = make_trial(mixer, variant)
+        settings = point.of(made.settings)
+        name = f"{name}/{length}"
+        return dataclasses.replace(made, settings=settings, dataset=name, data_seed=data_seed)
+
+    grid = (tuning.Point(1e-3), tuning.Point(3e-3, 0.1))
+    chosen = tuning.Chosen("some", "score", grid)
+    monkeypatch.setattr(tuning.Chosen, "of", lambda *_: grid[1])
+    parts = tuning.parts(chosen, build, "data", 7)
+    assert parts.keys() == tuning.MOST_SEEDS.keys()
+    planned = parts["tuning"](runner.Options(mixers=("s4d", "lstm")))
+    assert [(trial.method, trial.variant) for trial in planned] == [
+        ("s4d", grid[0].variant),
+        ("s4d", grid[1].variant),
+        ("lstm", grid[0].variant),
+        ("lstm", grid[1].variant),
+    ]
+    assert {(trial.dataset, trial.data_seed) for trial in planned} == {("data/7", tuning.DATA_SEED)}
+    (other,) = parts["dynamics"](runner.Options(mixers=("s4d", "lstm")))
+    assert other.variant == f"{grid[1].variant}, {tuning.AS_FAST}"
+
+
 def test_one_rate_for_all_parameters_is_tried_at_the_choices_of_the_grid(monkeypatch):
     grid = [
         dataclasses.replace(

@@ -65,7 +65,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
-    for trial in umbrella.tuning_trials(runner.Options()):
+    for trial in umbrella.EXPERIMENT.parts["tuning"](runner.Options()):
         assert trial.data_seed == tuning.DATA_SEED
         assert trial.dataset == "umbrella_length/9/random"
         point = tuning.Point(

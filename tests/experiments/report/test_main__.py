@@ -1,7 +1,6 @@
 """The report says what the rows say, and the committed one what the committed rows say."""
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,10 +11,17 @@ from tests.experiments.report import made_up
 
 
 def write(folder):
-    front = folder / "front.md"
-    front.write_text("<!-- verdicts --><!-- /verdicts -->")
+    verdicts, front = folder / "results.md", folder / "front.md"
+    verdicts.write_text("<!-- verdicts --><!-- /verdicts -->")
+    front.write_text("<!-- results --><!-- /results -->")
     settings = report.Config(
-        folder / "page.html", folder / "README.md", front, folder / "lines", folder / "benchmarks"
+        folder / "page.html",
+        folder / "README.md",
+        verdicts,
+        folder / "lines",
+        folder / "benchmarks",
+        front,
+        folder / "overview",
     )
     report.main(settings)
     return settings.page.read_text(), settings.readme.read_text()
@@ -38,9 +44,11 @@ def test_one_page_and_one_readme(tmp_path):
     assert all((tmp_path / path).exists() for path in shown)
     assert not stale.exists()
     assert foreign.exists()
-    front = (tmp_path / "front.md").read_text()
-    assert "| S4D beats the transformer in every environment | **" in front
-    assert "| DT, balanced batches | 71.8 | - | 94.6 | - |" in front
+    verdicts = (tmp_path / "results.md").read_text()
+    assert "| S4D beats the transformer in every environment | **" in verdicts
+    assert "| DT, balanced batches | 71.8 | - | 94.6 | - |" in verdicts
+    assert "| task and score | attention | s4d | s4 | best" in (tmp_path / "front.md").read_text()
+    assert report.STAMP in (tmp_path / "overview" / "overview.svg").read_text()
     # Links lead to headlines that are there.
     assert set(re.findall(r"href='#([^']+)'", page)) <= set(re.findall(r" id='([^']+)'", page))
 
@@ -49,7 +57,8 @@ def test_a_folder_without_lines_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="has no result rows; name the folder"):
         write(tmp_path)
     assert not (tmp_path / "README.md").exists()
-    assert (tmp_path / "front.md").read_text() == "<!-- verdicts --><!-- /verdicts -->"
+    assert (tmp_path / "results.md").read_text() == "<!-- verdicts --><!-- /verdicts -->"
+    assert not (tmp_path / "overview").exists()
 
 
 def test_lines_without_a_description_are_refused(tmp_path):
@@ -67,13 +76,18 @@ def test_the_committed_readme_is_what_the_lines_give():
     )
 
 
-def test_the_committed_verdicts_are_what_the_lines_give():
-    text, short = (
-        (Path(__file__).parents[3] / "README.md").read_text(),
-        report.in_short(report.read(report.Config())),
-    )
-    wanted = documents.replace_section(text, report.SECTION, short)
-    assert text == wanted, "the lines have changed: run `make report` and commit what it writes"
+def test_the_committed_verdicts_and_front_page_are_what_the_lines_give():
+    config = report.Config()
+    measured = report.read(config)
+    for path, section, content in (
+        (config.verdicts, report.SECTION, report.in_short(measured)),
+        (config.front, report.LINES, report.lines(measured)),
+    ):
+        text = path.read_text()
+        wanted = documents.replace_section(text, section, content)
+        assert text == wanted, f"{path.name} is old: run `make report` and commit what it writes"
+    picture = report.front.picture(measured.experiments, measured.timings["train"])
+    assert picture.digest in (config.pictures / "overview.svg").read_text()[-60:]
 
 
 @pytest.mark.slow
