@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import _casting, _checks, _nonfinite, recurrence
+from jax_s4rl.kernels import _casting, _checks, _feedthrough, _nonfinite, recurrence
 from jax_s4rl.kernels import complex_pair as cplx
 
 # Method names of a family, and the method of `recurrence` behind each.
@@ -221,7 +221,9 @@ def step(
     )
     moved = cplx.add(cplx.multiply(cplx.with_ndim(factor, state.ndim), state), driven)
     state = moved if system.change is None else cplx.add(state, moved)
-    return (_read(system.C, state, "highest") + _skip(system.D, work)).astype(u.dtype), state
+    return (_read(system.C, state, "highest") + _feedthrough.output(system.D, work)).astype(
+        u.dtype
+    ), state
 
 
 def settle(parameters: Any, scale: str) -> tuple[cplx.Pair, cplx.Pair, cplx.Pair, Array, Array]:
@@ -305,8 +307,8 @@ def _run(
         method=METHODS[method],
         reverse=reverse,
         chunk=chunk,
-        finite=True,
-        change=system.change,
+        assume_finite=True,
+        a_minus_one=system.change,
     )
     return _Run(states, last, marks, u, system)
 
@@ -358,11 +360,8 @@ def _read(C: cplx.Pair, x: cplx.Pair, precision: str) -> Array:
     )
 
 
-def _skip(D: Array, u: Array) -> Array:
-    # Leading axes are written out, since JAX may be set to refuse implicit ones.
-    return D.reshape((1,) * (u.ndim - 1) + (-1,)) * u
-
-
 def _output(result: _Run, precision: str) -> Array:
-    y = _read(result.system.C, result.states, precision) + _skip(result.system.D, result.inputs)
+    y = _read(result.system.C, result.states, precision) + _feedthrough.output(
+        result.system.D, result.inputs
+    )
     return y if result.marks is None else y + result.marks.outputs

@@ -17,6 +17,7 @@ from jax_s4rl.kernels import (
     _checks,
     _chunks,
     _dplr,
+    _feedthrough,
     _krylov,
     _s4_parameters,
     _sharding,
@@ -141,7 +142,7 @@ def by_chunks(
     """
     constants, _ = _chunk(parameters, row.u.shape[-2], chunk, discretization, length)
     y, final = _siso.by_chunks(constants, row, precision)
-    return y + _siso.skip(parameters.D, row.u), final
+    return y + _feedthrough.output(parameters.D, row.u), final
 
 
 def with_transforms(shape: tuple[Any, ...], length: int | None) -> bool:
@@ -204,7 +205,7 @@ def by_convolution(
         Array([1., 2., 3.], dtype=float32)
     """
     u, state, L = row.u, row.state, row.u.shape[-2]
-    response = _siso.with_skip(kernel(parameters, L, discretization, length), parameters.D)
+    response = _feedthrough.in_kernel(kernel(parameters, L, discretization, length), parameters.D)
     y = convolution.causal(u, response, method=method, precision=precision)
     # The final state does not depend on C, so a truncated C is restored only if a state before the
     # row contributes to the outputs.
@@ -283,4 +284,4 @@ def both_ways(
         return _siso.both_ways_by_chunks(ahead, behind, row._replace(u=u))
 
     y = jax.lax.platform_dependent(forward, backward, row.u, tpu=by_chunks, default=by_kernels)
-    return y + _siso.skip(forward.D, row.u)
+    return y + _feedthrough.output(forward.D, row.u)

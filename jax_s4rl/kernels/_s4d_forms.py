@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jax_s4rl.kernels import (
     _chunks,
+    _feedthrough,
     _s4d_parameters,
     _siso,
     convolution,
@@ -62,7 +63,7 @@ def by_convolution(
     u, state, L = row.u, row.state, row.u.shape[-2]
     response = vandermonde.kernel(system, cplx.multiply(parameters.C, system.gain), L)
     y = convolution.causal(
-        u, _siso.with_skip(response, parameters.D), method=method, precision=precision
+        u, _feedthrough.in_kernel(response, parameters.D), method=method, precision=precision
     )
     # The gain is equal at all steps, so it multiplies the sum over inputs once.
     final = cplx.multiply(
@@ -93,7 +94,7 @@ def by_chunks(
         Array([1., 2., 3.], dtype=float32)
     """
     y, final = _siso.by_chunks(_chunk(parameters, system, row.u.shape[-2], chunk), row, precision)
-    return y + _siso.skip(parameters.D, row.u), final
+    return y + _feedthrough.output(parameters.D, row.u), final
 
 
 # Outside of `jax.jit`, a choice by platform is compiled again in every call.
@@ -154,7 +155,7 @@ def both_ways(
         return _siso.both_ways_by_chunks(ahead, behind, row._replace(u=u))
 
     y = jax.lax.platform_dependent(forward, backward, row.u, tpu=in_chunks, default=with_kernels)
-    return y + _siso.skip(forward.D, row.u)
+    return y + _feedthrough.output(forward.D, row.u)
 
 
 def states(parameters: Parameters, row: _siso.Row, discretization: str) -> cplx.Pair:
@@ -187,7 +188,7 @@ def states(parameters: Parameters, row: _siso.Row, discretization: str) -> cplx.
     start = None if state is None else flat(state)
     # `A_bar - 1` with its own digits, which slow modes need over long rows.
     change = None if intervals is not None else flat(_change(system))
-    every_state, _ = recurrence.scan(flat(A_bar), flat(b), start, resets, change=change)
+    every_state, _ = recurrence.scan(flat(A_bar), flat(b), start, resets, a_minus_one=change)
     return cplx.Pair(*(part.reshape(b.shape) for part in every_state))
 
 

@@ -13,7 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from jax_s4rl.kernels import _casting, _checks, _chunks, _intervals, _nonfinite, _sharding
+from jax_s4rl.kernels import (
+    _casting,
+    _checks,
+    _chunks,
+    _feedthrough,
+    _intervals,
+    _nonfinite,
+    _sharding,
+)
 from jax_s4rl.kernels import complex_pair as cplx
 
 METHODS = ("auto", "fft", "toeplitz", "chunked", "scan")
@@ -350,29 +358,7 @@ def read(
     """
     # Only the real part is computed; C is doubled already for the other half of each pair.
     C = cplx.with_ndim(C, state.ndim)
-    return (C.re * state.re - C.im * state.im).sum(-1) + skip(D, u)
-
-
-def skip(D: Float[Array, "H"], u: Float[Array, "*any H"]) -> Float[Array, "*any H"]:
-    """Computes the part of the output that bypasses the state, `D u`.
-
-    Example:
-        >>> skip(jnp.ones(1), jnp.full((3, 1), 2.0)).shape
-        (3, 1)
-    """
-    # Leading axes are written out, since JAX may be set to refuse implicit ones.
-    return D.reshape((1,) * (u.ndim - 1) + (-1,)) * u
-
-
-def with_skip(kernel: Float[Array, "H L"], D: Float[Array, "H"]) -> Float[Array, "H L"]:
-    """Returns the kernel of `kernel * u + D u`, which saves a further pass over the input.
-
-    Example:
-        >>> with_skip(jnp.ones((1, 3)), jnp.ones(1))
-        Array([[2., 1., 1.]], dtype=float32)
-    """
-    # D acts at lag 0.
-    return jnp.concatenate([kernel[:, :1] + D[:, None], kernel[:, 1:]], axis=-1)
+    return (C.re * state.re - C.im * state.im).sum(-1) + _feedthrough.output(D, u)
 
 
 def spread(x: cplx.Pair, H: int, ndim: int) -> cplx.Pair:

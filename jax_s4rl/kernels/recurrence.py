@@ -43,8 +43,8 @@ def scan(
     method: str = "auto",
     reverse: bool = False,
     chunk: int = CHUNK,
-    finite: bool = False,
-    change: cplx.Complexlike | None = None,
+    assume_finite: bool = False,
+    a_minus_one: cplx.Complexlike | None = None,
 ) -> tuple[cplx.Pair, cplx.Pair]:
     """Computes ``x[k] = a[k] x[k-1] + b[k]``; at a reset, ``x[k] = b[k]``.
 
@@ -64,10 +64,10 @@ def scan(
         reverse: Direction; True runs from the last step to the first, as if `a`, `b` and `resets`
             were flipped in time, and the states flipped back.
         chunk: Length of the longest chunk of `"chunked"`.
-        finite: Promise of the caller that `a`, `b` and `state` are finite, so that they are not
-            searched for NaN.
-        change: Exact `a - 1`, [P], if the caller has it: rounding an `a` near one loses the digits
-            that a long memory depends on. The derivative is taken with respect to `a`.
+        assume_finite: Promise of the caller that `a`, `b` and `state` are finite, so that they are
+            not searched for NaN.
+        a_minus_one: Exact `a - 1`, [P], if the caller has it: rounding an `a` near one loses the
+            digits that a long memory depends on. The derivative is taken with respect to `a`.
 
     Returns:
         All states [*batch, L, P], and the last one of the run [*batch, P].
@@ -91,7 +91,7 @@ def scan(
     a, b = cplx.as_pair(a), cplx.as_pair(b)
     _checks.choice("recurrence method", method, METHODS)
     _check(a, b)
-    plan = _Plan(method, reverse, _checks.length(chunk, "chunk"), change is not None)
+    plan = _Plan(method, reverse, _checks.length(chunk, "chunk"), a_minus_one is not None)
     dtype = _casting.compute_dtype(a, b)
     batch, (length, width) = b.shape[:-2], b.shape[-2:]
     if state is not None:
@@ -100,15 +100,15 @@ def scan(
         state = _reshape(cplx.astype(state, dtype), (-1, width))
     _checks.flags("resets", resets, (*batch, length))
     resets = None if resets is None else jnp.asarray(resets).reshape(-1, length)
-    # `a` alone carries the derivative: it and `change` are two forms of one number.
-    exact = (
-        None if change is None else jax.lax.stop_gradient(cplx.astype(cplx.as_pair(change), dtype))
-    )
-    exact = None if exact is None else _factors(exact, b.shape)
+    # `a` alone carries the derivative: it and `a_minus_one` are two forms of one number.
+    exact = None
+    if a_minus_one is not None:
+        exact = jax.lax.stop_gradient(cplx.astype(cplx.as_pair(a_minus_one), dtype))
+        exact = _factors(exact, b.shape)
     a = _factors(cplx.astype(a, dtype), b.shape)
     b = _reshape(cplx.astype(b, dtype), (-1, length, width))
     marks = None
-    if resets is not None and not finite:
+    if resets is not None and not assume_finite:
         a, b, state, marks = _without_nonfinite(a, b, state, resets, reverse)
     states = _solve(plan, a, b, state, resets, exact)
     last = _each(lambda x: x[:, 0 if reverse else -1], states)

@@ -13,7 +13,6 @@ class Gate(nn.Module):
     """Mixes features at each step: `a * sigmoid(b)` with `a, b` linear in `gelu(y)`, or `a` alone.
 
     Attributes:
-        width: Number of features, in and out.
         glu: Whether the linear map is gated, which doubles its weights.
         dtype: Dtype of the computation; weights are float32.
 
@@ -22,15 +21,13 @@ class Gate(nn.Module):
         official code.
     """
 
-    width: int
     glu: bool = True
     dtype: Any = jnp.float32
 
-    def setup(self) -> None:
-        """Creates the linear map."""
-        self.output = _linear.dense(2 * self.width if self.glu else self.width, dtype=self.dtype)
-
+    @nn.compact
     def __call__(self, y: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
         """Maps each step independently."""
-        mixed = self.output(nn.gelu(y))
+        width = y.shape[-1]
+        output = _linear.dense(2 * width if self.glu else width, dtype=self.dtype, name="output")
+        mixed = output(nn.gelu(y))
         return nn.glu(mixed) if self.glu else mixed

@@ -11,18 +11,19 @@ from jaxtyping import Array, Float
 from jax_s4rl.kernels import _fusion_barrier
 
 
-def dense(features: int, *, dtype: Any, use_bias: bool = True) -> nn.Dense:
+def dense(features: int, *, dtype: Any, use_bias: bool = True, name: str | None = None) -> nn.Dense:
     """Returns a dense layer of Flax whose gradient is that of `multiply`.
 
     Args:
         features: Number of outputs.
         dtype: Dtype of the computation; weights are float32.
         use_bias: Whether a bias is added to the outputs.
+        name: Name of the layer in a compact method; in `setup`, its attribute is its name.
 
     Returns:
         The layer.
     """
-    return nn.Dense(features, use_bias=use_bias, dtype=dtype, dot_general=_dot_general)
+    return nn.Dense(features, use_bias=use_bias, dtype=dtype, dot_general=_dot_general, name=name)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

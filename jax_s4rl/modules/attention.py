@@ -76,7 +76,10 @@ class Attention(nn.Module):
         *,
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
-    ) -> tuple[Float[Array, "batch length width"], attention.Cache | None]:
+    ) -> (
+        Float[Array, "batch length width"]
+        | tuple[Float[Array, "batch length width"], attention.Cache]
+    ):
         """Mixes a whole sequence, or its next chunk if the state after the previous chunk is given.
 
         Args:
@@ -88,7 +91,7 @@ class Attention(nn.Module):
             mask: False at padding, which no token attends to.
 
         Returns:
-            The mixed features, and the state after them (None if none was given).
+            The mixed features of a whole sequence; those of a chunk with the state after it.
 
         Raises:
             ValueError: The sequence is longer than the learned table of positions.
@@ -106,9 +109,8 @@ class Attention(nn.Module):
         options: dict[str, Any] = {"mask": mask, "resets": resets, **self._options()}
         if state is None:
             options |= {} if self.method is None else {"method": self.method}
-            mixed = attention.attend(queries, keys, values, **options)
-        else:
-            mixed, state = attention.chunk(queries, keys, values, state, **options)
+            return self.output(attention.attend(queries, keys, values, **options).reshape(x.shape))
+        mixed, state = attention.chunk(queries, keys, values, state, **options)
         return self.output(mixed.reshape(x.shape)), state
 
     def init_state(self, batch_size: int, max_length: int) -> attention.Cache:

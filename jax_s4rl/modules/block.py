@@ -75,7 +75,10 @@ class Block(nn.Module):
         Returns:
             The mapped features, and the state after them (None if none was given).
         """
-        mixed, state = self.mixer(self._before(x, self.mixer_norm), state, resets=resets, mask=mask)
+        mixed = self.mixer(self._before(x, self.mixer_norm), state, resets=resets, mask=mask)
+        # A mixer that is given no state returns none.
+        if state is not None:
+            mixed, state = mixed
         # The two branches share the key of a row; places 0 and 1 give them different masks.
         x = self._after(x + self._drop(mixed, noise, 0), self.mixer_norm)
         return self._feed_forward(x, noise), state

@@ -3,7 +3,7 @@
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num
+from jaxtyping import Array, Bool, Float, Int, Num
 
 VECTOR = "vector"
 ONE_HOT = "one_hot"
@@ -97,6 +97,32 @@ def table(num_rows: int, width: int, name: str | None = None) -> nn.Embed:
     return nn.Embed(num_rows, width, embedding_init=nn.initializers.normal(1.0), name=name)
 
 
+def restore(
+    numbers: Float[Array, "*rows features"], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Float[Array, "*rows features"]:
+    """Reverses `standardize`.
+
+    Args:
+        numbers: Standardized vectors with any number of leading axes.
+        mean: Mean of each feature; empty for zero.
+        std: Standard deviation of each feature; empty for one.
+
+    Returns:
+        The vectors, float32.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> restore(jnp.array([1.0, 4.0]), (1.0, 1.0), (2.0, 1.0)).tolist()
+        [3.0, 5.0]
+    """
+    ones = (1,) * (numbers.ndim - 1)
+    if std:
+        numbers = numbers * np.asarray(std, np.float32).reshape(*ones, -1)
+    if mean:
+        numbers = numbers + np.asarray(mean, np.float32).reshape(*ones, -1)
+    return numbers
+
+
 class Observation(nn.Module):
     """Embeds observations of one kind.
 
@@ -156,15 +182,20 @@ class Observation(nn.Module):
 class Action(nn.Module):
     """Embeds discrete actions by a table and continuous actions by a linear map.
 
-    The table has an extra row for "no action" (-1).
+    The table has an extra row for "no action" (-1). Continuous actions are standardized first, and
+    "no action" is zero behind that.
 
     Attributes:
         num_actions: Size of a discrete action space; None for a continuous one.
         width: Number of features of the embedding.
+        mean: Mean of each component of continuous actions; empty for zero.
+        std: Standard deviation of each component; empty for one.
     """
 
     num_actions: int | None
     width: int
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
 
     def setup(self) -> None:
         """Creates the table or the linear map."""
@@ -173,10 +204,17 @@ class Action(nn.Module):
         else:
             self.table = table(self.num_actions + 1, self.width)
 
-    def __call__(self, actions: Num[Array, "..."]) -> Float[Array, "... width"]:
-        """Embeds actions with any number of leading axes."""
-        # Row 0 of the table is "no action", which is -1.
-        return self.linear(actions) if self.num_actions is None else self.table(actions + 1)
+    def __call__(
+        self, actions: Num[Array, "*rows_and_action"], is_known: Bool[Array, "..."] | None = None
+    ) -> Float[Array, "*rows_and_width"]:
+        """Embeds actions with any number of leading axes; where not `is_known`, no action."""
+        if self.num_actions is not None:
+            # Row 0 of the table is "no action", which is -1.
+            return self.table(actions + 1)
+        numbers = standardize(actions, self.mean, self.std)
+        if is_known is not None and self.mean:
+            numbers = jnp.where(is_known[..., None], numbers, jnp.zeros_like(numbers))
+        return self.linear(numbers)
 
 
 def sines(time_steps: Int[Array, "*rows"], width: int) -> Float[Array, "*rows width"]:

@@ -43,6 +43,11 @@ class Grouped(struct.PyTreeNode, meta.AxisMetadata[Any]):
         del index, params
         return self
 
+    @classmethod
+    def from_nnx_metadata(cls, metadata: dict[str, Any]) -> "Grouped":
+        """Makes the box of a variable of `flax.nnx`, whose metadata hold value and group."""
+        return cls(metadata["value"], metadata["group"])
+
 
 def state_space(initializer: Callable[..., jax.Array]) -> Callable[..., Any]:
     """Wraps an initializer so that its parameter belongs to the state space group.

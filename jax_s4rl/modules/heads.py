@@ -18,7 +18,8 @@ class Predictions(NamedTuple):
     """Predictions for one step, or for each step of windows; None for anything not predicted.
 
     Attributes:
-        action: Logits of discrete actions, or the mean of continuous ones.
+        action: Logits of discrete actions, or the mean of continuous ones, standardized by the
+            statistics of the model if it has some.
         log_std: Logarithm of the standard deviation of a Gaussian action.
         observation: Next observation: standardized numbers, or the logits of an index.
         return_to_go: Expected return from this step on, in the unit of the rewards.

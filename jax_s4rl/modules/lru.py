@@ -2,6 +2,7 @@
 
 import math
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -15,8 +16,9 @@ class LRU(state_space.StateSpace):
     """One discrete diagonal system for all features, then a (gated) linear map across features.
 
     Attributes:
-        width, state_size, glu, dtype: Options of `state_space.StateSpace`; all features drive and
-            read the one state, which has `state_size / 2` complex numbers.
+        width, state_size, glu, dtype, method, chunk, precision: Options of
+            `state_space.StateSpace`; all features drive and read the one state, which has
+            `state_size / 2` complex numbers.
         ring: Smallest and largest modulus of the initial eigenvalues; a modulus of 0.999 remembers
             about a thousand tokens.
         largest_angle: Largest angle of the initial eigenvalues, in radians; small angles suit long
@@ -24,6 +26,12 @@ class LRU(state_space.StateSpace):
 
     Source:
         Orvieto et al. (2023), "Resurrecting Recurrent Neural Networks for Long Sequences".
+
+    Example:
+        >>> model = nn.Sequential([nn.Dense(8), LRU(state_size=4), nn.Dense(2)])
+        >>> y, params = model.init_with_output(jax.random.key(0), jnp.zeros((3, 5, 1)))
+        >>> y.shape
+        (3, 5, 2)
     """
 
     ring: tuple[float, float] = (0.0, 1.0)
@@ -31,10 +39,10 @@ class LRU(state_space.StateSpace):
 
     kernel = lru
 
-    def setup(self) -> None:
+    @nn.compact
+    def _parameters(self, width: int, *, has_skip: bool = True) -> lru.Parameters:
         """Creates the parameters; eigenvalues and gains belong to the state space group."""
-        super().setup()
-        size, width = self.state_size // 2, self.width
+        size = self.state_size // 2
 
         def initial(key: jax.Array) -> Array:
             return jnp.stack([*initialization.lru_ring(key, size, *self.ring, self.largest_angle)])
@@ -47,12 +55,8 @@ class LRU(state_space.StateSpace):
             return jax.random.normal(key, (width, 2 * size)) / math.sqrt(size)
 
         # One parameter holds decay, angle and gain: the initial gain depends on the drawn decay.
-        self.eigenvalues: Array = self.param("eigenvalues", groups.state_space(initial))
-        self.B: Array = self.param("B", inputs)
-        self.C: Array = self.param("C", outputs)
-        self.D = state_space.add_skip(self, width)
-
-    def _parameters(self) -> lru.Parameters:
-        log_decay, log_angle, log_gain = self.eigenvalues
-        B, C = cplx.Pair(*jnp.split(self.B, 2)), cplx.split_parts(self.C)
-        return trainable.constrain(trainable.LRU(log_decay, log_angle, B, C, self.D, log_gain))
+        log_decay, log_angle, log_gain = self.param("eigenvalues", groups.state_space(initial))
+        B = cplx.Pair(*jnp.split(self.param("B", inputs), 2))
+        C = cplx.split_parts(self.param("C", outputs))
+        D = state_space.add_skip(self, width, has_skip)
+        return trainable.constrain(trainable.LRU(log_decay, log_angle, B, C, D, log_gain))

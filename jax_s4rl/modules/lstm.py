@@ -33,7 +33,7 @@ class LSTM(nn.Module):
         *,
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
-    ) -> tuple[Float[Array, "batch length width"], State | None]:
+    ) -> Float[Array, "batch length width"] | tuple[Float[Array, "batch length width"], State]:
         """Mixes a whole sequence, or its next chunk if the state after the previous chunk is given.
 
         Args:
@@ -44,7 +44,7 @@ class LSTM(nn.Module):
             mask: False at padding.
 
         Returns:
-            The mixed features, and the state after them (None if none was given).
+            The mixed features of a whole sequence; those of a chunk with the state after it.
         """
         # Zeros keep a NaN in the padding out of outputs and gradients.
         if mask is not None:
@@ -59,7 +59,7 @@ class LSTM(nn.Module):
             out_axes=1,
         )
         last, y = run(self.cell, start, (x.astype(jnp.float32), resets, mask))
-        return y.astype(x.dtype), None if state is None else last
+        return y.astype(x.dtype) if state is None else (y.astype(x.dtype), last)
 
     def init_state(self, batch_size: int, max_length: int) -> State:
         """Returns the zero state of `batch_size` sequences; its size is independent of length."""

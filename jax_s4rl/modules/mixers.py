@@ -2,7 +2,9 @@
 
 import dataclasses
 import difflib
+import inspect
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import flax.linen as nn
@@ -19,7 +21,7 @@ class Mixer(Protocol):
 
     `__call__` maps a whole sequence, or a chunk of it if the state after the previous chunk is
     given; `step` maps one token. Both take resets, which mark the start of an episode. `prepare`
-    computes the constants of all steps once before acting.
+    computes the constants of all steps once before acting. `mixer_checks.check` tests a mixer.
 
     Padding, wherever it is, changes no output at real steps and no gradient, even if it holds a
     NaN. It has no effect on attention, lstm and mlp. The state of a state space model decays
@@ -34,7 +36,7 @@ class Mixer(Protocol):
         *,
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
-    ) -> tuple[Float[Array, "batch length width"], Any]:
+    ) -> Float[Array, "batch length width"] | tuple[Float[Array, "batch length width"], Any]:
         """Mixes a whole sequence, or its next chunk if the state after the previous chunk is given.
 
         Args:
@@ -45,7 +47,7 @@ class Mixer(Protocol):
             mask: False at padding.
 
         Returns:
-            The mixed features, and the state after them (None if none was given).
+            The mixed features of a whole sequence; those of a chunk with the state after it.
         """
         ...
 
@@ -81,7 +83,10 @@ class Mixer(Protocol):
 _STATE_SPACE = ("state_size", "glu", "method", "chunk", "precision")
 _CONTINUOUS = (*_STATE_SPACE, "discretization", "step_range")
 
-# Options of each mixer.
+VERBS = ("__call__", "init_state", "prepare", "step")
+"""Methods of a mixer."""
+
+# Options of each mixer, those of `register` included.
 OPTIONS: dict[str, tuple[str, ...]] = {
     "attention": ("num_heads", "window", "positions", "method", "precision"),
     "s4": (*_CONTINUOUS, "initialization"),
@@ -91,6 +96,7 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "lstm": (),
     "mlp": (),
 }
+# The mixers of the package.
 NAMES = tuple(OPTIONS)
 
 # Metadata of options that version 0.1 did not have, see `training.config_io.ADDED`.
@@ -115,7 +121,8 @@ class MixerConfig:
     """A sequence mixer and its options; options of other mixers must keep their defaults."""
 
     name: str = "s4d"
-    """Sequence mixer: attention, s4, s4d, s5, lru, lstm or mlp (which has no memory)."""
+    """Sequence mixer: attention, s4, s4d, s5, lru, lstm, mlp (which has no memory), or one that the
+    program has registered."""
     state_size: int = 64
     """Real state size of state space models: of each feature (s4, s4d) or of the one state that all
     features share (s5, lru)."""
@@ -152,6 +159,57 @@ class MixerConfig:
     highest; None lets the kernel choose (highest). It makes no difference on CPU."""
 
 
+def names() -> tuple[str, ...]:
+    """Returns the names of all mixers: those of the package, then those that were registered."""
+    return tuple(_LAYERS)
+
+
+def register(name: str, layer: Callable[..., nn.Module], *, options: Sequence[str] = ()) -> None:
+    """Adds a mixer under a name that configurations of this process can use.
+
+    A saved run holds only the name, and reading it imports nothing. So a program registers its
+    mixers before it trains with them, and again before it loads a run.
+
+    Args:
+        name: Name in configurations; that of a mixer registered before replaces it.
+        layer: Class of the mixer, or a function that makes one, with the methods of `Mixer`. It is
+            called with `width`, `dtype` and the options by name, and with `max_length` if it has
+            that argument.
+        options: Fields of `MixerConfig` that the mixer takes; it checks their values itself. Other
+            options can be bound beforehand by `functools.partial`.
+
+    Raises:
+        ValueError: The name belongs to the package, there is no such option, or the layer lacks an
+            argument or a method.
+
+    Example:
+        >>> register("plain", mlp.MLP)
+        >>> make(MixerConfig("plain"), width=8, max_length=32).width
+        8
+    """
+    if not name or name in NAMES:
+        raise ValueError(f"got the name {name!r}; choose one other than {', '.join(NAMES)}")
+    fields = {field.name for field in dataclasses.fields(MixerConfig)} - {"name"}
+    if unknown := sorted(set(options) - fields):
+        raise ValueError(
+            f"MixerConfig has no option {', '.join(unknown)}; choose from "
+            f"{', '.join(sorted(fields))}, or bind the value with functools.partial"
+        )
+    arguments = _arguments(layer)
+    if lacking := [word for word in ("width", "dtype", *options) if word not in arguments]:
+        raise ValueError(
+            f"the layer of mixer {name!r} has no argument {', '.join(lacking)}; it is made as "
+            "layer(width=..., dtype=..., and the options by name)"
+        )
+    made = getattr(layer, "func", layer)  # The class inside of a `functools.partial`.
+    if lacking := [verb for verb in VERBS if isinstance(made, type) and not hasattr(made, verb)]:
+        raise ValueError(
+            f"the layer of mixer {name!r} has no method {', '.join(lacking)}; give it the methods "
+            "of modules.mixers.Mixer"
+        )
+    OPTIONS[name], _LAYERS[name] = tuple(options), layer
+
+
 def make(
     config: MixerConfig, *, width: int, max_length: int, dtype: Any = jnp.float32
 ) -> nn.Module:
@@ -180,7 +238,7 @@ def make(
     # None is left out, so that the default of the layer holds.
     given = {name: getattr(config, name) for name in OPTIONS[config.name]}
     options = {name: value for name, value in given.items() if value is not None}
-    if config.name in ("attention", "s4"):
+    if "max_length" in _arguments(_LAYERS[config.name]):
         options["max_length"] = max_length
     if "step_range" in OPTIONS[config.name]:
         options.setdefault("step_range", initialization.step_range(max_length))
@@ -203,15 +261,15 @@ def check(config: MixerConfig, *, width: int | None = None) -> None:
         Traceback (most recent call last):
         ValueError: num_heads is 4, but mixer 'lstm' has no such option (attention has); ...
     """
-    if config.name not in NAMES:
-        close = difflib.get_close_matches(config.name, NAMES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+    if config.name not in names():
+        close = difflib.get_close_matches(config.name, names(), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "register a mixer of your own first"
         raise ValueError(
-            f"there is no mixer {config.name!r}; choose one of {', '.join(NAMES)}{hint}"
+            f"there is no mixer {config.name!r}; choose one of {', '.join(names())}; {hint}"
         )
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        owners = [name for name in NAMES if field.name in OPTIONS[name]]
+        owners = [name for name in names() if field.name in OPTIONS[name]]
         # Configurations of version 0.1 store its default step range for every mixer.
         is_default = value == field.default or (
             field.name == "step_range" and value == OLD_STEP_RANGE
@@ -221,7 +279,13 @@ def check(config: MixerConfig, *, width: int | None = None) -> None:
                 f"{field.name} is {value}, but mixer {config.name!r} has no such option "
                 f"({', '.join(owners)} {'has' if len(owners) == 1 else 'have'}); leave it out"
             )
-    _check_values(config, width)
+    # A registered mixer checks its own values.
+    if config.name in NAMES:
+        _check_values(config, width)
+
+
+def _arguments(layer: Callable[..., nn.Module]) -> Any:
+    return inspect.signature(layer).parameters
 
 
 def _check_values(config: MixerConfig, width: int | None) -> None:

@@ -37,13 +37,13 @@ class MLP(nn.Module):
         *,
         resets: Bool[Array, "batch length"] | None = None,
         mask: Bool[Array, "batch length"] | None = None,
-    ) -> tuple[Float[Array, "batch length width"], tuple[()] | None]:
+    ) -> Float[Array, "batch length width"] | tuple[Float[Array, "batch length width"], tuple[()]]:
         """Maps every token; resets have no effect without memory, and padding enters as zero."""
         del resets
         # Zeros keep a NaN in the padding out of outputs and gradients.
         if mask is not None:
             x = jnp.where(mask[..., None], x, 0.0)
-        return self._map(x), state
+        return self._map(x) if state is None else (self._map(x), state)
 
     def init_state(self, batch_size: int, max_length: int) -> tuple[()]:
         """Returns the empty state."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -13,15 +14,15 @@ from jax_s4rl.modules import groups, state_space
 INITIALIZATIONS = hippo.MEASURES
 
 
-class S4(state_space.StateSpace):
+class S4(state_space.Continuous):
     """One diagonal-plus-low-rank model per feature, then a (gated) linear map across features.
 
     Attributes:
-        width, state_size, glu, dtype: Options of `state_space.StateSpace`; each feature has its own
-            state.
-        initialization: HiPPO measure of the initial dynamics: "legs", "legt" or "fout".
+        width, state_size, glu, dtype, method, chunk, precision: Options of
+            `state_space.StateSpace`; each feature has its own state.
         discretization: Discretization, "bilinear" (O(N) per step) or "zoh" (O(N^2) per step).
-        step_range: Shortest and longest initial step, drawn log-uniformly.
+        step_range, length, bidirectional: Options of `state_space.Continuous`.
+        initialization: HiPPO measure of the initial dynamics: "legs", "legt" or "fout".
         max_length: Longest row in tokens that is convolved at once. The parameter C is then the
             output matrix truncated for this length, as in the training of S4: the kernel is a
             Cauchy sum, which is faster to train than with C itself. Steps, chunks and rows with
@@ -34,19 +35,24 @@ class S4(state_space.StateSpace):
 
     Source:
         Gu, Goel, Ré (2022), "Efficiently Modeling Long Sequences with Structured State Spaces".
+
+    Example:
+        >>> model = nn.Sequential([nn.Dense(8), S4(state_size=4), nn.Dense(2)])
+        >>> y, params = model.init_with_output(jax.random.key(0), jnp.zeros((3, 5, 1)))
+        >>> y.shape
+        (3, 5, 2)
     """
 
-    initialization: str = "legs"
     discretization: str = "bilinear"
-    step_range: tuple[float, float] = (1e-3, 1e-1)
+    initialization: str = "legs"
     max_length: int | None = None
 
     kernel = s4
 
-    def setup(self) -> None:
+    @nn.compact
+    def _parameters(self, width: int, *, has_skip: bool = True) -> s4.Parameters:
         """Creates the parameters; those of the dynamics belong to the state space group."""
-        super().setup()
-        shape = (self.width, self.state_size // 2)
+        shape = (width, self.state_size // 2)
 
         def initial() -> initialization.LowRank:
             return initialization.low_rank(self.initialization, self.state_size)
@@ -55,30 +61,23 @@ class S4(state_space.StateSpace):
         def low_rank(key: jax.Array) -> Array:
             del key
             P = cplx.stack_parts(initial().P)
-            return jnp.broadcast_to(P[None], (self.width, *P.shape))
+            return jnp.broadcast_to(P[None], (width, *P.shape))
 
         def inputs(key: jax.Array) -> Array:
             del key
             B = cplx.stack_parts(initial().B)
-            return jnp.broadcast_to(B[None], (self.width, *B.shape))
+            return jnp.broadcast_to(B[None], (width, *B.shape))
 
         def output(key: jax.Array) -> Array:
             return cplx.stack_parts(initialization.output(key, shape))
 
-        self.log_decay, self.frequency = state_space.add_poles(
-            self, lambda key: cplx.with_ndim(initial().Lambda, 2), shape
-        )
-        self.log_step = state_space.add_steps(self, self.width, self.step_range)
-        self.P: Array = self.param("P", groups.state_space(low_rank))
-        self.B: Array = self.param("B", groups.state_space(inputs))
-        self.C: Array = self.param("C", output)
-        self.D = state_space.add_skip(self, self.width)
-
-    def _parameters(self) -> s4.Parameters:
-        P, B, C = (cplx.split_parts(x) for x in (self.P, self.B, self.C))
-        return trainable.constrain(
-            trainable.S4(self.log_decay, self.frequency, P, B, C, self.D, self.log_step)
-        )
+        poles = state_space.add_poles(self, lambda key: cplx.with_ndim(initial().Lambda, 2), shape)
+        log_step = self._log_step(width)
+        P = cplx.split_parts(self.param("P", groups.state_space(low_rank)))
+        B = cplx.split_parts(self.param("B", groups.state_space(inputs)))
+        C = cplx.split_parts(self.param("C", output))
+        D = state_space.add_skip(self, width, has_skip)
+        return trainable.constrain(trainable.S4(*poles, P, B, C, D, log_step))
 
     def _options(self) -> dict[str, Any]:
         # The kernel takes a truncated C only with the bilinear transform.

@@ -1,7 +1,6 @@
 """The diagonal state space layer (S4D) as a sequence mixer."""
 
-from typing import Any
-
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -13,31 +12,34 @@ from jax_s4rl.modules import state_space
 INITIALIZATIONS = initialization.DIAGONALS
 
 
-class S4D(state_space.StateSpace):
+class S4D(state_space.Continuous):
     """One diagonal state space model per feature, then a (gated) linear map across features.
 
     Attributes:
-        width, state_size, glu, dtype: Options of `state_space.StateSpace`; each feature has its own
-            state.
+        width, state_size, glu, dtype, method, chunk, precision: Options of
+            `state_space.StateSpace`; each feature has its own state.
+        discretization, step_range, length, bidirectional: Options of `state_space.Continuous`.
         initialization: Initial diagonal: "lin", "inv", "legs", "real" or "random".
-        discretization: Discretization, "zoh" or "bilinear".
-        step_range: Shortest and longest initial step, drawn log-uniformly.
 
     Source:
         Gu, Gupta, Goel, Ré (2022), "On the Parameterization and Initialization of Diagonal State
         Space Models".
+
+    Example:
+        >>> model = nn.Sequential([nn.Dense(8), S4D(state_size=4), nn.Dense(2)])
+        >>> y, params = model.init_with_output(jax.random.key(0), jnp.zeros((3, 5, 1)))
+        >>> y.shape
+        (3, 5, 2)
     """
 
     initialization: str = "lin"
-    discretization: str = "zoh"
-    step_range: tuple[float, float] = (1e-3, 1e-1)
 
     kernel = s4d
 
-    def setup(self) -> None:
+    @nn.compact
+    def _parameters(self, width: int, *, has_skip: bool = True) -> s4d.Parameters:
         """Creates the parameters; those of the dynamics belong to the state space group."""
-        super().setup()
-        shape = (self.width, self.state_size // 2)
+        shape = (width, self.state_size // 2)
 
         def initial(key: jax.Array) -> initialization.Diagonal:
             return initialization.diagonal(self.initialization, self.state_size, key=key)
@@ -47,20 +49,11 @@ class S4D(state_space.StateSpace):
             C, B = initialization.output(C_key, shape), cplx.with_ndim(initial(B_key).B, 2)
             return cplx.stack_parts(cplx.multiply(C, B))
 
-        self.log_decay, self.frequency = state_space.add_poles(
-            self, lambda key: initial(key).Lambda, shape
-        )
-        self.log_step = state_space.add_steps(self, self.width, self.step_range)
+        log_decay, frequency = state_space.add_poles(self, lambda key: initial(key).Lambda, shape)
+        log_step = self._log_step(width)
         # The output depends only on the product of B and C, so C holds the product and B is one.
-        self.C: Array = self.param("C", output)
-        self.D = state_space.add_skip(self, self.width)
-
-    def _parameters(self) -> s4d.Parameters:
-        ones = jnp.ones_like(self.frequency)
-        B, C = cplx.Pair(ones, jnp.zeros_like(ones)), cplx.split_parts(self.C)
-        return trainable.constrain(
-            trainable.S4D(self.log_decay, self.frequency, B, C, self.D, self.log_step)
-        )
-
-    def _options(self) -> dict[str, Any]:
-        return {"discretization": self.discretization}
+        ones = jnp.ones_like(frequency)
+        B = cplx.Pair(ones, jnp.zeros_like(ones))
+        C = cplx.split_parts(self.param("C", output))
+        D = state_space.add_skip(self, width, has_skip)
+        return trainable.constrain(trainable.S4D(log_decay, frequency, B, C, D, log_step))

@@ -43,6 +43,45 @@ def per_step(layout: str, returns: str) -> int:
     return 3 if returns == INSIDE else 2
 
 
+def check_time_embedding(kind: str, width: int) -> None:
+    """Checks that tokens of a width can have a kind of time embedding.
+
+    Args:
+        kind: Kind of time embedding, one of `TIME_EMBEDDINGS`.
+        width: Number of features of a token.
+
+    Raises:
+        ValueError: An unknown kind, or an odd width for sines and cosines.
+
+    Example:
+        >>> check_time_embedding("sinusoidal", 8)
+    """
+    if kind not in TIME_EMBEDDINGS:
+        raise ValueError(f"time_embedding is {kind!r}; choose one of {', '.join(TIME_EMBEDDINGS)}")
+    if kind == SINUSOIDAL and width % 2:
+        raise ValueError(f"width is {width}; a sinusoidal time embedding needs an even number")
+
+
+def check_horizon(time_embedding: str, horizon: int | None) -> None:
+    """Checks that the longest episode is known if the time embedding is a table.
+
+    Args:
+        time_embedding: Kind of time embedding, one of `TIME_EMBEDDINGS`.
+        horizon: Longest episode, in steps.
+
+    Raises:
+        ValueError: A learned time embedding without a horizon.
+
+    Example:
+        >>> check_horizon("none", None)
+    """
+    if time_embedding == LEARNED and horizon is None:
+        raise ValueError(
+            "horizon is None, but a learned time embedding needs it; give the longest episode "
+            "in steps, or choose time_embedding='sinusoidal' or 'none'"
+        )
+
+
 def interleave(*parts: Float[Array, "batch length width"]) -> Float[Array, "batch tokens width"]:
     """Interleaves sequences: all parts of step 0, then all parts of step 1, and so on.
 
@@ -85,6 +124,8 @@ class Tokenizer(nn.Module):
         num_actions: Size of a discrete action space; None for a continuous one.
         return_scale: Divisor of returns-to-go, which brings them close to one.
         horizon: Number of time steps in a learned time embedding.
+        action_mean: Mean of each component of continuous actions; empty for zero.
+        action_std: Standard deviation of each component; empty for one.
     """
 
     layout: str
@@ -95,10 +136,14 @@ class Tokenizer(nn.Module):
     num_actions: int | None
     return_scale: float
     horizon: int | None = None
+    action_mean: tuple[float, ...] = ()
+    action_std: tuple[float, ...] = ()
 
     def setup(self) -> None:
         """Creates the embeddings."""
-        self.action = embeddings.Action(self.num_actions, self.width)
+        self.action = embeddings.Action(
+            self.num_actions, self.width, self.action_mean, self.action_std
+        )
         if self.returns == INSIDE:
             self.embed_return = nn.Dense(self.width)
         if self.time_embedding == LEARNED:
@@ -121,7 +166,7 @@ class Tokenizer(nn.Module):
         time = self._time_features(time_steps)
         parts = [*self._return_parts(returns_to_go), self.observation(observations)]
         if self.layout == CONCATENATED:
-            return sum(parts, self.action(previous_actions) + time)
+            return sum(parts, self.action(previous_actions, time_steps > 0) + time)
         return interleave(*(part + time for part in [*parts, self.action(actions)]))
 
     def step(
@@ -139,7 +184,7 @@ class Tokenizer(nn.Module):
         """
         time = self._time_features(time_step)
         parts = [*self._return_parts(return_to_go), self.observation(observation)]
-        previous = self.action(previous_action)
+        previous = self.action(previous_action, time_step > 0)
         if self.layout == CONCATENATED:
             return [sum(parts, previous + time)]
         # The previous action has the time of its own step.

@@ -66,14 +66,19 @@ def test_factors_near_one_keep_their_digits(method):
     exact = np.asarray(pair.re, np.float64) + 1j * np.asarray(pair.im, np.float64)
     a = cplx.Pair(1 + pair.re, pair.im)
     start, nothing = cplx.as_pair(jnp.ones(2)), cplx.zeros((steps, 2))
-    _, last = jax.jit(partial(recurrence.scan, method=method))(a, nothing, start, change=pair)
+    _, last = jax.jit(partial(recurrence.scan, method=method))(a, nothing, start, a_minus_one=pair)
     np.testing.assert_allclose(
         np.asarray(last.re) + 1j * np.asarray(last.im), (1 + exact) ** steps, rtol=2e-5
     )
 
-    def total(a, change=None):
+    def total(a, a_minus_one=None):
         states, _ = recurrence.scan(
-            a, cplx.as_pair(jnp.ones((8, 2))), start, method=method, change=change, chunk=4
+            a,
+            cplx.as_pair(jnp.ones((8, 2))),
+            start,
+            method=method,
+            a_minus_one=a_minus_one,
+            chunk=4,
         )
         return states.re.sum()
 

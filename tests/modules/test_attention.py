@@ -21,7 +21,7 @@ def test_one_head_is_softmax_attention_written_out():
         scores = np.exp(q[t] @ k[: t + 1].T / 2.0)
         rows.append(scores @ v[: t + 1] / scores.sum())
     wanted = np.stack(rows) @ np.asarray(output["kernel"]) + np.asarray(output["bias"])
-    np.testing.assert_allclose(layer.apply(variables, x)[0][0], wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(layer.apply(variables, x)[0], wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_the_cache_has_the_asked_length():
@@ -66,7 +66,7 @@ def test_learned_positions_restart_with_each_episode():
         },
         "output": {"kernel": jnp.eye(2), "bias": jnp.zeros(2)},
     }
-    y, _ = layer.apply({"params": params}, x, resets=jnp.array([[False, True, False]]))
+    y = layer.apply({"params": params}, x, resets=jnp.array([[False, True, False]]))
     np.testing.assert_allclose(y[0], [[1.0, 0.0], [1.0, 0.0], [0.5, 0.5]], atol=1e-6)
 
 

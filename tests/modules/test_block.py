@@ -55,7 +55,7 @@ def test_norms_stand_where_they_are_asked_for(norm):
     params["mixer_norm"] = {"scale": jnp.ones(WIDTH), "bias": jnp.zeros(WIDTH)}
 
     def mix(x):
-        return layer.mixer.apply({"params": params["mixer"]}, jnp.asarray(x))[0]
+        return layer.mixer.apply({"params": params["mixer"]}, jnp.asarray(x))
 
     wanted = x + mix(normalize(x)) if norm == "pre" else normalize(x + mix(x))
     np.testing.assert_allclose(

@@ -11,7 +11,7 @@ from tests import filling
 
 @pytest.mark.parametrize("glu", [True, False])
 def test_the_map_is_its_equation(glu):
-    layer = _gate.Gate(3, glu)
+    layer = _gate.Gate(glu)
     y = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
     params = filling.fill(layer.init, jax.random.key(0), jnp.asarray(y))
     weights = jax.tree.map(np.asarray, params["params"]["output"])

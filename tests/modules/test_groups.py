@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax import nnx
 
 from jax_s4rl import parameter_groups
 from jax_s4rl.modules import groups
@@ -57,3 +58,11 @@ def test_groups_survive_a_lifted_scan():
     params = Stack().init(jax.random.key(0), jnp.ones((1, 3)))["params"]
     (layer,) = groups.labels(params).values()
     assert layer["anything"] == parameter_groups.STATE_SPACE
+
+
+def test_groups_are_metadata_of_variables_in_nnx_and_come_back():
+    x = jnp.ones((2, 3))
+    layer = nnx.bridge.ToNNX(Layer(), rngs=nnx.Rngs(0)).lazy_init(x)
+    assert layer.anything.get_metadata("group") == parameter_groups.STATE_SPACE
+    # Applying the layer turns the variables of NNX back into boxes, and unboxes them.
+    assert layer(x).shape == x.shape

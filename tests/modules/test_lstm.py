@@ -24,7 +24,7 @@ def test_it_is_the_cell_of_flax_step_by_step():
         state, y = cell.apply({"params": params["params"]["cell"]}, state, x[:, t])
         wanted.append(y)
     np.testing.assert_allclose(
-        layer.apply(params, x)[0], jnp.stack(wanted, axis=1), rtol=1e-5, atol=1e-6
+        layer.apply(params, x), jnp.stack(wanted, axis=1), rtol=1e-5, atol=1e-6
     )
 
 

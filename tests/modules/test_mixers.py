@@ -2,15 +2,15 @@
 
 import dataclasses
 import functools
-import itertools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jax_s4rl.kernels import attention, initialization
-from jax_s4rl.modules import groups, mixers
+from jax_s4rl.modules import groups, mixer_checks, mixers, mlp, s4
 from tests import filling
 
 BATCH, LENGTH, WIDTH = 2, 8, 8
@@ -42,11 +42,7 @@ CASES = {name: (name, options) for name, options in MAIN.items()} | {
     **FURTHER,
 }
 
-# Row 0: padding, the rest of an episode, a second one, padding, a third, padding. Row 1: two
-# episodes and padding.
-REAL = np.array([[0, 1, 1, 1, 1, 0, 1, 0], [1, 1, 1, 1, 1, 1, 1, 0]], bool)
-STARTS = np.array([[0, 0, 0, 1, 0, 0, 1, 0], [0, 0, 0, 0, 1, 0, 0, 0]], bool)
-EPISODE = np.cumsum(STARTS, axis=1)
+REAL, STARTS = mixer_checks.REAL, mixer_checks.STARTS
 
 
 @functools.cache
@@ -63,66 +59,12 @@ def tolerance(case):
     return S4_TOLERANCE if CASES[case][0] == "s4" else TOLERANCE
 
 
-def assert_close(got, wanted, bound):
-    np.testing.assert_allclose(got, wanted, rtol=0, atol=bound * float(np.max(np.abs(wanted))))
-
-
-def run_steps(mixer, params, x, resets):
-    resets = jnp.asarray(resets)
-    constants = mixer.apply(params, method="prepare")
-    state = mixer.apply(params, *x.shape[:2], method="init_state")
-
-    def body(state, now):
-        y, state = mixer.apply(params, constants, now[0], state, now[1], method="step")
-        return state, y
-
-    return jax.lax.scan(body, state, (x.swapaxes(0, 1), resets.swapaxes(0, 1)))[1].swapaxes(0, 1)
-
-
-def run_chunks(mixer, params, x, resets, mask, bounds):
-    state, parts = mixer.apply(params, *x.shape[:2], method="init_state"), []
-    for begin, end in itertools.pairwise(bounds):
-        flags = {
-            "resets": jnp.asarray(resets)[:, begin:end],
-            "mask": jnp.asarray(mask)[:, begin:end],
-        }
-        y, state = mixer.apply(params, x[:, begin:end], state, **flags)
-        parts.append(y)
-    return jnp.concatenate(parts, axis=1)
-
-
-def compact(x, real):
-    """The real tokens of each row, in front; then whatever was padding."""
-    order = np.argsort(~real, axis=1, kind="stable")
-    return jnp.asarray(x)[np.arange(x.shape[0])[:, None], order]
-
-
-def compare_views(mixer, params, x, *, real, starts, bounds, bound):
-    """The three views of packed rows with padding, and of plain rows, in one program."""
-
-    def views(params, x):
-        whole, state = mixer.apply(params, x, resets=jnp.asarray(starts), mask=jnp.asarray(real))
-        plain, plain_state = mixer.apply(params, x)
-        assert state is plain_state is None
-        chunks = run_chunks(mixer, params, x, starts, real, bounds)
-        fed = jnp.concatenate([compact(x, real), x])
-        steps = run_steps(
-            mixer, params, fed, jnp.concatenate([compact(starts, real), jnp.zeros_like(starts)])
-        )
-        return whole, chunks, steps[:BATCH], plain, steps[BATCH:]
-
-    whole, chunks, steps, plain, plain_steps = jax.jit(views)(params, x)
-    assert_close(chunks[real], whole[real], bound)
-    assert_close(steps[compact(real, real)], whole[real], bound)
-    assert_close(plain_steps, plain, bound)
-
-
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in FURTHER)) for case in CASES]
 )
 def test_whole_rows_chunks_and_steps_are_equal(case):
-    compare_views(
-        *make(case), real=REAL, starts=STARTS, bounds=(0, 2, LENGTH), bound=tolerance(case)
+    mixer_checks.check_views(
+        *make(case), real=REAL, starts=STARTS, bounds=(0, 2, LENGTH), tolerance=tolerance(case)
     )
 
 
@@ -140,27 +82,11 @@ def test_views_agree_over_a_thousand_steps_from_the_initial_parameters(case):
     real[1] = starts[1] | ~np.roll(starts[1], -1) | (generator.random(length) < 0.5)
     # Two chunks, since each one is compiled anew; shorter ones are in the test of short rows.
     bounds = (0, 334, length)
-    compare_views(mixer, params, x, real=real, starts=starts, bounds=bounds, bound=tolerance(case))
-    gradients = jax.jit(jax.grad(lambda params: jnp.sum(mixer.apply(params, x)[0] ** 2)))(params)
+    mixer_checks.check_views(
+        mixer, params, x, real=real, starts=starts, bounds=bounds, tolerance=tolerance(case)
+    )
+    gradients = jax.jit(jax.grad(lambda params: jnp.sum(mixer.apply(params, x) ** 2)))(params)
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradients))
-
-
-def weighted(case, *, packed):
-    """Outputs and the derivatives of a weighted sum of their squares, with or without resets."""
-    mixer, params, x = make(case)
-    flags = {"mask": REAL, "resets": STARTS} if packed else {"mask": np.sort(REAL, axis=1)[:, ::-1]}
-
-    def total(params, x, weights):
-        y, _ = mixer.apply(params, x, **{name: jnp.asarray(value) for name, value in flags.items()})
-        return jnp.sum(jnp.where(weights[..., None], y, 0.0) ** 2), y
-
-    derived = jax.jit(jax.value_and_grad(total, argnums=(0, 1), has_aux=True))
-
-    def run(x, weights):
-        (_, y), gradients = derived(params, x, weights)
-        return np.where(weights[..., None], y, 0.0), gradients
-
-    return run, flags["mask"], x
 
 
 @pytest.mark.parametrize(
@@ -168,32 +94,47 @@ def weighted(case, *, packed):
 )
 @pytest.mark.parametrize("case", MAIN)
 def test_nothing_hidden_changes_an_output_or_a_gradient(case, packed):
-    run, real, x = weighted(case, packed=packed)
-    noise = 3 * jax.random.normal(jax.random.key(2), x.shape)
-    time = np.broadcast_to(np.arange(LENGTH), real.shape)
-    visible = {"padding": (real, real), "future": (real & (time < 3), time < 3)}
-    if packed:
-        second = real & (EPISODE == 1)
-        visible["other episodes"] = (second, second)
-    for what, (weights, kept) in visible.items():
-        y, gradients = run(x, weights)
-        noisy_y, noisy_gradients = run(jnp.where(kept[..., None], x, noise), weights)
-        np.testing.assert_allclose(noisy_y, y, atol=1e-6 * np.max(np.abs(y)), err_msg=what)
-        for got, wanted in zip(
-            jax.tree.leaves(noisy_gradients), jax.tree.leaves(gradients), strict=True
-        ):
-            bound = 1e-5 * float(jnp.max(jnp.abs(wanted))) + 1e-7
-            np.testing.assert_allclose(got, wanted, rtol=0, atol=bound, err_msg=what)
-        assert not np.any(np.where(kept[..., None], 0.0, gradients[1])), what
+    rows = {"real": REAL, "starts": STARTS} if packed else {"real": np.sort(REAL, axis=1)}
+    mixer_checks.check_hidden(*make(case), **rows)
 
 
-@pytest.mark.parametrize("case", MAIN)
-def test_nan_in_the_padding_changes_no_output_and_no_gradient(case):
-    run, real, x = weighted(case, packed=True)
-    y, gradients = run(x, real)
-    noisy_y, noisy_gradients = run(jnp.where(real[..., None], x, jnp.nan), real)
-    np.testing.assert_array_equal(noisy_y, y)
-    jax.tree.map(np.testing.assert_array_equal, noisy_gradients, gradients)
+# Names of the parameters, and the sums of their absolute values as version 0.2.0 drew them.
+GATE = "gate.output.bias gate.output.kernel"
+FIRST = {
+    "attention": (
+        "output.bias output.kernel projections.query_bias projections.value_bias "
+        "projections.weights.kernel",
+        [0.0, 16.30915, 0.0, 0.0, 55.94091],
+    ),
+    "s4": (
+        f"B C D P frequency {GATE} log_decay log_step",
+        [28.99957, 15.98875, 8.523965, 20.50579, 41.27835, 0.0, 38.8603, 11.09355, 7.243458],
+    ),
+    "s4d": (
+        f"C D frequency {GATE} log_decay log_step",
+        [20.10764, 9.011246, 25.13274, 0.0, 38.8603, 11.09355, 7.243458],
+    ),
+    "s5": (
+        f"B C D frequency {GATE} log_decay log_step",
+        [14.26731, 13.62622, 6.161461, 10.31959, 0.0, 38.8603, 2.773389, 2.447522],
+    ),
+    "lru": (f"B C D eigenvalues {GATE}", [11.99638, 25.54477, 5.487094, 14.7179, 0.0, 38.8603]),
+    "mlp": (
+        "hidden.bias hidden.kernel output.bias output.kernel",
+        [0.0, 36.72001, 0.0, 23.84214],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_names_and_first_values_of_parameters_stay(name):
+    mixer, _, x = make(name)
+    params = groups.strip(jax.jit(mixer.init)(jax.random.key(0), x)["params"])
+    leaves = jax.tree_util.tree_flatten_with_path(params)[0]
+    names = " ".join(jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in leaves)
+    sums = [float(jnp.sum(jnp.abs(leaf))) for _, leaf in leaves]
+    assert names == FIRST[name][0]
+    np.testing.assert_allclose(sums, FIRST[name][1], rtol=1e-4)
 
 
 def test_steps_fit_the_context_unless_a_range_is_given():
@@ -332,3 +273,55 @@ def test_what_cannot_be_built_is_refused(options, sentence):
         mixers.check(mixers.MixerConfig(**options), width=8)
     with pytest.raises(ValueError, match=sentence):
         mixers.make(mixers.MixerConfig(**options), width=8, max_length=4)
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Forgets registered mixers after the test."""
+    monkeypatch.setattr(mixers, "_LAYERS", dict(mixers._LAYERS))
+    monkeypatch.setattr(mixers, "OPTIONS", dict(mixers.OPTIONS))
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_registered_mixer_is_made_with_its_options_and_checks_their_values_itself():
+    mixers.register("mine", s4.S4, options=("state_size", "step_range"))
+    made = mixers.make(mixers.MixerConfig("mine", state_size=8), width=WIDTH, max_length=5)
+    assert (made.width, made.state_size, made.max_length) == (WIDTH, 8, 5)
+    assert made.step_range == initialization.step_range(5)
+    mixers.check(mixers.MixerConfig("mine", state_size=7), width=WIDTH)
+    mixers.register("mine", functools.partial(mlp.MLP))
+    assert isinstance(mixers.make(mixers.MixerConfig("mine"), width=8, max_length=1), mlp.MLP)
+    assert mixers.names() == (*mixers.NAMES, "mine")
+    with pytest.raises(ValueError, match="state_size is 8, but mixer 'mine' has no such option"):
+        mixers.check(mixers.MixerConfig("mine", state_size=8))
+
+
+class Stepless(nn.Module):
+    width: int
+    dtype: object = None
+
+    def __call__(self, x, state=None, *, resets=None, mask=None):
+        return x
+
+
+@pytest.mark.usefixtures("registry")
+@pytest.mark.parametrize(
+    ("arguments", "options", "sentence"),
+    [
+        (("s4d", mlp.MLP), (), "got the name 's4d'; choose one other than attention"),
+        (("", mlp.MLP), (), "got the name ''; choose one other than"),
+        (("mine", mlp.MLP), ("size",), "MixerConfig has no option size; choose from chunk"),
+        (("mine", mlp.MLP), ("ring",), "the layer of mixer 'mine' has no argument ring"),
+        (("mine", nn.Dense), (), "the layer of mixer 'mine' has no argument width"),
+        (("mine", Stepless), (), "the layer of mixer 'mine' has no method init_state, prepare, st"),
+        (("mine", functools.partial(Stepless)), (), "has no method init_state, prepare, step"),
+    ],
+)
+def test_a_layer_that_is_no_mixer_cannot_be_registered(arguments, options, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        mixers.register(*arguments, options=options)
+
+
+def test_a_mixer_that_is_not_registered_is_refused_with_the_remedy():
+    with pytest.raises(ValueError, match=r"there is no mixer 'mine'; .* register a mixer of your"):
+        mixers.check(mixers.MixerConfig("mine"))

@@ -25,7 +25,7 @@ def test_the_system_starts_as_its_hippo_measure():
     layer = s4.S4(width=2, state_size=4, initialization="legs")
     # The initializers are what is tested: nothing has to run beyond them.
     params = groups.strip(layer.init(jax.random.key(0), 1, 1, method="init_state"))
-    parameters = layer.bind(params)._parameters()
+    parameters = layer.bind(params)._parameters(2)
     wanted = initialization.low_rank("legs", 4)
     for got, one in zip(
         jax.tree.leaves(parameters[:3]), jax.tree.leaves(tuple(wanted)), strict=True
@@ -46,7 +46,7 @@ def test_rows_longer_than_c_is_truncated_for_are_refused_but_steps_go_on():
         for t in range(LONG):
             y, state = layer.apply(params, constants, x[:, t], state, method="step")
             outputs.append(y)
-        return layer.apply(params, x[:, :SHORT])[0], jnp.stack(outputs, axis=1)
+        return layer.apply(params, x[:, :SHORT]), jnp.stack(outputs, axis=1)
 
     whole, outputs = jax.jit(views)(params, x)
     np.testing.assert_allclose(outputs[:, :SHORT], whole, atol=2e-5 * float(jnp.abs(whole).max()))
@@ -56,4 +56,4 @@ def test_rows_longer_than_c_is_truncated_for_are_refused_but_steps_go_on():
 @pytest.mark.parametrize("options", [{}, {"discretization": "zoh", "max_length": SHORT}])
 def test_the_true_c_bounds_no_row(options):
     layer, params, x = make(**options)
-    assert jax.eval_shape(layer.apply, params, x)[0].shape == x.shape
+    assert jax.eval_shape(layer.apply, params, x).shape == x.shape

@@ -17,7 +17,7 @@ def init(**options):
 @pytest.mark.parametrize("initialization", ["lin", "inv", "legs", "real", "random"])
 def test_every_initialization_decays(initialization):
     layer, params = init(initialization=initialization)
-    parameters = layer.bind({"params": groups.strip(params)})._parameters()
+    parameters = layer.bind({"params": groups.strip(params)})._parameters(3)
     assert float(parameters.Lambda.re.max()) < 0
     assert float(parameters.step.min()) >= 1e-3
     assert float(parameters.step.max()) <= 1e-1
@@ -26,7 +26,7 @@ def test_every_initialization_decays(initialization):
 def test_an_impulse_response_is_the_closed_form():
     layer, params = init()
     bound = layer.bind({"params": groups.strip(params)})
-    p = bound._parameters()
+    p = bound._parameters(3)
     Lambda = np.asarray(p.Lambda.re) + 1j * np.asarray(p.Lambda.im)
     C = np.asarray(p.C.re) + 1j * np.asarray(p.C.im)
     step = np.asarray(p.step)[:, None]

@@ -12,7 +12,7 @@ def init(**options):
     layer = s5.S5(width=3, state_size=8, **options)
     return layer.bind(
         groups.strip(layer.init(jax.random.key(0), 1, 1, method="init_state"))
-    )._parameters()
+    )._parameters(3)
 
 
 @pytest.mark.slow

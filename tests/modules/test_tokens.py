@@ -157,3 +157,17 @@ def test_flags_of_steps_become_flags_of_tokens(layout):
             [True, False, False, False, False, False]
         ]
         assert tokenizer.spread(flags, first_only=False).tolist() == [[True] * 3 + [False] * 3]
+
+
+def test_time_embeddings_that_cannot_be_built_are_refused():
+    for kind in tokens.TIME_EMBEDDINGS:
+        tokens.check_time_embedding(kind, 8)
+        tokens.check_horizon(kind, 5)
+    tokens.check_time_embedding(tokens.LEARNED, 7)
+    tokens.check_horizon(tokens.SINUSOIDAL, None)
+    with pytest.raises(ValueError, match="'clock'; choose one of learned, sinusoidal, none"):
+        tokens.check_time_embedding("clock", 8)
+    with pytest.raises(ValueError, match="width is 7; a sinusoidal time embedding needs an even"):
+        tokens.check_time_embedding(tokens.SINUSOIDAL, 7)
+    with pytest.raises(ValueError, match="horizon is None, but a learned time embedding needs it"):
+        tokens.check_horizon(tokens.LEARNED, None)
