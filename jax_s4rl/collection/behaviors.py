@@ -1,41 +1,46 @@
 """Untrained behaviors: uniform over all actions or over the legal ones, and optimal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from jax_s4rl.collection import recording
+from jax_s4rl.data import actions
 from jax_s4rl.envs import reference_policies
 
 
 def uniform(action_space: gymnasium.Space) -> recording.Behavior:
-    """Makes a behavior that draws actions uniformly from the space.
+    """Makes a behavior that draws encoded actions (see `data.actions`) uniformly.
 
     Args:
-        action_space: Space of the actions, Discrete from 0 or a bounded Box.
+        action_space: Space of the actions, discrete or bounded.
 
     Returns:
         The behavior.
 
     Raises:
-        ValueError: If the space is unbounded or of another kind.
+        ValueError: If the space is unbounded, or its actions cannot be encoded.
 
     Example:
         >>> choose = uniform(gymnasium.spaces.Discrete(2))
         >>> choose(recording.BehaviorInput([None] * 4, [{}] * 4), np.random.default_rng(0)).shape
         (4,)
     """
-    if isinstance(action_space, gymnasium.spaces.Discrete):
-        num_actions = int(action_space.n)
+    space: Any = actions.encoder(action_space).encoded_space
+    if isinstance(space, gymnasium.spaces.Discrete):
+        num_actions = int(space.n)
         return lambda inputs, rng: rng.integers(0, num_actions, len(inputs.observations))
-    if isinstance(action_space, gymnasium.spaces.Box) and action_space.is_bounded():
-        low, high = action_space.low, action_space.high
+    if space.is_bounded():
+        low, high = space.low, space.high
         return lambda inputs, rng: rng.uniform(
             low, high, (len(inputs.observations), *low.shape)
         ).astype(np.float32)
-    raise ValueError(f"got the action space {action_space}, wanted Discrete or a bounded Box")
+    raise ValueError(
+        f"got the action space {action_space} without limits, wanted a bounded one; give another "
+        "behavior, or limits"
+    )
 
 
 def uniform_legal(inputs: recording.BehaviorInput, rng: np.random.Generator) -> np.ndarray:
@@ -48,11 +53,19 @@ def uniform_legal(inputs: recording.BehaviorInput, rng: np.random.Generator) -> 
     Returns:
         One action per environment.
 
+    Raises:
+        ValueError: If an info holds no mask.
+
     Example:
         >>> inputs = recording.BehaviorInput([0], [{"action_mask": np.array([0, 1, 0], np.int8)}])
         >>> uniform_legal(inputs, np.random.default_rng(0)).tolist()
         [1]
     """
+    if not all(isinstance(info, Mapping) and "action_mask" in info for info in inputs.infos):
+        raise ValueError(
+            'got an info without "action_mask", wanted one with a 1 for each legal action; use '
+            "`uniform` for an environment that masks no actions"
+        )
     masks = np.stack([info["action_mask"] for info in inputs.infos]).astype(bool)
     # The largest of independent uniform numbers is equally likely to be at each legal action.
     return np.where(masks, rng.random(masks.shape), -1.0).argmax(axis=1)

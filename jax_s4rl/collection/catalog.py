@@ -93,7 +93,7 @@ class Recipe:
     limit: int | None = None
 
 
-def book() -> dict[str, Recipe]:
+def all_recipes() -> dict[str, Recipe]:
     """Returns all recipes by name."""
     return {
         **random_walk(),

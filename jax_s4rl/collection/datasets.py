@@ -52,7 +52,7 @@ def load(
 
 def names() -> list[str]:
     """Returns the names of all datasets."""
-    return sorted(catalog.book())
+    return sorted(catalog.all_recipes())
 
 
 def find(name: str) -> catalog.Recipe:
@@ -72,10 +72,10 @@ def find(name: str) -> catalog.Recipe:
         Traceback (most recent call last):
         ValueError: there is no data set 'cartpole/mixt'; did you mean cartpole/mixed, ...
     """
-    book = catalog.book()
-    if name in book:
-        return book[name]
-    near = difflib.get_close_matches(name, book, n=3, cutoff=0.0)
+    recipes = catalog.all_recipes()
+    if name in recipes:
+        return recipes[name]
+    near = difflib.get_close_matches(name, recipes, n=3, cutoff=0.0)
     raise ValueError(
         f"there is no data set {name!r}; did you mean {', '.join(near)}? "
         "`jax-s4rl make-dataset --list` shows all"

@@ -1,17 +1,21 @@
 """Records episodes of a behavior; every recorded transition comes from the environment itself."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium
+import jax
 import numpy as np
 
 from jax_s4rl.collection import seeding
-from jax_s4rl.data import episode_recorder, trajectories
+from jax_s4rl.data import player, trajectories
 
 MakeEnv = Callable[[], gymnasium.Env]
 """Makes one environment."""
+
+
+# Steps after which an episode without a limit counts as one that never ends.
+ENDLESS = 1_000_000
 
 
 class BehaviorInput(NamedTuple):
@@ -34,7 +38,7 @@ class BehaviorInput(NamedTuple):
 
 
 Behavior = Callable[[BehaviorInput, np.random.Generator], np.ndarray]
-"""Returns one action per environment: [B] integers or [B, A] floats.
+"""Returns one encoded action per environment: [B] integers from 0 or [B, A] floats.
 
 All randomness comes from the generator.
 """
@@ -43,21 +47,38 @@ All randomness comes from the generator.
 class _Slot:
     """One environment and its current episode; `index` is None if no episode is left to start."""
 
-    def __init__(self, env: gymnasium.Env):
-        self.env = env
+    def __init__(self, one: player.Player, max_steps: int | None):
+        self.player, self.max_steps = one, max_steps
         self.index: int | None = None
+        self.info: dict[str, Any] = {}
 
     def begin(self, index: int, seed: int) -> None:
         """Starts the episode with this index."""
         self.index = index
-        self.observation, self.info = self.env.reset(seed=seed)
-        self.recorder = episode_recorder.EpisodeRecorder(self.observation, seed)
+        self.player.reset(seed)
+        self.info = _own(self.player.info)
 
     def step(self, action: Any) -> trajectories.Episode | None:
         """Plays and records one action; returns the episode if it is over."""
-        self.observation, reward, terminated, truncated, self.info = self.env.step(action)
-        self.recorder.write(action, reward, self.observation)
-        return self.recorder.close(terminated, truncated) if terminated or truncated else None
+        _, _, is_over = self.player.step(action)
+        self.info = _own(self.player.info)
+        if is_over or self.player.age == self.max_steps:
+            return self.player.episode(is_cut=not is_over)
+        if self.player.age >= ENDLESS:
+            raise ValueError(
+                f"an episode (seed {self.player.seed}) did not end within {ENDLESS:,} steps; give "
+                "max_steps, or limit the episodes of the environment"
+            )
+        return None
+
+
+def _own(info: Any) -> Any:
+    """Copies the arrays of an info: several environments may write into one."""
+    if not isinstance(info, dict):
+        return info
+    return {
+        k: value.copy() if isinstance(value, np.ndarray) else value for k, value in info.items()
+    }
 
 
 def record_episodes(
@@ -68,6 +89,7 @@ def record_episodes(
     seed: int,
     stream: int = 0,
     num_envs: int = 16,
+    max_steps: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> trajectories.Trajectories:
     """Records whole episodes of a behavior; the same arguments give the same bytes.
@@ -83,25 +105,28 @@ def record_episodes(
         seed: Seed of the dataset.
         stream: Number of the behavior within the dataset; each stream has its own seeds.
         num_envs: Number of environments that are played at once.
+        max_steps: Number of steps after which an episode is truncated; None leaves the end to the
+            environment.
         advance: Function that is called with 1 after each episode.
 
     Returns:
         The episodes in the order of their starts.
 
     Raises:
-        ValueError: If `num_episodes` or `num_envs` is below 1, or the environment's spaces cannot
-            be recorded.
+        ValueError: If a number is below 1, the environment's spaces cannot be recorded, it returns
+            something else than they say, or an episode does not end.
     """
-    if num_episodes < 1 or num_envs < 1:
+    if num_episodes < 1 or num_envs < 1 or (max_steps is not None and max_steps < 1):
         raise ValueError(
-            f"got num_episodes={num_episodes} and num_envs={num_envs}, wanted at least 1 of each"
+            f"got num_episodes={num_episodes}, num_envs={num_envs} and max_steps={max_steps}, "
+            "wanted at least 1 of each"
         )
     rng = np.random.default_rng([seed, stream])
     seeds = seeding.episode_seeds(seed, stream)
     # Episodes end in any order; their index keeps them in the order of their starts.
     episodes: list[trajectories.Episode | None] = [None] * num_episodes
-    with _open_envs(make_env, min(num_envs, num_episodes)) as envs:
-        slots = [_Slot(env) for env in envs]
+    with player.open_players(make_env, min(num_envs, num_episodes)) as players:
+        slots = [_Slot(one, max_steps) for one in players]
         for index, slot in enumerate(slots):
             slot.begin(index, next(seeds))
         next_index = len(slots)
@@ -140,27 +165,24 @@ def reenact(make_env: MakeEnv, record: trajectories.Trajectories) -> trajectorie
     Raises:
         ValueError: If rewards, terminations or truncations differ from the record.
     """
-    with _open_envs(make_env, 1) as envs:
+    with player.open_players(make_env, 1) as (one,):
         return trajectories.from_episodes(
-            _reenact_episode(envs[0], episode, index)
-            for index, episode in enumerate(record.episodes())
+            _reenact_episode(one, episode, index) for index, episode in enumerate(record.episodes())
         )
 
 
 def _reenact_episode(
-    env: gymnasium.Env, episode: trajectories.Episode, index: int
+    one: player.Player, episode: trajectories.Episode, index: int
 ) -> trajectories.Episode:
-    observation, _ = env.reset(seed=int(episode.seed))
-    recorder = episode_recorder.EpisodeRecorder(observation, episode.seed)
-    terminated = truncated = False
-    for action in _as_steps(episode.actions):
-        if terminated or truncated:
+    one.reset(int(episode.seed))
+    for action in episode.actions:
+        _, _, is_over = one.step(action)
+        if is_over:
             break
-        observation, reward, terminated, truncated, _ = env.step(action)
-        recorder.write(action, reward, observation)
-    replayed = recorder.close(bool(terminated), bool(truncated))
+    replayed = one.episode()
     for name in ("rewards", "terminations", "truncations"):
-        if not np.array_equal(getattr(replayed, name), getattr(episode, name)):
+        recorded = getattr(episode, name)
+        if not np.array_equal(getattr(replayed, name).astype(recorded.dtype), recorded):
             raise ValueError(
                 f"episode {index} (seed {episode.seed}) has other {name} when it is played again; "
                 "use the environment id, arguments and versions in the metadata of the record"
@@ -170,59 +192,17 @@ def _reenact_episode(
 
 def _choose(behavior: Behavior, slots: Sequence[_Slot], rng: np.random.Generator) -> Sequence[Any]:
     """Chooses actions for all slots, idle ones too, so that jitted behaviors compile only once."""
-    ages = [-1 if slot.index is None else len(slot.recorder.rewards) for slot in slots]
-    envs = [slot.env for slot in slots]
+    ages = [-1 if slot.index is None else slot.player.age for slot in slots]
     inputs = BehaviorInput(
-        [slot.observation for slot in slots], [slot.info for slot in slots], envs, ages
+        [slot.player.raw_observation for slot in slots],
+        [slot.info for slot in slots],
+        [slot.player.env for slot in slots],
+        ages,
     )
-    return _as_steps(behavior(inputs, rng))
-
-
-def _as_steps(actions: np.ndarray) -> Sequence[Any]:
-    """Splits actions into one for each step: Python numbers, or arrays of one axis."""
-    return actions.tolist() if actions.ndim == 1 else list(actions)
-
-
-@contextlib.contextmanager
-def _open_envs(make_env: MakeEnv, count: int) -> Iterator[list[gymnasium.Env]]:
-    envs: list[gymnasium.Env] = []
-    try:
-        for _ in range(count):
-            envs.append(make_env())
-        check_spaces(envs[0])
-        yield envs
-    finally:
-        for env in envs:
-            env.close()
-
-
-def check_spaces(env: gymnasium.Env) -> None:
-    """Checks that an environment's observations and actions can be recorded.
-
-    Args:
-        env: Environment with any spaces.
-
-    Raises:
-        ValueError: If observations are not one array, or actions are neither an integer from 0 nor
-            a float32 vector.
-    """
-    spaces = gymnasium.spaces
-    observation_space, action_space = env.observation_space, env.action_space
-    if not isinstance(
-        observation_space,
-        spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary,
-    ):
+    chosen = behavior(inputs, rng)
+    if not isinstance(chosen, Sequence | np.ndarray | jax.Array) or len(chosen) != len(slots):
         raise ValueError(
-            f"got the observation space {observation_space}, wanted one array (Box, Discrete, "
-            "MultiDiscrete, MultiBinary); wrap the environment in "
-            "gymnasium.wrappers.FlattenObservation"
+            f"got {type(chosen).__name__} of shape {np.shape(chosen)} from the behavior, wanted "
+            f"{len(slots)} actions, one for each environment; return an array with a row for each"
         )
-    if isinstance(action_space, spaces.Discrete) and action_space.start == 0:
-        return
-    is_vector = isinstance(action_space, spaces.Box) and len(action_space.shape) == 1
-    if is_vector and action_space.dtype == np.float32:
-        return
-    raise ValueError(
-        f"got the action space {action_space}, wanted Discrete from 0 or a Box of one axis in "
-        "float32; wrap the environment in a wrapper that converts its actions"
-    )
+    return list(chosen)

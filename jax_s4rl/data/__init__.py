@@ -5,11 +5,14 @@ from typing import TYPE_CHECKING
 from jax_s4rl import _lazy
 
 if TYPE_CHECKING:
+    from jax_s4rl.data import actions as actions
     from jax_s4rl.data import atomic_files as atomic_files
     from jax_s4rl.data import d4rl as d4rl
     from jax_s4rl.data import episode_recorder as episode_recorder
     from jax_s4rl.data import hdf5 as hdf5
     from jax_s4rl.data import minari_datasets as minari_datasets
+    from jax_s4rl.data import observations as observations
+    from jax_s4rl.data import player as player
     from jax_s4rl.data import regimes as regimes
     from jax_s4rl.data import returns as returns
     from jax_s4rl.data import sampling as sampling

@@ -39,7 +39,8 @@ class EpisodeRecorder:
         """
         self.actions.append(action)
         self.rewards.append(reward)
-        self.observations.append(np.array(observation))
+        is_array = isinstance(observation, np.ndarray)
+        self.observations.append(observation.copy() if is_array else np.array(observation))
 
     def close(self, terminated: bool, truncated: bool) -> trajectories.Episode:
         """Returns the episode.
@@ -55,7 +56,7 @@ class EpisodeRecorder:
         return trajectories.Episode(
             observations=np.stack(self.observations[:-1]),
             actions=np.array(self.actions),
-            rewards=np.array(self.rewards, np.float32),
+            rewards=np.array(self.rewards, np.float64),
             terminations=last & terminated,
             truncations=last & truncated,
             final_observation=self.observations[-1],

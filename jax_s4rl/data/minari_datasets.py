@@ -5,12 +5,13 @@ import difflib
 import json
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import gymnasium
 import numpy as np
 
-from jax_s4rl.data import spaces, trajectories
+from jax_s4rl.data import actions, observations, spaces, trajectories
 
 # Key of our own metadata in Minari's metadata.
 METADATA = "jax_s4rl"
@@ -113,32 +114,86 @@ def load_minari(
 
     Raises:
         ValueError: If there is no such data set, Minari or a package that it downloads with is
-            missing, or observations are dictionaries or tuples and `flatten` is False.
+            missing, it cannot be reached, actions cannot be encoded, or observations are
+            dictionaries or tuples and `flatten` is False.
     """
+    dataset = _open(dataset_id, download)
+    space = dataset.observation_space
+    if isinstance(space, gymnasium.spaces.Dict | gymnasium.spaces.Tuple) and not flatten:
+        raise ValueError(
+            f"got the observation space {space}, wanted one array; pass flatten=True to make it a "
+            "vector"
+        )
+    record, metadata, _ = _encode(dataset, None, None)
+    return record, metadata
+
+
+def load_encoded(
+    dataset_id: str,
+    observation_space: Any = None,
+    action_space: Any = None,
+    *,
+    download: bool = False,
+) -> tuple[trajectories.Trajectories, dict[str, Any], tuple[Any, Any]]:
+    """Reads a Minari data set with any spaces that can be encoded.
+
+    Args:
+        dataset_id: Minari's id, for instance `D4RL/pointmaze/umaze-v2`.
+        observation_space: Observation space of the environment; that of the data set if None.
+        action_space: Action space of the environment; that of the data set if None.
+        download: Whether Minari may download the data set if it is not there.
+
+    Returns:
+        The episodes, their metadata, and the spaces by which they were encoded.
+
+    Raises:
+        ValueError: If there is no such data set, Minari or a package that it downloads with is
+            missing, it cannot be reached, or a space cannot be encoded.
+    """
+    return _encode(_open(dataset_id, download), observation_space, action_space)
+
+
+def _open(dataset_id: str, download: bool) -> Any:
     minari = _import_minari()
     try:
-        dataset = minari.load_dataset(dataset_id, download=download)
+        return minari.load_dataset(dataset_id, download=download)
     except ImportError as error:
         raise ValueError(
             f"Minari cannot download {dataset_id!r} ({error}); {INSTALL_DOWNLOAD}"
         ) from None
-    except (FileNotFoundError, ValueError, KeyError, OSError) as error:
+    except Exception as error:
+        # Its HTTP library has errors of its own kinds.
         local = list(minari.list_local_datasets())
+        if download and dataset_id not in local:
+            raise ValueError(
+                f"Minari could not download {dataset_id!r} ({type(error).__name__}: "
+                f"{str(error)[:80]}); check the id and the network, or download it elsewhere with "
+                "`minari download` and copy it here"
+            ) from None
         near = difflib.get_close_matches(dataset_id, local, n=3, cutoff=0.3)
         hint = f"did you mean {', '.join(near)}?" if near else "pass download=True, or check the id"
         raise ValueError(
             f"Minari has no data set {dataset_id!r} ({type(error).__name__}); {hint}"
         ) from None
-    flat = _flattener(dataset.observation_space, flatten)
+
+
+def _encode(
+    dataset: Any, observation_space: Any, action_space: Any
+) -> tuple[trajectories.Trajectories, dict[str, Any], tuple[Any, Any]]:
+    used = (
+        observation_space or dataset.observation_space,
+        action_space or dataset.action_space,
+    )
+    encoders = observations.encoder(used[0]), actions.encoder(used[1])
     indices = np.asarray(dataset.episode_indices)
     seeds = [about.get("seed") for about in dataset.storage.get_episode_metadata(indices)]
     record = trajectories.from_episodes(
-        _from_data(data, flat, seed)
+        _from_data(data, *encoders, seed)
         for data, seed in zip(dataset.iterate_episodes(), seeds, strict=True)
     )
     stored = dataset.storage.metadata
     metadata = json.loads(stored[METADATA]) if METADATA in stored else _describe(dataset, stored)
-    return record, metadata
+    return record, metadata, used
 
 
 def _to_buffer(buffer: Any, index: int, episode: trajectories.Episode) -> Any:
@@ -154,48 +209,19 @@ def _to_buffer(buffer: Any, index: int, episode: trajectories.Episode) -> Any:
     )
 
 
-def _from_data(data: Any, flat: Any, seed: int | None) -> trajectories.Episode:
-    observations = flat(data.observations)
+def _from_data(
+    data: Any, observation: observations.Encoder, action: actions.Encoder, seed: int | None
+) -> trajectories.Episode:
+    observed = observation.encode_all(data.observations)
     return trajectories.Episode(
-        observations=observations[:-1],
-        actions=np.asarray(data.actions),
+        observations=observed[:-1],
+        actions=action.encode_all(data.actions),
         rewards=np.asarray(data.rewards),
         terminations=np.asarray(data.terminations, bool),
         truncations=np.asarray(data.truncations, bool),
-        final_observation=observations[-1],
+        final_observation=observed[-1],
         seed=-1 if seed is None else int(seed),
     )
-
-
-def _flattener(space: Any, flatten: bool) -> Any:
-    """Makes the function that converts Minari's observations of an episode to one array."""
-    import gymnasium
-
-    if not isinstance(space, gymnasium.spaces.Dict | gymnasium.spaces.Tuple):
-        return np.asarray
-    if not flatten:
-        raise ValueError(
-            f"got the observation space {space}, wanted one array; pass flatten=True to make it a "
-            "vector"
-        )
-    return lambda tree: np.array(
-        [gymnasium.spaces.flatten(space, row) for row in _rows(space, tree)]
-    )
-
-
-def _rows(space: Any, tree: Any) -> Iterable[Any]:
-    """Splits a tree of arrays over time into one tree per step, as the space samples them."""
-    if isinstance(tree, Mapping):
-        columns = {name: list(_rows(space[name], part)) for name, part in tree.items()}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    if isinstance(tree, tuple):
-        return list(
-            zip(
-                *(_rows(part, column) for part, column in zip(space, tree, strict=True)),
-                strict=True,
-            )
-        )
-    return list(tree)
 
 
 def _describe(dataset: Any, stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,8 @@ def returns_to_go(
 ) -> Float[np.ndarray, " steps"]:
     """Sums the rewards from each step to the end of its episode.
 
-    `g_t = r_t + r_{t+1} + ... + r_T`: undiscounted, the step's own reward included. The sums run in
-    float64, because a float32 running sum over millions of steps loses the small rewards.
+    `g_t = r_t + r_{t+1} + ... + r_T`: undiscounted, the step's own reward included. Each episode is
+    summed by itself, from its end, in float64: a reward changes no sum but those before it.
 
     Args:
         rewards: Rewards of all episodes, one after the other.
@@ -24,7 +24,8 @@ def returns_to_go(
         The returns-to-go in float32.
 
     Raises:
-        ValueError: If the lengths do not add up to the number of rewards.
+        ValueError: If the lengths do not add up to the number of rewards, or a sum is too large for
+            float32.
 
     Example:
         >>> returns_to_go(np.array([1.0, 2.0, 3.0, 5.0]), np.array([3, 1])).tolist()
@@ -35,11 +36,18 @@ def returns_to_go(
             f"episode_lengths add up to {int(episode_lengths.sum())} steps but there are "
             f"{len(rewards)} rewards; give one reward per step of every episode"
         )
-    # One running sum over all episodes: the sum at an episode's end minus the sum before a step is
-    # the step's return-to-go.
-    sums = np.concatenate([np.zeros(1), np.cumsum(rewards, dtype=np.float64)])
-    ends = np.cumsum(episode_lengths)
-    return (np.repeat(sums[ends], episode_lengths) - sums[:-1]).astype(np.float32)
+    sums = np.empty(len(rewards), np.float64)
+    end = 0
+    for length in episode_lengths:
+        start, end = end, end + int(length)
+        # Backwards, so that a huge reward does not take the digits of those behind it.
+        sums[start:end] = np.cumsum(rewards[start:end][::-1], dtype=np.float64)[::-1]
+    if len(sums) and np.abs(sums).max() > np.finfo(np.float32).max:
+        raise ValueError(
+            f"got rewards that add up to {sums[np.argmax(np.abs(sums))]:.3g} in an episode, wanted "
+            "returns of at most 3.4e+38 (float32); rescale the rewards"
+        )
+    return sums.astype(np.float32)
 
 
 def next_target(target: Value, reward: Value) -> Value:

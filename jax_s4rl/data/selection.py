@@ -18,7 +18,7 @@ FIRST, ALL = "first", "all"
 TIES = (FIRST, ALL)
 
 
-def best(
+def top_episodes(
     record: trajectories.Trajectories, share: int | float, *, ties: str = FIRST
 ) -> Int[np.ndarray, " kept"]:
     """Selects the best share of the episodes by return.
@@ -46,7 +46,7 @@ def best(
         ...         np.array([False]), np.zeros(()), seed=0)
         ...     for reward in (1, 3, 2, 2)]
         >>> record = trajectories.from_episodes(episodes)
-        >>> best(record, 0.5).tolist(), best(record, 0.5, ties="all").tolist()
+        >>> top_episodes(record, 0.5).tolist(), top_episodes(record, 0.5, ties="all").tolist()
         ([1, 2], [1, 2, 3])
     """
     if not 0 < share <= 1:
@@ -101,7 +101,7 @@ def successes(
     return kept
 
 
-def compose(record: trajectories.Trajectories) -> trajectories.Trajectories:
+def relabel_returns(record: trajectories.Trajectories) -> trajectories.Trajectories:
     """Relabels each step with the highest return that its action led to in the record.
 
     The new return-to-go is `g_t = r_t + V(o_{t+1})`, and `g_t = r_t` at terminations. Dynamic
@@ -134,7 +134,7 @@ def compose(record: trajectories.Trajectories) -> trajectories.Trajectories:
         ...         np.array([start]), np.array([end]), -np.ones(1), np.array([terminated]),
         ...         np.array([not terminated]), np.array(end), seed=0)
         >>> record = trajectories.from_episodes([walk(2, 1, False), walk(1, 0, True)])
-        >>> compose(record).episode_returns.tolist()
+        >>> relabel_returns(record).episode_returns.tolist()
         [-2.0, -1.0]
     """
     here, after = _states(record)

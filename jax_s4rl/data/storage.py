@@ -116,6 +116,32 @@ def load_trajectories(
     return record, metadata
 
 
+def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Reads an `.npz` file of any origin, for instance one with D4RL's names.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Its arrays by name.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or holds pickled objects.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"there is no file {path}; check the name")
+    try:
+        with Path(path).open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"{path} is damaged, not an .npz file, or holds Python objects ({error}); save plain "
+            "arrays with numpy.savez"
+        ) from None
+
+
 def load_metadata(path: str | Path) -> dict:
     """Reads only the side file of a data set.
 

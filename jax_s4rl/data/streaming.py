@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from jax_s4rl.data import returns, sampling, trajectories, windows
+from jax_s4rl.data import _narrowing, returns, sampling, trajectories, windows
 
 # Without "packed": its rows hold steps from all over the record, and here reading is the main cost.
 REGIMES = ("windows", "episodes")
@@ -27,6 +27,7 @@ class HostStore(NamedTuple):
         time_steps: [N] int32, index of each step in its own episode.
         remaining: [N] int32, number of steps from each step to its episode's end, itself included.
         weights: [E] float64, probability with which each episode is drawn.
+        observation_dtype: Type of the observations on the device, of at most 32 bits.
     """
 
     record: trajectories.Trajectories
@@ -34,6 +35,7 @@ class HostStore(NamedTuple):
     time_steps: np.ndarray
     remaining: np.ndarray
     weights: np.ndarray
+    observation_dtype: np.dtype
 
 
 def make_host_store(record: trajectories.Trajectories, weighting: str = "length") -> HostStore:
@@ -48,7 +50,8 @@ def make_host_store(record: trajectories.Trajectories, weighting: str = "length"
         The record with its returns-to-go, indices and weights.
 
     Raises:
-        ValueError: If there is no such weighting.
+        ValueError: If there is no such weighting, or observations of 64 bits would lose their
+            differences in 32.
     """
     lengths = record.episode_lengths
     time_steps = np.arange(record.num_steps) - np.repeat(record.episode_starts, lengths)
@@ -56,7 +59,12 @@ def make_host_store(record: trajectories.Trajectories, weighting: str = "length"
     to_go = returns.returns_to_go(np.asarray(record.rewards), lengths)
     weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
     return HostStore(
-        record, to_go, time_steps.astype(np.int32), remaining.astype(np.int32), weights
+        record,
+        to_go,
+        time_steps.astype(np.int32),
+        remaining.astype(np.int32),
+        weights,
+        _narrowing.dtype("observations", record.observations),
     )
 
 
@@ -122,7 +130,9 @@ def gather_windows(
     # Step 0 of the record has no step before it; as its time step is 0, the row is not used.
     rows = np.maximum(steps, 0).ravel()
     small = windows.Store(
-        observations=jnp.asarray(store.record.observations[rows]),
+        observations=jnp.asarray(
+            store.record.observations[rows].astype(store.observation_dtype, copy=False)
+        ),
         actions=jnp.asarray(store.record.actions[rows]),
         returns_to_go=jnp.asarray(store.returns_to_go[rows]),
         time_steps=jnp.asarray(store.time_steps[rows]),

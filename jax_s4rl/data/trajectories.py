@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jax_s4rl.data import _narrowing, _values, actions
+
 # Rows that the check of finite values reads at once.
 CHECKED_ROWS = 1 << 16
 
@@ -162,7 +164,7 @@ class Trajectories:
 def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
     """Lays episodes end to end.
 
-    Integer actions become int32, others float32; rewards become float32.
+    Whole numbers as actions become int32, others float32; rewards become float32.
 
     Args:
         episodes: At least one episode, all with observations and actions of the same shape.
@@ -171,7 +173,8 @@ def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
         The same episodes as flat arrays.
 
     Raises:
-        ValueError: If there is no episode, or if they do not fit together.
+        ValueError: If there is no episode, if they do not fit together, or if numbers of 32 bits
+            cannot hold their rewards.
 
     Example:
         >>> one = Episode(
@@ -190,19 +193,32 @@ def from_episodes(episodes: Iterable[Episode]) -> Trajectories:
                 f"episodes have {field} of different shapes {sorted(shapes)}, wanted one shape; "
                 "record them in one environment"
             )
-    actions = np.concatenate([np.asarray(episode.actions) for episode in kept])
+    taken = np.concatenate([np.asarray(episode.actions) for episode in kept])
+    rewards = np.concatenate([_values.per_step("rewards", episode.rewards) for episode in kept])
+    observed = np.concatenate(
+        [_values.numeric("observations", episode.observations) for episode in kept]
+    )
+    final = _values.numeric("observations", [episode.final_observation for episode in kept])
     return Trajectories(
-        observations=np.concatenate([np.asarray(episode.observations) for episode in kept]),
-        actions=actions.astype(
-            np.int32 if np.issubdtype(actions.dtype, np.integer) else np.float32
+        observations=observed,
+        actions=_to_actions(taken),
+        rewards=_narrowing.to_float("rewards", rewards),
+        terminations=np.concatenate(
+            [_values.flags("terminations", episode.terminations) for episode in kept]
         ),
-        rewards=np.concatenate([np.asarray(episode.rewards, np.float32) for episode in kept]),
-        terminations=np.concatenate([np.asarray(episode.terminations, bool) for episode in kept]),
-        truncations=np.concatenate([np.asarray(episode.truncations, bool) for episode in kept]),
+        truncations=np.concatenate(
+            [_values.flags("truncations", episode.truncations) for episode in kept]
+        ),
         episode_lengths=np.array([len(episode.rewards) for episode in kept], np.int64),
-        final_observations=np.stack([np.asarray(episode.final_observation) for episode in kept]),
+        final_observations=_values.cast("observation", final, observed.dtype),
         episode_seeds=np.array([episode.seed for episode in kept], np.int64),
     )
+
+
+def _to_actions(taken: np.ndarray) -> np.ndarray:
+    if _values.numeric("actions", taken).dtype.kind != "f":
+        return actions.encoder(actions.infer_space(taken)).encode_all(taken)
+    return _narrowing.to_float("actions", taken.reshape(len(taken), *(taken.shape[1:] or (1,))))
 
 
 def concatenate(parts: Sequence[Trajectories]) -> Trajectories:
@@ -253,10 +269,22 @@ def check_shapes(trajectories: Trajectories) -> None:
         _check_length(name, getattr(trajectories, name), steps, "step")
     for name in ("episode_lengths", "final_observations", "episode_seeds"):
         _check_length(name, getattr(trajectories, name), episodes, "episode")
+    for name in ("rewards", "terminations", "truncations", "episode_lengths", "episode_seeds"):
+        if getattr(trajectories, name).ndim != 1:
+            raise ValueError(
+                f"got {name} of shape {getattr(trajectories, name).shape}, wanted one axis; drop "
+                "the others, for instance with `.reshape(-1)`"
+            )
     if trajectories.actions.ndim not in (1, 2):
         raise ValueError(
             f"got actions of shape {trajectories.actions.shape}, wanted [N] or [N, A]; flatten them"
         )
+    for name in ("observations", "actions"):
+        if 0 in getattr(trajectories, name).shape:
+            raise ValueError(
+                f"got {name} of shape {getattr(trajectories, name).shape}, wanted at least one "
+                "number for each step; record some"
+            )
     if trajectories.observations.shape[1:] != trajectories.final_observations.shape[1:]:
         raise ValueError(
             f"got observations of shape {trajectories.observations.shape[1:]} and final "

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped, UInt32
 
-from jax_s4rl.data import sampling, trajectories
+from jax_s4rl.data import _narrowing, sampling, trajectories
 
 
 class Store(NamedTuple):
@@ -72,7 +72,11 @@ def make_store(record: trajectories.Trajectories, weighting: str = "length") -> 
             `sampling.episode_weights`; "length" draws every step equally often.
 
     Returns:
-        Device arrays to draw transitions from.
+        Device arrays to draw transitions from; observations have at most 32 bits.
+
+    Raises:
+        ValueError: If there is no such weighting, or observations of 64 bits would lose their
+            differences in 32.
     """
     starts, lengths = record.episode_starts, record.episode_lengths
     # The next step holds the next observation, except at the end of an episode: the final
@@ -80,8 +84,9 @@ def make_store(record: trajectories.Trajectories, weighting: str = "length") -> 
     next_rows = np.arange(record.num_steps) + 1
     next_rows[starts + lengths - 1] = record.num_steps + np.arange(record.num_episodes)
     weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
+    observations = np.concatenate([record.observations, record.final_observations])
     return Store(
-        observations=jnp.asarray(np.concatenate([record.observations, record.final_observations])),
+        observations=jnp.asarray(_narrowing.to_32_bits("observations", observations)),
         next_rows=jnp.asarray(next_rows, jnp.int32),
         actions=jnp.asarray(record.actions),
         rewards=jnp.asarray(record.rewards),

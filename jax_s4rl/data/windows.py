@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt32
 
-from jax_s4rl.data import returns, sampling, trajectories
+from jax_s4rl.data import _narrowing, returns, sampling, trajectories
 
 NO_ACTION = -1
 
@@ -74,14 +74,18 @@ def make_store(record: trajectories.Trajectories, weighting: str = "length") -> 
             `sampling.episode_weights`.
 
     Returns:
-        Device arrays to draw windows from.
+        Device arrays to draw windows from; observations have at most 32 bits.
+
+    Raises:
+        ValueError: If there is no such weighting, or observations of 64 bits would lose their
+            differences in 32.
     """
     lengths = record.episode_lengths
     time_steps = np.arange(record.num_steps) - np.repeat(record.episode_starts, lengths)
     remaining = np.repeat(lengths, lengths) - time_steps
     weights = sampling.episode_weights(lengths, record.episode_returns, weighting)
     return Store(
-        observations=jnp.asarray(record.observations),
+        observations=jnp.asarray(_narrowing.to_32_bits("observations", record.observations)),
         actions=jnp.asarray(record.actions),
         returns_to_go=jnp.asarray(returns.returns_to_go(record.rewards, lengths)),
         time_steps=jnp.asarray(time_steps, jnp.int32),

@@ -1,7 +1,12 @@
 """Makes any environment by its id; an unknown id gives an error that names similar ones."""
 
 import difflib
+import functools
+import importlib
+import inspect
 import re
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -9,6 +14,14 @@ import gymnasium
 import jax_s4rl.envs  # noqa: F401 (registers the environments of this project)
 
 BSUITE_ID = re.compile(r"[a-z_]+/\d+")
+# Packages that register their environments when they are imported, or by a function of this name.
+PACKAGES = {
+    "MiniGrid-": "minigrid",
+    "BabyAI-": "minigrid",
+    "ALE/": "ale_py",
+    "MinAtar/": "minatar.gym",
+}
+REGISTER = "register_envs"
 MUJOCO_HINT = "install the extra: pip install 'jax-s4rl[mujoco]'"
 
 
@@ -16,9 +29,10 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env:
     """Makes an environment: one of this project, one of Gymnasium's, or one of bsuite's.
 
     Args:
-        env_id: Registered id (`jax_s4rl/RandomWalk-v0`, `CartPole-v1`), such an id with the module
-            that registers it (`package.module:id`), or a bsuite id (`umbrella_length/3`), which is
-            short for `jax_s4rl/Bsuite-v0` with that `bsuite_id`.
+        env_id: Registered id (`jax_s4rl/RandomWalk-v0`, `CartPole-v1`; ids of MiniGrid, ALE and
+            MinAtar are registered on first use), such an id with the module that registers it
+            (`package.module:id`), or a bsuite id (`umbrella_length/3`), which is short for
+            `jax_s4rl/Bsuite-v0` with that `bsuite_id`.
         **kwargs: Arguments of the environment, `render_mode` among them.
 
     Returns:
@@ -49,6 +63,107 @@ def make(env_id: str, **kwargs: Any) -> gymnasium.Env:
         raise ValueError(
             f"got an argument that {env_id!r} does not take; wanted fewer or others ({error})"
         ) from error
+    except (gymnasium.error.Error, ImportError, ValueError) as error:
+        if ":" not in name:
+            raise
+        # Of an id with its module, the module has not been looked at yet.
+        raise ValueError(
+            f"got the environment {env_id!r}, which its module does not make ({error}); check both "
+            "names, and install the module's package"
+        ) from error
+
+
+def find(env: str | Callable[[], gymnasium.Env]) -> tuple[str | None, Any]:
+    """Finds an environment that a user names in any way.
+
+    Args:
+        env: Id of an environment as in `make`, "module:name" of a function or class that makes
+            one, or such a function itself.
+
+    Returns:
+        The id, None if a function makes the environment; and the function, None if an id names it.
+        A function that can be imported has an id as well, "module:name".
+
+    Raises:
+        ValueError: If it is none of these.
+
+    Example:
+        >>> find("CartPole-v1")
+        ('CartPole-v1', None)
+        >>> find("jax_s4rl.envs.masked_cartpole:MaskedCartPoleEnv")[1]().observation_space.shape
+        (2,)
+    """
+    if isinstance(env, gymnasium.Env):
+        raise ValueError(
+            f"got the environment {env}, wanted a function that makes a new one at each call, for "
+            "instance lambda: gymnasium.make(...): several are played side by side"
+        )
+    if callable(env):
+        return _importable_name(env), env
+    if not isinstance(env, str):
+        raise ValueError(
+            f'got {env!r} as the environment, wanted an id, "module:name", or a function that '
+            "makes one"
+        )
+    module, _, name = env.partition(":")
+    if not name:
+        return env, None
+    try:
+        found = importlib.import_module(module)
+    except Exception as error:
+        # Whatever the code of the module raises.
+        raise ValueError(
+            f"got the environment {env!r}, whose module cannot be imported "
+            f"({type(error).__name__}: {error}); run from its folder, or install or repair its "
+            "package"
+        ) from error
+    if name in gymnasium.registry:
+        return name, None
+    factory = getattr(found, name, None)
+    if not callable(factory):
+        raise ValueError(
+            f"got the environment {env!r}, but {module} has no function or class {name!r}, and "
+            "registers no such id; check the name"
+        )
+    return env, factory
+
+
+def bind(
+    env: str | None, factory: Callable[..., gymnasium.Env], kwargs: Mapping[str, Any]
+) -> Callable[[], gymnasium.Env]:
+    """Gives a function of the user its arguments.
+
+    Args:
+        env: Name of the function.
+        factory: Function that makes an environment.
+        kwargs: Its arguments.
+
+    Returns:
+        A function without arguments.
+
+    Raises:
+        ValueError: If the function does not take these arguments.
+    """
+    try:
+        inspect.signature(factory).bind(**kwargs)
+    except TypeError as error:
+        raise ValueError(
+            f"got env_kwargs {dict(kwargs)} for {env}, which takes others ({error}); give those of "
+            "the function"
+        ) from None
+    except ValueError:
+        # Some classes written in C do not say what they take.
+        pass
+    return functools.partial(factory, **kwargs)
+
+
+def _importable_name(factory: Any) -> str | None:
+    """Returns "module:name" of a function that another process can import, otherwise None."""
+    module, name = getattr(factory, "__module__", None), getattr(factory, "__qualname__", ".")
+    if module in (None, "__main__") or "." in name:
+        return None
+    found = getattr(sys.modules.get(str(module)), name, None)
+    return f"{module}:{name}" if found is factory else None
 
 
 def resolve(env_id: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -68,6 +183,8 @@ def resolve(env_id: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         >>> resolve("memory_len/0", {})
         ('jax_s4rl/Bsuite-v0', {'bsuite_id': 'memory_len/0'})
     """
+    if ":" not in str(env_id):
+        _register_package(str(env_id))
     if env_id in gymnasium.registry or ":" in str(env_id):
         return env_id, dict(kwargs)
     if BSUITE_ID.fullmatch(str(env_id)):
@@ -79,6 +196,23 @@ def resolve(env_id: str, kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         else "see jax_s4rl.envs.registry.ENTRY_POINTS for those of this project"
     )
     raise ValueError(f"got the environment {env_id!r}, which is not registered; {hint}")
+
+
+def _register_package(env_id: str) -> None:
+    """Registers the environments of the package that an id belongs to, unless they are known."""
+    module = next((PACKAGES[start] for start in PACKAGES if env_id.startswith(start)), None)
+    if module is None or env_id in gymnasium.registry:
+        return
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0].replace("_", "-")
+        raise ValueError(
+            f"got the environment {env_id!r}, which needs a missing package ({error}); install it "
+            f"with: pip install {package}"
+        ) from None
+    if env_id not in gymnasium.registry and hasattr(found, REGISTER):
+        getattr(found, REGISTER)()
 
 
 def nearest(env_id: str) -> list[str]:

@@ -289,8 +289,8 @@ def _interval(
             *(drawn[first : first + num_tasks] for first in range(0, len(drawn), num_tasks))
         )
 
-    if count(samples) <= MOST:
-        drawn, chances = every(samples)
+    if count_resamples(samples) <= MAX_LISTED_RESAMPLES:
+        drawn, chances = all_resamples(samples)
         # The resamples have different probabilities: only `inverted_cdf` takes them as weights.
         values = np.round(of_resample(*drawn, axis=-1), DECIMALS)
         ends = (1 - confidence) / 2, (1 + confidence) / 2
@@ -338,14 +338,15 @@ def _check_pair(scores: Scores, others: Scores) -> list[list[np.ndarray]]:
 
 
 # Up to this number of draws all are listed: one sample of up to eight runs, or two of up to five.
-MOST = 20_000
+MAX_LISTED_RESAMPLES = 20_000
 
 
-def count(samples: Sequence[Float[np.ndarray, " runs"]]) -> int:
+def count_resamples(samples: Sequence[Float[np.ndarray, " runs"]]) -> int:
     """Counts the draws of all samples together that differ in more than their order.
 
     Example:
-        >>> count([np.arange(5.0)]), count([np.arange(5.0), np.arange(5.0)]), count([np.zeros(9)])
+        >>> five = np.arange(5.0)
+        >>> count_resamples([five]), count_resamples([five, five]), count_resamples([np.zeros(9)])
         (126, 15876, 1)
     """
     return math.prod(
@@ -354,7 +355,7 @@ def count(samples: Sequence[Float[np.ndarray, " runs"]]) -> int:
     )
 
 
-def every(
+def all_resamples(
     samples: Sequence[Float[np.ndarray, " runs"]],
 ) -> tuple[list[Float[np.ndarray, "draws _"]], Float[np.ndarray, " draws"]]:
     """Lists all combinations of draws from several samples, with their probabilities.
@@ -369,7 +370,7 @@ def every(
         the probabilities add up to one.
 
     Example:
-        >>> (drawn,), chances = every([np.array([1.0, 2.0])])
+        >>> (drawn,), chances = all_resamples([np.array([1.0, 2.0])])
         >>> drawn.tolist(), chances.tolist()
         ([[1.0, 1.0], [1.0, 2.0], [2.0, 2.0]], [0.25, 0.5, 0.25])
     """

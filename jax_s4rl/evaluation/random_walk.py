@@ -40,7 +40,7 @@ class Lookup:
     ends: frozenset[Path]
 
 
-class Judged(NamedTuple):
+class WalkMetrics(NamedTuple):
     """Metrics of each of E acted walks.
 
     Attributes:
@@ -130,10 +130,7 @@ def lookup(record: trajectories.Trajectories, num_nodes: int) -> Lookup:
         if nodes[-1] != graphs.GOAL:
             continue
         # Steps that are left from each node; a repeated node keeps its last visit, the smallest
-        # number. Steps that are left from each node; a repeated node keeps its last visit, the
-        # smallest number. Steps that are left from each node; a repeated node keeps its last visit,
-        # the smallest number. Steps that are left from each node; a repeated node keeps its last
-        # visit, the smallest number.
+        # number.
         np.minimum.at(best, nodes, np.arange(len(nodes))[::-1])
         path = _path(nodes)
         # Every suffix of the path is a path to the goal too.
@@ -144,14 +141,14 @@ def lookup(record: trajectories.Trajectories, num_nodes: int) -> Lookup:
     return Lookup(edges, best, graphs.distances(edges), frozenset(ends))
 
 
-def judge(
-    record: trajectories.Trajectories, seen: Lookup, distances: Int[np.ndarray, " nodes"]
-) -> Judged:
+def walk_metrics(
+    record: trajectories.Trajectories, recorded: Lookup, distances: Int[np.ndarray, " nodes"]
+) -> WalkMetrics:
     """Compares acted walks with the shortest paths and with the data.
 
     Args:
         record: Walks of a policy, observed as node indices or one-hot vectors.
-        seen: Transitions and paths of the recorded walks.
+        recorded: Transitions and paths of the recorded walks.
         distances: Number of edges of the shortest path from each node to the goal, -1 for no path:
             `env.unwrapped.distances`.
 
@@ -167,47 +164,49 @@ def judge(
     start = np.array([nodes[0] for nodes in all_nodes])
     steps = np.array([len(nodes) - 1 for nodes in all_nodes])
     success = np.array([nodes[-1] == graphs.GOAL for nodes in all_nodes])
-    novel = success & np.array([path not in seen.ends for path in paths])
-    recorded = np.array([bool(seen.edges[list(path[:-1]), list(path[1:])].all()) for path in paths])
-    shortest, best = distances[start], seen.best[start]
+    novel = success & np.array([path not in recorded.ends for path in paths])
+    is_composed = np.array(
+        [bool(recorded.edges[list(path[:-1]), list(path[1:])].all()) for path in paths]
+    )
+    shortest, best = distances[start], recorded.best[start]
     shown = (best == shortest) & (shortest != NO_WAY)
-    return Judged(
+    return WalkMetrics(
         start=start,
         steps=steps,
         success=success,
         shortest=shortest,
         optimal=success & (steps == shortest),
         novel=novel,
-        stitched=novel & recorded,
+        stitched=novel & is_composed,
         beats_data=success & ((best == NO_WAY) | (steps < best)),
-        needs_stitching=~shown & (seen.composable[start] == shortest) & (shortest != NO_WAY),
+        needs_stitching=~shown & (recorded.composable[start] == shortest) & (shortest != NO_WAY),
         shown=shown,
     )
 
 
-def shares(judged: Judged, max_steps: int) -> Shares:
+def shares(metrics: WalkMetrics, max_steps: int) -> Shares:
     """Averages the metrics of acted walks.
 
     Args:
-        judged: Metrics of each walk, from `judge`.
+        metrics: Metrics of each walk, from `walk_metrics`.
         max_steps: Longest possible walk; starts that are further away are left out of `optimal`,
             `lookup` and `stitch_rate`.
 
     Returns:
         Shares and means over the walks.
     """
-    reachable = (judged.shortest != NO_WAY) & (judged.shortest <= max_steps)
-    arrived = judged.success
+    reachable = (metrics.shortest != NO_WAY) & (metrics.shortest <= max_steps)
+    arrived = metrics.success
     return Shares(
         success=_mean(arrived),
-        optimal=_mean(judged.optimal[reachable]),
-        lookup=_mean(judged.shown[reachable]),
-        stitch_rate=_mean(judged.optimal[reachable & judged.needs_stitching]),
-        novel=_mean(judged.novel[arrived]),
-        stitched=_mean(judged.stitched[arrived]),
-        beats_data=_mean(judged.beats_data),
-        gap=_mean((judged.steps - judged.shortest)[arrived]),
-        spl=_mean(arrived * judged.shortest / np.maximum(judged.steps, 1)),
+        optimal=_mean(metrics.optimal[reachable]),
+        lookup=_mean(metrics.shown[reachable]),
+        stitch_rate=_mean(metrics.optimal[reachable & metrics.needs_stitching]),
+        novel=_mean(metrics.novel[arrived]),
+        stitched=_mean(metrics.stitched[arrived]),
+        beats_data=_mean(metrics.beats_data),
+        gap=_mean((metrics.steps - metrics.shortest)[arrived]),
+        spl=_mean(arrived * metrics.shortest / np.maximum(metrics.steps, 1)),
     )
 
 

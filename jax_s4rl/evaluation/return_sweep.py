@@ -15,7 +15,7 @@ from jax_s4rl.evaluation import bootstrap
 TOLERANCE = 0.05
 
 
-class Plan(NamedTuple):
+class SweepTargets(NamedTuple):
     """Target returns of a sweep.
 
     Attributes:
@@ -30,10 +30,10 @@ class Plan(NamedTuple):
     reached: Float[np.ndarray, " targets"]
 
 
-def plan(
+def choose_targets(
     recorded: Float[np.ndarray, " episodes"], *, count: int = 10, extra: Sequence[float] = ()
-) -> Plan:
-    """Plans target returns: evenly spread quantiles of the recorded returns, and further targets.
+) -> SweepTargets:
+    """Chooses target returns: evenly spread quantiles of the recorded returns, and further targets.
 
     Args:
         recorded: Returns of the recorded episodes.
@@ -48,7 +48,7 @@ def plan(
         ValueError: If there are fewer than two quantiles, or a target is not finite.
 
     Example:
-        >>> sweep = plan(np.array([0.0, 0.0, 0.0, 1.0]), count=3, extra=(0.5, 2.0))
+        >>> sweep = choose_targets(np.array([0.0, 0.0, 0.0, 1.0]), count=3, extra=(0.5, 2.0))
         >>> sweep.targets.tolist(), sweep.supported.tolist(), sweep.reached.tolist()
         ([0.0, 0.5, 1.0, 2.0], [True, False, True, False], [1.0, 0.25, 0.25, 0.0])
     """
@@ -64,31 +64,33 @@ def plan(
     targets = np.unique(np.concatenate([quantiles, np.asarray(extra, np.float64)]))
     nearest = np.abs(targets[:, None] - np.unique(recorded)[None]).min(axis=1)
     reached = (recorded[None] >= targets[:, None]).mean(axis=1)
-    return Plan(targets, nearest <= TOLERANCE * np.ptp(recorded), reached)
+    return SweepTargets(targets, nearest <= TOLERANCE * np.ptp(recorded), reached)
 
 
 def means(
-    asked: Float[np.ndarray, " episodes"],
+    episode_targets: Float[np.ndarray, " episodes"],
     values: Float[np.ndarray, " episodes"],
     targets: Float[np.ndarray, " targets"],
 ) -> Float[np.ndarray, " targets"]:
     """Computes the mean of a value over the episodes of each target.
 
     Args:
-        asked: Target of each episode, in single or double precision.
+        episode_targets: Target of each episode, in single or double precision.
         values: Value of each episode, for instance its return.
-        targets: Targets of the plan.
+        targets: Targets of the sweep.
 
     Returns:
         One mean for each target; NaN if no episode had that target.
 
     Example:
-        >>> asked, values = np.array([1.0, 1.0, 2.0]), np.array([3.0, 5.0, 9.0])
-        >>> means(asked, values, np.array([1.0, 2.0])).tolist()
+        >>> episode_targets, values = np.array([1.0, 1.0, 2.0]), np.array([3.0, 5.0, 9.0])
+        >>> means(episode_targets, values, np.array([1.0, 2.0])).tolist()
         [4.0, 9.0]
     """
     # Rollouts keep targets in single precision, so both sides are compared in it.
-    of_target = np.asarray(asked, np.float32)[None] == np.asarray(targets, np.float32)[:, None]
+    of_target = (
+        np.asarray(episode_targets, np.float32)[None] == np.asarray(targets, np.float32)[:, None]
+    )
     counts = of_target.sum(axis=1)
     return np.where(counts > 0, (of_target * values).sum(axis=1) / np.maximum(counts, 1), np.nan)
 
@@ -125,12 +127,12 @@ class Controllability:
 
 
 def controllability(
-    asked: Float[np.ndarray, " episodes"], achieved: Float[np.ndarray, " episodes"]
+    episode_targets: Float[np.ndarray, " episodes"], achieved: Float[np.ndarray, " episodes"]
 ) -> Controllability:
     """Measures how achieved returns depend on target returns.
 
     Args:
-        asked: Target return of each episode; at least two different ones.
+        episode_targets: Target return of each episode; at least two different ones.
         achieved: Undiscounted return of each episode.
 
     Returns:
@@ -140,19 +142,21 @@ def controllability(
         ValueError: If all episodes have the same target.
 
     Example:
-        >>> asked = np.array([1.0, 2.0, 3.0])
-        >>> round(controllability(asked, 2 * asked).slope, 6)
+        >>> episode_targets = np.array([1.0, 2.0, 3.0])
+        >>> round(controllability(episode_targets, 2 * episode_targets).slope, 6)
         2.0
     """
-    asked, achieved = np.asarray(asked, np.float64), np.asarray(achieved, np.float64)
-    if np.ptp(asked) == 0:
+    episode_targets = np.asarray(episode_targets, np.float64)
+    achieved = np.asarray(achieved, np.float64)
+    if np.ptp(episode_targets) == 0:
         raise ValueError(
-            f"got the same target return for all {len(asked)} episodes; sweep at least two targets"
+            f"got the same target return for all {len(episode_targets)} episodes; "
+            "sweep at least two targets"
         )
     if np.ptp(achieved) == 0:
         return Controllability(0.0, 0.0)
     # Spearman's correlation is Pearson's of the ranks.
-    ranks = scipy.stats.rankdata(asked), scipy.stats.rankdata(achieved)
+    ranks = scipy.stats.rankdata(episode_targets), scipy.stats.rankdata(achieved)
     rank_correlation = np.corrcoef(*ranks)[0, 1]
-    slope, _ = np.polyfit(asked, achieved, deg=1)
+    slope, _ = np.polyfit(episode_targets, achieved, deg=1)
     return Controllability(float(rank_correlation), float(slope))

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
 
-from jax_s4rl import stack
-from jax_s4rl.data import episode_recorder, returns, trajectories
+from jax_s4rl import self_test
+from jax_s4rl.data import observations as encoding
+from jax_s4rl.data import player, returns, trajectories
 
 
 class Policy(Protocol):
@@ -88,7 +89,8 @@ def rollout(
     """Runs one episode for each target, all at once.
 
     Args:
-        make_env: Function that makes one environment; called once for each target.
+        make_env: Function that makes one environment with any spaces that can be encoded (see
+            `data.player`); called once for each target.
         policy: Policy that acts; one compiled step serves all episodes and all calls of this
             function.
         params: Parameters of the policy.
@@ -103,30 +105,64 @@ def rollout(
 
     Raises:
         ValueError: If there is no target, an observation is not one array, an episode is longer
-            than `policy.max_steps`, or the installed JAX must not be used (see `stack`).
+            than `policy.max_steps`, or the installed JAX must not be used (see `self_test`).
 
     Source: Chen et al. (2021), "Decision Transformer", Algorithm 1 (evaluation loop).
     """
-    targets = np.asarray(targets, np.float32)
-    if targets.ndim != 1 or not len(targets):
-        raise ValueError(
-            f"got targets of shape {targets.shape}; give a list of at least one target return"
-        )
-    greedy = np.broadcast_to(np.asarray(greedy, bool), targets.shape)
-    stack.require()
-    envs = [make_env() for _ in targets]
-    try:
-        recorder = _Recorder(envs, seed)
-        times = _act_until_all_end(recorder, policy, params, targets, greedy, seed, lowest_target)
-    finally:
-        for env in envs:
-            env.close()
-    episodes = [episode for episode in recorder.episodes if episode is not None]
+    targets = finite_targets(targets)
+    greedy = _flags_of_episodes(greedy, targets)
+    self_test.require()
+    with player.open_players(make_env, len(targets)) as players:
+        games = _Games(players, seed)
+        times = _act_until_all_end(games, policy, params, targets, greedy, seed, lowest_target)
+        episodes = [one.episode() for one in players]
     return Rollout(trajectories.from_episodes(episodes), targets, greedy, *times)
 
 
+def finite_targets(targets: Any) -> Float[np.ndarray, " episodes"]:
+    """Converts target returns to float32.
+
+    Args:
+        targets: One target return for each of at least one episode.
+
+    Returns:
+        The targets.
+
+    Raises:
+        ValueError: If they are not numbers, not finite, or there is none.
+    """
+    try:
+        # Beyond float32 a target is infinite, and refused.
+        with np.errstate(over="ignore"):
+            array = np.asarray(targets, np.float32)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"got targets that are not numbers ({error}); give numbers") from None
+    if array.ndim != 1 or not len(array):
+        raise ValueError(
+            f"got targets of shape {array.shape}; give a list of at least one target return"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(
+            f"got the target return {array[~np.isfinite(array)][0]}, wanted finite numbers of at "
+            "most 3.4e+38; give another one"
+        )
+    return array
+
+
+def _flags_of_episodes(
+    greedy: Any, targets: Float[np.ndarray, " episodes"]
+) -> Bool[np.ndarray, " episodes"]:
+    flags = np.asarray(greedy)
+    if flags.shape not in ((), targets.shape) or flags.dtype.kind not in "biu":
+        raise ValueError(
+            f"got greedy of type {flags.dtype} and shape {flags.shape} for {len(targets)} targets; "
+            "give True or False, or one of both for each target"
+        )
+    return np.broadcast_to(flags.astype(bool), targets.shape)
+
+
 def _act_until_all_end(
-    recorder: "_Recorder",
+    games: "_Games",
     policy: Policy,
     params: Any,
     targets: Float[np.ndarray, " episodes"],
@@ -138,7 +174,7 @@ def _act_until_all_end(
     prepared = _prepare(policy, params)
     key = jax.random.key(seed)
     return_to_go, greedy_flags = targets, jnp.asarray(greedy)
-    inputs = (jnp.asarray(recorder.observations), jnp.asarray(return_to_go), greedy_flags, key)
+    inputs = (jnp.asarray(games.observations), jnp.asarray(return_to_go), greedy_flags, key)
     # This call only compiles: its actions are thrown away. It donates its state, so the episodes
     # start from another one.
     jax.block_until_ready(_act(policy, prepared, _start(policy, prepared, len(targets)), *inputs))
@@ -147,7 +183,7 @@ def _act_until_all_end(
     for step in range(policy.max_steps):
         start = time.perf_counter()
         inputs = (
-            jnp.asarray(recorder.observations),
+            jnp.asarray(games.observations),
             jnp.asarray(return_to_go),
             greedy_flags,
             jax.random.fold_in(key, step),
@@ -156,14 +192,20 @@ def _act_until_all_end(
         # The copy to the host waits for the step, so the time includes all of it.
         actions = np.asarray(actions)
         act_seconds += time.perf_counter() - start
-        rewards = recorder.step(actions)
+        rewards = games.step(actions)
+        with np.errstate(over="ignore"):
+            next_targets = returns.next_target(return_to_go, rewards)
+        if not np.isfinite(next_targets).all():
+            raise ValueError(
+                f"got rewards that add up to more than 3.4e+38 by step {step} of an episode, "
+                "wanted returns that float32 holds; rescale the rewards of the environment"
+            )
         # A bound in float64 would turn the targets into float64.
-        next_targets = returns.next_target(return_to_go, rewards)
         return_to_go = np.maximum(next_targets, np.float32(lowest_target))
-        if not recorder.alive.any():
+        if not games.alive.any():
             return compile_seconds, act_seconds, step + 1
     raise ValueError(
-        f"{recorder.alive.sum()} of {len(targets)} episodes did not end within the "
+        f"{games.alive.sum()} of {len(targets)} episodes did not end within the "
         f"{policy.max_steps} steps that the policy was made for; make it with a larger max_steps, "
         "or limit the environment's episodes"
     )
@@ -189,19 +231,14 @@ def _act(policy: Policy, prepared: Any, state: Any, *inputs: Any) -> Any:
     return actions, state
 
 
-class _Recorder:
-    """Steps the environments whose episode has not ended, and records their results."""
+class _Games:
+    """Environments that are played side by side until each has ended its episode."""
 
-    def __init__(self, envs: list[gymnasium.Env], seed: int):
-        self.envs = envs
-        seeds = [seed + number for number in range(len(envs))]
-        first = [env.reset(seed=number)[0] for env, number in zip(envs, seeds, strict=True)]
-        self.recorders = [
-            episode_recorder.EpisodeRecorder(*start) for start in zip(first, seeds, strict=True)
-        ]
-        self.observations = np.stack([_policy_input(observation) for observation in first])
-        self.alive = np.ones(len(envs), bool)
-        self.episodes: list[trajectories.Episode | None] = [None] * len(envs)
+    def __init__(self, players: Sequence[player.Player], seed: int):
+        self.players = players
+        first = [one.reset(seed + number) for number, one in enumerate(players)]
+        self.observations = np.stack([encoding.to_policy(observation) for observation in first])
+        self.alive = np.ones(len(players), bool)
 
     def step(
         self, actions: Shaped[np.ndarray, "episodes *action"]
@@ -214,38 +251,12 @@ class _Recorder:
         Returns:
             The rewards, zero for episodes that ended.
         """
-        rewards = np.zeros(len(self.envs), np.float32)
+        rewards = np.zeros(len(self.players), np.float32)
         observations = self.observations.copy()
-        for index in np.flatnonzero(self.alive):
-            action = _clip_to_space(actions[index], self.envs[index].action_space)
-            observation, reward, terminated, truncated, _ = self.envs[index].step(action)
-            self.recorders[index].write(action, reward, observation)
-            rewards[index], observations[index] = reward, observation
-            if terminated or truncated:
+        for index in np.flatnonzero(self.alive).tolist():
+            observation, rewards[index], is_over = self.players[index].step(actions[index])
+            observations[index] = encoding.to_policy(observation)
+            if is_over:
                 self.alive[index] = False
-                self.episodes[index] = self.recorders[index].close(
-                    bool(terminated), bool(truncated)
-                )
         self.observations = observations
         return rewards
-
-
-def _policy_input(observation: Any) -> Shaped[np.ndarray, "*shape"]:
-    """Converts an observation for the policy: floats to float32; bytes, indices and flags stay."""
-    if isinstance(observation, dict | tuple):
-        raise ValueError(
-            f"got a {type(observation).__name__} as an observation; "
-            "the policy reads single arrays: "
-            "wrap the environment with gymnasium.wrappers.FlattenObservation"
-        )
-    array = np.asarray(observation)
-    return array.astype(np.float32) if np.issubdtype(array.dtype, np.floating) else array
-
-
-def _clip_to_space(
-    action: Shaped[np.ndarray, "*action"], space: gymnasium.Space
-) -> Shaped[np.ndarray, "*action"]:
-    """Clips a continuous action to the bounds of its space; a discrete one stays."""
-    if isinstance(space, gymnasium.spaces.Box):
-        return np.clip(action, space.low, space.high)
-    return action

@@ -39,11 +39,27 @@ def test_legal_actions_are_uniform_and_others_never_chosen():
 
 
 @pytest.mark.parametrize(
-    "space", [gymnasium.spaces.Box(-np.inf, 1, (2,)), gymnasium.spaces.MultiBinary(2)]
+    ("space", "count"),
+    [(gymnasium.spaces.MultiBinary(2), 4), (gymnasium.spaces.MultiDiscrete([2, 3]), 6)],
+)
+def test_combinations_are_uniform(space, count):
+    chosen = behaviors.uniform(space)(make_inputs(NUM_DRAWS), np.random.default_rng(0))
+    counts = np.bincount(chosen, minlength=count)
+    np.testing.assert_allclose(counts, NUM_DRAWS / count, atol=COUNT_ERROR)
+
+
+@pytest.mark.parametrize(
+    "space", [gymnasium.spaces.Box(-np.inf, 1, (2,)), gymnasium.spaces.Box(0, np.inf, (1,))]
 )
 def test_spaces_without_a_uniform_draw_are_refused(space):
-    with pytest.raises(ValueError, match="wanted Discrete or a bounded Box"):
+    with pytest.raises(ValueError, match="without limits, wanted a bounded one"):
         behaviors.uniform(space)
+
+
+@pytest.mark.parametrize("info", [None, {}, []])
+def test_infos_without_a_mask_are_refused(info):
+    with pytest.raises(ValueError, match='without "action_mask"'):
+        behaviors.uniform_legal(recording.BehaviorInput([0], [info]), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.data import records
 
 
 def test_every_recipe_names_an_environment_that_there_is_and_describes_itself():
-    for name, recipe in catalog.book().items():
+    for name, recipe in catalog.all_recipes().items():
         registry.resolve(recipe.env_id, dict(recipe.env_kwargs))
         described = datasets.describe(recipe)
         assert json.loads(json.dumps(described)) == described, name
@@ -32,9 +32,11 @@ def test_every_recipe_names_an_environment_that_there_is_and_describes_itself():
 )
 def test_data_are_real_and_fit_their_environment(name, tmp_path, monkeypatch):
     """A small copy of each kind of data set is played again, transition by transition."""
-    recipe = catalog.book()[name]
+    recipe = catalog.all_recipes()[name]
     small = tuple(dataclasses.replace(part, num_episodes=6) for part in recipe.parts)
-    monkeypatch.setattr(catalog, "book", lambda: {name: dataclasses.replace(recipe, parts=small)})
+    monkeypatch.setattr(
+        catalog, "all_recipes", lambda: {name: dataclasses.replace(recipe, parts=small)}
+    )
     record, metadata = datasets.load(name, 0, tmp_path)
     env = registry.make(metadata["env"]["id"], **metadata["env"]["kwargs"])
     spaces.check_fit(record, env.observation_space, env.action_space)
@@ -45,7 +47,7 @@ def test_data_are_real_and_fit_their_environment(name, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("family", ["umbrella_length", "memory_len"])
 def test_a_tenth_of_the_mixed_data_is_always_right(family):
-    uniform, optimal = catalog.book()[f"{family}/4/mixed"].parts
+    uniform, optimal = catalog.all_recipes()[f"{family}/4/mixed"].parts
     assert (uniform.num_episodes, optimal.num_episodes) == (9_000, 1_000)
     context = sources.RecordingContext(f"{family}/4", {}, 0, 1, None)
     record = dataclasses.replace(optimal, num_episodes=50).record(context)
@@ -56,14 +58,14 @@ def test_a_tenth_of_the_mixed_data_is_always_right(family):
 
 @pytest.mark.slow
 def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
-    book = catalog.book()
+    recipes = catalog.all_recipes()
     run = dataclasses.replace(catalog.CARTPOLE, config=worlds.CARTPOLE_CONFIG, strengths=())
     small = (sources.Uniform(3), sources.Snapshot(run, "expert", 3))
     names = ["cartpole/mixed", "masked_cartpole/mixed"]
     monkeypatch.setattr(
         catalog,
-        "book",
-        lambda: {name: dataclasses.replace(book[name], parts=small) for name in names},
+        "all_recipes",
+        lambda: {name: dataclasses.replace(recipes[name], parts=small) for name in names},
     )
     whole, masked = (datasets.load(name, 0, tmp_path)[0] for name in names)
     np.testing.assert_array_equal(masked.observations, whole.observations[:, [0, 2]])
@@ -71,16 +73,19 @@ def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
 
 
 def test_each_graph_is_another_with_the_same_recipes():
-    book = catalog.random_walk()
+    recipes = catalog.random_walk()
     for kind in ("random-1000", "random-100", "nosuffix-1000"):
         names = [
             f"random_walk/{kind}",
             *(f"random_walk/graph-{number}/{kind}" for number in range(1, 6)),
         ]
         edges = [
-            registry.make(book[name].env_id, **book[name].env_kwargs).unwrapped.edges
+            registry.make(recipes[name].env_id, **recipes[name].env_kwargs).unwrapped.edges
             for name in names
         ]
         assert len({graph.tobytes() for graph in edges}) == len(names)
-        assert len({(book[name].parts, book[name].keep, book[name].limit) for name in names}) == 1
-    assert len(book) == 18
+        assert (
+            len({(recipes[name].parts, recipes[name].keep, recipes[name].limit) for name in names})
+            == 1
+        )
+    assert len(recipes) == 18

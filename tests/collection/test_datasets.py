@@ -16,14 +16,14 @@ def keep_long(record, env):
 
 
 @pytest.fixture(autouse=True)
-def small_book(monkeypatch):
+def small_recipes(monkeypatch):
     two = (sources.Uniform(12), sources.Uniform(8))
-    book = {
+    recipes = {
         "cartpole/tiny": catalog.Recipe("CartPole-v1", two),
         "cartpole/long": catalog.Recipe("CartPole-v1", two, keep=keep_long),
     }
-    monkeypatch.setattr(catalog, "book", lambda: book)
-    return book
+    monkeypatch.setattr(catalog, "all_recipes", lambda: recipes)
+    return recipes
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
@@ -81,10 +81,10 @@ def test_a_filter_keeps_what_it_names(tmp_path):
     assert metadata["recipe"]["keep"] == "keep_long"
 
 
-def test_a_recipe_that_changed_makes_its_data_again(tmp_path, small_book):
+def test_a_recipe_that_changed_makes_its_data_again(tmp_path, small_recipes):
     datasets.load("cartpole/tiny", 0, tmp_path)
-    small_book["cartpole/tiny"] = dataclasses.replace(
-        small_book["cartpole/tiny"], parts=(sources.Uniform(3),)
+    small_recipes["cartpole/tiny"] = dataclasses.replace(
+        small_recipes["cartpole/tiny"], parts=(sources.Uniform(3),)
     )
     record, _ = datasets.load("cartpole/tiny", 0, tmp_path)
     assert record.num_episodes == 3

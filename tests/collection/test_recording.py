@@ -87,20 +87,108 @@ def test_another_world_does_not_pass_for_the_recorded_one():
 
 
 @pytest.mark.parametrize(
-    ("space", "sentence"),
+    ("space", "seen"),
     [
-        ({"observation_space": gymnasium.spaces.Dict({})}, "FlattenObservation"),
-        ({"action_space": gymnasium.spaces.Discrete(2, start=1)}, "Discrete from 0"),
-        ({"action_space": gymnasium.spaces.Box(-1, 1, (2, 2))}, "Box of one axis"),
+        (gymnasium.spaces.Discrete(2, start=1), {1, 2}),
+        (gymnasium.spaces.MultiDiscrete([2, 3]), {(a, b) for a in range(2) for b in range(3)}),
+        (gymnasium.spaces.MultiBinary(1), {(0,), (1,)}),
     ],
 )
-def test_spaces_that_cannot_be_recorded_are_refused(space, sentence):
+def test_every_discrete_action_reaches_the_environment_in_its_own_numbers(space, seen):
     env = worlds.Corridor()
-    vars(env).update(space)
-    with pytest.raises(ValueError, match=sentence):
-        recording.record_episodes(
-            lambda: env, behaviors.uniform(gymnasium.spaces.Discrete(2)), 1, seed=0
-        )
+    given = []
+
+    class Watched(worlds.Corridor):
+        action_space = space
+
+        def step(self, action):
+            assert space.contains(action)
+            given.append(action.item() if action.ndim == 0 else tuple(action.tolist()))
+            return super().step(action)
+
+    record = recording.record_episodes(Watched, behaviors.uniform(space), 12, seed=0)
+    assert set(given) == seen
+    assert record.actions.max() == len(seen) - 1
+    assert record.observations.shape[1:] == env.observation_space.shape
+
+
+def test_continuous_actions_of_two_axes_are_recorded_as_vectors():
+    class Square(worlds.Corridor):
+        action_space = gymnasium.spaces.Box(-1, 1, (2, 2))
+
+        def step(self, action):
+            assert self.action_space.contains(action)
+            return super().step(action)
+
+    record = record_uniform(Square, 3, seed=0)
+    assert record.actions.shape == (record.num_steps, 4)
+    records.assert_same(recording.reenact(Square, record), record)
+
+
+def test_spaces_without_numbers_are_refused():
+    class Empty(worlds.Corridor):
+        observation_space = gymnasium.spaces.Dict({})
+
+    with pytest.raises(ValueError, match="TransformObservation"):
+        record_uniform(Empty, 1, seed=0)
+
+
+def test_one_environment_for_all_slots_is_refused_and_for_one_slot_works():
+    env = worlds.Corridor()
+    with pytest.raises(ValueError, match="got 2 times the same environment"):
+        record_uniform(lambda: env, 2, seed=0)
+    assert record_uniform(lambda: env, 2, seed=0, num_envs=1).num_episodes == 2
+
+
+def test_an_episode_is_cut_at_the_longest_length_and_truncated_there():
+    record = record_uniform(worlds.Corridor, 3, seed=0, max_steps=2)
+    assert record.episode_lengths.tolist() == [2, 2, 2]
+    assert record.truncations.tolist() == [False, True] * 3
+    assert not record.terminations.any()
+
+
+def test_an_episode_that_never_ends_is_refused(monkeypatch):
+    class Endless(worlds.Corridor):
+        def step(self, action):
+            return self._look(), 0.0, False, False, {}
+
+    monkeypatch.setattr(recording, "ENDLESS", 20)
+    with pytest.raises(ValueError, match="did not end within 20 steps; give max_steps"):
+        record_uniform(Endless, 1, seed=0)
+    assert record_uniform(Endless, 1, seed=0, max_steps=5).num_steps == 5
+
+
+@pytest.mark.parametrize("chosen", [0, [0], None, np.zeros((2, 2), int)])
+def test_a_behavior_with_another_number_of_actions_is_refused(chosen):
+    with pytest.raises(ValueError, match="wanted 3 actions, one for each environment"):
+        recording.record_episodes(worlds.Corridor, lambda inputs, rng: chosen, 3, seed=0)
+
+
+def test_a_behavior_sees_infos_and_observations_of_its_own_environment():
+    """All environments write into one array for observations, and one for masks."""
+    shown, mask = np.zeros(2, np.float32), np.zeros(2, np.int8)
+
+    class Shared(worlds.Corridor):
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            return self._share()
+
+        def step(self, action):
+            _, *rest, _ = super().step(action)
+            observation, info = self._share()
+            return observation, *rest, info
+
+        def _share(self):
+            shown[:], mask[:] = self._look(), np.arange(2) == self.seed % 2
+            return shown, {"action_mask": mask}
+
+    def follow(inputs, rng):
+        seeds = [int(observation[0]) % 2 for observation in inputs.observations]
+        assert [int(info["action_mask"].argmax()) for info in inputs.infos] == seeds
+        return np.array(seeds)
+
+    record = recording.record_episodes(Shared, follow, 6, seed=0, num_envs=3)
+    np.testing.assert_array_equal(record.actions, record.observations[:, 0] % 2)
 
 
 @pytest.mark.parametrize("counts", [(0, 1), (1, 0)])

@@ -70,7 +70,7 @@ def test_the_filtered_data_need_stitching_and_the_random_ones_hardly_do(tmp_path
 @pytest.mark.slow
 def test_the_shares_of_thirty_graphs_are_those_of_the_reference(tmp_path):
     """About 3 % of the starts need stitching in 1,000 random walks, and 80 % after the filter."""
-    part = catalog.book()["random_walk/nosuffix-1000"].parts[0]
+    part = catalog.all_recipes()["random_walk/nosuffix-1000"].parts[0]
     plain, filtered = [], []
     for graph_seed in range(30):
         env = registry.make("jax_s4rl/RandomWalk-v0", graph_seed=graph_seed)

@@ -61,3 +61,36 @@ def test_small_rewards_survive_beside_a_long_record():
 def test_lengths_that_do_not_add_up_are_refused():
     with pytest.raises(ValueError, match="add up to 3 steps but there are 4 rewards"):
         returns.returns_to_go(np.ones(4), np.array([1, 2]))
+
+
+HUGE = [-1e18, 1e18, -2.93e20, 1e30, -3e38]
+
+
+@pytest.mark.parametrize("sentinel", HUGE)
+@pytest.mark.parametrize("at", range(12))
+def test_one_huge_reward_changes_no_other_episode_and_nothing_behind_it(sentinel, at):
+    rewards = np.ones(12, np.float32)
+    rewards[at] = sentinel
+    found = returns.returns_to_go(rewards, np.array([4, 4, 4]))
+    wanted = np.tile([4.0, 3.0, 2.0, 1.0], 3)
+    first = 4 * (at // 4)
+    np.testing.assert_allclose(found[first : at + 1], sentinel, rtol=1e-6)
+    others = np.delete(np.arange(12), np.arange(first, at + 1))
+    np.testing.assert_array_equal(found[others], wanted[others])
+
+
+def test_many_small_rewards_add_up():
+    rewards = np.full(1_000_000, 0.1, np.float32)
+    found = returns.returns_to_go(rewards, np.array([1_000_000]))
+    assert found[0] == pytest.approx(float(rewards.astype(np.float64).sum()), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.int64, np.float16, np.float64])
+def test_rewards_of_any_type_add_up(dtype):
+    rewards = np.ones(300, dtype)
+    assert returns.returns_to_go(rewards, np.array([300]))[0] == 300
+
+
+def test_returns_beyond_float32_are_refused():
+    with pytest.raises(ValueError, match=r"add up to 6e\+38 .* rescale"):
+        returns.returns_to_go(np.full(2, 3e38, np.float32), np.array([2]))

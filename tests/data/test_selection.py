@@ -21,27 +21,27 @@ def record_of(*returns):
 
 def test_the_best_share_is_kept_in_the_order_of_the_record():
     record = record_of(5, 1, 4, 2, 3)
-    assert selection.best(record, 0.4).tolist() == [0, 2]
-    assert selection.best(record, 0.5).tolist() == [0, 2, 4]
-    assert selection.best(record, 1.0).tolist() == [0, 1, 2, 3, 4]
-    assert selection.best(record, 1e-6).tolist() == [0]
+    assert selection.top_episodes(record, 0.4).tolist() == [0, 2]
+    assert selection.top_episodes(record, 0.5).tolist() == [0, 2, 4]
+    assert selection.top_episodes(record, 1.0).tolist() == [0, 1, 2, 3, 4]
+    assert selection.top_episodes(record, 1e-6).tolist() == [0]
 
 
 def test_of_ties_the_first_ones_are_kept_or_all():
     record = record_of(0, 1, 0, 0, 1, 0)
-    assert selection.best(record, 0.5).tolist() == [0, 1, 4]
-    assert selection.best(record, 0.5, ties="all").tolist() == [0, 1, 2, 3, 4, 5]
-    assert selection.best(record, 1 / 6, ties="all").tolist() == [1, 4]
+    assert selection.top_episodes(record, 0.5).tolist() == [0, 1, 4]
+    assert selection.top_episodes(record, 0.5, ties="all").tolist() == [0, 1, 2, 3, 4, 5]
+    assert selection.top_episodes(record, 1 / 6, ties="all").tolist() == [1, 4]
 
 
 def test_a_whole_number_is_not_rounded_up():
     # In floating point numbers 0.07 * 100 is a little above 7.
-    assert len(selection.best(record_of(*range(100)), 0.07)) == 7
+    assert len(selection.top_episodes(record_of(*range(100)), 0.07)) == 7
 
 
 def test_returns_of_whole_episodes_count():
     record = records.make_record((3, 1, 5, 2, 4), seed=3)
-    kept = selection.best(record, 0.4)
+    kept = selection.top_episodes(record, 0.4)
     assert set(kept) == set(np.argsort(record.episode_returns)[-2:])
     assert record.select(kept).num_episodes == 2
 
@@ -60,7 +60,7 @@ def test_successes_are_all_that_were_paid():
 )
 def test_what_is_no_share_is_refused(share, ties, sentence):
     with pytest.raises(ValueError, match=sentence):
-        selection.best(record_of(1, 2), share, ties=ties)
+        selection.top_episodes(record_of(1, 2), share, ties=ties)
 
 
 def walk(*nodes, terminated=True, rewards=None):
@@ -84,7 +84,7 @@ def left(record):
 
 
 def composed(*walks):
-    return left(selection.compose(trajectories.from_episodes(walks)))
+    return left(selection.relabel_returns(trajectories.from_episodes(walks)))
 
 
 def record_walks(obs, count=60):
@@ -124,12 +124,12 @@ def test_on_a_graph_it_is_breadth_first_search_over_what_was_seen():
         [np.append(each.observations[1:], each.final_observation) for each in record.episodes()]
     )
     np.testing.assert_array_equal(
-        np.concatenate(left(selection.compose(record))), -1 - steps[after]
+        np.concatenate(left(selection.relabel_returns(record))), -1 - steps[after]
     )
 
 
 def test_only_rewards_are_changed_and_one_hot_observations_are_as_good():
     record, one_hot = record_walks("index"), record_walks("onehot")
-    found = selection.compose(record)
+    found = selection.relabel_returns(record)
     records.assert_same(dataclasses.replace(found, rewards=record.rewards), record)
-    np.testing.assert_array_equal(selection.compose(one_hot).rewards, found.rewards)
+    np.testing.assert_array_equal(selection.relabel_returns(one_hot).rewards, found.rewards)

@@ -141,3 +141,26 @@ def test_names_and_metadata_without_meaning_are_refused(saved, tmp_path):
 
 def test_the_side_file_is_plain_json(saved):
     assert json.loads(storage.side_file(saved[1]).read_text())["env"]["id"] == "CartPole-v1"
+
+
+def test_arrays_of_others_are_read(tmp_path):
+    np.savez_compressed(tmp_path / "mine.npz", observations=np.zeros((3, 2)), rewards=np.ones(3))
+    found = storage.load_arrays(tmp_path / "mine.npz")
+    assert {name: array.shape for name, array in found.items()} == {
+        "observations": (3, 2),
+        "rewards": (3,),
+    }
+
+
+def test_what_is_no_file_of_arrays_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        storage.load_arrays(tmp_path / "none.npz")
+    (tmp_path / "empty.npz").touch()
+    (tmp_path / "text.npz").write_text("a,b\n1,2\n")
+    (tmp_path / "folder.npz").mkdir()
+    np.savez(tmp_path / "objects.npz", observations=np.array([{}], object))
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    for path in tmp_path.iterdir():
+        with pytest.raises(ValueError, match="save plain arrays with numpy"):
+            storage.load_arrays(path)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import chex
 import jax.numpy as jnp
 import numpy as np
@@ -49,3 +51,26 @@ def test_sizes_and_starts_without_meaning_are_refused(sizes, regime, sentence):
     store = streaming.make_host_store(records.make_record(LENGTHS))
     with pytest.raises(ValueError, match=sentence):
         streaming.sample_windows(np.random.default_rng(0), store, *sizes, regime=regime)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.float64, np.uint8, np.float16, ">f4"])
+def test_observations_have_the_type_that_a_store_on_the_device_has(dtype):
+    record = records.make_record(LENGTHS)
+    whole = np.arange(record.observations.size).reshape(record.observations.shape)
+    record = dataclasses.replace(
+        record,
+        observations=whole.astype(dtype),
+        final_observations=np.zeros((record.num_episodes, 2), dtype),
+    )
+    found = streaming.gather_windows(streaming.make_host_store(record), np.arange(4), 3)
+    wanted = windows.gather_windows(windows.make_store(record), jnp.arange(4), 3)
+    chex.assert_trees_all_equal(found.observations, wanted.observations)
+    assert found.observations.dtype == wanted.observations.dtype
+
+
+def test_observations_that_a_device_cannot_tell_apart_are_refused():
+    record = records.make_record((3,))
+    stamps = 1.7e12 + np.arange(6.0).reshape(3, 2)
+    record = dataclasses.replace(record, observations=stamps, final_observations=stamps[:1])
+    with pytest.raises(ValueError, match="subtract a constant"):
+        streaming.make_host_store(record)

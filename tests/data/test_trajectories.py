@@ -53,6 +53,10 @@ def test_a_record_cannot_be_changed_by_accident():
             "episode_seeds with 2 entries, wanted 3, one per episode",
         ),
         ({"final_observations": np.zeros((3, 4), np.float32)}, "final observations of shape"),
+        (
+            {"observations": np.zeros((9, 0)), "final_observations": np.zeros((3, 0))},
+            "at least one number for each step",
+        ),
         ({"final_observations": np.zeros((3, 2), np.int32)}, "final_observations of type int32"),
         ({"terminations": np.arange(9) == 1}, "step 1 ends an episode in the middle"),
     ],
@@ -80,3 +84,34 @@ def test_records_without_steps_or_of_unlike_spaces_are_refused():
 def test_episodes_that_are_not_there_cannot_be_selected(indices):
     with pytest.raises(ValueError, match="each from 0 to 2"):
         records.make_record((3, 1, 5)).select(indices)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"rewards": np.full(3, 1e300)}, "rewards as large as"),
+        ({"rewards": ["1", "2", "3"]}, "rewards of type"),
+        ({"terminations": [0, 0, 0.5]}, "wanted flags, 0 or 1"),
+        ({"truncations": ["a", "b", "c"]}, "truncations of type"),
+        ({"observations": [["a"], ["b"], ["c"]]}, "observations of type"),
+        ({"actions": [-1, 0, 1]}, "actions from 0 on"),
+        ({"actions": 1e12 + np.arange(3.0)}, "subtract a constant"),
+    ],
+)
+def test_values_of_episodes_are_not_cast_unseen(change, sentence):
+    episode = records.make_record((3,), observation_shape=(1,)).episode(0)
+    with pytest.raises(ValueError, match=sentence):
+        trajectories.from_episodes([episode._replace(**change)])
+
+
+def test_values_of_episodes_may_be_lists():
+    episode = records.make_record((3,), action_size=2).episode(0)
+    listed = episode._replace(
+        **{
+            name: getattr(episode, name).tolist()
+            for name in ("observations", "actions", "rewards", "terminations", "truncations")
+        }
+    )
+    found = trajectories.from_episodes([listed])
+    np.testing.assert_array_equal(found.actions, episode.actions)
+    np.testing.assert_array_equal(found.rewards, episode.rewards)

@@ -2,6 +2,7 @@ import functools
 import multiprocessing
 import subprocess
 import sys
+import types
 
 import gymnasium
 import numpy as np
@@ -43,6 +44,86 @@ def test_an_unknown_name_is_one_sentence_with_near_matches(env_id, hint):
 def test_a_name_like_no_other_is_refused_as_well():
     with pytest.raises(ValueError, match="not registered"):
         registry.make("qqqqqqqq")
+
+
+@pytest.mark.parametrize(
+    "env_id", [":id", "no_such_module:CartPole-v1", "math:NoSuchEnvironment-v0", "a b:c"]
+)
+def test_a_module_that_makes_no_environment_is_one_sentence(env_id):
+    with pytest.raises(ValueError, match="which its module does not make"):
+        registry.make(env_id)
+
+
+@pytest.mark.parametrize("env_id", ["MiniGrid-Empty-5x5-v0", "BabyAI-GoToRedBallGrey-v0"])
+def test_environments_of_minigrid_are_registered_on_first_use(env_id):
+    code = f"from jax_s4rl.envs import registry; registry.make({env_id!r}).close()"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "module"), [("ALE/Own-v5", "ale_py"), ("MinAtar/Own-v1", "minatar.gym")]
+)
+def test_packages_register_their_environments_on_first_use(env_id, module, monkeypatch):
+    made = types.ModuleType(module)
+    monkeypatch.setitem(sys.modules, module.partition(".")[0], made)
+    monkeypatch.setitem(sys.modules, module, made)
+    monkeypatch.setattr(gymnasium.envs.registration, "registry", {})
+    monkeypatch.setattr(gymnasium, "registry", gymnasium.envs.registration.registry)
+    entry = "gymnasium.envs.classic_control.cartpole:CartPoleEnv"
+    made.register_envs = lambda: gymnasium.register(id=env_id, entry_point=entry)
+    env = registry.make(env_id)
+    assert env.observation_space.shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "package"), [("ALE/Own-v5", "ale-py"), ("MinAtar/Own-v0", "minatar")]
+)
+def test_a_missing_package_of_environments_is_named(env_id, package, monkeypatch):
+    # None in place of a module makes its import fail.
+    monkeypatch.setitem(sys.modules, package.replace("-", "_"), None)
+    with pytest.raises(ValueError, match=f"pip install {package}"):
+        registry.make(env_id)
+
+
+def make_own():
+    return gymnasium.make("CartPole-v1")
+
+
+def test_an_environment_is_found_by_id_name_or_function():
+    assert registry.find("CartPole-v1") == ("CartPole-v1", None)
+    assert registry.find("gymnasium:CartPole-v1") == ("CartPole-v1", None)
+    name = "gymnasium.envs.classic_control:CartPoleEnv"
+    assert registry.find(name) == (name, gymnasium.envs.classic_control.CartPoleEnv)
+    assert registry.find(gymnasium.envs.classic_control.CartPoleEnv)[0].endswith(":CartPoleEnv")
+    for factory in (lambda: make_own(), functools.partial(make_own)):
+        assert registry.find(factory) == (None, factory)
+
+
+@pytest.mark.parametrize(
+    ("env", "sentence"),
+    [
+        (None, "wanted an id"),
+        (3, "wanted an id"),
+        (gymnasium.spec("CartPole-v1"), "wanted an id"),
+        (gymnasium.make("CartPole-v1"), "wanted a function that makes a new one"),
+        (":x", "cannot be imported"),
+        ("no_such_module:x", "cannot be imported"),
+        ("..relative:x", "cannot be imported"),
+        ("math:nothing", "has no function or class 'nothing'"),
+        ("math:pi", "has no function or class 'pi'"),
+    ],
+    ids=str,
+)
+def test_what_names_no_environment_is_one_sentence(env, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        registry.find(env)
+
+
+def test_a_module_that_fails_is_named_with_its_error(tmp_path, monkeypatch):
+    (tmp_path / "broken_envs.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="ZeroDivisionError: division by zero"):
+        registry.find("broken_envs:make")
 
 
 def test_a_missing_package_is_named(monkeypatch):

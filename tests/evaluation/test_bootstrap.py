@@ -179,8 +179,8 @@ def test_methods_are_compared_on_the_same_tasks():
 
 def test_all_draws_of_one_sample_are_there_as_often_as_they_come():
     sample = np.array([3.0, 1.0, 4.0, 1.5])
-    (drawn,), chances = bootstrap.every([sample])
-    assert len(drawn) == bootstrap.count([sample]) == 35
+    (drawn,), chances = bootstrap.all_resamples([sample])
+    assert len(drawn) == bootstrap.count_resamples([sample]) == 35
     by_hand = [tuple(sorted(draw)) for draw in itertools.product(sample, repeat=4)]
     for runs, chance in zip(drawn, chances, strict=True):
         assert chance == pytest.approx(by_hand.count(tuple(sorted(runs))) / 4**4)
@@ -188,7 +188,7 @@ def test_all_draws_of_one_sample_are_there_as_often_as_they_come():
 
 def test_samples_are_drawn_by_themselves():
     one, other = np.array([0.0, 1.0]), np.array([5.0, 6.0, 7.0])
-    (first, second), chances = bootstrap.every([one, other])
+    (first, second), chances = bootstrap.all_resamples([one, other])
     assert first.shape == (30, 2)
     assert second.shape == (30, 3)
     assert chances.sum() == pytest.approx(1.0)
@@ -198,6 +198,6 @@ def test_samples_are_drawn_by_themselves():
 
 
 def test_what_never_differs_is_drawn_once():
-    (drawn,), chances = bootstrap.every([np.zeros(7)])
+    (drawn,), chances = bootstrap.all_resamples([np.zeros(7)])
     assert drawn.shape == (1, 7)
     assert chances.tolist() == [1.0]

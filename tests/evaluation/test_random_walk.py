@@ -53,17 +53,17 @@ def test_walks_are_judged_by_hand():
         (2, 2, 1, 0),  # stayed once: not novel, not optimal
         (3, 2, 3),  # did not arrive
     )
-    judged = random_walk.judge(acted, seen, DISTANCES)
-    assert judged.start.tolist() == [4, 5, 3, 2, 3]
-    assert judged.steps.tolist() == [3, 2, 3, 3, 2]
-    assert judged.success.tolist() == [True, True, True, True, False]
-    assert judged.optimal.tolist() == [True, True, True, False, False]
-    assert judged.novel.tolist() == [True, True, False, False, False]
-    assert judged.stitched.tolist() == [True, False, False, False, False]
-    assert judged.beats_data.tolist() == [True, True, False, False, False]
-    assert judged.needs_stitching.tolist() == [True, False, False, False, False]
-    assert judged.shown.tolist() == [False, False, True, True, True]
-    found = random_walk.shares(judged, max_steps=10)
+    metrics = random_walk.walk_metrics(acted, seen, DISTANCES)
+    assert metrics.start.tolist() == [4, 5, 3, 2, 3]
+    assert metrics.steps.tolist() == [3, 2, 3, 3, 2]
+    assert metrics.success.tolist() == [True, True, True, True, False]
+    assert metrics.optimal.tolist() == [True, True, True, False, False]
+    assert metrics.novel.tolist() == [True, True, False, False, False]
+    assert metrics.stitched.tolist() == [True, False, False, False, False]
+    assert metrics.beats_data.tolist() == [True, True, False, False, False]
+    assert metrics.needs_stitching.tolist() == [True, False, False, False, False]
+    assert metrics.shown.tolist() == [False, False, True, True, True]
+    found = random_walk.shares(metrics, max_steps=10)
     assert found == random_walk.Shares(
         success=4 / 5,
         optimal=3 / 5,
@@ -78,11 +78,11 @@ def test_walks_are_judged_by_hand():
 
 
 def test_starts_that_are_too_far_are_not_asked_for_the_optimum():
-    judged = random_walk.judge(
+    metrics = random_walk.walk_metrics(
         record((4, 2, 1), (5, 1, 0)), random_walk.lookup(DATA, NUM_NODES), DISTANCES
     )
-    assert random_walk.shares(judged, max_steps=2).optimal == 1.0
-    assert random_walk.shares(judged, max_steps=3).optimal == 0.5
+    assert random_walk.shares(metrics, max_steps=2).optimal == 1.0
+    assert random_walk.shares(metrics, max_steps=3).optimal == 0.5
 
 
 def test_one_hot_walks_are_the_same():
@@ -103,10 +103,10 @@ def test_one_hot_walks_are_the_same():
 
 
 def test_a_way_from_nowhere_beats_the_data():
-    judged = random_walk.judge(
+    metrics = random_walk.walk_metrics(
         record((6, 1, 0)), random_walk.lookup(DATA, NUM_NODES), np.array([0, 1, 2, 3, 3, 2, 2])
     )
-    assert judged.beats_data.tolist() == [True]
+    assert metrics.beats_data.tolist() == [True]
 
 
 def test_steps_are_counted_as_in_the_paper():
@@ -125,6 +125,6 @@ def test_the_lookup_agrees_with_the_shares_that_the_collection_counts(tmp_path):
     assert shown.mean() == wanted.shown
     assert (composable & ~shown).mean() == pytest.approx(wanted.stitched)
     # The data do not beat themselves, and none of their walks is novel.
-    judged = random_walk.judge(data, seen, world.distances)
-    assert not judged.novel.any()
-    assert not judged.beats_data.any()
+    metrics = random_walk.walk_metrics(data, seen, world.distances)
+    assert not metrics.novel.any()
+    assert not metrics.beats_data.any()

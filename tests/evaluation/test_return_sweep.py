@@ -9,7 +9,7 @@ from jax_s4rl.evaluation import return_sweep
 
 def test_targets_are_recorded_returns_from_the_lowest_to_the_highest():
     recorded = np.random.default_rng(0).normal(size=1000)
-    found = return_sweep.plan(recorded, count=11)
+    found = return_sweep.choose_targets(recorded, count=11)
     assert len(found.targets) == 11
     assert np.isin(found.targets, recorded).all()
     assert found.supported.all()
@@ -19,14 +19,17 @@ def test_targets_are_recorded_returns_from_the_lowest_to_the_highest():
 
 def test_equal_quantiles_are_asked_for_once_and_targets_out_of_the_data_are_marked():
     recorded = np.array([0.0] * 97 + [1.0] * 3)
-    found = return_sweep.plan(recorded, extra=(0.5, 1.0, 1.04, 2.0, -1.0))
+    found = return_sweep.choose_targets(recorded, extra=(0.5, 1.0, 1.04, 2.0, -1.0))
     assert found.targets.tolist() == [-1.0, 0.0, 0.5, 1.0, 1.04, 2.0]
     assert found.supported.tolist() == [False, True, False, True, True, False]
     np.testing.assert_allclose(found.reached, [1, 1, 0.03, 0.03, 0, 0])
 
 
 def test_data_of_one_return_support_nothing_else():
-    assert return_sweep.plan(np.full(5, 3.0), extra=(3.1,)).supported.tolist() == [True, False]
+    assert return_sweep.choose_targets(np.full(5, 3.0), extra=(3.1,)).supported.tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_means_find_targets_that_were_asked_in_single_precision():
@@ -47,7 +50,7 @@ def test_the_curve_has_an_interval_over_seeds():
 )
 def test_sweeps_that_cannot_be_are_refused(options, sentence):
     with pytest.raises(ValueError, match=sentence):
-        return_sweep.plan(np.arange(3.0), **options)
+        return_sweep.choose_targets(np.arange(3.0), **options)
 
 
 def test_it_agrees_with_scipy():

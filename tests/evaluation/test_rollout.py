@@ -39,10 +39,10 @@ class Pull(Countdown):
 
 
 class Shows(Countdown):
-    """Shows whatever it is given."""
+    """Shows whatever it is given, in the space that it is given."""
 
-    def __init__(self, observation):
-        self.observation = observation
+    def __init__(self, observation, space):
+        self.observation, self.observation_space = observation, space
 
     def reset(self, *, seed=None, options=None):
         return self.observation, super().reset(seed=seed)[1]
@@ -147,28 +147,37 @@ class Reader:
 forms = []
 
 
+BOX = gymnasium.spaces.Box
+PARTS = gymnasium.spaces.Dict(at=BOX(-1, 1, (2,)), gear=gymnasium.spaces.Discrete(3))
+
+
 @pytest.mark.parametrize(
-    ("observation", "form"),
+    ("observation", "space", "form"),
     [
-        (3, ((1,), "int32")),
-        (np.zeros((4, 5, 3), np.uint8), ((1, 4, 5, 3), "uint8")),
-        (np.zeros(2, np.int8), ((1, 2), "int8")),
-        (np.zeros(2), ((1, 2), "float32")),
+        (3, gymnasium.spaces.Discrete(4), ((1,), "int32")),
+        (3.0, gymnasium.spaces.Discrete(4, start=1), ((1,), "int32")),
+        (np.zeros((4, 5, 3), np.uint8), BOX(0, 9, (4, 5, 3), np.uint8), ((1, 4, 5, 3), "uint8")),
+        (np.zeros((3, 5, 5)), BOX(0, 9, (3, 5, 5), np.uint8), ((1, 5, 5, 3), "uint8")),
+        (np.zeros(2, np.int8), BOX(0, 9, (2,), np.int8), ((1, 2), "int8")),
+        (np.zeros(2, int), BOX(0, 9, (2,), np.int64), ((1, 2), "float32")),
+        (np.zeros(2), BOX(-1, 1, (2,)), ((1, 2), "float32")),
+        (0.5, BOX(-1, 1, ()), ((1, 1), "float32")),
+        ([[1, 2], [3, 4]], BOX(-9, 9, (2, 2)), ((1, 4), "float32")),
+        ({"at": [0.5, 1], "gear": 2}, PARTS, ((1, 5), "float32")),
     ],
 )
-def test_observations_of_every_kind_reach_the_policy(observation, form):
+def test_observations_of_every_kind_reach_the_policy(observation, space, form):
     forms.clear()
-    rollout.rollout(lambda: Shows(observation), Reader(), {}, [0.0], greedy=True, seed=0)
+    # The policy notes what it is shown while it is traced.
+    rollout._act.clear_cache()
+    rollout.rollout(lambda: Shows(observation, space), Reader(), {}, [0.0], greedy=True, seed=0)
     assert set(forms) == {form}
 
 
-def test_observations_of_several_parts_are_refused():
-    with pytest.raises(
-        ValueError, match="got a dict as an observation; the policy reads single arrays"
-    ):
-        rollout.rollout(
-            lambda: Shows({"image": np.zeros(3)}), Reader(), {}, [0.0], greedy=True, seed=0
-        )
+def test_observations_of_several_parts_in_a_space_of_one_are_refused():
+    env = Shows({"image": np.zeros(3)}, BOX(-1, 1, (3,)))
+    with pytest.raises(ValueError, match="step 0: got observations in the parts image"):
+        rollout.rollout(lambda: env, Reader(), {}, [0.0], greedy=True, seed=0)
 
 
 def test_times_are_taken():
@@ -207,3 +216,48 @@ def test_an_episode_that_outlasts_the_policy_is_refused():
 def test_no_target_is_refused():
     with pytest.raises(ValueError, match="at least one target return"):
         run([])
+
+
+@pytest.mark.parametrize(
+    "targets", [[[1.0]], 1.0, ["high"], [None], [np.nan], [np.inf], [1e300], None, [10**400]]
+)
+def test_targets_that_are_no_list_of_finite_numbers_are_refused(targets):
+    with pytest.raises(ValueError, match=r"^got (the )?target"):
+        run(targets)
+
+
+@pytest.mark.parametrize("greedy", [[True], [[True, False]], "yes", None, 0.5])
+def test_greedy_that_is_no_flag_for_each_target_is_refused(greedy):
+    with pytest.raises(ValueError, match=r"got greedy of type .* for 2 targets"):
+        run([0.0, 0.0], greedy=greedy)
+
+
+def test_rewards_that_add_up_beyond_float32_are_refused():
+    class Rich(Countdown):
+        def step(self, action):
+            observation, _, *rest = super().step(action)
+            return observation, 3e38, *rest
+
+    with pytest.raises(ValueError, match="rewards that add up to more than"):
+        run([0.0], make_env=Rich, seed=3)
+
+
+def test_an_observation_that_is_written_in_place_is_seen_as_it_was():
+    shared = np.zeros(1, np.float32)
+
+    class InPlace(Countdown):
+        def reset(self, *, seed=None, options=None):
+            _, info = super().reset(seed=seed)
+            shared[:] = 10 * seed
+            self.start = 10 * seed
+            return shared, info
+
+        def step(self, action):
+            _, *rest = super().step(action)
+            shared[:] = self.start + self.clock
+            return shared, *rest
+
+    outcome = run([0.0, 0.0], make_env=InPlace)
+    assert outcome.record.observations[:, 0].tolist() == [0, 1, 10, 11, 12]
+    assert shown[-1][0, :2, 0].tolist() == [0, 1]
+    assert shown[-1][1, :3, 0].tolist() == [10, 11, 12]

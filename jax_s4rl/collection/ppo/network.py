@@ -90,7 +90,7 @@ class ActorCritic(nn.Module):
         return nn.Dense(size, kernel_init=nn.initializers.orthogonal(gain))(x)
 
 
-def judge(
+def apply(
     network: ActorCritic,
     parameters: Any,
     observations: Float[Array, "*batch O"],

@@ -11,8 +11,9 @@ from gymnasium.spaces import utils as space_utils
 from jax_s4rl.collection import recording
 from jax_s4rl.collection.ppo import network as ppo_network
 from jax_s4rl.collection.ppo import update
+from jax_s4rl.data import actions, observations
 
-_judge = jax.jit(ppo_network.judge, static_argnums=0)
+_apply = jax.jit(ppo_network.apply, static_argnums=0)
 
 
 class Snapshot(NamedTuple):
@@ -98,8 +99,15 @@ def make_network(env: gymnasium.Env, config: update.Config) -> ppo_network.Actor
     Raises:
         ValueError: If the actions are neither Discrete from 0 nor a bounded Box of one axis.
     """
-    recording.check_spaces(env)
-    space = env.action_space
+    observations.encoder(env.observation_space)
+    space: Any = actions.encoder(env.action_space).encoded_space
+    # The networks choose actions of the environment itself, so both spaces have to be the same.
+    is_same = isinstance(env.action_space, type(space)) and env.action_space == space
+    if not is_same:
+        raise ValueError(
+            f"got the action space {env.action_space}, wanted Discrete from 0 or a float32 Box of "
+            "one axis; wrap the environment with gymnasium.wrappers.TransformAction"
+        )
     if isinstance(space, gymnasium.spaces.Box) and not space.is_bounded():
         raise ValueError(
             f"got the action space {space}, wanted finite bounds; "
@@ -140,7 +148,7 @@ def behavior(
         vectors = np.stack([flatten(space, observation) for observation in inputs.observations])
         center, log_scale, _ = (
             np.asarray(array)
-            for array in _judge(network, snapshot.parameters, vectors, snapshot.normalizer)
+            for array in _apply(network, snapshot.parameters, vectors, snapshot.normalizer)
         )
         # The argmax of logits plus Gumbel noise is a sample of the categorical distribution. Noise
         # is drawn on the host, because the recorder owns the random numbers.

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from gymnasium.spaces import utils as space_utils
 
-from jax_s4rl import stack
+from jax_s4rl import self_test
 from jax_s4rl.collection import _progress, recording, seeding
 from jax_s4rl.collection.ppo import _observation_statistics, policy, update
 from jax_s4rl.collection.ppo import network as ppo_network
@@ -71,10 +71,10 @@ def train(
         Snapshots, learning curve and early episodes.
 
     Raises:
-        ValueError: If the installed JAX must not be used (see `stack`), or the environment's spaces
-            do not fit.
+        ValueError: If the installed JAX must not be used (see `self_test`), or the environment's
+            spaces do not fit.
     """
-    stack.require()
+    self_test.require()
     # Without copies, reset and step return the vector environment's own buffer of observations.
     envs = gymnasium.vector.SyncVectorEnv(
         [_view_maker(make_env, seed, index, config.num_envs) for index in range(config.num_envs)],
@@ -102,7 +102,7 @@ def _act(
     step: Any,
 ) -> Any:
     """Samples actions, with a key for each step that is derived from the key of the rollout."""
-    outputs = ppo_network.judge(network, parameters, observations, normalizer)
+    outputs = ppo_network.apply(network, parameters, observations, normalizer)
     return ppo_network.sample_actions(jax.random.fold_in(key, step), outputs, network.discrete)
 
 

@@ -245,8 +245,8 @@ def _prepare(
 
     These are the parameters that played the rollout.
     """
-    outputs = ppo_network.judge(network, parameters, rollout.observations, normalizer)
-    after = ppo_network.judge(network, parameters, rollout.next_observations, normalizer)
+    outputs = ppo_network.apply(network, parameters, rollout.observations, normalizer)
+    after = ppo_network.apply(network, parameters, rollout.next_observations, normalizer)
     scaled = rollout._replace(rewards=rollout.rewards * config.reward_scale)
     estimates = advantages(scaled, outputs.value, after.value, config.discount, config.gae_lambda)
     samples = _Samples(
@@ -267,7 +267,7 @@ def _loss(
     part: _Samples,
 ) -> tuple[Float[Array, ""], Metrics]:
     """Computes PPO's loss of a minibatch, and its parts as metrics."""
-    outputs = ppo_network.judge(network, parameters, part.observations, normalizer)
+    outputs = ppo_network.apply(network, parameters, part.observations, normalizer)
     log_ratio = (
         ppo_network.log_probability(outputs, part.actions, network.discrete)
         - part.old_log_probability

@@ -59,10 +59,10 @@ def test_the_first_policy_is_nearly_uniform_and_rows_do_not_mix(discrete):
     normalizer = ppo_network.Normalizer(jnp.ones(3), jnp.full(3, 2.0))
     observations = jnp.asarray(np.random.default_rng(0).normal(size=(4, 5, 3)), jnp.float32)
     parameters = network.init(jax.random.key(0), observations, normalizer)
-    outputs = ppo_network.judge(network, parameters, observations, normalizer)
+    outputs = ppo_network.apply(network, parameters, observations, normalizer)
     assert outputs.center.shape == outputs.log_scale.shape == (4, 5, 2)
     assert float(jnp.abs(outputs.center).max()) < 0.1
-    one = ppo_network.judge(network, parameters, observations[2, 3], normalizer)
+    one = ppo_network.apply(network, parameters, observations[2, 3], normalizer)
     np.testing.assert_allclose(one.value, outputs.value[2, 3], atol=ROUNDING)
 
 
@@ -73,7 +73,7 @@ def test_normalizing_inside_equals_normalizing_before():
     observations = jnp.array([[3.0, 0.0], [1000.0, 0.0]])
     parameters = network.init(jax.random.key(0), observations, plain)
     before = jnp.array([[1.0, 2.0], [ppo_network.OBSERVATION_LIMIT, 2.0]])
-    inside = ppo_network.judge(network, parameters, observations, normalizer)
+    inside = ppo_network.apply(network, parameters, observations, normalizer)
     np.testing.assert_allclose(
-        inside.value, ppo_network.judge(network, parameters, before, plain).value, rtol=ROUNDING
+        inside.value, ppo_network.apply(network, parameters, before, plain).value, rtol=ROUNDING
     )

@@ -82,7 +82,7 @@ def test_nothing_is_printed_without_a_terminal(capfd):
 
 @pytest.mark.slow
 def test_cartpole_is_solved_within_its_budget():
-    recipe = catalog.book()["cartpole/expert"]
+    recipe = catalog.all_recipes()["cartpole/expert"]
     run = recipe.parts[0].run
     assert run.config.total_steps <= 200_000
     training = ppo_training.train(

@@ -91,7 +91,7 @@ def test_an_update_favors_the_action_that_paid(learner):
     )
 
     def chance(parameters):
-        center = ppo_network.judge(network, parameters, rollout.observations, normalizer).center
+        center = ppo_network.apply(network, parameters, rollout.observations, normalizer).center
         return float(jax.nn.softmax(center)[..., 1].mean())
 
     after, metrics = update(state, normalizer, rollout, order(1))
