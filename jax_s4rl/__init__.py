@@ -11,7 +11,7 @@ Below them are layers that can be used alone. Each is a package whose modules ar
 use: `kernels` (pure functions on arrays), `modules` (Flax layers around kernels), `models` (the
 decision transformer and its policy), `data`, `envs`, `collection` (named datasets), `training`,
 `evaluation`, `agents` (a model and its training on a task) and `cli` (the command `jax-s4rl`).
-`stack` tests the installed JAX before the first training or evaluation.
+`self_test` tests the installed JAX before the first training or evaluation.
 
 Importing this package imports none of them, so that `import jax_s4rl.kernels` needs jax, numpy and
 jaxtyping alone.
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from jax_s4rl import models as models
     from jax_s4rl import modules as modules
     from jax_s4rl import parameter_groups as parameter_groups
-    from jax_s4rl import stack as stack
+    from jax_s4rl import self_test as self_test
     from jax_s4rl import training as training
     from jax_s4rl.agents.agent import evaluate as evaluate
     from jax_s4rl.agents.agent import load as load

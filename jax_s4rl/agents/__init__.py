@@ -5,10 +5,26 @@ from typing import TYPE_CHECKING
 from jax_s4rl import _lazy
 
 if TYPE_CHECKING:
+    from jax_s4rl.agents import acting as acting
     from jax_s4rl.agents import agent as agent
+    from jax_s4rl.agents import alignment as alignment
+    from jax_s4rl.agents import check as check
+    from jax_s4rl.agents import contract as contract
     from jax_s4rl.agents import cql as cql
+    from jax_s4rl.agents import data_report as data_report
     from jax_s4rl.agents import decision_transformer as decision_transformer
+    from jax_s4rl.agents import export as export
+    from jax_s4rl.agents import exported_policy as exported_policy
+    from jax_s4rl.agents import film as film
+    from jax_s4rl.agents import held_out as held_out
     from jax_s4rl.agents import inspection as inspection
+    from jax_s4rl.agents import interruption as interruption
+    from jax_s4rl.agents import loading as loading
+    from jax_s4rl.agents import model_card as model_card
+    from jax_s4rl.agents import multi_seed as multi_seed
+    from jax_s4rl.agents import plan as plan
+    from jax_s4rl.agents import policy_folder as policy_folder
+    from jax_s4rl.agents import replay as replay
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks
     from jax_s4rl.agents import training as training

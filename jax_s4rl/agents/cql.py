@@ -3,21 +3,18 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from typing import Any
 
 import gymnasium
-import jax
 import numpy as np
 import rich.console
 
 from jax_s4rl import parameter_groups
-from jax_s4rl.agents import _observations, decision_transformer, tasks
+from jax_s4rl.agents import _statistics, contract, multi_seed, tasks
 from jax_s4rl.data import transitions
 from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import decision_transformer as network
-from jax_s4rl.models import q_network, q_policy
-from jax_s4rl.training import cql_loss, loop, optimizer, target_network, update
+from jax_s4rl.models import decision_transformer, q_network, q_policy
+from jax_s4rl.training import cql_loss, loop, optimizer, target_network
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Trained:
     @property
     def num_parameters(self) -> int:
         """Number of trained scalars, those of the target network not included."""
-        return network.num_parameters(self.params)
+        return decision_transformer.num_parameters(self.params)
 
 
 def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
@@ -94,19 +91,19 @@ def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
         Shape and scales of the network.
 
     Raises:
-        ValueError: If the task has continuous actions.
+        ValueError: If the task has continuous actions, or its parts do not fit each other.
     """
     if task.num_actions is None:
         raise ValueError(
             f"{task.dataset} has continuous actions, but Q-learning needs discrete ones; "
             "choose another dataset, or train a decision transformer"
         )
-    with closing(task.make_env()) as env:
-        observation_fields = _observations.describe(env.observation_space, task.record.observations)
+    contract.check(task)
+    space = task.encoders[0].encoded_space
     return q_network.QConfig(
         observation_shape=task.record.observations.shape[1:],
         num_actions=task.num_actions,
-        **observation_fields,
+        **_statistics.describe(space, task.record.observations),
         horizon=task.max_steps,
         network=settings.network,
     )
@@ -114,7 +111,7 @@ def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
 
 def prepare(
     settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
-) -> decision_transformer.Program[q_network.QConfig]:
+) -> multi_seed.Program[q_network.QConfig]:
     """Builds network, optimizer and update, and puts the data on the devices.
 
     Args:
@@ -131,34 +128,20 @@ def prepare(
             continuous.
     """
     config = configure(settings, task)
-    loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
     online_optimizer = optimizer.make(
         settings.optimization, parameter_groups.DEFAULT, settings.num_updates
     )
-    tracked_optimizer = target_network.track(online_optimizer, settings.target)
-    run_update = update.make(
-        cql_loss.loss(functools.partial(q_network.values, config), settings.loss),
-        transitions.draw,
-        tracked_optimizer,
-        batch_size=settings.batch_size,
-        updates_per_dispatch=settings.updates_per_dispatch,
+    return multi_seed.build(
+        config,
+        settings,
+        init_params=lambda key: target_network.start(q_network.init(config, key)),
+        transformation=target_network.track(online_optimizer, settings.target),
+        loss=cql_loss.loss(functools.partial(q_network.values, config), settings.loss),
+        draw=transitions.draw,
+        store=transitions.make_store(task.record, settings.weighting),
         num_seeds=num_seeds,
         devices=devices,
     )
-
-    @jax.jit
-    def init_one(key: jax.Array) -> update.TrainState:
-        # One half initializes the parameters, the other draws the batches.
-        param_key, train_key = jax.random.split(key)
-        return update.init(
-            target_network.start(q_network.init(config, param_key)), tracked_optimizer, train_key
-        )
-
-    def init(seeds: Sequence[int]) -> update.TrainState:
-        return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
-
-    store = update.replicate(transitions.make_store(task.record, settings.weighting), devices)
-    return decision_transformer.Program(config, init, transitions.draw, store, run_update)
 
 
 def train(
@@ -188,7 +171,7 @@ def train(
     """
     program = prepare(settings, task, len(seeds), devices)
     title = f"{task.dataset}: conservative Q-learning, {len(seeds)} seeds"
-    for seed, params, log, compile_seconds in decision_transformer.fit(
+    for seed, params, log, compile_seconds in multi_seed.fit(
         program, settings, seeds=seeds, title=title, console=console
     ):
         yield Trained(program.config, settings, seed, params.online, log, compile_seconds)

@@ -1,17 +1,16 @@
 """Trains decision transformers on offline datasets, and evaluates them in environments."""
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any
 
 import gymnasium
 import jax
 import numpy as np
 import rich.console
 
-from jax_s4rl.agents import _observations, tasks
+from jax_s4rl.agents import _statistics, contract, multi_seed, tasks
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, decision_transformer, policy
@@ -85,47 +84,9 @@ class Trained:
         return decision_transformer.num_parameters(self.params)
 
 
-Config = TypeVar("Config")
-
-
-@dataclasses.dataclass(frozen=True)
-class Program(Generic[Config]):
-    """Program and data of a training, shared by all its seeds.
-
-    Attributes:
-        config: Shape of the model.
-        init: Function that makes the states before the first update from the seeds, on the devices.
-        draw: Function that draws the rows of a batch from a store.
-        store: Data of the training, replicated over the devices.
-        update: Pmapped update of `num_seeds` models at once, not yet compiled.
-    """
-
-    config: Config
-    init: Callable[[Sequence[int]], update.TrainState]
-    draw: update.Draw
-    store: Any
-    update: loop.Update
-
-
-class Fitted(NamedTuple):
-    """Result of the training of one seed.
-
-    Attributes:
-        seed: Seed of the training.
-        params: Parameters after the last update, in the structure that the update trains.
-        log: Losses, and an equal share of the time of all seeds that were trained together.
-        compile_seconds: Seconds to compile the update, which all seeds share.
-    """
-
-    seed: int
-    params: Any
-    log: loop.TrainingLog
-    compile_seconds: float
-
-
 def prepare(
     settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
-) -> Program[configs.DecisionTransformerConfig]:
+) -> multi_seed.Program[configs.DecisionTransformerConfig]:
     """Builds model, optimizer and update, and puts the data on the devices.
 
     Args:
@@ -141,37 +102,25 @@ def prepare(
         ValueError: If settings cannot be built, or do not fit the devices or the episodes.
     """
     config = configure(settings, task)
-    loop.check_dispatches(settings.num_updates, settings.updates_per_dispatch)
+    init_boxed = functools.partial(decision_transformer.init, config)
     # Shapes alone, which cost no computation: the boxes around the leaves name their groups.
-    boxed = jax.eval_shape(functools.partial(decision_transformer.init, config), jax.random.key(0))
-    transformation = optimizer.make(
-        settings.optimization, groups.labels(boxed), settings.num_updates
-    )
-    draw = regimes.make(settings.regime, task.record, context_length=settings.model.context_length)
-    run_update = update.make(
-        loss_function(config),
-        draw,
-        transformation,
-        batch_size=settings.batch_size,
-        updates_per_dispatch=settings.updates_per_dispatch,
+    boxed = jax.eval_shape(init_boxed, jax.random.key(0))
+    return multi_seed.build(
+        config,
+        settings,
+        init_params=lambda key: groups.strip(init_boxed(key)),
+        transformation=optimizer.make(
+            settings.optimization, groups.labels(boxed), settings.num_updates
+        ),
+        loss=loss_function(config),
+        draw=regimes.make(
+            settings.regime, task.record, context_length=settings.model.context_length
+        ),
+        store=windows.make_store(task.record, settings.weighting),
         num_seeds=num_seeds,
         num_micro_batches=settings.num_micro_batches,
         devices=devices,
     )
-
-    @jax.jit
-    def init_one(key: jax.Array) -> update.TrainState:
-        # One half initializes the parameters, the other draws the batches and the dropout.
-        param_key, train_key = jax.random.split(key)
-        return update.init(
-            groups.strip(decision_transformer.init(config, param_key)), transformation, train_key
-        )
-
-    def init(seeds: Sequence[int]) -> update.TrainState:
-        return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
-
-    store = windows.make_store(task.record, settings.weighting)
-    return Program(config, init, draw, update.replicate(store, devices), run_update)
 
 
 def train(
@@ -204,67 +153,10 @@ def train(
     title = (
         f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
     )
-    for fitted in fit(program, settings, seeds=seeds, title=title, console=console, watch=watch):
+    for fitted in multi_seed.fit(
+        program, settings, seeds=seeds, title=title, console=console, watch=watch
+    ):
         yield Trained(program.config, memory(settings), *fitted)
-
-
-class Schedule(Protocol):
-    """Length of a training: the fields that all settings share."""
-
-    @property
-    def num_updates(self) -> int:
-        """Number of updates, each a gradient step."""
-        ...
-
-    @property
-    def updates_per_dispatch(self) -> int:
-        """Number of updates in one call of the compiled program."""
-        ...
-
-
-def fit(
-    program: Program[Any],
-    schedule: Schedule,
-    *,
-    seeds: Sequence[int],
-    title: str,
-    console: rich.console.Console | None = None,
-    watch: Callable[[loop.Dispatch], None] | None = None,
-) -> Iterator[Fitted]:
-    """Compiles a program and trains all its seeds to the end.
-
-    Args:
-        program: Program for the number of seeds that are given.
-        schedule: Length of the training.
-        seeds: Seeds of parameters and batches.
-        title: Text before the progress bar.
-        console: Console for the progress bar.
-        watch: Function that gets every dispatch, see `loop.run`.
-
-    Yields:
-        The result of each seed, in the order of the seeds.
-
-    Raises:
-        ValueError: If the updates do not make whole dispatches.
-        FloatingPointError: If the loss is no longer finite.
-    """
-    state = program.init(seeds)
-    compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
-    state, log = loop.run(
-        compiled,
-        state,
-        program.store,
-        num_updates=schedule.num_updates,
-        updates_per_dispatch=schedule.updates_per_dispatch,
-        num_seeds=len(seeds),
-        title=title,
-        console=console,
-        watch=watch,
-    )
-    params = update.collect(state.params, len(seeds))
-    for number, seed in enumerate(seeds):
-        own = jax.tree.map(lambda x, n=number: x[n], params)
-        yield Fitted(seed, own, log.of_seed(number, len(seeds)), compile_seconds)
 
 
 def configure(settings: Settings, task: tasks.Task) -> configs.DecisionTransformerConfig:
@@ -278,15 +170,16 @@ def configure(settings: Settings, task: tasks.Task) -> configs.DecisionTransform
         Shape and scales of the model.
 
     Raises:
-        ValueError: If the model cannot be built.
+        ValueError: If the model cannot be built, or the parts of the task do not fit each other.
     """
     record = task.record
-    with contextlib.closing(task.make_env()) as env:
-        observation_fields = _observations.describe(env.observation_space, record.observations)
+    contract.check(task)
+    space = task.encoders[0].encoded_space
     largest_return = np.abs(record.episode_returns).max()
     return configs.DecisionTransformerConfig(
         observation_shape=record.observations.shape[1:],
-        **observation_fields,
+        **_statistics.describe(space, record.observations),
+        **_statistics.describe_actions(record.actions),
         num_actions=task.num_actions,
         action_size=None if task.num_actions is not None else record.actions.shape[1],
         horizon=task.max_steps,
@@ -295,7 +188,9 @@ def configure(settings: Settings, task: tasks.Task) -> configs.DecisionTransform
     )
 
 
-def loss_function(config: configs.DecisionTransformerConfig) -> update.LossFunction:
+def loss_function(
+    config: configs.DecisionTransformerConfig, *, is_training: bool = True
+) -> update.LossFunction:
     """Makes the loss of a batch of windows.
 
     It is the loss of the predicted actions, plus weighted losses of predicted next observations
@@ -303,6 +198,7 @@ def loss_function(config: configs.DecisionTransformerConfig) -> update.LossFunct
 
     Args:
         config: Shape of the model, with the weights of the losses.
+        is_training: Whether features are dropped.
 
     Returns:
         A loss as `update.make` takes it, of batches of `windows.Windows`.
@@ -319,11 +215,10 @@ def loss_function(config: configs.DecisionTransformerConfig) -> update.LossFunct
             batch.time_steps,
             batch.mask,
             batch.resets,
-            noise=noise if model_config.dropout else None,
+            noise=noise if is_training and model_config.dropout else None,
         )
-        total, weight = losses.action(
-            predictions.action, predictions.log_std, batch.actions, batch.mask
-        )
+        actions = decision_transformer.action_targets(config, batch.actions)
+        total, weight = losses.action(predictions.action, predictions.log_std, actions, batch.mask)
         # The other losses are divided by the weight of the actions too, so their own weights are
         # dropped.
         if model_config.observation_loss:

@@ -2,7 +2,7 @@
 
 | file or folder | content |
 | --- | --- |
-| `run.json` | configuration, data statistics, hash of the data; versions, commit, machine |
+| `run.json` | configuration, data statistics, data hash, options, versions, commit, machine |
 | `checkpoints/` | the last three checkpoints and the one of lowest loss |
 | `metrics.jsonl`, `tensorboard/` | a line and an event for each dispatch of updates |
 | `results.jsonl` | a result row of each seed and checkpoint, once the training is complete |
@@ -20,24 +20,33 @@ from typing import Any
 import gymnasium
 import jax
 
-from jax_s4rl.agents import decision_transformer, tasks
-from jax_s4rl.data import atomic_files, storage
-from jax_s4rl.envs import registry
-from jax_s4rl.evaluation import result_rows
+from jax_s4rl.agents import _about, decision_transformer, tasks
+from jax_s4rl.data import actions, observations, spaces, storage
 from jax_s4rl.models import configs
-from jax_s4rl.training import checkpoints, config_io, distributed, loop, metrics, run_lock, update
+from jax_s4rl.training import (
+    checkpoints,
+    config_io,
+    distributed,
+    loop,
+    metrics,
+    optimizer,
+    run_lock,
+    update,
+)
 
-ABOUT = "run.json"
+ABOUT = _about.NAME
 CHECKPOINTS = "checkpoints"
 RESULTS = "results.jsonl"
+# Metadata of fields that earlier runs lack; data and environment decide them.
+ADDED = {config_io.ADDED: "0.2", config_io.DERIVED: True}
 
 
 @dataclasses.dataclass(frozen=True)
 class World:
     """Facts about the task of a run that acting needs."""
 
-    env_id: str
-    """Name of the environment."""
+    env_id: str | None
+    """Name of the environment; None if there is none, or a function made it."""
     env_kwargs: Mapping[str, Any]
     """Arguments of the environment."""
     max_steps: int
@@ -46,10 +55,48 @@ class World:
     """Lowest return-to-go of all recorded steps."""
     best_return: float
     """Highest return of an episode in the data."""
+    observation_space: Mapping[str, Any] | None = dataclasses.field(default=None, metadata=ADDED)
+    """Observation space of the environment (`data.spaces.describe`); None in earlier runs."""
+    action_space: Mapping[str, Any] | None = dataclasses.field(default=None, metadata=ADDED)
+    """Action space of the environment; None in earlier runs."""
+    num_episodes: int | None = dataclasses.field(default=None, metadata=ADDED)
+    """Number of episodes that were trained on; None in earlier runs."""
+    num_steps: int | None = dataclasses.field(default=None, metadata=ADDED)
+    """Number of their steps; None in earlier runs."""
+    lowest_return: float | None = dataclasses.field(default=None, metadata=ADDED)
+    """Lowest return of an episode in the data; None in earlier runs."""
 
-    def make_env(self) -> gymnasium.Env:
-        """Makes one environment."""
-        return registry.make(self.env_id, disable_env_checker=True, **self.env_kwargs)
+    def make_env(self, factory: Callable[[], gymnasium.Env] | None = None) -> gymnasium.Env:
+        """Makes one environment.
+
+        Args:
+            factory: Function that makes it; None to make it by its name.
+
+        Raises:
+            ValueError: If the run has no environment that can be made without a function.
+        """
+        if factory is None and self.env_id is not None and ":" in self.env_id:
+            # Making it would import a module that a file names, which could run any code.
+            raise ValueError(
+                f"the run was made in the environment {self.env_id!r}, which is made by a function "
+                "of a module; if you trust the run, pass it as env="
+            )
+        return tasks.make_env(self.env_id, self.env_kwargs, factory, self.max_steps)
+
+    def encoders(
+        self, factory: Callable[[], gymnasium.Env] | None = None
+    ) -> tuple[observations.Encoder, actions.Encoder]:
+        """Makes the conversions of the environment's observations and actions.
+
+        Args:
+            factory: Function that makes the environment, for runs that do not hold its spaces.
+        """
+        if self.observation_space is not None and self.action_space is not None:
+            both = spaces.make(self.observation_space), spaces.make(self.action_space)
+        else:
+            with contextlib.closing(self.make_env(factory)) as env:
+                both = env.observation_space, env.action_space
+        return observations.encoder(both[0]), actions.encoder(both[1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,8 +135,19 @@ def describe(
         The description.
     """
     best = float(task.record.episode_returns.max())
+    observation, action = task.encoders
     world = World(
-        task.env_id, dict(task.env_kwargs), task.max_steps, task.lowest_return_to_go, best
+        task.env_id,
+        dict(task.env_kwargs),
+        task.max_steps,
+        task.lowest_return_to_go,
+        best,
+        # As a file gives them back, with tuples for lists.
+        config_io.from_json(spaces.describe(observation.space)),
+        config_io.from_json(spaces.describe(action.space)),
+        task.record.num_episodes,
+        task.record.num_steps,
+        float(task.record.episode_returns.min()),
     )
     return Description(
         task.dataset, storage.content_hash(task.record), seeds, settings, model, world
@@ -109,22 +167,46 @@ def read(folder: Path) -> Description:
         FileNotFoundError: If there is no run in the folder.
         ValueError: If the description is damaged, or another version of jax_s4rl wrote it.
     """
-    return config_io.from_json(_read_about(folder)["configuration"])
+    return config_io.from_json(_about.read(folder)["configuration"])
+
+
+def read_options(folder: Path) -> dict[str, Any]:
+    """Reads the options that a run was last started with, beside its configuration.
+
+    Args:
+        folder: Run directory.
+
+    Returns:
+        The options by name; none if they were not saved.
+
+    Raises:
+        FileNotFoundError: If there is no run in the folder.
+        ValueError: If the description is damaged.
+    """
+    return dict(_about.read(folder).get(_about.OPTIONS) or {})
 
 
 @contextlib.contextmanager
-def opened(
-    folder: Path, description: Description, *, resume: bool, report: Callable[[str], None] = print
+def open_for_training(
+    folder: Path,
+    description: Description,
+    *,
+    resume: bool,
+    report: Callable[[str], None] = print,
+    options: Mapping[str, Any] | None = None,
 ) -> Iterator["RunDirectory"]:
     """Opens a run directory for training.
 
-    If several processes train together, only the first one reads and writes the folder.
+    If several processes train together, only the first one reads and writes the folder. A resumed
+    run may get more updates than before; everything else in its description has to be the same.
 
     Args:
         folder: Run directory; made if it is not there.
         description: Description of the run.
         resume: Whether to continue a run in the folder, if there is one.
         report: Function that gets sentences about the run.
+        options: Options of a command that a resumed run remembers, by name (see `read_options`);
+            those that were saved before if None.
 
     Yields:
         The open run directory.
@@ -137,9 +219,12 @@ def opened(
         yield RunDirectory(folder, description, None, report)
         return
     with run_lock.Lock(folder):
-        _write_about(folder, description, resume)
-        with checkpoints.Checkpoints(folder / CHECKPOINTS, description, report) as saved:
-            run = RunDirectory(folder, description, saved, report)
+        planned, before = _about.write(folder, description, resume=resume, options=options)
+        # All checkpoints of a run hold the length that was planned first, so that they stay
+        # readable if the run is made longer.
+        first = _about.with_updates(description, planned)
+        with checkpoints.Checkpoints(folder / CHECKPOINTS, first, report) as saved:
+            run = RunDirectory(folder, description, saved, report, before)
             try:
                 yield run
             finally:
@@ -147,13 +232,15 @@ def opened(
 
 
 class RunDirectory:
-    """A run directory that is open for training; made by `opened`.
+    """A run directory that is open for training; made by `open_for_training`.
 
     Args:
         folder: Run directory.
         description: Description of the run.
         saved: Checkpoints of the run; None in all processes but the first.
         report: Function that gets sentences about the run.
+        updates_before: Number of updates that the run was to have when it was last started; None
+            for a new run.
     """
 
     def __init__(
@@ -162,9 +249,11 @@ class RunDirectory:
         description: Description,
         saved: checkpoints.Checkpoints | None,
         report: Callable[[str], None],
+        updates_before: int | None = None,
     ):
         self.folder, self.description, self.report = folder, description, report
         self._checkpoints, self._metrics = saved, None
+        self.updates_before = updates_before
         self._losses: list[float] = []
 
     def restore(self, train_state: update.TrainState) -> tuple[update.TrainState, int]:
@@ -189,6 +278,8 @@ class RunDirectory:
         start = int(state.step[0])
         if self._checkpoints is not None:
             self._metrics = metrics.Metrics(self.folder, start, self.report)
+            settings = json.dumps(config_io.identity(self.description.settings), indent=2)
+            self._metrics.describe("settings", f"```json\n{settings}\n```")
         if not start:
             return train_state, 0
         self.report(f"going on after update {start}")
@@ -204,7 +295,9 @@ class RunDirectory:
         """
         if self._metrics is not None:
             self._losses.append(dispatch.loss)
-            self._metrics.write(dispatch.step, dispatch.means(), dispatch.seconds)
+            self._metrics.write(
+                dispatch.step, dispatch.means(), dispatch.seconds, shown=self._rates(dispatch.step)
+            )
 
     def save(self, dispatch: loop.Dispatch) -> None:
         """Makes a checkpoint, which is written in the background.
@@ -245,53 +338,11 @@ class RunDirectory:
         if self._metrics is not None:
             self._metrics.close()
 
+    def _rates(self, step: int) -> dict[str, float]:
+        settings = self.description.settings
+        return optimizer.rates(settings.optimization, settings.num_updates, step)
+
     @property
     def resume_command(self) -> str:
         """Command that resumes this run."""
         return f"jax-s4rl train --folder {shlex.quote(str(self.folder))} --resume"
-
-
-def _write_about(folder: Path, description: Description, resume: bool) -> None:
-    """Writes `run.json`, or adds a resumption to it if it describes the same run."""
-    provenance = {
-        "versions": result_rows.versions(),
-        "commit": result_rows.commit(),
-        "machine": result_rows.machine(),
-    }
-    about = {"configuration": config_io.to_json(description), **provenance, "resumed": []}
-    if (folder / ABOUT).exists():
-        if not resume:
-            raise ValueError(
-                f"{folder} already holds a run; resume it with --resume, or choose another folder"
-            )
-        saved = _read_about(folder)
-        config_io.check_same(
-            _without_duplicates(saved["configuration"]),
-            _without_duplicates(about["configuration"]),
-            where=str(folder),
-        )
-        about = {**saved, "resumed": [*saved["resumed"], provenance]}
-    text = json.dumps(about, indent=2, allow_nan=False) + "\n"
-    # Replaced as a whole, so that a killed process cannot leave half a description.
-    atomic_files.write_whole(folder / ABOUT, lambda file: file.write(text.encode()))
-
-
-def _without_duplicates(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Removes the choices for the model that the settings hold too.
-
-    A message about differences then names each of them once.
-    """
-    model = {name: value for name, value in configuration["model"].items() if name != "model"}
-    return configuration | {"model": model}
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    path = folder / ABOUT
-    if not path.exists():
-        raise FileNotFoundError(f"there is no run in {folder} (no {ABOUT}); check the name")
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(
-            f"{path} is damaged ({error}); restore it, or train again in another folder"
-        ) from None

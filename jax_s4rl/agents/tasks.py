@@ -1,13 +1,17 @@
 """Tasks of offline learning: a dataset, and the environment in which agents are evaluated."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+import functools
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
 
 from jax_s4rl.collection import datasets
-from jax_s4rl.data import returns, spaces, trajectories
+from jax_s4rl.data import actions, observations, returns, trajectories
+from jax_s4rl.data.spaces import check_fit
 from jax_s4rl.envs import registry
 
 
@@ -16,28 +20,55 @@ class Task:
     """Dataset of a training and environment of its evaluation.
 
     Attributes:
-        env_id: Name of the environment, for `envs.registry.make`.
+        env_id: Name of the environment, for `envs.registry.make`; None if there is none, or if
+            `factory` makes it.
         env_kwargs: Arguments of the environment.
         dataset: Name of the dataset.
-        record: Episodes of the dataset.
-        num_actions: Size of the discrete action space; None for continuous actions.
+        record: Episodes of the dataset, encoded (`data.observations`, `data.actions`).
+        num_actions: Size of the encoded action space if it is discrete; None for continuous
+            actions.
         max_steps: Longest episode of the environment, in steps.
-        random_return: Mean return of uniformly random actions.
-        optimal_return: Mean return of the best policy.
+        random_return: Mean return of uniformly random actions; NaN if it is not known.
+        optimal_return: Mean return of the best policy; NaN if it is not known.
+        factory: Function that makes the environment; None to make it by its name.
+        observation_space: Observation space of the environment; that of a made one if None.
+        action_space: Action space of the environment; that of a made one if None.
     """
 
-    env_id: str
+    env_id: str | None
     env_kwargs: Mapping[str, Any]
     dataset: str
     record: trajectories.Trajectories
     num_actions: int | None
     max_steps: int
-    random_return: float
-    optimal_return: float
+    random_return: float = math.nan
+    optimal_return: float = math.nan
+    factory: Callable[[], gymnasium.Env] | None = None
+    observation_space: gymnasium.Space | None = None
+    action_space: gymnasium.Space | None = None
+
+    @property
+    def has_env(self) -> bool:
+        """Whether there is an environment to act in."""
+        return self.factory is not None or self.env_id is not None
 
     def make_env(self) -> gymnasium.Env:
-        """Makes one environment."""
-        return registry.make(self.env_id, disable_env_checker=True, **self.env_kwargs)
+        """Makes one environment.
+
+        Raises:
+            ValueError: If the task has none.
+        """
+        return make_env(self.env_id, self.env_kwargs, self.factory, self.max_steps)
+
+    @functools.cached_property
+    def encoders(self) -> tuple[observations.Encoder, actions.Encoder]:
+        """Conversions of the environment's observations and actions."""
+        observation_space, action_space = self.observation_space, self.action_space
+        if observation_space is None or action_space is None:
+            with contextlib.closing(self.make_env()) as env:
+                observation_space = observation_space or env.observation_space
+                action_space = action_space or env.action_space
+        return observations.encoder(observation_space), actions.encoder(action_space)
 
     @property
     def lowest_return_to_go(self) -> float:
@@ -65,26 +96,100 @@ def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
     record, metadata = datasets.load(dataset, seed=seed)
     name = env_id or metadata["env"]["id"]
     kwargs = metadata["env"]["kwargs"] if env_id is None else {}
-    env = registry.make(name, **kwargs)
-    try:
-        spaces.check_fit(record, env.observation_space, env.action_space)
-        discrete = isinstance(env.action_space, gymnasium.spaces.Discrete)
-        longest = int(record.episode_lengths.max())
-        limit = (env.spec.max_episode_steps if env.spec is not None else None) or _max_steps_of(env)
-        return Task(
-            env_id=name,
-            env_kwargs=kwargs,
-            dataset=dataset,
-            record=record,
-            num_actions=int(env.action_space.n) if discrete else None,  # pyright: ignore[reportAttributeAccessIssue]
-            max_steps=max(longest, limit or longest),
-            random_return=metadata["reference_scores"]["random"],
-            optimal_return=metadata["reference_scores"]["optimal"],
+    return describe(record, dataset, name, kwargs, scores=metadata["reference_scores"])
+
+
+def describe(
+    record: trajectories.Trajectories,
+    dataset: str,
+    env_id: str | None,
+    env_kwargs: Mapping[str, Any],
+    *,
+    scores: Mapping[str, float],
+    factory: Callable[[], gymnasium.Env] | None = None,
+) -> Task:
+    """Makes the task of a record and an environment.
+
+    Args:
+        record: Episodes, encoded.
+        dataset: Name of the dataset.
+        env_id: Name of the environment; None if `factory` makes it.
+        env_kwargs: Arguments of the environment.
+        scores: Reference scores by name, "random" and "optimal"; what is missing is not known.
+        factory: Function that makes the environment; None to make it by its name.
+
+    Returns:
+        The task.
+
+    Raises:
+        ValueError: If there is no such environment, its spaces cannot be encoded, or the record
+            does not fit them.
+    """
+    longest = int(record.episode_lengths.max())
+    with contextlib.closing(make_env(env_id, env_kwargs, factory, None)) as env:
+        spaces = env.observation_space, env.action_space
+        limit = max_steps_of(env) or longest
+    action = actions.encoder(spaces[1])
+    check_fit(record, observations.encoder(spaces[0]).encoded_space, action.encoded_space)
+    return Task(
+        env_id=env_id,
+        env_kwargs=env_kwargs,
+        dataset=dataset,
+        record=record,
+        num_actions=action.num_actions,
+        max_steps=max(longest, limit),
+        random_return=scores.get("random", math.nan),
+        optimal_return=scores.get("optimal", math.nan),
+        factory=factory,
+        observation_space=spaces[0],
+        action_space=spaces[1],
+    )
+
+
+def make_env(
+    env_id: str | None,
+    env_kwargs: Mapping[str, Any],
+    factory: Callable[[], gymnasium.Env] | None,
+    max_steps: int | None,
+) -> gymnasium.Env:
+    """Makes an environment by a function or by its name.
+
+    Args:
+        env_id: Name of the environment.
+        env_kwargs: Arguments of the environment.
+        factory: Function that makes it; None to make it by its name.
+        max_steps: Number of steps after which an environment without a limit of its own is
+            truncated; None for never.
+
+    Returns:
+        The environment.
+
+    Raises:
+        ValueError: If there is neither a name nor a function, or no such environment.
+    """
+    if factory is not None:
+        env = factory()
+    elif env_id is not None:
+        env = registry.make(env_id, disable_env_checker=True, **env_kwargs)
+    else:
+        raise ValueError(
+            "got data without an environment, so nothing can be acted in; pass env=, an id such as "
+            '"CartPole-v1", "module:function", or a function that makes an environment'
         )
-    finally:
-        env.close()
+    if max_steps is not None and isinstance(env, gymnasium.Env) and max_steps_of(env) is None:
+        return gymnasium.wrappers.TimeLimit(env, max_steps)
+    return env
 
 
-def _max_steps_of(env: gymnasium.Env) -> int | None:
-    """Returns the longest episode of an environment without a time limit wrapper, if it has one."""
-    return getattr(env.unwrapped, "max_steps", None)
+def max_steps_of(env: gymnasium.Env) -> int | None:
+    """Returns the longest episode of an environment, if it says so.
+
+    Args:
+        env: Environment.
+
+    Returns:
+        The limit of its specification, or its own attribute `max_steps`; None without both.
+    """
+    spec = getattr(env, "spec", None)
+    limit = spec.max_episode_steps if spec is not None else None
+    return limit or getattr(getattr(env, "unwrapped", env), "max_steps", None)

@@ -1,10 +1,14 @@
 """Trains in a run directory.
 
-It restores the newest checkpoint, trains, writes metrics and checkpoints, and stops at SIGTERM.
+It restores the newest checkpoint, trains, writes metrics and checkpoints, and stops at SIGTERM or
+Ctrl-C.
 """
 
 import contextlib
+import math
+import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +17,13 @@ import rich.console
 
 from jax_s4rl.agents import (
     _diagnosis,
-    _interruption,
     decision_transformer,
+    interruption,
+    multi_seed,
     run_directory,
     tasks,
 )
-from jax_s4rl.training import distributed, loop, update
+from jax_s4rl.training import distributed, loop, optimizer, update
 
 
 def run(
@@ -30,8 +35,9 @@ def run(
     resume: bool,
     checkpoint_every: int,
     console: rich.console.Console,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, float]:
-    """Trains all seeds in a run directory, to the end or until SIGTERM.
+    """Trains all seeds in a run directory, to the end or until SIGTERM or Ctrl-C.
 
     Args:
         task: Task to learn, with its episodes.
@@ -41,15 +47,19 @@ def run(
         resume: Whether to continue a run in the folder from its last checkpoint.
         checkpoint_every: Number of updates between checkpoints.
         console: Console for progress and messages.
+        options: Options of a command that a resumed run remembers.
 
     Returns:
         Seconds by phase, "compile" and "train".
 
     Raises:
-        ValueError: If settings do not fit the task or the devices, or the folder holds another run.
+        ValueError: If settings are out of range, do not fit the task or the devices, or the folder
+            holds another run.
         FloatingPointError: If the loss is no longer finite.
         SystemExit: If SIGTERM arrived; a checkpoint was written, and the status is 0.
+        interruption.Stopped: If Ctrl-C arrived; a checkpoint was written.
     """
+    check(settings, len(seeds), checkpoint_every)
     program = decision_transformer.prepare(settings, task, len(seeds))
     description = run_directory.describe(task, settings, program.config, seeds)
     distributed.check_same("the data", description.dataset_hash)
@@ -57,18 +67,20 @@ def run(
     def report(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    with run_directory.opened(folder, description, resume=resume, report=report) as directory:
+    with run_directory.open_for_training(
+        folder, description, resume=resume, report=report, options=options
+    ) as directory:
         return train(program, settings, directory, checkpoint_every, console)
 
 
 def train(
-    program: decision_transformer.Program,
+    program: multi_seed.Program,
     settings: decision_transformer.Settings,
     directory: run_directory.RunDirectory,
     checkpoint_every: int,
     console: rich.console.Console,
 ) -> dict[str, float]:
-    """Trains in an open run directory, to the end or until SIGTERM.
+    """Trains in an open run directory, to the end or until SIGTERM or Ctrl-C.
 
     Args:
         program: Program for the seeds of the run.
@@ -84,13 +96,15 @@ def train(
         ValueError: If the checkpoint does not fit the run.
         FloatingPointError: If the loss is no longer finite.
         SystemExit: If SIGTERM arrived; a checkpoint was written, and the status is 0.
+        interruption.Stopped: If Ctrl-C arrived; a checkpoint was written.
     """
     seeds = directory.description.seeds
     title = f"{directory.description.dataset}: {settings.model.mixer.name}, {len(seeds)} seeds"
     with contextlib.ExitStack() as opened:
         # Before anything else: a signal during compilation stops the run after its first dispatch.
-        signal_arrived = opened.enter_context(_interruption.watched())
+        signal_arrived = opened.enter_context(interruption.watched())
         state, start = directory.restore(program.init(seeds))
+        _report_longer(settings, directory, start)
         compiled, compile_seconds = loop.compile_update(program.update, state, program.store)
         advance = opened.enter_context(
             loop.progress(title, settings.num_updates, console, start=start)
@@ -104,30 +118,100 @@ def train(
             updates_per_dispatch=settings.updates_per_dispatch,
             num_seeds=len(seeds),
             start=start,
+            shorter=program.shorter,
             explain=_explainer(program, state, settings.batch_size, len(seeds)),
         ):
             advance(dispatch)
             directory.write(dispatch)
             # All processes stop together: one that continued would wait for the others forever.
-            stop = distributed.any_of(signal_arrived())
+            stop = distributed.any_of(signal_arrived() is not None)
             is_last = dispatch.step == settings.num_updates
             if stop or is_last or dispatch.step - saved >= checkpoint_every:
                 directory.save(dispatch)
                 saved = dispatch.step
-            if stop and not is_last:
+            if stop:
                 directory.complete()
-                console.print(
-                    f"stopped by SIGTERM after update {dispatch.step} of {settings.num_updates}, "
-                    f"with a checkpoint; resume with: {directory.resume_command}",
-                    highlight=False,
-                    soft_wrap=True,
-                )
-                sys.exit(0)
+                _stop(signal_arrived(), dispatch.step, settings, directory)
     return {"compile": compile_seconds, "train": directory.complete()}
 
 
+def check(settings: decision_transformer.Settings, num_seeds: int, checkpoint_every: int) -> None:
+    """Checks the numbers of a training, before data are made.
+
+    Args:
+        settings: Settings of model and training.
+        num_seeds: Number of models trained at once.
+        checkpoint_every: Number of updates between checkpoints.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+    counts = {
+        "seeds": num_seeds,
+        "checkpoint_every": checkpoint_every,
+        "num_updates": settings.num_updates,
+        "updates_per_dispatch": settings.updates_per_dispatch,
+        "batch_size": settings.batch_size,
+        "num_micro_batches": settings.num_micro_batches,
+    }
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{name} is {value}; give 1 or more")
+    config = settings.optimization
+    for name in ("learning_rate", "state_space_learning_rate", "clip"):
+        value = getattr(config, name)
+        if not 0 < value < math.inf:
+            raise ValueError(f"{name} is {value}; give a finite number above zero")
+    if not 0 <= config.weight_decay < math.inf:
+        raise ValueError(
+            f"weight_decay is {config.weight_decay}; give a finite number of at least 0, which "
+            "turns it off"
+        )
+    if config.warmup_updates < 0:
+        raise ValueError(f"warmup_updates is {config.warmup_updates}; give 0 or more")
+    if not 0 <= config.final_fraction <= 1:
+        raise ValueError(f"final_fraction is {config.final_fraction}; give a share from 0 to 1")
+    if not all(0 <= beta < 1 for beta in config.betas):
+        raise ValueError(f"betas are {config.betas}; give two numbers of at least 0 and below 1")
+
+
+def _report_longer(
+    settings: decision_transformer.Settings, directory: run_directory.RunDirectory, start: int
+) -> None:
+    """Says what more updates than planned mean for the learning rate."""
+    before, updates = directory.updates_before, settings.num_updates
+    if before is None or before >= updates:
+        return
+    planned, longer, last = (
+        optimizer.rates(settings.optimization, length, step)["learning_rate"]
+        for length, step in ((before, start), (updates, start), (updates, updates))
+    )
+    directory.report(
+        f"{before:,} updates were planned, now {updates:,}: from here on the learning rate is that "
+        f"of a run of {updates:,} updates, so it goes from {planned:.3g} to {longer:.3g} and falls "
+        f"to {last:.3g} at the end; a run of this length from its start gives another result"
+    )
+
+
+def _stop(
+    number: int | None,
+    step: int,
+    settings: decision_transformer.Settings,
+    directory: run_directory.RunDirectory,
+) -> None:
+    """Ends the training after a signal, with a sentence."""
+    name = "a signal to another process" if number is None else interruption.name_of(number)
+    directory.report(
+        f"stopped by {name} after update {step} of {settings.num_updates}, with a checkpoint; "
+        f"resume with: {directory.resume_command}"
+    )
+    if number == signal.SIGINT:
+        raise interruption.Stopped(number)
+    sys.exit(0)
+
+
 def _explainer(
-    program: decision_transformer.Program,
+    program: multi_seed.Program,
     state: update.TrainState,
     batch_size: int,
     num_seeds: int,

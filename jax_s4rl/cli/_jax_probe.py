@@ -9,7 +9,7 @@ import json
 import time
 from typing import Any
 
-from jax_s4rl import stack
+from jax_s4rl import self_test
 
 IMPORTING, STARTING, TESTING = (
     "while importing jax",
@@ -48,7 +48,7 @@ def stages() -> Any:
         }
     }
     yield {"stage": TESTING}
-    verdict = stack.check()
+    verdict = self_test.check()
     yield {
         "facts": {
             "self_test": [part._asdict() for part in verdict.parts],

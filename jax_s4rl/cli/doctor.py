@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_s4rl import __version__, cache_folders, stack
+from jax_s4rl import __version__, cache_folders, self_test
 from jax_s4rl.cli import _installation, _jax_probe
 
 WIDTH = 80
@@ -99,7 +99,7 @@ def _system(facts: Facts) -> None:
 def _packages(facts: Facts) -> None:
     packages = _installation.packages()
     facts["packages"] = [package._asdict() for package in packages]
-    version_problem, _ = stack.judge_versions(
+    version_problem, _ = self_test.judge_versions(
         _installation.version_of("jax"), _installation.version_of("jaxlib")
     )
     for package in packages:
@@ -136,7 +136,7 @@ def _environment(facts: Facts) -> None:
 def _jax(facts: Facts) -> None:
     jax_facts, error = probe()
     facts["jax"] = jax_facts
-    version_problem, warning = stack.judge_versions(
+    version_problem, warning = self_test.judge_versions(
         _installation.version_of("jax"), _installation.version_of("jaxlib")
     )
     # Versions are judged here too, because a crash of the probe leaves no verdict. The remedy is
@@ -221,11 +221,11 @@ def _read(text: str) -> tuple[str, Facts, str | None]:
 
 def _remedy(jax_facts: Facts) -> str:
     if "jax" not in jax_facts:
-        return f"{stack.remedy()} --force-reinstall"
+        return f"{self_test.remedy()} --force-reinstall"
     names = [name for name in ("JAX_PLATFORMS", "XLA_FLAGS") if os.environ.get(name)]
     if names:
         return " ".join(["unset", *names]) + ", or set a value that this version of JAX knows"
-    return f"check whether another process uses the device; if none does, {stack.remedy()}"
+    return f"check whether another process uses the device; if none does, {self_test.remedy()}"
 
 
 def _folders(facts: Facts) -> None:

@@ -8,13 +8,25 @@ import sys
 from collections.abc import Sequence
 
 from jax_s4rl import __version__
+from jax_s4rl.agents import interruption
 
 COMMANDS = {
     "train": "trains decision transformers on a dataset, in a run directory, and evaluates them",
     "evaluate": "evaluates a trained agent in its environment",
+    "film": "films a trained agent at chosen target returns, as a GIF",
+    "export": "exports a trained policy to one file that acts without this package",
+    "check": "shows what a model will see, and compares training with acting token by token",
     "make-dataset": "records named datasets, or lists them",
     "view-dataset": "draws a dataset as an HTML page",
     "doctor": "prints versions, devices and problems of the installation, each with a remedy",
+}
+
+EXIT_CODES = {
+    0: "success; also a training that a signal stopped after a checkpoint",
+    1: "an error, which the last line names",
+    2: "an unknown command or option",
+    3: "check found a mismatch",
+    130: "stopped by Ctrl-C before there was anything to resume (143: by SIGTERM)",
 }
 
 
@@ -43,16 +55,26 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
     # Imported late, so that a command loads only the packages that it needs, and the doctor runs
     # even if some are missing.
     try:
-        module = importlib.import_module(f"jax_s4rl.cli.{given[0].replace('-', '_')}")
+        with interruption.raised():
+            module = importlib.import_module(f"jax_s4rl.cli.{given[0].replace('-', '_')}")
+            return module.main(given[1:])
     except ModuleNotFoundError as error:
         sys.exit(f"error: {error}")
-    return module.main(given[1:])
+    except interruption.Interrupted as stop:
+        sys.exit(_left(stop))
+
+
+def _left(stop: interruption.Interrupted) -> int:
+    """Says that a signal ended a command, and returns its exit code."""
+    print(stop, file=sys.stderr)
+    return 128 + stop.number
 
 
 def usage() -> str:
     """Returns the help text."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
+    codes = [f"  {code:<{width}}  {text}" for code, text in EXIT_CODES.items()]
     return "\n".join(
         [
             "usage: jax-s4rl COMMAND [options]",
@@ -60,6 +82,9 @@ def usage() -> str:
             *lines,
             "",
             "jax-s4rl COMMAND --help lists the options.",
+            "",
+            "exit codes:",
+            *codes,
         ]
     )
 

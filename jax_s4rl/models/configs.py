@@ -5,6 +5,9 @@ import dataclasses
 from jax_s4rl.modules import block, embeddings, heads, mixers, tokens
 from jax_s4rl.modules import dropout as dropouts
 
+# Metadata of fields that earlier configurations lack, see `training.config_io.ADDED`.
+_ADDED = {"added_in": "0.2"}
+
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
@@ -60,7 +63,7 @@ class ModelConfig:
         block.check(self.mlp_ratio, self.dropout, self.norm, self.dropout_over_time)
         _choice("tokens", self.tokens, tokens.LAYOUTS)
         _choice("returns", self.returns, tokens.RETURNS)
-        _choice("time_embedding", self.time_embedding, tokens.TIME_EMBEDDINGS)
+        tokens.check_time_embedding(self.time_embedding, self.width)
         _choice("activations", self.activations, ("float32", "bfloat16"))
         _choice("continuous_head", self.continuous_head, heads.CONTINUOUS)
         for name in ("context_length", "width", "num_layers"):
@@ -71,10 +74,6 @@ class ModelConfig:
                 raise ValueError(
                     f"{name} is {getattr(self, name)}; the weight of a loss is at least 0"
                 )
-        if self.time_embedding == tokens.SINUSOIDAL and self.width % 2:
-            raise ValueError(
-                f"width is {self.width}; a sinusoidal time embedding needs an even number"
-            )
         if self.return_loss and self.returns == tokens.INSIDE:
             raise ValueError(
                 f"return_loss is {self.return_loss}, but with returns='inside' the tokens already "
@@ -114,6 +113,10 @@ class DecisionTransformerConfig:
     """Mean of each feature of a vector in the training data; empty for zero."""
     observation_std: tuple[float, ...] = ()
     """Standard deviation of each feature of a vector in the training data; empty for one."""
+    action_mean: tuple[float, ...] = dataclasses.field(default=(), metadata=_ADDED)
+    """Mean of each component of a continuous action in the training data; empty for zero."""
+    action_std: tuple[float, ...] = dataclasses.field(default=(), metadata=_ADDED)
+    """Standard deviation of each component of a continuous action; empty for one."""
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
     """Choices of the user."""
 
@@ -134,11 +137,7 @@ class DecisionTransformerConfig:
             raise ValueError(
                 f"return_scale is {self.return_scale}; it divides returns and has to be positive"
             )
-        if self.model.time_embedding == tokens.LEARNED and self.horizon is None:
-            raise ValueError(
-                "horizon is None, but a learned time embedding needs it; give the longest episode "
-                "in steps, or choose time_embedding='sinusoidal' or 'none'"
-            )
+        tokens.check_horizon(self.model.time_embedding, self.horizon)
         if self.model.observation_loss and self.observation_kind == embeddings.IMAGE:
             raise ValueError(
                 f"observation_loss is {self.model.observation_loss}, but next observations can be "
@@ -147,18 +146,21 @@ class DecisionTransformerConfig:
         self._check_statistics()
 
     def _check_statistics(self) -> None:
-        # No statistics mean zero and one; other kinds of observations are never standardized.
-        wanted = (
-            (0, self.observation_shape[0]) if self.observation_kind == embeddings.VECTOR else (0,)
-        )
-        for name in ("observation_mean", "observation_std"):
-            given = len(getattr(self, name))
-            if given not in wanted:
-                raise ValueError(
-                    f"{name} has {given} numbers but an observation of kind "
-                    f"{self.observation_kind!r} has {wanted[-1]} to standardize; "
-                    "take the statistics from the data set that the model is trained on"
-                )
+        # No statistics mean zero and one; only vectors and continuous actions are standardized.
+        is_vector = self.observation_kind == embeddings.VECTOR
+        sizes = {
+            "observation": self.observation_shape[0] if is_vector else 0,
+            "action": self.action_size or 0,
+        }
+        for what, size in sizes.items():
+            for name in (f"{what}_mean", f"{what}_std"):
+                given = len(getattr(self, name))
+                if given not in (0, size):
+                    raise ValueError(
+                        f"{name} has {given} numbers but this kind of {what} has {size} to "
+                        "standardize; take the statistics from the data set that the model is "
+                        "trained on"
+                    )
 
 
 def _choice(name: str, value: str, choices: tuple[str, ...]) -> None:

@@ -200,6 +200,8 @@ def _tokenizer(config: configs.DecisionTransformerConfig) -> tokens.Tokenizer:
             std=config.observation_std,
         ),
         num_actions=config.num_actions,
+        action_mean=config.action_mean,
+        action_std=config.action_std,
         return_scale=config.return_scale,
         horizon=config.horizon,
     )
@@ -263,6 +265,15 @@ def observation_targets(
     if config.observation_kind == embeddings.INDEX:
         return observations
     return embeddings.standardize(observations, config.observation_mean, config.observation_std)
+
+
+def action_targets(
+    config: configs.DecisionTransformerConfig, actions: Num[Array, "batch length *action"]
+) -> Num[Array, "batch length *action"]:
+    """Returns actions as `Predictions.action` predicts them: discrete, or standardized."""
+    if config.num_actions is not None:
+        return actions
+    return embeddings.standardize(actions, config.action_mean, config.action_std)
 
 
 def num_parameters(params: Any) -> int:

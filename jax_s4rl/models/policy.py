@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from jax_s4rl.models import configs, decision_transformer
-from jax_s4rl.modules import heads, tokens
+from jax_s4rl.modules import embeddings, heads, tokens
 
 RESTART = "restart"
 CARRY = "carry"
@@ -150,7 +150,7 @@ class Policy:
                 f"{self.config.observation_shape}; act in the environment that the data come from"
             )
         predicted, memories = self._predict(prepared, state, observation, return_to_go)
-        action = _choose(predicted, greedy, key, is_discrete=self.config.num_actions is not None)
+        action = _choose(self.config, predicted, greedy, key)
         return action, PolicyState(memories, state.time_step + 1, action)
 
     def follow(
@@ -213,21 +213,20 @@ class Policy:
 
 
 def _choose(
+    config: configs.DecisionTransformerConfig,
     predicted: heads.Predictions,
     greedy: Bool[Array, " batch"],
     key: PRNGKeyArray,
-    *,
-    is_discrete: bool,
 ) -> Num[Array, "batch *action"]:
     """Returns the likeliest actions where `greedy`, and drawn actions elsewhere."""
     center = predicted.action
-    if is_discrete:
+    if config.num_actions is not None:
         drawn = jax.random.categorical(key, center)
         return jnp.where(greedy, jnp.argmax(center, axis=-1), drawn).astype(jnp.int32)
-    if predicted.log_std is None:
-        return center
-    drawn = center + jnp.exp(predicted.log_std) * jax.random.normal(key, center.shape)
-    return jnp.where(greedy[:, None], center, drawn)
+    if predicted.log_std is not None:
+        drawn = center + jnp.exp(predicted.log_std) * jax.random.normal(key, center.shape)
+        center = jnp.where(greedy[:, None], center, drawn)
+    return embeddings.restore(center, config.action_mean, config.action_std)
 
 
 def _of_older(

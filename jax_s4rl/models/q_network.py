@@ -31,15 +31,7 @@ class NetworkConfig:
         for name, least in (("width", 1), ("num_layers", 0)):
             if getattr(self, name) < least:
                 raise ValueError(f"{name} is {getattr(self, name)}; it has to be at least {least}")
-        if self.time_embedding not in tokens.TIME_EMBEDDINGS:
-            raise ValueError(
-                f"time_embedding is {self.time_embedding!r}; "
-                f"choose one of {', '.join(tokens.TIME_EMBEDDINGS)}"
-            )
-        if self.time_embedding == tokens.SINUSOIDAL and self.width % 2:
-            raise ValueError(
-                f"width is {self.width}; a sinusoidal time embedding needs an even number"
-            )
+        tokens.check_time_embedding(self.time_embedding, self.width)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +67,7 @@ class QConfig:
             raise ValueError(
                 f"num_actions is {self.num_actions}; a Q-network needs at least 1 discrete action"
             )
-        if self.network.time_embedding == tokens.LEARNED and self.horizon is None:
-            raise ValueError(
-                "horizon is None, but a learned time embedding needs it; "
-                "give the longest episode in steps"
-            )
+        tokens.check_horizon(self.network.time_embedding, self.horizon)
 
 
 class QNetwork(nn.Module):

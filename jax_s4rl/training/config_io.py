@@ -10,6 +10,9 @@ TYPE = "__dataclass__"
 # Key in the metadata of a dataclass field: the version that added the field. Files and digests of
 # older versions lack it.
 ADDED = "added_in"
+# Key of fields that follow from others, for instance a fact of the data whose hash is there: where
+# an older file lacks them, nothing can differ.
+DERIVED = "is_derived"
 # Only classes of the project are made from a file, because a run directory may come from anywhere.
 ROOTS = ("jax_s4rl", "experiments")
 # Old and new names of classes that have moved since version 0.1, so that its run directories can
@@ -150,10 +153,10 @@ def check_same(saved: Any, given: Any, *, where: str) -> None:
         ...
         ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was ...
     """
-    old, new = dict(_leaves(saved)), dict(_leaves(given))
-    # By `get`, so that an option without a value counts as the same as no such field: files of
-    # versions before the option lack the field.
-    names = [name for name in old | new if old.get(name) != new.get(name)]
+    old, new = dict(_leaves(saved)), dict(_leaves(_without_added(saved, given)))
+    # An option without a value counts as the same as no such field: files of versions before the
+    # option lack the field.
+    names = [name for name in old | new if _value(old, name) != _value(new, name)]
     if names:
         differences = ", ".join(
             f"{name} is {_shown(old, name)} there, {_shown(new, name)} was given" for name in names
@@ -171,6 +174,26 @@ def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
     else:
         is_type = name.rpartition(".")[2] == TYPE
         yield name, MOVED.get(str(value), value) if is_type else value
+
+
+def _value(leaves: dict[str, Any], name: str) -> Any:
+    value = leaves.get(name)
+    return None if value == [] else value
+
+
+def _without_added(saved: Any, given: Any) -> Any:
+    """Leaves out derived fields that the saved configuration lacks: the others decide them."""
+    if not isinstance(saved, Mapping) or not isinstance(given, Mapping):
+        return given
+    added: set[str] = set()
+    if TYPE in given:
+        fields = dataclasses.fields(_find(MOVED.get(str(given[TYPE]), str(given[TYPE]))))
+        added = {field.name for field in fields if DERIVED in field.metadata}
+    return {
+        key: _without_added(saved.get(key), value)
+        for key, value in given.items()
+        if key in saved or key not in added
+    }
 
 
 def _shown(leaves: dict[str, Any], name: str) -> str:

@@ -254,6 +254,8 @@ def _die(error: BaseException) -> None:
     """Reports an error and ends the process at once."""
     if isinstance(error, SystemExit):
         print(error.code, file=sys.stderr, flush=True)
+    elif isinstance(error, KeyboardInterrupt):
+        print(error or "stopped by Ctrl-C", file=sys.stderr, flush=True)
     elif isinstance(error, ValueError | FloatingPointError):
         print(f"error: {error}", file=sys.stderr, flush=True)
     elif isinstance(error, jax.errors.JaxRuntimeError):

@@ -15,6 +15,9 @@ from jaxtyping import Float
 
 from jax_s4rl.training import update as updates
 
+# Longest title of a progress bar; the whole line then fits 80 columns.
+TITLE_WIDTH = 20
+
 Update = Callable[[Any, Any], tuple[Any, updates.Metrics]]
 """Function of train states and store, from `update.make` or `compile_update`."""
 
@@ -131,11 +134,13 @@ def dispatches(
     updates_per_dispatch: int,
     num_seeds: int = 1,
     start: int = 0,
+    shorter: Callable[[int], Update] | None = None,
     explain: Callable[[int, int], str] | None = None,
 ) -> Iterator[Dispatch]:
     """Trains and yields the result of each dispatch; training ends when the caller stops iterating.
 
-    During training only metrics leave the devices, and nothing enters them.
+    During training only metrics leave the devices, and nothing enters them. If the last dispatch
+    has fewer updates than the others, its program is compiled before it.
 
     Args:
         update: Update function, from `update.make` or `compile_update`; without ahead-of-time
@@ -146,6 +151,8 @@ def dispatches(
         updates_per_dispatch: Number with which `update` was made.
         num_seeds: Number of seeds with which `update` was made.
         start: Number of updates that `train_state` has had before.
+        shorter: Function that makes an update for a last dispatch of fewer updates; None if all
+            dispatches are whole.
         explain: Function of the seed whose loss or gradient is not finite and the number of updates
             before; its text is put into the error, for instance the episodes of the batch.
 
@@ -153,21 +160,27 @@ def dispatches(
         One dispatch after the other, up to `num_updates`.
 
     Raises:
-        ValueError: If the updates do not make whole dispatches.
+        ValueError: If there are too few updates, or they do not make whole dispatches and `shorter`
+            is None.
         Diverged: If a loss or gradient is no longer finite; that dispatch is not yielded.
     """
-    check_dispatches(num_updates, updates_per_dispatch)
-    check_dispatches(num_updates - start, updates_per_dispatch, least=0)
+    check_dispatches(num_updates, updates_per_dispatch, start=start)
+    if shorter is None and (num_updates - start) % updates_per_dispatch:
+        raise ValueError(
+            f"{num_updates - start} updates do not make whole dispatches of "
+            f"{updates_per_dispatch}; take a multiple, or pass shorter="
+        )
     for step in range(start, num_updates, updates_per_dispatch):
+        count = min(updates_per_dispatch, num_updates - step)
+        if shorter is not None and count < updates_per_dispatch:
+            update, _ = compile_update(shorter(count), train_state, store)
         begin = time.perf_counter()
         train_state, metrics = update(train_state, store)
         # Fetched first and indexed on the host: indexing on a device would send the index there.
         # Fetching also waits for the end of the dispatch, so the time below is that of its work.
         metrics = updates.collect(jax.device_get(metrics), num_seeds)
         _check_finite(metrics, step, explain)
-        yield Dispatch(
-            step + updates_per_dispatch, train_state, metrics, time.perf_counter() - begin
-        )
+        yield Dispatch(step + count, train_state, metrics, time.perf_counter() - begin)
 
 
 def run(
@@ -178,6 +191,7 @@ def run(
     num_updates: int,
     updates_per_dispatch: int,
     num_seeds: int = 1,
+    shorter: Callable[[int], Update] | None = None,
     title: str = "training",
     console: rich.console.Console | None = None,
     watch: Callable[[Dispatch], None] | None = None,
@@ -188,9 +202,10 @@ def run(
         update: Update function; see `dispatches`.
         train_state: States on the devices; see `dispatches`.
         store: Replicated data; see `dispatches`.
-        num_updates: Number of updates, a multiple of `updates_per_dispatch`.
+        num_updates: Number of updates.
         updates_per_dispatch: Number with which `update` was made.
         num_seeds: Number of seeds with which `update` was made.
+        shorter: Function that makes the update of a shorter last dispatch; see `dispatches`.
         title: Text before the progress bar.
         console: Console for the progress bar; a console that is not a terminal shows nothing.
         watch: Function that gets every dispatch. It has to copy whatever it keeps of the train
@@ -200,7 +215,7 @@ def run(
         The last states, still on the devices, and the log.
 
     Raises:
-        ValueError: If the updates do not make whole dispatches.
+        ValueError: If there are too few updates; see `dispatches`.
         Diverged: If a loss or gradient is no longer finite.
     """
     steps, losses, norms = [], [], []
@@ -213,6 +228,7 @@ def run(
             num_updates=num_updates,
             updates_per_dispatch=updates_per_dispatch,
             num_seeds=num_seeds,
+            shorter=shorter,
         ):
             train_state = dispatch.train_state
             means = dispatch.means()
@@ -225,21 +241,27 @@ def run(
     return train_state, TrainingLog(steps, losses, norms, time.perf_counter() - begin)
 
 
-def check_dispatches(num_updates: int, updates_per_dispatch: int, *, least: int = 1) -> None:
-    """Checks that the updates make whole dispatches.
+def check_dispatches(num_updates: int, updates_per_dispatch: int, *, start: int = 0) -> None:
+    """Checks the length of a training and of its dispatches.
 
     Args:
-        num_updates: Number of updates.
+        num_updates: Number of updates of the whole training.
         updates_per_dispatch: Number of updates in one call of the update.
-        least: Smallest allowed number of updates.
+        start: Number of updates made before.
 
     Raises:
-        ValueError: If there are too few updates, or they are not a multiple.
+        ValueError: If one of the numbers is below 1, or more updates were made before than there
+            are.
     """
-    if num_updates < least or num_updates % updates_per_dispatch:
+    if num_updates < 1:
+        raise ValueError(f"num_updates is {num_updates}; train for at least 1 update")
+    if updates_per_dispatch < 1:
         raise ValueError(
-            f"{num_updates} updates do not make whole dispatches of {updates_per_dispatch}; "
-            "take a multiple, or fewer updates per dispatch"
+            f"updates_per_dispatch is {updates_per_dispatch}; a dispatch makes at least 1 update"
+        )
+    if start > num_updates:
+        raise ValueError(
+            f"{start} updates were made before, num_updates is {num_updates}; give at least as many"
         )
 
 
@@ -247,10 +269,10 @@ def check_dispatches(num_updates: int, updates_per_dispatch: int, *, least: int 
 def progress(
     title: str, total: int, console: rich.console.Console | None = None, *, start: int = 0
 ) -> Iterator[Callable[[Dispatch], None]]:
-    """Shows a progress bar on a terminal, and nothing elsewhere.
+    """Shows a progress bar of at most 80 columns on a terminal, and nothing elsewhere.
 
     Args:
-        title: Text before the bar.
+        title: Text before the bar, shortened if it is long.
         total: Number of updates of the whole training.
         console: Console for the bar.
         start: Number of updates made before.
@@ -263,18 +285,19 @@ def progress(
         yield lambda dispatch: None
         return
     bar = rich.progress.Progress(
-        rich.progress.TextColumn("{task.description}"),
-        rich.progress.BarColumn(),
+        rich.progress.TextColumn("{task.description}", markup=False),
+        rich.progress.BarColumn(bar_width=8),
         rich.progress.MofNCompleteColumn(),
-        rich.progress.TextColumn("loss {task.fields[loss]:.4f}"),
-        rich.progress.TextColumn("{task.fields[speed]:.1f} updates/s"),
+        rich.progress.TextColumn("loss {task.fields[loss]:.4g}"),
+        rich.progress.TextColumn("{task.fields[speed]:.3g}/s"),
         rich.progress.TimeRemainingColumn(),
         console=console,
         transient=True,
     )
     begin = time.perf_counter()
+    short = title if len(title) <= TITLE_WIDTH else f"{title[: TITLE_WIDTH - 1]}…"
     with bar:
-        task = bar.add_task(title, total=total, completed=start, loss=math.nan, speed=0.0)
+        task = bar.add_task(short, total=total, completed=start, loss=math.nan, speed=0.0)
 
         def advance(dispatch: Dispatch) -> None:
             speed = (dispatch.step - start) / (time.perf_counter() - begin)

@@ -5,7 +5,7 @@ Each update is written once, however often the run is resumed.
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Metrics:
         text = "".join(json.dumps(row) + "\n" for row in kept)
         atomic_files.write_whole(folder / LINES, lambda file: file.write(text.encode()))
         self.seconds = sum(row["seconds"] for row in kept)
+        self._last_step = start
         self._file = (folder / LINES).open("a")
         # Event files cannot be cut: from `purge_step` on, readers leave out the events of earlier
         # files. The suffix distinguishes files that are begun in the same second.
@@ -60,13 +61,21 @@ class Metrics:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, step: int, means: dict[str, Any], seconds: float) -> None:
-        """Adds a line.
+    def write(
+        self,
+        step: int,
+        means: dict[str, Any],
+        seconds: float,
+        *,
+        shown: Mapping[str, float] | None = None,
+    ) -> None:
+        """Adds a line, and its events for TensorBoard.
 
         Args:
             step: Number of updates made.
             means: Mean of each metric, by name; a number, or a list with a number for each seed.
             seconds: Wall-clock time since the line before.
+            shown: Further numbers that TensorBoard shows alone, beside the updates per second.
         """
         self._file.write(
             json.dumps({"step": step, **means, "seconds": seconds}, allow_nan=False) + "\n"
@@ -79,6 +88,20 @@ class Metrics:
             several = isinstance(values, list) and len(values) > 1
             for number, value in enumerate(values if isinstance(values, list) else [values]):
                 self._events.add_scalar(f"{name}/{number}" if several else name, value, step)
+        speed = (step - self._last_step) / seconds if seconds > 0 else 0.0
+        self._last_step = step
+        for name, value in {"updates_per_second": speed, **(shown or {})}.items():
+            self._events.add_scalar(name, value, step)
+
+    def describe(self, name: str, text: str) -> None:
+        """Shows a text in TensorBoard.
+
+        Args:
+            name: Name of the text.
+            text: Text in Markdown.
+        """
+        if self._events is not None:
+            self._events.add_text(name, text, self._last_step)
 
     def secure(self) -> None:
         """Writes all lines to the disk.
@@ -96,6 +119,22 @@ class Metrics:
         self._file.close()
         if self._events is not None:
             self._events.close()
+
+
+def add_events(folder: Path, step: int, values: Mapping[str, float]) -> None:
+    """Adds numbers to TensorBoard after the training, for instance returns of an evaluation.
+
+    Args:
+        folder: Folder of the run.
+        step: Number of updates made.
+        values: Numbers by name.
+    """
+    if tensorboardX is None:
+        return
+    suffix = f".{step:012d}.evaluation"
+    with tensorboardX.SummaryWriter(str(folder / EVENTS), filename_suffix=suffix) as events:
+        for name, value in values.items():
+            events.add_scalar(name, value, step)
 
 
 def read(folder: Path) -> Iterator[dict[str, Any]]:

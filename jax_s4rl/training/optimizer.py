@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from typing import Any
 
 import jax
+import numpy as np
 import optax
 
 from jax_s4rl import parameter_groups
@@ -49,12 +50,10 @@ def make(config: OptimizerConfig, labels: Any, num_updates: int) -> optax.Gradie
         ValueError: If a number is out of its range.
     """
     _check(config, num_updates)
-    ssm_rate = min(config.state_space_learning_rate, config.learning_rate)
+    default, state_space = _peaks(config)
     groups: dict[Hashable, optax.GradientTransformation] = {
-        parameter_groups.DEFAULT: _adamw(
-            config, config.learning_rate, config.weight_decay, num_updates
-        ),
-        parameter_groups.STATE_SPACE: _adamw(config, ssm_rate, 0.0, num_updates),
+        parameter_groups.DEFAULT: _adamw(config, default, config.weight_decay, num_updates),
+        parameter_groups.STATE_SPACE: _adamw(config, state_space, 0.0, num_updates),
     }
     # Clipped before the groups are separated, so that the norm is that of the whole gradient.
     return _permissive(
@@ -84,6 +83,33 @@ def schedule(peak: float, config: OptimizerConfig, num_updates: int) -> optax.Sc
         max(num_updates, warmup + 1),
         peak * config.final_fraction,
     )
+
+
+def rates(config: OptimizerConfig, num_updates: int, step: int) -> dict[str, float]:
+    """Computes the learning rates after a number of updates.
+
+    Args:
+        config: Learning rates and their schedule.
+        num_updates: Number of updates of the run.
+        step: Number of updates made.
+
+    Returns:
+        The rate of each group of parameters, "learning_rate" and "state_space_learning_rate".
+
+    Example:
+        >>> round(rates(OptimizerConfig(), 1000, 100)["learning_rate"], 6)
+        0.001
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        default, state_space = (
+            np.asarray(schedule(peak, config, num_updates)(step)).item() for peak in _peaks(config)
+        )
+    return {"learning_rate": default, "state_space_learning_rate": state_space}
+
+
+def _peaks(config: OptimizerConfig) -> tuple[float, float]:
+    """Returns the peak rates of all other parameters and of state space parameters."""
+    return config.learning_rate, min(config.state_space_learning_rate, config.learning_rate)
 
 
 def _adamw(

@@ -17,7 +17,7 @@ import optax
 from jax.experimental import multihost_utils
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
-from jax_s4rl import stack
+from jax_s4rl import self_test
 
 AXIS = "devices"
 
@@ -115,9 +115,9 @@ def make(
 
     Raises:
         ValueError: If the devices or the micro-batches do not divide the batch, a number is below
-            1, or the installed JAX must not be used (see `stack`).
+            1, or the installed JAX must not be used (see `self_test`).
     """
-    stack.require()
+    self_test.require()
     num_devices = len(devices) if devices is not None else jax.device_count()
     # Shared: all devices work on the same seeds, each on its own rows of their batches.
     shared = not _is_spread(num_seeds, num_devices)

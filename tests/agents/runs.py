@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jax_s4rl.agents import decision_transformer, run_directory, tasks
+from jax_s4rl.agents import decision_transformer, multi_seed, run_directory, tasks
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.models import configs
 from jax_s4rl.training import update
 from tests.data import records
 
 SETTINGS = decision_transformer.Settings(batch_size=4, num_updates=20, updates_per_dispatch=2)
-MODEL = configs.DecisionTransformerConfig(observation_shape=(2,), num_actions=4, horizon=10)
-RECORD = records.make_record((3, 1, 5, 4))
+MODEL = configs.DecisionTransformerConfig(observation_shape=(4,), num_actions=2, horizon=10)
+RECORD = records.make_record((3, 1, 5, 4), num_actions=2, observation_shape=(4,))
 TASK = tasks.Task("CartPole-v1", {"max_episode_steps": 40}, "tiny", RECORD, 2, 40, 20.0, 40.0)
 
 
@@ -51,23 +51,26 @@ def make_program(num_seeds=1):
 
     def init(seeds):
         return update.place(
-            [update.init({"w": jnp.zeros(2)}, optimizer, jax.random.key(seed)) for seed in seeds]
+            [update.init({"w": jnp.zeros(4)}, optimizer, jax.random.key(seed)) for seed in seeds]
         )
 
-    run = update.make(
-        loss,
-        draw,
-        optimizer,
-        batch_size=SETTINGS.batch_size,
-        updates_per_dispatch=SETTINGS.updates_per_dispatch,
-        num_seeds=num_seeds,
-    )
-    return decision_transformer.Program(
+    def make_update(count):
+        return update.make(
+            loss,
+            draw,
+            optimizer,
+            batch_size=SETTINGS.batch_size,
+            updates_per_dispatch=count,
+            num_seeds=num_seeds,
+        )
+
+    return multi_seed.Program(
         config=MODEL,
         init=init,
         draw=draw,
         store=update.replicate(windows.make_store(RECORD)),
-        update=CompiledOnce(run),
+        update=CompiledOnce(make_update(SETTINGS.updates_per_dispatch)),
+        shorter=make_update,
     )
 
 

@@ -40,7 +40,7 @@ def saved(tmp_path_factory):
     stacked = jax.tree.map(lambda *x: np.stack(x), *params)
     path = tmp_path_factory.mktemp("run")
     described = run_directory.describe(task, SETTINGS, config, SEEDS)
-    with run_directory.opened(path, described, resume=False):
+    with run_directory.open_for_training(path, described, resume=False):
         pass
     state = update.TrainState(stacked, {"moments": np.ones(3)}, np.int32(30), jax.random.key(0))
     with checkpoints.Checkpoints(path / run_directory.CHECKPOINTS, described) as written:
@@ -82,15 +82,50 @@ def test_evaluation_takes_the_best_return_in_the_data_by_default(saved):
     acted = agents.evaluate(agent, episodes=2)
     np.testing.assert_allclose(acted.targets, [agent.description.world.best_return] * 2)
     assert acted.greedy.all()
-    several = agents.evaluate(agent, [3.0, 7.0], episodes=2, greedy=False)
+    several = agents.evaluate(agent, target_return=[3.0, 7.0], episodes=2, greedy=False)
     assert several.targets.tolist() == [3.0, 3.0, 7.0, 7.0]
     with pytest.raises(ValueError, match="got 0 episodes; give 1 or more"):
         agents.evaluate(agent, episodes=0)
+    with pytest.raises(ValueError, match="got the target return nan"):
+        agents.evaluate(agent, target_return=np.nan)
+
+
+def test_another_environment_can_be_given(saved):
+    agent = agents.load(saved[0])
+
+    def short():
+        return gymnasium.make("CartPole-v1", max_episode_steps=3)
+
+    for env in (short, "CartPole-v1"):
+        acted = agents.evaluate(agent, env, target_return=3.0, episodes=2)
+        assert acted.record.num_episodes == 2
+    assert agents.evaluate(agent, short, episodes=1).record.episode_lengths.tolist() == [3]
+    with pytest.raises(ValueError, match=r"observations have shape \(3,\)"):
+        agents.evaluate(agent, "Pendulum-v1", episodes=1)
+
+
+def test_an_agent_acts_without_an_environment(saved):
+    agent = agents.load(saved[0])
+    state = agent.start()
+    assert state.return_to_go.tolist() == [np.float32(agent.description.world.best_return)]
+    action, state = agent.act(state, np.zeros(4))
+    assert action in (0, 1)
+    assert agent.act(state, np.zeros(4), 1.0)[1].age == 2
+
+
+def test_the_loss_on_other_episodes_needs_no_environment(saved):
+    path, task, _ = saved
+    agent = agents.load(path)
+    found = agent.loss(task.record)
+    assert len(found) == len(SEEDS)
+    assert all(loss > 0 for loss in found)
+    with pytest.raises(ValueError, match=r"the environment's have shape \(4,\)"):
+        agent.loss(records.make_record((3,), num_actions=2, observation_shape=(5,)))
 
 
 @pytest.mark.slow
 def test_training_leaves_a_run_that_loads_and_goes_on(tmp_path, monkeypatch, saved):
-    monkeypatch.setattr(agents.tasks, "load", lambda _: saved[1])
+    monkeypatch.setattr(agents.loading, "load", lambda *_, **__: saved[1])
     monkeypatch.setattr(agents.cache_folders, "enable_compilation_cache", lambda: None)
     other = SETTINGS.with_mixer("s4")
     options = {"folder": tmp_path, "settings": other, "batch_size": 4}
@@ -108,7 +143,7 @@ def test_training_leaves_a_run_that_loads_and_goes_on(tmp_path, monkeypatch, sav
 
 def test_settings_that_do_not_exist_are_named(tmp_path):
     with pytest.raises(
-        ValueError, match=r"got the settings updates, which do not exist; choose from model, regime"
+        ValueError, match=r"got the settings updates, which do not exist; choose from .*batch_size"
     ):
         agents.train("tiny", folder=tmp_path, updates=3)
     with pytest.raises(ValueError, match="mamba"):

@@ -1,11 +1,9 @@
 """Conservative Q-learning end to end: training of several seeds at once, and acting."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
-from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.agents import cql, tasks
 from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.envs import registry
 from jax_s4rl.models import q_network
@@ -94,12 +92,3 @@ def test_continuous_actions_are_refused():
         ValueError, match="tiny has continuous actions, but Q-learning needs discrete ones"
     ):
         cql.configure(SMALL, continuous)
-
-
-def test_updates_fill_whole_dispatches(task):
-    with pytest.raises(ValueError, match="whole dispatches"):
-        cql.prepare(dataclasses.replace(SMALL, num_updates=1001), task)
-
-
-def test_the_program_is_that_of_the_decision_models(task):
-    assert isinstance(cql.prepare(SMALL, task), decision_transformer.Program)

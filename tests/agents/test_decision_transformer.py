@@ -170,7 +170,6 @@ def test_a_feature_that_never_changes_is_not_blown_up(task):
     [
         ({"regime": "episodes"}, r"training on whole episodes asks for context_length >= \d+"),
         ({"batch_size": 7}, "a batch of 7 rows cannot be shared evenly by 2 devices"),
-        ({"num_updates": 30}, "30 updates do not make whole dispatches of 20"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_before_training(task, changes, sentence):

@@ -27,7 +27,7 @@ def dispatch(program, seeds=(0,), step=10):
 
 def test_a_folder_says_what_the_run_is(tmp_path):
     described = runs.describe((0, 3))
-    with run_directory.opened(tmp_path / "x", described, resume=False):
+    with run_directory.open_for_training(tmp_path / "x", described, resume=False):
         about = json.loads((tmp_path / "x" / run_directory.ABOUT).read_text())
     assert about["versions"]["jax"] == jax.__version__
     assert about["commit"] == result_rows.commit()
@@ -40,12 +40,12 @@ def test_a_folder_says_what_the_run_is(tmp_path):
 
 def test_a_run_goes_on_only_if_asked_to_and_as_it_was(tmp_path):
     for resume in (True, True):
-        with run_directory.opened(tmp_path, runs.describe(), resume=resume):
+        with run_directory.open_for_training(tmp_path, runs.describe(), resume=resume):
             pass
     assert len(json.loads((tmp_path / run_directory.ABOUT).read_text())["resumed"]) == 1
     with (
         pytest.raises(ValueError, match="already holds a run; resume it with --resume"),
-        run_directory.opened(tmp_path, runs.describe(), resume=False),
+        run_directory.open_for_training(tmp_path, runs.describe(), resume=False),
     ):
         pass
     wider = dataclasses.replace(
@@ -59,7 +59,7 @@ def test_a_run_goes_on_only_if_asked_to_and_as_it_was(tmp_path):
     )
     with (
         pytest.raises(ValueError, match=sentence),
-        run_directory.opened(tmp_path, other, resume=True),
+        run_directory.open_for_training(tmp_path, other, resume=True),
     ):
         pass
 
@@ -68,7 +68,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
     with (
         run_lock.Lock(tmp_path),
         pytest.raises(ValueError, match="is in use by process"),
-        run_directory.opened(tmp_path, runs.describe(), resume=True),
+        run_directory.open_for_training(tmp_path, runs.describe(), resume=True),
     ):
         pass
 
@@ -76,7 +76,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
 @pytest.mark.parametrize("seeds", [(0,), (0, 1), (5, 6, 7)])
 def test_states_metrics_and_steps_come_back(tmp_path, seeds):
     program, said = runs.make_program(len(seeds)), []
-    with run_directory.opened(
+    with run_directory.open_for_training(
         tmp_path, runs.describe(seeds), resume=False, report=said.append
     ) as folder:
         state, start = folder.restore(program.init(seeds))
@@ -86,7 +86,7 @@ def test_states_metrics_and_steps_come_back(tmp_path, seeds):
         folder.save(reached)
         folder.write(dispatch(program, seeds, step=20))
         assert folder.complete() == 1.0
-    with run_directory.opened(
+    with run_directory.open_for_training(
         tmp_path, runs.describe(seeds), resume=True, report=said.append
     ) as folder:
         state, start = folder.restore(program.init(seeds))
@@ -111,3 +111,12 @@ def test_a_folder_without_a_run_or_with_half_of_one_is_refused(tmp_path):
         ValueError, match=r"run.json is damaged .*; restore it, or train again in another folder"
     ):
         run_directory.read(tmp_path)
+
+
+def test_a_run_remembers_the_options_that_it_was_last_started_with(tmp_path):
+    for options, wanted in (({"episodes": 3}, 3), (None, 3), ({"episodes": 4}, 4)):
+        with run_directory.open_for_training(
+            tmp_path, runs.describe(), resume=True, options=options
+        ):
+            pass
+        assert run_directory.read_options(tmp_path) == {"episodes": wanted}

@@ -1,5 +1,6 @@
 """Training in a run directory: stopped or killed, it resumes as if it had never stopped."""
 
+import dataclasses
 import os
 import signal
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from jax_s4rl.agents import run_directory, training
+from jax_s4rl.agents import interruption, run_directory, training
 from jax_s4rl.training import checkpoints, loop, metrics, update
 from tests.agents import runs
 
@@ -24,17 +25,19 @@ def run(
     checkpoint_every=6,
     said=None,
     bad_episode=None,
+    settings=runs.SETTINGS,
 ):
     """Trains in a folder; returns the last checkpoint's step and state."""
     program, told = runs.make_program(len(seeds)), []
     if bad_episode is not None:
         program = runs.spoil(program, bad_episode)
     report = (said if said is not None else told).append
-    with run_directory.opened(path, runs.describe(seeds), resume=resume, report=report) as folder:
+    described = runs.describe(seeds, settings)
+    with run_directory.open_for_training(path, described, resume=resume, report=report) as folder:
         if on_write is not None:
             write = folder.write
             folder.write = lambda dispatch: (write(dispatch), on_write(dispatch))
-        training.train(program, runs.SETTINGS, folder, checkpoint_every, QUIET)
+        training.train(program, settings, folder, checkpoint_every, QUIET)
     return last(path, seeds)
 
 
@@ -62,20 +65,81 @@ def test_it_trains_to_the_end(whole):
     assert lines == list(range(2, 21, 2))
 
 
-def test_a_signal_leaves_with_success_and_resuming_repeats_the_rest(tmp_path, whole):
+@pytest.mark.parametrize(
+    ("number", "name", "error"),
+    [(signal.SIGTERM, "SIGTERM", SystemExit), (signal.SIGINT, "Ctrl-C", interruption.Stopped)],
+)
+def test_a_signal_leaves_a_checkpoint_and_resuming_repeats_the_rest(
+    tmp_path, whole, number, name, error
+):
     def stop(dispatch):
         if dispatch.step == 10:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
-    with pytest.raises(SystemExit) as left:
-        run(tmp_path, on_write=stop)
-    assert left.value.code == 0
+    said = []
+    with pytest.raises(error) as left:
+        run(tmp_path, on_write=stop, said=said)
+    # Schedulers count the end by SIGTERM as a success.
+    assert getattr(left.value, "code", 0) == 0
+    assert said == [
+        f"stopped by {name} after update 10 of 20, with a checkpoint; resume with: jax-s4rl train "
+        f"--folder {tmp_path} --resume"
+    ]
     assert last(tmp_path)[0] == 10
     said = []
     step, state = run(tmp_path, resume=True, said=said)
     assert said == ["going on after update 10"]
     chex.assert_trees_all_equal((step, state), whole[0])
     assert steps(tmp_path) == whole[1]
+
+
+def test_a_complete_run_is_made_longer_and_told_what_that_means(tmp_path, whole):
+    run(tmp_path)
+    said, longer = [], dataclasses.replace(runs.SETTINGS, num_updates=25)
+    step, state = run(tmp_path, resume=True, settings=longer, said=said)
+    assert step == 25
+    # A last dispatch of one update, for which the program is made again.
+    assert steps(tmp_path)[-3:] == [22, 24, 25]
+    assert "20 updates were planned, now 25" in said[1]
+    # A tenth of the peak at the end of the old schedule, more at the same update of the new one.
+    assert "goes from 0.0001 to 0.000201 and falls to 0.0001" in said[1]
+    assert not np.array_equal(state.params["w"], whole[0][1].params["w"])
+    # Longer once more: the checkpoints still fit, and the run remembers its length.
+    assert run_directory.read(tmp_path).settings.num_updates == 25
+    again = run(tmp_path, resume=True, settings=dataclasses.replace(longer, num_updates=26))
+    assert again[0] == 26
+    with pytest.raises(ValueError, match="num_updates is 26 there, 20 was given"):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"batch_size": 0}, "batch_size is 0; give 1 or more"),
+        ({"updates_per_dispatch": 0}, "updates_per_dispatch is 0; give 1 or more"),
+        ({"num_updates": -3}, "num_updates is -3; give 1 or more"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan; give a finite number above zero"),
+        ({"clip": float("inf")}, "clip is inf; give a finite number above zero"),
+        ({"weight_decay": -0.1}, "weight_decay is -0.1; give a finite number of at least 0"),
+        ({"warmup_updates": -1}, "warmup_updates is -1; give 0 or more"),
+        ({"final_fraction": 2.0}, "final_fraction is 2.0; give a share from 0 to 1"),
+        ({"betas": (0.9, 1.0)}, r"betas are \(0.9, 1.0\); give two numbers"),
+    ],
+)
+def test_numbers_are_checked_before_data_are_made(changes, sentence):
+    own = {name: value for name, value in changes.items() if hasattr(runs.SETTINGS, name)}
+    rest = {name: value for name, value in changes.items() if name not in own}
+    optimization = dataclasses.replace(runs.SETTINGS.optimization, **rest)
+    settings = dataclasses.replace(runs.SETTINGS, optimization=optimization, **own)
+    with pytest.raises(ValueError, match=sentence):
+        training.check(settings, 1, 10)
+
+
+def test_seeds_and_checkpoints_are_at_least_one():
+    with pytest.raises(ValueError, match="seeds is 0; give 1 or more"):
+        training.check(runs.SETTINGS, 0, 10)
+    with pytest.raises(ValueError, match="checkpoint_every is -5; give 1 or more"):
+        training.check(runs.SETTINGS, 1, -5)
 
 
 def test_a_signal_that_comes_while_compiling_stops_after_the_first_dispatch(tmp_path, monkeypatch):

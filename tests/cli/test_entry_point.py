@@ -1,6 +1,8 @@
 """What a person can do wrong ends a script with a sentence."""
 
 import dataclasses
+import signal
+import sys
 
 import pytest
 
@@ -64,3 +66,35 @@ def test_a_file_that_cannot_be_written_is_found_out_before_work(tmp_path):
     assert (tmp_path / "old.jsonl").read_text() == "kept"
     with pytest.raises(IsADirectoryError):
         entry_point.check_writable(tmp_path)
+
+
+@pytest.mark.parametrize(("number", "name"), [(2, "Ctrl-C"), (15, "SIGTERM")])
+def test_a_signal_is_one_sentence_with_what_to_do(capsys, number, name):
+    before = signal.getsignal(number)
+
+    def work():
+        with entry_point.if_stopped("start again"), entry_point.if_stopped("nothing was lost"):
+            signal.raise_signal(number)
+
+    try:
+        with pytest.raises(SystemExit) as left, entry_point.errors_as_sentences():
+            work()
+    finally:
+        signal.signal(number, before)
+    assert left.value.code == 128 + number
+    assert capsys.readouterr().err == f"stopped by {name}; nothing was lost\n"
+
+
+def test_modules_of_the_current_folder_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [path for path in sys.path if path])
+    entry_point.import_from_current_folder()
+    entry_point.import_from_current_folder()
+    # Once, and at the end: no file there hides an installed package.
+    assert sys.path.count(str(tmp_path)) == 1
+    assert sys.path[-1] == str(tmp_path)
+
+
+def test_json_is_one_line(capsys):
+    entry_point.print_json({"a": [1.5, None]})
+    assert capsys.readouterr().out == '{"a": [1.5, null]}\n'

@@ -16,6 +16,7 @@ def test_it_lists_its_commands(capsys):
     assert main.main([]) == main.main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert all(name in shown for name in main.COMMANDS)
+    assert all(f"  {code} " in shown for code in main.EXIT_CODES)
 
 
 def test_every_command_has_a_file_and_every_file_that_runs_is_a_command():

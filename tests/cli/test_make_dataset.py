@@ -5,9 +5,9 @@ from jax_s4rl.collection import catalog, datasets, sources
 
 
 @pytest.fixture(autouse=True)
-def small_book(monkeypatch):
-    book = {"cartpole/tiny": catalog.Recipe("CartPole-v1", (sources.Uniform(4),))}
-    monkeypatch.setattr(catalog, "book", lambda: book)
+def small_recipes(monkeypatch):
+    recipes = {"cartpole/tiny": catalog.Recipe("CartPole-v1", (sources.Uniform(4),))}
+    monkeypatch.setattr(catalog, "all_recipes", lambda: recipes)
 
 
 def test_one_command_makes_data_and_says_where_they_are(tmp_path, capsys):

@@ -1,5 +1,10 @@
 """The command that trains: its options, and those of a run that is resumed."""
 
+import subprocess
+import sys
+
+import pytest
+
 from jax_s4rl.agents import decision_transformer, run_directory
 from jax_s4rl.cli import train
 from tests.agents import runs
@@ -27,14 +32,85 @@ def test_the_command_line_of_a_resumed_run_takes_its_settings(tmp_path):
         options.seeds,
     ) == ("lru", 16, 4, 2)
     described = run_directory.describe(runs.TASK, settings, runs.MODEL, (0, 1))
-    with run_directory.opened(tmp_path, described, resume=False):
+    with run_directory.open_for_training(tmp_path, described, resume=False):
         pass
     again = train.parse(["--folder", str(tmp_path), "--resume", "--model.width", "32"])
-    assert again.dataset == "tiny"
+    assert again.data.data == "tiny"
     assert again.resolved().model.width == 32
     assert again.resolved().model.mixer.name == "lru"
     assert (again.resolved().batch_size, again.seeds) == (4, 2)
-    assert (
-        train.parse(["--folder", str(tmp_path / "new"), "--resume"]).resolved()
-        == decision_transformer.Settings()
+
+
+def test_a_resumed_run_remembers_every_option(tmp_path):
+    given = "--data x.npz --env CartPole-v1 --max-episode-steps 9 --split breaks --hold-out 0.2 "
+    given += "--checkpoint-every 7 --targets 5 6 --episodes 3 --num-updates 20"
+    options = train.parse([*given.split(), "--folder", str(tmp_path)])
+    described = run_directory.describe(runs.TASK, options.resolved(), runs.MODEL, (0,))
+    with run_directory.open_for_training(
+        tmp_path, described, resume=False, options=options.remembered()
+    ):
+        pass
+    for flag in ("--resume", "--resume-or-start"):
+        again = train.parse(["--folder", str(tmp_path), flag, "--num-updates", "30"])
+        assert again.remembered() == options.remembered()
+        assert again.resolved().num_updates == 30
+
+
+def test_an_empty_place_is_resumed_only_if_told_so(tmp_path):
+    folder = str(tmp_path / "new")
+    sentence = r"there is no run in .*new \(no run.json\); check the name, or start one without"
+    with pytest.raises(FileNotFoundError, match=sentence):
+        train.parse(["--folder", folder, "--resume"])
+    started = train.parse(["--folder", folder, "--resume-or-start"])
+    assert started.resolved() == decision_transformer.Settings()
+
+
+def test_the_old_name_of_the_data_still_works():
+    assert train.parse(["--dataset", "cartpole/random"]).data.data == "cartpole/random"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--episodes 0", "got 0 episodes; give 1 or more"),
+        ("--targets nan", r"got the target returns \(nan,\); give finite numbers"),
+        ("--hold-out 2", "hold_out is 2.0; give a share of at least 0"),
+        ("--hold-out nan", "hold_out is nan; give a share of at least 0"),
+        ("--seeds 0", "seeds is 0; give 1 or more"),
+        ("--checkpoint-every -5", "checkpoint_every is -5; give 1 or more"),
+        ("--updates-per-dispatch 0", "updates_per_dispatch is 0; give 1 or more"),
+        ("--batch-size 0", "batch_size is 0; give 1 or more"),
+        ("--optimization.learning-rate nan", "learning_rate is nan; give a finite number"),
+        ("--model.width 0", "width is 0; it has to be at least 1"),
+        ("--max-episode-steps 0", "max_episode_steps is 0; give 1 or more"),
+    ],
+)
+def test_options_are_checked_before_data_are_made(tmp_path, words, sentence):
+    folder = tmp_path / "run"
+    # There are no such data, which would be said first if they were looked for.
+    given = ["--data", "none.npz", "--folder", str(folder), *words.split()]
+    with pytest.raises(SystemExit, match=f"error: {sentence}"):
+        train.main(given)
+    assert not folder.exists()
+
+
+def test_help_lists_the_choices_and_needs_no_jax():
+    code = (
+        "import sys\n"
+        "from jax_s4rl.cli import train\n"
+        "try: train.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'flax', 'numpy', 'gymnasium', 'orbax', 'optax'} & set(sys.modules)\n"
+        "sys.exit(f'imported as well: {heavy}' if heavy else 0)"
     )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "{windows,episodes,packed,openings}" in done.stdout
+    assert "--model.norm {pre,post}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("resume", "words"), [(False, "no training had begun"), (True, "as it was before")]
+)
+def test_after_a_signal_it_is_said_how_to_go_on(resume, words):
+    assert words in train._way_on(train.Train(resume=resume))

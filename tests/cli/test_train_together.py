@@ -147,5 +147,5 @@ def test_a_signal_to_one_process_stops_all_with_success(tmp_path):
     wait_for_lines(tmp_path, 1, pair)
     pair[1].send_signal(signal.SIGTERM)
     outputs = finish(*pair)
-    assert "stopped by SIGTERM after update" in outputs[0]
+    assert "stopped by a signal to another process after update" in outputs[0]
     assert 0 < agents.load(tmp_path).step < 2000

@@ -56,11 +56,11 @@ def test_choices_that_cannot_be_built_are_refused(changes, sentence):
         ({"horizon": None}, "horizon is None, but a learned time embedding needs it"),
         (
             {"observation_mean": (0.0,)},
-            "observation_mean has 1 numbers but an observation of kind 'vector' has 4",
+            "observation_mean has 1 numbers but this kind of observation has 4",
         ),
         (
             {"observation_kind": "one_hot", "observation_std": (1.0,) * 4},
-            "of kind 'one_hot' has 0 to standardize",
+            "observation_std has 4 numbers but this kind of observation has 0",
         ),
         (
             {"observation_kind": "sound"},

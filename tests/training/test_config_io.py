@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from jax_s4rl.agents import decision_transformer
+from jax_s4rl.agents import decision_transformer, run_directory
 from jax_s4rl.modules import mixers
 from jax_s4rl.training import config_io, optimizer
 
@@ -103,3 +103,14 @@ def test_version_0_1_kept_classes_elsewhere():
     saved[config_io.TYPE] = before[saved[config_io.TYPE]]
     assert config_io.from_json(saved) == settings
     config_io.check_same(saved, config_io.to_json(settings), where="runs/x")
+
+
+def test_derived_fields_that_an_older_file_lacks_cannot_differ():
+    world = run_directory.World("CartPole-v1", {}, 9, 0.0, 1.0, num_steps=7)
+    saved = config_io.to_json(world)
+    for name in ("num_steps", "num_episodes", "observation_space"):
+        del saved[name]
+    config_io.check_same({"world": saved}, {"world": config_io.to_json(world)}, where="runs/x")
+    saved["num_steps"] = 8
+    with pytest.raises(ValueError, match="num_steps is 8 there, 7 was given"):
+        config_io.check_same(saved, config_io.to_json(world), where="runs/x")

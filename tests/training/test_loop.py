@@ -1,6 +1,7 @@
 """The loop: counts, times, speaks only to a terminal, and stops at a loss that is not finite."""
 
 import io
+import re
 
 import jax
 import jax.numpy as jnp
@@ -64,11 +65,17 @@ def test_it_is_quiet_without_a_terminal():
     assert out.getvalue() == ""
 
 
-def test_a_terminal_sees_loss_and_speed():
+def test_a_terminal_sees_loss_and_speed_in_one_line_of_80_columns():
     out = io.StringIO()
-    run(console=rich.console.Console(file=out, force_terminal=True, width=120))
-    assert "loss" in out.getvalue()
-    assert "updates/s" in out.getvalue()
+    console = rich.console.Console(file=out, force_terminal=True, color_system=None, width=80)
+    title = "a dataset with a long name/expert: attention, 12 seeds"
+    with loop.progress(title, 1_000_000, console) as advance:
+        metrics = update.Metrics(np.full((1, 2), 12345.678), np.ones((1, 2)))
+        advance(loop.Dispatch(999_998, None, metrics, 0.1))
+    shown = re.sub(r"\x1b\[[^A-Za-z]*[A-Za-z]", "", out.getvalue())
+    lines = [line.strip("\r") for line in shown.splitlines() if "loss 1.235e+04" in line]
+    assert lines
+    assert all(len(line) <= 80 and "/s" in line and "999998/1000000" in line for line in lines)
 
 
 def test_a_loss_that_is_no_number_stops_the_training():
@@ -171,12 +178,42 @@ def test_seeds_keep_an_axis_of_their_own():
     assert dispatch.loss == 3.5
 
 
-@pytest.mark.parametrize(("num_updates", "start"), [(7, 0), (8, 3), (8, 10)])
-def test_updates_that_do_not_fill_dispatches_are_refused(num_updates, start):
-    step, state, store = prepare()
-    with pytest.raises(ValueError, match="updates do not make whole dispatches of 2"):
-        next(
-            loop.dispatches(
-                step, state, store, num_updates=num_updates, updates_per_dispatch=2, start=start
-            )
+def test_a_shorter_last_dispatch_makes_the_same_updates():
+    # All in single updates, or in dispatches of 3 with a last one of 1, from the start or resumed.
+    finals = {}
+    for size, start in ((1, 0), (3, 0), (3, 4)):
+        step, state, store = prepare(updates_per_dispatch=size)
+        if start:
+            first, *_ = prepare(updates_per_dispatch=start)
+            state, _ = first(state, store)
+        *_, last = loop.dispatches(
+            step,
+            state,
+            store,
+            num_updates=7,
+            updates_per_dispatch=size,
+            start=start,
+            shorter=lambda count: prepare(updates_per_dispatch=count)[0],
         )
+        assert last.step == 7
+        assert last.metrics.loss.shape == (1, 3 if start else 1)
+        finals[size, start] = last.train_state.params
+    assert finals[1, 0].tolist() == finals[3, 0].tolist() == finals[3, 4].tolist()
+
+
+@pytest.mark.parametrize(
+    ("num_updates", "start", "sentence"),
+    [
+        (7, 0, "7 updates do not make whole dispatches of 2; take a multiple, or pass shorter="),
+        (8, 3, "5 updates do not make whole dispatches of 2"),
+        (8, 10, "10 updates were made before, num_updates is 8; give at least as many"),
+        (0, 0, "num_updates is 0; train for at least 1 update"),
+    ],
+)
+def test_updates_that_cannot_be_made_are_refused(num_updates, start, sentence):
+    step, state, store = prepare()
+    trained = loop.dispatches(
+        step, state, store, num_updates=num_updates, updates_per_dispatch=2, start=start
+    )
+    with pytest.raises(ValueError, match=sentence):
+        next(trained)

@@ -2,6 +2,7 @@
 
 import struct
 
+import pytest
 from tensorboardX.proto import event_pb2
 
 from jax_s4rl.training import metrics as training_metrics
@@ -37,16 +38,31 @@ def events(folder):
     return found
 
 
-def test_each_dispatch_is_a_line_and_two_events(tmp_path):
+def test_each_dispatch_is_a_line_and_three_events(tmp_path):
     assert write(tmp_path, [10, 20]) == 1.0
     rows = list(training_metrics.read(tmp_path))
     assert rows[1] == {"step": 20, "loss": 0.05, "gradient_norm": 2.0, "seconds": 0.5}
-    assert [(step, tag) for step, tag, _ in events(tmp_path)] == [
-        (10, "loss"),
-        (10, "gradient_norm"),
-        (20, "loss"),
-        (20, "gradient_norm"),
+    assert events(tmp_path) == [
+        (10, "loss", pytest.approx(0.1)),
+        (10, "gradient_norm", 2.0),
+        (10, "updates_per_second", 20.0),
+        (20, "loss", pytest.approx(0.05)),
+        (20, "gradient_norm", 2.0),
+        (20, "updates_per_second", 20.0),
     ]
+
+
+def test_tensorboard_also_shows_rates_settings_and_returns(tmp_path):
+    with training_metrics.Metrics(tmp_path, 0) as metrics:
+        metrics.describe("settings", "width 8")
+        metrics.write(10, {"loss": 1.0}, seconds=0.1, shown={"learning_rate": 0.5})
+    training_metrics.add_events(tmp_path, 10, {"return/greedy": 7.0})
+    shown = {tag: value for _, tag, value in events(tmp_path)}
+    assert shown["learning_rate"] == 0.5
+    assert shown["return/greedy"] == 7.0
+    assert "settings/text_summary" in shown
+    # The lines are as they were.
+    assert next(training_metrics.read(tmp_path)) == {"step": 10, "loss": 1.0, "seconds": 0.1}
 
 
 def test_resuming_takes_back_what_comes_again(tmp_path):
@@ -83,4 +99,5 @@ def test_seeds_are_shown_apart(tmp_path):
         metrics.write(10, {"loss": [1.0, 2.0]}, seconds=0.1)
         metrics.write(20, {"loss": [3.0]}, seconds=0.1)
     assert next(training_metrics.read(tmp_path))["loss"] == [1.0, 2.0]
-    assert events(tmp_path) == [(10, "loss/0", 1.0), (10, "loss/1", 2.0), (20, "loss", 3.0)]
+    losses = [event for event in events(tmp_path) if event[1].startswith("loss")]
+    assert losses == [(10, "loss/0", 1.0), (10, "loss/1", 2.0), (20, "loss", 3.0)]

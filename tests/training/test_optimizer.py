@@ -58,6 +58,16 @@ def test_a_short_run_warms_up_for_a_tenth_of_it():
     assert float(optimizer.schedule(1.0, config, 1)(0)) == pytest.approx(1.0)
 
 
+def test_the_rates_of_both_groups_are_told():
+    config = optimizer.OptimizerConfig(
+        learning_rate=1e-3, state_space_learning_rate=1e-4, warmup_updates=10, final_fraction=0.1
+    )
+    halfway, last = (optimizer.rates(config, 100, step) for step in (5, 100))
+    assert halfway["learning_rate"] == pytest.approx(5e-4)
+    assert halfway["state_space_learning_rate"] == pytest.approx(5e-5)
+    assert last["learning_rate"] == pytest.approx(1e-4)
+
+
 @pytest.mark.parametrize(
     ("changes", "num_updates", "sentence"),
     [

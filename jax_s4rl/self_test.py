@@ -38,7 +38,7 @@ NOT_CHECKED = "not checked"
 """Summary before the test has run."""
 
 
-class StackError(ValueError):
+class SelfTestError(ValueError):
     """Error for an installed JAX that must not be used."""
 
 
@@ -86,8 +86,8 @@ def require() -> Verdict:
         The verdict.
 
     Raises:
-        StackError: If the installed JAX is too old, known to be wrong, or fails the test. It is a
-            `ValueError`.
+        SelfTestError: If the installed JAX is too old, known to be wrong, or fails the test. It is
+            a `ValueError`.
 
     Example:
         >>> require().problem is None
@@ -95,7 +95,7 @@ def require() -> Verdict:
     """
     verdict = check()
     if verdict.problem:
-        raise StackError(verdict.problem)
+        raise SelfTestError(verdict.problem)
     if verdict.warning:
         _warn_once(verdict.warning)
     return verdict
