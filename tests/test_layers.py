@@ -37,7 +37,7 @@ PACKAGE_LAYERS = {
     "cli": {"agents", "collection", "training", "evaluation", "data", "envs", "models", "modules"},
 }
 # Files beside the folders: for all of them but those that import nothing of the project.
-TOP_LEVEL = {"stack", "cache_folders", "parameter_groups"}
+TOP_LEVEL = {"self_test", "cache_folders", "parameter_groups"}
 # Files beside the folders that need the standard library alone: for all of them.
 NEUTRAL = {"_lazy", "_extras"}
 WITHOUT_TOP_LEVEL = {"kernels", "data", "envs"}
@@ -51,7 +51,7 @@ OUTSIDE = {
     "collection": ARRAYS | {"flax", "optax", "gymnasium", "rich"},
     "training": ARRAYS | {"optax", "orbax", "rich", "flax", "tensorboardX"},
     "evaluation": ARRAYS | {"gymnasium", "scipy"},
-    "agents": ARRAYS | {"flax", "gymnasium", "rich"},
+    "agents": ARRAYS | {"flax", "gymnasium", "rich", "PIL"},
     "cli": ARRAYS | {"gymnasium", "matplotlib", "packaging", "PIL", "rich", "tyro"},
 }
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if path.name != "__init__.py")
@@ -220,7 +220,7 @@ def test_kernels_are_imported_without_the_rest():
         "import sys, jax_s4rl.kernels; "
         "rest = ('flax', 'optax', 'orbax', 'gymnasium', 'minigrid', 'bsuite'); "
         "layers = ('modules', 'models', 'data', 'envs', 'collection', 'training', 'evaluation', "
-        "'agents', 'cli', 'stack'); "
+        "'agents', 'cli', 'self_test'); "
         "found = [m for m in sys.modules if m in rest or m in {f'jax_s4rl.{r}' for r in layers}]; "
         "sys.exit(f'imported as well: {found}' if found else 0)"
     )
