@@ -8,8 +8,6 @@ import threading
 from collections.abc import Callable, Iterator
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# In the place of a signal that this process sends itself.
-OWN = -1
 
 
 class Interrupted(KeyboardInterrupt):
@@ -116,19 +114,24 @@ def _handled(
         return
     # A shell that starts a job in the background ignores Ctrl-C for it; that stays so.
     kept = tuple(n for n in numbers if signal.getsignal(n) is not signal.SIG_IGN)
-    first: list[int] = []
+    # Signals that this process sends itself: what the handler and the listener have not seen yet.
+    own = {"handler": 0, "listener": 0}
+    seen: list[int] = []
 
     def handle(number: int, _: object) -> None:
-        if first and first != [OWN]:
+        if own["handler"]:
+            own["handler"] -= 1
+        elif seen:
             os._exit(128 + number)
-        first[:] = [number]
+        seen.append(number)
         react(number)
 
     def again(number: int) -> None:
-        first[:] = [OWN]
+        for name in own:
+            own[name] += 1
         os.kill(os.getpid(), number)
 
-    with _second_ends(kept, first):
+    with _second_ends(kept, own):
         # None stands for a handler that was not installed from Python, which Python cannot restore.
         previous = {n: signal.signal(n, handle) or signal.SIG_DFL for n in kept}
         try:
@@ -139,7 +142,7 @@ def _handled(
 
 
 @contextlib.contextmanager
-def _second_ends(numbers: tuple[signal.Signals, ...], first: list[int]) -> Iterator[None]:
+def _second_ends(numbers: tuple[signal.Signals, ...], own: dict[str, int]) -> Iterator[None]:
     """Ends the process at a second signal even while it compiles.
 
     Python runs handlers between two bytecodes of the main thread, which may be in XLA for minutes.
@@ -151,7 +154,12 @@ def _second_ends(numbers: tuple[signal.Signals, ...], first: list[int]) -> Itera
     def listen() -> None:
         count = 0
         while arrived := os.read(read_end, 1):
-            count += arrived[0] in numbers and first != [OWN]
+            if arrived[0] not in numbers:
+                continue
+            if own["listener"]:
+                own["listener"] -= 1
+            else:
+                count += 1
             if count == 2:
                 # Not `sys.exit`, which would only end this thread.
                 os._exit(128 + arrived[0])

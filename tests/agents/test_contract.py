@@ -79,9 +79,9 @@ def test_one_value_that_hides_all_others_is_said():
 
 
 def test_a_sentinel_hides_equal_episodes_too():
-    rewards = np.ones(16, np.float32)
+    rewards = np.ones(48, np.float32)
     rewards[3] = -1e18
-    record = records.make_record((4,) * 4, num_actions=2, observation_shape=(4,))
+    record = records.make_record((4,) * 12, num_actions=2, observation_shape=(4,))
     task = dataclasses.replace(TASK, record=dataclasses.replace(record, rewards=rewards))
     with pytest.warns(UserWarning, match=r"a return-to-go is 1e\+18 away"):
         contract.check(task)
