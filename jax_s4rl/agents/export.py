@@ -40,6 +40,9 @@ from jax_s4rl.models import policy as policies
 
 ENDING = ".jax_s4rl"
 PLATFORMS = ("cpu", "cuda", "tpu")
+# What JAX raises if a platform or a symbolic batch has no program for an operation; compiler errors
+# are RuntimeErrors.
+LOWERING_ERRORS = (NotImplementedError, RuntimeError, TypeError, ValueError)
 KNOWN_PLATFORMS = (*PLATFORMS, "rocm")
 # Time in the archive, so that equal policies give equal files.
 EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -211,8 +214,8 @@ def _export(programs: _Programs, platforms: tuple[str, ...]) -> list[jax.export.
 
     try:
         return run(platforms)
-    except Exception as error:
-        # Whatever a kernel or a platform of JAX raises: which platforms work is found by trying.
+    except LOWERING_ERRORS as error:
+        # Which platforms work is found by trying.
         working = [name for name in platforms if _works(functools.partial(run, (name,)))]
         reason = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
         remedy = (
@@ -241,7 +244,8 @@ def _without_folders() -> Iterator[None]:
 def _works(run: Any) -> bool:
     try:
         run()
-    except Exception:
+    except LOWERING_ERRORS:
+        # The caller reports the first error; here only the answer counts.
         return False
     return True
 

@@ -154,8 +154,8 @@ def read(folder: Path) -> Policy:
     try:
         arrays = storage.load_arrays(path)
         copy = json.loads(arrays.pop(CONFIGURATION).tobytes())
-    except Exception:
-        raise ValueError(f"{path} is damaged; {REMEDY}") from None
+    except (KeyError, ValueError) as error:
+        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from None
     config_io.check_same(copy, about["configuration"], where=str(path))
     if not is_whole:
         raise ValueError(

@@ -65,7 +65,7 @@ def to_float(
     is_exact = np.can_cast(given, wanted) and not (given.kind in "iu" and given.itemsize == 8)
     if not is_exact or given == wanted == np.float32:
         _check(name, array, wanted)
-    # Beside a value that is no number, one that is too large has not been found.
+    # `_check` compares no sizes if a value is NaN; the record refuses that value later.
     with np.errstate(over="ignore"):
         return array.astype(wanted, copy=False)
 

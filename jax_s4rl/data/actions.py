@@ -278,7 +278,7 @@ def _warn_if_choices(array: Shaped[np.ndarray, "..."]) -> None:
 
 
 def _leaves(space: gymnasium.Space) -> list[gymnasium.Space]:
-    """Returns the parts of a space without Dict and Tuple; none if one of them has no numbers."""
+    """Returns all parts of Dict and Tuple spaces; none if one of them cannot be encoded."""
     parts = _flattening.parts_of(space)
     if parts is None:
         known = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary

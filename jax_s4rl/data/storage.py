@@ -8,7 +8,9 @@ import dataclasses
 import hashlib
 import json
 import os
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +23,22 @@ ARRAY_NAMES = tuple(field.name for field in dataclasses.fields(trajectories.Traj
 FORMAT_VERSION = 1
 HASH_BLOCK = 1 << 24
 ZIP_HEADER_SIZE = 30
+# Errors of reading a damaged archive: its structure, headers, sizes or flags are wrong.
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
 
 def save_trajectories(
@@ -100,7 +118,7 @@ def load_trajectories(
         raise ValueError(f"{path} is empty; delete it and generate the data set again")
     try:
         arrays = _read_arrays(path) if in_memory else _map_arrays(path)
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError) as error:
+    except DAMAGE as error:
         raise ValueError(
             f"{path} is damaged or not a data set ({error}); delete it and generate it again"
         ) from None
@@ -135,7 +153,7 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
         with Path(path).open("rb") as file:
             archive = np.load(file, allow_pickle=False)
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError, KeyError, ValueError, AttributeError) as error:
+    except (*DAMAGE, AttributeError) as error:
         raise ValueError(
             f"{path} is damaged, not an .npz file, or holds Python objects ({error}); save plain "
             "arrays with numpy.savez"

@@ -1,4 +1,4 @@
-"""Tasks: data and environment have to fit, and a wrong name is told before anything is trained."""
+"""Tasks: data and environment have to fit; wrong names are refused before the training."""
 
 import dataclasses
 

@@ -1,5 +1,7 @@
 """Small records with distinct contents, for the tests of this folder and others."""
 
+import dataclasses
+
 import numpy as np
 
 from jax_s4rl.data import trajectories
@@ -35,3 +37,24 @@ def assert_same(left, right):
         one, other = getattr(left, name), getattr(right, name)
         assert one.dtype == other.dtype, name
         np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+OBSERVATIONS = {
+    "bytes": np.arange(12, dtype=np.uint8),
+    "whole numbers of 64 bits": np.arange(12) * 2**40,
+    "unsigned numbers beyond 63 bits": np.arange(12, dtype=np.uint64) * np.uint64(2**60),
+    "float64": np.arange(12) * 0.1,
+    "halves": np.arange(12, dtype=np.float16),
+    "extended": np.arange(12, dtype=np.longdouble),
+    "flags": np.arange(12) > 5,
+    "small units": np.arange(12) * 1e-30,
+}
+# Differences of these are lost in 32 bits.
+UNREPRESENTABLE = [2**40 + np.arange(12), np.arange(12) * 1e-300, np.arange(12) * 1e300]
+
+
+def of_observations(values):
+    """A record of two episodes with these twelve numbers as observations."""
+    record = make_record((3, 3), observation_shape=(2,))
+    table = values.reshape(6, 2)
+    return dataclasses.replace(record, observations=table, final_observations=table[[2, 5]])

@@ -11,7 +11,7 @@ spaces = gymnasium.spaces
 
 
 class World(gymnasium.Env):
-    """Environment of three steps that returns whatever it is told."""
+    """Environment of three steps; its attributes are what it returns."""
 
     observation_space = spaces.Box(-np.inf, np.inf, (2,))
     action_space = spaces.Discrete(2)
@@ -29,10 +29,10 @@ class World(gymnasium.Env):
         return self.look(self.clock), self.reward, is_over, self.truncated, self.info
 
 
-def play(**told):
-    """Plays an episode in an environment that returns what is told."""
-    told = {name: staticmethod(value) if callable(value) else value for name, value in told.items()}
-    one = player.Player(type("Told", (World,), told)())
+def play(**attributes):
+    """Plays an episode in a `World` with other attributes."""
+    changed = {n: staticmethod(x) if callable(x) else x for n, x in attributes.items()}
+    one = player.Player(type("Changed", (World,), changed)())
     one.reset(seed=7)
     is_over = False
     while not is_over:

@@ -1,5 +1,3 @@
-import dataclasses
-
 import chex
 import jax.numpy as jnp
 import numpy as np
@@ -102,35 +100,15 @@ def test_a_window_of_no_step_is_refused():
         windows.gather_windows(store, jnp.array([0]), 0)
 
 
-KINDS = {
-    "bytes": np.arange(12, dtype=np.uint8),
-    "whole numbers of 64 bits": np.arange(12) * 2**40,
-    "unsigned numbers beyond 63 bits": np.arange(12, dtype=np.uint64) * np.uint64(2**60),
-    "float64": np.arange(12) * 0.1,
-    "halves": np.arange(12, dtype=np.float16),
-    "extended": np.arange(12, dtype=np.longdouble),
-    "flags": np.arange(12) > 5,
-    "small units": np.arange(12) * 1e-30,
-}
-
-
-def of_observations(values):
-    record = records.make_record((3, 3), observation_shape=(2,))
-    table = values.reshape(6, 2)
-    return dataclasses.replace(record, observations=table, final_observations=table[[2, 5]])
-
-
-@pytest.mark.parametrize("values", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("values", records.OBSERVATIONS.values(), ids=records.OBSERVATIONS)
 def test_observations_of_every_type_mean_the_same_on_the_device(values):
-    held = np.asarray(windows.make_store(of_observations(values)).observations)[:6]
+    held = np.asarray(windows.make_store(records.of_observations(values)).observations)[:6]
     assert held.dtype.itemsize <= 4
     wanted = values.reshape(6, 2).astype(float)
     np.testing.assert_allclose(held.astype(float), wanted, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "values", [2**40 + np.arange(12), np.arange(12) * 1e-300, np.arange(12) * 1e300]
-)
+@pytest.mark.parametrize("values", records.UNREPRESENTABLE)
 def test_observations_that_a_device_cannot_tell_apart_are_refused(values):
     with pytest.raises(ValueError, match=r"unit|rescale"):
-        windows.make_store(of_observations(values))
+        windows.make_store(records.of_observations(values))

@@ -2,8 +2,8 @@
 
 import xml.etree.ElementTree
 
-from experiments.report import catalog, document, load, sections, verdicts
-from tests.experiments.report import made_up
+from experiments.report import catalog, document, load, sections
+from tests.experiments.report import made_up, walks
 
 ABOUT = catalog.Experiment(
     name="pendulum",
@@ -348,42 +348,6 @@ def test_counts(tmp_path):
     ]
 
 
-GRAPHS = {"random_walk": 0.2, "random_walk/graph-1": 0.4}
-TAKES = "relabelled returns, one step"
-
-
-def references():
-    # The best line is another one on each graph.
-    for graph, best in GRAPHS.items():
-        for number, method in enumerate(verdicts.EXACT):
-            value = best if number == (graph != "random_walk") else 0.1
-            yield made_up.row(
-                "random_walk", f"{graph}/nosuffix-1000", method, optimal_share_sampled=value
-            )
-
-
-def walk_runs(method, middle, variant="", count=5, graphs=GRAPHS):
-    found = []
-    for graph in graphs:
-        # The sampled score of made-up runs is half of the greedy one.
-        values = made_up.spread(2 * (middle + GRAPHS[graph]), count=count)
-        dataset = f"{graph}/nosuffix-1000"
-        found += made_up.runs(
-            "random_walk", dataset, method, values, "optimal_share", variant=variant
-        )
-    return found
-
-
-def leads(folder, *rows):
-    made_up.write(folder, "random_walk", [*references(), *(row for own in rows for row in own)])
-    study = catalog.RANDOM_WALK.read(folder)
-    return verdicts.leads(study)
-
-
-def of_all(middle, **more):
-    return [row for mixer in load.MIXERS for row in runs(mixer, middle, **more)]
-
-
 def test_where_models_with_a_history_are_ahead_is_told(tmp_path):
     about = catalog.RANDOM_WALK
 
@@ -392,7 +356,7 @@ def test_where_models_with_a_history_are_ahead_is_told(tmp_path):
         assert isinstance(last, document.Paragraph)
         return last.text
 
-    leads(tmp_path, walk_runs("s4", 0.0), walk_runs("s4d", 0.3, TAKES))
+    walks.leads(tmp_path, walks.runs("s4", 0.0), walks.runs("s4d", 0.3, walks.TAKES))
     assert told().endswith("score nowhere.")
     data = "random_walk/random-100"
     rows = [made_up.row("random_walk", data, "lookup", optimal_share_sampled=0.2)]
@@ -418,7 +382,7 @@ def test_where_models_with_a_history_are_ahead_is_told(tmp_path):
 def test_its_table(tmp_path):
     about = catalog.RANDOM_WALK
     assert sections.walks(about.read(tmp_path)) == []
-    leads(tmp_path, walk_runs("attention", 0.3), walk_runs("s4", 0.2))
+    walks.leads(tmp_path, walks.runs("attention", 0.3), walks.runs("s4", 0.2))
     _, table, *_ = sections.walks(about.read(tmp_path))
     assert isinstance(table, document.Table)
     assert [(line[0], line[3], line[4]) for line in table.rows] == [

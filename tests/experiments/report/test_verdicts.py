@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments.report import catalog, load, scores, verdicts
+from experiments.report import catalog, scores, verdicts
 from experiments.report.verdicts import FAILS, HOLDS, OPEN, PARTLY, UNDECIDED
 from jax_s4rl.evaluation.bootstrap import Interval
-from tests.experiments.report import made_up
+from tests.experiments.report import made_up, walks
 
 
 class Comparison(NamedTuple):
@@ -234,45 +234,11 @@ def test_a_loss_is_told_with_what_changes_of_the_loser_make_of_it(tmp_path):
     ]
 
 
-GRAPHS = {"random_walk": 0.2, "random_walk/graph-1": 0.4}
-TAKES = "relabelled returns, one step"
-
-
-def references():
-    # The best line is another one on each graph.
-    for graph, best in GRAPHS.items():
-        for number, method in enumerate(verdicts.EXACT):
-            value = best if number == (graph != "random_walk") else 0.1
-            yield made_up.row(
-                "random_walk", f"{graph}/nosuffix-1000", method, optimal_share_sampled=value
-            )
-
-
-def runs(method, middle, variant="", count=5, graphs=GRAPHS):
-    found = []
-    for graph in graphs:
-        # The sampled score of made-up runs is half of the greedy one.
-        values = made_up.spread(2 * (middle + GRAPHS[graph]), count=count)
-        dataset = f"{graph}/nosuffix-1000"
-        found += made_up.runs(
-            "random_walk", dataset, method, values, "optimal_share", variant=variant
-        )
-    return found
-
-
-def leads(folder, *rows):
-    made_up.write(folder, "random_walk", [*references(), *(row for own in rows for row in own)])
-    study = catalog.RANDOM_WALK.read(folder)
-    return verdicts.leads(study)
-
-
-def of_all(middle, **more):
-    return [row for mixer in load.MIXERS for row in runs(mixer, middle, **more)]
-
-
 def test_each_run_is_measured_by_the_best_exact_line_of_its_own_graph(tmp_path):
-    (found,) = leads(
-        tmp_path, runs("attention", 0.3), runs("bc", 0.1, "attention", graphs=["random_walk"])
+    (found,) = walks.leads(
+        tmp_path,
+        walks.runs("attention", 0.3),
+        walks.runs("bc", 0.1, "attention", graphs=["random_walk"]),
     )
     assert found.interval.value == pytest.approx(0.3)
     assert found.num_runs == 10
@@ -302,47 +268,55 @@ def test_what_models_were_trained_on_is_told_apart(tmp_path):
         "relabelled returns",
         "relabelled returns, no time embedding",
         "one step",
-        TAKES,
+        walks.TAKES,
         "no time embedding",
     )
-    found = leads(tmp_path, *(runs("s4d", 0.1, variant) for variant in variants))
+    found = walks.leads(tmp_path, *(walks.runs("s4d", 0.1, variant) for variant in variants))
     assert [lead.group.variant for lead in found if not lead.group.variant] == [""]
     assert [lead.group.variant for lead in found if lead.changes] == [
         "relabelled returns",
         "relabelled returns, no time embedding",
         "one step",
-        TAKES,
+        walks.TAKES,
     ]
 
 
 def test_every_mixer_has_to_be_ahead(tmp_path):
     assert verdicts.joins_walks([]).word == verdicts.OPEN
-    assert verdicts.joins_walks(leads(tmp_path / "all", of_all(0.3))).word == verdicts.HOLDS
-    assert verdicts.joins_walks(leads(tmp_path / "none", of_all(0.0))).word == verdicts.FAILS
-    some = [*of_all(0.0), *runs("s4", 0.3, TAKES)]
-    found = verdicts.joins_walks(leads(tmp_path / "some", some))
+    assert (
+        verdicts.joins_walks(walks.leads(tmp_path / "all", walks.of_all(0.3))).word
+        == verdicts.HOLDS
+    )
+    assert (
+        verdicts.joins_walks(walks.leads(tmp_path / "none", walks.of_all(0.0))).word
+        == verdicts.FAILS
+    )
+    some = [*walks.of_all(0.0), *walks.runs("s4", 0.3, walks.TAKES)]
+    found = verdicts.joins_walks(walks.leads(tmp_path / "some", some))
     assert (found.word, found.where.splitlines()[0]) == (verdicts.PARTLY, "s4")
 
 
 def test_few_runs_do_not_count(tmp_path):
-    (found,) = leads(tmp_path, runs("s4", 0.3, count=4, graphs=["random_walk"]))
+    (found,) = walks.leads(tmp_path, walks.runs("s4", 0.3, count=4, graphs=["random_walk"]))
     assert found.num_runs < scores.LEAST_RUNS
     assert verdicts.joins_walks([found]).word == verdicts.OPEN
 
 
 def test_one_of_its_variants_is_enough(tmp_path):
-    found = leads(tmp_path, of_all(0.0, variant="one step"), of_all(0.3, variant=TAKES))
+    found = walks.leads(
+        tmp_path, walks.of_all(0.0, variant="one step"), walks.of_all(0.3, variant=walks.TAKES)
+    )
     assert verdicts.joins_walks(found).word == verdicts.HOLDS
 
 
 def test_leads_are_told_by_the_way_of_having_what_joining_takes(tmp_path):
     rows = [
-        *runs("s4", 0.0, "relabelled returns"),
-        *runs("s4", 0.3, TAKES),
-        *runs("s4d", 0.3, TAKES),
-        *runs("s4", 0.3),
+        *walks.runs("s4", 0.0, "relabelled returns"),
+        *walks.runs("s4", 0.3, walks.TAKES),
+        *walks.runs("s4d", 0.3, walks.TAKES),
+        *walks.runs("s4", 0.3),
     ]
-    found = leads(tmp_path, rows)
+    found = walks.leads(tmp_path, rows)
     assert verdicts.joins_walks(found).where.splitlines()[-2:] == [
         "relabelled returns, history seen: no mixer",
         "relabelled returns, one step: s4d; s4",
@@ -350,5 +324,5 @@ def test_leads_are_told_by_the_way_of_having_what_joining_takes(tmp_path):
     assert {lead.group.variant: verdicts.ONE_STEP in lead.changes for lead in found} == {
         "": False,
         "relabelled returns": False,
-        TAKES: True,
+        walks.TAKES: True,
     }
