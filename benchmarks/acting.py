@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import acting_report, timed_models, timing
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import result_rows
+from jax_s4rl.evaluation import documents, result_rows
 from jax_s4rl.models import configs, decision_transformer, policy
 from jax_s4rl.modules import groups, mixers
 
@@ -68,7 +68,7 @@ def main(config: Config) -> None:
             result_rows.append_row(config.out, row)
             print(acting_report.line(row), flush=True)
     if config.out == RESULTS:
-        acting_report.write(list(result_rows.read_rows(config.out)))
+        acting_report.write(list(documents.read_rows(config.out)))
 
 
 def measure(config: Config, batch_size: int) -> Iterator[dict[str, Any]]:

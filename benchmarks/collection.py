@@ -63,7 +63,7 @@ def main(config: Config) -> None:
             row = measure(known[name], seed, config.num_episodes)
             result_rows.append_row(config.out, row)
             print(f"{name}, seed {seed}: {row['metrics']['greedy_return']:.1f}", flush=True)
-    text = table(result_rows.read_rows(config.out))
+    text = table(documents.read_rows(config.out))
     print(text)
     documents.write_section(config.readme, SECTION, text)
 

@@ -83,7 +83,7 @@ def main(config: Config) -> None:
         row = measure(env_id, kwargs, config)
         result_rows.append_row(config.out, row)
         print(f"{env_id}: {row['metrics']['bare']:,.0f} steps/s bare", flush=True)
-    text = table(result_rows.read_rows(config.out))
+    text = table(documents.read_rows(config.out))
     print(text)
     documents.write_section(config.readme, SECTION, text)
 

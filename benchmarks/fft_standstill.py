@@ -106,7 +106,7 @@ def main(config: Config) -> None:
                     flush=True,
                 )
     if config.out == RESULTS:
-        documents.write_section(tables.README, SECTION, table(result_rows.read_rows(RESULTS)))
+        documents.write_section(tables.README, SECTION, table(documents.read_rows(RESULTS)))
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks import tables
+from jax_s4rl.data import atomic_files
 from jax_s4rl.evaluation import documents
 
 FIGURE = Path(__file__).parent / "results" / "kernels.png"
@@ -196,5 +197,6 @@ def draw(found: tables.Newest, path: Path) -> None:
         axis.legend(fontsize=7, frameon=False)
     axes[0][0].set_ylabel("forward+backward, ms")
     figure.tight_layout()
-    figure.savefig(path, dpi=80)
+    kind = path.suffix[1:]
+    atomic_files.write_whole(path, lambda file: figure.savefig(file, format=kind, dpi=80))
     plt.close(figure)

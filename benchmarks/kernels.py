@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks import kernel_cases, kernel_report, timing
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import result_rows
+from jax_s4rl.evaluation import documents, result_rows
 
 Row = dict[str, Any]
 RESULTS = Path(__file__).parent / "results" / "kernels.jsonl"
@@ -67,7 +67,7 @@ def main(config: Config) -> None:
     if not config.report_only:
         measure_all(config)
     if config.out == RESULTS:
-        kernel_report.write(list(result_rows.read_rows(config.out)))
+        kernel_report.write(list(documents.read_rows(config.out)))
 
 
 def measure_all(config: Config) -> None:

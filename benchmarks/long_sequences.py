@@ -25,7 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import long_sequences_report
-from jax_s4rl.evaluation import result_rows
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import documents, result_rows
 from jax_s4rl.kernels import complex_pair as cplx
 from jax_s4rl.kernels import initialization, lru, s4, s4d, s5
 from jax_s4rl.kernels.reference import discretization, systems
@@ -120,7 +121,7 @@ def main(config: Config) -> None:
                     result_rows.append_row(config.out, row)
                     print(long_sequences_report.line(row), flush=True)
     if config.out == RESULTS:
-        long_sequences_report.write(list(result_rows.read_rows(config.out)))
+        long_sequences_report.write(list(documents.read_rows(config.out)))
 
 
 def measure(name: str, length: int, steps: str) -> Iterator[Row]:
@@ -384,6 +385,4 @@ FAMILIES = {
 
 
 if __name__ == "__main__":
-    import tyro
-
-    main(tyro.cli(Config, description=__doc__))
+    entry_point.run(main, Config, __doc__)

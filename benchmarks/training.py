@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks import pytorch_peer, timed_models, timing, training_report, workers
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import result_rows
+from jax_s4rl.evaluation import documents, result_rows
 from jax_s4rl.modules import mixers
 
 RESULTS = Path(__file__).parent / "results" / "training.jsonl"
@@ -75,7 +75,7 @@ def main(config: Config) -> None:
             result_rows.append_row(config.out, row)
             print(training_report.line(row), flush=True)
     if config.out == RESULTS:
-        training_report.write(list(result_rows.read_rows(config.out)))
+        training_report.write(list(documents.read_rows(config.out)))
 
 
 def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:

@@ -70,7 +70,7 @@ def main(config: Config) -> None:
                     for row in measure(case, direction, (old, new), config):
                         result_rows.append_row(config.out, row)
                     print(case, direction, flush=True)
-    documents.write_section(tables.README, SECTION, table(list(result_rows.read_rows(config.out))))
+    documents.write_section(tables.README, SECTION, table(list(documents.read_rows(config.out))))
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments import figures
+from jax_s4rl.data import atomic_files
 
 Row = dict[str, Any]
 
@@ -68,8 +69,7 @@ def write(path: Path, rows: Sequence[Row], *, title: str) -> Path:
         + _footer(rows[0])
         + "</body></html>\n"
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page)
+    atomic_files.write_whole(path, lambda file: file.write(page.encode()))
     return path
 
 

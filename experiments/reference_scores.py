@@ -112,7 +112,7 @@ def main(config: Config) -> None:
         )
     rows = [row for setting in SETTINGS for row in lines.get(name_of(setting), [])]
     result_rows.write_rows(config.out, rows)
-    text = table(rows)
+    text = table(documents.escape_all(rows))
     print(text)
     documents.write_section(config.readme, SECTION, text)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from experiments import memory, runner, step_ranges
 from experiments.report import document, load, tables
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.evaluation import documents
 
 SECTION = "step-ranges"
 LINES = runner.results_file("step_ranges")
@@ -48,7 +48,7 @@ def main(config: Config) -> None:
     Raises:
         ValueError: If the document has no place for it.
     """
-    documents.write_section(config.readme, SECTION, table(result_rows.read_rows(config.lines)))
+    documents.write_section(config.readme, SECTION, table(documents.read_rows(config.lines)))
 
 
 def table(rows: Iterable[load.Row]) -> str:

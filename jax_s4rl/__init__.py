@@ -18,6 +18,7 @@ jaxtyping alone.
 """
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
 from jax_s4rl import _lazy
@@ -41,6 +42,11 @@ if TYPE_CHECKING:
     from jax_s4rl.agents.agent import train as train
 
 __version__ = "0.2.0"
+
+# Before JAX is imported, which reads this once. On some AMD processors XLA prints two errors for
+# each program that it loads from the cache of compiled programs, because it takes two hints for the
+# compiler as parts of the processor. True errors of XLA arrive as exceptions of Python.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 FRONT_DOOR = ("train", "evaluate", "load")
 

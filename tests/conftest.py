@@ -1,7 +1,13 @@
 """Makes JAX strict for every test, and gives the process several CPU devices."""
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
+from collections import Counter
+
+import pytest
 
 # A job in the background of a script ignores SIGINT, and so would the processes of the tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -11,6 +17,15 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("MPLBACKEND", "agg")
 
+# Datasets and compiled programs of the tests lie in a folder of their own: a run of the tests
+# neither uses nor changes those of the user. Workers inherit it.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="jax_s4rl-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+    for _variable in ("JAX_S4RL_DATA", "JAX_COMPILATION_CACHE_DIR"):
+        os.environ.pop(_variable, None)
+
+import jax_s4rl  # noqa: F401, I001 (before JAX, whose messages it chooses)
 import jax
 from jaxtyping import install_import_hook
 
@@ -29,3 +44,17 @@ CHECKED = [
 ]
 if not os.environ.get("UNCHECKED_SHAPES"):
     install_import_hook(CHECKED, "beartype.beartype")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not ask for
+def pytest_collection_modifyitems(items):
+    """Marks the cases of a test beyond the first of `fast_cases` as slow."""
+    fast = Counter()
+    for item in items:
+        mark = item.get_closest_marker("fast_cases")
+        if mark is None or item.get_closest_marker("slow"):
+            continue
+        test = item.nodeid.partition("[")[0]
+        fast[test] += 1
+        if fast[test] > mark.args[0]:
+            item.add_marker(pytest.mark.slow)

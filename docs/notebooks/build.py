@@ -6,10 +6,12 @@ needs the extra `notebook`. The notebook, its page and its film are committed.
 """
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from jax_s4rl.cli import entry_point
+from jax_s4rl.data import atomic_files
 
 NOTEBOOK = Path(__file__).with_name("own_data.ipynb")
 FILM = "boat.gif"
@@ -25,7 +27,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
         nbclient.NotebookClient(notebook, timeout=LONGEST, resources=resources).execute()
-        shutil.copy(Path(folder) / FILM, NOTEBOOK.with_name(FILM))
+        film = (Path(folder) / FILM).read_bytes()
+        atomic_files.write_whole(NOTEBOOK.with_name(FILM), lambda file: file.write(film))
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
@@ -33,8 +36,11 @@ def main() -> None:
             cell.outputs = [one for one in cell.outputs if one.get("name") != "stderr"]
     notebook.metadata = json.loads(NOTEBOOK.read_text())["metadata"]
     text = json.dumps(notebook, indent=1, ensure_ascii=False)
-    NOTEBOOK.write_text(text + "\n")
-    NOTEBOOK.with_suffix(".md").write_text(page(json.loads(text)))
+    for path, content in (
+        (NOTEBOOK, text + "\n"),
+        (NOTEBOOK.with_suffix(".md"), page(json.loads(text))),
+    ):
+        atomic_files.write_whole(path, lambda file, content=content: file.write(content.encode()))
 
 
 def page(notebook: dict[str, Any]) -> str:
@@ -60,4 +66,5 @@ def page(notebook: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    with entry_point.errors_as_sentences():
+        main()

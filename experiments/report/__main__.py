@@ -25,7 +25,8 @@ from experiments.report import (
 )
 from experiments.report.catalog import FOLDER, Experiment
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.data import atomic_files
+from jax_s4rl.evaluation import documents
 
 README = Path(__file__).parents[1] / "README.md"
 ROOT = Path(__file__).parents[2]
@@ -106,8 +107,8 @@ def main(config: Config) -> None:
         config.pictures / document.picture_file(overview): stamped(overview),
     }
     for path, text in (drawn | texts).items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        # The text is bound now: a function in a loop would see the last one.
+        atomic_files.write_whole(path, lambda file, text=text: file.write(text.encode()))
     for path in set(folder.glob("*.svg")) - drawn.keys():
         if STAMP in path.read_text():
             path.unlink()
@@ -132,7 +133,7 @@ def read(config: Config) -> Measured:
         )
 
     def rows(folder: Path, name: str) -> list[load.Row]:
-        return list(result_rows.read_rows(folder / f"{name}.jsonl"))
+        return list(documents.read_rows(folder / f"{name}.jsonl"))
 
     return Measured(
         catalog.read(config.rows),

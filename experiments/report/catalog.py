@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from experiments.report import document, load
 from experiments.report.load import GREEDY, SAMPLED
-from jax_s4rl.evaluation import result_rows
+from jax_s4rl.evaluation import documents
 
 FOLDER = Path(__file__).parents[1] / "results"
 SHARE = "%"
@@ -113,7 +113,7 @@ class Experiment:
 
     def read(self, folder: Path = FOLDER) -> "Experiment":
         """Returns the experiment with its rows."""
-        return self.holding(result_rows.read_rows(folder / f"{self.name}.jsonl"))
+        return self.holding(documents.read_rows(folder / f"{self.name}.jsonl"))
 
     def holding(self, rows: Iterable[load.Row]) -> "Experiment":
         """Returns the experiment with some rows."""

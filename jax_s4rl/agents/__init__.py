@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import cql as cql
     from jax_s4rl.agents import data_report as data_report
     from jax_s4rl.agents import decision_transformer as decision_transformer
+    from jax_s4rl.agents import exhaustion as exhaustion
     from jax_s4rl.agents import export as export
     from jax_s4rl.agents import exported_policy as exported_policy
     from jax_s4rl.agents import film as film
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import multi_seed as multi_seed
     from jax_s4rl.agents import plan as plan
     from jax_s4rl.agents import policy_folder as policy_folder
+    from jax_s4rl.agents import ranges as ranges
     from jax_s4rl.agents import replay as replay
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks

@@ -1,6 +1,11 @@
-"""The file `run.json`, which describes the run of a directory."""
+"""The file `run.json`, which describes the run of a directory.
+
+It holds a digest of its content. The checkpoints hold a copy of the configuration, which decides:
+the parameters were trained with it.
+"""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +13,17 @@ from typing import Any
 
 from jax_s4rl.data import atomic_files
 from jax_s4rl.evaluation import result_rows
-from jax_s4rl.training import config_io
+from jax_s4rl.training import checkpoints, config_io
 
 NAME = "run.json"
+CHECKPOINTS = "checkpoints"
+RESULTS = "results.jsonl"
 OPTIONS = "options"
 PLANNED = "planned_updates"
+DIGEST = "digest"
+REMEDY = "undo the change or restore the file, or train again in another folder"
+# All fields of the file; those of versions before 0.2 lack the last three.
+FIELDS = ("configuration", "versions", "commit", "machine", "resumed", OPTIONS, PLANNED, DIGEST)
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -26,17 +37,65 @@ def read(folder: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError: If there is no run in the folder.
-        ValueError: If the file is damaged.
+        ValueError: If the file is damaged, or was edited; the error names the fields that differ
+            from those in the checkpoints.
     """
     path = folder / NAME
     if not path.exists():
         raise FileNotFoundError(f"there is no run in {folder} (no {NAME}); check the name")
     try:
-        return json.loads(path.read_text())
-    except ValueError as error:
+        about = json.loads(path.read_bytes())
+        configuration, unknown = about["configuration"], sorted(about.keys() - set(FIELDS))
+        num_updates = about.get(PLANNED, configuration["settings"]["num_updates"])
+        is_whole = about.get(DIGEST, _digest(about)) == _digest(about)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from None
+    copy = checkpoints.configuration(folder / CHECKPOINTS)
+    if copy is not None:
+        check_copy(folder, about, copy)
+    if unknown or not is_whole or not isinstance(num_updates, int):
+        raise ValueError(f"{path} was damaged or edited (its digest differs); {REMEDY}")
+    return about
+
+
+def check_copy(folder: Path, about: Mapping[str, Any], copy: Mapping[str, Any]) -> None:
+    """Compares the configuration of a run with the copy in one of its checkpoints.
+
+    Args:
+        folder: Run directory.
+        about: Content of its file.
+        copy: JSON of the configuration in a checkpoint.
+
+    Raises:
+        ValueError: If they differ; the error names the fields.
+    """
+    # All checkpoints hold the number of updates that was planned first.
+    configuration = about["configuration"]
+    settings = configuration["settings"]
+    planned = {"num_updates": about.get(PLANNED, settings["num_updates"])}
+    first = configuration | {"settings": settings | planned}
+    if different := config_io.differences(copy, first):
+        listed = ", ".join(
+            f"{name} is {here} here and {there} there" for name, (there, here) in different.items()
+        )
         raise ValueError(
-            f"{path} is damaged ({error}); restore it, or train again in another folder"
-        ) from None
+            f"{folder / NAME} differs from the configuration in the checkpoints, which were "
+            f"trained with it: {listed}; {REMEDY}"
+        )
+
+
+def is_begun(folder: Path) -> bool:
+    """Returns whether a run directory holds anything that a new run would lose.
+
+    A run that ended before its first checkpoint, for instance because memory was exhausted, holds
+    nothing.
+
+    Args:
+        folder: Run directory.
+    """
+    saved = folder / CHECKPOINTS
+    has_any = saved.is_dir() and any(saved.iterdir())
+    return has_any or (folder / checkpoints.DAMAGED).exists() or (folder / RESULTS).exists()
 
 
 def write(
@@ -71,7 +130,7 @@ def write(
         **provenance,
         "resumed": [],
     }
-    if (folder / NAME).exists():
+    if (folder / NAME).exists() and (resume or is_begun(folder)):
         if not resume:
             raise ValueError(
                 f"{folder} already holds a run; resume it with --resume, or choose another folder"
@@ -83,12 +142,19 @@ def write(
             "configuration": about["configuration"] if updates > before else saved["configuration"],
             PLANNED: saved.get(PLANNED, before),
             OPTIONS: saved.get(OPTIONS, {}) if options is None else about[OPTIONS],
-            "resumed": [*saved["resumed"], provenance | {"num_updates": updates}],
+            "resumed": [*saved.get("resumed", ()), provenance | {"num_updates": updates}],
         }
+    about[DIGEST] = _digest(about)
     text = json.dumps(about, indent=2, allow_nan=False) + "\n"
     # Replaced as a whole, so that a killed process cannot leave half a description.
     atomic_files.write_whole(folder / NAME, lambda file: file.write(text.encode()))
     return about[PLANNED], before
+
+
+def _digest(about: Mapping[str, Any]) -> str:
+    """Computes the SHA-256 of everything in the file but the digest itself."""
+    covered = {name: value for name, value in about.items() if name != DIGEST}
+    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def with_updates(description: Any, num_updates: int) -> Any:

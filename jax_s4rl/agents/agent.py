@@ -22,6 +22,7 @@ from jax_s4rl.agents import (
     loading,
     model_card,
     policy_folder,
+    ranges,
     run_directory,
     training,
 )
@@ -280,7 +281,7 @@ def train(
         interruption.Stopped: If Ctrl-C arrived; there is a checkpoint.
     """
     chosen = _resolve(settings, mixer, overrides)
-    training.check(chosen, seeds, checkpoint_every)
+    ranges.check_training(chosen, seeds, checkpoint_every, hold_out)
     cache_folders.enable_compilation_cache()
     self_test.require()
     task = loading.load(data, env, env_kwargs=env_kwargs, reading=reading)
@@ -300,7 +301,7 @@ def train(
             checkpoint_every=checkpoint_every,
             console=rich.console.Console(stderr=True),
         )
-        agent = dataclasses.replace(load(folder), factory=task.factory)
+        agent = dataclasses.replace(load(folder), factory=task.trusted_factory)
     if kept is None:
         return agent
     return dataclasses.replace(agent, held_out_losses=tuple(agent.loss(kept)))
@@ -353,15 +354,13 @@ def evaluate(
         returns.
 
     Raises:
-        ValueError: If `episodes` is below 1, a target is not finite, or there is no environment, or
-            one that does not fit the agent.
+        ValueError: If a number is out of its range, or there is no environment, or one that does
+            not fit the agent.
     """
-    if episodes < 1:
-        raise ValueError(f"got {episodes} episodes; give 1 or more")
     best = agent.description.world.best_return
-    targets = np.atleast_1d(best if target_return is None else target_return).astype(np.float32)
-    if not np.isfinite(targets).all():
-        raise ValueError(f"got the target return {target_return}; give finite numbers")
+    targets = np.atleast_1d(best if target_return is None else target_return)
+    ranges.check_evaluation(targets.tolist(), episodes, seed)
+    ranges.check_count("number", number, least=0)
     make_env = None
     if env is not None:
         env_id, factory = registry.find(env)
@@ -397,4 +396,5 @@ def load(folder: str | Path, *, best: bool = False) -> Agent:
     # Fields that are None are not read: acting needs the parameters alone.
     like: Any = update.TrainState(stacked, None, None, None)  # pyright: ignore[reportArgumentType]
     checkpoint = checkpoints.load(path / run_directory.CHECKPOINTS, like, best=best)
+    run_directory.check_copy(path, checkpoint.configuration)
     return Agent(description, checkpoint.step, checkpoint.state.params)

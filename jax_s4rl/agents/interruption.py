@@ -97,7 +97,9 @@ def _not_swallowed(again: Callable[[int], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.unraisablehook = previous
+        # Another one that was installed since then stays; it calls this one.
+        if sys.unraisablehook is hook:
+            sys.unraisablehook = previous
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import difflib
-import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from jax_s4rl.agents import contract, tasks
-from jax_s4rl.collection import datasets
+from jax_s4rl.collection import datasets, stored_environments
 from jax_s4rl.data import (
     actions,
     d4rl,
@@ -97,6 +96,7 @@ def load(
             player.check_interface(made)
             spaces = made.observation_space, made.action_space
     found = _read(data, spaces, reading)
+    _check_named(found.metadata)
     if env is None:
         given = _named_env(found.metadata)
     default = str(data) if isinstance(data, str | Path) else "own data"
@@ -157,8 +157,8 @@ def _task(found: _Found, name: str, given: _Given) -> tasks.Task:
         record=found.record,
         num_actions=action.num_actions,
         max_steps=int(found.record.episode_lengths.max()),
-        random_return=scores.get("random", math.nan),
-        optimal_return=scores.get("optimal", math.nan),
+        random_return=tasks.score_of(scores, "random"),
+        optimal_return=tasks.score_of(scores, "optimal"),
         observation_space=found.spaces[0],
         action_space=found.spaces[1],
     )
@@ -189,12 +189,14 @@ def _read_named(name: str, spaces: _Spaces, reading: Reading) -> _Found:
     if _is_named(name):
         return _of_record(*datasets.load(name), spaces)
     path, ending = Path(name), Path(name).suffix.lower()
+    if ending in HDF5_ENDINGS and hdf5.is_saved(path):
+        return _of_record(*hdf5.load_hdf5(path), spaces)
     if ending in HDF5_ENDINGS:
         arrays, metadata = hdf5.load_arrays(path)
         if isinstance(arrays, list):
             return _of_list(arrays, spaces, metadata)
         return _of_arrays(arrays, spaces, reading, metadata)
-    if ending == ".npz" and storage.side_file(path).exists():
+    if ending == ".npz" and storage.is_dataset(path):
         return _of_record(*storage.load_trajectories(path), spaces)
     if ending == ".npz":
         return _of_arrays(storage.load_arrays(path), spaces, reading, {})
@@ -258,25 +260,39 @@ def _of_list(
 
 def _named_env(metadata: Mapping[str, Any]) -> _Given:
     """Returns the environment that the data name, if it can be made here."""
-    named = metadata.get("env") or {}
-    env_id = named.get("id") if isinstance(named, Mapping) else None
-    if env_id is None:
-        return _Given()
-    given = _Given(str(env_id), dict(named.get("kwargs") or {}))
+    named = metadata.get("env")
     try:
-        # An id with a module would import that module, which a file must not make happen.
-        if ":" in str(env_id):
-            raise ValueError(f"its id {env_id!r} names a module")
+        if (found := stored_environments.of_metadata(metadata)) is None:
+            return _Given()
+        given = _Given(*found)
         given.make().close()
     except Exception as error:
         # Whatever an environment's packages raise: the data can be trained on without it.
+        env_id = named.get("id") if isinstance(named, Mapping) else named
         warnings.warn(
-            f"the environment {env_id!r} that the data name cannot be made here ({error}); "
-            "training goes on without it: pass env= to act in one",
+            f"the environment {str(env_id)[:80]!r} that the data name cannot be made here "
+            f"({error}); training goes on without it: pass env= to act in one",
             stacklevel=4,
         )
         return _Given()
     return given
+
+
+def _check_named(metadata: Mapping[str, Any]) -> None:
+    """Checks a file that says that it was recorded by a recipe of this package.
+
+    Raises:
+        ValueError: If its environment or scores are not those of the recipe.
+    """
+    name = str(metadata.get("name"))
+    if "recipe" not in metadata or not _is_named(name):
+        return
+    if wrong := {"env", "reference_scores"}.intersection(datasets.differences(metadata, name)):
+        raise ValueError(
+            f"got data with the name {name!r} and another {' and '.join(sorted(wrong))} than this "
+            "version gives it; make them again with jax-s4rl make-dataset, or give them another "
+            "name"
+        )
 
 
 def _is_named(name: str) -> bool:

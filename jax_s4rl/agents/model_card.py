@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jax_s4rl.agents import run_directory
-from jax_s4rl.evaluation import bootstrap, rollout
+from jax_s4rl.evaluation import bootstrap, documents, rollout
 
 
 class Scores(NamedTuple):
@@ -108,6 +108,8 @@ def write(about: Mapping[str, Any], name: str) -> str:
     Returns:
         The card, in Markdown.
     """
+    # Names, arguments and reasons are text from files and of whoever trained the policy.
+    about, name = documents.escape_all(about), documents.escape(name)
     configuration = about["configuration"]
     world, mixer = configuration["world"], configuration["settings"]["model"]["mixer"]["name"]
     where = world["env_id"] or "an environment without a name"
@@ -255,6 +257,6 @@ def _scores(about: Mapping[str, Any]) -> str:
 
 def _table(lines: Sequence[Sequence[str]]) -> str:
     """Makes a Markdown table; the first line is its head."""
-    head, *body = [" | ".join(cell.replace("|", "\\|") for cell in line) for line in lines]
+    head, *body = map(" | ".join, lines)
     rule = " | ".join("---" for _ in lines[0])
     return "\n".join(f"| {line} |" for line in (head, rule, *body))

@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium
 import jax
 
-from jax_s4rl.agents import decision_transformer, multi_seed, tasks
+from jax_s4rl.agents import decision_transformer, exhaustion, multi_seed, tasks
 from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.training import loop
 
@@ -30,8 +30,11 @@ def make(
 
     Raises:
         ValueError: If settings cannot be built, or do not fit the devices or the episodes.
+        exhaustion.Exhausted: If memory is exhausted; the error names settings that need less.
     """
-    program = decision_transformer.prepare(settings, task, num_seeds)
+    with exhaustion.named(settings, num_seeds):
+        program = decision_transformer.prepare(settings, task, num_seeds)
+        measured = _measure(program, settings, num_seeds)
     config, record = program.config, task.record
     observation, action = task.encoders
     returns, lengths = record.episode_returns, record.episode_lengths
@@ -62,7 +65,7 @@ def make(
             "regime": settings.regime,
             "updates": settings.num_updates,
             "rows_per_update": settings.batch_size,
-            **_measure(program, settings, num_seeds),
+            **measured,
         },
     }
 

@@ -8,12 +8,15 @@
 """
 
 import contextlib
+import fcntl
 import functools
+import glob
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +35,8 @@ ABOUT, PARAMETERS, CARD = "policy.json", "parameters.npz", "README.md"
 FORMAT = 1
 # Name of the copy of the configuration among the arrays, and beginning of the names of parameters.
 CONFIGURATION, PARAMETER = "configuration", "parameters/"
+# Part of the name of an old policy that is being replaced.
+_ASIDE = "old."
 REMEDY = "save the policy again, or get another copy of the folder"
 
 
@@ -53,7 +58,7 @@ class Policy(NamedTuple):
 
 def is_one(folder: Path) -> bool:
     """Returns whether a folder says that it holds a policy."""
-    return (folder / ABOUT).is_file()
+    return (_present(folder) / ABOUT).is_file()
 
 
 def check_free(folder: Path) -> None:
@@ -81,6 +86,9 @@ def check_free(folder: Path) -> None:
 def save(policy: Policy, folder: Path, scores: model_card.Scores) -> None:
     """Saves a policy as a whole or not at all.
 
+    At every moment, even if the process is killed, `read` finds either the old policy or the new
+    one. What killed processes left beside the folder is removed.
+
     Args:
         policy: Policy to save.
         folder: Folder that is missing or empty, or holds a policy, which is replaced.
@@ -95,9 +103,7 @@ def save(policy: Policy, folder: Path, scores: model_card.Scores) -> None:
     flat = _flatten(policy.params)
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    # In the same folder, because a rename is atomic only within one file system.
-    new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with _new_folder(folder) as new:
         copy = np.frombuffer(_canonical(configuration), np.uint8)
         named = {PARAMETER + name: array for name, array in flat.items()}
         arrays: dict[str, Any] = {CONFIGURATION: copy, **named}
@@ -127,8 +133,6 @@ def save(policy: Policy, folder: Path, scores: model_card.Scores) -> None:
         # `mkdtemp` lets only the owner read the folder.
         new.chmod(0o755)
         _move(new, folder)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
 
 
 def read(folder: Path) -> Policy:
@@ -145,6 +149,7 @@ def read(folder: Path) -> Policy:
         ValueError: If a file is damaged or belongs to another policy, or another version of
             jax_s4rl wrote it.
     """
+    folder = _present(folder)
     about = _read_about(folder / ABOUT)
     path = folder / PARAMETERS
     if not path.is_file():
@@ -261,17 +266,59 @@ def _on_disk(path: Path) -> Any:
         os.fsync(file.fileno())
 
 
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Makes a folder for a new policy, and removes it at the end if it was not moved."""
+    # One process saves at a time in a place, so that what lies there belongs to processes that were
+    # killed.
+    place = os.open(folder.parent, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks; there nothing of others is removed.
+        with contextlib.suppress(OSError):
+            fcntl.flock(place, fcntl.LOCK_EX)
+            _remove_leftovers(folder)
+        # In the same folder, because a rename is atomic only within one file system.
+        new = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        try:
+            yield new
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+    finally:
+        os.close(place)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Moves a policy back that was on its way, and removes unfinished ones."""
+    if (present := _present(folder)) != folder:
+        present.rename(folder)
+    for kind in ("", _ASIDE):
+        for left in folder.parent.glob(glob.escape(f".{folder.name}.{kind}") + "?" * 8):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _present(folder: Path) -> Path:
+    """Returns the folder that holds the policy of this name.
+
+    If a process was killed between the two moves of a replacement, the old policy lies beside it.
+    """
+    if folder.exists():
+        return folder
+    pattern = glob.escape(f".{folder.name}.{_ASIDE}") + "?" * 8
+    found = [path for path in folder.parent.glob(pattern) if (path / ABOUT).is_file()]
+    return max(found, key=lambda path: path.stat().st_mtime, default=folder)
+
+
 def _move(new: Path, folder: Path) -> None:
     """Gives a new folder its name; a folder of that name is removed after that, or stays."""
     if not folder.exists():
         new.rename(folder)
         return
-    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.{_ASIDE}"))
     # A folder can be renamed onto an empty one.
     folder.rename(aside)
     try:
         new.rename(folder)
-    except OSError:
+    except BaseException:
         aside.rename(folder)
         raise
     shutil.rmtree(aside, ignore_errors=True)

@@ -21,6 +21,7 @@ import gymnasium
 import jax
 
 from jax_s4rl.agents import _about, decision_transformer, tasks
+from jax_s4rl.collection import stored_environments
 from jax_s4rl.data import actions, observations, spaces, storage
 from jax_s4rl.models import configs
 from jax_s4rl.training import (
@@ -35,8 +36,8 @@ from jax_s4rl.training import (
 )
 
 ABOUT = _about.NAME
-CHECKPOINTS = "checkpoints"
-RESULTS = "results.jsonl"
+CHECKPOINTS = _about.CHECKPOINTS
+RESULTS = _about.RESULTS
 # Metadata of fields that earlier runs lack; data and environment decide them.
 ADDED = {config_io.ADDED: "0.2", config_io.DERIVED: True}
 
@@ -73,14 +74,10 @@ class World:
             factory: Function that makes it; None to make it by its name.
 
         Raises:
-            ValueError: If the run has no environment that can be made without a function.
+            ValueError: If the run has no environment that may be made without a function.
         """
-        if factory is None and self.env_id is not None and ":" in self.env_id:
-            # Making it would import a module that a file names, which could run any code.
-            raise ValueError(
-                f"the run was made in the environment {self.env_id!r}, which is made by a function "
-                "of a module; if you trust the run, pass it as env="
-            )
+        if factory is None and self.env_id is not None:
+            stored_environments.check(self.env_id, self.env_kwargs)
         return tasks.make_env(self.env_id, self.env_kwargs, factory, self.max_steps)
 
     def encoders(
@@ -165,9 +162,30 @@ def read(folder: Path) -> Description:
 
     Raises:
         FileNotFoundError: If there is no run in the folder.
-        ValueError: If the description is damaged, or another version of jax_s4rl wrote it.
+        ValueError: If the description is damaged or was edited, or another version of jax_s4rl
+            wrote it.
     """
-    return config_io.from_json(_about.read(folder)["configuration"])
+    saved = _about.read(folder)["configuration"]
+    try:
+        description = config_io.from_json(saved)
+    except (TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{folder / ABOUT} is damaged ({error}); {_about.REMEDY}") from None
+    if not isinstance(description, Description):
+        raise ValueError(f"{folder / ABOUT} describes no run; {_about.REMEDY}")
+    return description
+
+
+def check_copy(folder: Path, copy: Mapping[str, Any]) -> None:
+    """Compares the configuration of a run with the copy in one of its checkpoints.
+
+    Args:
+        folder: Run directory.
+        copy: JSON of the configuration in a checkpoint.
+
+    Raises:
+        ValueError: If they differ; the error names the fields.
+    """
+    _about.check_copy(folder, _about.read(folder), copy)
 
 
 def read_options(folder: Path) -> dict[str, Any]:
@@ -214,11 +232,14 @@ def open_for_training(
     Raises:
         ValueError: If another process writes into the folder, the folder holds a run and `resume`
             is False, or it holds a run with another description (the message names the fields).
+        OSError: If the disk refuses; a note says how to resume.
     """
     if not distributed.is_first():
         yield RunDirectory(folder, description, None, report)
         return
     with run_lock.Lock(folder):
+        if (folder / ABOUT).exists() and not resume and not _about.is_begun(folder):
+            report(f"the run in {folder} ended before its first checkpoint; a new one replaces it")
         planned, before = _about.write(folder, description, resume=resume, options=options)
         # All checkpoints of a run hold the length that was planned first, so that they stay
         # readable if the run is made longer.
@@ -227,6 +248,10 @@ def open_for_training(
             run = RunDirectory(folder, description, saved, report, before)
             try:
                 yield run
+            except OSError as error:
+                if saved.steps:
+                    error.add_note(f"after that, resume with: {run.resume_command}")
+                raise
             finally:
                 run.close()
 
@@ -272,6 +297,10 @@ class RunDirectory:
         num_seeds = len(self.description.seeds)
         fresh = update.collect(train_state, num_seeds)
         saved = self._checkpoints.restore(fresh) if self._checkpoints is not None else None
+        if saved is None and self._checkpoints is not None and self.updates_before is not None:
+            self.report(
+                f"{self.folder} has no checkpoint; the run begins again at its first update"
+            )
         # Only the first process reads checkpoints; the others get its states.
         state = distributed.from_first(saved.state if saved is not None else fresh, fresh)
         # All seeds have made the same number of updates.
@@ -345,4 +374,17 @@ class RunDirectory:
     @property
     def resume_command(self) -> str:
         """Command that resumes this run."""
-        return f"jax-s4rl train --folder {shlex.quote(str(self.folder))} --resume"
+        words = ["--folder", str(self.folder), *_named(self.description.world), "--resume"]
+        return f"jax-s4rl train {shlex.join(words)}"
+
+
+def _named(world: World) -> list[str]:
+    """Returns options that name an environment which a run directory alone must not name."""
+    if world.env_id is None:
+        return []
+    try:
+        stored_environments.check(world.env_id, world.env_kwargs)
+    except ValueError:
+        kwargs = ["--env-kwargs", json.dumps(dict(world.env_kwargs))] if world.env_kwargs else []
+        return ["--env", world.env_id, *kwargs]
+    return []

@@ -9,7 +9,7 @@ from typing import Any
 
 import gymnasium
 
-from jax_s4rl.collection import datasets
+from jax_s4rl.collection import datasets, stored_environments
 from jax_s4rl.data import actions, observations, returns, trajectories
 from jax_s4rl.data.spaces import check_fit
 from jax_s4rl.envs import registry
@@ -60,6 +60,16 @@ class Task:
         """
         return make_env(self.env_id, self.env_kwargs, self.factory, self.max_steps)
 
+    @property
+    def trusted_factory(self) -> Callable[[], gymnasium.Env] | None:
+        """Function that makes the environment of a caller who named it; None if the name will do.
+
+        A run directory with these arguments may be a stranger's, so they are not taken from there.
+        """
+        if self.factory is not None or self.env_id is None or not self.env_kwargs:
+            return self.factory
+        return functools.partial(make_env, self.env_id, self.env_kwargs, None, self.max_steps)
+
     @functools.cached_property
     def encoders(self) -> tuple[observations.Encoder, actions.Encoder]:
         """Conversions of the environment's observations and actions."""
@@ -94,9 +104,15 @@ def load(dataset: str, *, seed: int = 0, env_id: str | None = None) -> Task:
         # Before the dataset is loaded, which may take minutes: fails if there is no such name.
         registry.make(env_id).close()
     record, metadata = datasets.load(dataset, seed=seed)
-    name = env_id or metadata["env"]["id"]
-    kwargs = metadata["env"]["kwargs"] if env_id is None else {}
+    name, kwargs = (env_id, {}) if env_id is not None else _named_env(metadata)
     return describe(record, dataset, name, kwargs, scores=metadata["reference_scores"])
+
+
+def _named_env(metadata: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    named = stored_environments.of_metadata(metadata)
+    if named is None:
+        raise ValueError("got a data set that names no environment; pass env_id=")
+    return named
 
 
 def describe(
@@ -105,7 +121,7 @@ def describe(
     env_id: str | None,
     env_kwargs: Mapping[str, Any],
     *,
-    scores: Mapping[str, float],
+    scores: Mapping[str, Any],
     factory: Callable[[], gymnasium.Env] | None = None,
 ) -> Task:
     """Makes the task of a record and an environment.
@@ -138,12 +154,26 @@ def describe(
         record=record,
         num_actions=action.num_actions,
         max_steps=max(longest, limit),
-        random_return=scores.get("random", math.nan),
-        optimal_return=scores.get("optimal", math.nan),
+        random_return=score_of(scores, "random"),
+        optimal_return=score_of(scores, "optimal"),
         factory=factory,
         observation_space=spaces[0],
         action_space=spaces[1],
     )
+
+
+def score_of(scores: Mapping[str, Any], name: str) -> float:
+    """Returns a reference score of a dataset.
+
+    Args:
+        scores: Reference scores by name.
+        name: Name of the score, "random" or "optimal".
+
+    Returns:
+        The score; NaN if it is not known.
+    """
+    score = scores.get(name)
+    return math.nan if score is None else float(score)
 
 
 def make_env(

@@ -5,7 +5,6 @@ Ctrl-C.
 """
 
 import contextlib
-import math
 import signal
 import sys
 from collections.abc import Mapping
@@ -18,8 +17,10 @@ import rich.console
 from jax_s4rl.agents import (
     _diagnosis,
     decision_transformer,
+    exhaustion,
     interruption,
     multi_seed,
+    ranges,
     run_directory,
     tasks,
 )
@@ -56,21 +57,25 @@ def run(
         ValueError: If settings are out of range, do not fit the task or the devices, or the folder
             holds another run.
         FloatingPointError: If the loss is no longer finite.
+        OSError: If the disk refuses; the error says how to go on from the last checkpoint.
+        exhaustion.Exhausted: If memory is exhausted; the error names settings that need less.
         SystemExit: If SIGTERM arrived; a checkpoint was written, and the status is 0.
         interruption.Stopped: If Ctrl-C arrived; a checkpoint was written.
     """
-    check(settings, len(seeds), checkpoint_every)
-    program = decision_transformer.prepare(settings, task, len(seeds))
-    description = run_directory.describe(task, settings, program.config, seeds)
-    distributed.check_same("the data", description.dataset_hash)
+    ranges.check_training(settings, len(seeds), checkpoint_every)
+    ranges.check_seeds(seeds)
 
     def report(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True)
 
-    with run_directory.open_for_training(
-        folder, description, resume=resume, report=report, options=options
-    ) as directory:
-        return train(program, settings, directory, checkpoint_every, console)
+    with exhaustion.named(settings, len(seeds), folder):
+        program = decision_transformer.prepare(settings, task, len(seeds))
+        description = run_directory.describe(task, settings, program.config, seeds)
+        distributed.check_same("the data", description.dataset_hash)
+        with run_directory.open_for_training(
+            folder, description, resume=resume, report=report, options=options
+        ) as directory:
+            return train(program, settings, directory, checkpoint_every, console)
 
 
 def train(
@@ -133,46 +138,6 @@ def train(
                 directory.complete()
                 _stop(signal_arrived(), dispatch.step, settings, directory)
     return {"compile": compile_seconds, "train": directory.complete()}
-
-
-def check(settings: decision_transformer.Settings, num_seeds: int, checkpoint_every: int) -> None:
-    """Checks the numbers of a training, before data are made.
-
-    Args:
-        settings: Settings of model and training.
-        num_seeds: Number of models trained at once.
-        checkpoint_every: Number of updates between checkpoints.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-    counts = {
-        "seeds": num_seeds,
-        "checkpoint_every": checkpoint_every,
-        "num_updates": settings.num_updates,
-        "updates_per_dispatch": settings.updates_per_dispatch,
-        "batch_size": settings.batch_size,
-        "num_micro_batches": settings.num_micro_batches,
-    }
-    for name, value in counts.items():
-        if value < 1:
-            raise ValueError(f"{name} is {value}; give 1 or more")
-    config = settings.optimization
-    for name in ("learning_rate", "state_space_learning_rate", "clip"):
-        value = getattr(config, name)
-        if not 0 < value < math.inf:
-            raise ValueError(f"{name} is {value}; give a finite number above zero")
-    if not 0 <= config.weight_decay < math.inf:
-        raise ValueError(
-            f"weight_decay is {config.weight_decay}; give a finite number of at least 0, which "
-            "turns it off"
-        )
-    if config.warmup_updates < 0:
-        raise ValueError(f"warmup_updates is {config.warmup_updates}; give 0 or more")
-    if not 0 <= config.final_fraction <= 1:
-        raise ValueError(f"final_fraction is {config.final_fraction}; give a share from 0 to 1")
-    if not all(0 <= beta < 1 for beta in config.betas):
-        raise ValueError(f"betas are {config.betas}; give two numbers of at least 0 and below 1")
 
 
 def _report_longer(

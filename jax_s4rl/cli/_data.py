@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from jax_s4rl.agents import ranges
+
 if TYPE_CHECKING:
     from jax_s4rl.agents import loading, tasks
 
@@ -38,8 +40,8 @@ class Data:
         Raises:
             ValueError: If an option is out of range, or the arguments are not a JSON object.
         """
-        if self.max_episode_steps is not None and self.max_episode_steps < 1:
-            raise ValueError(f"max_episode_steps is {self.max_episode_steps}; give 1 or more")
+        if self.max_episode_steps is not None:
+            ranges.check_count("max_episode_steps", self.max_episode_steps)
         return parse_kwargs(self.env_kwargs, self.env)
 
     @property
@@ -78,7 +80,7 @@ def parse_kwargs(text: str, env: str | None) -> dict[str, Any]:
     """
     try:
         kwargs = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         kwargs = None
     if not isinstance(kwargs, dict):
         raise ValueError(

@@ -112,7 +112,7 @@ def coverage_map(record: trajectories.Trajectories, space: gymnasium.Space) -> t
         return _visits(observations.astype(int), int(space.n)), "Visits of each index."
     if isinstance(space, gymnasium.spaces.MultiDiscrete) and len(space.nvec) == 3:
         meaning = "Visits of each cell, room by room; white was never visited."
-        return _rooms(observations.astype(int), space.nvec), meaning
+        return _rooms(observations, space.nvec), meaning
     rows = observations.reshape(len(observations), -1).astype(np.float64)
     # Every n-th row: a picture shows no more points than these.
     rows = rows[:: max(1, len(rows) // MAX_POINTS)]
@@ -313,6 +313,12 @@ def _visits(indices: np.ndarray, size: int) -> str:
 
 
 def _rooms(cells: np.ndarray, sizes: np.ndarray) -> str:
+    cells = cells.astype(int)
+    if (cells < 0).any() or (cells >= sizes).any():
+        raise ValueError(
+            f"the data hold cells from {cells.min(axis=0)} to {cells.max(axis=0)}, the "
+            f"environment's are below {sizes}; name the environment of the data"
+        )
     counts = np.zeros(tuple(sizes))
     # Unlike `counts[...] += 1`, this counts a cell as often as it occurs.
     np.add.at(counts, tuple(cells.T), 1)

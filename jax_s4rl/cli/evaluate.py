@@ -9,7 +9,6 @@ actions, and prints the mean returns.
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import rich.console
 import tyro
 
+from jax_s4rl.agents import ranges
 from jax_s4rl.cli import _data, entry_point
 
 # JAX is imported after the options are read, so that the help is there at once.
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with entry_point.errors_as_sentences(), entry_point.if_stopped("no result was written"):
         entry_point.import_from_current_folder()
         options = tyro.cli(Evaluate, args=arguments, description=__doc__, prog="jax-s4rl evaluate")
-        check(options.targets, options.episodes)
+        ranges.check_evaluation(options.targets, options.episodes)
         kwargs = _data.parse_kwargs(options.env_kwargs, options.env)
         if options.out is not None:
             entry_point.check_writable(options.out)
@@ -85,22 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 result_rows.append_row(options.out, row)
         if options.json:
             entry_point.print_json({"folder": str(options.folder), "rows": rows})
-
-
-def check(targets: Sequence[float], episodes: int) -> None:
-    """Checks the options of an evaluation before anything is loaded.
-
-    Args:
-        targets: Target returns.
-        episodes: Number of episodes for each target return.
-
-    Raises:
-        ValueError: If one is out of its range.
-    """
-    if episodes < 1:
-        raise ValueError(f"got {episodes} episodes; give 1 or more")
-    if not all(map(math.isfinite, targets)):
-        raise ValueError(f"got the target returns {tuple(targets)}; give finite numbers")
 
 
 def find_factory(
@@ -162,7 +146,7 @@ def evaluate_checkpoints(
     """
     from jax_s4rl.agents import agent as agents
 
-    check(targets, episodes)
+    ranges.check_evaluation(targets, episodes)
     last, best = (
         dataclasses.replace(agents.load(folder, best=best), factory=factory)
         for best in (False, True)

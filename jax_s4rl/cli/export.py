@@ -13,7 +13,7 @@ from pathlib import Path
 import tyro
 
 from jax_s4rl.agents import agent as agents
-from jax_s4rl.agents import export
+from jax_s4rl.agents import export, ranges
 from jax_s4rl.cli import entry_point
 
 
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with entry_point.errors_as_sentences():
         options = tyro.cli(Export, args=arguments, description=__doc__, prog="jax-s4rl export")
         export.check_path(options.out, export.ENDING)
+        ranges.check_count("number", options.number, least=0)
         agent = agents.load(options.folder, best=options.best)
         agent.export(options.out, number=options.number, platforms=options.platforms)
         size = options.out.stat().st_size

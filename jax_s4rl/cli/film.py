@@ -13,7 +13,7 @@ import tyro
 
 from jax_s4rl import cache_folders, self_test
 from jax_s4rl.agents import agent as agents
-from jax_s4rl.agents import film
+from jax_s4rl.agents import film, ranges
 from jax_s4rl.cli import _dataset_figures, entry_point
 
 
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cache_folders.enable_compilation_cache()
         self_test.require()
         _dataset_figures.need_no_screen()
+        ranges.check_evaluation(options.targets, 1, options.seed)
+        ranges.check_count("number", options.number, least=0)
+        ranges.check_count("max_frames", options.max_frames, least=2)
         agent = agents.load(options.folder, best=options.best)
         acted = film.record(
             agent,

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from jax_s4rl import __version__
-from jax_s4rl.agents import interruption
+from jax_s4rl.cli import entry_point
 
 COMMANDS = {
     "train": "trains decision transformers on a dataset, in a run directory, and evaluates them",
@@ -27,6 +27,7 @@ EXIT_CODES = {
     2: "an unknown command or option",
     3: "check found a mismatch",
     130: "stopped by Ctrl-C before there was anything to resume (143: by SIGTERM)",
+    entry_point.NO_READER: "nobody reads the output any more",
 }
 
 
@@ -40,34 +41,23 @@ def main(arguments: Sequence[str] | None = None) -> int | None:
         Exit status of the subcommand; None counts as success.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] in ("-h", "--help"):
-        print(usage())
-        return 0
-    if given[0] == "--version":
-        print(__version__)
-        return 0
-    if given[0] not in COMMANDS:
-        print(
-            f"error: got the command {given[0]!r}; choose from {', '.join(COMMANDS)}",
-            file=sys.stderr,
-        )
-        return 2
-    # Imported late, so that a command loads only the packages that it needs, and the doctor runs
-    # even if some are missing.
-    try:
-        with interruption.raised():
-            module = importlib.import_module(f"jax_s4rl.cli.{given[0].replace('-', '_')}")
-            return module.main(given[1:])
-    except ModuleNotFoundError as error:
-        sys.exit(f"error: {error}")
-    except interruption.Interrupted as stop:
-        sys.exit(_left(stop))
-
-
-def _left(stop: interruption.Interrupted) -> int:
-    """Says that a signal ended a command, and returns its exit code."""
-    print(stop, file=sys.stderr)
-    return 128 + stop.number
+    with entry_point.errors_as_sentences():
+        if not given or given[0] in ("-h", "--help"):
+            print(usage())
+            return 0
+        if given[0] == "--version":
+            print(__version__)
+            return 0
+        if given[0] not in COMMANDS:
+            print(
+                f"error: got the command {given[0]!r}; choose from {', '.join(COMMANDS)}",
+                file=sys.stderr,
+            )
+            return 2
+        # Imported late, so that a command loads only the packages that it needs, and the doctor
+        # runs even if some are missing.
+        module = importlib.import_module(f"jax_s4rl.cli.{given[0].replace('-', '_')}")
+        return module.main(given[1:])
 
 
 def usage() -> str:

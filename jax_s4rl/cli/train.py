@@ -13,7 +13,7 @@ one goes on if it gets more updates:
 import contextlib
 import dataclasses
 import json
-import math
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import rich.console
 import tyro
 
+from jax_s4rl.agents import ranges
 from jax_s4rl.cli import _data, _settings, entry_point
 
 # JAX is imported after the options are read, so that the help is there at once.
@@ -96,19 +97,10 @@ class Train:
         Raises:
             ValueError: If an option is out of its range.
         """
-        from jax_s4rl.agents import training
-
         self.data.check()
-        if self.episodes < 1:
-            raise ValueError(f"got {self.episodes} episodes; give 1 or more")
-        if not all(map(math.isfinite, self.targets)):
-            raise ValueError(f"got the target returns {self.targets}; give finite numbers")
-        if not 0 <= self.hold_out < 1:
-            raise ValueError(
-                f"hold_out is {self.hold_out}; give a share of at least 0 (none) and below 1"
-            )
+        ranges.check_evaluation(self.targets, self.episodes)
         settings = self.resolved()
-        training.check(settings, self.seeds, self.checkpoint_every)
+        ranges.check_training(settings, self.seeds, self.checkpoint_every, self.hold_out)
         return settings
 
 
@@ -131,7 +123,8 @@ def train(options: Train) -> None:
 
     settings = options.check()
     cache_folders.enable_compilation_cache()
-    with distributed.joined(_settings.convert(options.cluster, distributed.Cluster())):
+    cluster = _settings.convert(options.cluster, distributed.Cluster())
+    with distributed.joined(cluster, describe=entry_point.sentence):
         self_test.require()
         console = rich.console.Console(quiet=not distributed.is_first())
         console.print(f"{options.data.data}: loading the data", highlight=False, soft_wrap=True)
@@ -224,7 +217,7 @@ def _evaluate(
         options.episodes,
         console,
         seconds=seconds,
-        factory=task.factory,
+        factory=task.trusted_factory,
         kept=kept,
     )
     result_rows.write_rows(options.folder / run_directory.RESULTS, rows)
@@ -245,7 +238,8 @@ def parse(arguments: Sequence[str] | None = None) -> Train:
 
     Raises:
         FileNotFoundError: If a run is to be resumed, and the folder holds none.
-        ValueError: If its description is damaged.
+        ValueError: If its description is damaged, or names an environment that the command line has
+            to name.
     """
     options = _cli(arguments, Train())
     if not (options.resume or options.resume_or_start):
@@ -259,8 +253,35 @@ def parse(arguments: Sequence[str] | None = None) -> Train:
             f"there is no run in {options.folder} (no {run_directory.ABOUT}); check the name, or "
             "start one without --resume (--resume-or-start does either)"
         )
+    saved = _saved(options.folder)
+    _check_named(options, saved)
     # The arguments are parsed again, with the options of the run as defaults.
-    return _cli(arguments, _saved(options.folder))
+    return _cli(arguments, saved)
+
+
+def _check_named(given: Train, saved: Train) -> None:
+    """Checks that a run directory, which may be a stranger's, names no environment that runs code.
+
+    Args:
+        given: Options of the command line alone.
+        saved: Options of the run.
+
+    Raises:
+        ValueError: If the run names such an environment, and the command line does not.
+    """
+    from jax_s4rl.collection import stored_environments
+
+    env, kwargs = saved.data.env, saved.data.check()
+    if env is None or (given.data.env, given.data.check()) == (env, kwargs):
+        return
+    try:
+        stored_environments.check(env, kwargs)
+    except ValueError:
+        words = ["--env", env, *(["--env-kwargs", json.dumps(kwargs)] if kwargs else [])]
+        raise ValueError(
+            f"{given.folder} names the environment {env!r} with {kwargs}, which could run any code "
+            f"of this machine; if the run is yours, add {shlex.join(words)}"
+        ) from None
 
 
 def _saved(folder: Path) -> Train:

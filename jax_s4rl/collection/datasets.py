@@ -1,9 +1,12 @@
 """Named datasets: recorded on first use and cached, with the same bytes for the same seed."""
 
+import contextlib
 import dataclasses
 import difflib
 import importlib.metadata
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,9 @@ def load(
 ) -> tuple[trajectories.Trajectories, dict[str, Any]]:
     """Loads a named dataset; the first call records it, which takes seconds to minutes.
 
+    A file of an earlier version of this package, or of an older recipe, is recorded again. So is
+    one with another name, seed, environment or reference scores than this version gives it.
+
     Args:
         name: Name of the dataset, one of `names()`, for instance "cartpole/mixed" or
             "umbrella_length/9/random".
@@ -39,15 +45,39 @@ def load(
     """
     recipe = find(name)
     path = path_of(name, seed, folder)
-    described = describe(recipe)
     if path.exists():
-        record, metadata = storage.load_trajectories(path)
-        # A file of an older recipe with the same name is recorded again.
-        if metadata.get("recipe") == described:
-            return record, metadata
+        with contextlib.suppress(storage.OldVersionError):
+            record, metadata = storage.load_trajectories(path)
+            if not differences(metadata, name, seed):
+                return record, metadata
     record, means = _record(recipe, seed, Path(folder or default_folder()) / POLICY_FOLDER)
     metadata = _metadata(name, recipe, seed, means)
     return record, storage.save_trajectories(path, record, metadata)
+
+
+def differences(metadata: Mapping[str, Any], name: str, seed: int | None = None) -> list[str]:
+    """Compares the description of a dataset with what this version says of its name.
+
+    Args:
+        metadata: Description of the dataset.
+        name: Name of a dataset, one of `names()`.
+        seed: Seed of its recording; None for any.
+
+    Returns:
+        The names of the fields that differ.
+    """
+    recipe = find(name)
+    described = describe(recipe)
+    wanted = {"name": name, "recipe": described, "env": described["env"]}
+    if seed is not None:
+        wanted["seed"] = seed
+    fields = [field for field in wanted if not _is_same(metadata.get(field), wanted[field])]
+    scores, known = metadata.get("reference_scores"), _scores(recipe)
+    if not isinstance(scores, Mapping) or not (
+        scores.keys() == known.keys() and all(_is_close(scores[one], known[one]) for one in known)
+    ):
+        fields.append("reference_scores")
+    return fields
 
 
 def names() -> list[str]:
@@ -108,6 +138,18 @@ def describe(recipe: catalog.Recipe) -> dict[str, Any]:
 def packages_of(env: gymnasium.Env) -> tuple[str, ...]:
     """Returns the names of the packages whose behavior affects the data of an environment."""
     return (*PACKAGES, "mujoco") if ".mujoco." in type(env.unwrapped).__module__ else PACKAGES
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Compares plain JSON; unlike for Python, 1, 1.0 and true are three values."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _is_close(score: Any, known: Any) -> bool:
+    """Compares scores; another machine may round their last digits differently."""
+    if isinstance(known, str) or not isinstance(score, int | float):
+        return score == known
+    return math.isclose(score, known)
 
 
 def _record(

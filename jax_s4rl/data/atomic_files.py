@@ -1,7 +1,9 @@
 """Atomic writes: an interrupted or refused write leaves the old file whole."""
 
 import contextlib
+import fcntl
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,7 +35,8 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def written_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[Path]:
     """Writes a file under a temporary name in the same folder.
 
-    The caller moves the file to its final name; otherwise it is removed at the end.
+    The caller moves the file to its final name; otherwise it is removed at the end. Files that
+    killed writers of the same name left behind are removed first.
 
     Args:
         path: Final path of the file; its folder has to exist.
@@ -45,18 +48,48 @@ def written_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[
     Raises:
         OSError: If the disk refuses; no partly written file is left.
     """
-    # In the same folder, because a rename is atomic only within one file system.
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w+b") as file:
+    _remove_leftovers(path)
+    file, name = _make_temporary(path)
+    with file:
+        try:
             write(file)
             # The content has to reach the disk before the rename does: after a crash of the machine
             # the final name could otherwise belong to an incomplete file.
             file.flush()
             os.fsync(file.fileno())
-        # `mkstemp` lets only the owner read the file.
-        os.chmod(name, 0o644)
-        yield Path(name)
-    finally:
-        # A file that was moved is no longer under this name.
-        Path(name).unlink(missing_ok=True)
+            # `mkstemp` lets only the owner read the file.
+            os.chmod(name, 0o644)
+            yield name
+        finally:
+            # A file that was moved is no longer under this name.
+            name.unlink(missing_ok=True)
+
+
+def _make_temporary(path: Path) -> tuple[BinaryIO, Path]:
+    """Makes an empty file that is locked as long as it is open."""
+    while True:
+        # In the same folder, because a rename is atomic only within one file system.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        file = os.fdopen(handle, "w+b")
+        # On file systems without locks nothing is locked, and no leftover is removed.
+        with contextlib.suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another writer may have taken it for a leftover before it was locked.
+        if os.path.exists(name):
+            return file, Path(name)
+        file.close()
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Removes temporary files whose writers have ended: these hold no lock any more."""
+    pattern = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")
+    found: list[str] = []
+    # A folder may be writable without being readable.
+    with contextlib.suppress(PermissionError), os.scandir(path.parent) as entries:
+        named = [one for one in entries if pattern.fullmatch(one.name)]
+        found = [one.path for one in named if one.is_file(follow_symlinks=False)]
+    for name in found:
+        # Also if it is gone by now, or belongs to somebody else.
+        with contextlib.suppress(OSError), open(name, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(name)

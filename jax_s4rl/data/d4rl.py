@@ -20,6 +20,7 @@ from jax_s4rl.data import (
     atomic_files,
     observations,
     trajectories,
+    untrusted,
 )
 
 REQUIRED = ("observations", "actions", "rewards")
@@ -267,8 +268,7 @@ def load_pickle(
             f"{path} is a pickle, which can run any code when read; pass allow_pickle=True if you "
             "trust it"
         )
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {path}; check the name")
+    untrusted.check_file(path)
     try:
         with Path(path).open("rb") as file:
             episodes = pickle.load(cast(BinaryIO, file))

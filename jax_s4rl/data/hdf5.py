@@ -1,5 +1,6 @@
 """HDF5 files: D4RL's layout, flat arrays under its names, and Minari's, a group an episode."""
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -9,11 +10,22 @@ from typing import Any
 import numpy as np
 
 from jax_s4rl import _extras
-from jax_s4rl.data import atomic_files, d4rl, trajectories
+from jax_s4rl.data import (
+    _hdf5_checks,
+    _metadata,
+    atomic_files,
+    d4rl,
+    storage,
+    trajectories,
+    untrusted,
+)
 
-METADATA = "metadata"
+# Attributes of files of `save_hdf5`.
+METADATA, CONTENT_HASH, DIGEST = ATTRIBUTES = ("metadata", "content_hash", "digest")
 EPISODE = re.compile(r"episode_\d+")
 TUPLE_PART = re.compile(r"_index_\d+")
+# Since this version, all of HDF5's own structures have checksums.
+LIBRARY_VERSION = ("v110", "v110")
 
 
 def save_hdf5(
@@ -21,7 +33,8 @@ def save_hdf5(
 ) -> None:
     """Writes an HDF5 file that D4RL's own loaders read.
 
-    An old file stays whole until the new one is complete.
+    An old file stays whole until the new one is complete. Arrays have checksums, and the file holds
+    the content hash of the record and a digest of the metadata, which `load_hdf5` compares.
 
     Args:
         path: Path of the file.
@@ -29,19 +42,25 @@ def save_hdf5(
         metadata: Description of the episodes, as JSON; kept in an attribute of the file.
 
     Raises:
-        ValueError: If the metadata hold a number that does not fit into JSON.
-        TypeError: If the metadata hold another value that does not fit into JSON.
+        ValueError: If the metadata do not fit into JSON, or have a field of another type than it
+            should, or that does not fit the episodes.
         OSError: If the disk refuses.
     """
     h5py = _import_h5py()
 
-    text = json.dumps(dict(metadata), sort_keys=True, allow_nan=False)
+    plain = _metadata.to_plain(metadata)
+    _metadata.check_arrays(plain, record, "the metadata")
+    text = json.dumps(plain, sort_keys=True)
+    content_hash = storage.content_hash(record)
 
     def write(file: Any) -> None:
-        with h5py.File(file, "w") as archive:
-            archive.attrs[METADATA] = text
+        with h5py.File(file, "w", libver=LIBRARY_VERSION) as archive:
+            digest = _digest(text, content_hash)
+            for name, value in zip(ATTRIBUTES, (text, content_hash, digest), strict=True):
+                # Texts of fixed length, which lie within the attribute, under its checksum.
+                archive.attrs.create(name, np.bytes_(value))
             for name, array in d4rl.to_d4rl(record).items():
-                archive.create_dataset(name, data=array)
+                archive.create_dataset(name, data=array, fletcher32=True)
 
     atomic_files.write_whole(Path(path), write)
 
@@ -56,16 +75,25 @@ def load_hdf5(
         last_observation: Rule for files without `next_observations`; see `d4rl.from_d4rl`.
 
     Returns:
-        The episodes and their metadata.
+        The episodes and their metadata. Those of `save_hdf5` are the same as saved, types included.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, truncated, or holds something else.
+        OldVersionError: If an earlier version of this package wrote it.
+        ValueError: If the file is empty, truncated, damaged, or holds something else.
     """
-    arrays, metadata = load_arrays(path)
-    if isinstance(arrays, list):
-        return d4rl.from_list(arrays, last_observation=last_observation), metadata
-    return d4rl.from_d4rl(arrays, last_observation=last_observation), metadata
+    arrays, metadata, content_hash = _load(path)
+    if content_hash is None:
+        convert: Any = d4rl.from_list if isinstance(arrays, list) else d4rl.from_d4rl
+        return convert(arrays, last_observation=last_observation), metadata
+    try:
+        record = _saved_record(arrays)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _damaged(path, error) from None
+    if storage.content_hash(record) != content_hash:
+        raise _damaged(path, ValueError("its content hash is not that of its arrays"))
+    _metadata.check_arrays(metadata, record, path)
+    return record, metadata
 
 
 def load_arrays(
@@ -82,28 +110,108 @@ def load_arrays(
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If the file is empty, truncated, or not HDF5.
+        OldVersionError: If an earlier version of this package wrote it.
+        ValueError: If the file is empty, truncated, damaged, or not HDF5.
+    """
+    return _load(path)[:2]
+
+
+def is_saved(path: str | Path) -> bool:
+    """Returns whether `save_hdf5` wrote a file.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Whether the file says so. False if it cannot be read.
     """
     h5py = _import_h5py()
 
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {path}; check the name")
     try:
+        untrusted.check_file(path)
         with h5py.File(path, "r") as archive:
-            metadata = json.loads(str(archive.attrs.get(METADATA, "{}")))
+            return DIGEST in archive.attrs
+    except _hdf5_checks.DAMAGE:
+        return False
+
+
+def _load(
+    path: str | Path,
+) -> tuple[dict[str, Any] | list[dict[str, Any]], dict[str, Any], str | None]:
+    """Reads arrays, metadata, and the content hash of a file of `save_hdf5`."""
+    h5py = _import_h5py()
+
+    size = untrusted.check_file(path)
+    try:
+        if size:
+            _hdf5_checks.check_heaps(path)
+        with h5py.File(path, "r") as archive:
+            _hdf5_checks.check(archive, size, h5py)
+            metadata, content_hash = _read_metadata(archive, path)
             names = [name for name in archive if EPISODE.fullmatch(name)]
-            if names:
+            if names and content_hash is None:
                 names.sort(key=lambda name: int(name.rpartition("_")[2]))
-                return [_minari_episode(_tree(archive[name], h5py)) for name in names], metadata
+                trees = [_tree(archive[name], h5py) for name in names]
+                return [_minari_episode(tree) for tree in trees], metadata, None
             flat: dict[str, np.ndarray] = {}
             archive.visititems(lambda name, item: _collect(flat, name, item, h5py))
-            return flat, metadata
-    except (OSError, RuntimeError, ValueError) as error:
-        # HDF5's own messages go over several lines.
-        what = " ".join(str(error).split())
-        raise ValueError(
-            f"{path} is empty, truncated or not an HDF5 file ({what}); fetch it again"
-        ) from None
+            return flat, metadata, content_hash
+    except storage.OldVersionError:
+        raise
+    except _hdf5_checks.DAMAGE as error:
+        raise _damaged(path, error) from None
+
+
+def _read_metadata(archive: Any, path: str | Path) -> tuple[dict[str, Any], str | None]:
+    """Reads the attributes of `save_hdf5`; a file of another origin has no metadata."""
+    names = [name for name in ATTRIBUTES if name in archive.attrs]
+    if names == [METADATA] and d4rl.EPISODE_SEEDS in archive:
+        raise storage.OldVersionError(
+            f"{path} was written by an earlier version, which kept no hashes; write it again with "
+            "save_hdf5"
+        )
+    if DIGEST not in names and CONTENT_HASH not in names:
+        return {}, None
+    texts = [_read_attribute(archive.attrs, name) for name in (METADATA, CONTENT_HASH)]
+    if _read_attribute(archive.attrs, DIGEST) != _digest(*texts):
+        raise ValueError("the digest of its metadata differs")
+    metadata = untrusted.parse_json(texts[0], path)
+    _metadata.check_types(metadata, path)
+    return metadata, texts[1]
+
+
+def _read_attribute(attributes: Any, name: str) -> str:
+    found = attributes.get_id(name)
+    if found.shape != () or found.dtype.kind != "S":
+        raise ValueError(f"its attribute {name} is not a text of fixed length")
+    return bytes(attributes[name]).decode()
+
+
+def _digest(text: str, content_hash: str) -> str:
+    return hashlib.sha256(f"{content_hash}\n{text}".encode()).hexdigest()
+
+
+def _saved_record(flat: Any) -> trajectories.Trajectories:
+    """Makes the record of `save_hdf5` again, with every array as it is."""
+    numbers = flat[d4rl.EPISODE_IDS]
+    last = np.flatnonzero(np.append(numbers[1:] != numbers[:-1], True))
+    starts = np.append(0, last[:-1] + 1)
+    return trajectories.Trajectories(
+        observations=flat["observations"],
+        actions=flat["actions"],
+        rewards=flat["rewards"],
+        terminations=flat["terminals"],
+        truncations=flat["timeouts"],
+        episode_lengths=(last - starts + 1).astype(np.int64),
+        final_observations=flat["next_observations"][last],
+        episode_seeds=flat[d4rl.EPISODE_SEEDS][starts],
+    )
+
+
+def _damaged(path: str | Path, error: BaseException) -> ValueError:
+    # HDF5's own messages go over several lines.
+    what = " ".join(str(error).split())[:400] or type(error).__name__
+    return ValueError(f"{path} is empty, truncated or not an HDF5 file ({what}); fetch it again")
 
 
 def _collect(flat: dict[str, np.ndarray], name: str, item: Any, h5py: Any) -> None:

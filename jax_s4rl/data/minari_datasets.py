@@ -6,12 +6,22 @@ import json
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from jax_s4rl.data import actions, observations, spaces, trajectories
+from jax_s4rl.data import (
+    _hdf5_checks,
+    _metadata,
+    actions,
+    observations,
+    spaces,
+    storage,
+    trajectories,
+    untrusted,
+)
 
 # Key of our own metadata in Minari's metadata.
 METADATA = "jax_s4rl"
@@ -53,12 +63,15 @@ def save_minari(
             "version"
         )
     spaces.check_fit(record, observation_space, action_space)
+    content_hash = storage.content_hash(record)
+    plain = _metadata.to_plain(metadata)
+    described = _metadata.seal({"metadata": plain, "content_hash": content_hash})
     buffers = [
         _to_buffer(EpisodeBuffer, index, episode) for index, episode in enumerate(record.episodes())
     ]
     # Written into the metadata below: Minari drops reference scores that it is given if it is given
     # no environment to act in.
-    scores = metadata.get("reference_scores", {})
+    scores = metadata.get("reference_scores") or {}
     references = {"ref_min_score": scores.get("random"), "ref_max_score": scores.get("optimal")}
     known_scores = {name: float(score) for name, score in references.items() if score is not None}
     name = str(metadata.get("name", "unknown"))
@@ -79,8 +92,10 @@ def save_minari(
             jpeg_encoding=False,
         )
         dataset.storage.update_metadata(
-            {METADATA: json.dumps(dict(metadata), sort_keys=True), **known_scores}
+            {METADATA: json.dumps(described, sort_keys=True), **known_scores}
         )
+        if storage.content_hash(_encode_record(dataset, None, None)[0]) != content_hash:
+            raise ValueError("it comes back with other types or numbers; convert it first")
 
 
 @contextlib.contextmanager
@@ -155,21 +170,28 @@ def load_encoded(
 
 def _open(dataset_id: str, download: bool) -> Any:
     minari = _import_minari()
+    folder = _folder(dataset_id)
     try:
-        return minari.load_dataset(dataset_id, download=download)
+        if download and not folder.exists():
+            minari.download_dataset(dataset_id)
     except ImportError as error:
         raise ValueError(
             f"Minari cannot download {dataset_id!r} ({error}); {INSTALL_DOWNLOAD}"
         ) from None
     except Exception as error:
         # Its HTTP library has errors of its own kinds.
+        raise ValueError(
+            f"Minari could not download {dataset_id!r} ({type(error).__name__}: "
+            f"{str(error)[:80]}); check the id and the network, or download it elsewhere with "
+            "`minari download` and copy it here"
+        ) from None
+    if folder.exists():
+        _check_files(dataset_id, folder)
+    try:
+        return minari.load_dataset(dataset_id)
+    except Exception as error:
+        # Damaged files raise errors of many kinds.
         local = list(minari.list_local_datasets())
-        if download and dataset_id not in local:
-            raise ValueError(
-                f"Minari could not download {dataset_id!r} ({type(error).__name__}: "
-                f"{str(error)[:80]}); check the id and the network, or download it elsewhere with "
-                "`minari download` and copy it here"
-            ) from None
         near = difflib.get_close_matches(dataset_id, local, n=3, cutoff=0.3)
         hint = f"did you mean {', '.join(near)}?" if near else "pass download=True, or check the id"
         raise ValueError(
@@ -177,9 +199,74 @@ def _open(dataset_id: str, download: bool) -> Any:
         ) from None
 
 
+def _folder(dataset_id: str) -> Path:
+    from minari.storage import get_dataset_path
+
+    return Path(get_dataset_path(dataset_id)) / "data"
+
+
+def _check_files(dataset_id: str, folder: Path) -> None:
+    """Checks the files of a data set before Minari reads them.
+
+    Raises:
+        ValueError: If Minari would make the environment that they name, whose module it would
+            import, or if an array lies in another file or declares far more than its file holds.
+    """
+    about = folder / "metadata.json"
+    untrusted.check_file(about, untrusted.MAX_JSON_BYTES)
+    described = untrusted.parse_json(about.read_bytes(), about)
+    names = ("observation_space", "action_space")
+    if not isinstance(described, dict) or not all(isinstance(described.get(n), str) for n in names):
+        raise ValueError(
+            f"{about} describes no spaces, so that reading {dataset_id!r} would make its "
+            "environment; fetch it again, or save it again with a newer Minari"
+        )
+    arrays = folder / "main_data.hdf5"
+    if not arrays.exists():
+        return
+    import h5py
+
+    size = untrusted.check_file(arrays)
+    try:
+        if size:
+            _hdf5_checks.check_heaps(arrays)
+        with h5py.File(arrays, "r") as archive:
+            _hdf5_checks.check(archive, size, h5py, has_pictures=True)
+    except _hdf5_checks.DAMAGE as error:
+        what = " ".join(str(error).split())
+        raise ValueError(f"{arrays} is damaged ({what}); fetch it again") from None
+
+
 def _encode(
     dataset: Any, observation_space: Any, action_space: Any
 ) -> tuple[trajectories.Trajectories, dict[str, Any], tuple[Any, Any]]:
+    stored = dataset.storage.metadata
+    try:
+        record, used = _encode_record(dataset, observation_space, action_space)
+        if METADATA not in stored:
+            return record, _describe(dataset, stored), used
+    except _hdf5_checks.DAMAGE as error:
+        what = " ".join(str(error).split())
+        raise ValueError(f"Minari's data set {dataset.id!r} cannot be read: {what}") from None
+    described = untrusted.parse_json(str(stored[METADATA]), dataset.id)
+    if not _metadata.is_whole(described):
+        raise ValueError(
+            f"Minari's data set {dataset.id!r} has metadata of an earlier version, or that were "
+            "edited; save it again with save_minari"
+        )
+    is_own_form = used == (dataset.observation_space, dataset.action_space)
+    if is_own_form and storage.content_hash(record) != described["content_hash"]:
+        raise ValueError(
+            f"Minari's data set {dataset.id!r} has other arrays than those that were saved (their "
+            "content hash differs); save it again with save_minari"
+        )
+    _metadata.check_types(described["metadata"], dataset.id)
+    return record, described["metadata"], used
+
+
+def _encode_record(
+    dataset: Any, observation_space: Any, action_space: Any
+) -> tuple[trajectories.Trajectories, tuple[Any, Any]]:
     used = (
         observation_space or dataset.observation_space,
         action_space or dataset.action_space,
@@ -191,9 +278,7 @@ def _encode(
         _from_data(data, *encoders, seed)
         for data, seed in zip(dataset.iterate_episodes(), seeds, strict=True)
     )
-    stored = dataset.storage.metadata
-    metadata = json.loads(stored[METADATA]) if METADATA in stored else _describe(dataset, stored)
-    return record, metadata, used
+    return record, used
 
 
 def _to_buffer(buffer: Any, index: int, episode: trajectories.Episode) -> Any:

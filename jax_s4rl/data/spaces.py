@@ -1,5 +1,6 @@
 """Spaces of an environment as JSON and back, and a check that a record fits them."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 from jax_s4rl.data import trajectories
 
 spaces = gymnasium.spaces
+# Most numbers of the limits of a described space, all parts together.
+MAX_SIZE = 1 << 22
+MAX_PARTS = 1 << 10
 
 
 def describe(space: Any) -> dict[str, Any]:
@@ -71,19 +75,49 @@ def make(description: Any) -> gymnasium.Space:
         The space.
 
     Raises:
-        ValueError: If it is no description of a space.
+        ValueError: If it is no description of a space, or one of a space that would fill the
+            memory.
 
     Example:
         >>> make({"kind": "Discrete", "n": 3, "start": 1})
         Discrete(3, start=1)
     """
     try:
+        if _size(description) > MAX_SIZE:
+            raise ValueError(f"it has more than {MAX_SIZE:,} numbers")
         return _make(description)
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+    except _NO_SPACE as error:
         raise ValueError(
             f"got {str(description)[:80]}, which describes no space ({error}); take it from "
             "`spaces.describe`"
         ) from None
+
+
+# What Gymnasium and NumPy raise for wrong types, values, names and sizes.
+_NO_SPACE = (
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def _size(description: Any) -> int:
+    """Counts the numbers of the limits of a space, before they are made."""
+    parts = description.get("spaces") if isinstance(description, Mapping) else None
+    if parts is None:
+        shape = [length for length in description.get("shape", [1]) if length]
+        if any(type(length) is not int or length < 0 for length in shape):
+            raise ValueError(f"its shape is {shape}")
+        # A text is a row of numbers for each of its letters.
+        letters = len(description.get("characters", "")) * description.get("max_length", 0)
+        return math.prod(shape) + letters
+    if len(parts) > MAX_PARTS:
+        raise ValueError(f"it has {len(parts)} parts, more than {MAX_PARTS}")
+    return sum(_size(part[1] if description["kind"] == "Dict" else part) for part in parts)
 
 
 def _make(description: Mapping[str, Any]) -> gymnasium.Space:
@@ -99,7 +133,7 @@ def _make(description: Mapping[str, Any]) -> gymnasium.Space:
         # Gymnasium tells a length from a shape of one axis.
         return spaces.MultiBinary(shape[0] if len(shape) == 1 else shape)
     if kind == "Box":
-        shape, dtype = tuple(description["shape"]), np.dtype(description["dtype"])
+        shape, dtype = tuple(description["shape"]), _numeric(description["dtype"])
         low, high = (_read_limits(description[name], shape, dtype) for name in ("low", "high"))
         return spaces.Box(low, high, dtype=dtype.type)
     if kind == "Dict":
@@ -121,7 +155,14 @@ def _dtype(space: Any) -> dict[str, str]:
 
 
 def _read_dtype(description: Mapping[str, Any]) -> dict[str, Any]:
-    return {"dtype": np.dtype(description["dtype"]).type} if "dtype" in description else {}
+    return {"dtype": _numeric(description["dtype"]).type} if "dtype" in description else {}
+
+
+def _numeric(name: Any) -> np.dtype:
+    dtype = np.dtype(name) if isinstance(name, str) else None
+    if dtype is None or dtype.kind not in "biuf":
+        raise ValueError(f"its type {name!r} is not one of numbers")
+    return dtype
 
 
 def _read_limits(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Data sets on the disk: two files each.
 
-A flat `.npz` holds the arrays, and the side file, a JSON beside it, describes them.
+A flat `.npz` holds the arrays and their description, as JSON in a member of its own: it is the data
+set. The side file, a JSON beside it, is a copy of this description for people.
 """
 
 import contextlib
@@ -8,37 +9,23 @@ import dataclasses
 import hashlib
 import json
 import os
-import struct
-import zipfile
-import zlib
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from jax_s4rl.data import atomic_files, trajectories
+from jax_s4rl.data import _archives, _metadata, atomic_files, trajectories, untrusted
 
 ARRAY_NAMES = tuple(field.name for field in dataclasses.fields(trajectories.Trajectories))
-FORMAT_VERSION = 1
+METADATA_NAME = "jax_s4rl_metadata"
+FORMAT_VERSION = 2
 HASH_BLOCK = 1 << 24
-ZIP_HEADER_SIZE = 30
-# Errors of reading a damaged archive: its structure, headers, sizes or flags are wrong.
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    EOFError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+
+
+class OldVersionError(ValueError):
+    """A data set that an earlier version of this package wrote, without a hash of its metadata."""
 
 
 def save_trajectories(
@@ -53,44 +40,39 @@ def save_trajectories(
         path: Path of the `.npz` file; its folder is made.
         record: Episodes to store.
         metadata: Description of the episodes: environment id and arguments, spaces, policy, seed,
-            versions, reference scores. Anything JSON can hold.
+            versions, reference scores. Anything else that JSON can hold.
 
     Returns:
-        The metadata as written, with `format_version`, `num_steps`, `num_episodes` and
-        `content_hash` added.
+        The metadata as written, with `format_version`, `num_steps`, `num_episodes`, `content_hash`
+        and `digest` added.
 
     Raises:
-        ValueError: If the path does not end in `.npz`, or the metadata do not fit into JSON.
+        ValueError: If the path does not end in `.npz`, the metadata do not fit into JSON, or one of
+            these fields has another type than it should or does not fit the episodes.
         OSError: If the disk refuses; no partly written file is left.
     """
     path = _check_name(path)
     counts = {"num_steps": record.num_steps, "num_episodes": record.num_episodes}
-    written = {
-        **metadata,
-        "format_version": FORMAT_VERSION,
-        **counts,
-        "content_hash": content_hash(record),
-    }
-    try:
-        text = json.dumps(written, indent=2, sort_keys=True, allow_nan=False) + "\n"
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"the metadata do not fit into JSON ({error}); give plain numbers, strings and lists"
-        ) from None
+    hashed = {"format_version": FORMAT_VERSION, "content_hash": content_hash(record)}
+    written = _metadata.seal({**metadata, **counts, **hashed})
+    _metadata.check_arrays(written, record, "the metadata")
+    text = (json.dumps(written, indent=2, sort_keys=True) + "\n").encode()
     arrays = {name: getattr(record, name) for name in ARRAY_NAMES}
+    # JSON as bytes, which need no pickle.
+    arrays[METADATA_NAME] = np.frombuffer(text, np.uint8)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Both files are complete on the disk before the first rename. A crash between the two renames
-    # leaves a new `.npz` with an old side file; `load_trajectories` refuses this pair by its hash.
+    # Both files are complete on the disk before the first rename, which is the one that counts:
+    # after a crash between the two, `load_trajectories` writes the side file again.
     with contextlib.ExitStack() as opened:
         new_arrays = opened.enter_context(
             atomic_files.written_beside(path, lambda file: np.savez(file, **arrays))
         )
         new_text = opened.enter_context(
-            atomic_files.written_beside(side_file(path), lambda file: file.write(text.encode()))
+            atomic_files.written_beside(side_file(path), lambda file: file.write(text))
         )
         os.replace(new_arrays, path)
         os.replace(new_text, side_file(path))
-    return json.loads(text)
+    return written
 
 
 def load_trajectories(
@@ -98,8 +80,10 @@ def load_trajectories(
 ) -> tuple[trajectories.Trajectories, dict]:
     """Reads and checks a data set of `save_trajectories`.
 
+    A side file that is missing, or was left by an interrupted write, is written again.
+
     Args:
-        path: Path of the `.npz` file; its `.json` lies beside it.
+        path: Path of the `.npz` file.
         in_memory: Whether to read the arrays; False maps them instead, for a record larger than the
             memory. The content hash is checked either way, which reads the file once.
 
@@ -107,30 +91,33 @@ def load_trajectories(
         The record and its metadata.
 
     Raises:
-        FileNotFoundError: If one of the two files is missing.
+        FileNotFoundError: If there is no such file.
+        OldVersionError: If an earlier version of this package wrote it.
         ValueError: If a file is empty, truncated, or edited, or holds pickled objects.
+
+    Warns:
+        UserWarning: If the side file belonged to another data set, or cannot be written.
     """
     path = _check_name(path)
-    metadata = load_metadata(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no data set {path}; generate it, or check the name")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path} is empty; delete it and generate the data set again")
-    try:
-        arrays = _read_arrays(path) if in_memory else _map_arrays(path)
-    except DAMAGE as error:
-        raise ValueError(
-            f"{path} is damaged or not a data set ({error}); delete it and generate it again"
-        ) from None
-    record = trajectories.Trajectories(**arrays)
+    with _opened(path) as file:
+        places = _places(file, path)
+        text, metadata = _description(file, path, places)
+        read = _archives.read_member if in_memory else _archives.map_member
+        try:
+            record = trajectories.Trajectories(
+                **{name: read(file, places[name]) for name in ARRAY_NAMES}
+            )
+        except _archives.DAMAGE as error:
+            raise _damaged(path, error) from None
     actual_hash = content_hash(record)
-    stored_hash = metadata["content_hash"]
-    if actual_hash != stored_hash:
+    if actual_hash != metadata["content_hash"]:
         raise ValueError(
-            f"{path} has content hash {actual_hash[:12]}..., its side file says "
-            f"{str(stored_hash)[:12]}...; one of the two was edited: delete both and generate the "
-            "data set again"
+            f"{path} has content hash {actual_hash[:12]}..., wanted "
+            f"{metadata['content_hash'][:12]}...; it was edited or damaged: delete it and generate "
+            "the data set again"
         )
+    _metadata.check_arrays(metadata, record, path)
+    _restore_side_file(path, text)
     return record, metadata
 
 
@@ -147,21 +134,38 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged, or holds pickled objects.
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"there is no file {path}; check the name")
+    size = untrusted.check_file(path)
     try:
         with Path(path).open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            return {name: archive[name] for name in archive.files}
-    except (*DAMAGE, AttributeError) as error:
+            return _archives.read_all(file)
+    except _archives.DAMAGE as error:
+        what = "is damaged, not an .npz file, or holds Python objects" if size else "is empty"
         raise ValueError(
-            f"{path} is damaged, not an .npz file, or holds Python objects ({error}); save plain "
-            "arrays with numpy.savez"
+            f"{path} {what} ({_brief(error)}); save plain arrays with numpy.savez"
         ) from None
 
 
+def is_dataset(path: str | Path) -> bool:
+    """Returns whether an `.npz` file is, or was, a data set rather than arrays of another origin.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Whether the file describes itself, or has a side file. False if it cannot be read.
+    """
+    if side_file(path).exists():
+        return True
+    try:
+        untrusted.check_file(path)
+        with Path(path).open("rb") as file:
+            return METADATA_NAME in _archives.names(file)
+    except _archives.DAMAGE:
+        return False
+
+
 def load_metadata(path: str | Path) -> dict:
-    """Reads only the side file of a data set.
+    """Reads only the description of a data set.
 
     Args:
         path: Path of the `.npz` file.
@@ -170,30 +174,13 @@ def load_metadata(path: str | Path) -> dict:
         The metadata.
 
     Raises:
-        FileNotFoundError: If there is no side file.
-        ValueError: If the side file is not JSON, or has another format.
+        FileNotFoundError: If there is no such file.
+        OldVersionError: If an earlier version of this package wrote it.
+        ValueError: If the file is damaged, or not a data set.
     """
-    side = side_file(_check_name(path))
-    if not side.exists():
-        raise FileNotFoundError(
-            f"there is no side file {side}, which describes the data set; generate both again"
-        )
-    try:
-        metadata = json.loads(side.read_text())
-    except ValueError as error:
-        raise ValueError(
-            f"{side} is empty, truncated or not JSON ({error}); delete it and generate it again"
-        ) from None
-    if not isinstance(metadata, dict) or "content_hash" not in metadata:
-        raise ValueError(
-            f"{side} has no content_hash, so it is not the side file of a data set; check the name"
-        )
-    if metadata.get("format_version") != FORMAT_VERSION:
-        raise ValueError(
-            f"{side} has format version {metadata.get('format_version')}, this version reads "
-            f"{FORMAT_VERSION}; generate the data set again"
-        )
-    return metadata
+    path = _check_name(path)
+    with _opened(path) as file:
+        return _description(file, path, _places(file, path))[1]
 
 
 def side_file(path: str | Path) -> Path:
@@ -220,38 +207,112 @@ def _check_name(path: str | Path) -> Path:
     return Path(path)
 
 
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        return {name: archive[name] for name in ARRAY_NAMES}
+def _opened(path: Path) -> BinaryIO:
+    if not path.exists():
+        raise FileNotFoundError(f"there is no data set {path}; generate it, or check the name")
+    if not untrusted.check_file(path):
+        raise ValueError(f"{path} is empty; delete it and generate the data set again")
+    return path.open("rb")
 
 
-def _map_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Maps each array at its place in the archive; `numpy.savez` does not compress its members."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.getinfo(f"{name}.npy") for name in ARRAY_NAMES}
-    with path.open("rb") as file:
-        return {name: _map_member(file, path, member) for name, member in members.items()}
-
-
-def _map_member(file: BinaryIO, path: Path, member: zipfile.ZipInfo) -> np.ndarray:
-    if member.compress_type != zipfile.ZIP_STORED:
-        raise ValueError(
-            "its arrays are compressed and cannot be mapped; read it with in_memory=True"
+def _places(file: BinaryIO, path: Path) -> dict[str, _archives.Member]:
+    """Finds the arrays of a data set, and only those."""
+    try:
+        places = _archives.stored_members(file)
+    except _archives.DAMAGE as error:
+        raise _damaged(path, error) from None
+    if METADATA_NAME not in places and _is_of_version_1(side_file(path)):
+        raise OldVersionError(
+            f"{path} has format version 1, this version reads {FORMAT_VERSION}; generate the data "
+            "set again, with jax-s4rl make-dataset or save_trajectories"
         )
-    # The local header stands in front of the array. Its extra field may be longer or shorter than
-    # the one in the archive's directory, so both lengths are read here (bytes 26 to 29).
-    file.seek(member.header_offset)
-    header = file.read(ZIP_HEADER_SIZE)
-    name_size, extra_size = (int.from_bytes(header[at : at + 2], "little") for at in (26, 28))
-    file.seek(member.header_offset + ZIP_HEADER_SIZE + name_size + extra_size)
-    version = np.lib.format.read_magic(file)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    shape, fortran_order, dtype = readers[version](file)
-    if dtype.hasobject:
-        # Their bytes would be mapped as addresses of objects.
-        raise ValueError("it holds pickled objects")
-    order = "F" if fortran_order else "C"
-    return np.memmap(path, dtype=dtype, mode="r", offset=file.tell(), shape=shape, order=order)
+    if places.keys() != {*ARRAY_NAMES, METADATA_NAME}:
+        raise _damaged(path, ValueError(f"it holds the arrays {', '.join([*places][:20])}"))
+    return places
+
+
+def _description(
+    file: BinaryIO, path: Path, places: Mapping[str, _archives.Member]
+) -> tuple[bytes, dict[str, Any]]:
+    """Reads and checks the description within a data set."""
+    place = places[METADATA_NAME]
+    if place.dtype != np.uint8 or len(place.shape) != 1:
+        raise _damaged(path, ValueError("its description is not a text"))
+    if place.shape[0] > untrusted.MAX_JSON_BYTES:
+        raise _damaged(path, ValueError("its description is too long"))
+    text = _archives.read_member(file, place).tobytes()
+    metadata = untrusted.parse_json(text, path)
+    if isinstance(metadata, dict) and metadata.get("format_version") != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {metadata.get('format_version')}, this version reads "
+            f"{FORMAT_VERSION}; generate the data set again, or update jax_s4rl"
+        )
+    if not _metadata.is_whole(metadata) or "content_hash" not in metadata:
+        raise _damaged(path, ValueError("the digest of its description differs"))
+    _metadata.check_types(metadata, path)
+    return text, metadata
+
+
+def _restore_side_file(path: Path, text: bytes) -> None:
+    """Writes the side file again if it is missing, or belongs to what was here before.
+
+    Args:
+        path: Path of the data set.
+        text: Its description.
+
+    Raises:
+        ValueError: If the side file was edited.
+    """
+    side = side_file(path)
+    with contextlib.suppress(FileNotFoundError):
+        untrusted.check_file(side, untrusted.MAX_JSON_BYTES)
+        found = side.read_bytes()
+        if found == text:
+            return
+        wanted = untrusted.canonical(untrusted.parse_json(text, path))
+        described = untrusted.parse_json(found, side)
+        if untrusted.canonical(described) == wanted:
+            return
+        if not _metadata.is_whole(described) and not _is_of_version_1(side):
+            raise ValueError(
+                f"{side} was edited or damaged: it differs from the description in {path.name}; "
+                "delete it, and it is written again"
+            )
+        warnings.warn(
+            f"{side} described what was here before {path.name}; it was written again",
+            stacklevel=3,
+        )
+    try:
+        atomic_files.write_whole(side, lambda file: file.write(text))
+    except OSError as error:
+        warnings.warn(
+            f"{side} is missing or old, and cannot be written ({error.strerror}); the data are "
+            "whole without it",
+            stacklevel=3,
+        )
+
+
+def _is_of_version_1(side: Path) -> bool:
+    """Returns whether a side file is one of version 1, whose fields no digest covers."""
+    try:
+        untrusted.check_file(side, untrusted.MAX_JSON_BYTES)
+        described = untrusted.parse_json(side.read_bytes(), side)
+    except (OSError, ValueError):
+        return False
+    return (
+        isinstance(described, dict)
+        and described.get("format_version") == 1
+        and "content_hash" in described
+        and _metadata.DIGEST not in described
+    )
+
+
+def _damaged(path: Path, error: BaseException) -> ValueError:
+    return ValueError(
+        f"{path} is damaged or not a data set ({_brief(error)}); delete it and generate it again"
+    )
+
+
+def _brief(error: BaseException) -> str:
+    """Returns the message of an error as one short line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -37,6 +37,14 @@ FIELDS = (
     "commit",
     "versions",
 )
+# Types of the fields that readers rely on.
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("experiment", "method"), str),
+    **dict.fromkeys(("env", "dataset", "tokens", "machine", "commit"), str | None),
+    **dict.fromkeys(("metrics", "seconds"), dict),
+    **dict.fromkeys(("seed", "parameters", "updates", "context_length"), int | float | None),
+    "versions": dict | None,
+}
 TOKENS = ("interleaved", "concatenated", None)
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "gymnasium", "bsuite", "minigrid", "mujoco")
 
@@ -133,8 +141,10 @@ def append_rows(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
             while rest:
                 rest = rest[file.write(rest) :]
             os.fsync(file.fileno())
-        except BaseException:
+        except BaseException as error:
             file.truncate(end)
+            if isinstance(error, OSError):
+                error.filename = str(path)
             raise
 
 
@@ -169,23 +179,22 @@ def read_rows(path: str | Path) -> Iterator[dict[str, Any]]:
     path = Path(path)
     if not path.exists():
         return
-    try:
-        text = path.read_text()
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not a text file; name a file of result lines") from None
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
+    # In bytes, so that a byte that is no text belongs to one line.
+    for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            if _is_cut_off(line):
+            row = json.loads(line.decode(), parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            if _is_cut_off(line.decode(errors="replace")):
                 return
+            reason = error.msg if isinstance(error, json.JSONDecodeError) else error
             raise ValueError(
-                f"{path}, line {number} is not JSON ({error.msg}); delete that line and run again"
+                f"{path}, line {number} is not JSON ({reason}); delete that line and run again, or "
+                "name another file"
             ) from None
-        if missing := [field for field in FIELDS if field not in row]:
+        if wrong := _wrong_fields(row):
             raise ValueError(
-                f"{path}, line {number} is not a result line: it lacks {', '.join(missing)}; "
-                "delete it, or name another file"
+                f"{path}, line {number} is not a result line: {wrong}; delete it, or name another "
+                "file"
             )
         yield row
 
@@ -238,6 +247,20 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return installed | {"stack": self_test.summary()}
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"it holds {name}, which JSON does not have")
+
+
+def _wrong_fields(row: Any) -> str:
+    """Says in which way a value is not a result row; nothing if it is one."""
+    if not isinstance(row, dict):
+        return "it is not an object"
+    if missing := [field for field in FIELDS if field not in row]:
+        return f"it lacks {', '.join(missing)}"
+    wrong = [name for name, kinds in _KINDS.items() if not isinstance(row[name], kinds)]
+    return f"its {wrong[0]} is {repr(row[wrong[0]])[:60]}" if wrong else ""
 
 
 def _processor() -> str:
@@ -299,7 +322,10 @@ def _line(row: Mapping[str, Any]) -> str:
     """Formats a row as a line of a file."""
     if missing := [field for field in FIELDS if field not in row]:
         raise ValueError(f"the result line lacks {missing}; make it with make_row")
-    return json.dumps(_plain(row), allow_nan=False, separators=(",", ":")) + "\n"
+    plain = _plain(row)
+    if wrong := _wrong_fields(plain):
+        raise ValueError(f"of the result line, {wrong}; make it with make_row")
+    return json.dumps(plain, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -2,23 +2,23 @@
 
 They are written in the background. Orbax writes a checkpoint into a temporary folder and renames
 the folder when it is complete, so a folder named by its step is whole. A digest of all numbers is
-stored with them; a checkpoint with another digest counts as damaged and is not used.
+stored with them, and a seal, which is a digest of everything else that is stored. A checkpoint with
+another digest or seal counts as damaged and is not used.
 """
 
-import json
+import contextlib
 import math
+import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from jax_s4rl.training import _flat_trees, config_io
+from jax_s4rl.training import _checkpoint_files, _flat_trees, config_io
 
 KEEP_LAST = 3
 # Part of the name of Orbax's temporary folders.
@@ -47,8 +47,9 @@ class Checkpoints:
     """The checkpoints in one folder; close it, or use it with `with`.
 
     The last three checkpoints and the one with the lowest loss are kept. On opening, a checkpoint
-    that was not complete when its run was killed is removed, and a damaged one is moved to the
-    folder `damaged` beside the given folder; each is reported.
+    that was not complete when its run was killed is removed. A damaged one, and whatever has a name
+    like a checkpoint and is none, is moved to the folder `damaged` beside the given folder. Each is
+    reported.
 
     Args:
         folder: Folder of the checkpoints, absolute or relative; made if it is not there.
@@ -63,9 +64,11 @@ class Checkpoints:
     def __init__(self, folder: Path, settings: Any, report: Callable[[str], None] = print):
         self.folder = folder.absolute()
         self.settings = config_io.to_json(settings)
+        self._report = report
         _tidy(self.folder, report)
-        self._manager = _open(self.folder)
-        self._saved = self._manager.latest_step()
+        with _in_one_sentence(self.folder):
+            self._manager = _open(self.folder)
+            self._saved = self._manager.latest_step()
 
     def __enter__(self) -> "Checkpoints":
         return self
@@ -85,11 +88,11 @@ class Checkpoints:
 
         Raises:
             FloatingPointError: If a number in the state is not finite; nothing is written.
-            OSError: If this or the previous write failed.
-            ValueError: If this or the previous write failed.
+            OSError: If this or the previous write failed, or the folder of the run was removed.
         """
         if step == self._saved:
             return
+        self._make_folder_again()
         # Copied before the background write starts: the next update takes the buffers of the state.
         flat = _flat_trees.flatten(state)
         if bad := flat.not_finite():
@@ -104,10 +107,15 @@ class Checkpoints:
             "arrays": flat.shapes(),
             "keys": flat.keys,
             "digest": flat.digest(),
+            "loss": float(loss),
         }
-        items = _items(arrays=ocp.args.StandardSave(flat.arrays), about=ocp.args.JsonSave(about))
-        # `force`, because the caller decides when to save, not Orbax's own interval.
-        self._manager.save(step, args=items, metrics={"loss": float(loss)}, force=True)
+        about["seal"] = _checkpoint_files.seal(about)
+        items = _checkpoint_files.items(
+            arrays=ocp.args.StandardSave(flat.arrays), about=ocp.args.JsonSave(about)
+        )
+        with _in_one_sentence(self.folder):
+            # `force`, because the caller decides when to save, not Orbax's own interval.
+            self._manager.save(step, args=items, metrics={"loss": float(loss)}, force=True)
         self._saved = step
 
     def restore(self, like: Any) -> Checkpoint | None:
@@ -126,7 +134,7 @@ class Checkpoints:
         step = self._manager.latest_step()
         if step is None:
             return None
-        about, flat = _read(self.folder / str(step))
+        about, flat = _checkpoint_files.read(self.folder / str(step))
         config_io.check_same(about["configuration"], self.settings, where=str(self.folder))
         return Checkpoint(
             step, _flat_trees.unflatten(flat, like), about["configuration"], about["digest"]
@@ -138,16 +146,42 @@ class Checkpoints:
         return sorted(self._manager.all_steps())
 
     def wait(self) -> None:
-        """Waits until the last checkpoint is complete on the disk."""
-        self._manager.wait_until_finished()
+        """Waits until the last checkpoint is complete on the disk.
+
+        Raises:
+            OSError: If its write failed.
+        """
+        with _in_one_sentence(self.folder):
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for the last checkpoint and ends the writing threads."""
-        self._manager.close()
+        """Waits for the last checkpoint and ends the writing threads.
+
+        Raises:
+            OSError: If its write failed.
+        """
+        with _in_one_sentence(self.folder):
+            self._manager.close()
+
+    def _make_folder_again(self) -> None:
+        """Survives that somebody removed the folder while the run goes on."""
+        if self.folder.is_dir():
+            return
+        if not self.folder.parent.is_dir():
+            raise FileNotFoundError(
+                f"the folder {self.folder.parent} was removed while its run was going on; what was "
+                "learned is lost: train again, in a folder that stays"
+            )
+        self.folder.mkdir()
+        self._report(f"{self.folder} was removed while the run was going on; made again")
 
 
 def load(
-    folder: Path, like: Any, *, best: bool = False, report: Callable[[str], None] = print
+    folder: Path,
+    like: Any,
+    *,
+    best: bool = False,
+    report: Callable[[str], None] = print,
 ) -> Checkpoint:
     """Reads a checkpoint of a run with any configuration.
 
@@ -167,18 +201,18 @@ def load(
         FileNotFoundError: If there is no checkpoint.
         ValueError: If all checkpoints are damaged, or the checkpoint holds other arrays.
     """
-    steps = sorted(_steps(folder), reverse=True)
+    steps = sorted(_checkpoint_files.steps(folder), reverse=True)
     if not steps:
         raise FileNotFoundError(
             f"there is no checkpoint in {folder}; train for longer, or check the name"
         )
     if best:
         # A stable sort: of equal losses the newest stays first.
-        steps.sort(key=lambda step: _loss_or_worst(folder / str(step)))
+        steps.sort(key=lambda step: _loss_or_worst(folder / str(step), report))
     for step in steps:
         try:
-            about, flat = _read(folder.absolute() / str(step))
-        except Damaged as error:
+            about, flat = _checkpoint_files.read(folder.absolute() / str(step))
+        except _checkpoint_files.Damaged as error:
             report(f"{error}; taking the next one")
             continue
         return Checkpoint(
@@ -187,26 +221,42 @@ def load(
     raise ValueError(f"every checkpoint in {folder} is damaged; train again in another folder")
 
 
-class Damaged(Exception):
-    """Error for a checkpoint that cannot be read back as it was written."""
+def configuration(folder: Path) -> Any:
+    """Reads the configuration of the newest checkpoint that is not damaged, without its arrays.
+
+    Args:
+        folder: Folder of the checkpoints.
+
+    Returns:
+        JSON of the settings; None if there is no such checkpoint.
+    """
+    for step in sorted(_checkpoint_files.steps(folder), reverse=True):
+        with contextlib.suppress(_checkpoint_files.Damaged):
+            return _checkpoint_files.about_of(folder / str(step))["configuration"]
+    return None
 
 
 def _tidy(folder: Path, report: Callable[[str], None]) -> None:
-    """Removes unfinished checkpoints and moves damaged ones away."""
+    """Removes unfinished checkpoints, and moves damaged ones and others of such names away."""
     folder.mkdir(parents=True, exist_ok=True)
     for unfinished in sorted(folder.glob(f"*{UNFINISHED}*")):
         step = unfinished.name.split(".")[0]
         report(f"the checkpoint of update {step} was not complete when the run ended; removed")
         shutil.rmtree(unfinished, ignore_errors=True)
-    steps = sorted(_steps(folder), reverse=True)
+    steps = sorted(_checkpoint_files.steps(folder), reverse=True)
+    for other in sorted(folder.iterdir()):
+        # A name that begins with a digit could be taken for a step, now or by a later checkpoint.
+        if other.name[0].isdigit() and other.name not in map(str, steps):
+            report(f"{other} is not a checkpoint; moved to {_set_aside(other)}")
     good = 0
     for step in steps:
         try:
-            # Only the newest good checkpoint is read whole. Of older ones only the loss is checked,
-            # because Orbax reads it on opening.
-            _read(folder / str(step)) if not good else _loss(folder / str(step))
+            # Only the newest good checkpoint is read whole. Of older ones only the text is checked,
+            # because Orbax reads their loss on opening.
+            check = _checkpoint_files.about_of if good else _checkpoint_files.read
+            check(folder / str(step))
             good += 1
-        except Damaged as error:
+        except _checkpoint_files.Damaged as error:
             aside = _set_aside(folder / str(step))
             report(f"{error}; moved to {aside}, going on from the one before")
     if steps and not good:
@@ -220,6 +270,24 @@ def _set_aside(path: Path) -> Path:
         number += 1
     aside.parent.mkdir(exist_ok=True)
     return path.rename(aside)
+
+
+@contextlib.contextmanager
+def _in_one_sentence(folder: Path) -> Iterator[None]:
+    """Turns what Orbax says about a failed write, in many lines and tracebacks, into one error."""
+    _checkpoint_files.silence()
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:
+        # The number of the operating system's error, in the words of the library below Orbax.
+        if found := re.search(r"os_error_code='(\d+)'", str(error)):
+            number = int(found[1])
+            raise OSError(number, os.strerror(number), str(folder)) from None
+        reason = _checkpoint_files.short(error)
+        raise OSError(
+            f"a checkpoint in {folder} could not be written ({reason}); check the disk, and resume "
+            "the run"
+        ) from None
 
 
 def _open(folder: Path) -> ocp.CheckpointManager:
@@ -236,75 +304,14 @@ def _open(folder: Path) -> ocp.CheckpointManager:
         best_mode="min",
         preservation_policy=preservation_policy.AnyPreservationPolicy(keep),
         create=False,
-        multiprocessing_options=_alone(),
+        multiprocessing_options=_checkpoint_files.alone(),
     )
     return ocp.CheckpointManager(folder, options=options)
 
 
-def _alone() -> ocp.options.MultiprocessingOptions:
-    """Makes options with which Orbax does not wait for other processes."""
-    # Only the process that opens the checkpoints reads and writes them. The others would never
-    # reach a barrier that Orbax waits at.
-    if jax.process_count() == 1:
-        return ocp.options.MultiprocessingOptions()
-    own = jax.process_index()
-    return ocp.options.MultiprocessingOptions(
-        primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
-    )
-
-
-def _steps(folder: Path) -> Iterator[int]:
-    if folder.is_dir():
-        yield from (
-            int(path.name) for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()
-        )
-
-
-def _loss(path: Path) -> float:
+def _loss_or_worst(path: Path, report: Callable[[str], None]) -> float:
     try:
-        return float(json.loads((path / "metrics" / "metrics").read_text())["loss"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"the checkpoint {path} is damaged (its loss: {error})") from None
-
-
-def _loss_or_worst(path: Path) -> float:
-    try:
-        return _loss(path)
-    except Damaged:
+        return _checkpoint_files.about_of(path)["loss"]
+    except _checkpoint_files.Damaged as error:
+        report(f"{error}; it cannot be the best one")
         return math.inf
-
-
-def _read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
-    """Reads one whole checkpoint and compares its digest.
-
-    Any failure means damage, because only complete checkpoints get their final name.
-    """
-    _loss(path)
-    try:
-        options = _alone()
-        handler = ocp.CompositeCheckpointHandler(
-            composite_options=ocp.CompositeOptions(multiprocessing_options=options)
-        )
-        with ocp.Checkpointer(handler, multiprocessing_options=options) as reader:
-            about = reader.restore(path, args=_items(about=ocp.args.JsonRestore()))["about"]
-            # Given as NumPy arrays, so that Orbax reads onto the host and not onto devices.
-            wanted = {
-                name: np.empty(shape, jnp.dtype(dtype))
-                for name, (dtype, *shape) in about["arrays"].items()
-            }
-            arrays = reader.restore(path, args=_items(arrays=ocp.args.StandardRestore(wanted)))[
-                "arrays"
-            ]
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
-        raise Damaged(f"the checkpoint {path} is damaged ({reason})") from None
-    flat = _flat_trees.FlatTree(dict(arrays), about["keys"])
-    if flat.digest() != about["digest"]:
-        raise Damaged(
-            f"the checkpoint {path} is damaged (its numbers differ from those that were written)"
-        )
-    return about, flat
-
-
-def _items(**items: Any) -> ocp.args.Composite:
-    return ocp.args.Composite(**items)

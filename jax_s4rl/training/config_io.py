@@ -1,5 +1,6 @@
 """Conversion of configurations to JSON and back, so that a run can be loaded from its folder."""
 
+import contextlib
 import dataclasses
 import importlib
 import math
@@ -13,8 +14,8 @@ ADDED = "added_in"
 # Key of fields that follow from others, for instance a fact of the data whose hash is there: where
 # an older file lacks them, nothing can differ.
 DERIVED = "is_derived"
-# Only classes of the project are made from a file, because a run directory may come from anywhere.
-ROOTS = ("jax_s4rl", "experiments")
+# Only classes of the package are made from a file, because a run directory may come from anywhere.
+ROOT = "jax_s4rl"
 # Old and new names of classes that have moved since version 0.1, so that its run directories can
 # still be read.
 MOVED = {
@@ -153,18 +154,38 @@ def check_same(saved: Any, given: Any, *, where: str) -> None:
         ...
         ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was ...
     """
-    old, new = dict(_leaves(saved)), dict(_leaves(_without_added(saved, given)))
+    if different := differences(saved, given):
+        listed = ", ".join(
+            f"{name} is {old} there, {new} was given" for name, (old, new) in different.items()
+        )
+        raise ValueError(
+            f"{where} was made with another configuration: {listed}; go on with the saved "
+            "values, or choose another folder"
+        )
+
+
+def differences(saved: Any, given: Any) -> dict[str, tuple[str, str]]:
+    """Compares two configurations field by field.
+
+    Fields that a later version added may be missing in one of the two: they count as different only
+    if they have neither their default value nor follow from the other fields.
+
+    Args:
+        saved: JSON of one configuration.
+        given: JSON of another configuration.
+
+    Returns:
+        Both values as text, by the name of each field that differs.
+
+    Example:
+        >>> differences({"model": {"width": 8}, "seeds": [0]}, {"model": {"width": 16}})
+        {'model.width': ('8', '16'), 'seeds': ('[0]', 'nothing')}
+    """
+    old, new = (dict(_leaves(_without_added(*pair))) for pair in ((given, saved), (saved, given)))
     # An option without a value counts as the same as no such field: files of versions before the
     # option lack the field.
     names = [name for name in old | new if _value(old, name) != _value(new, name)]
-    if names:
-        differences = ", ".join(
-            f"{name} is {_shown(old, name)} there, {_shown(new, name)} was given" for name in names
-        )
-        raise ValueError(
-            f"{where} was made with another configuration: {differences}; go on with the saved "
-            "values, or choose another folder"
-        )
+    return {name: (_shown(old, name), _shown(new, name)) for name in names}
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
@@ -181,19 +202,31 @@ def _value(leaves: dict[str, Any], name: str) -> Any:
     return None if value == [] else value
 
 
-def _without_added(saved: Any, given: Any) -> Any:
-    """Leaves out derived fields that the saved configuration lacks: the others decide them."""
-    if not isinstance(saved, Mapping) or not isinstance(given, Mapping):
+def _without_added(other: Any, given: Any) -> Any:
+    """Leaves out fields that a later version added and the other configuration lacks.
+
+    They are left out if the other fields decide them, or if they have their default value.
+    """
+    if not isinstance(other, Mapping) or not isinstance(given, Mapping):
         return given
-    added: set[str] = set()
+    fields: dict[str, dataclasses.Field] = {}
     if TYPE in given:
-        fields = dataclasses.fields(_find(MOVED.get(str(given[TYPE]), str(given[TYPE]))))
-        added = {field.name for field in fields if DERIVED in field.metadata}
+        # A class that does not exist has no such fields; `from_json` refuses it.
+        with contextlib.suppress(ValueError):
+            cls = _find(MOVED.get(str(given[TYPE]), str(given[TYPE])))
+            fields = {field.name: field for field in dataclasses.fields(cls)}
     return {
-        key: _without_added(saved.get(key), value)
+        key: _without_added(other.get(key), value)
         for key, value in given.items()
-        if key in saved or key not in added
+        if key in other or key not in fields or not _may_lack(fields[key], value)
     }
+
+
+def _may_lack(field: dataclasses.Field, value: Any) -> bool:
+    """Returns whether a file of an earlier version may lack a field with this value."""
+    if DERIVED in field.metadata:
+        return True
+    return ADDED in field.metadata and value == to_json(field.default)
 
 
 def _shown(leaves: dict[str, Any], name: str) -> str:
@@ -206,9 +239,9 @@ def _is_added_default(field: dataclasses.Field, value: Any) -> bool:
 
 def _name(cls: type) -> str:
     name = f"{cls.__module__}.{cls.__qualname__}"
-    if cls.__module__.split(".")[0] not in ROOTS or "." in cls.__qualname__:
+    if cls.__module__.split(".")[0] != ROOT or "." in cls.__qualname__:
         raise ValueError(
-            f"{name} cannot be made again from a file; define it at the top of a module of {ROOTS}"
+            f"{name} cannot be made again from a file; define it at the top of a module of {ROOT}"
         )
     return name
 
@@ -216,7 +249,7 @@ def _name(cls: type) -> str:
 def _find(name: str) -> type:
     module, _, class_name = name.rpartition(".")
     # Checked before the import: importing a module runs its code.
-    if module.split(".")[0] in ROOTS:
+    if module.split(".")[0] == ROOT:
         try:
             cls = getattr(importlib.import_module(module), class_name)
         except (ImportError, AttributeError):

@@ -1,6 +1,7 @@
 """Several processes that train one model together, on one machine or several.
 
-JAX connects the processes; if one of them dies, it ends the others.
+JAX connects the processes, after they have met at the address of process 0. If one of them dies,
+the others end.
 """
 
 import contextlib
@@ -10,6 +11,8 @@ import inspect
 import os
 import socket
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,11 +22,19 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jaxtyping import UInt8
 
-from jax_s4rl.training import _flat_trees
+from jax_s4rl.training import _flat_trees, _meeting
 
 # Seconds without a sign of life after which a process counts as dead and the others end. JAX's own
 # default is 100.
 HEARTBEAT_TIMEOUT = 30
+# Seconds in which JAX has to connect the processes. JAX itself would wait longer, and then abort.
+_INITIALIZATION = 50.0
+_PATIENCE_OF_JAX = 300
+
+# Connections to the other processes of this run.
+_links = _meeting.Links({})
+# Held by the thread that ends the process, so that one sentence is printed.
+_ending = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,10 +63,12 @@ class Cluster:
                 f"process_id {self.process_id} and detect {self.detect}; give the first three "
                 "together, or detect alone"
             )
-        if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdecimal():
-            raise ValueError(
-                f"coordinator is {self.coordinator!r}; give its port too, as in 10.0.0.1:1234"
-            )
+        if self.coordinator is not None:
+            host, _, port = self.coordinator.rpartition(":")
+            if not (host and port.isdecimal() and 0 < int(port) < 2**16):
+                raise ValueError(
+                    f"coordinator is {self.coordinator!r}; give its port too, as in 10.0.0.1:1234"
+                )
         if self.num_processes is not None and not 0 <= (self.process_id or 0) < self.num_processes:
             raise ValueError(
                 f"process_id is {self.process_id} of {self.num_processes} processes; number them "
@@ -68,23 +81,33 @@ class Cluster:
         return not self.detect and self.coordinator is None
 
 
+def _text_of(error: BaseException) -> str | None:
+    return str(error) if isinstance(error, ValueError | FloatingPointError) else None
+
+
 @contextlib.contextmanager
-def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[None]:
+def joined(
+    cluster: Cluster,
+    report: Callable[[str], None] = print,
+    describe: Callable[[BaseException], str | None] = _text_of,
+) -> Iterator[None]:
     """Connects the processes, and disconnects all of them together at the end.
 
-    Call it before anything uses a device of JAX. If a process dies, JAX ends the others within
-    `HEARTBEAT_TIMEOUT` seconds, with a message that another task died. A process with an error ends
-    at once, because the others would wait for it.
+    Call it before anything uses a device of JAX. If a process dies, the others end, at once or
+    within `HEARTBEAT_TIMEOUT` seconds. A process with an error ends at once, because the others
+    would wait for it.
 
     Args:
         cluster: Processes to connect.
         report: Function that gets a sentence about this process.
+        describe: Function that returns the sentence about an error; None for a mistake of the
+            program.
 
     Yields:
         Nothing.
 
     Raises:
-        ValueError: If JAX finds no cluster, or the processes cannot meet.
+        ValueError: If JAX finds no cluster, or the processes do not meet within a minute.
     """
     if cluster.is_alone:
         yield
@@ -100,10 +123,10 @@ def joined(cluster: Cluster, report: Callable[[str], None] = print) -> Iterator[
     except BaseException as error:
         # A successful exit, for instance after SIGTERM: all processes arrive here together.
         if isinstance(error, SystemExit) and not error.code:
-            jax.distributed.shutdown()
+            _leave()
             raise
-        _die(error)
-    jax.distributed.shutdown()
+        _die(error, describe)
+    _leave()
 
 
 def part() -> None:
@@ -112,7 +135,7 @@ def part() -> None:
     All processes have to call it at the same point.
     """
     if jax.process_count() > 1:
-        jax.distributed.shutdown()
+        _leave()
 
 
 def is_first() -> bool:
@@ -209,69 +232,91 @@ def from_first(tree: Any, like: Any) -> Any:
 
 
 def _initialize(cluster: Cluster) -> None:
+    global _links
     # It lets processes on CPUs communicate; other devices ignore it.
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"initialization_timeout": _PATIENCE_OF_JAX}
     # Older versions of JAX do not have this option.
     if "heartbeat_timeout_seconds" in inspect.signature(jax.distributed.initialize).parameters:
         options["heartbeat_timeout_seconds"] = HEARTBEAT_TIMEOUT
-    if cluster.coordinator is not None and cluster.process_id == 0:
-        _check_free(cluster.coordinator)
+    if cluster.coordinator is not None:
+        numbers = cluster.num_processes or 1, cluster.process_id or 0
+        _links = _meeting.meet(cluster.coordinator, *numbers)
+    address = cluster.coordinator or "the address that JAX found"
+    missing = (
+        f"the processes did not meet at {address} within {_INITIALIZATION:g} s; check that process "
+        "0 runs on that machine, and that all processes were started, each with its own process_id"
+    )
+    with _ended_after(_INITIALIZATION, missing):
+        try:
+            jax.distributed.initialize(
+                cluster.coordinator, cluster.num_processes, cluster.process_id, **options
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"JAX found no cluster ({error}); give coordinator, num_processes and process_id, "
+                "or start one process alone"
+            ) from None
+        except jax.errors.JaxRuntimeError as error:
+            raise ValueError(f"{missing} ({error})") from None
+    _links.watch(_end_with)
+
+
+@contextlib.contextmanager
+def _ended_after(seconds: float, sentence: str) -> Iterator[None]:
+    """Ends the process if the body takes too long; JAX would abort it without a sentence."""
+    timer = threading.Timer(seconds, _end, (f"error: {sentence}",))
+    timer.daemon = True
+    timer.start()
     try:
-        jax.distributed.initialize(
-            cluster.coordinator, cluster.num_processes, cluster.process_id, **options
-        )
-    except ValueError as error:
-        raise ValueError(
-            f"JAX found no cluster ({error}); give coordinator, num_processes and process_id, or "
-            "start one process alone"
-        ) from None
-    except jax.errors.JaxRuntimeError as error:
-        address = cluster.coordinator or "the address that JAX found"
-        raise ValueError(
-            f"the processes could not meet at {address} ({error}); check that process 0 runs on "
-            "that machine and that all processes were started"
-        ) from None
+        yield
+    finally:
+        timer.cancel()
 
 
-def _check_free(coordinator: str) -> None:
-    """Checks that process 0 can listen at the coordinator's port."""
-    # Checked here, because some versions of JAX end the program without a message if they cannot
-    # listen. Like JAX, this listens at all addresses of the machine.
-    port = int(coordinator.rpartition(":")[2])
-    dual = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if dual else socket.AF_INET
-    try:
-        socket.create_server(("", port), family=family, dualstack_ipv6=dual).close()
-    except (OSError, OverflowError) as error:
-        raise ValueError(
-            f"process 0 cannot listen at {coordinator} ({error}); another program may have the "
-            "port: give one that is free on that machine, the same to all processes"
-        ) from None
+def _leave() -> None:
+    """Disconnects this process; all processes arrive here together."""
+    _links.leave()
+    jax.distributed.shutdown()
 
 
-def _die(error: BaseException) -> None:
-    """Reports an error and ends the process at once."""
-    if isinstance(error, SystemExit):
-        print(error.code, file=sys.stderr, flush=True)
-    elif isinstance(error, KeyboardInterrupt):
-        print(error or "stopped by Ctrl-C", file=sys.stderr, flush=True)
-    elif isinstance(error, ValueError | FloatingPointError):
-        print(f"error: {error}", file=sys.stderr, flush=True)
-    elif isinstance(error, jax.errors.JaxRuntimeError):
-        print(
-            "error: a computation shared with others failed; another process of this run may have "
-            f"died ({error}); read its messages, and resume the run",
-            file=sys.stderr,
-            flush=True,
-        )
-    else:
-        traceback.print_exception(error)
+def _end_with(sentence: str) -> None:
+    """Ends the process because another one died."""
+    _end(f"error: {sentence}, so this process ends too; read its messages, and resume the run")
+
+
+def _end(text: str) -> None:
+    """Prints a sentence and ends the process at once."""
+    if not _ending.acquire(blocking=False):
+        # Another thread does so.
+        time.sleep(HEARTBEAT_TIMEOUT)
+    print(text, file=sys.stderr, flush=True)
     # `os._exit`, not `sys.exit`: it runs no exit handlers, which could wait for the other processes
     # while these wait for this one. It does not flush either, so that is done here.
-    sys.stdout.flush()
-    sys.stderr.flush()
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
     os._exit(1)
+
+
+def _die(error: BaseException, describe: Callable[[BaseException], str | None]) -> None:
+    """Reports an error and ends the process at once."""
+    if isinstance(error, jax.errors.JaxRuntimeError):
+        # Most likely another process died, and the watch says which one.
+        time.sleep(1)
+        text = (
+            "error: a computation shared with others failed; another process of this run may have "
+            f"died ({error}); read its messages, and resume the run"
+        )
+    elif isinstance(error, SystemExit):
+        text = str(error.code)
+    elif isinstance(error, KeyboardInterrupt):
+        text = str(error or "stopped by Ctrl-C")
+    elif (said := describe(error)) is not None:
+        text = f"error: {said}"
+    else:
+        text = "".join(traceback.format_exception(error)).rstrip()
+    _links.end(f"process {jax.process_index()} ended with an error")
+    _end(text)
 
 
 def _bytes(array: np.ndarray) -> UInt8[np.ndarray, " bytes"]:

@@ -4,6 +4,7 @@ Each update is written once, however often the run is resumed.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -28,30 +29,31 @@ class Metrics:
         folder: Folder of the run; made if it is not there.
         start: Number of updates made before. Lines of later updates are removed, because these
             updates are made again.
-        report: Function that gets a sentence if lines are missing.
+        report: Function that gets a sentence if lines are missing or damaged, or if the file is
+            removed meanwhile.
     """
 
     def __init__(self, folder: Path, start: int, report: Callable[[str], None] = print):
         folder.mkdir(parents=True, exist_ok=True)
-        kept = [row for row in read(folder) if row["step"] <= start]
+        self._path, self._report = folder / LINES, report
+        kept = [row for row in read(folder, report) if row["step"] <= start]
         if (kept[-1]["step"] if kept else 0) != start:
             last = kept[-1]["step"] if kept else 0
             report(
                 f"{folder / LINES} ends at update {last}, but the run resumes after update "
                 f"{start}; the lines in between are lost"
             )
-        text = "".join(json.dumps(row) + "\n" for row in kept)
-        atomic_files.write_whole(folder / LINES, lambda file: file.write(text.encode()))
+        self._replace("".join(json.dumps(row) + "\n" for row in kept).encode())
         self.seconds = sum(row["seconds"] for row in kept)
         self._last_step = start
-        self._file = (folder / LINES).open("a")
         # Event files cannot be cut: from `purge_step` on, readers leave out the events of earlier
         # files. The suffix distinguishes files that are begun in the same second.
         self._events = None
         if tensorboardX is not None:
+            is_resumed = start > 0 or (folder / EVENTS).is_dir()
             self._events = tensorboardX.SummaryWriter(
                 str(folder / EVENTS),
-                purge_step=start + 1 if start else None,
+                purge_step=start + 1 if is_resumed else None,
                 filename_suffix=f".{start:012d}",
             )
 
@@ -76,11 +78,12 @@ class Metrics:
             means: Mean of each metric, by name; a number, or a list with a number for each seed.
             seconds: Wall-clock time since the line before.
             shown: Further numbers that TensorBoard shows alone, beside the updates per second.
+
+        Raises:
+            OSError: If the disk refuses; the line is then written not at all.
         """
-        self._file.write(
-            json.dumps({"step": step, **means, "seconds": seconds}, allow_nan=False) + "\n"
-        )
-        self._file.flush()
+        row = {"step": step, **means, "seconds": seconds}
+        self._append((json.dumps(row, allow_nan=False) + "\n").encode())
         self.seconds += seconds
         if self._events is None:
             return
@@ -104,21 +107,65 @@ class Metrics:
             self._events.add_text(name, text, self._last_step)
 
     def secure(self) -> None:
-        """Writes all lines to the disk.
+        """Writes all lines to the disk, in a new file if somebody removed the old one.
 
         Call it before a checkpoint is saved, so that no line before the checkpoint can be lost.
+
+        Raises:
+            OSError: If the disk refuses, or the folder was removed.
         """
-        self._file.flush()
+        if not self._is_there():
+            # The open file still has its lines.
+            self._file.seek(0)
+            lines = self._file.read()
+            self._file.close()
+            self._replace(lines)
+            self._report(f"{self._path} was removed while the run was going on; written again")
         os.fsync(self._file.fileno())
         if self._events is not None:
             self._events.flush()
 
     def close(self) -> None:
         """Writes all lines to the disk and closes the files."""
-        self.secure()
-        self._file.close()
-        if self._events is not None:
-            self._events.close()
+        try:
+            # Where the folder was removed, an error has said so.
+            if self._path.parent.is_dir():
+                self.secure()
+        finally:
+            self._file.close()
+            if self._events is not None:
+                self._events.close()
+
+    def _replace(self, lines: bytes) -> None:
+        """Replaces the file and opens the new one."""
+        atomic_files.write_whole(self._path, lambda file: file.write(lines))
+        # Without a buffer, which would split a long line into several writes.
+        self._file = self._path.open("a+b", buffering=0)
+
+    def _append(self, line: bytes) -> None:
+        """Writes a line whole or not at all; the lock of the run keeps other writers out."""
+        end = self._file.seek(0, os.SEEK_END)
+        try:
+            rest = memoryview(line)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except BaseException as error:
+            self._file.truncate(end)
+            if isinstance(error, OSError):
+                error.filename = str(self._path)
+            raise
+
+    def _is_there(self) -> bool:
+        """Returns whether the open file still has its name."""
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(
+                f"the folder {self._path.parent} was removed while its run was going on; what was "
+                "learned is lost: train again, in a folder that stays"
+            )
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self._file.fileno()))
+        except FileNotFoundError:
+            return False
 
 
 def add_events(folder: Path, step: int, values: Mapping[str, float]) -> None:
@@ -137,13 +184,14 @@ def add_events(folder: Path, step: int, values: Mapping[str, float]) -> None:
             events.add_scalar(name, value, step)
 
 
-def read(folder: Path) -> Iterator[dict[str, Any]]:
-    """Reads the lines of a run up to the first incomplete one.
+def read(folder: Path, report: Callable[[str], None] = print) -> Iterator[dict[str, Any]]:
+    """Reads the lines of a run; those that are not metrics are reported and left out.
 
-    The last line of a run that was killed may be incomplete.
+    The last line of a run that was killed may be incomplete, which is not reported.
 
     Args:
         folder: Folder of the run.
+        report: Function that gets a sentence about each damaged line.
 
     Yields:
         One row after the other: step, metrics by name, and seconds.
@@ -151,9 +199,29 @@ def read(folder: Path) -> Iterator[dict[str, Any]]:
     path = folder / LINES
     if not path.exists():
         return
-    with path.open() as file:
-        for line in file:
-            try:
-                yield json.loads(line)
-            except ValueError:
-                return
+    *lines, last = path.read_bytes().split(b"\n")
+    for number, line in enumerate([*lines, last], start=1):
+        if not line:
+            continue
+        try:
+            yield _row(line)
+        except (ValueError, RecursionError) as error:
+            if number <= len(lines):
+                report(f"{path}, line {number} is not a line of metrics ({error}); left out")
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    """Reads a line of metrics."""
+    row = json.loads(line.decode(), parse_constant=_refuse)
+    if not isinstance(row, dict):
+        raise ValueError("not an object")
+    step, seconds = row.get("step"), row.get("seconds")
+    if type(step) is not int or step < 0:
+        raise ValueError(f"its step is {step!r}")
+    if not isinstance(seconds, int | float) or not 0 <= seconds < math.inf:
+        raise ValueError(f"its seconds are {seconds!r}")
+    return row
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"it holds {name}")

@@ -12,6 +12,8 @@ from typing import Any
 NAME = "lock"
 # Errors of network file systems without locks; there the process named in the lock file decides.
 UNSUPPORTED = (errno.ENOTSUP, errno.ENOLCK, errno.ENOSYS)
+# Longest content that names an owner, in bytes.
+LONGEST = 10_000
 
 
 class Lock:
@@ -30,20 +32,20 @@ class Lock:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / NAME
         # Opened without truncation: until the lock is acquired, the content names another owner.
-        self._file = self.path.open("a+")
+        # Bytes without a buffer: the file may hold anything, and a full disk fails at once.
+        self._file = self.path.open("a+b", buffering=0)
         try:
             self._acquire()
+            self._file.truncate(0)
+            owner = {
+                "pid": os.getpid(),
+                "host": socket.gethostname(),
+                "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
+            }
+            self._file.write(json.dumps(owner).encode())
         except BaseException:
             self._file.close()
             raise
-        self._file.truncate(0)
-        owner = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S %z"),
-        }
-        self._file.write(json.dumps(owner))
-        self._file.flush()
 
     def __enter__(self) -> "Lock":
         return self
@@ -73,11 +75,16 @@ class Lock:
                 ) from None
 
     def _owner(self) -> dict[str, Any]:
+        """Reads who holds the lock; nothing if the file holds something else."""
         self._file.seek(0)
         try:
-            return json.loads(self._file.read())
-        except ValueError:
+            owner = json.loads(self._file.read(LONGEST))
+        except (ValueError, RecursionError):
             return {}
+        known = isinstance(owner, dict) and {"pid": int, "host": str, "since": str}
+        if not known or any(type(owner.get(name)) is not kind for name, kind in known.items()):
+            return {}
+        return owner
 
     def _in_use(self, remedy: str) -> str:
         owner = self._owner()
@@ -94,7 +101,8 @@ class Lock:
 
 def _may_live(owner: dict[str, Any]) -> bool:
     """Returns whether the owner of the lock may still be running."""
-    if not owner:
+    # Zero and negative numbers are groups of processes.
+    if not owner or owner["pid"] < 1:
         return False
     # Processes of other machines cannot be checked from here.
     if owner["host"] != socket.gethostname():
@@ -102,7 +110,8 @@ def _may_live(owner: dict[str, Any]) -> bool:
     # Signal 0 is not delivered; it only checks that the process exists.
     try:
         os.kill(owner["pid"], 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
+        # The second: a number that no process can have.
         return False
     except PermissionError:
         # The process exists and belongs to another user.

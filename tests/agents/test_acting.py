@@ -24,6 +24,7 @@ def make(mixer="s4d", memory=policy.RESTART):
     return policy.Policy(config, 9, memory), params, task
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("greedy", [True, False])
 @pytest.mark.parametrize("memory", policy.MEMORIES)
 def test_one_episode_is_that_of_a_rollout(memory, greedy):

@@ -1,6 +1,8 @@
 """Agents are trained, saved, loaded and evaluated."""
 
 import functools
+import json
+import shutil
 
 import gymnasium
 import jax
@@ -77,6 +79,21 @@ def test_a_loaded_run_acts_as_the_trained_model_does(saved):
         assert isinstance(env, gymnasium.Env)
 
 
+@pytest.mark.parametrize("has_digest", [True, False])
+def test_an_edited_configuration_is_named(saved, tmp_path, has_digest):
+    path = shutil.copytree(saved[0], tmp_path / "run")
+    file = path / run_directory.ABOUT
+    about = json.loads(file.read_text())
+    about["configuration"]["model"]["return_scale"] = 500.0
+    if not has_digest:
+        del about["digest"]
+    file.write_text(json.dumps(about))
+    with pytest.raises(
+        ValueError, match=r"model.return_scale is 500.0 here and [\d.]+ there; undo"
+    ):
+        agents.load(path)
+
+
 def test_evaluation_takes_the_best_return_in_the_data_by_default(saved):
     agent = agents.load(saved[0])
     acted = agents.evaluate(agent, episodes=2)
@@ -86,7 +103,7 @@ def test_evaluation_takes_the_best_return_in_the_data_by_default(saved):
     assert several.targets.tolist() == [3.0, 3.0, 7.0, 7.0]
     with pytest.raises(ValueError, match="got 0 episodes; give 1 or more"):
         agents.evaluate(agent, episodes=0)
-    with pytest.raises(ValueError, match="got the target return nan"):
+    with pytest.raises(ValueError, match="got the target returns"):
         agents.evaluate(agent, target_return=np.nan)
 
 

@@ -100,6 +100,7 @@ def test_training_and_acting_agree_and_their_predictions_too():
     assert alignment.first_mismatch(trained, worse).what == "predictions"
 
 
+@pytest.mark.slow
 def test_a_return_to_go_without_its_own_reward_is_found(monkeypatch):
     monkeypatch.setattr(
         returns, "returns_to_go", lambda rewards, lengths: np.zeros(len(rewards), np.float32)
@@ -120,6 +121,7 @@ def test_a_previous_action_that_comes_late_is_found(monkeypatch):
     assert (found.what, found.step) == ("previous_actions", 1)
 
 
+@pytest.mark.slow
 def test_a_time_step_that_starts_at_one_is_found(monkeypatch):
     init = policy.Policy.init
 
@@ -132,6 +134,7 @@ def test_a_time_step_that_starts_at_one_is_found(monkeypatch):
     assert (found.what, found.step, found.values) == ("time_steps", 0, (0.0, 1.0))
 
 
+@pytest.mark.slow
 def test_padding_that_counts_as_a_step_is_found(monkeypatch):
     gather = windows.gather_windows
 

@@ -5,6 +5,7 @@ import functools
 import gymnasium
 import jax
 import numpy as np
+import pytest
 
 from jax_s4rl.agents import agent, check, run_directory, tasks
 from jax_s4rl.models import decision_transformer as network
@@ -42,6 +43,7 @@ def test_an_environment_in_other_units_is_a_mismatch():
     assert check.lines(report)[-1].startswith("MISMATCH: step 0, observations 0: ")
 
 
+@pytest.mark.slow
 def test_a_trained_run_is_compared_with_an_environment():
     task = make_task()
     config = check.decision_transformer.configure(check._small_settings(), task)

@@ -45,6 +45,7 @@ def trained(task):
     return list(cql.train(SMALL, task, seeds=[0, 1]))
 
 
+@pytest.mark.slow
 def test_it_finds_short_paths_in_random_walks(task, trained):
     # One-step values stitch: nodes are fully observed, and edges are in the data.
     acted = cql.act(trained[0], task, greedy=np.ones(100, bool), seed=1000)

@@ -39,6 +39,7 @@ def loss(params, batch, key):
     return jnp.sum(params * seen), jnp.sum(batch.mask, dtype=jnp.float32)
 
 
+@pytest.mark.slow
 def test_the_episodes_of_rows_are_those_that_were_drawn():
     keys = jax.random.split(jax.random.key(0), 6)
     store = make_store()

@@ -159,6 +159,7 @@ SPACES = {
 }
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("name", SPACES)
 def test_every_space(name, tmp_path):
     agent = untrained.make_agent("mlp", *SPACES[name])
@@ -166,6 +167,7 @@ def test_every_space(name, tmp_path):
     assert policy.metadata["platforms"] == ["cpu"]
 
 
+@pytest.mark.slow
 def test_actions_of_several_parts_are_their_numbers_in_order(tmp_path):
     action_space = spaces.Tuple([spaces.Discrete(2), spaces.Discrete(3, start=4)])
     agent = untrained.make_agent("mlp", action_space=action_space)
@@ -177,6 +179,7 @@ def test_actions_of_several_parts_are_their_numbers_in_order(tmp_path):
     assert actions.tolist() == [[int(part) for part in one] for one in wanted]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model", [{"tokens": "interleaved"}, {"activations": "bfloat16"}, {"returns": "outside"}]
 )
@@ -186,6 +189,7 @@ def test_other_models(model, tmp_path):
     check(agent, tmp_path / "policy.jax_s4rl", platforms=["cpu"])
 
 
+@pytest.mark.slow
 def test_standardized_actions_come_back_in_their_own_unit(tmp_path):
     far = spaces.Box(500.0, 900.0, (2,), np.float32)
     agent = untrained.make_agent("mlp", action_space=far)

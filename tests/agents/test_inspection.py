@@ -61,6 +61,7 @@ def test_actions_are_attributed_within_their_episodes():
         assert (found[number] > 0).tolist() == (np.arange(12) <= step).tolist()
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_is_what_the_model_is_told():
     trained = make(returns="inside", return_loss=0.0)
     steps = np.array([4, 6, 0, 7, 1])
@@ -82,6 +83,7 @@ def test_attention_looks_at_steps_of_its_episode():
         inspection.attend(make("s4d"), RECORD, steps)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("method", attribution.METHODS)
 def test_both_methods_are_offered(method):
     assert np.isfinite(

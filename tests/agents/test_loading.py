@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from jax_s4rl.agents import loading
+from jax_s4rl.collection import datasets
 from jax_s4rl.data import d4rl, hdf5, minari_datasets, storage, trajectories
 from jax_s4rl.envs import registry
 from tests.data import records
@@ -151,6 +152,71 @@ def test_an_environment_that_cannot_be_made_is_done_without(tmp_path, env_id):
     assert not task.has_env
     with pytest.raises(ValueError, match=r"without an environment.*pass env="):
         task.make_env()
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"id": "intruder:CartPole-v1", "kwargs": {}},
+        {"id": "CartPole-v1", "kwargs": {"render_mode": "human"}},
+        {"id": "CartPole-v1", "kwargs": {"max_episode_steps": 200}},
+        {"id": "mnist/0", "kwargs": {}},
+    ],
+)
+@pytest.mark.parametrize("form", ["npz", "hdf5"])
+def test_an_environment_that_only_a_caller_may_name_is_done_without(
+    tmp_path, monkeypatch, env, form
+):
+    (tmp_path / "intruder.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    record = records.make_record((3, 5), num_actions=2, observation_shape=(4,))
+    save = storage.save_trajectories if form == "npz" else hdf5.save_hdf5
+    save(tmp_path / f"mine.{form}", record, {"env": env})
+    with pytest.warns(UserWarning, match=r"cannot be made here .*pass env="):
+        task = loading.load(tmp_path / f"mine.{form}")
+    assert not task.has_env
+    assert not (tmp_path / "ran").exists()
+    assert loading.load(
+        tmp_path / f"mine.{form}", "CartPole-v1", env_kwargs={"max_episode_steps": 200}
+    ).has_env
+
+
+def test_own_hdf5_files_keep_their_encoded_arrays(tmp_path):
+    """Actions from 0, although those of the environment start at 1."""
+    record = records.make_record((3, 5), num_actions=3)
+    hdf5.save_hdf5(tmp_path / "mine.hdf5", record, {"name": "mine"})
+    records.assert_same(loading.load(tmp_path / "mine.hdf5", Corridor).record, record)
+
+
+def test_unknown_scores_are_not_numbers(tmp_path):
+    record = records.make_record((3, 5), num_actions=2, observation_shape=(4,))
+    scores = {"random": None, "optimal": 2}
+    env = {"id": "CartPole-v1", "kwargs": {}}
+    for about in ({"reference_scores": scores}, {"reference_scores": scores, "env": env}):
+        storage.save_trajectories(tmp_path / "mine.npz", record, about)
+        task = loading.load(tmp_path / "mine.npz")
+        assert np.isnan(task.random_return)
+        assert task.optimal_return == 2.0
+
+
+@pytest.mark.parametrize("name", ["env", "reference_scores"])
+def test_a_copy_of_a_named_dataset_has_its_environment_and_scores(tmp_path, name):
+    record, about = datasets.load("random_walk/random-100", folder=tmp_path)
+    other = {"env": {"id": "CartPole-v1", "kwargs": {}}, "reference_scores": {"random": 0.0}}
+    storage.save_trajectories(tmp_path / "copy.npz", record, about)
+    assert loading.load(tmp_path / "copy.npz").env_id == "jax_s4rl/RandomWalk-v0"
+    without = {key: about[key] for key in about if not key.endswith("_space")}
+    storage.save_trajectories(tmp_path / "copy.npz", record, {**without, name: other[name]})
+    with pytest.raises(ValueError, match=f"random-100' and another {name} than this version"):
+        loading.load(tmp_path / "copy.npz")
+
+
+def test_a_side_file_that_was_lost_is_no_matter(tmp_path):
+    record = records.make_record((3, 5), num_actions=2, observation_shape=(4,))
+    storage.save_trajectories(tmp_path / "mine.npz", record, {"name": "mine"})
+    storage.side_file(tmp_path / "mine.npz").unlink()
+    assert loading.load(tmp_path / "mine.npz").dataset == "mine"
 
 
 def test_without_an_environment_the_spaces_come_from_the_data_or_the_caller():

@@ -50,6 +50,7 @@ def test_the_seed_decides_the_first_parameters():
     assert not np.array_equal(weights[0], np.asarray(program.init([4, 4]).params["w"])[0, 0])
 
 
+@pytest.mark.slow
 def test_any_number_of_updates_is_made():
     (whole,) = fit([3])
     odd = dataclasses.replace(SCHEDULE, updates_per_dispatch=3)

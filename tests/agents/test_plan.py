@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+import pytest
+
 from jax_s4rl.agents import plan
 from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
@@ -16,6 +18,7 @@ SETTINGS = dataclasses.replace(
 )
 
 
+@pytest.mark.slow
 def test_a_plan_has_data_environment_model_memory_and_minutes():
     made = plan.make(runs.TASK, SETTINGS)
     assert json.loads(json.dumps(made)) == made

@@ -152,6 +152,41 @@ def test_a_failed_save_leaves_everything_as_it_was(copy, tmp_path, monkeypatch, 
     assert [path for path in tmp_path.iterdir() if any(path.glob("*.npz"))] == [copy]
 
 
+class Killed(BaseException):
+    """The end of a process at this place."""
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_a_kill_at_any_moment_leaves_the_old_policy_or_the_new_one(
+    copy, tmp_path, monkeypatch, moves
+):
+    real, made = policy_folder.Path.rename, []
+
+    def rename(path, target):
+        if len(made) == moves:
+            raise Killed
+        made.append(target)
+        return real(path, target)
+
+    def killed(*_, **__):
+        raise Killed
+
+    monkeypatch.setattr(policy_folder.Path, "rename", rename)
+    # A killed process cleans nothing up.
+    monkeypatch.setattr(
+        policy_folder.shutil, "rmtree", killed if moves == 2 else lambda *_, **__: 0
+    )
+    with pytest.raises(Killed):
+        cartpole(seeds=(1,)).save(copy)
+    monkeypatch.undo()
+    assert jax_s4rl.load(copy).description.seeds == ((1,) if moves == 2 else (4, 7))
+    assert copy.exists() == (moves != 1)
+    (tmp_path / ".copy.other").mkdir()
+    cartpole(seeds=(2,)).save(copy)
+    assert jax_s4rl.load(copy).description.seeds == (2,)
+    assert {path.name for path in tmp_path.iterdir()} == {"copy", ".copy.other"}
+
+
 def test_every_damaged_byte_is_one_sentence(copy):
     for name, step in (("policy.json", 97), ("parameters.npz", 499)):
         whole = (copy / name).read_bytes()

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from jax_s4rl.agents import run_directory
 from jax_s4rl.data import storage
 from jax_s4rl.evaluation import result_rows
-from jax_s4rl.training import loop, run_lock, update
+from jax_s4rl.training import checkpoints, config_io, loop, run_lock, update
 from jax_s4rl.training import metrics as training_metrics
 from tests.agents import runs
 
@@ -43,6 +44,7 @@ def test_a_run_goes_on_only_if_asked_to_and_as_it_was(tmp_path):
         with run_directory.open_for_training(tmp_path, runs.describe(), resume=resume):
             pass
     assert len(json.loads((tmp_path / run_directory.ABOUT).read_text())["resumed"]) == 1
+    (tmp_path / run_directory.RESULTS).touch()
     with (
         pytest.raises(ValueError, match="already holds a run; resume it with --resume"),
         run_directory.open_for_training(tmp_path, runs.describe(), resume=False),
@@ -73,6 +75,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
         pass
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("seeds", [(0,), (0, 1), (5, 6, 7)])
 def test_states_metrics_and_steps_come_back(tmp_path, seeds):
     program, said = runs.make_program(len(seeds)), []
@@ -108,7 +111,7 @@ def test_a_folder_without_a_run_or_with_half_of_one_is_refused(tmp_path):
         run_directory.read(tmp_path)
     (tmp_path / run_directory.ABOUT).write_text('{"configuration":')
     with pytest.raises(
-        ValueError, match=r"run.json is damaged .*; restore it, or train again in another folder"
+        ValueError, match=r"run.json is damaged .*; undo the change or restore the file, or train"
     ):
         run_directory.read(tmp_path)
 
@@ -120,3 +123,71 @@ def test_a_run_remembers_the_options_that_it_was_last_started_with(tmp_path):
         ):
             pass
         assert run_directory.read_options(tmp_path) == {"episodes": wanted}
+
+
+def test_a_smaller_try_can_use_the_folder_of_a_run_without_a_checkpoint(tmp_path):
+    said = []
+    with run_directory.open_for_training(tmp_path, runs.describe(), resume=False):
+        pass
+    smaller = dataclasses.replace(runs.SETTINGS, batch_size=2)
+    with run_directory.open_for_training(
+        tmp_path, runs.describe(settings=smaller), resume=False, report=said.append
+    ) as folder:
+        folder.restore(runs.make_program().init((0,)))
+    assert said == [
+        f"the run in {tmp_path} ended before its first checkpoint; a new one replaces it"
+    ]
+    assert run_directory.read(tmp_path).settings.batch_size == 2
+
+
+def test_a_resumed_run_whose_checkpoints_are_gone_says_that_it_begins_again(tmp_path):
+    said, program = [], runs.make_program()
+    for _ in range(2):
+        with run_directory.open_for_training(
+            tmp_path, runs.describe(), resume=True, report=said.append
+        ) as folder:
+            assert folder.restore(program.init((0,)))[1] == 0
+    assert said == [f"{tmp_path} has no checkpoint; the run begins again at its first update"]
+
+
+def test_what_a_killed_write_left_is_removed(tmp_path):
+    for name in (run_directory.ABOUT, training_metrics.LINES):
+        (tmp_path / f".{name}.abcd1234").write_text("half")
+    with run_directory.open_for_training(tmp_path, runs.describe(), resume=False) as folder:
+        folder.restore(runs.make_program().init((0,)))
+        assert not list(tmp_path.glob(".*"))
+
+
+def remove_parts(path, name, said):
+    """Trains, removes a part of the folder, then the folder."""
+    program = runs.make_program()
+    with run_directory.open_for_training(
+        path, runs.describe(), resume=False, report=said.append
+    ) as folder:
+        folder.restore(program.init((0,)))
+        folder.write(dispatch(program))
+        part = path / name
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+        folder.save(dispatch(program))
+        folder.complete()
+        assert checkpoints.load(path / "checkpoints", {}).step == 10
+        assert [row["step"] for row in training_metrics.read(path)] == [10]
+        shutil.rmtree(path)
+        folder.save(dispatch(program, step=20))
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "metrics.jsonl"])
+def test_a_removed_part_is_made_again_and_a_removed_folder_is_one_sentence(tmp_path, name):
+    said, path = [], tmp_path / "run"
+    with pytest.raises(FileNotFoundError, match="run was removed while its run was going on"):
+        remove_parts(path, name, said)
+    assert [f"{path / name} was removed while" in sentence for sentence in said] == [True]
+
+
+def test_a_configuration_of_another_kind_is_one_sentence(tmp_path):
+    settings = config_io.to_json(runs.SETTINGS)
+    for other in (settings, {"settings": {"num_updates": 5}}, settings | {"settings": settings}):
+        about = {"configuration": {"settings": {"num_updates": 5}} | other}
+        (tmp_path / run_directory.ABOUT).write_text(json.dumps(about))
+        with pytest.raises(ValueError, match=r"run.json describes no run|differ from today's"):
+            run_directory.read(tmp_path)

@@ -65,6 +65,7 @@ def test_it_trains_to_the_end(whole):
     assert lines == list(range(2, 21, 2))
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(
     ("number", "name", "error"),
     [(signal.SIGTERM, "SIGTERM", SystemExit), (signal.SIGINT, "Ctrl-C", interruption.Stopped)],
@@ -93,6 +94,7 @@ def test_a_signal_leaves_a_checkpoint_and_resuming_repeats_the_rest(
     assert steps(tmp_path) == whole[1]
 
 
+@pytest.mark.slow
 def test_a_complete_run_is_made_longer_and_told_what_that_means(tmp_path, whole):
     run(tmp_path)
     said, longer = [], dataclasses.replace(runs.SETTINGS, num_updates=25)
@@ -110,36 +112,6 @@ def test_a_complete_run_is_made_longer_and_told_what_that_means(tmp_path, whole)
     assert again[0] == 26
     with pytest.raises(ValueError, match="num_updates is 26 there, 20 was given"):
         run(tmp_path, resume=True)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"batch_size": 0}, "batch_size is 0; give 1 or more"),
-        ({"updates_per_dispatch": 0}, "updates_per_dispatch is 0; give 1 or more"),
-        ({"num_updates": -3}, "num_updates is -3; give 1 or more"),
-        ({"learning_rate": float("nan")}, "learning_rate is nan; give a finite number above zero"),
-        ({"clip": float("inf")}, "clip is inf; give a finite number above zero"),
-        ({"weight_decay": -0.1}, "weight_decay is -0.1; give a finite number of at least 0"),
-        ({"warmup_updates": -1}, "warmup_updates is -1; give 0 or more"),
-        ({"final_fraction": 2.0}, "final_fraction is 2.0; give a share from 0 to 1"),
-        ({"betas": (0.9, 1.0)}, r"betas are \(0.9, 1.0\); give two numbers"),
-    ],
-)
-def test_numbers_are_checked_before_data_are_made(changes, sentence):
-    own = {name: value for name, value in changes.items() if hasattr(runs.SETTINGS, name)}
-    rest = {name: value for name, value in changes.items() if name not in own}
-    optimization = dataclasses.replace(runs.SETTINGS.optimization, **rest)
-    settings = dataclasses.replace(runs.SETTINGS, optimization=optimization, **own)
-    with pytest.raises(ValueError, match=sentence):
-        training.check(settings, 1, 10)
-
-
-def test_seeds_and_checkpoints_are_at_least_one():
-    with pytest.raises(ValueError, match="seeds is 0; give 1 or more"):
-        training.check(runs.SETTINGS, 0, 10)
-    with pytest.raises(ValueError, match="checkpoint_every is -5; give 1 or more"):
-        training.check(runs.SETTINGS, 1, -5)
 
 
 def test_a_signal_that_comes_while_compiling_stops_after_the_first_dispatch(tmp_path, monkeypatch):
@@ -169,6 +141,51 @@ def test_what_came_after_the_last_checkpoint_is_repeated(tmp_path, whole):
     assert steps(tmp_path) == whole[1]
     # A run that is complete is left as it is.
     chex.assert_trees_all_equal(run(tmp_path, resume=True), whole[0])
+
+
+def fill_disk(folder):
+    def fail(*_, **__):
+        raise ValueError("RESOURCE_EXHAUSTED: many\nlines [os_error_code='28']")
+
+    folder._checkpoints._manager.save = fail
+
+
+def train_until_full(path):
+    """Trains until the disk is full, after the first checkpoint."""
+    described = runs.describe()
+    with run_directory.open_for_training(path, described, resume=False) as folder:
+        save = folder.save
+        folder.save = lambda dispatch: (save(dispatch), folder.complete(), fill_disk(folder))
+        training.train(runs.make_program(), runs.SETTINGS, folder, 6, QUIET)
+
+
+def test_a_full_disk_keeps_the_last_checkpoint_and_says_how_to_go_on(tmp_path):
+    with pytest.raises(OSError, match="No space left on device") as left:
+        train_until_full(tmp_path)
+    assert left.value.__notes__ == [
+        f"after that, resume with: jax-s4rl train --folder {tmp_path} --resume"
+    ]
+    assert last(tmp_path)[0] == 6
+
+
+def test_exhausted_memory_leaves_a_folder_for_a_smaller_training(tmp_path, monkeypatch):
+    program = runs.make_program()
+    monkeypatch.setattr(training.decision_transformer, "prepare", lambda *_: program)
+
+    def fail(*_):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory\nallocating 9 bytes")
+
+    def again(settings):
+        options = {"resume": False, "checkpoint_every": 6, "console": QUIET}
+        return training.run(runs.TASK, settings, (0,), tmp_path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "compile_update", fail)
+        with pytest.raises(MemoryError, match="a smaller training can use it"):
+            again(runs.SETTINGS)
+    smaller = dataclasses.replace(runs.SETTINGS, num_updates=10)
+    assert again(smaller).keys() == {"compile", "train"}
+    assert last(tmp_path)[0] == 10
 
 
 def test_a_run_that_diverges_keeps_its_last_good_checkpoint_and_names_the_episodes(tmp_path):

@@ -41,6 +41,7 @@ def test_the_diagonal_kernel_is_the_response_of_the_recurrence():
     close(baselines.diagonal(*arguments, length=12), wanted)
 
 
+@pytest.mark.slow
 def test_the_low_rank_kernel_is_the_response_of_the_dense_system():
     ours, published = kernel_cases.low_rank(1, 12)
     for case, wrap in ((ours, 0.5), (published, 1.0)):

@@ -50,6 +50,7 @@ def timed(monkeypatch):
     return found
 
 
+@pytest.mark.slow
 def test_every_mixer_of_every_task_gets_a_line_and_none_twice(tmp_path, timed):
     options = speed_per_task.Options(
         tasks=("cartpole", "pendulum"), mixers=("attention", "s5"), out=tmp_path / "lines"

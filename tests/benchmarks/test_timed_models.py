@@ -18,6 +18,7 @@ def test_every_mixer_comes_with_both_tokenizations_and_s4d_with_a_twin():
         ) == (3, 128, 32)
 
 
+@pytest.mark.slow
 def test_the_twin_has_the_parameters_of_attention():
     counts = {
         one.name: presets.count(one.config) for one in timed_models.make(32, ("attention", "s4d"))

@@ -52,7 +52,7 @@ def test_both_commits_are_measured(monkeypatch, tmp_path):
         pytest.skip("no history here: a source archive")
     out, readme = tmp_path / "rows.jsonl", tmp_path / "README.md"
     readme.write_text("<!-- two-commits -->\n\n<!-- /two-commits -->")
-    monkeypatch.setattr(two_commits, "README", readme)
+    monkeypatch.setattr(two_commits.tables, "README", readme)
     two_commits.main(
         two_commits.Config(old="HEAD", cases=("lru/auto",), repeats=2, settle=0.0, out=out)
     )

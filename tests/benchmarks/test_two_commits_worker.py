@@ -7,6 +7,7 @@ import pytest
 from benchmarks import two_commits_worker, workers
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("name", two_commits_worker.CASES)
 def test_every_case_is_a_function_of_sequences(name):
     case = two_commits_worker.CASES[name]

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import io
 import os
 
@@ -31,6 +32,7 @@ def test_histograms_are_pictures_with_ink(lengths):
         assert len(np.unique(np.asarray(read(draw()).convert("L")))) > 10
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize(
     ("shape", "space", "meaning"),
     [
@@ -108,3 +110,12 @@ def test_what_cannot_be_filmed_is_not(monkeypatch):
     assert _dataset_figures.film(make, record.episode(0)) is None
     unknown = type(record)(**{**vars(record), "episode_seeds": np.full(3, -1)})
     assert _dataset_figures.choose_episodes(unknown) == {}
+
+
+@pytest.mark.parametrize("cell", [-1, 9])
+def test_cells_that_the_environment_does_not_have_are_refused(cell):
+    record = records.make_record((2,), observation_shape=(3,))
+    cells = np.full((2, 3), cell), np.zeros((1, 3), int)
+    record = dataclasses.replace(record, observations=cells[0], final_observations=cells[1])
+    with pytest.raises(ValueError, match=r"environment's are below \[2 3 3\]"):
+        _dataset_figures.coverage_map(record, gymnasium.spaces.MultiDiscrete([2, 3, 3]))

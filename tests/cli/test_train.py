@@ -1,5 +1,8 @@
 """The command that trains: its options, and those of a run that is resumed."""
 
+import dataclasses
+import json
+import shlex
 import subprocess
 import sys
 
@@ -56,6 +59,25 @@ def test_a_resumed_run_remembers_every_option(tmp_path):
         assert again.resolved().num_updates == 30
 
 
+@pytest.mark.parametrize(
+    ("env", "kwargs"),
+    [("evil:make", {}), ("evil:make", {"length": 30}), ("CartPole-v1", {"render_mode": "human"})],
+)
+def test_a_run_must_not_name_an_environment_that_runs_code(tmp_path, env, kwargs):
+    words = ["--env", env, *(["--env-kwargs", json.dumps(kwargs)] if kwargs else [])]
+    options = train.parse(["--data", "x.npz", *words, "--folder", str(tmp_path)])
+    world = dataclasses.replace(runs.describe().world, env_id=env, env_kwargs=kwargs)
+    described = dataclasses.replace(runs.describe(), world=world)
+    with run_directory.open_for_training(
+        tmp_path, described, resume=False, options=options.remembered()
+    ) as run:
+        command = shlex.split(run.resume_command)[2:]
+    with pytest.raises(ValueError, match=f"names the environment '{env}' .* add --env {env}"):
+        train.parse(["--folder", str(tmp_path), "--resume"])
+    # The command that a stopped run prints does name it.
+    assert train.parse(command).remembered() == options.remembered()
+
+
 def test_an_empty_place_is_resumed_only_if_told_so(tmp_path):
     folder = str(tmp_path / "new")
     sentence = r"there is no run in .*new \(no run.json\); check the name, or start one without"
@@ -67,31 +89,6 @@ def test_an_empty_place_is_resumed_only_if_told_so(tmp_path):
 
 def test_the_old_name_of_the_data_still_works():
     assert train.parse(["--dataset", "cartpole/random"]).data.data == "cartpole/random"
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        ("--episodes 0", "got 0 episodes; give 1 or more"),
-        ("--targets nan", r"got the target returns \(nan,\); give finite numbers"),
-        ("--hold-out 2", "hold_out is 2.0; give a share of at least 0"),
-        ("--hold-out nan", "hold_out is nan; give a share of at least 0"),
-        ("--seeds 0", "seeds is 0; give 1 or more"),
-        ("--checkpoint-every -5", "checkpoint_every is -5; give 1 or more"),
-        ("--updates-per-dispatch 0", "updates_per_dispatch is 0; give 1 or more"),
-        ("--batch-size 0", "batch_size is 0; give 1 or more"),
-        ("--optimization.learning-rate nan", "learning_rate is nan; give a finite number"),
-        ("--model.width 0", "width is 0; it has to be at least 1"),
-        ("--max-episode-steps 0", "max_episode_steps is 0; give 1 or more"),
-    ],
-)
-def test_options_are_checked_before_data_are_made(tmp_path, words, sentence):
-    folder = tmp_path / "run"
-    # There are no such data, which would be said first if they were looked for.
-    given = ["--data", "none.npz", "--folder", str(folder), *words.split()]
-    with pytest.raises(SystemExit, match=f"error: {sentence}"):
-        train.main(given)
-    assert not folder.exists()
 
 
 def test_help_lists_the_choices_and_needs_no_jax():

@@ -90,7 +90,7 @@ def test_a_file_is_trained_on_evaluated_and_resumed(tmp_path, name, kind, env):
     has_env = bool(env) or kind == "saved"
     assert ("achieved_greedy" in rows[0]["metrics"]) == has_env
     assert ("no environment" in done.stdout) == (not has_env)
-    again = run(tmp_path, "train", "--folder", "run", "--resume", "--num-updates", 10)
+    again = run(tmp_path, "train", "--folder", "run", *env, "--resume", "--num-updates", 10)
     assert again.returncode == 0, again.stderr
     assert "7 updates were planned, now 10" in again.stdout
     if has_env:

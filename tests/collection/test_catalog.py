@@ -19,6 +19,7 @@ def test_every_recipe_names_an_environment_that_there_is_and_describes_itself():
         assert len(recipe.parts) <= 14, name
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(
     "name",
     [

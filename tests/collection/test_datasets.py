@@ -98,6 +98,49 @@ def test_a_damaged_cache_is_named_not_hidden(tmp_path):
         datasets.load("cartpole/tiny", 0, tmp_path)
 
 
+def test_a_file_of_version_1_is_recorded_again(tmp_path):
+    record, metadata = datasets.load("cartpole/tiny", 0, tmp_path)
+    path = datasets.path_of("cartpole/tiny", 0, tmp_path)
+    np.savez(path, **{name: getattr(record, name) for name in storage.ARRAY_NAMES})
+    old = {name: value for name, value in metadata.items() if name != "digest"}
+    storage.side_file(path).write_text(json.dumps({**old, "format_version": 1}))
+    again, metadata_again = datasets.load("cartpole/tiny", 0, tmp_path)
+    records.assert_same(again, record)
+    assert metadata_again == metadata
+    assert storage.load_metadata(path)["format_version"] == storage.FORMAT_VERSION
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", "cartpole/long"),
+        ("seed", 1),
+        ("env", {"id": "CartPole-v0", "kwargs": {}}),
+        ("env", {"id": "CartPole-v1", "kwargs": {"render_mode": "human"}}),
+        ("reference_scores", {"random": 0.0, "optimal": 500.0, "kind": "measured"}),
+        ("reference_scores", {"random": None, "optimal": 500.0, "kind": "measured"}),
+        ("reference_scores", None),
+        ("recipe", {}),
+    ],
+)
+def test_a_description_that_is_not_that_of_the_name_is_made_again(tmp_path, name, value):
+    """Also if its digest is right, as in a file of a stranger."""
+    record, metadata = datasets.load("cartpole/tiny", 0, tmp_path)
+    path = datasets.path_of("cartpole/tiny", 0, tmp_path)
+    storage.save_trajectories(path, record.select([0]), {**metadata, name: value})
+    assert name in datasets.differences(storage.load_metadata(path), "cartpole/tiny", 0)
+    again, metadata_again = datasets.load("cartpole/tiny", 0, tmp_path)
+    records.assert_same(again, record)
+    assert metadata_again == metadata
+
+
+def test_scores_that_another_machine_rounded_are_the_same(tmp_path):
+    _, metadata = datasets.load("cartpole/tiny", 0, tmp_path)
+    scores = metadata["reference_scores"]
+    close = {**metadata, "reference_scores": {**scores, "random": scores["random"] * (1 + 1e-14)}}
+    assert not datasets.differences(close, "cartpole/tiny", 0)
+
+
 def test_a_name_that_is_not_there_is_answered_with_the_nearest():
     assert datasets.names() == ["cartpole/long", "cartpole/tiny"]
     with pytest.raises(ValueError, match="did you mean cartpole/tiny"):

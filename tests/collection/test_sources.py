@@ -45,6 +45,7 @@ def test_parts_on_other_streams_and_seeds_share_no_episode(context):
     assert len(set(itertools.chain(*seeds))) == 9
 
 
+@pytest.mark.slow
 def test_a_replay_until_a_strength_ends_there(context):
     policies = sources.load_policies(RUN, context)
     record = sources.Replay(RUN, "expert").record(context)

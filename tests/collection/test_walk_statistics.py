@@ -56,6 +56,7 @@ def test_one_whole_walk_shows_all_its_starts():
     ) == walk_statistics.Shares(1, 0, 0)
 
 
+@pytest.mark.slow
 def test_the_filtered_data_need_stitching_and_the_random_ones_hardly_do(tmp_path):
     shares = {}
     for name in ("random-1000", "nosuffix-1000"):

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -29,3 +31,22 @@ def test_a_write_that_fails_leaves_the_old_file_whole(tmp_path, monkeypatch, bro
         )
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["one"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_what_another_writes_is_not(tmp_path):
+    path = tmp_path / "one"
+    code = (
+        "import os, pathlib, sys; from jax_s4rl.data import atomic_files; "
+        "path = pathlib.Path(sys.argv[1]); "
+        "write = lambda file: (file.write(b'half'), file.flush(), os.kill(os.getpid(), 9)); "
+        "atomic_files.write_whole(path, write)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.read_bytes() == b"half"
+    (tmp_path / ".one.backup").touch()
+    with atomic_files.written_beside(path, lambda file: file.write(b"slow")) as other:
+        assert not left.exists()
+        atomic_files.write_whole(path, lambda file: file.write(b"new"))
+        assert other.read_bytes() == b"slow"
+    assert {file.name for file in tmp_path.iterdir()} == {"one", ".one.backup"}

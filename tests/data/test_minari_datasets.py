@@ -1,3 +1,5 @@
+import json
+
 import gymnasium
 import h5py
 import minari
@@ -106,7 +108,7 @@ def test_a_package_that_downloading_needs_is_named(monkeypatch):
     def fail(*_, **__):
         raise ImportError("huggingface_hub is not installed")
 
-    monkeypatch.setattr(minari, "load_dataset", fail)
+    monkeypatch.setattr(minari, "download_dataset", fail)
     with pytest.raises(
         ValueError, match=r"huggingface_hub is not installed\); install what it downloads with"
     ):
@@ -156,3 +158,59 @@ def test_a_full_disk_leaves_nothing_behind(monkeypatch, folder):
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(folder))
     save(records.make_record((2,)), Discrete(4))
     assert set(minari.list_local_datasets()) == {"tests/other-v0", "tests/small-v0"}
+
+
+def metadata_file(folder):
+    return folder / "tests" / "small-v0" / "data" / "metadata.json"
+
+
+def change(folder, **fields):
+    about = json.loads(metadata_file(folder).read_text())
+    changed = {name: value for name, value in {**about, **fields}.items() if value is not None}
+    metadata_file(folder).write_text(json.dumps(changed))
+
+
+@pytest.mark.parametrize("name", ["observation_space", "action_space"])
+def test_minari_makes_no_environment_of_a_file(folder, monkeypatch, name):
+    """Without a space it would make the environment, and import the module of its entry point."""
+    (folder / "intruder.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    save(records.make_record((2,)), Discrete(4))
+    spec = gymnasium.make("CartPole-v1").spec.to_json()
+    spec = spec.replace("gymnasium.envs.classic_control.cartpole", "intruder")
+    assert "intruder:" in spec
+    change(folder, env_spec=spec, **{name: None})
+    with pytest.raises(ValueError, match="describes no spaces"):
+        minari_datasets.load_minari("tests/small-v0")
+    assert not (folder / "ran").exists()
+
+
+def test_arrays_of_minari_lie_in_their_file(folder):
+    save(records.make_record((2,)), Discrete(4))
+    with h5py.File(metadata_file(folder).with_name("main_data.hdf5"), "a") as archive:
+        del archive["episode_0/rewards"]
+        archive["episode_0/rewards"] = h5py.ExternalLink("/etc/hostname", "a")
+    with pytest.raises(ValueError, match="is a link to another place or file"):
+        minari_datasets.load_minari("tests/small-v0")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_our_metadata_and_arrays_in_minari_are_under_hashes(folder, number):
+    save(records.make_record((2,)), Discrete(4))
+    if number:
+        with h5py.File(metadata_file(folder).with_name("main_data.hdf5"), "a") as archive:
+            archive["episode_0/rewards"][0] += 1
+    else:
+        about = json.loads(metadata_file(folder).read_text())
+        change(folder, jax_s4rl=about["jax_s4rl"].replace("2.0", "3.0"))
+    with pytest.raises(ValueError, match=r"other arrays than|were edited"):
+        minari_datasets.load_minari("tests/small-v0")
+
+
+def test_what_minari_cannot_keep_exactly_is_not_saved(folder):
+    record = records.of_observations(np.arange(12) * 0.1)
+    assert record.observations.dtype == np.float64
+    with pytest.raises(ValueError, match="comes back with other types"):
+        save(record, Discrete(4))
+    assert not list(folder.rglob("*.hdf5"))

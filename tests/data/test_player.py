@@ -208,6 +208,46 @@ def test_an_error_within_reset_stays_as_it_is():
         player.Player(Broken()).reset(seed=0)
 
 
+@pytest.mark.parametrize("when", [0, 2])
+@pytest.mark.parametrize("kind", [KeyError, OSError, ValueError, MemoryError])
+def test_an_error_of_the_environment_itself_gets_a_note_that_says_where(kind, when):
+    error = kind("x")
+
+    def look(clock):
+        if clock == when:
+            raise error
+        return np.zeros(2)
+
+    with pytest.raises(kind) as raised:
+        play(look=look)
+    assert raised.value is error
+    assert error.__notes__[-1] == f"raised by environment 0, seed 7, step {when}"
+
+
+def test_an_episode_that_is_over_takes_no_step():
+    one = player.Player(World())
+    one.reset(seed=7)
+    while not one.step(0)[2]:
+        pass
+    with pytest.raises(
+        ValueError, match=r"^environment 0, seed 7, step 3: got a step after the en"
+    ):
+        one.step(0)
+    assert len(one.episode().rewards) == 3
+    one.reset(seed=8)
+    assert one.step(0)[2] is False
+
+
+def test_an_episode_whose_reset_failed_takes_no_step():
+    one = player.Player(World())
+    one.reset(seed=0)
+    one.env.reset = lambda seed: None
+    with pytest.raises(ValueError, match="wanted Gymnasium's interface"):
+        one.reset(seed=1)
+    with pytest.raises(ValueError, match="before the first reset"):
+        one.step(0)
+
+
 def test_an_environment_may_change_the_action_that_it_is_given():
     class Greedy(World):
         action_space = spaces.Box(-1, 1, (2,))

@@ -39,6 +39,7 @@ class RegimesTest(chex.TestCase):
         chex.assert_trees_all_equal(batch, windows.gather_windows(store, jnp.array(firsts), 4))
 
 
+@pytest.mark.slow
 def test_first_steps_are_uniform_over_all_steps():
     counts = collections.Counter(
         np.asarray(draw("windows", NUM_DRAWS, 1).returns_to_go[:, 0]).tolist()
@@ -69,6 +70,7 @@ def test_openings_are_the_first_steps_of_episodes():
     }
 
 
+@pytest.mark.slow
 def test_packed_rows_are_full_and_start_with_an_episode():
     batch = draw("packed", 50, 9, weighting="uniform")
     assert bool(batch.mask.all())

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import gymnasium
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from jax_s4rl.data import spaces
 from tests.data import records
+from tests.faults import mutations
 
 Box, Discrete = gymnasium.spaces.Box, gymnasium.spaces.Discrete
 
@@ -135,3 +137,54 @@ def test_spaces_that_do_not_fit_are_named(action_size, observation_space, action
         spaces.check_fit(
             records.make_record(action_size=action_size), observation_space, action_space
         )
+
+
+DESCRIBED = [
+    spaces.describe(one)
+    for one in (
+        Discrete(3, start=1),
+        Box(-1, np.inf, (3, 2)),
+        MultiDiscrete([3, 4]),
+        MultiBinary((2, 3)),
+        gymnasium.spaces.Text(5),
+        gymnasium.spaces.Dict(a=Box(0, 1, (2,)), b=gymnasium.spaces.Tuple([Discrete(3)])),
+    )
+]
+
+
+@pytest.mark.parametrize("description", DESCRIBED, ids=lambda one: one["kind"])
+def test_damaged_descriptions_are_refused_or_make_a_space(description):
+    content = json.dumps(description).encode()
+    for way, damaged in mutations.mutations(content, "json", 0, 150):
+        try:
+            value = json.loads(damaged)
+        except (ValueError, RecursionError):
+            continue
+        try:
+            made = spaces.make(value)
+        except ValueError:
+            continue
+        assert isinstance(made, gymnasium.Space), way
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {"kind": "Box", "shape": [10**9], "dtype": "float32", "low": 0, "high": 1},
+        {"kind": "Box", "shape": [10**5, 10**5], "dtype": "float32", "low": 0, "high": 1},
+        {"kind": "Box", "shape": [-1], "dtype": "float32", "low": 0, "high": 1},
+        {"kind": "Box", "shape": [2], "dtype": "S1000000000", "low": 0, "high": 1},
+        {"kind": "Box", "shape": [2], "dtype": "O", "low": 0, "high": 1},
+        {"kind": "MultiBinary", "shape": [10**9]},
+        {"kind": "Text", "max_length": 10**9, "min_length": 0, "characters": "ab"},
+        {"kind": "Tuple", "spaces": [{"kind": "MultiBinary", "shape": [10**4, 400]}] * 2},
+        {"kind": "Tuple", "spaces": [{"kind": "Discrete", "n": 2}] * 2_000},
+    ],
+    ids=range(9),
+)
+def test_descriptions_of_spaces_that_would_fill_the_memory_are_refused(description):
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="describes no space"):
+        spaces.make(description)
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()

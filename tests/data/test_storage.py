@@ -1,6 +1,11 @@
+import contextlib
 import json
 import mmap
 import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,24 +71,100 @@ def test_a_full_disk_leaves_the_old_files_whole(saved, monkeypatch):
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
 
 
-def test_edited_bytes_are_found(saved):
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_edited_bytes_are_found(saved, in_memory):
     _, path = saved
     content = bytearray(path.read_bytes())
     at = content.find(np.asarray(saved[0].rewards).tobytes())
     content[at] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="damaged"):
-        storage.load_trajectories(path)
-    with pytest.raises(ValueError, match=r"content hash .* was edited"):
-        storage.load_trajectories(path, in_memory=False)
+    with pytest.raises(ValueError, match=r"content hash .* edited or damaged"):
+        storage.load_trajectories(path, in_memory=in_memory)
 
 
-def test_a_record_under_the_name_of_another_is_found(saved):
+def test_a_data_set_under_the_name_of_another_brings_its_own_description(saved):
     record, path = saved
-    storage.save_trajectories(path.with_name("two.npz"), record.select([0]), METADATA)
-    os.replace(path.with_name("two.npz"), path)
-    with pytest.raises(ValueError, match="was edited"):
+    other = path.with_name("two.npz")
+    storage.save_trajectories(other, record.select([0]), {**METADATA, "seed": 4})
+    os.replace(other, path)
+    with pytest.warns(UserWarning, match=r"one\.json described what was here before"):
+        found, metadata = storage.load_trajectories(path)
+    records.assert_same(found, record.select([0]))
+    assert metadata["seed"] == 4
+    assert json.loads(storage.side_file(path).read_text()) == metadata
+
+
+@pytest.mark.parametrize("new", [False, True])
+def test_a_kill_between_the_two_renames_leaves_one_whole_pair(saved, new):
+    """The process is killed by SIGKILL at the second rename, over an old pair or over none."""
+    record, path = saved
+    if new:
+        path.unlink()
+        storage.side_file(path).unlink()
+    code = (
+        "import os, sys; from jax_s4rl.data import storage; from tests.data import records; "
+        "move, moved = os.replace, []; "
+        "os.replace = lambda *names: os.kill(os.getpid(), 9) if moved else "
+        "(moved.append(1), move(*names)); "
+        "record = records.make_record((3, 1, 5)).select([1]); "
+        "storage.save_trajectories(sys.argv[1], record, {'seed': 8})"
+    )
+    root = Path(__file__).resolve().parents[2]
+    killed = subprocess.run([sys.executable, "-c", code, str(path)], check=False, cwd=root)
+    assert killed.returncode == -9
+    assert len(list(path.parent.glob(".one.json.*"))) == 1
+    with contextlib.nullcontext() if new else pytest.warns(UserWarning, match="written again"):
+        found, metadata = storage.load_trajectories(path)
+    records.assert_same(found, record.select([1]))
+    assert metadata["seed"] == 8
+    assert storage.load_trajectories(path)[1] == metadata
+    assert {file.name for file in path.parent.iterdir()} == {"one.npz", "one.json"}
+
+
+def test_a_missing_side_file_is_written_again(saved):
+    path = saved[1]
+    before = storage.side_file(path).read_bytes()
+    storage.side_file(path).unlink()
+    storage.load_trajectories(path)
+    assert storage.side_file(path).read_bytes() == before
+
+
+def test_a_side_file_that_cannot_be_written_does_not_matter(saved, monkeypatch):
+    path = saved[1]
+    storage.side_file(path).unlink()
+
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.warns(UserWarning, match=r"cannot be written \(Read-only file system\)"):
         storage.load_trajectories(path)
+
+
+def test_files_of_version_1_say_how_to_make_them_again(saved):
+    record, path = saved
+    np.savez(path, **{name: getattr(record, name) for name in storage.ARRAY_NAMES})
+    about = {**METADATA, "format_version": 1, "content_hash": storage.content_hash(record)}
+    storage.side_file(path).write_text(json.dumps(about))
+    for load in (storage.load_trajectories, storage.load_metadata):
+        with pytest.raises(
+            storage.OldVersionError, match=r"version 1, .*make-dataset or save_traj"
+        ):
+            load(path)
+    storage.save_trajectories(path, record, METADATA)
+    storage.side_file(path).write_text(json.dumps(about))
+    with pytest.warns(UserWarning, match="written again"):
+        storage.load_trajectories(path)
+
+
+def test_a_data_set_is_told_from_other_arrays(saved, tmp_path):
+    path = saved[1]
+    assert storage.is_dataset(path)
+    storage.side_file(path).unlink()
+    assert storage.is_dataset(path)
+    np.savez(tmp_path / "mine.npz", rewards=np.zeros(3))
+    assert not storage.is_dataset(tmp_path / "mine.npz")
+    assert not storage.is_dataset(tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
@@ -105,20 +186,24 @@ def test_empty_truncated_and_missing_files_are_told_apart(saved, in_memory):
     ("text", "sentence"),
     [
         ("", "empty, truncated or not JSON"),
-        ("{}", "no content_hash"),
-        ('{"content_hash": "0"}', "format version None"),
+        ("{}", "was edited or damaged"),
+        ('{"content_hash": "0"}', "was edited or damaged"),
+        ("[" * 100_000, "nested too deeply"),
     ],
 )
 def test_a_damaged_side_file_is_named(saved, text, sentence):
     storage.side_file(saved[1]).write_text(text)
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(ValueError, match=rf"one\.json .*{sentence}"):
         storage.load_trajectories(saved[1])
 
 
-def test_a_missing_side_file_is_named(saved):
-    storage.side_file(saved[1]).unlink()
-    with pytest.raises(FileNotFoundError, match="no side file"):
-        storage.load_trajectories(saved[1])
+def test_white_space_in_the_side_file_is_harmless(saved):
+    record, path = saved
+    side = storage.side_file(path)
+    side.write_text(json.dumps(json.loads(side.read_text()), indent=7))
+    before = side.read_bytes()
+    records.assert_same(storage.load_trajectories(path)[0], record)
+    assert side.read_bytes() == before
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
@@ -162,5 +247,6 @@ def test_what_is_no_file_of_arrays_is_named(tmp_path):
     with (tmp_path / "single.npz").open("wb") as file:
         np.save(file, np.zeros(3))
     for path in tmp_path.iterdir():
-        with pytest.raises(ValueError, match="save plain arrays with numpy"):
+        sentence = "is a folder" if path.is_dir() else "save plain arrays with numpy"
+        with pytest.raises(ValueError, match=sentence):
             storage.load_arrays(path)

@@ -110,6 +110,7 @@ def test_bad_input_is_one_clear_sentence():
         graphs.walk(np.ones((2, 2), bool), "legs")
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("known", [0, 1, 2])
 def test_the_chance_of_a_shortest_path_agrees_with_simulation(known):
     edges = graphs.sample(20, 0.1, 0)

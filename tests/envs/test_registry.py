@@ -228,6 +228,7 @@ def environments_are_imported_once():
     multiprocessing.set_forkserver_preload(["gymnasium", "minigrid.minigrid_env", "jax_s4rl.envs"])
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
 def test_both_vector_environments_run_it_alike(env_id, kwargs):
     make = functools.partial(gymnasium.make, f"jax_s4rl.envs:{env_id}", **kwargs)

@@ -58,6 +58,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     assert 0.85 <= hits / 200 <= 0.98
 
 
+@pytest.mark.slow
 def test_an_interval_of_few_runs_is_that_of_all_their_draws():
     runs, others = np.random.default_rng(6).normal(size=(2, 5))
     found = bootstrap.difference([runs], [others], **QUICK)

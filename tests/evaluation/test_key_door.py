@@ -79,6 +79,7 @@ def test_the_door_is_reached_with_the_key_or_without():
     assert happened.door_step[happened.success].tolist() == paid
 
 
+@pytest.mark.slow
 def test_rates_of_random_play_are_near_the_exact_chances():
     def make_env():
         return registry.make("jax_s4rl/KeyToDoor-v0")

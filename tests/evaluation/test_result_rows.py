@@ -59,11 +59,37 @@ def test_a_missing_file_has_no_rows(tmp_path):
     assert list(result_rows.read_rows(tmp_path / "none.jsonl")) == []
 
 
-def test_a_broken_line_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (b'{"b":', "is not JSON"),
+        (b"5", "is not a result line: it is not an object; delete it, or name another file"),
+        (b"null", "is not a result line: it is not an object"),
+        (b"{}", "is not a result line: it lacks experiment, env"),
+        (b'"\xff"', "is not JSON .*codec can't decode byte 0xff"),
+        (b"NaN", "is not JSON .it holds NaN"),
+        (b"[" * 100_000, "is not JSON .maximum recursion depth"),
+        (b"\xff\xfe\x00", "is not JSON .*; delete that line and run again, or name another file"),
+    ],
+)
+def test_a_line_of_something_else_is_named(tmp_path, line, sentence):
     path = tmp_path / "rows.jsonl"
-    path.write_text(json.dumps(dict.fromkeys(result_rows.FIELDS)) + '\n{"b":\n')
-    with pytest.raises(ValueError, match="line 2 is not JSON"):
+    result_rows.append_row(path, row())
+    path.write_bytes(path.read_bytes() + line + b"\n")
+    with pytest.raises(ValueError, match=rf"rows.jsonl, line 2 {sentence}"):
         list(result_rows.read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("metrics", 5), ("seconds", None), ("experiment", []), ("seed", "one")]
+)
+def test_a_field_of_another_type_is_named(tmp_path, name, value):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row() | {name: value}) + "\n")
+    with pytest.raises(ValueError, match=f"line 1 is not a result line: its {name} is"):
+        list(result_rows.read_rows(path))
+    with pytest.raises(ValueError, match=f"of the result line, its {name} is .*; make it with"):
+        result_rows.append_row(path, row() | {name: value})
 
 
 def test_unknown_tokens_and_missing_fields_are_refused(tmp_path):
@@ -71,16 +97,6 @@ def test_unknown_tokens_and_missing_fields_are_refused(tmp_path):
         row(tokens="woven")
     with pytest.raises(ValueError, match=r"lacks \['env'"):
         result_rows.append_row(tmp_path / "rows.jsonl", {"experiment": "x"})
-
-
-def test_a_line_of_something_else_is_named(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    path.write_text('{"seed": 1}\n')
-    with pytest.raises(ValueError, match=r"line 1 is not a result line: it lacks experiment, env"):
-        list(result_rows.read_rows(path))
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="is not a text file; name a file of result lines"):
-        list(result_rows.read_rows(path))
 
 
 def test_lines_are_replaced_as_a_whole_or_not_at_all(tmp_path):
@@ -97,7 +113,7 @@ APPEND = """
 import sys
 from jax_s4rl.evaluation import result_rows
 path, name = sys.argv[1:]
-values = dict.fromkeys(result_rows.FIELDS)
+values = dict.fromkeys(result_rows.FIELDS) | {"experiment": "x", "method": "x", "seconds": {}}
 print("ready", flush=True)
 sys.stdin.readline()
 for seed in range(40):

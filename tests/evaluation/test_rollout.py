@@ -209,7 +209,9 @@ def test_a_state_may_hold_the_same_array_twice():
 
 
 def test_an_episode_that_outlasts_the_policy_is_refused():
-    with pytest.raises(ValueError, match="1 of 2 episodes did not end within the 2 steps"):
+    with pytest.raises(
+        ValueError, match=r"^environment \d, seed \d: 1 of 2 episodes did not end within the 2 "
+    ):
         run([0.0, 0.0], policy=Spy(max_steps=2))
 
 
@@ -238,8 +240,13 @@ def test_rewards_that_add_up_beyond_float32_are_refused():
             observation, _, *rest = super().step(action)
             return observation, 3e38, *rest
 
-    with pytest.raises(ValueError, match="rewards that add up to more than"):
+    with pytest.raises(ValueError, match=r"^environment 0, seed 3, step 2: got rewards that add"):
         run([0.0], make_env=Rich, seed=3)
+
+
+def test_a_lowest_target_that_is_not_a_number_is_refused():
+    with pytest.raises(ValueError, match="got the lowest target nan"):
+        run([0.0], lowest_target=np.nan)
 
 
 def test_an_observation_that_is_written_in_place_is_seen_as_it_was():

@@ -14,6 +14,7 @@ def loaded(monkeypatch):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: runs.TASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", cartpole.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = cartpole.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))

@@ -16,6 +16,7 @@ PLOTS = [
 ]
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("plot", PLOTS)
 def test_a_picture_is_svg_and_repeats(plot):
     lines = [line for line in rows.demo() if line["env"].startswith("umbrella")]

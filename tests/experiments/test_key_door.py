@@ -27,6 +27,7 @@ def loaded(monkeypatch, task):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: task)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", key_door.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = key_door.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
@@ -109,6 +110,7 @@ def test_a_copy_does_all_that_a_recorded_episode_did(task):
     )
 
 
+@pytest.mark.slow
 def test_there_is_no_key_lift_where_all_recorded_returns_are_the_same(monkeypatch, task):
     same = dataclasses.replace(task, record=task.record.select(np.array([0, 0])))
     fakes.acting(monkeypatch, same)
@@ -118,6 +120,7 @@ def test_there_is_no_key_lift_where_all_recorded_returns_are_the_same(monkeypatc
     assert "key_lift_greedy" not in found
 
 
+@pytest.mark.slow
 def test_the_key_lift_compares_as_many_episodes_of_both_ends(monkeypatch, task):
     happened = key_door.events(task.record)
     with_key, without = np.flatnonzero(happened.has_key), np.flatnonzero(~happened.has_key)

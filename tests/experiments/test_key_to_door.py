@@ -41,6 +41,7 @@ def loaded(monkeypatch, task):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", key_to_door.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = key_to_door.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
@@ -51,6 +52,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
     ) == len(planned)
 
 
+@pytest.mark.slow
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     planned = key_to_door.EXPERIMENT.parts["tuning"](runner.Options())
     grids = {}
@@ -83,6 +85,7 @@ def test_the_rate_that_was_not_chosen_has_trials(loaded, monkeypatch):
     ]
 
 
+@pytest.mark.slow
 def test_what_needs_no_training_is_known_of_every_data_set(loaded):
     found = key_to_door.references(runner.Options())
     trained_on = {
@@ -116,6 +119,7 @@ def test_what_s4_is_changed_by_is_one_thing_each(loaded):
     assert {trial.method for trial in planned} == {"s4", "s4d"}
 
 
+@pytest.mark.slow
 def test_uniform_batches_say_how_many_updates_were_made(loaded):
     planned = [
         *key_to_door.uniform_trials(runner.Options()),
@@ -126,6 +130,7 @@ def test_uniform_batches_say_how_many_updates_were_made(loaded):
         assert trial.variant == f"uniform batches, {trial.settings.num_updates} updates"
 
 
+@pytest.mark.slow
 def test_balanced_models_are_explained(loaded):
     for plan in (key_to_door.small_trials, key_to_door.large_trials):
         for trial in plan(runner.Options()):

@@ -50,6 +50,7 @@ def make_trained(task, mixer="s4d", **changes):
     return decision_transformer.Trained(config, "carry", 0, params, None, 0.0)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.slow
 def test_success_and_the_rates_of_key_and_door_are_metrics(monkeypatch, task):
     def act(trained, task, targets, *, greedy, seed, make_env=None):
         record = task.record.select(np.arange(len(targets)))
@@ -114,6 +115,7 @@ def test_a_longer_wait_is_acted_to_its_end(task):
     assert key_to_door_metrics.with_wait(task, 70).max_steps == 100
 
 
+@pytest.mark.slow
 def test_attention_is_tested_with_its_window_and_with_a_cache_of_everything(monkeypatch, task):
     seen = []
 

@@ -89,6 +89,7 @@ def test_settings_are_those_of_bsuite():
     assert list(found) == list(found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", memory.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = memory.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
@@ -97,6 +98,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
     assert len({(trial.method, trial.dataset, trial.variant) for trial in planned}) == len(planned)
 
 
+@pytest.mark.slow
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
     for trial in memory.EXPERIMENT.parts["tuning"](runner.Options()):
@@ -133,6 +135,7 @@ def test_contexts_lie_below_and_above_the_length(loaded):
     ]
 
 
+@pytest.mark.slow
 def test_batches_of_cartpole_have_as_many_steps_and_the_settings_of_cartpole(loaded, monkeypatch):
     points = {"cartpole": tuning.Point(1e-3, 0.1), "memory": tuning.Point()}
     monkeypatch.setattr(tuning.Chosen, "of", lambda chosen, *_: points[chosen.experiment])

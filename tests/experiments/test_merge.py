@@ -11,7 +11,7 @@ def row(seed, score=0.5, **changes):
     return (
         dict.fromkeys(result_rows.FIELDS)
         | {"experiment": "some", "dataset": "tiny", "method": "s4d", "seed": seed}
-        | {"metrics": cell | {"score": score}}
+        | {"metrics": cell | {"score": score}, "seconds": {}}
         | changes
     )
 

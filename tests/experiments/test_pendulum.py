@@ -25,6 +25,7 @@ def loaded(monkeypatch):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: TASK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", pendulum.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = pendulum.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
@@ -33,6 +34,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
     assert all(trial.settings.model.continuous_head == "point" for trial in planned)
 
 
+@pytest.mark.slow
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
     grids = {}
     for trial in pendulum.EXPERIMENT.parts["tuning"](runner.Options()):

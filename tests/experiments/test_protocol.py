@@ -37,6 +37,7 @@ def trial(mixer="s4d", base=SETTINGS, **overrides):
     return protocol.trial("tiny", mixer, base, metrics=metrics, evaluation=EVALUATION, **overrides)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("name", ["s4d", "s5", "lstm"])
 def test_matched_models_have_as_many_parameters_and_no_table_of_time(name):
     attention = decision_transformer.configure(SETTINGS, runs.TASK)
@@ -79,6 +80,7 @@ def test_overrides_reach_the_training_and_the_model():
         protocol.override(SETTINGS, widht=4)
 
 
+@pytest.mark.slow
 def test_a_trial_has_its_point_its_overrides_and_the_shapes_of_another_dataset(loaded):
     found = trial(point=tuning.Point(1e-2, 0.1), shapes="small", num_updates=50, data_seed=3)
     assert loaded == ["small"]

@@ -82,6 +82,7 @@ def follow(env, node, knows):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", random_walk.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = random_walk.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
@@ -90,6 +91,7 @@ def test_every_trial_of_a_part_is_another(loaded, part):
     assert len({(trial.method, trial.dataset, trial.variant) for trial in planned}) == len(planned)
 
 
+@pytest.mark.slow
 def test_every_mixer_gets_the_same_record_updates_and_grid(loaded):
     grids = {}
     for trial in random_walk.EXPERIMENT.parts["tuning"](runner.Options()):

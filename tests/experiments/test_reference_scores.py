@@ -17,6 +17,7 @@ def test_lines_hold_both_policies_and_what_they_should_reach():
     assert rows[0]["env"] == "memory_len/0"
 
 
+@pytest.mark.slow
 def test_every_environment_of_the_table_has_scores():
     for setting in reference_scores.SETTINGS:
         known = reference_scores.reference_scores.scores(setting.env_id, **setting.kwargs)

@@ -97,7 +97,8 @@ def test_an_array_that_does_not_say_the_shard_is_refused(variables, sentence):
 
 
 def row(seed):
-    return dict.fromkeys(result_rows.FIELDS) | {"experiment": "some", "seed": seed}
+    fields = {"experiment": "some", "method": "s4d", "seed": seed, "metrics": {}, "seconds": {}}
+    return dict.fromkeys(result_rows.FIELDS) | fields
 
 
 def test_rows_of_all_shards_are_read_in_their_order(tmp_path):

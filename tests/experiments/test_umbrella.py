@@ -55,6 +55,7 @@ def test_lengths_are_those_of_bsuite():
     assert [setting["chain_length"] for setting in sweep.SETTINGS] == list(umbrella.LENGTHS)
 
 
+@pytest.mark.fast_cases(6)
 @pytest.mark.parametrize("part", umbrella.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = umbrella.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))

@@ -41,6 +41,7 @@ def as_jax(arrays, options, dtype=jnp.float32):
     return tuple(jnp.asarray(x, dtype) for x in arrays), options
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("length", [1, 2, 9])
 def test_equals_the_oracle(length):

@@ -51,6 +51,7 @@ def test_nan_stays_in_its_episode():
     np.testing.assert_allclose(alone, clean[:, 5], rtol=0, atol=FLOAT32)
 
 
+@pytest.mark.slow
 def test_nan_before_a_reset_and_in_padding_leaves_gradients_finite():
     q, k, v = draw()
     resets = jnp.zeros((2, 9), bool).at[:, 5].set(True)

@@ -180,6 +180,7 @@ def test_gradients_are_finite_differences(x64, s4_system):
     assert abs((ahead - behind) / 2e-6 - slope) < 1e-6 * max(1, abs(slope))
 
 
+@pytest.mark.slow
 def test_undamped_and_vanishing_modes_meet_no_pole(s4_system):
     parameters = s4_system(2, 4)
     still = parameters._replace(

@@ -95,6 +95,7 @@ def system(family):
 FAMILIES = pytest.mark.parametrize("family", [s4d, s4, s5, lru])
 
 
+@pytest.mark.fast_cases(1)
 @FAMILIES
 def test_complex_arrays_are_pairs(family):
     u = jnp.asarray([[1.0, -2.0], [0.5, 3.0], [0.0, 1.0]])
@@ -116,6 +117,7 @@ def test_complex_arrays_are_pairs(family):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-6, atol=1e-6), got, wanted)
 
 
+@pytest.mark.fast_cases(1)
 @FAMILIES
 def test_a_step_refuses_what_does_not_fit(unchecked, family):
     parameters = system(family)

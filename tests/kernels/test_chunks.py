@@ -33,6 +33,7 @@ def chunked(u, state, resets, longest):
     return _chunks.run(constants, u.astype(jnp.float32), state.astype(jnp.float32), resets)
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     ("L", "longest"), [(1, 8), (2, 1), (7, 8), (17, 16), (40, 1), (70, 64), (70, 16)]
 )

@@ -36,6 +36,7 @@ def assert_close(got, wanted, tolerance):
     np.testing.assert_allclose(np.asarray(got, np.float64), wanted, rtol=0, atol=tolerance * scale)
 
 
+@pytest.mark.fast_cases(8)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("length", LENGTHS)
 @pytest.mark.parametrize("method", METHODS)
@@ -55,6 +56,7 @@ def test_bidirectional_equals_the_oracle(length):
     assert_close(y, oracle.bidirectional(u, ahead, behind), FLOAT64)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("batch", [(), (2,), (2, 3)])
 def test_methods_have_the_same_gradients(batch):
     u, kernel = float32(*draw(9, batch))
@@ -81,6 +83,7 @@ def test_gradients_and_second_derivatives_equal_finite_differences():
         check_grads(jax.jit(run), (u, kernel), order=2, modes=["fwd", "rev"])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("method", METHODS)
 def test_forward_mode_and_hessian_are_those_of_the_definition(method):

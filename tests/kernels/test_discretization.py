@@ -48,6 +48,7 @@ def test_float32_does_not_cancel(method, step):
     np.testing.assert_allclose(cplx.to_complex(system.gain), gain, rtol=ROUNDING)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("method", METHODS)
 def test_values_and_gradients_are_finite_everywhere(method):
     def total(re, im, step):
@@ -66,6 +67,7 @@ def test_values_and_gradients_are_finite_everywhere(method):
         assert all(np.all(np.isfinite(grad)) for grad in grads)
 
 
+@pytest.mark.slow
 def test_gradients_of_zoh_are_the_derivatives_at_small_z(x64):
     # d/dz (e^z - 1)/z = 1/2 + z/3 + ... at zero, and finite differences across the border of the
     # series.
@@ -76,6 +78,7 @@ def test_gradients_of_zoh_are_the_derivatives_at_small_z(x64):
         assert abs(slope(jnp.asarray(z)) - wanted) < 1e-9
 
 
+@pytest.mark.slow
 @hypothesis.settings(max_examples=60, deadline=None, derandomize=True)
 @hypothesis.given(
     decay=st.floats(1e-4, 1e3),

@@ -52,6 +52,7 @@ def one(count):
     return np.repeat([1.0, 0.0], count)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("measure", MEASURES)
 def test_the_linear_step_is_the_dense_one(x64, s4_system, measure):
     parameters = s4_system(measure=measure, dtype=jnp.float64)
@@ -72,6 +73,7 @@ def test_powers(x64, exponent):
     np.testing.assert_allclose(_dplr.power_change(A, exponent, np), wanted, rtol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank", [3, 4])
 def test_any_rank_has_the_small_inverse(x64, as_numpy, rank):
     rng = np.random.default_rng(rank)

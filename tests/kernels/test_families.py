@@ -67,6 +67,7 @@ def views(name, parameters, u, resets):
     return [*found, (jnp.stack(outs, 1), state)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE_PAIR)
 def test_one_pair_and_a_row_of_padding_in_every_view(name):
     parameters = FAMILIES[name].make(jax.random.key(0), P=1)
@@ -118,6 +119,7 @@ IN_TIME = [
 ]
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize(("family", "option"), IN_TIME)
 @hypothesis.settings(max_examples=20, deadline=None, derandomize=True)
 @hypothesis.given(seed=st.integers(0, 1000), begin=st.integers(1, L - 1), size=st.floats(0.1, 1e4))

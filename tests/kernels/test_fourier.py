@@ -15,6 +15,7 @@ def draw(length, features):
     )
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("parts", [1, 4])
 def test_parts_are_the_whole_in_every_order_of_derivatives(monkeypatch, parts):

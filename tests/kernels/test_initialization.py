@@ -209,6 +209,7 @@ def root_mean_square(x):
     )
 
 
+@pytest.mark.slow
 def test_how_starts_differ_from_the_official_code():
     N = 64
     A, B, P = hippo.nplr("legs", N)

@@ -24,6 +24,7 @@ def run(request):
     return outputs
 
 
+@pytest.mark.fast_cases(1)
 def test_padding_counts_as_one_step_and_a_broken_interval_ends_at_a_reset(run):
     ones = jnp.ones((B, L))
     broken = ones.at[:, 2].set(jnp.nan)

@@ -48,6 +48,7 @@ MODES = {
 }
 
 
+@pytest.mark.fast_cases(4)
 @pytest.mark.parametrize("mode", MODES)
 def test_derivatives_are_those_of_the_plain_function(mode):
     differentiate = MODES[mode]

@@ -50,6 +50,7 @@ def assert_same(got, wanted, tolerance=FLOAT32):
     jax.tree.map(close, got, wanted)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("method", METHODS)
 def test_equals_the_oracle(method):
@@ -63,6 +64,7 @@ def test_equals_the_oracle(method):
     assert_same(cplx.to_complex(last), wanted_last, FLOAT64)
 
 
+@pytest.mark.slow
 def test_whole_equals_chunk_after_chunk_equals_step_after_step():
     constants, _ = system()
     u, state, resets = draw(9)

@@ -48,6 +48,7 @@ def assert_same(got, wanted, tolerance=FLOAT32):
     jax.tree.map(close, got, wanted)
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("length", "kinds"),
@@ -113,6 +114,7 @@ def test_gradients_and_second_derivatives_equal_finite_differences(varying):
     check_grads(run, tuple(jax.tree.leaves(inputs)), order=1 if varying else 2, modes=["rev"])
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("method", METHODS)
 def test_nan_before_a_reset_stays_before_it(method):
     a, b, state, _ = draw(9, varying=True)
@@ -188,6 +190,7 @@ def test_transformations_change_nothing(method):
     assert_same(jax.tree.map(lambda x: x[0], both), wanted)
 
 
+@pytest.mark.slow
 def test_complex_and_low_precision_inputs():
     a, b, _, _ = draw(6)
     states, _ = recurrence.scan(jnp.asarray(a, jnp.complex64), jnp.asarray(b, jnp.complex64))
@@ -301,6 +304,7 @@ def test_auto_is_chosen_by_the_platform_that_the_program_is_for():
         assert "complex<" not in text
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("method", [*METHODS, "auto"])
 def test_a_batch_that_is_not_known_is_exported(method):

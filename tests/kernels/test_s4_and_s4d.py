@@ -65,6 +65,7 @@ def stepped(module, parameters, u, state, resets, intervals):
     return jnp.stack(outputs, 1), jax.tree.map(lambda *x: jnp.stack(x, 1), *states)
 
 
+@pytest.mark.slow
 def test_intervals_are_steps_prepared_one_by_one(family):
     module, parameters = family
     u, state, resets = inputs()
@@ -112,6 +113,7 @@ def test_both_ways_is_the_past_by_one_system_and_the_future_by_another(family, l
 
 
 # A short row takes the Toeplitz product on all platforms, a long one chunks on TPU alone.
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("length", [20, pytest.param(600, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("truncated", [False, True])
 def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, length, truncated):

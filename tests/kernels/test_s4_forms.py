@@ -25,6 +25,7 @@ def test_chunks_and_convolutions_are_one_function(run):
         np.testing.assert_allclose(final.re, last.re, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_regular_times_are_times_one_step_apart(run):
     parameters, row = run
     wanted, _ = _s4_forms.by_chunks("bilinear", None, 4, "highest", *run)
@@ -33,6 +34,7 @@ def test_regular_times_are_times_one_step_apart(run):
     np.testing.assert_allclose(y, wanted, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_kernel_is_no_longer_than_its_truncation(run):
     truncated = _truncation.truncate(run[0], 8)
     np.testing.assert_allclose(

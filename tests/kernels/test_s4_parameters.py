@@ -48,6 +48,7 @@ def test_weights_read_the_real_state():
     assert float(read) == pytest.approx(2 * ((1 + 2j) * (3 - 1j)).real)
 
 
+@pytest.mark.slow
 def test_both_rules_give_real_matrices():
     full = _s4_parameters.full(shared(step=1e-3), jnp.float32)
     by_rule, held = (_s4_parameters.dense(full, method) for method in ("bilinear", "zoh"))

@@ -269,6 +269,7 @@ def test_bad_input_is_refused(unchecked, s4d_system, call, message):
         call(s4d_system(), normal(2, 9, 3))
 
 
+@pytest.mark.slow
 def test_states_keep_the_digits_of_a_slow_decay():
     # A decay by 1e-6 a step: the transition rounded to float32 would lose 2 % of it.
     one = jnp.ones((1, 1))

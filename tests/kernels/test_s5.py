@@ -39,6 +39,7 @@ def assert_close(got, wanted, tolerance):
     np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("discretization", ["zoh", "bilinear"])
 def test_equals_the_oracle(discretization):

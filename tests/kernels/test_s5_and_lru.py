@@ -113,14 +113,15 @@ def plain(parameters, dtype):
     return type(parameters)(*joined, 0.5, 0.25)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize(
     ("method", "dtype"),
     [
         ("chunked", np.float64),
-        slow("scan", np.float32),
-        slow("associative", np.float16),
-        slow("chunked", jnp.bfloat16),
+        ("scan", np.float32),
+        ("associative", np.float16),
+        ("chunked", jnp.bfloat16),
     ],
 )
 def test_numpy_arrays_numbers_and_every_dtype_without_a_warning(family, method, dtype):
@@ -239,6 +240,7 @@ def test_states_are_those_of_steps(family):
     )
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("method", ["auto", "scan", "associative", "chunked"])
 def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, method):
     module, parameters = family
@@ -264,7 +266,8 @@ def test_programs_for_other_platforms_and_an_unknown_batch(unchecked, family, me
             assert ("stablehlo.while" in text) == (platform == "cpu")
 
 
-@pytest.mark.parametrize("method", [slow(method) for method in METHODS] + ["auto"])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [*METHODS, "auto"])
 def test_forward_mode_is_reverse_mode(family, method):
     module, parameters = family
     u, state, resets = inputs()
@@ -288,8 +291,9 @@ def test_forward_mode_is_reverse_mode(family, method):
     assert_close((forward, linearized), (reverse, reverse), 1e-4)
 
 
-@pytest.mark.parametrize("method", [slow("scan"), slow("associative"), "auto"])
-@pytest.mark.parametrize("inside", [slow(False), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["scan", "associative", "auto"])
+@pytest.mark.parametrize("inside", [False, True])
 def test_gradients_of_replicated_parameters_under_shard_map(family, method, inside):
     module, parameters = family
     u, state, resets = inputs(4)
@@ -332,6 +336,7 @@ def sums_both_ways(forward, backward, u, episodes):
     return y
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", EVERY_METHOD)
 def test_both_ways_is_the_past_by_one_system_and_the_future_by_another(method):
     forward, backward = of_s5(jax.random.key(0)), of_s5(jax.random.key(5))
@@ -353,6 +358,7 @@ def test_both_ways_is_the_past_by_one_system_and_the_future_by_another(method):
     assert_close(padded, run(forward, backward, u.at[0, 2].set(0), resets=resets))
 
 
+@pytest.mark.slow
 def test_gradients_both_ways_are_finite_behind_a_nan():
     systems = of_s5(jax.random.key(0)), of_s5(jax.random.key(5))
     u, _, resets = inputs()

@@ -21,6 +21,7 @@ EVERY = pytest.mark.parametrize("name", FAMILIES)
 UPDATES = 12
 
 
+@pytest.mark.fast_cases(2)
 @EVERY
 def test_parameters_come_back_and_are_those_of_the_family(name):
     family, init = FAMILIES[name]

@@ -178,6 +178,7 @@ EVERY_OTHER = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY_OTHER)
 def test_the_other_verbs_are_one_function_everywhere(name):
     run, shared, rows = OTHERS[name](jnp.float32)
@@ -186,6 +187,7 @@ def test_the_other_verbs_are_one_function_everywhere(name):
         assert_close(got, wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EVERY_OTHER)
 def test_gradients_of_the_other_verbs_are_finite_differences(x64, name):
     run, shared, rows = OTHERS[name](jnp.float64)

@@ -37,6 +37,7 @@ def relative(got, wanted):
     return np.abs(np.asarray(got, np.float64) - wanted).max() / np.abs(wanted).max()
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("L", [1, 2, 33, pytest.param(257, marks=pytest.mark.slow)])
 def test_block_is_direct(L):
     discrete, v = system(), normal(2, 3)
@@ -83,6 +84,7 @@ def test_float32_is_as_accurate_as_promised_in_long_rows(s4d_system, as_numpy, n
     assert accuracy(s4d_system(4, 64, name), as_numpy, 16384) < FLOAT32
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("L", [1, 2, 50, 64])
 def test_final_state_is_the_transpose_of_the_kernel(L):
     # <K(v), g> = 2 Re <v, sum_k A_bar^k g_k>, and the sum is the final state of g run backwards.
@@ -93,6 +95,7 @@ def test_final_state_is_the_transpose_of_the_kernel(L):
     assert abs(left - right) < 1e-4 * (1 + abs(left))
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("L", [1, 2, 45])
 def test_states_go_on_where_they_were(x64, L):
     discrete, state = system(dtype=np.float64), normal(5, 2, 3, dtype=np.float64)
@@ -173,6 +176,7 @@ def test_bad_input_is_refused(unchecked, call, message):
         call()
 
 
+@pytest.mark.slow
 def test_the_gradient_of_a_long_kernel_needs_little_memory():
     # One number a pair and a step would be 16 MiB here, for each of several arrays.
     H, Nh, L = 64, 32, 2048

@@ -26,6 +26,7 @@ def along(acting, config, window):
     return run(small.params(config), *(window[name] for name in names))
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("mixer", ["s4d", "attention"])
 def test_along_an_episode_is_the_whole_window(mixer):
     config, acting = make(mixer, return_loss=1.0)

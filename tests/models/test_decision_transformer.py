@@ -57,6 +57,7 @@ def run_steps(config, inputs):
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), predictions)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize(("mixer", "layout"), EVERY)
 def test_steps_equal_the_whole_window(mixer, layout):
     config = small.config(mixer, tokens=layout, num_layers=1)
@@ -156,6 +157,7 @@ KINDS = {
 }
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_observation_is_predicted_from_and_acted_on(kind):
     config = small.config(

@@ -119,6 +119,7 @@ def test_sampled_actions_follow_the_predicted_distribution():
     np.testing.assert_allclose(shares, jax.nn.softmax(predict(actor, one)[0, 0]), atol=0.04)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("head", heads.CONTINUOUS)
 def test_continuous_actions_are_predicted_or_drawn(head):
     actor, params = make(
@@ -173,6 +174,7 @@ def test_many_steps_trace_once(mixer, layout):
     assert len(traces) == 1
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("mixer", mixers.NAMES)
 def test_a_step_keeps_the_form_of_the_state_and_its_size_forgets_the_length(mixer):
     def forms(max_steps):
@@ -188,6 +190,7 @@ def test_a_step_keeps_the_form_of_the_state_and_its_size_forgets_the_length(mixe
     assert (forms(4) == forms(4000)) == (mixer != "attention")
 
 
+@pytest.mark.slow
 def test_a_carried_memory_is_that_of_the_whole_episode():
     steps = 20
     actor, params = make(

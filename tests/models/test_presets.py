@@ -31,6 +31,7 @@ def test_the_paper_has_three_blocks_of_minigpt():
     assert presets.count(config("paper")) == blocks + rest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "mixer", small.marked([(name,) for name in mixers.NAMES], [("s4d",), ("lstm",)])
 )

@@ -39,6 +39,7 @@ def look(config, batch=5):
     return jax.random.normal(key, (batch, *config.observation_shape))
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_observation_has_a_value_for_every_action(kind):
     config = make(kind)

@@ -54,6 +54,7 @@ def test_rotary_scores_depend_on_distances_alone():
     assert score(5, 5) == pytest.approx(float(jnp.sum(q * k)), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_learned_positions_restart_with_each_episode():
     layer = attention.Attention(width=2, positions="learned", max_length=3, num_heads=1)
     x = jnp.zeros((1, 3, 2))

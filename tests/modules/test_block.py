@@ -18,6 +18,7 @@ def make(**options):
     return layer, groups.strip(filling.fill(layer.init, jax.random.key(0), x)), x
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("options", [{}, {"norm": "post", "mlp_ratio": 0}, {"norm": "post"}])
 def test_steps_and_chunks_equal_the_whole_sequence(options):
     layer, params, x = make(**options)
@@ -68,6 +69,7 @@ def test_without_feed_forward_part_there_are_no_weights_for_one():
     assert set(params["params"]) == {"mixer", "mixer_norm"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("over_time", ["independent", "shared"])
 def test_dropout_acts_in_training_only_and_is_shared_over_time_where_asked(over_time):
     mixer = mixers.make(mixers.MixerConfig("mlp"), width=WIDTH, max_length=LENGTH)

@@ -21,6 +21,7 @@ def total(product, x, kernel):
     return jnp.sum(jnp.sin(product(x, kernel)))
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("rows", [(), (4,), (3, 4)])
 @pytest.mark.parametrize(
     "wrap", [lambda f: f, jax.jit, jax.checkpoint], ids=["eager", "jit", "remat"]

@@ -59,6 +59,7 @@ def tolerance(case):
     return S4_TOLERANCE if CASES[case][0] == "s4" else TOLERANCE
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     "case", [pytest.param(case, marks=[pytest.mark.slow] * (case in FURTHER)) for case in CASES]
 )
@@ -89,6 +90,7 @@ def test_views_agree_over_a_thousand_steps_from_the_initial_parameters(case):
     assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(gradients))
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize(
     "packed", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["packed", "without resets"]
 )
@@ -126,6 +128,7 @@ FIRST = {
 }
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("name", FIRST)
 def test_names_and_first_values_of_parameters_stay(name):
     mixer, _, x = make(name)
@@ -168,6 +171,7 @@ def test_the_kernel_is_given_what_was_chosen(name, monkeypatch):
     assert given == given | options | {"precision": "high"}
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("case", MAIN)
 def test_half_width_activations_leave_parameters_and_memory_of_systems_in_float32(case):
     name, options = CASES[case]

@@ -24,6 +24,7 @@ GROUPS = {
 SIZES = {"s4": (2, 3, 4), "s4d": (2, 3, 4), "s5": (2, 4), "lru": (2, 4)}
 
 
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("name", GROUPS)
 def test_the_dynamics_form_the_state_space_group_and_the_state_never_grows(name):
     mixer = mixers.make(mixers.MixerConfig(name, state_size=8), width=3, max_length=4)
@@ -67,6 +68,7 @@ def make_x(*shape):
     return jnp.asarray(np.random.default_rng(1).normal(size=shape), jnp.float32)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_fits_into_a_sequence_of_layers_with_and_without_a_batch(layer):
     model = nn.Sequential([nn.Dense(4), layer(state_size=4), nn.Dense(2)])
@@ -78,6 +80,7 @@ def test_a_layer_fits_into_a_sequence_of_layers_with_and_without_a_batch(layer):
     np.testing.assert_allclose(one, batch[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_that_takes_its_width_from_the_input_is_the_one_of_that_width(layer):
     x = make_x(2, 6, 3)
@@ -115,6 +118,7 @@ def test_without_an_input_the_width_has_to_be_given():
         modules.S4D().init(jax.random.key(0), 1, method="init_state")
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("layer", BOTH_WAYS)
 def test_initial_steps_fit_a_length_or_a_range(layer):
     x = jax.ShapeDtypeStruct((1, 2, 3), jnp.float32)
@@ -132,6 +136,7 @@ def test_initial_steps_fit_a_length_or_a_range(layer):
         jax.eval_shape(layer(step_range=(0.1, 0.2), length=9).init, jax.random.key(0), x)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("layer", BOTH_WAYS)
 def test_a_bidirectional_layer_adds_a_system_over_the_future(layer):
     x = make_x(2, 6, 3)
@@ -155,6 +160,7 @@ def test_a_bidirectional_layer_adds_a_system_over_the_future(layer):
     np.testing.assert_allclose(alone, causal, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_bidirectional_s5_keeps_episodes_apart():
     x, resets = make_x(1, 4, 3), jnp.array([[False, False, True, False]])
     model = modules.S5(state_size=4, bidirectional=True)

@@ -1,13 +1,15 @@
 """Checkpoints: they come back whole, few are kept, and damage is noticed."""
 
+import errno
 import json
+import pathlib
 import shutil
 
 import jax
 import numpy as np
 import pytest
 
-from jax_s4rl.training import checkpoints, optimizer
+from jax_s4rl.training import checkpoints, config_io, optimizer
 
 # If one array cannot be read, Orbax does not wait for the reads of the others, which fail later.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -138,6 +140,16 @@ def empty(path):
     path.mkdir()
 
 
+def change_text(**changes):
+    """Another text, which is as good as the one that was written."""
+
+    def change(path):
+        file = path / "about" / "metadata"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    return change
+
+
 DAMAGES = {
     "truncated": truncate,
     "bits": flip_bits,
@@ -145,11 +157,21 @@ DAMAGES = {
     "no arrays": lambda path: shutil.rmtree(path / "arrays"),
     "no text": lambda path: shutil.rmtree(path / "about"),
     "half a text": lambda path: (path / "about" / "metadata").write_text('{"step"'),
+    "no object": lambda path: (path / "about" / "metadata").write_text("5"),
     "no loss": lambda path: (path / "metrics" / "metrics").write_text("{}"),
+    "other loss": lambda path: (path / "metrics" / "metrics").write_text('{"loss": 0.25}'),
+    "other step": change_text(step=10),
+    "other configuration": change_text(configuration={"mean": [0.5, 1.25]}),
+    "other keys": change_text(keys={}),
+    "other seal": change_text(seal="0"),
+    "seal under another name": lambda path: (path / "about" / "metadata").write_text(
+        (path / "about" / "metadata").read_text().replace('"seal"', '"sea1"')
+    ),
     "empty": empty,
 }
 
 
+@pytest.mark.fast_cases(3)
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
 def test_a_damaged_newest_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, damage):
     folder = fill(tmp_path, steps=(10, 20))
@@ -203,3 +225,118 @@ def test_what_is_written_is_json_for_people(tmp_path):
     assert about["step"] == 10
     assert about["arrays"]["['weights']"] == ["float32", 4, 4]
     assert about["keys"] == {"['key']": "threefry2x32"}
+
+
+def test_a_flipped_bit_anywhere_changes_nothing_or_is_said(tmp_path):
+    folder, random = fill(tmp_path, steps=(10, 20)), np.random.default_rng(0)
+    files = [path for path in (folder / "20").rglob("*") if path.is_file() and path.stat().st_size]
+    fell_back = 0
+    for file in sorted(files):
+        whole = file.read_bytes()
+        for place in random.integers(len(whole), size=2):
+            changed = bytearray(whole)
+            changed[place] ^= 1 << random.integers(8)
+            file.write_bytes(changed)
+            said = []
+            found = checkpoints.load(folder, make_state(0), report=said.append)
+            assert found.step == (10 if said else 20), (file, place)
+            np.testing.assert_array_equal(found.state["weights"], make_state(found.step)["weights"])
+            assert found.configuration == config_io.to_json(SETTINGS)
+            fell_back += bool(said)
+        file.write_bytes(whole)
+    assert fell_back >= 10
+
+
+def test_a_damaged_loss_does_not_choose_the_best(tmp_path):
+    folder, said = fill(tmp_path, steps=(10, 20, 30), best=10), []
+    (folder / "30" / "metrics" / "metrics").write_text('{"loss": -1.0}')
+    assert checkpoints.load(folder, {}, best=True, report=said.append).step == 10
+    assert "it cannot be the best one" in said[0]
+
+
+def test_checkpoints_of_earlier_versions_are_read(tmp_path):
+    folder = fill(tmp_path, steps=(10,))
+    file = folder / "10" / "about" / "metadata"
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps({k: v for k, v in about.items() if k not in ("loss", "seal")}))
+    assert checkpoints.load(folder, make_state(0), report=pytest.fail).step == 10
+    with opened(tmp_path) as saved:
+        assert saved.restore(make_state(0)).step == 10
+
+
+def test_the_configuration_can_be_read_alone(tmp_path):
+    assert checkpoints.configuration(tmp_path / "none") is None
+    folder = fill(tmp_path, steps=(10, 20))
+    (folder / "20" / "about" / "metadata").write_text("")
+    assert checkpoints.configuration(folder) == config_io.to_json(SETTINGS)
+
+
+@pytest.mark.parametrize("name", ["0095", "1e3", "40", "\u0663"])
+def test_what_is_no_checkpoint_is_moved_away(tmp_path, name):
+    folder, said = fill(tmp_path, steps=(10, 20)), []
+    if name == "40":
+        (folder / name).write_text("a file")
+    else:
+        (folder / name).mkdir()
+    assert checkpoints.load(folder, {}, report=pytest.fail).step == 20
+    with opened(tmp_path, said=said) as saved:
+        saved.save(40, make_state(40), loss=1.0)
+    assert said == [f"{folder / name} is not a checkpoint; moved to {tmp_path}/damaged/{name}-0"]
+    assert checkpoints.load(folder, {}).step == 40
+
+
+def test_a_folder_that_is_removed_while_training_is_made_again(tmp_path):
+    said = []
+    with opened(tmp_path / "run", said=said) as saved:
+        saved.save(10, make_state(10), loss=1.0)
+        saved.wait()
+        shutil.rmtree(tmp_path / "run" / "checkpoints")
+        saved.save(20, make_state(20), loss=1.0)
+        saved.wait()
+        assert said == [
+            f"{tmp_path}/run/checkpoints was removed while the run was going on; made again"
+        ]
+        assert checkpoints.load(tmp_path / "run" / "checkpoints", {}).step == 20
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(FileNotFoundError, match=r"run was removed while its run was going on"):
+            saved.save(30, make_state(30), loss=1.0)
+
+
+def test_a_machine_that_fails_is_no_damage(tmp_path, monkeypatch):
+    folder = fill(tmp_path, steps=(10,))
+
+    def fail(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        opened(tmp_path)
+    assert (folder / "10").is_dir()
+
+
+def write_to_full_disk(folder, message):
+    with opened(folder) as saved:
+        saved.save(10, make_state(10), loss=1.0)
+        saved.wait()
+
+        def fail(*_, **__):
+            raise ValueError(message)
+
+        saved._manager.save = fail
+        saved.save(20, make_state(20), loss=1.0)
+
+
+@pytest.mark.parametrize(
+    ("message", "sentence"),
+    [
+        (
+            "RESOURCE_EXHAUSTED: Error writing\n in OCDBT database: No space [os_error_code='28']",
+            r"\[Errno 28\] No space left on device: '.*/checkpoints'",
+        ),
+        ("INTERNAL: broken\nline 2", r"could not be written \(INTERNAL: broken\); check the disk"),
+    ],
+)
+def test_what_orbax_says_of_a_failed_write_is_one_sentence(tmp_path, message, sentence):
+    with pytest.raises(OSError, match=sentence):
+        write_to_full_disk(tmp_path, message)
+    assert checkpoints.load(tmp_path / "checkpoints", {}).step == 10

@@ -72,6 +72,7 @@ def train(conservatism, *, seeds=(0, 1), num_updates=1500):
     return record, update.collect(state.params, len(seeds))
 
 
+@pytest.mark.slow
 def test_random_data_are_enough_for_the_optimum_and_unseen_actions_lie_below():
     _, params = train(conservatism=0.5)
     for table in params.online:
@@ -80,6 +81,7 @@ def test_random_data_are_enough_for_the_optimum_and_unseen_actions_lie_below():
         assert (inner[:, 2] < inner[:, :2].min(axis=1)).all()
 
 
+@pytest.mark.slow
 def test_seeds_differ_and_targets_follow():
     _, params = train(conservatism=0.5, num_updates=50)
     assert not np.allclose(params.online[0], params.online[1])

@@ -1,5 +1,7 @@
 """Metrics of a run: every update once, whatever happened to the process."""
 
+import errno
+import shutil
 import struct
 
 import pytest
@@ -101,3 +103,78 @@ def test_seeds_are_shown_apart(tmp_path):
     assert next(training_metrics.read(tmp_path))["loss"] == [1.0, 2.0]
     losses = [event for event in events(tmp_path) if event[1].startswith("loss")]
     assert losses == [(10, "loss/0", 1.0), (10, "loss/1", 2.0), (20, "loss", 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"5", "not an object"),
+        (b"null", "not an object"),
+        (b"{}", "its step is None"),
+        (b'{"step": true, "seconds": 1}', "its step is True"),
+        (b'{"step": 15, "seconds": "x"}', "its seconds are 'x'"),
+        (b'{"step": 15, "loss": NaN, "seconds": 1}', "it holds NaN"),
+        (b'{"step": 15, "seconds": 1e999}', "its seconds are inf"),
+        (b'{"step": 15, "lo', "Unterminated string"),
+        (b'{"\xff": 15}', "codec can't decode byte 0xff"),
+        (b"[" * 100_000, "maximum recursion depth"),
+    ],
+)
+def test_a_damaged_line_is_named_and_left_out(tmp_path, line, reason):
+    write(tmp_path, [10, 20])
+    path = tmp_path / training_metrics.LINES
+    first, second = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([first, line, b"", second, b""]))
+    said = []
+    assert [row["step"] for row in training_metrics.read(tmp_path, said.append)] == [10, 20]
+    assert len(said) == 1
+    assert said[0].startswith(f"{path}, line 2 is not a line of metrics (")
+    assert reason in said[0]
+    said.clear()
+    write(tmp_path, [30], start=20, said=said)
+    assert len(said) == 1
+    assert steps(tmp_path) == [10, 20, 30]
+
+
+def test_a_file_that_is_removed_while_training_is_written_again(tmp_path):
+    said, path = [], tmp_path / "run" / training_metrics.LINES
+    with training_metrics.Metrics(tmp_path / "run", 0, report=said.append) as metrics:
+        metrics.write(10, {"loss": 1.0}, seconds=0.5)
+        path.unlink()
+        metrics.write(20, {"loss": 1.0}, seconds=0.5)
+        metrics.secure()
+        assert said == [f"{path} was removed while the run was going on; written again"]
+        metrics.write(30, {"loss": 1.0}, seconds=0.5)
+        assert steps(tmp_path / "run") == [10, 20, 30]
+        shutil.rmtree(tmp_path / "run")
+        with pytest.raises(FileNotFoundError, match="run was removed while its run was going on"):
+            metrics.secure()
+
+
+class Full:
+    """A file on a disk that takes a few bytes of each line."""
+
+    def __init__(self, file):
+        self.file, self.seek, self.truncate = file, file.seek, file.truncate
+        self.fileno, self.close, self.read = file.fileno, file.close, file.read
+
+    def write(self, content):
+        if len(content) < 20:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(content[:10])
+
+
+def test_a_line_is_written_whole_or_not_at_all(tmp_path):
+    with training_metrics.Metrics(tmp_path, 0) as metrics:
+        metrics.write(10, {"loss": list(range(2_000))}, seconds=0.5)
+        metrics._file = Full(metrics._file)
+        with pytest.raises(OSError, match="No space left"):
+            metrics.write(20, {"loss": 1.0}, seconds=0.5)
+    assert steps(tmp_path) == [10]
+    assert (tmp_path / training_metrics.LINES).read_bytes().endswith(b"\n")
+
+
+def test_a_new_run_in_the_folder_of_a_failed_one_shows_its_own_events(tmp_path):
+    write(tmp_path, [10, 20])
+    write(tmp_path, [10], start=0)
+    assert [step for step, tag, _ in events(tmp_path) if tag == "loss"] == [10]

@@ -61,3 +61,39 @@ def test_where_no_lock_is_known_the_named_process_decides(tmp_path, monkeypatch)
         else:
             with pytest.raises(ValueError, match=r"or remove .*lock if that process is gone"):
                 run_lock.Lock(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"5",
+        b"null",
+        b"[]",
+        b'{"pid": "x", "host": 1, "since": []}',
+        b"\xff\x00",
+        b"[" * 9_000,
+        b"x" * 100_000,
+    ],
+    ids=["number", "null", "list", "types", "bytes", "deep", "long"],
+)
+def test_a_lock_file_with_other_content_names_nobody(tmp_path, monkeypatch, content):
+    path = tmp_path / run_lock.NAME
+    path.write_bytes(content)
+    run_lock.Lock(tmp_path).close()
+    with path.open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is in use by another process; wait for its end"):
+            run_lock.Lock(tmp_path)
+
+    def unknown(*_):
+        raise OSError(errno.ENOTSUP, "not supported")
+
+    monkeypatch.setattr(fcntl, "flock", unknown)
+    run_lock.Lock(tmp_path).close()
+
+
+@pytest.mark.parametrize("pid", [0, -1, 10**30])
+def test_a_number_that_is_no_process_is_not_alive(pid):
+    owner = {"pid": pid, "host": socket.gethostname(), "since": "now"}
+    assert not run_lock._may_live(owner)

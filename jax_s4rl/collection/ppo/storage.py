@@ -1,8 +1,8 @@
 """Files of trained policies: snapshots that recipes share, and early episodes of the training."""
 
 import dataclasses
+import hashlib
 import json
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from jax_s4rl.collection import recording
 from jax_s4rl.collection.ppo import network as ppo_network
 from jax_s4rl.collection.ppo import policy, update
 from jax_s4rl.collection.ppo import training as ppo_training
-from jax_s4rl.data import atomic_files, storage, trajectories
+from jax_s4rl.data import atomic_files, storage, trajectories, untrusted
 from jax_s4rl.envs import registry
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,8 +132,8 @@ def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
             for key, value in flax.traverse_util.flatten_dict(tree, sep="/").items()
         }
         arrays[f"{name}/strength"] = np.array([snapshot.num_steps, snapshot.mean_return])
-    about = {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}
     arrays["history"] = np.array(policies.history).reshape(-1, 2)
+    about = {**_about(run, seed), "content_hash": _hash(arrays)}
     # JSON as bytes, which need no pickle.
     arrays["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
     atomic_files.write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
@@ -142,25 +142,46 @@ def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
 def _read(path: Path, run: Run, seed: int, make_env: recording.MakeEnv) -> Policies | None:
     """Reads a training; returns None if the files belong to another run, seed or format."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        about = json.loads(arrays.pop("about").tobytes())
+        arrays = storage.load_arrays(path)
+        about = untrusted.parse_json(arrays.pop("about").tobytes(), path)
+        content_hash = about.pop("content_hash", None)
+        if about != _about(run, seed):
+            return None
+        if content_hash != _hash(arrays):
+            raise ValueError("its content hash differs")
         history = arrays.pop("history")
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (AttributeError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error}); delete it to train again") from None
-    if about != {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}:
-        return None
     trees = flax.traverse_util.unflatten_dict(arrays, sep="/")
     replay, ends = None, np.zeros(0, np.int64)
     if run.replay_steps:
         replay, metadata = storage.load_trajectories(_replay_path(path))
-        ends = np.array(metadata["ends"], np.int64)
+        ends = np.array(metadata.get("ends"))
+        if metadata.get("run") != run.describe() or ends.shape != replay.episode_lengths.shape:
+            raise ValueError(
+                f"{_replay_path(path)} belongs to another training; delete it and {path} to train "
+                "again"
+            )
     env = make_env()
     network = policy.make_network(env, run.config)
     env.close()
     names = [*(name for name, _ in run.strengths), "expert"]
     curve = tuple((int(steps), float(strength)) for steps, strength in history)
     return Policies(network, {name: _snapshot(trees[name]) for name in names}, curve, replay, ends)
+
+
+def _about(run: Run, seed: int) -> dict[str, Any]:
+    return {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}
+
+
+def _hash(arrays: Mapping[str, Any]) -> str:
+    """Computes the SHA-256 of names, types, shapes and numbers of all arrays."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def _snapshot(tree: dict[str, Any]) -> policy.Snapshot:

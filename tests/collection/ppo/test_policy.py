@@ -38,6 +38,54 @@ def test_each_reset_takes_the_next_seed_and_infos_are_dropped():
     assert view.step(1)[4] == {}
 
 
+class Bad(worlds.Corridor):
+    """Returns one wrong thing at one step, or never ends."""
+
+    observation, reward, terminated, when = None, 1.0, False, 1
+
+    def _look(self):
+        return super()._look() if self.clock != self.when else self.observation
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        is_now = self.clock == self.when
+        reward, terminated = (self.reward, self.terminated) if is_now else (1.0, False)
+        return observation, reward, terminated, False, rest[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"observation": np.array([np.nan, 1])}, "got the observation nan"),
+        ({"observation": np.array([1, -np.inf])}, "got the observation -inf"),
+        ({"observation": np.zeros(3)}, "3"),
+        ({"observation": None}, "got "),
+        ({"observation": "ab"}, "got "),
+        ({"observation": {}}, "got "),
+        ({"observation": np.zeros(2), "reward": np.nan}, "got the reward nan"),
+        ({"observation": np.zeros(2), "reward": "1"}, "got the reward"),
+        ({"observation": np.zeros(2), "reward": [1, 2]}, "got the reward"),
+        ({"observation": np.zeros(2), "terminated": None}, "as `terminated`"),
+    ],
+    ids=str,
+)
+def test_what_an_environment_returns_is_checked_at_its_step(changes, sentence):
+    view = policy.PolicyView(type("Changed", (Bad,), changes)(), itertools.count(5), 3)
+    view.reset()
+    with pytest.raises(ValueError, match=f"^environment 3, seed 5, step 1: .*{sentence}"):
+        view.step(0)
+
+
+def test_an_episode_that_never_ends_is_an_error(monkeypatch):
+    monkeypatch.setattr(recording, "ENDLESS", 20)
+    view = policy.PolicyView(type("Endless", (Bad,), {"when": -1})(), itertools.count(5), 3)
+    view.reset()
+    for _ in range(19):
+        view.step(0)
+    with pytest.raises(ValueError, match="environment 3, seed 5: the episode did not end within"):
+        view.step(0)
+
+
 @pytest.mark.parametrize(
     ("space", "observation", "wanted"),
     [

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import jax
 import numpy as np
@@ -6,6 +7,7 @@ import pytest
 
 from jax_s4rl.collection import recording
 from jax_s4rl.collection.ppo import storage, training
+from jax_s4rl.data import storage as data_storage
 from tests.collection import worlds
 from tests.data import records
 
@@ -59,6 +61,31 @@ def test_a_damaged_file_is_named(folder, tmp_path):
     for damaged in (b"", content[:500]):
         (tmp_path / "corridor-seed0.npz").write_bytes(damaged)
         with pytest.raises(ValueError, match=r"damaged .* delete it to train again"):
+            storage.load_or_train(RUN, worlds.Corridor, seed=0, folder=tmp_path)
+
+
+def copy(folder, place):
+    for file in folder.iterdir():
+        shutil.copy(file, place)
+    return place / "corridor-seed0.npz"
+
+
+def test_edited_parameters_are_found_although_the_archive_is_whole(folder, tmp_path):
+    path = copy(folder, tmp_path)
+    arrays = dict(np.load(path))
+    name = next(name for name in arrays if name.startswith("expert/parameters"))
+    np.savez(path, **{**arrays, name: arrays[name] + 1})
+    with pytest.raises(ValueError, match=r"content hash differs\); delete it to train again"):
+        storage.load_or_train(RUN, worlds.Corridor, seed=0, folder=tmp_path)
+
+
+def test_episodes_of_another_training_are_found(folder, tmp_path):
+    path = copy(folder, tmp_path)
+    replay = path.with_name("corridor-seed0-replay.npz")
+    record, about = data_storage.load_trajectories(replay)
+    for change in ({"run": {}}, {"ends": [1]}, {"ends": "x"}):
+        data_storage.save_trajectories(replay, record, {**about, **change})
+        with pytest.raises(ValueError, match=r"replay\.npz belongs to another training"):
             storage.load_or_train(RUN, worlds.Corridor, seed=0, folder=tmp_path)
 
 

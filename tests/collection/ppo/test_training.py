@@ -98,3 +98,13 @@ def test_cartpole_is_solved_within_its_budget():
     act = policy.behavior(training.network, training.snapshots[-1], env)
     record = recording.record_episodes(lambda: gymnasium.make("CartPole-v1"), act, 20, seed=0)
     assert record.episode_returns.mean() >= 475
+
+
+def test_a_training_in_which_no_episode_ends_is_refused(monkeypatch):
+    def step(self, action):
+        self.clock += 1
+        return self._look(), 0.0, False, False, {}
+
+    monkeypatch.setattr(worlds.Corridor, "step", step)
+    with pytest.raises(ValueError, match="no episode ended within 240 steps of each environment"):
+        ppo_training.train(worlds.Corridor, worlds.CONFIG, seed=3)

@@ -155,6 +155,7 @@ def test_a_picture_knows_its_lines(study):
     assert drawn(study)[0].digest != before
 
 
+@pytest.mark.slow
 def test_no_two_variants_of_the_committed_curves_look_alike():
     for study in catalog.read().values():
         if study.axis is not None:
