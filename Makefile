@@ -27,9 +27,10 @@ docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict --clean
 	@echo "look at it: $(BIN)/python -m http.server --directory build/site (the search needs a server)"
 
-# XLA compiles in a hurry (tests/quick_compile.py), but not for the long tests of kernels, mixers and benchmarks, whose
-# bounds on rounding hold for programs as a user's.
+# XLA compiles in a hurry (tests/quick_compile.py), but not for the long sequences, whose bounds on rounding hold for
+# programs as a user's.
 HURRY := -p tests.quick_compile
+LONG_ROWS := tests/benchmarks/test_long_sequences.py
 # Two workers; one that has nothing left takes tests of the other.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -37,8 +38,8 @@ test: $(READY)
 	$(PYTEST) $(HURRY) -m 'not slow and not gpu'
 
 test-slow: $(READY)
-	UNCHECKED_SHAPES=1 $(PYTEST) -m 'slow and not gpu' tests/kernels tests/modules tests/benchmarks
-	UNCHECKED_SHAPES=1 $(PYTEST) $(HURRY) -m 'slow and not gpu' --ignore tests/kernels --ignore tests/modules --ignore tests/benchmarks
+	UNCHECKED_SHAPES=1 $(PYTEST) -m 'slow and not gpu' $(LONG_ROWS)
+	UNCHECKED_SHAPES=1 $(PYTEST) $(HURRY) -m 'slow and not gpu' --ignore $(LONG_ROWS)
 
 # The part of the tests that a new JAX can break.
 test-core: $(READY)

@@ -13,7 +13,7 @@ import numpy as np
 
 from jax_s4rl import _extras
 from jax_s4rl.agents import agent as agents
-from jax_s4rl.agents import export, loading
+from jax_s4rl.agents import export, loading, tasks
 from jax_s4rl.data import atomic_files, player
 from jax_s4rl.envs import registry
 from jax_s4rl.evaluation import rollout
@@ -185,7 +185,8 @@ def _renderer(agent: agents.Agent, env: loading.Env | None) -> Callable[[], Any]
     else:
         _check_modes(world.make_env)
         kwargs = {**world.env_kwargs, "render_mode": MODE}
-        make_env = dataclasses.replace(world, env_kwargs=kwargs).make_env
+        # The run's own arguments were checked just now.
+        make_env = functools.partial(tasks.make_env, world.env_id, kwargs, None, world.max_steps)
     made = make_env()
     player.check_interface(made)
     with contextlib.closing(made):

@@ -68,7 +68,13 @@ class Task:
         """
         if self.factory is not None or self.env_id is None or not self.env_kwargs:
             return self.factory
-        return functools.partial(make_env, self.env_id, self.env_kwargs, None, self.max_steps)
+        env_id, kwargs, max_steps = self.env_id, self.env_kwargs, self.max_steps
+
+        def make(render_mode: str | None = kwargs.get("render_mode")) -> gymnasium.Env:
+            mode = {} if render_mode is None else {"render_mode": render_mode}
+            return make_env(env_id, {**kwargs, **mode}, None, max_steps)
+
+        return make
 
     @functools.cached_property
     def encoders(self) -> tuple[observations.Encoder, actions.Encoder]:

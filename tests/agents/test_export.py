@@ -135,9 +135,20 @@ def test_a_process_without_the_package_acts_as_the_agent(exported, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mixer", ["attention", "s4", "s4d", "s5", "lru", "lstm", "mlp"])
-@pytest.mark.parametrize("regime", ["windows", "episodes"])
-def test_every_mixer_with_staggered_and_carried_memory(mixer, regime, tmp_path):
+@pytest.mark.parametrize(
+    ("mixer", "regime"),
+    [
+        ("attention", "windows"),
+        ("attention", "episodes"),
+        ("s4", "windows"),
+        ("s4d", "episodes"),
+        ("s5", "windows"),
+        ("lru", "episodes"),
+        ("lstm", "windows"),
+        ("mlp", "episodes"),
+    ],
+)
+def test_every_mixer_with_staggered_or_carried_memory(mixer, regime, tmp_path):
     options = {"mixer_options": {"window": 4}} if mixer == "attention" else {}
     agent = untrained.make_agent(mixer, regime=regime, **options)
     assert agent.policy.is_staggered == (regime == "windows")

@@ -159,7 +159,7 @@ def test_an_environment_that_cannot_be_made_is_done_without(tmp_path, env_id):
     [
         {"id": "intruder:CartPole-v1", "kwargs": {}},
         {"id": "CartPole-v1", "kwargs": {"render_mode": "human"}},
-        {"id": "CartPole-v1", "kwargs": {"max_episode_steps": 200}},
+        {"id": "CartPole-v1", "kwargs": {"disable_env_checker": False}},
         {"id": "mnist/0", "kwargs": {}},
     ],
 )

@@ -114,7 +114,7 @@ def test_a_host_out_of_reach_is_a_sentence(error, monkeypatch):
     def fail(*_args, **_kwargs):
         raise error
 
-    monkeypatch.setattr(minari, "load_dataset", fail)
+    monkeypatch.setattr(minari, "download_dataset", fail)
     with pytest.raises(
         ValueError, match=r"could not download .* network, or download it elsewhere"
     ):

@@ -79,10 +79,6 @@ def test_a_file_is_trained_on_evaluated_and_resumed(tmp_path, name, kind, env):
     save(tmp_path / name, kind)
     (tmp_path / "own_module.py").write_text(MODULE)
     words = ["--data", name, *env, *SMALL, "--num-updates", 7, "--folder", "run", "--hold-out", 0.3]
-    dry = run(tmp_path, "train", *words, "--dry")
-    assert dry.returncode == 0, dry.stderr
-    assert "nothing was trained" in dry.stdout
-    assert not (tmp_path / "run").exists()
     done = run(tmp_path, "train", *words, "--json")
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
@@ -98,6 +94,15 @@ def test_a_file_is_trained_on_evaluated_and_resumed(tmp_path, name, kind, env):
         assert evaluated.returncode == 0, evaluated.stderr
 
 
+def test_a_dry_run_leaves_no_folder(tmp_path):
+    save(tmp_path / "mine.npz", "plain")
+    words = ["--data", "mine.npz", *SMALL, "--num-updates", 7, "--folder", "run", "--dry"]
+    dry = run(tmp_path, "train", *words)
+    assert dry.returncode == 0, dry.stderr
+    assert "nothing was trained" in dry.stdout
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint_and_the_way_to_go_on(tmp_path, number):
     save(tmp_path / "mine.npz", "plain")
@@ -108,8 +113,6 @@ def test_a_signal_leaves_a_checkpoint_and_the_way_to_go_on(tmp_path, number):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A background job may inherit that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     lines, begin = folder / "metrics.jsonl", time.monotonic()
     while time.monotonic() - begin < 240 and process.poll() is None:

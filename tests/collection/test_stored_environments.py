@@ -14,6 +14,7 @@ ALLOWED = [
     ("jax_s4rl/KeyDoor-v0", {"obs": "full"}),
     ("jax_s4rl/KeyToDoor-v0", {"preset": "dt", "distractor_steps": 90}),
     ("FrozenLake-v1", {"map_name": "4x4"}),
+    ("CartPole-v1", {"max_episode_steps": 3}),
 ]
 REFUSED = [
     ("intruder:CartPole-v1", {}, "without a module"),
@@ -25,7 +26,8 @@ REFUSED = [
     ("CartPole-v1", {"render_mode": "human"}, "render_mode"),
     ("CartPole-v1", {"disable_env_checker": False}, "disable_env_checker"),
     ("CartPole-v1", {"vectorization_mode": "async"}, "vectorization_mode"),
-    ("CartPole-v1", {"max_episode_steps": 3}, "max_episode_steps"),
+    ("CartPole-v1", {"max_episode_steps": 10**9}, "max_episode_steps"),
+    ("CartPole-v1", {"max_episode_steps": "3"}, "max_episode_steps"),
     ("CartPole-v1", {"apply_api_compatibility": True}, "apply_api_compatibility"),
     ("Hopper-v5", {"xml_file": "/etc/passwd"}, "xml_file"),
     ("FrozenLake-v1", {"map_name": "8x8"}, "map_name"),

@@ -70,7 +70,7 @@ def test_whole_rows_chunks_and_steps_are_equal(case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", MAIN)
 def test_views_agree_over_a_thousand_steps_from_the_initial_parameters(case):
     length = 1000
     mixer, _, x = make(case, length, state_size=64)
