@@ -75,9 +75,7 @@ def check_copy(folder: Path, about: Mapping[str, Any], copy: Mapping[str, Any]) 
     planned = {"num_updates": about.get(PLANNED, settings["num_updates"])}
     first = configuration | {"settings": settings | planned}
     if different := config_io.differences(copy, first):
-        listed = ", ".join(
-            f"{name} is {here} here and {there} there" for name, (there, here) in different.items()
-        )
+        listed = config_io.list_differences(different, "{name} is {1} here and {0} there")
         raise ValueError(
             f"{folder / NAME} differs from the configuration in the checkpoints, which were "
             f"trained with it: {listed}; {REMEDY}"

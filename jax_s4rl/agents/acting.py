@@ -92,7 +92,7 @@ def act(
         The action, in the type of the environment's space, or a list of them; and the state after.
 
     Raises:
-        ValueError: If an observation does not fit its space, a reward is not finite, or the
+        ValueError: If an observation does not fit its space, it or a reward is not finite, or the
             episode is longer than the policy was made for.
     """
     if state.age >= state.policy.max_steps:
@@ -111,6 +111,12 @@ def act(
     to_go = returns.next_target(state.return_to_go, rewards) if state.age else state.return_to_go
     to_go = np.maximum(to_go, np.float32(lowest_target))
     encoded = np.stack([observations.to_policy(encoders[0].encode(one)) for one in given])
+    if not np.isfinite(encoded).all():
+        episode, *place = np.argwhere(~np.isfinite(encoded))[0].tolist()
+        raise ValueError(
+            f"got the observation {encoded[episode]} at step {state.age} of episode {episode}, "
+            f"wanted finite numbers (feature {place}); look at the environment"
+        )
     chosen, memory = _act(
         state.policy,
         state.prepared,

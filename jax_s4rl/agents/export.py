@@ -99,14 +99,17 @@ def export(source: Source, path: str | Path, platforms: Sequence[str] = PLATFORM
         error = ModuleNotFoundError(name="flatbuffers")
         raise _extras.missing(error, "export", "exporting a policy")
     programs = _programs(source)
-    saved = [program.serialize() for program in _export(programs, tuple(platforms))]
+    saved = [bytes(program.serialize()) for program in _export(programs, tuple(platforms))]
     metadata = _metadata(source, programs, tuple(platforms))
+    # As JSON gives them back, so that the digest is the same after reading.
+    metadata = json.loads(json.dumps(metadata))
+    metadata["digest"] = exported_policy.digest_of(metadata, saved)
     members = {
         "README.md": _read_me(path.name, metadata).encode(),
         "act.py": Path(exported_policy.__file__).read_bytes(),
         exported_policy.METADATA: (json.dumps(metadata, indent=2) + "\n").encode(),
-        exported_policy.INIT: bytes(saved[0]),
-        exported_policy.STEP: bytes(saved[1]),
+        exported_policy.INIT: saved[0],
+        exported_policy.STEP: saved[1],
     }
     atomic_files.write_whole(path, lambda file: _write(file, members))
     return path

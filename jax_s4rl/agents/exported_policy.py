@@ -15,8 +15,10 @@ act:
         is_over = terminated or truncated
 """
 
+import hashlib
 import json
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -24,7 +26,16 @@ import jax.export
 import numpy as np
 
 METADATA, INIT, STEP = "metadata.json", "init.bin", "step.bin"
-FORMAT = 1
+FORMAT = 2
+
+
+def digest_of(metadata: dict[str, Any], programs: Sequence[bytes]) -> str:
+    """Computes the SHA-256 of both programs and of all metadata but the digest itself."""
+    rest = {name: value for name, value in metadata.items() if name != "digest"}
+    digest = hashlib.sha256(json.dumps(rest, sort_keys=True).encode())
+    for program in programs:
+        digest.update(hashlib.sha256(program).digest())
+    return digest.hexdigest()
 
 
 class Policy:
@@ -47,7 +58,7 @@ class Policy:
             with zipfile.ZipFile(path) as file:
                 self.metadata = json.loads(file.read(METADATA))
                 saved = [file.read(name) for name in (INIT, STEP)]
-            found = self.metadata["format_version"]
+            found, digest = self.metadata["format_version"], self.metadata.get("digest")
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, NotImplementedError) as error:
             raise ValueError(
                 f"{path} is damaged or not an exported policy ({error}); export it again"
@@ -57,6 +68,8 @@ class Policy:
                 f"{path} has format version {found}, this reader knows {FORMAT}; use the act.py "
                 "that lies in the file"
             )
+        if digest != digest_of(self.metadata, saved):
+            raise ValueError(f"{path} was damaged or edited (its digest differs); export it again")
         self._init, self._step = (jax.jit(jax.export.deserialize(bytearray(x)).call) for x in saved)
 
     def start(self, target_returns: Any, *, greedy: Any = True, seed: int = 0) -> dict[str, Any]:
@@ -110,6 +123,11 @@ class Policy:
             raise ValueError(
                 f"got observations of shape {seen.shape} and the rewards {rewards}, wanted "
                 f"observations of shape {shape} and {count} finite rewards"
+            )
+        if not np.isfinite(seen).all():
+            raise ValueError(
+                f"got the observations {seen} at step {state['age']}, wanted finite numbers; look "
+                "at the environment"
             )
         actions, arrays = self._step(state["arrays"], seen, earned)
         return self._typed(np.asarray(actions)), {

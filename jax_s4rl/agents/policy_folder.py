@@ -37,6 +37,8 @@ FORMAT = 1
 CONFIGURATION, PARAMETER = "configuration", "parameters/"
 # Part of the name of an old policy that is being replaced.
 _ASIDE = "old."
+# Fields of the description that are read, and their types.
+FIELDS = {"configuration": dict, "hashes": dict, "step": int, "held_out_losses": list}
 REMEDY = "save the policy again, or get another copy of the folder"
 
 
@@ -246,6 +248,9 @@ def _read_about(path: Path) -> dict[str, Any]:
             f"{path} has format version {found}, this version of jax_s4rl reads {FORMAT}; use the "
             "version that saved it"
         )
+    wrong = [name for name, kind in FIELDS.items() if not isinstance(about.get(name), kind)]
+    if wrong:
+        raise ValueError(f"{path} has no {wrong[0]} of the right type; {REMEDY}")
     return about
 
 

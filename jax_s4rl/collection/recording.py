@@ -64,12 +64,24 @@ class _Slot:
         self.info = _own(self.player.info)
         if is_over or self.player.age == self.max_steps:
             return self.player.episode(is_cut=not is_over)
-        if self.player.age >= ENDLESS:
-            raise ValueError(
-                f"an episode (seed {self.player.seed}) did not end within {ENDLESS:,} steps; give "
-                "max_steps, or limit the episodes of the environment"
-            )
+        check_length(self.player)
         return None
+
+
+def check_length(one: player.Player) -> None:
+    """Checks that an episode that goes on is not one that never ends.
+
+    Args:
+        one: Player of the episode.
+
+    Raises:
+        ValueError: If it has `ENDLESS` steps.
+    """
+    if one.age >= ENDLESS:
+        raise ValueError(
+            f"environment {one.number}, seed {one.seed}: the episode did not end within "
+            f"{ENDLESS:,} steps; give max_steps, or limit the episodes of the environment"
+        )
 
 
 def _own(info: Any) -> Any:

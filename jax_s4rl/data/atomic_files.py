@@ -60,6 +60,11 @@ def written_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[
             # `mkstemp` lets only the owner read the file.
             os.chmod(name, 0o644)
             yield name
+        except OSError as error:
+            # Errors of writing into an open file do not say which.
+            if error.errno is not None and error.filename is None:
+                error.filename = str(path)
+            raise
         finally:
             # A file that was moved is no longer under this name.
             name.unlink(missing_ok=True)

@@ -25,6 +25,7 @@ from jax_s4rl.data import (
 
 # Key of our own metadata in Minari's metadata.
 METADATA = "jax_s4rl"
+_AUTHOR = "jax_s4rl"
 INSTALL_DOWNLOAD = "install what it downloads with: pip install 'minari[hf]'"
 INSTALL = "install the extra: pip install 'jax-s4rl[minari]'"
 
@@ -85,7 +86,7 @@ def save_minari(
             observation_space=observation_space,
             action_space=action_space,
             algorithm_name=name,
-            author="jax_s4rl",
+            author=_AUTHOR,
             author_email="unknown",
             code_permalink="unknown",
             description=name,
@@ -241,6 +242,13 @@ def _encode(
     dataset: Any, observation_space: Any, action_space: Any
 ) -> tuple[trajectories.Trajectories, dict[str, Any], tuple[Any, Any]]:
     stored = dataset.storage.metadata
+    # Minari makes one data set of several without our metadata.
+    is_combined = "combined_datasets" in stored
+    if METADATA not in stored and stored.get("author") == {_AUTHOR} and not is_combined:
+        raise ValueError(
+            f"Minari's data set {dataset.id!r} lacks the metadata that it was saved with; save it "
+            "again with save_minari"
+        )
     try:
         record, used = _encode_record(dataset, observation_space, action_space)
         if METADATA not in stored:

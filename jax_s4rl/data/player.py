@@ -40,6 +40,8 @@ class Player:
         info: Information that the environment returned with it.
         age: Number of steps of the current episode.
 
+    Errors that the environment itself raises stay as they are, with a note that says where.
+
     Raises:
         ValueError: If the environment has another interface, or a space cannot be encoded.
 
@@ -58,6 +60,7 @@ class Player:
         self.observations = observations.encoder(env.observation_space)
         self.actions = actions.encoder(env.action_space)
         self.age = 0
+        self.terminated = self.truncated = False
         self._recorder: episode_recorder.EpisodeRecorder | None = None
 
     def reset(self, seed: int) -> Shaped[np.ndarray, "*shape"]:
@@ -72,9 +75,10 @@ class Player:
         Raises:
             ValueError: If the environment returns something else than its space says.
         """
-        self.age, self.seed = 0, seed
+        self.age, self.seed, self._recorder = 0, seed, None
         try:
-            returned = self.env.reset(seed=seed)
+            with self._noted():
+                returned = self.env.reset(seed=seed)
         except TypeError as error:
             # Raised by the call itself, not by something within the environment.
             if "reset() " in str(error):
@@ -101,21 +105,24 @@ class Player:
             The encoded observation after it, the reward, and whether the episode is over.
 
         Raises:
-            ValueError: If there was no reset, the action is not one of the environment, or the
-                environment returns something else than its space says, or numbers that are not
-                finite.
+            ValueError: If there was no reset, the episode is over, the action is not one of the
+                environment, or the environment returns something else than its space says, or
+                numbers that are not finite.
         """
         if self._recorder is None:
             raise ValueError("got a step before the first reset; call reset(seed) first")
+        if self.terminated or self.truncated:
+            raise self._located(ValueError("got a step after the end; call reset(seed) first"))
         try:
             given, kept = self.actions.decode_and_keep(action)
         except ValueError as error:
             raise self._located(error) from None
-        returned = self.env.step(given)
+        self.age += 1
+        with self._noted():
+            returned = self.env.step(given)
         if not isinstance(returned, tuple) or len(returned) != 5:
             raise ValueError(f"got {_brief(returned)} from step of {self.env}; {INTERFACE}")
         observation, reward, terminated, truncated, info = returned
-        self.age += 1
         try:
             self._look(observation, info)
             reward = _number("reward", reward)
@@ -155,7 +162,19 @@ class Player:
 
     def _located(self, error: ValueError) -> ValueError:
         """Adds to an error where it happened."""
-        return ValueError(f"environment {self.number}, seed {self.seed}, step {self.age}: {error}")
+        return ValueError(f"{self._place()}: {error}")
+
+    @contextlib.contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Adds to an error of the environment itself where it happened."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"raised by {self._place()}")
+            raise
+
+    def _place(self) -> str:
+        return f"environment {self.number}, seed {self.seed}, step {self.age}"
 
 
 @contextlib.contextmanager

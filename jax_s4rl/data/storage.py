@@ -72,7 +72,8 @@ def save_trajectories(
         )
         os.replace(new_arrays, path)
         os.replace(new_text, side_file(path))
-    return written
+    # In the order of the file, as `load_trajectories` returns it.
+    return json.loads(text)
 
 
 def load_trajectories(

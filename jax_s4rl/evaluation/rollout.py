@@ -104,12 +104,15 @@ def rollout(
         The episodes and the times.
 
     Raises:
-        ValueError: If there is no target, an observation is not one array, an episode is longer
-            than `policy.max_steps`, or the installed JAX must not be used (see `self_test`).
+        ValueError: If there is no target, a target is not a number, an environment returns
+            something else than its spaces say, an episode is longer than `policy.max_steps`, or the
+            installed JAX must not be used (see `self_test`).
 
     Source: Chen et al. (2021), "Decision Transformer", Algorithm 1 (evaluation loop).
     """
     targets = finite_targets(targets)
+    if np.isnan(lowest_target):
+        raise ValueError(f"got the lowest target {lowest_target}, wanted a number; give another")
     greedy = _flags_of_episodes(greedy, targets)
     self_test.require()
     with player.open_players(make_env, len(targets)) as players:
@@ -197,17 +200,18 @@ def _act_until_all_end(
             next_targets = returns.next_target(return_to_go, rewards)
         if not np.isfinite(next_targets).all():
             raise ValueError(
-                f"got rewards that add up to more than 3.4e+38 by step {step} of an episode, "
-                "wanted returns that float32 holds; rescale the rewards of the environment"
+                f"{games.place(~np.isfinite(next_targets))}, step {step + 1}: got rewards that add "
+                "up to more than 3.4e+38, wanted returns that float32 holds; rescale the rewards "
+                "of the environment"
             )
         # A bound in float64 would turn the targets into float64.
         return_to_go = np.maximum(next_targets, np.float32(lowest_target))
         if not games.alive.any():
             return compile_seconds, act_seconds, step + 1
     raise ValueError(
-        f"{games.alive.sum()} of {len(targets)} episodes did not end within the "
-        f"{policy.max_steps} steps that the policy was made for; make it with a larger max_steps, "
-        "or limit the environment's episodes"
+        f"{games.place(games.alive)}: {games.alive.sum()} of {len(targets)} episodes did not end "
+        f"within the {policy.max_steps} steps that the policy was made for; make it with a larger "
+        "max_steps, or limit the environment's episodes"
     )
 
 
@@ -239,6 +243,11 @@ class _Games:
         first = [one.reset(seed + number) for number, one in enumerate(players)]
         self.observations = np.stack([encoding.to_policy(observation) for observation in first])
         self.alive = np.ones(len(players), bool)
+
+    def place(self, which: Bool[np.ndarray, " episodes"]) -> str:
+        """Names the first of some episodes, for errors."""
+        one = self.players[int(np.argmax(which))]
+        return f"environment {one.number}, seed {one.seed}"
 
     def step(
         self, actions: Shaped[np.ndarray, "episodes *action"]

@@ -16,6 +16,8 @@ ADDED = "added_in"
 DERIVED = "is_derived"
 # Only classes of the package are made from a file, because a run directory may come from anywhere.
 ROOT = "jax_s4rl"
+# Differences that a message lists, and letters of each value: a digest is shown whole.
+MOST_LISTED, LONGEST_SHOWN = 5, 70
 # Old and new names of classes that have moved since version 0.1, so that its run directories can
 # still be read.
 MOVED = {
@@ -155,9 +157,7 @@ def check_same(saved: Any, given: Any, *, where: str) -> None:
         ValueError: runs/x was made with another configuration: model.width is 8 there, 16 was ...
     """
     if different := differences(saved, given):
-        listed = ", ".join(
-            f"{name} is {old} there, {new} was given" for name, (old, new) in different.items()
-        )
+        listed = list_differences(different, "{name} is {0} there, {1} was given")
         raise ValueError(
             f"{where} was made with another configuration: {listed}; go on with the saved "
             "values, or choose another folder"
@@ -186,6 +186,30 @@ def differences(saved: Any, given: Any) -> dict[str, tuple[str, str]]:
     # option lack the field.
     names = [name for name in old | new if _value(old, name) != _value(new, name)]
     return {name: (_shown(old, name), _shown(new, name)) for name in names}
+
+
+def list_differences(different: Mapping[str, tuple[str, str]], form: str) -> str:
+    """Lists fields that differ for a message: the first of them, with the beginnings of values.
+
+    Args:
+        different: Both values of each field, see `differences`.
+        form: Words about a field, with the places `{name}`, `{0}` and `{1}`.
+
+    Returns:
+        The list.
+
+    Example:
+        >>> list_differences({"width": ("8", "16")}, "{name} is {0} there and {1} here")
+        'width is 8 there and 16 here'
+    """
+    first = list(different.items())[:MOST_LISTED]
+    listed = [form.format(*map(_shorten, pair), name=_shorten(name)) for name, pair in first]
+    more = len(different) - len(first)
+    return ", ".join(listed) + (f", and {more} more" if more else "")
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -45,6 +45,15 @@ def test_one_episode_is_that_of_a_rollout(memory, greedy):
     assert taken == wanted.actions.tolist()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_observation_that_is_not_finite_is_refused_at_its_step(value):
+    acts, params, task = make("mlp")
+    state = acting.start(acts, params, [5.0, 6.0])._replace(age=3)
+    seen = [np.zeros(4, np.float32), np.array([0, 0, value, 0], np.float32)]
+    with pytest.raises(ValueError, match=r"at step 3 of episode 1, .* \(feature \[2\]\)"):
+        acting.act(state, task.encoders, seen)
+
+
 def test_several_episodes_side_by_side_are_single_ones():
     acts, params, task = make()
     observations = np.random.default_rng(0).normal(size=(5, 2, 4)).astype(np.float32)

@@ -56,6 +56,27 @@ def test_values_of_another_shape_are_refused(path):
         policy.act({**state, "age": 12}, seen, [0.0, 0.0])
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_observations_that_are_not_finite_are_refused_at_their_step(path, value):
+    policy = exported_policy.Policy(path)
+    seen = np.array([[0, 0, 0], [0, value, 0]], np.float32)
+    with pytest.raises(ValueError, match="at step 4, wanted finite numbers"):
+        policy.act({**policy.start([1.0, 2.0]), "age": 4}, seen, [0.0, 0.0])
+
+
+@pytest.mark.parametrize("name", ["metadata.json", "init.bin", "step.bin"])
+def test_an_edited_file_is_refused(path, tmp_path, name):
+    with zipfile.ZipFile(path) as file:
+        members = {one: file.read(one) for one in file.namelist()}
+    old, new = (b'"max_steps": 12', b'"max_steps": 99') if name == "metadata.json" else (b"", b" ")
+    members[name] = members[name].replace(old, new, 1)
+    with zipfile.ZipFile(tmp_path / "edited.jax_s4rl", "w") as file:
+        for one, content in members.items():
+            file.writestr(one, content)
+    with pytest.raises(ValueError, match=r"was damaged or edited .* export it again"):
+        exported_policy.Policy(tmp_path / "edited.jax_s4rl")
+
+
 def test_other_files_are_refused(path, tmp_path):
     with pytest.raises(FileNotFoundError):
         exported_policy.Policy(tmp_path / "nothing.jax_s4rl")
@@ -72,7 +93,7 @@ def test_other_files_are_refused(path, tmp_path):
         for name in ("init.bin", "step.bin"):
             file.writestr(name, b"")
         file.writestr("metadata.json", '{"format_version": 9}')
-    with pytest.raises(ValueError, match="format version 9, this reader knows 1"):
+    with pytest.raises(ValueError, match="format version 9, this reader knows 2"):
         exported_policy.Policy(other)
 
 

@@ -52,6 +52,22 @@ def test_images_are_kept_exactly():
     records.assert_same(minari_datasets.load_minari("tests/images-v0")[0], record)
 
 
+def test_a_data_set_that_lost_its_metadata_is_not_taken_for_one_of_others(folder):
+    save(records.make_record((3, 1, 5)), Discrete(4))
+    (path,) = folder.rglob("metadata.json")
+    described = json.loads(path.read_text())
+    path.write_text(json.dumps({k: v for k, v in described.items() if k != "jax_s4rl"}))
+    with pytest.raises(ValueError, match="lacks the metadata that it was saved with; save it agai"):
+        minari_datasets.load_minari("tests/small-v0")
+
+
+def test_data_sets_that_minari_combined_are_read():
+    for name in ("tests/one-v0", "tests/two-v0"):
+        save(records.make_record((3, 1)), Discrete(4), name)
+    minari.combine_datasets([minari.load_dataset(f"tests/{n}-v0") for n in ("one", "two")], "b-v0")
+    assert minari_datasets.load_minari("b-v0")[0].num_episodes == 4
+
+
 def test_minari_itself_reads_what_was_written():
     record = records.make_record((3, 1, 5))
     save(record, Discrete(4))

@@ -11,7 +11,7 @@ from gymnasium.spaces import utils as space_utils
 from jax_s4rl.collection import recording
 from jax_s4rl.collection.ppo import network as ppo_network
 from jax_s4rl.collection.ppo import update
-from jax_s4rl.data import actions, observations
+from jax_s4rl.data import actions, observations, player
 
 _apply = jax.jit(ppo_network.apply, static_argnums=0)
 
@@ -36,35 +36,40 @@ class PolicyView(gymnasium.Wrapper):
     """Environment with flat float32 observations for a policy network, and a seed for each episode.
 
     Every reset has a seed, including the autoresets of vector environments, so that each training
-    episode can be repeated. Infos are dropped.
+    episode can be repeated. Infos are dropped. What the environment returns is checked (see
+    `data.player`), and an episode that never ends is an error.
 
     Args:
         env: Environment to wrap.
         seeds: Iterator over the seeds of its episodes.
+        number: Index of the environment among several, for messages.
     """
 
-    def __init__(self, env: gymnasium.Env, seeds: Iterator[int]):
+    def __init__(self, env: gymnasium.Env, seeds: Iterator[int], number: int = 0):
         super().__init__(env)
         self.seeds = seeds
         self.episode_seed = -1
+        self._player = player.Player(env, number)
         size = space_utils.flatdim(env.observation_space)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (size,))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts the next episode with the next seed of the stream; `seed` is ignored."""
+        """Starts the next episode with the next seed of the stream; the arguments are ignored."""
         self.episode_seed = next(self.seeds)
-        observation, _ = self.env.reset(seed=self.episode_seed, options=options)
-        return self._flat(observation), {}
+        self._player.reset(self.episode_seed)
+        return self._flat(), {}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Plays one action."""
-        observation, reward, terminated, truncated, _ = self.env.step(action)
-        return self._flat(observation), float(reward), terminated, truncated, {}
+        _, reward, is_over = self._player.step(action)
+        if not is_over:
+            recording.check_length(self._player)
+        return self._flat(), reward, self._player.terminated, self._player.truncated, {}
 
-    def _flat(self, observation: Any) -> np.ndarray:
-        return flatten(self.env.observation_space, observation)
+    def _flat(self) -> np.ndarray:
+        return flatten(self.env.observation_space, self._player.raw_observation)
 
 
 def flatten(space: gymnasium.Space, observation: Any) -> np.ndarray:

@@ -71,8 +71,8 @@ def train(
         Snapshots, learning curve and early episodes.
 
     Raises:
-        ValueError: If the installed JAX must not be used (see `self_test`), or the environment's
-            spaces do not fit.
+        ValueError: If the installed JAX must not be used (see `self_test`), the environment's
+            spaces do not fit, it returns something else than they say, or no episode ends.
     """
     self_test.require()
     # Without copies, reset and step return the vector environment's own buffer of observations.
@@ -158,6 +158,12 @@ class _Trainer:
             self._update(current.normalizer, rollout)
             self.moments.add(rollout.observations)
             self._keep_snapshots(strengths, recent_return)
+        if not self.recent:
+            # Measuring would play on for as long as `recording.ENDLESS`.
+            raise ValueError(
+                f"no episode ended within {self.num_steps // self.config.num_envs:,} steps of each "
+                "environment; limit the episodes of the environment, or raise total_steps"
+            )
         candidates = [
             self._measure(snapshot) for snapshot in (best, self._snapshot()) if snapshot is not None
         ]
@@ -295,5 +301,5 @@ def _view_maker(
     """Makes the constructor of one environment with its own seeds of the training's stream."""
     # A lambda in the caller's loop would bind the last index in all environments.
     return lambda: policy.PolicyView(
-        make_env(), seeding.episode_seeds(seed, TRAINING_STREAM, index, num_envs)
+        make_env(), seeding.episode_seeds(seed, TRAINING_STREAM, index, num_envs), index
     )
