@@ -51,6 +51,10 @@ class Agent:
     factory: Callable[[], gymnasium.Env] | None = None
     held_out_losses: tuple[float, ...] = ()
 
+    def __repr__(self) -> str:
+        name = self.description.model.model.mixer.name
+        return f"<Agent: {name} on {self.description.dataset}, {self.step} updates>"
+
     @functools.cached_property
     def encoders(self) -> tuple[observations.Encoder, actions.Encoder]:
         """Conversions of the environment's observations and actions."""
@@ -280,7 +284,7 @@ def train(
         FloatingPointError: If the loss is no longer finite.
         interruption.Stopped: If Ctrl-C arrived; there is a checkpoint.
     """
-    chosen = _resolve(settings, mixer, overrides)
+    chosen = decision_transformer.resolve(settings, mixer, overrides)
     ranges.check_training(chosen, seeds, checkpoint_every, hold_out)
     cache_folders.enable_compilation_cache()
     self_test.require()
@@ -305,26 +309,6 @@ def train(
     if kept is None:
         return agent
     return dataclasses.replace(agent, held_out_losses=tuple(agent.loss(kept)))
-
-
-def _resolve(
-    settings: decision_transformer.Settings | None, mixer: str | None, overrides: dict[str, Any]
-) -> decision_transformer.Settings:
-    """Replaces fields of the settings, and of the model in them, by name."""
-    if settings is None:
-        settings = decision_transformer.Settings().with_mixer("s4d")
-    if mixer is not None:
-        settings = settings.with_mixer(mixer)
-    own = {field.name for field in dataclasses.fields(settings)}
-    of_model = {field.name for field in dataclasses.fields(settings.model)} - own
-    if unknown := sorted(overrides.keys() - own - of_model):
-        raise ValueError(
-            f"got the settings {', '.join(unknown)}, which do not exist; "
-            f"choose from {', '.join(sorted(own | of_model))}"
-        )
-    settings = dataclasses.replace(settings, **{k: v for k, v in overrides.items() if k in own})
-    model = {k: v for k, v in overrides.items() if k in of_model}
-    return dataclasses.replace(settings, model=dataclasses.replace(settings.model, **model))
 
 
 def evaluate(

@@ -21,6 +21,7 @@ from jax_s4rl.models import configs, policy
 from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.modules import groups, mixers
 
+SPREADS_ALONE = ", by the spread of each feature alone: the data have no episode seeds"
 # Number of steps that are compared; the small model has this context.
 STEPS = 16
 
@@ -43,7 +44,8 @@ def check(task: tasks.Task) -> dict[str, Any]:
     compared, mismatches = [], []
     if task.has_env:
         found, played = replay.against_record(task.make_env, task.record)
-        compared.append("recorded actions in the environment with the data")
+        alone = "" if (task.record.episode_seeds >= 0).any() else SPREADS_ALONE
+        compared.append(f"recorded actions in the environment with the data{alone}")
         mismatches += _sentences(found)
     else:
         played = _recorded(task.record)

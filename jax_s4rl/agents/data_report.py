@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import gymnasium
 import numpy as np
 
 from jax_s4rl.agents import _statistics, tasks
@@ -12,6 +13,8 @@ from jax_s4rl.models import configs
 FAR = 10.0
 # Share of actions at a limit of their space from which on they may have been clipped.
 CLIPPED = 0.2
+# Share of the range of a space by which a value may leave it, for rounding.
+SLACK = 1e-3
 
 
 def make(task: tasks.Task, config: configs.DecisionTransformerConfig) -> dict[str, Any]:
@@ -26,7 +29,7 @@ def make(task: tasks.Task, config: configs.DecisionTransformerConfig) -> dict[st
         and "suspicious" (sentences).
     """
     record = task.record
-    features = _features(record, config)
+    features = _features(record, config, task)
     actions = _actions(record, task)
     report = {
         "name": task.dataset,
@@ -44,9 +47,14 @@ def make(task: tasks.Task, config: configs.DecisionTransformerConfig) -> dict[st
 
 
 def _features(
-    record: trajectories.Trajectories, config: configs.DecisionTransformerConfig
+    record: trajectories.Trajectories,
+    config: configs.DecisionTransformerConfig,
+    task: tasks.Task,
 ) -> list[dict[str, Any]]:
     """Describes each feature of a vector, the channels of an image, or the index."""
+    encoder = task.encoders[0]
+    names = encoder.feature_names
+    limits = _limits(encoder.encoded_space) if record.observations.ndim == 2 else None
     values = record.observations.astype(np.float64)
     columns = values.reshape(-1, values.shape[-1]) if values.ndim > 1 else values[:, None]
     # Empty statistics stand for zero and one.
@@ -55,6 +63,8 @@ def _features(
     return [
         {
             "feature": number,
+            **({"name": names[number]} if names else {}),
+            **({"share_outside": _outside(column, limits[number])} if limits else {}),
             "lowest": float(column.min()),
             "highest": float(column.max()),
             "mean": float(column.mean()),
@@ -67,6 +77,21 @@ def _features(
     ]
 
 
+def _limits(space: Any) -> list[tuple[float, float]] | None:
+    """Returns the lowest and highest value of each number of a space; None of a space without."""
+    if not isinstance(space, gymnasium.spaces.Box):
+        return None
+    low, high = (np.ravel(limit).astype(np.float64).tolist() for limit in (space.low, space.high))
+    return list(zip(low, high, strict=True))
+
+
+def _outside(column: np.ndarray, limits: tuple[float, float]) -> float:
+    """Returns the share of values that lie outside of the limits by more than rounding."""
+    low, high = limits
+    slack = SLACK * (high - low) if np.isfinite(high - low) else 0.0
+    return float(np.mean((column < low - slack) | (column > high + slack)))
+
+
 def _is_constant(column: np.ndarray) -> bool:
     return bool(column.std() <= _statistics.SMALLEST_SHARE * np.abs(column).max())
 
@@ -77,8 +102,7 @@ def _actions(record: trajectories.Trajectories, task: tasks.Task) -> list[dict[s
         count = task.num_actions or int(record.actions.max()) + 1
         shares = np.bincount(record.actions, minlength=count) / record.num_steps
         return [{"action": n, "share": float(share)} for n, share in enumerate(shares)]
-    space: Any = task.encoders[1].encoded_space
-    low, high = (np.ravel(limit).astype(np.float64) for limit in (space.low, space.high))
+    limits = _limits(task.encoders[1].encoded_space) or []
     return [
         {
             "component": number,
@@ -86,10 +110,13 @@ def _actions(record: trajectories.Trajectories, task: tasks.Task) -> list[dict[s
             "highest": float(column.max()),
             "mean": float(column.mean()),
             "std": float(column.std()),
-            "limits": [float(low[number]), float(high[number])],
-            "share_at_limits": float(np.mean((column <= low[number]) | (column >= high[number]))),
+            "limits": [low, high],
+            "share_at_limits": float(np.mean((column <= low) | (column >= high))),
+            "share_outside": _outside(column, (low, high)),
         }
-        for number, column in enumerate(record.actions.T.astype(np.float64))
+        for number, (column, (low, high)) in enumerate(
+            zip(record.actions.T.astype(np.float64), limits, strict=True)
+        )
     ]
 
 
@@ -113,10 +140,19 @@ def _ends(record: trajectories.Trajectories) -> dict[str, int]:
     }
 
 
+def _leaves(name: str, share: float) -> str:
+    return (
+        f"{name} lies outside of the limits of its space in {share:.0%} of the steps: look at its "
+        "unit, and at the order of the columns"
+    )
+
+
 def _suspicious(report: dict[str, Any], task: tasks.Task) -> list[str]:
     found = []
     for one in report["features"]:
-        name = f"feature {one['feature']}"
+        name = f"feature {one['feature']}" + (f" ({one['name']})" if "name" in one else "")
+        if one.get("share_outside"):
+            found.append(_leaves(name, one["share_outside"]))
         if one["is_constant"]:
             found.append(f"{name} is always {one['mean']:.4g}: it tells the model nothing")
         elif report["observation_kind"] == "vector" and one["farthest"] > FAR:
@@ -127,7 +163,11 @@ def _suspicious(report: dict[str, Any], task: tasks.Task) -> list[str]:
     for one in report["actions"]:
         if one.get("share") == 0:
             found.append(f"action {one['action']} is never taken: the model will not learn it")
-        if one.get("share_at_limits", 0) > CLIPPED:
+        if one.get("share_outside"):
+            found.append(
+                _leaves(f"component {one['component']} of the action", one["share_outside"])
+            )
+        elif one.get("share_at_limits", 0) > CLIPPED:
             found.append(
                 f"component {one['component']} of the action lies at a limit of its space in "
                 f"{one['share_at_limits']:.0%} of the steps: it may have been clipped"

@@ -84,6 +84,36 @@ class Trained:
         return decision_transformer.num_parameters(self.params)
 
 
+def resolve(settings: Settings | None, mixer: str | None, overrides: dict[str, Any]) -> Settings:
+    """Replaces fields of settings, and of the model in them, by name.
+
+    Args:
+        settings: Settings; the default ones, around S4D, if None.
+        mixer: Sequence mixer; that of the settings if None.
+        overrides: New values by name.
+
+    Returns:
+        The settings.
+
+    Raises:
+        ValueError: If there is no such mixer or setting.
+    """
+    if settings is None:
+        settings = Settings().with_mixer("s4d")
+    if mixer is not None:
+        settings = settings.with_mixer(mixer)
+    own = {field.name for field in dataclasses.fields(settings)}
+    of_model = {field.name for field in dataclasses.fields(settings.model)} - own
+    if unknown := sorted(overrides.keys() - own - of_model):
+        raise ValueError(
+            f"got the settings {', '.join(unknown)}, which do not exist; "
+            f"choose from {', '.join(sorted(own | of_model))}"
+        )
+    settings = dataclasses.replace(settings, **{k: v for k, v in overrides.items() if k in own})
+    model = {k: v for k, v in overrides.items() if k in of_model}
+    return dataclasses.replace(settings, model=dataclasses.replace(settings.model, **model))
+
+
 def prepare(
     settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
 ) -> multi_seed.Program[configs.DecisionTransformerConfig]:

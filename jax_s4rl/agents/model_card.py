@@ -202,8 +202,9 @@ def _space(space: Mapping[str, Any] | None) -> str:
     if space is None:
         return "those of the environment"
     if "spaces" in space:
+        # Of a Dict pairs of name and part, of a Tuple parts alone.
         parts = space["spaces"]
-        named = parts.items() if isinstance(parts, Mapping) else enumerate(parts)
+        named = parts if space["kind"] == "Dict" else enumerate(parts)
         return f"{space['kind']} of {', '.join(f'{name}: {_space(one)}' for name, one in named)}"
     shown = [f"{name}={space[name]}" for name in ("n", "nvec", "shape", "dtype") if name in space]
     return f"{space['kind']}({', '.join(shown)})"

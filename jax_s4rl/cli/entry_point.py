@@ -173,7 +173,9 @@ def _hides_its_cause(error: BaseException) -> bool:
 
 
 def _advice(error: BaseException) -> str:
-    return "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+    # JAX adds a note about its own traceback, of several lines; ours are sentences.
+    notes = [note for note in getattr(error, "__notes__", ()) if "\n" not in note.strip()]
+    return "".join(f"; {note}" for note in notes)
 
 
 def _of_memory(error: BaseException) -> str | None:

@@ -1,5 +1,6 @@
 """Records episodes of a behavior; every recorded transition comes from the environment itself."""
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -128,6 +129,7 @@ def record_episodes(
         ValueError: If a number is below 1, the environment's spaces cannot be recorded, it returns
             something else than they say, or an episode does not end.
     """
+    _check_behavior(behavior)
     if num_episodes < 1 or num_envs < 1 or (max_steps is not None and max_steps < 1):
         raise ValueError(
             f"got num_episodes={num_episodes}, num_envs={num_envs} and max_steps={max_steps}, "
@@ -200,6 +202,20 @@ def _reenact_episode(
                 "use the environment id, arguments and versions in the metadata of the record"
             )
     return replayed
+
+
+def _check_behavior(behavior: Behavior) -> None:
+    try:
+        inspect.signature(behavior).bind("inputs", "rng")
+    except TypeError as error:
+        raise ValueError(
+            f"got a behavior that takes other arguments ({error}), wanted one of (inputs, rng): "
+            "inputs.observations has one observation for each environment, and it returns as many "
+            "actions"
+        ) from None
+    except ValueError:
+        # Some functions written in C do not say what they take.
+        pass
 
 
 def _choose(behavior: Behavior, slots: Sequence[_Slot], rng: np.random.Generator) -> Sequence[Any]:

@@ -52,6 +52,28 @@ def flatten(name: str, space: gymnasium.Space, values: Any) -> Shaped[np.ndarray
     return np.concatenate(list(columns.values()), axis=1)
 
 
+def names(space: gymnasium.Space, prefix: str = "") -> list[str]:
+    """Names the numbers of a vector of `flatten`.
+
+    Args:
+        space: Space of one value.
+        prefix: Name of the value.
+
+    Returns:
+        A name for each number.
+
+    Example:
+        >>> names(spaces.Dict(at=spaces.Box(-1, 1, (2,)), fuel=spaces.Box(0, 1, (1,))))
+        ['at[0]', 'at[1]', 'fuel']
+    """
+    parts = parts_of(space)
+    if parts is None:
+        size = spaces.flatdim(space)
+        return [prefix] if size == 1 else [f"{prefix}[{number}]" for number in range(size)]
+    named = [names(part, f"{prefix}.{key}" if prefix else f"{key}") for key, part in parts.items()]
+    return [name for part in named for name in part]
+
+
 def parts_of(space: gymnasium.Space) -> dict[Any, gymnasium.Space] | None:
     """Returns the parts of a Dict or Tuple space by key or number; None for another space."""
     if isinstance(space, spaces.Dict):

@@ -111,6 +111,11 @@ class Encoder:
             array = self._arrange(_values.numeric(name, observations))
         return _flattening.convert(name, array, self.encoded_space.dtype)
 
+    @property
+    def feature_names(self) -> list[str]:
+        """Names of the numbers of a vector made of parts; empty for other observations."""
+        return _flattening.names(self.space) if self.is_flattened else []
+
     @functools.cached_property
     def _plain(self) -> tuple[Any, Any] | None:
         """Shape and type of observations that need no change, if there are such."""

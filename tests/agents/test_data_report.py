@@ -50,6 +50,27 @@ def test_what_is_suspicious_is_said():
     assert "all steps are one episode" in said
 
 
+def test_what_leaves_the_limits_of_its_space_is_named_by_its_part():
+    space = gymnasium.spaces.Dict(
+        far=gymnasium.spaces.Box(-100, 100, (2,)), near=gymnasium.spaces.Box(-1, 1, (1,))
+    )
+    observations = np.random.default_rng(0).uniform(-1, 1, (40, 3)).astype(np.float32)
+    # Permuted: the part with the large limits is where the one with the small limits belongs.
+    observations[::4, 2] = 90.0
+    actions = np.full((40, 1), 3.0, np.float32)
+    record = trajectories.from_episodes([make_episode(actions, observations)])
+    task = tasks.Task(
+        None, {}, "tiny", record, None, 40, observation_space=space, action_space=make_box(1, 1.0)
+    )
+    report = data_report.make(task, decision_transformer.configure(runs.SETTINGS, task))
+    assert [one["name"] for one in report["features"]] == ["far[0]", "far[1]", "near"]
+    said = "\n".join(report["suspicious"])
+    assert "feature 2 (near) lies outside of the limits of its space in 25% of the steps" in said
+    assert "component 0 of the action lies outside of the limits of its space in 100%" in said
+    assert "clipped" not in said
+    assert "feature 0" not in said
+
+
 def test_an_action_that_is_never_taken_is_named():
     record = trajectories.from_episodes(
         [make_episode(np.zeros(n, np.int32), np.eye(4, dtype=np.float32)[:n]) for n in (2, 3)]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 
 import gymnasium
@@ -62,6 +63,35 @@ def test_a_loaded_agent_is_the_saved_one_bit_for_bit(agent, folder):
             actions.append(action)
         chosen.append(actions)
     assert chosen[0] == chosen[1]
+
+
+IN_PARTS = {"at": untrained.VECTOR, "gear": gymnasium.spaces.Discrete(3)}
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gymnasium.spaces.Dict(IN_PARTS),
+        gymnasium.spaces.Dict(only=untrained.VECTOR),
+        gymnasium.spaces.Dict(inner=gymnasium.spaces.Dict(IN_PARTS), flag=untrained.VECTOR),
+        gymnasium.spaces.Tuple(list(IN_PARTS.values())),
+        gymnasium.spaces.MultiDiscrete([2, 3]),
+        gymnasium.spaces.MultiBinary(3),
+        gymnasium.spaces.Discrete(4, start=-1),
+        gymnasium.spaces.Box(-1, 1, (2, 3)),
+        untrained.IMAGE,
+    ],
+    ids=["parts", "one part", "nested", "tuple", "choices", "flags", "index", "matrix", "image"],
+)
+def test_every_space_is_saved_with_its_card(tmp_path, space):
+    agent = untrained.make_agent("mlp", space)
+    agent.save(tmp_path / "policy")
+    assert type(space).__name__ in (tmp_path / "policy" / "README.md").read_text()
+    assert jax_s4rl.load(tmp_path / "policy").encoders[0].space == space
+
+
+def test_an_agent_is_shown_in_one_line(agent):
+    assert re.fullmatch(r"<Agent: \w+ on .*, \d+ updates>", repr(agent))
 
 
 def test_the_files_are_plain(agent, folder):

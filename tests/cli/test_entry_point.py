@@ -256,3 +256,10 @@ def test_modules_of_the_current_folder_can_be_named(tmp_path, monkeypatch):
 def test_json_is_one_line(capsys):
     entry_point.print_json({"a": [1.5, None]})
     assert capsys.readouterr().out == '{"a": [1.5, null]}\n'
+
+
+def test_the_note_of_jax_about_its_traceback_is_left_out():
+    error = ValueError("the sentence")
+    error.add_note("--------------------\nFor simplicity, JAX has removed its internal frames")
+    error.add_note("go on")
+    assert entry_point.sentence(error) == "the sentence; go on"

@@ -195,3 +195,9 @@ def test_a_behavior_sees_infos_and_observations_of_its_own_environment():
 def test_counts_below_one_are_refused(counts):
     with pytest.raises(ValueError, match="at least 1 of each"):
         record_uniform(worlds.Corridor, counts[0], seed=0, num_envs=counts[1])
+
+
+@pytest.mark.parametrize("behavior", [lambda seen: seen, lambda: 0, lambda a, b, c: a])
+def test_a_behavior_with_other_arguments_is_refused_in_a_sentence(behavior):
+    with pytest.raises(ValueError, match=r"takes other arguments .* wanted one of \(inputs, rng\)"):
+        recording.record_episodes(worlds.Corridor, behavior, 2, seed=0)
