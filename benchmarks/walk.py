@@ -216,14 +216,14 @@ def steps(folder: Path) -> list[Step]:
         Step("build a wheel", (*wheel, "--no-deps", "--wheel-dir", "dist", str(ROOT))),
         Step("install it", (python, *quiet, *pinned, "--find-links", "dist", package)),
         Step("record 300 episodes of an own environment", (python, "record.py")),
-        Step("`jax-s4rl check`", (command, "check", "--data", "tank.npz", "--env", "tank:Tank")),
+        Step("jax-s4rl check", (command, "check", "--data", "tank.npz", "--env", "tank:Tank")),
         Step("train 300 updates, evaluate, save", (python, "train.py")),
         Step("load in another process, act", (python, "load.py")),
-        Step("`jax-s4rl export`", (command, "export", "policy", "--out", "policy.jax_s4rl")),
+        Step("jax-s4rl export", (command, "export", "policy", "--out", "policy.jax_s4rl")),
         Step("install jax, numpy, flatbuffers", (other, *quiet, *pinned, "jax", "flatbuffers")),
         Step("act there with the exported file", (other, "without.py")),
         Step(
-            "`jax-s4rl train`",
+            "jax-s4rl train",
             (
                 command,
                 "train",
@@ -236,9 +236,9 @@ def steps(folder: Path) -> list[Step]:
                 "run",
             ),
         ),
-        Step("`jax-s4rl evaluate`", (command, "evaluate", "run", "--env", "tank:Tank")),
+        Step("jax-s4rl evaluate", (command, "evaluate", "run", "--env", "tank:Tank")),
         Step(
-            "`jax-s4rl film`",
+            "jax-s4rl film",
             (command, "film", "policy", "--env", "tank:Tank", "--out", "tank.gif"),
         ),
     ]
