@@ -13,6 +13,8 @@ from jax_s4rl.models import configs
 FAR = 10.0
 # Share of actions at a limit of their space from which on they may have been clipped.
 CLIPPED = 0.2
+# Number of median lengths from which on an episode may be several that were joined.
+LONG = 20
 # Share of the range of a space by which a value may leave it, for rounding.
 SLACK = 1e-3
 
@@ -178,6 +180,12 @@ def _suspicious(report: dict[str, Any], task: tasks.Task) -> list[str]:
     if report["ends"]["neither"] > 1:
         found.append(
             f"{report['ends']['neither']} episodes end without a flag: check where the data split"
+        )
+    if lengths["highest"] > LONG * lengths["median"]:
+        found.append(
+            f"the longest episode has {lengths['highest']:,.0f} steps, the median "
+            f"{lengths['median']:,.0f}: if episodes were joined, give timeouts, or the longest "
+            "length (max_episode_steps)"
         )
     if report["episodes"] == 1 and lengths["highest"] > task.max_steps / 2:
         found.append("all steps are one episode: check terminals and timeouts, or split at breaks")

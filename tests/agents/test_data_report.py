@@ -71,6 +71,17 @@ def test_what_leaves_the_limits_of_its_space_is_named_by_its_part():
     assert "feature 0" not in said
 
 
+def test_an_episode_that_may_be_several_is_said():
+    lengths = (2, 2, 3, 90)
+    episodes = [
+        make_episode(np.arange(n, dtype=np.int32) % 2, np.ones((n, 4), np.float32)) for n in lengths
+    ]
+    task = tasks.Task("CartPole-v1", {}, "tiny", trajectories.from_episodes(episodes), 2, 90)
+    config = decision_transformer.configure(runs.SETTINGS, task)
+    said = "\n".join(data_report.make(task, config)["suspicious"])
+    assert "the longest episode has 90 steps, the median 2: if episodes were joined" in said
+
+
 def test_an_action_that_is_never_taken_is_named():
     record = trajectories.from_episodes(
         [make_episode(np.zeros(n, np.int32), np.eye(4, dtype=np.float32)[:n]) for n in (2, 3)]
