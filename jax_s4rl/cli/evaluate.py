@@ -38,7 +38,7 @@ class Evaluate:
     """Options of an evaluation: run directory, environment, target returns and episodes."""
 
     folder: tyro.conf.Positional[Path]
-    """Run directory of `jax-s4rl train`."""
+    """Run directory of `jax-s4rl train`, or policy folder of `Agent.save`."""
     env: str | None = None
     """Environment to act in: an id, or module:function of a function that makes one; by default
     that of the training."""
