@@ -50,6 +50,8 @@ class Child:
 
     def __init__(self, name: str, folder: Path, notes: Path, fault: Fault | None = None):
         notes.mkdir(parents=True, exist_ok=True)
+        for note in (LOG, SEEN):
+            (notes / note).unlink(missing_ok=True)
         self.notes, self._start = notes, time.monotonic()
         # Compiled programs are shared by all processes of a run of the suite.
         cache = Path(os.environ.get(CACHE) or root() / "cache")
@@ -58,7 +60,9 @@ class Child:
         self.process.start()
 
     def kill(self, number: int) -> None:
-        """Sends a signal, if the child still runs."""
+        """Sends a signal, if the child still runs; not before it is set up."""
+        while self.process.is_alive() and not (self.notes / SEEN).exists():
+            time.sleep(0.001)
         if self.process.pid is not None and self.process.is_alive():
             os.kill(self.process.pid, number)
 
@@ -244,7 +248,6 @@ def _at_end(work: Callable[[], object]) -> None:
 def _run(name: str, folder: Path, notes: Path, cache: Path, fault: Fault | None) -> None:
     """Runs in the child: prints into a file, watches, and runs the command."""
     log = os.open(notes / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
-    seen = os.open(notes / SEEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", buffering=1, closefd=False) for n in (1, 2))
@@ -252,6 +255,8 @@ def _run(name: str, folder: Path, notes: Path, cache: Path, fault: Fault | None)
     # Until the command watches for them, signals end the process without a word.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    # The sign that signals may come.
+    seen = os.open(notes / SEEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     os.environ["XDG_CACHE_HOME"] = str(cache)
     allowed = [folder, notes, cache, Path(tempfile.gettempdir())]
     with watch.watched(*allowed) as found:
