@@ -5,13 +5,12 @@ the parameters were trained with it.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jax_s4rl.data import atomic_files
+from jax_s4rl.data import atomic_files, untrusted
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.training import checkpoints, config_io
 
@@ -47,7 +46,8 @@ def read(folder: Path) -> dict[str, Any]:
         about = json.loads(path.read_bytes())
         configuration, unknown = about["configuration"], sorted(about.keys() - set(FIELDS))
         num_updates = about.get(PLANNED, configuration["settings"]["num_updates"])
-        is_whole = about.get(DIGEST, _digest(about)) == _digest(about)
+        digest = untrusted.digest(about, DIGEST)
+        is_whole = about.get(DIGEST, digest) == digest
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}); {REMEDY}") from None
     copy = checkpoints.configuration(folder / CHECKPOINTS)
@@ -142,17 +142,11 @@ def write(
             OPTIONS: saved.get(OPTIONS, {}) if options is None else about[OPTIONS],
             "resumed": [*saved.get("resumed", ()), provenance | {"num_updates": updates}],
         }
-    about[DIGEST] = _digest(about)
+    about[DIGEST] = untrusted.digest(about, DIGEST)
     text = json.dumps(about, indent=2, allow_nan=False) + "\n"
     # Replaced as a whole, so that a killed process cannot leave half a description.
     atomic_files.write_whole(folder / NAME, lambda file: file.write(text.encode()))
     return about[PLANNED], before
-
-
-def _digest(about: Mapping[str, Any]) -> str:
-    """Computes the SHA-256 of everything in the file but the digest itself."""
-    covered = {name: value for name, value in about.items() if name != DIGEST}
-    return hashlib.sha256(json.dumps(covered, sort_keys=True).encode()).hexdigest()
 
 
 def with_updates(description: Any, num_updates: int) -> Any:

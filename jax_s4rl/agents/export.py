@@ -34,7 +34,7 @@ from jaxtyping import Array
 import jax_s4rl
 from jax_s4rl import _extras
 from jax_s4rl.agents import exported_policy, run_directory
-from jax_s4rl.data import actions, atomic_files, observations, returns, spaces
+from jax_s4rl.data import actions, atomic_files, observations, returns, spaces, untrusted
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.models import policy as policies
 
@@ -220,7 +220,7 @@ def _export(programs: _Programs, platforms: tuple[str, ...]) -> list[jax.export.
     except LOWERING_ERRORS as error:
         # Which platforms work is found by trying.
         working = [name for name in platforms if _works(functools.partial(run, (name,)))]
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0][:200]
+        reason = untrusted.brief(error)
         remedy = (
             f"export it for those that work: platforms={tuple(working)}"
             if working

@@ -14,7 +14,7 @@ import numpy as np
 from jax_s4rl import _extras
 from jax_s4rl.agents import agent as agents
 from jax_s4rl.agents import export, loading, tasks
-from jax_s4rl.data import atomic_files, player
+from jax_s4rl.data import atomic_files, player, untrusted
 from jax_s4rl.envs import registry
 from jax_s4rl.evaluation import rollout
 
@@ -224,7 +224,7 @@ def _picture(env: Any, width: int) -> Image.Image:
         rendered = env.render()
     except Exception as error:
         # Whatever a drawing library raises, for instance without a screen or a package.
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        reason = untrusted.brief(error)
         raise ValueError(f"the environment {env} cannot render here: {reason}") from error
     array: Any = np.asarray(rendered) if rendered is not None else np.zeros(0)
     is_picture = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.size > 0

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jax_s4rl.agents import run_directory
+from jax_s4rl.data import untrusted
 from jax_s4rl.evaluation import bootstrap, documents, rollout
 
 
@@ -92,8 +93,7 @@ def score(
             acted = run_episodes(targets, greedy=True, seed=1_000 * (seed + 1), number=number)
         except Exception as error:
             # Whatever an environment raises: a trained policy is saved without scores, too.
-            reason = (str(error).strip() or type(error).__name__).split("\n")[0]
-            return Scores([], f"its environment could not be run ({reason})")
+            return Scores([], f"its environment could not be run ({untrusted.brief(error)})")
         found += rows(acted, seed)
     return Scores(found)
 

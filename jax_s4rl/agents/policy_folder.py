@@ -25,7 +25,7 @@ import numpy as np
 
 import jax_s4rl
 from jax_s4rl.agents import model_card, run_directory
-from jax_s4rl.data import storage
+from jax_s4rl.data import storage, untrusted
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.modules import groups
@@ -37,6 +37,7 @@ FORMAT = 1
 CONFIGURATION, PARAMETER = "configuration", "parameters/"
 # Part of the name of an old policy that is being replaced.
 _ASIDE = "old."
+DIGEST = "digest"
 # Fields of the description that are read, and their types.
 FIELDS = {"configuration": dict, "hashes": dict, "step": int, "held_out_losses": list}
 REMEDY = "save the policy again, or get another copy of the folder"
@@ -106,7 +107,7 @@ def save(policy: Policy, folder: Path, scores: model_card.Scores) -> None:
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _new_folder(folder) as new:
-        copy = np.frombuffer(_canonical(configuration), np.uint8)
+        copy = np.frombuffer(untrusted.canonical(configuration), np.uint8)
         named = {PARAMETER + name: array for name, array in flat.items()}
         arrays: dict[str, Any] = {CONFIGURATION: copy, **named}
         with _on_disk(new / PARAMETERS) as file:
@@ -123,11 +124,11 @@ def save(policy: Policy, folder: Path, scores: model_card.Scores) -> None:
             "hashes": {
                 PARAMETERS: _hash((new / PARAMETERS).read_bytes()),
                 "parameters": parameters_hash(policy.params),
-                "configuration": _hash(_canonical(configuration)),
+                "configuration": _hash(untrusted.canonical(configuration)),
                 "data": policy.description.dataset_hash,
             },
         }
-        about["digest"] = _hash(_canonical(about))
+        about[DIGEST] = untrusted.digest(about, DIGEST)
         with _on_disk(new / ABOUT) as file:
             file.write((json.dumps(about, indent=2) + "\n").encode())
         with _on_disk(new / CARD) as file:
@@ -234,8 +235,8 @@ def _unflatten(flat: dict[str, np.ndarray], shapes: Any, path: Path) -> Any:
 def _read_about(path: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_bytes())
-        digest, found = about.pop("digest"), about["format_version"]
-        is_whole = digest == _hash(_canonical(about))
+        is_whole = about[DIGEST] == untrusted.digest(about, DIGEST)
+        found = about["format_version"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} is damaged or describes no policy ({error}); {REMEDY}") from None
     if not is_whole:
@@ -252,10 +253,6 @@ def _read_about(path: Path) -> dict[str, Any]:
     if wrong:
         raise ValueError(f"{path} has no {wrong[0]} of the right type; {REMEDY}")
     return about
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def _hash(content: bytes) -> str:

@@ -4,37 +4,20 @@ import math
 import os
 import tokenize
 import zipfile
-import zlib
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from jax_s4rl.data import untrusted
+
 MAX_MEMBERS = 10_000
 # Bytes of the directory of an archive: names of all its members, with 46 bytes each.
 MAX_DIRECTORY = 1 << 21
-# What compressed arrays may expand to: this many bytes, or this many times the size of the file.
-FREE_EXPANSION, MAX_EXPANSION = 1 << 28, 100
 SUFFIX = ".npy"
 LOCAL_HEADER_SIZE = 30
 END_SIZE, MAX_COMMENT = 22, 1 << 16
-# Errors of reading a damaged archive: its structure, headers, sizes, texts or flags are wrong.
-DAMAGE = (
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,
-    AttributeError,
-    EOFError,
-    KeyError,
-    IndexError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+# What is raised at a damaged archive: `tokenize` and the syntax are those of NumPy's headers.
+DAMAGE = (*untrusted.DAMAGE, zipfile.BadZipFile, tokenize.TokenError, SyntaxError)
 
 
 class Member(NamedTuple):
@@ -155,9 +138,10 @@ def _check_archive(archive: zipfile.ZipFile, file: BinaryIO) -> list[tuple[zipfi
     if strange := [name for name in names if not name.endswith(SUFFIX)]:
         raise ValueError(f"its member {strange[0]!r} is not an array")
     expanded = sum(info.file_size for info in infos)
-    if expanded > max(FREE_EXPANSION, MAX_EXPANSION * size):
+    if expanded > untrusted.largest_expansion(size):
+        times = untrusted.MAX_EXPANSION
         raise ValueError(
-            f"its {size:,} bytes expand to {expanded:,}, more than {MAX_EXPANSION} times as many"
+            f"its {size:,} bytes expand to {expanded:,}, more than {times} times as many"
         )
     for info in infos:
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or (

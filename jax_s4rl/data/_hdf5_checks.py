@@ -9,29 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from jax_s4rl.data import untrusted
+
 MAX_DEPTH = 32
-# What arrays may expand to: this many bytes, or this many times the size of the file.
-FREE_EXPANSION, MAX_EXPANSION = 1 << 28, 100
 # Bytes of an entry of texts or lists of different lengths, and HDF5's number of gzip.
 ENTRY, GZIP = 16, 1
 # Start of a collection of texts: signature, version 1, and its length in 8 bytes, which is also the
 # size of the header of each text in it.
 HEAP, HEAP_HEADER = b"GCOL\1\0\0\0", 16
-# Errors of reading a damaged file, by HDF5 and by h5py.
-DAMAGE = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    IndexError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
 
 
 def check(archive: Any, size: int, h5py: Any, *, has_pictures: bool = False) -> None:
@@ -49,7 +34,7 @@ def check(archive: Any, size: int, h5py: Any, *, has_pictures: bool = False) -> 
     """
     if archive.id.get_create_plist().get_sizes() != (8, 8):
         raise ValueError("its addresses are not of 8 bytes")
-    limit = max(FREE_EXPANSION, MAX_EXPANSION * size)
+    limit = untrusted.largest_expansion(size)
     total = 0
     for name, dataset in _datasets(archive, "", MAX_DEPTH, set(), h5py):
         if dataset.is_virtual or dataset.external:

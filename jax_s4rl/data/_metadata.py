@@ -1,6 +1,5 @@
 """Description of a dataset: types of its fields, its digest, and its agreement with the arrays."""
 
-import hashlib
 import json
 import math
 import re
@@ -50,18 +49,12 @@ def seal(metadata: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: If it does not fit into JSON, or a field has another type than it should.
     """
     plain = to_plain({name: value for name, value in metadata.items() if name != DIGEST})
-    return {**plain, DIGEST: digest(plain)}
-
-
-def digest(metadata: Mapping[str, Any]) -> str:
-    """Computes the SHA-256 of all fields but the digest."""
-    fields = {name: value for name, value in metadata.items() if name != DIGEST}
-    return hashlib.sha256(untrusted.canonical(fields)).hexdigest()
+    return {**plain, DIGEST: untrusted.digest(plain, DIGEST)}
 
 
 def is_whole(metadata: Any) -> bool:
     """Returns whether a description has the digest of its fields."""
-    return isinstance(metadata, dict) and metadata.get(DIGEST) == digest(metadata)
+    return isinstance(metadata, dict) and metadata.get(DIGEST) == untrusted.digest(metadata, DIGEST)
 
 
 def check_types(metadata: Mapping[str, Any], source: str | Path) -> None:

@@ -131,7 +131,7 @@ def is_saved(path: str | Path) -> bool:
         untrusted.check_file(path)
         with h5py.File(path, "r") as archive:
             return DIGEST in archive.attrs
-    except _hdf5_checks.DAMAGE:
+    except untrusted.DAMAGE:
         return False
 
 
@@ -158,7 +158,7 @@ def _load(
             return flat, metadata, content_hash
     except storage.OldVersionError:
         raise
-    except _hdf5_checks.DAMAGE as error:
+    except untrusted.DAMAGE as error:
         raise _damaged(path, error) from None
 
 
@@ -209,8 +209,7 @@ def _saved_record(flat: Any) -> trajectories.Trajectories:
 
 
 def _damaged(path: str | Path, error: BaseException) -> ValueError:
-    # HDF5's own messages go over several lines.
-    what = " ".join(str(error).split())[:400] or type(error).__name__
+    what = untrusted.brief(error, 400)
     return ValueError(f"{path} is empty, truncated or not an HDF5 file ({what}); fetch it again")
 
 

@@ -233,9 +233,10 @@ def _check_files(dataset_id: str, folder: Path) -> None:
             _hdf5_checks.check_heaps(arrays)
         with h5py.File(arrays, "r") as archive:
             _hdf5_checks.check(archive, size, h5py, has_pictures=True)
-    except _hdf5_checks.DAMAGE as error:
-        what = " ".join(str(error).split())
-        raise ValueError(f"{arrays} is damaged ({what}); fetch it again") from None
+    except untrusted.DAMAGE as error:
+        raise ValueError(
+            f"{arrays} is damaged ({untrusted.brief(error)}); fetch it again"
+        ) from None
 
 
 def _encode(
@@ -253,9 +254,10 @@ def _encode(
         record, used = _encode_record(dataset, observation_space, action_space)
         if METADATA not in stored:
             return record, _describe(dataset, stored), used
-    except _hdf5_checks.DAMAGE as error:
-        what = " ".join(str(error).split())
-        raise ValueError(f"Minari's data set {dataset.id!r} cannot be read: {what}") from None
+    except untrusted.DAMAGE as error:
+        raise ValueError(
+            f"Minari's data set {dataset.id!r} cannot be read: {untrusted.brief(error)}"
+        ) from None
     described = untrusted.parse_json(str(stored[METADATA]), dataset.id)
     if not _metadata.is_whole(described):
         raise ValueError(

@@ -142,7 +142,7 @@ def load_arrays(path: str | Path) -> dict[str, np.ndarray]:
     except _archives.DAMAGE as error:
         what = "is damaged, not an .npz file, or holds Python objects" if size else "is empty"
         raise ValueError(
-            f"{path} {what} ({_brief(error)}); save plain arrays with numpy.savez"
+            f"{path} {what} ({untrusted.brief(error)}); save plain arrays with numpy.savez"
         ) from None
 
 
@@ -310,10 +310,6 @@ def _is_of_version_1(side: Path) -> bool:
 
 def _damaged(path: Path, error: BaseException) -> ValueError:
     return ValueError(
-        f"{path} is damaged or not a data set ({_brief(error)}); delete it and generate it again"
+        f"{path} is damaged or not a data set ({untrusted.brief(error)}); delete it and generate "
+        "it again"
     )
-
-
-def _brief(error: BaseException) -> str:
-    """Returns the message of an error as one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -6,12 +6,30 @@ import math
 import os
 import re
 import stat
+import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 MAX_JSON_BYTES = 1 << 24
 MAX_JSON_DEPTH = 64
 MAX_NAME_LENGTH = 100
+# What compressed arrays may expand to: this many bytes, or this many times the size of the file.
+FREE_EXPANSION, MAX_EXPANSION = 1 << 28, 100
+# What the libraries that read arrays raise at a damaged file.
+DAMAGE = (
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 
 
@@ -120,6 +138,52 @@ def canonical(value: Any) -> bytes:
         TypeError: If it holds something else than JSON.
     """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def digest(fields: Mapping[str, Any], besides: str) -> str:
+    """Computes the SHA-256 of all fields but one, in which the result is kept.
+
+    Args:
+        fields: Object of JSON.
+        besides: Name of the field that is left out.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        ValueError: If a field holds NaN or infinity.
+        TypeError: If a field holds something else than JSON.
+
+    Example:
+        >>> one = {"step": 3}
+        >>> digest(one, "seal") == digest(one | {"seal": digest(one, "seal")}, "seal")
+        True
+    """
+    covered = {name: value for name, value in fields.items() if name != besides}
+    return hashlib.sha256(canonical(covered)).hexdigest()
+
+
+def largest_expansion(size: int) -> int:
+    """Returns the number of bytes to which the arrays of a file may expand.
+
+    Args:
+        size: Size of the file, in bytes.
+    """
+    return max(FREE_EXPANSION, MAX_EXPANSION * size)
+
+
+def brief(error: BaseException, length: int = 200) -> str:
+    """Returns the first line of an error's message, or the error's name.
+
+    Args:
+        error: Error, whose message may have many lines.
+        length: Most letters of the line.
+
+    Example:
+        >>> brief(OSError("unable to open")), brief(KeyError())
+        ('unable to open', 'KeyError')
+    """
+    return (str(error).strip() or type(error).__name__).split("\n")[0][:length]
 
 
 def file_name(value: Any) -> str:

@@ -1,10 +1,9 @@
 """The files of one checkpoint: reads them, and notices any damage."""
 
-import hashlib
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jax_s4rl.data import untrusted
 from jax_s4rl.training import _flat_trees
 
 # Fields of a checkpoint's text. Those of versions before 0.2 have no loss and no seal; nothing lies
 # in between, so that a name with a flipped bit cannot pass for an earlier version.
 _EARLIER = {"step", "configuration", "arrays", "keys", "digest"}
-_FIELDS = _EARLIER | {"loss", "seal"}
+SEAL = "seal"
+_FIELDS = _EARLIER | {"loss", SEAL}
 # What the reading of a damaged text raises. Other errors of the operating system, for instance too
 # many open files, say nothing about the checkpoint.
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -49,23 +50,19 @@ def about_of(path: Path) -> dict[str, Any]:
         about = json.loads((path / "about" / "metadata").read_bytes())
         fields = set(about)
         is_whole = fields == _EARLIER or (
-            fields == _FIELDS and about["seal"] == seal(about) and about["loss"] == loss
+            fields == _FIELDS
+            and about[SEAL] == untrusted.digest(about, SEAL)
+            and about["loss"] == loss
         )
         is_whole = is_whole and about["step"] == int(path.name)
     except _DAMAGE as error:
-        raise Damaged(f"the checkpoint {path} is damaged ({short(error)})") from None
+        raise Damaged(f"the checkpoint {path} is damaged ({untrusted.brief(error)})") from None
     if not is_whole:
         raise Damaged(
             f"the checkpoint {path} is damaged (its step, configuration, shapes, keys or loss "
             "differ from those that were written)"
         )
     return about | {"loss": loss}
-
-
-def seal(about: Mapping[str, Any]) -> str:
-    """Computes the SHA-256 of everything in a checkpoint's text but the seal itself."""
-    sealed = {name: value for name, value in about.items() if name != "seal"}
-    return hashlib.sha256(json.dumps(sealed, sort_keys=True).encode()).hexdigest()
 
 
 def read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
@@ -93,7 +90,7 @@ def read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
     except Exception as error:
         if isinstance(error, MemoryError | OSError) and not isinstance(error, _MISSING):
             raise
-        raise Damaged(f"the checkpoint {path} is damaged ({short(error)})") from None
+        raise Damaged(f"the checkpoint {path} is damaged ({untrusted.brief(error)})") from None
     flat = _flat_trees.FlatTree(dict(arrays), about["keys"])
     if flat.digest() != about["digest"]:
         raise Damaged(
@@ -145,8 +142,3 @@ def alone() -> ocp.options.MultiprocessingOptions:
 def items(**items: Any) -> ocp.args.Composite:
     """Names the parts of a checkpoint for Orbax."""
     return ocp.args.Composite(**items)
-
-
-def short(error: Exception) -> str:
-    """Returns the beginning of an error's text, which may have many lines."""
-    return (str(error).strip() or type(error).__name__).split("\n")[0][:200]

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from jax_s4rl.data import untrusted
 from jax_s4rl.training import _checkpoint_files, _flat_trees, config_io
 
 KEEP_LAST = 3
@@ -109,7 +110,7 @@ class Checkpoints:
             "digest": flat.digest(),
             "loss": float(loss),
         }
-        about["seal"] = _checkpoint_files.seal(about)
+        about[_checkpoint_files.SEAL] = untrusted.digest(about, _checkpoint_files.SEAL)
         items = _checkpoint_files.items(
             arrays=ocp.args.StandardSave(flat.arrays), about=ocp.args.JsonSave(about)
         )
@@ -283,7 +284,7 @@ def _in_one_sentence(folder: Path) -> Iterator[None]:
         if found := re.search(r"os_error_code='(\d+)'", str(error)):
             number = int(found[1])
             raise OSError(number, os.strerror(number), str(folder)) from None
-        reason = _checkpoint_files.short(error)
+        reason = untrusted.brief(error)
         raise OSError(
             f"a checkpoint in {folder} could not be written ({reason}); check the disk, and resume "
             "the run"

@@ -13,6 +13,7 @@ import pytest
 import jax_s4rl
 from jax_s4rl.agents import agent as agents
 from jax_s4rl.agents import policy_folder
+from jax_s4rl.data import untrusted
 from tests.agents import untrained
 from tests.data import records
 
@@ -272,8 +273,7 @@ def test_parameters_of_another_policy_are_refused(copy, tmp_path):
 )
 def test_other_versions_are_named(copy, change, message):
     about = json.loads((copy / "policy.json").read_text()) | change
-    del about["digest"]
-    about["digest"] = policy_folder._hash(policy_folder._canonical(about))
+    about["digest"] = untrusted.digest(about, "digest")
     (copy / "policy.json").write_text(json.dumps(about))
     with pytest.raises(ValueError, match=message):
         jax_s4rl.load(copy)

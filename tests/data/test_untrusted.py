@@ -227,3 +227,17 @@ def test_large_files_are_refused_by_their_size(tmp_path):
     assert untrusted.check_file(path, 100) == 100
     with pytest.raises(ValueError, match="100 bytes, wanted at most 99"):
         untrusted.check_file(path, 99)
+
+
+def test_a_digest_covers_everything_but_its_own_field():
+    about = {"step": 10, "configuration": {"mean": [0.1]}, "loss": 0.5}
+    seal = untrusted.digest(about, "seal")
+    assert untrusted.digest(about | {"seal": seal}, "seal") == seal
+    assert untrusted.digest(about | {"loss": 0.25}, "seal") != seal
+    with pytest.raises(ValueError, match="Out of range float"):
+        untrusted.digest({"loss": float("nan")}, "seal")
+
+
+def test_the_message_of_an_error_is_one_short_line():
+    assert untrusted.brief(ValueError(f"\n{'x' * 300}\nmore")) == "x" * 200
+    assert untrusted.brief(KeyError()) == "KeyError"

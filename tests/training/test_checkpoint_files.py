@@ -17,18 +17,6 @@ def test_only_folders_as_orbax_names_them_are_steps(tmp_path):
     assert not list(_checkpoint_files.steps(tmp_path / "none"))
 
 
-def test_a_seal_covers_everything_but_itself():
-    about = {"step": 10, "configuration": {"mean": [0.1]}, "loss": 0.5}
-    seal = _checkpoint_files.seal(about)
-    assert _checkpoint_files.seal(about | {"seal": seal}) == seal
-    assert _checkpoint_files.seal(about | {"loss": 0.25}) != seal
-
-
-def test_the_beginning_of_a_long_text_is_shown():
-    assert _checkpoint_files.short(ValueError(f"\n{'x' * 300}\nmore")) == "x" * 200
-    assert _checkpoint_files.short(KeyError()) == "KeyError"
-
-
 def test_what_orbax_logs_is_silent_and_nothing_else(monkeypatch):
     shown = []
     monkeypatch.setattr(sys, "unraisablehook", shown.append)
