@@ -224,7 +224,7 @@ def _picture(env: Any, width: int) -> Image.Image:
         rendered = env.render()
     except Exception as error:
         # Whatever a drawing library raises, for instance without a screen or a package.
-        reason = untrusted.brief(error)
+        reason = untrusted.brief(error, untrusted.SENTENCE)
         raise ValueError(f"the environment {env} cannot render here: {reason}") from error
     array: Any = np.asarray(rendered) if rendered is not None else np.zeros(0)
     is_picture = array.ndim == 3 and array.shape[2] in (1, 3, 4) and array.size > 0

@@ -93,7 +93,10 @@ def score(
             acted = run_episodes(targets, greedy=True, seed=1_000 * (seed + 1), number=number)
         except Exception as error:
             # Whatever an environment raises: a trained policy is saved without scores, too.
-            return Scores([], f"its environment could not be run ({untrusted.brief(error)})")
+            return Scores(
+                [],
+                f"its environment could not be run ({untrusted.brief(error, untrusted.SENTENCE)})",
+            )
         found += rows(acted, seed)
     return Scores(found)
 

@@ -200,11 +200,7 @@ def parameters_hash(params: Any) -> str:
     Returns:
         64 hex digits.
     """
-    digest = hashlib.sha256()
-    for name, array in sorted(_flatten(params).items()):
-        digest.update(f"{name} {array.dtype} {array.shape};".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return storage.hash_arrays(dict(sorted(_flatten(params).items())))
 
 
 def _flatten(params: Any) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ A file must not run code: an id with a module imports it, and arguments can name
 or fill the memory. A caller who trusts the file names the environment.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -90,6 +91,7 @@ def of_metadata(metadata: Mapping[str, Any]) -> tuple[str, dict[str, Any]] | Non
     return check(named.get("id"), named.get("kwargs") or {})
 
 
+@functools.cache  # asked once for each environment of a rollout; recipes do not change
 def _used(name: str) -> dict[str, set[type]]:
     """Returns the arguments that recipes give to an environment, with the types of their values."""
     # Gymnasium's own limit of steps fits every environment, and can do no harm.

@@ -255,9 +255,8 @@ def _encode(
         if METADATA not in stored:
             return record, _describe(dataset, stored), used
     except untrusted.DAMAGE as error:
-        raise ValueError(
-            f"Minari's data set {dataset.id!r} cannot be read: {untrusted.brief(error)}"
-        ) from None
+        reason = untrusted.brief(error, untrusted.SENTENCE)
+        raise ValueError(f"Minari's data set {dataset.id!r} cannot be read: {reason}") from None
     described = untrusted.parse_json(str(stored[METADATA]), dataset.id)
     if not _metadata.is_whole(described):
         raise ValueError(

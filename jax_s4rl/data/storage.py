@@ -191,14 +191,27 @@ def side_file(path: str | Path) -> Path:
 
 def content_hash(record: trajectories.Trajectories) -> str:
     """Computes the SHA-256 of the names, types, shapes and bytes of all arrays."""
+    return hash_arrays({name: getattr(record, name) for name in ARRAY_NAMES})
+
+
+def hash_arrays(arrays: Mapping[str, Any]) -> str:
+    """Computes the SHA-256 of names, types, shapes and bytes of arrays, in their order.
+
+    Args:
+        arrays: Arrays of NumPy or JAX by name.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
-    for name in ARRAY_NAMES:
-        array = getattr(record, name)
+    for name, given in arrays.items():
+        array = np.asanyarray(given)  # keeps a mapped array mapped
         digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
+        rows = np.atleast_1d(array)
         # Block by block, so that a mapped array need not fit into the memory.
-        rows = max(1, HASH_BLOCK // max(1, array[:1].nbytes))
-        for start in range(0, len(array), rows):
-            digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+        count = max(1, HASH_BLOCK // max(1, rows[:1].nbytes))
+        for start in range(0, len(rows), count):
+            digest.update(np.ascontiguousarray(rows[start : start + count]).data)
     return digest.hexdigest()
 
 

@@ -30,6 +30,8 @@ DAMAGE = (
     ValueError,
     zlib.error,
 )
+# Most letters of an error that is a sentence of this package, with its remedy at the end.
+SENTENCE = 1000
 _UNSAFE = re.compile(r"[^A-Za-z0-9._=+-]+")
 
 

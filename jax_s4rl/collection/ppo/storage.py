@@ -1,7 +1,6 @@
 """Files of trained policies: snapshots that recipes share, and early episodes of the training."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -133,7 +132,7 @@ def _write(path: Path, run: Run, seed: int, policies: Policies) -> None:
         }
         arrays[f"{name}/strength"] = np.array([snapshot.num_steps, snapshot.mean_return])
     arrays["history"] = np.array(policies.history).reshape(-1, 2)
-    about = {**_about(run, seed), "content_hash": _hash(arrays)}
+    about = {**_about(run, seed), "content_hash": storage.hash_arrays(dict(sorted(arrays.items())))}
     # JSON as bytes, which need no pickle.
     arrays["about"] = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
     atomic_files.write_whole(path, lambda file: np.savez(file, allow_pickle=False, **arrays))
@@ -147,7 +146,7 @@ def _read(path: Path, run: Run, seed: int, make_env: recording.MakeEnv) -> Polic
         content_hash = about.pop("content_hash", None)
         if about != _about(run, seed):
             return None
-        if content_hash != _hash(arrays):
+        if content_hash != storage.hash_arrays(dict(sorted(arrays.items()))):
             raise ValueError("its content hash differs")
         history = arrays.pop("history")
     except (AttributeError, KeyError, ValueError) as error:
@@ -172,16 +171,6 @@ def _read(path: Path, run: Run, seed: int, make_env: recording.MakeEnv) -> Polic
 
 def _about(run: Run, seed: int) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, "run": run.describe(), "seed": seed}
-
-
-def _hash(arrays: Mapping[str, Any]) -> str:
-    """Computes the SHA-256 of names, types, shapes and numbers of all arrays."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name} {array.dtype.str} {array.shape};".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def _snapshot(tree: dict[str, Any]) -> policy.Snapshot:
