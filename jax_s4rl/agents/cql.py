@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gymnasium
+import jax
 import numpy as np
 import rich.console
 
@@ -14,7 +15,7 @@ from jax_s4rl.agents import _statistics, contract, multi_seed, tasks
 from jax_s4rl.data import transitions
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision_transformer, q_network, q_policy
-from jax_s4rl.training import cql_loss, loop, optimizer, target_network
+from jax_s4rl.training import cql_loss, loop, optimizer, target_network, update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -128,19 +129,33 @@ def prepare(
             continuous.
     """
     config = configure(settings, task)
-    online_optimizer = optimizer.make(
-        settings.optimization, parameter_groups.DEFAULT, settings.num_updates
-    )
+    init_params, transformation, loss = _functions(config, settings)
     return multi_seed.build(
         config,
         settings,
-        init_params=lambda key: target_network.start(q_network.init(config, key)),
-        transformation=target_network.track(online_optimizer, settings.target),
-        loss=cql_loss.loss(functools.partial(q_network.values, config), settings.loss),
+        init_params=init_params,
+        transformation=transformation,
+        loss=loss,
         draw=transitions.draw,
         store=transitions.make_store(task.record, settings.weighting),
         num_seeds=num_seeds,
         devices=devices,
+    )
+
+
+# The same functions for equal settings, so that their trainings share a compiled program.
+@functools.lru_cache(maxsize=multi_seed.KEPT)
+def _functions(
+    config: q_network.QConfig, settings: Settings
+) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:
+    """Makes what draws the parameters of a network, their optimizer, and the loss."""
+    online_optimizer = optimizer.make(
+        settings.optimization, parameter_groups.DEFAULT, settings.num_updates
+    )
+    return (
+        lambda key: target_network.start(q_network.init(config, key)),
+        target_network.track(online_optimizer, settings.target),
+        cql_loss.loss(functools.partial(q_network.values, config), settings.loss),
     )
 
 

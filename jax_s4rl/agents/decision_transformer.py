@@ -14,7 +14,7 @@ from jax_s4rl.agents import _statistics, contract, multi_seed, tasks
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, decision_transformer, policy
-from jax_s4rl.modules import groups
+from jax_s4rl.modules import groups, mixers
 from jax_s4rl.training import loop, losses, optimizer, update
 
 
@@ -132,17 +132,18 @@ def prepare(
         ValueError: If settings cannot be built, or do not fit the devices or the episodes.
     """
     config = configure(settings, task)
-    init_boxed = functools.partial(decision_transformer.init, config)
-    # Shapes alone, which cost no computation: the boxes around the leaves name their groups.
-    boxed = jax.eval_shape(init_boxed, jax.random.key(0))
+    init_params, transformation, loss = _functions(
+        config,
+        mixers.layer(settings.model.mixer.name),
+        settings.optimization,
+        settings.num_updates,
+    )
     return multi_seed.build(
         config,
         settings,
-        init_params=lambda key: groups.strip(init_boxed(key)),
-        transformation=optimizer.make(
-            settings.optimization, groups.labels(boxed), settings.num_updates
-        ),
-        loss=loss_function(config),
+        init_params=init_params,
+        transformation=transformation,
+        loss=loss,
         draw=regimes.make(
             settings.regime, task.record, context_length=settings.model.context_length
         ),
@@ -151,6 +152,22 @@ def prepare(
         num_micro_batches=settings.num_micro_batches,
         devices=devices,
     )
+
+
+# The same functions for equal settings, so that their trainings share a compiled program.
+@functools.lru_cache(maxsize=multi_seed.KEPT)
+def _functions(
+    config: configs.DecisionTransformerConfig,
+    layer: Callable[..., Any],  # can be registered anew under the same name
+    optimization: optimizer.OptimizerConfig,
+    num_updates: int,
+) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:
+    """Makes what draws the parameters of a model, their optimizer, and the loss."""
+    init_boxed = functools.partial(decision_transformer.init, config)
+    # Shapes alone, which cost no computation: the boxes around the leaves name their groups.
+    boxed = jax.eval_shape(init_boxed, jax.random.key(0))
+    transformation = optimizer.make(optimization, groups.labels(boxed), num_updates)
+    return lambda key: groups.strip(init_boxed(key)), transformation, loss_function(config)
 
 
 def train(

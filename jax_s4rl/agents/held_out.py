@@ -1,5 +1,6 @@
 """Losses of trained models on episodes that they were not trained on."""
 
+import functools
 import math
 from typing import Any
 
@@ -63,23 +64,29 @@ def loss(
     # The number of the window within its episode.
     numbers = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     firsts = np.repeat(record.episode_starts, counts) + length * numbers
-    compute = decision_transformer.loss_function(config, is_training=False)
-
-    # Not used without dropout, but a loss takes a key for each row.
-    noise = jax.random.split(jax.random.key(0), ROWS)
-
-    @jax.jit
-    def run(params: Any, firsts: jax.Array, is_real: jax.Array) -> Any:
-        batch = windows.gather_windows(store, firsts, length)
-        batch = batch._replace(mask=batch.mask & is_real[:, None])
-        return compute(params, batch, noise)
-
     total, weight = 0.0, 0.0
     for start in range(0, len(firsts), ROWS):
         part = firsts[start : start + ROWS]
         # The last call is filled up, so that one compiled program serves all.
         filled = np.resize(part, ROWS).astype(np.int32)
         is_real = jnp.arange(ROWS) < len(part)
-        one_total, one_weight = run(params, jnp.asarray(filled), is_real)
+        one_total, one_weight = _sums(config, params, store, jnp.asarray(filled), is_real)
         total, weight = total + float(one_total), weight + float(one_weight)
     return total / weight if weight else math.nan
+
+
+# The model is static and compared by value: equal models share one compiled program.
+@functools.partial(jax.jit, static_argnums=0)
+def _sums(
+    config: configs.DecisionTransformerConfig,
+    params: Any,
+    store: windows.Store,
+    firsts: jax.Array,
+    is_real: jax.Array,
+) -> tuple[jax.Array, jax.Array]:
+    """Computes the sum and the weight of the losses of windows."""
+    batch = windows.gather_windows(store, firsts, config.model.context_length)
+    batch = batch._replace(mask=batch.mask & is_real[:, None])
+    # Not used without dropout, but a loss takes a key for each row.
+    noise = jax.random.split(jax.random.key(0), len(firsts))
+    return decision_transformer.loss_function(config, is_training=False)(params, batch, noise)

@@ -14,10 +14,11 @@ import numpy as np
 
 from jax_s4rl.agents import decision_transformer
 from jax_s4rl.data import returns, trajectories, windows
-from jax_s4rl.models import attribution, critic, policy
+from jax_s4rl.models import attribution, configs, critic, policy
 
 # Number of episodes in one call of a compiled program.
 ROWS = 64
+_cut = jax.jit(windows.gather_windows, static_argnums=2)
 
 
 def predicted_returns(
@@ -41,10 +42,7 @@ def predicted_returns(
     """
     acting = policy.Policy(trained.config, int(record.episode_lengths.max()), trained.memory)
 
-    @jax.jit
-    def run(params: Any, window: windows.Windows, _: Any) -> jax.Array:
-        return critic.predicted_returns(acting, params, window.observations, window.actions)
-
+    run = functools.partial(_predicted_returns, acting)
     # `run` ignores the steps, so any integer for each episode serves.
     predicted = _by_parts(run, trained.params, record, record.episode_starts)
     # A mask of `[E, longest]` takes the real steps row by row, which is the order of the record.
@@ -80,13 +78,7 @@ def attribute(
     Raises:
         ValueError: If the model does not predict `of`, or an episode is longer than the context.
     """
-
-    @jax.jit
-    def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
-        return attribution.attribute(
-            trained.config, params, window._asdict(), steps, method=method, of=of
-        )
-
+    run = functools.partial(_attribute, trained.config, method, of)
     return _by_parts(run, trained.params, record, steps, targets)
 
 
@@ -112,13 +104,7 @@ def attend(
     Raises:
         ValueError: If the model has another mixer, or an episode is longer than the context.
     """
-
-    @jax.jit
-    def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
-        maps = attribution.attention_maps(trained.config, params, window._asdict())
-        # Episodes come first, so that the parts can be concatenated.
-        return jnp.swapaxes(attribution.attention_to_steps(trained.config, maps, steps), 0, 1)
-
+    run = functools.partial(_attend, trained.config)
     return _by_parts(run, trained.params, record, steps, targets)
 
 
@@ -138,22 +124,58 @@ def first_actions(
         Probabilities, float32 `[E, T, actions]`.
     """
     acting = policy.Policy(trained.config, 1, trained.memory)
-
-    @jax.jit
-    def run(params: Any, observations: jax.Array, targets: jax.Array) -> jax.Array:
-        prepared = acting.prepare(params)
-        state = acting.init(prepared, len(targets))
-        # The step's own action enters only the state after it, which is dropped.
-        any_actions = jnp.zeros((len(targets),), jnp.int32)
-        predicted, _ = acting.follow(prepared, state, observations, targets, any_actions)
-        return jax.nn.softmax(predicted.action)
-
     # One row for each pair: `repeat` and `tile` together give `[E * T]` in row-major order.
     num_episodes, num_targets = len(observations), len(targets)
     row_observations = jnp.asarray(np.repeat(observations, num_targets, axis=0))
     row_targets = jnp.asarray(np.tile(np.asarray(targets, np.float32), num_episodes))
-    probabilities = run(trained.params, row_observations, row_targets)
+    probabilities = _first_actions(acting, trained.params, row_observations, row_targets)
     return np.asarray(probabilities).reshape(num_episodes, num_targets, -1)
+
+
+# Models and choices are static and compared by value: equal ones share one compiled program.
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _predicted_returns(
+    acting: policy.Policy, params: Any, window: windows.Windows, _: jax.Array
+) -> jax.Array:
+    return critic.predicted_returns(acting, params, window.observations, window.actions)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _attribute(
+    config: configs.DecisionTransformerConfig,
+    method: str,
+    of: str,
+    params: Any,
+    window: windows.Windows,
+    steps: jax.Array,
+) -> jax.Array:
+    return attribution.attribute(config, params, window._asdict(), steps, method=method, of=of)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _attend(
+    config: configs.DecisionTransformerConfig,
+    params: Any,
+    window: windows.Windows,
+    steps: jax.Array,
+) -> jax.Array:
+    maps = attribution.attention_maps(config, params, window._asdict())
+    # Episodes come first, so that the parts can be concatenated.
+    return jnp.swapaxes(attribution.attention_to_steps(config, maps, steps), 0, 1)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _first_actions(
+    acting: policy.Policy, params: Any, observations: jax.Array, targets: jax.Array
+) -> jax.Array:
+    prepared = acting.prepare(params)
+    state = acting.init(prepared, len(targets))
+    # The step's own action enters only the state after it, which is dropped.
+    any_actions = jnp.zeros((len(targets),), jnp.int32)
+    predicted, _ = acting.follow(prepared, state, observations, targets, any_actions)
+    return jax.nn.softmax(predicted.action)
 
 
 def _by_parts(
@@ -180,13 +202,13 @@ def _by_parts(
     store = windows.make_store(record)
     if targets is not None:
         store = store._replace(returns_to_go=jnp.asarray(_target_returns_to_go(record, targets)))
-    cut = jax.jit(functools.partial(windows.gather_windows, context_length=longest))
     results = []
     for first in range(0, record.num_episodes, ROWS):
         # The first episode fills up the last part: all parts have one shape and compile once.
         episodes = np.arange(first, first + min(ROWS, record.num_episodes))
         episodes = np.where(episodes < record.num_episodes, episodes, 0)
-        window = cut(store, jnp.asarray(record.episode_starts[episodes], jnp.int32))
+        firsts = jnp.asarray(record.episode_starts[episodes], jnp.int32)
+        window = _cut(store, firsts, longest)
         results.append(np.asarray(run(params, window, jnp.asarray(steps[episodes], jnp.int32))))
     return np.concatenate(results)[: record.num_episodes]
 

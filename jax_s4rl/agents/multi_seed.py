@@ -1,6 +1,7 @@
 """Trains several seeds of one model in one compiled program; shared by all agents."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
@@ -8,6 +9,10 @@ import jax
 import rich.console
 
 from jax_s4rl.training import loop, update
+
+# Number of programs that stay compiled, for trainings with the same settings and other data or
+# seeds. A compiled program takes 20 to 100 MB.
+KEPT = 4
 
 Config = TypeVar("Config")
 
@@ -83,6 +88,8 @@ def build(
 ) -> Program[Config]:
     """Builds the program of a training, and puts the data on the devices.
 
+    Trainings with the same functions and sizes share a compiled program.
+
     Args:
         config: Shape of the model.
         schedule: Length of the training.
@@ -103,30 +110,43 @@ def build(
     """
     loop.check_dispatches(schedule.num_updates, schedule.updates_per_dispatch)
 
-    def make_update(updates_per_dispatch: int) -> loop.Update:
-        return update.make(
-            loss,
-            draw,
-            transformation,
-            batch_size=schedule.batch_size,
-            updates_per_dispatch=updates_per_dispatch,
-            num_seeds=num_seeds,
-            num_micro_batches=num_micro_batches,
-            devices=devices,
-        )
+    make_update = functools.partial(
+        _update,
+        loss,
+        draw,
+        transformation,
+        batch_size=schedule.batch_size,
+        num_seeds=num_seeds,
+        num_micro_batches=num_micro_batches,
+        devices=None if devices is None else tuple(devices),
+    )
+    run_update = make_update(updates_per_dispatch=schedule.updates_per_dispatch)
+    init_one = _init(init_params, transformation)
 
-    run_update = make_update(schedule.updates_per_dispatch)
+    def init(seeds: Sequence[int]) -> update.TrainState:
+        return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
 
+    def shorter(count: int) -> loop.Update:
+        return make_update(updates_per_dispatch=count)
+
+    return Program(config, init, draw, update.replicate(store, devices), run_update, shorter)
+
+
+# JAX keeps what it compiled as long as the function lives.
+_update = functools.lru_cache(maxsize=KEPT)(update.make)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _init(
+    init_params: Callable[[jax.Array], Any], transformation: Any
+) -> Callable[[jax.Array], update.TrainState]:
     @jax.jit
     def init_one(key: jax.Array) -> update.TrainState:
         # One half initializes the parameters, the other draws the batches and the dropout.
         param_key, train_key = jax.random.split(key)
         return update.init(init_params(param_key), transformation, train_key)
 
-    def init(seeds: Sequence[int]) -> update.TrainState:
-        return update.place([init_one(jax.random.key(seed)) for seed in seeds], devices)
-
-    return Program(config, init, draw, update.replicate(store, devices), run_update, make_update)
+    return init_one
 
 
 def fit(

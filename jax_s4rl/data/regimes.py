@@ -12,6 +12,7 @@ whole episode. Packed rows have no padding between episodes. If training and act
 model meets states in acting that it never met in training.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -38,7 +39,7 @@ def make(regime: str, record: trajectories.Trajectories, *, context_length: int)
 
     Returns:
         A pure function of [B] typed keys and a store (`windows.make_store`) to B rows; every shape
-        is static.
+        is static. Equal choices give the same function, so that trainings can share a program.
 
     Raises:
         ValueError: If there is no such regime, the context is below 1, or the regime needs whole
@@ -66,11 +67,19 @@ def make(regime: str, record: trajectories.Trajectories, *, context_length: int)
         )
     if regime == "packed":
         # Rounded up: this many episodes fill a row even if all are as short as the shortest.
-        count = -(-context_length // shortest)
-        return lambda keys, store: windows.gather_packed(
-            store, _draw_episodes(keys, store, count), context_length
-        )
-    draw = _draw_steps if regime == "windows" else _draw_first_steps
+        return _packed(-(-context_length // shortest), context_length)
+    return _windows(_draw_steps if regime == "windows" else _draw_first_steps, context_length)
+
+
+@functools.cache
+def _packed(count: int, context_length: int) -> Draw:
+    return lambda keys, store: windows.gather_packed(
+        store, _draw_episodes(keys, store, count), context_length
+    )
+
+
+@functools.cache
+def _windows(draw: Callable[..., Array], context_length: int) -> Draw:
     return lambda keys, store: windows.gather_windows(store, draw(keys, store), context_length)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -164,6 +165,15 @@ def names() -> tuple[str, ...]:
     return tuple(_LAYERS)
 
 
+def layer(name: str) -> Callable[..., nn.Module]:
+    """Returns the class of a mixer, or the function that makes one.
+
+    Args:
+        name: Name of the mixer, one of `names()`.
+    """
+    return _LAYERS[name]
+
+
 def register(name: str, layer: Callable[..., nn.Module], *, options: Sequence[str] = ()) -> None:
     """Adds a mixer under a name that configurations of this process can use.
 
@@ -207,6 +217,9 @@ def register(name: str, layer: Callable[..., nn.Module], *, options: Sequence[st
             f"the layer of mixer {name!r} has no method {', '.join(lacking)}; give it the methods "
             "of modules.mixers.Mixer"
         )
+    if _LAYERS.get(name, layer) is not layer:
+        # Compiled programs are found by configurations, which hold the name alone.
+        jax.clear_caches()
     OPTIONS[name], _LAYERS[name] = tuple(options), layer
 
 

@@ -6,6 +6,7 @@ number in the global batch into either one gives the row's own key. So a row doe
 number of devices, and any row can be drawn again.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from jax.experimental import multihost_utils
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
 from jax_s4rl import self_test
+from jax_s4rl.training import _freed_programs
 
 AXIS = "devices"
 
@@ -151,7 +153,8 @@ def make(
 
     # Donated: the new states take the buffers of the old ones, so that only one copy of parameters
     # and optimizer state is in the memory of a device. The caller must not read the old states.
-    return jax.pmap(update, axis_name=AXIS, donate_argnums=0, devices=devices)
+    mapped = jax.pmap(update, axis_name=AXIS, donate_argnums=0, devices=devices)
+    return _freed_programs.with_its_function(mapped, update)
 
 
 def choose_devices(
@@ -305,10 +308,8 @@ def replicate(tree: Any, devices: Sequence[Any] | None = None) -> Any:
     """
     count = len(devices) if devices is not None else jax.local_device_count()
     # pmap copies an argument without a mapped axis to every device; the counter only sets their
-    # number. The axis has the update's name: with another one the first dispatch would be compiled
-    # for another mesh than the next.
-    copy = jax.pmap(lambda _, x: x, axis_name=AXIS, in_axes=(0, None), devices=devices)
-    return copy(jnp.arange(count), tree)
+    # number.
+    return _copy(None if devices is None else tuple(devices))(jnp.arange(count), tree)
 
 
 def place(train_states: Sequence[TrainState], devices: Sequence[Any] | None = None) -> TrainState:
@@ -321,10 +322,7 @@ def place(train_states: Sequence[TrainState], devices: Sequence[Any] | None = No
     Returns:
         The states, [devices of this process, seeds on a device, ...].
     """
-    # In one program: otherwise each of the many small operations would be compiled by itself.
-    stacked = jax.jit(lambda states: jax.tree.map(lambda *x: jnp.stack(x), *states))(
-        list(train_states)
-    )
+    stacked = _stack(list(train_states))
     everywhere = list(devices) if devices is not None else jax.devices()
     if not _is_spread(len(train_states), len(everywhere)):
         return replicate(stacked, devices)
@@ -333,7 +331,27 @@ def place(train_states: Sequence[TrainState], devices: Sequence[Any] | None = No
         [n for n, device in enumerate(everywhere) if device.process_index == jax.process_index()]
     )
     split = jax.tree.map(lambda x: x.reshape(len(everywhere), -1, *x.shape[1:])[own], stacked)
-    return jax.pmap(lambda x: x, axis_name=AXIS, devices=devices)(split)
+    return _spread(None if devices is None else tuple(devices))(split)
+
+
+# Functions below are made once: a new one in each training would be compiled, and kept, again.
+
+
+@jax.jit  # otherwise each of the many small operations would be compiled by itself
+def _stack(states: list[TrainState]) -> TrainState:
+    return jax.tree.map(lambda *x: jnp.stack(x), *states)
+
+
+# The axis has the update's name: with another one the first dispatch would be compiled for another
+# mesh than the next.
+@functools.cache
+def _copy(devices: tuple[Any, ...] | None) -> Callable[[Any, Any], Any]:
+    return jax.pmap(lambda _, x: x, axis_name=AXIS, in_axes=(0, None), devices=devices)
+
+
+@functools.cache
+def _spread(devices: tuple[Any, ...] | None) -> Callable[[Any], Any]:
+    return jax.pmap(lambda x: x, axis_name=AXIS, devices=devices)
 
 
 def collect(tree: Any, num_seeds: int) -> Any:

@@ -1,0 +1,95 @@
+"""Equal work of one process compiles once: trainings, losses of held-out episodes, inspection."""
+
+import contextlib
+import dataclasses
+import functools
+
+import jax
+import numpy as np
+import pytest
+
+from jax_s4rl.agents import cql, decision_transformer, held_out, inspection, multi_seed
+from jax_s4rl.models import q_network
+from jax_s4rl.modules import mixers, mlp
+from tests.agents import test_decision_transformer as tiny
+
+SETTINGS = dataclasses.replace(tiny.SMALL, num_updates=6, updates_per_dispatch=4)
+Q_SETTINGS = cql.Settings(
+    network=q_network.NetworkConfig(width=8, num_layers=1), num_updates=6, updates_per_dispatch=4
+)
+
+
+@pytest.fixture(scope="module")
+def task():
+    return tiny.make_task()
+
+
+@contextlib.contextmanager
+def compilations():
+    """Yields a list of the programs that are compiled in the body."""
+    compiled = []
+
+    def listen(event, _, **__):
+        if "backend_compile" in event:
+            compiled.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield compiled
+    finally:
+        jax.monitoring.clear_event_listeners()
+
+
+def train(task, seed, settings=SETTINGS):
+    (trained,) = decision_transformer.train(settings, task, seeds=[seed])
+    return trained
+
+
+def work(task, seed):
+    """Trains, and does with the result what people do."""
+    trained = train(task, seed)
+    inspection.first_actions(trained, task.record.observations[:2], np.ones(2))
+    held_out.loss(trained.config, trained.params, task.record)
+    decision_transformer.act(trained, task, np.ones(2, np.float32), greedy=np.ones(2, bool), seed=0)
+    list(cql.train(Q_SETTINGS, task, seeds=[seed]))
+    return trained
+
+
+def test_equal_work_compiles_once(task):
+    jax.clear_caches()
+    with compilations() as compiled:
+        first = work(task, 0)
+    assert compiled
+    # Other episodes of the same shapes, too.
+    other = dataclasses.replace(task, record=task.record)
+    with compilations() as compiled:
+        second = work(other, 1)
+    assert not compiled
+    assert first.log.losses != second.log.losses
+
+
+def test_a_training_does_not_depend_on_those_before(task):
+    first = train(task, 0)
+    other = dataclasses.replace(
+        SETTINGS, optimization=dataclasses.replace(SETTINGS.optimization, learning_rate=1e-3)
+    )
+    assert train(task, 0, other).log.losses[-1] != first.log.losses[-1]
+    assert train(task, 0).log.losses == first.log.losses
+
+
+def test_many_different_trainings_keep_few_programs(task):
+    for number in range(multi_seed.KEPT + 2):
+        decision_transformer.prepare(dataclasses.replace(SETTINGS, num_updates=6 + number), task)
+    assert multi_seed._update.cache_info().currsize == multi_seed.KEPT
+
+
+def test_a_mixer_that_is_registered_anew_is_the_one_that_is_trained(task, monkeypatch):
+    monkeypatch.setattr(mixers, "_LAYERS", dict(mixers._LAYERS))
+    monkeypatch.setattr(mixers, "OPTIONS", dict(mixers.OPTIONS))
+    model = dataclasses.replace(SETTINGS.model, mixer=mixers.MixerConfig("mlp"))
+    plain = dataclasses.replace(SETTINGS, model=model)
+    losses = []
+    for layer in (mlp.MLP, functools.partial(mixers.layer("lstm"))):
+        mixers.register("mine", layer)
+        losses.append(train(task, 0, plain.with_mixer("mine")).log.losses)
+    assert losses == [train(task, 0, plain.with_mixer(n)).log.losses for n in ("mlp", "lstm")]
