@@ -125,6 +125,11 @@ def errors_as_sentences() -> Iterator[None]:
         _leave_at_once_at(number)
         print(f"stopped by {interruption.name_of(number)}{_advice(stop)}", file=sys.stderr)
         sys.exit(128 + number)
+    except SystemExit as stop:
+        # Rich ends the process itself if nobody reads, with the status 1.
+        if isinstance(stop.__context__, BrokenPipeError):
+            sys.exit(NO_READER)
+        raise
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _nobody_reads():
             _drop_output()

@@ -162,7 +162,14 @@ class Checkpoints:
             OSError: If its write failed.
         """
         with _in_one_sentence(self.folder):
-            self._manager.close()
+            try:
+                self._manager.close()
+            except BaseException:
+                # An error of a write, or a signal while it waits, leaves Orbax's threads at work:
+                # they would delete checkpoints of a run that is resumed in this process.
+                with contextlib.suppress(Exception):
+                    self._manager.close()
+                raise
 
     def _make_folder_again(self) -> None:
         """Survives that somebody removed the folder while the run goes on."""
@@ -258,8 +265,10 @@ def _tidy(folder: Path, report: Callable[[str], None]) -> None:
             check(folder / str(step))
             good += 1
         except _checkpoint_files.Damaged as error:
-            aside = _set_aside(folder / str(step))
-            report(f"{error}; moved to {aside}, going on from the one before")
+            # A thread that removes an old one may end late, if its training was interrupted.
+            with contextlib.suppress(FileNotFoundError):
+                aside = _set_aside(folder / str(step))
+                report(f"{error}; moved to {aside}, going on from the one before")
     if steps and not good:
         raise ValueError(f"every checkpoint in {folder} is damaged; train again in another folder")
 

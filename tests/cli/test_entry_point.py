@@ -143,14 +143,18 @@ PIPED = """
 import sys
 from jax_s4rl.cli import entry_point
 with entry_point.errors_as_sentences():
-    for number in range(100_000):
-        print(number)
+    for number in range({count}):
+        {call}(number)
 """
 
 
 @pytest.mark.parametrize("unbuffered", [False, True])
-def test_output_that_nobody_reads_ends_quietly(unbuffered):
-    command = [sys.executable, *(["-u"] if unbuffered else []), "-c", PIPED]
+@pytest.mark.parametrize(
+    ("call", "count"), [("print", 100_000), ("__import__('rich').get_console().print", 10_000)]
+)
+def test_output_that_nobody_reads_ends_quietly(call, count, unbuffered):
+    code = PIPED.format(call=call, count=count)
+    command = [sys.executable, *(["-u"] if unbuffered else []), "-c", code]
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipe) as process:
         assert process.stdout.readline() == "0\n"
