@@ -19,7 +19,7 @@ from jax_s4rl.agents.agent import Agent
 from jax_s4rl.cli import entry_point
 from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.evaluation import result_rows
-from tests.faults import flatness, soak
+from tests.faults import flatness, table
 
 EXPERIMENT = "long_rollout"
 ENV = "Pendulum-v1"
@@ -33,7 +33,7 @@ class Config:
 
     steps: int = 1_000_000
     """Steps of each way of acting."""
-    out: Path = soak.RESULTS
+    out: Path = table.LONG_RUNS
     """File to which rows are appended."""
 
 

@@ -34,7 +34,6 @@ from jax_s4rl.modules import mixers
 from tests.faults import flatness, outcomes, table, watch
 
 EXPERIMENT = "soak"
-RESULTS = table.RESULTS.with_name("soak.jsonl")
 DATA = "random_walk/graph-1/random-100"
 MIXERS = ("s4d", "attention", "lstm")
 # Stops in every round but the first one of each model.
@@ -56,7 +55,7 @@ class Config:
     """Length of the soak."""
     seed: int = 0
     """Seed of the moments of the stops."""
-    out: Path = RESULTS
+    out: Path = table.LONG_RUNS
     """File to which the row is appended."""
 
 

@@ -1,8 +1,9 @@
-"""Rows of the fault suite, and the table in `docs/faults.md`.
+"""Rows of the fault suite, and the tables in `docs/faults.md`.
 
     python -m tests.faults.table
 
-writes the table from the committed rows. A row holds the outcomes of some tries of one kind.
+writes the tables from the committed rows. A row holds the outcomes of some tries of one kind, or
+memory and open files of one long run.
 """
 
 import collections
@@ -16,7 +17,8 @@ from tests.faults import outcomes
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.jsonl"
-PAGE, SECTION = ROOT / "docs" / "faults.md", "faults"
+LONG_RUNS = RESULTS.with_name("long_runs.jsonl")
+PAGE, SECTION, LONG_SECTION = ROOT / "docs" / "faults.md", "faults", "long runs"
 EXPERIMENT = "faults"
 TITLES = {
     "damage": "damaged files",
@@ -85,9 +87,42 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     return tables.markdown(["kind", "tries", *COLUMNS.values()], lines, left=1)
 
 
+def long_runs(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Makes the table of memory and open files, from the newest row of each long run."""
+    lines = [
+        [
+            method,
+            _length(metrics),
+            _span(metrics["memory"], " to "),
+            f"{metrics['slope']:+.1f} ({_span(metrics['slope_interval'], ' to ', '+.1f')})",
+            _span(metrics["files_range"], "-"),
+            f"{metrics['different_results']}" if "different_results" in metrics else "",
+        ]
+        for (method,), metrics in (
+            (key, row["metrics"]) for key, row in tables.newest(list(rows), ("method",)).items()
+        )
+    ]
+    names = ["run", "length", "MiB after the start, at the end", "MiB per hour or million steps"]
+    return tables.markdown([*names, "open files", "different results"], lines, left=2)
+
+
+def _length(metrics: Mapping[str, Any]) -> str:
+    if "steps" in metrics:
+        return f"{metrics['steps']:,} steps"
+    hours = metrics["samples"][-1][0]
+    rounds, stops = metrics["rounds"], metrics["stopped"] + metrics["crashed"]
+    return f"{hours:.1f} hours: {rounds:,} trainings, {stops:,} stops"
+
+
+def _span(pair: Sequence[float], between: str, form: str = ",.0f") -> str:
+    first, last = (format(one, form) for one in pair)
+    return first if first == last else f"{first}{between}{last}"
+
+
 def main() -> None:
-    """Writes the table from the committed rows."""
+    """Writes the tables from the committed rows."""
     documents.write_section(PAGE, SECTION, table(documents.read_rows(RESULTS)))
+    documents.write_section(PAGE, LONG_SECTION, long_runs(documents.read_rows(LONG_RUNS)))
 
 
 if __name__ == "__main__":
