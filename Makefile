@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo report doctor docs test test-slow test-core test-newest lint format bench clean
+.PHONY: demo report doctor docs test coverage test-slow test-core test-newest lint format bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "jax_s4rl needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
@@ -32,18 +32,24 @@ docs: $(READY)
 HURRY := -p tests.quick_compile
 LONG_ROWS := tests/benchmarks/test_long_sequences.py
 # Two workers; one that has nothing left takes tests of the other.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
+PYTEST := -m pytest -n 2 --dist worksteal
 
 test: $(READY)
-	$(PYTEST) $(HURRY) -m 'not slow and not gpu'
+	$(BIN)/python $(PYTEST) $(HURRY) -m 'not slow and not gpu'
 
 test-slow: $(READY)
-	UNCHECKED_SHAPES=1 $(PYTEST) -m 'slow and not gpu' $(LONG_ROWS)
-	UNCHECKED_SHAPES=1 $(PYTEST) $(HURRY) -m 'slow and not gpu' --ignore $(LONG_ROWS)
+	UNCHECKED_SHAPES=1 $(BIN)/python $(PYTEST) -m 'slow and not gpu' $(LONG_ROWS)
+	UNCHECKED_SHAPES=1 $(BIN)/python $(PYTEST) $(HURRY) -m 'slow and not gpu' --ignore $(LONG_ROWS)
+
+# Statements that the fast tests run, also in processes that they start; a row, and a table in docs/faults.md.
+coverage: $(READY)
+	rm -rf build/coverage
+	$(BIN)/python -m coverage run $(PYTEST) $(HURRY) -p tests.kept_coverage -m 'not slow and not gpu'
+	$(BIN)/python -m tests.statement_coverage
 
 # The part of the tests that a new JAX can break.
 test-core: $(READY)
-	$(PYTEST) $(HURRY) -m 'not slow and not gpu' tests/test_self_test.py tests/kernels tests/modules tests/models tests/training tests/data
+	$(BIN)/python $(PYTEST) $(HURRY) -m 'not slow and not gpu' tests/test_self_test.py tests/kernels tests/modules tests/models tests/training tests/data
 
 # The same with the newest Python and JAX at hand, in a virtual environment of its own.
 test-newest:

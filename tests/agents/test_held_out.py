@@ -34,7 +34,8 @@ def test_shares_out_of_range_are_refused(share):
 
 
 def test_every_step_counts_once_and_nothing_is_dropped(monkeypatch):
-    monkeypatch.setattr(held_out, "ROWS", 3)
+    # Six windows, so that the second call has two of its own.
+    monkeypatch.setattr(held_out, "ROWS", 4)
     model = configs.ModelConfig(
         mixer=mixers.MixerConfig("mlp"), context_length=4, width=8, num_layers=1, dropout=0.5
     )

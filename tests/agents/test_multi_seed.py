@@ -50,6 +50,20 @@ def test_the_seed_decides_the_first_parameters():
     assert not np.array_equal(weights[0], np.asarray(program.init([4, 4]).params["w"])[0, 0])
 
 
+def test_parameters_and_batches_do_not_share_a_key():
+    program = multi_seed.build(
+        None,
+        SCHEDULE,
+        init_params=lambda key: {"key": jax.random.key_data(key)},
+        transformation=optax.identity(),
+        loss=runs.loss,
+        draw=regimes.make("windows", runs.RECORD, context_length=3),
+        store=windows.make_store(runs.RECORD),
+    )
+    state = program.init([3])
+    assert not np.array_equal(state.params["key"], jax.random.key_data(state.key))
+
+
 @pytest.mark.slow
 def test_any_number_of_updates_is_made():
     (whole,) = fit([3])

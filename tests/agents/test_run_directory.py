@@ -75,7 +75,7 @@ def test_a_folder_in_use_is_refused(tmp_path):
         pass
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.fast_cases(2)
 @pytest.mark.parametrize("seeds", [(0,), (0, 1), (5, 6, 7)])
 def test_states_metrics_and_steps_come_back(tmp_path, seeds):
     program, said = runs.make_program(len(seeds)), []

@@ -139,6 +139,9 @@ def test_what_came_after_the_last_checkpoint_is_repeated(tmp_path, whole):
     assert steps(tmp_path)[-1] == 16
     chex.assert_trees_all_equal(run(tmp_path, resume=True), whole[0])
     assert steps(tmp_path) == whole[1]
+    # At the same distances as before, and after the last update.
+    saved = {int(path.name) for path in (tmp_path / run_directory.CHECKPOINTS).iterdir()}
+    assert {12, 18, 20} <= saved <= {6, 12, 18, 20}
     # A run that is complete is left as it is.
     chex.assert_trees_all_equal(run(tmp_path, resume=True), whole[0])
 

@@ -56,6 +56,18 @@ def test_the_hash_sees_values_types_and_names():
     assert len(hashes) == 3
     assert storage.content_hash(records.make_record((3, 1))) == storage.content_hash(record)
     assert storage.content_hash(record.select([1, 0])) != storage.content_hash(record)
+    # The same bytes, with another meaning.
+    zeros = np.zeros((2, 6), np.float32)
+    meanings = [("a", zeros), ("b", zeros), ("a", zeros.view(np.int32)), ("a", zeros.reshape(3, 4))]
+    assert len({storage.hash_arrays({name: array}) for name, array in meanings}) == 4
+
+
+def test_the_hash_is_the_same_in_blocks_of_any_size(monkeypatch):
+    record = records.make_record((3, 4))
+    wanted = storage.content_hash(record)
+    for size in (1, 24, 1000):
+        monkeypatch.setattr(storage, "HASH_BLOCK", size)
+        assert storage.content_hash(record) == wanted
 
 
 def test_a_full_disk_leaves_the_old_files_whole(saved, monkeypatch):

@@ -75,7 +75,7 @@ def packed_by_hand(record, episodes, context_length):
     return (steps + [None] * context_length)[:context_length]
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.fast_cases(2)  # rows that are full, and rows that end in padding
 @pytest.mark.parametrize("context_length", [9, 16, 40])
 def test_packed_rows_are_whole_episodes_end_to_end(context_length):
     record = records.make_record(LENGTHS)

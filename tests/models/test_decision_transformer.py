@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jax_s4rl.models import decision_transformer
-from jax_s4rl.modules import heads, tokens
+from jax_s4rl.modules import dropout, heads, tokens
 from jax_s4rl.training import losses
 from tests.models import small
 
@@ -207,6 +207,24 @@ def test_observations_and_returns_are_scaled_by_the_statistics_of_the_data():
         "observations": inputs["observations"] * 2 + 1,
     }
     close(small.predict(scaled, raw).action, small.predict(config, inputs).action)
+
+
+def test_every_place_of_dropout_has_a_mask_of_its_own(monkeypatch):
+    config = small.config("mlp", num_layers=2, dropout=0.5)
+    params, masks = small.params(config), []
+
+    def drop(x, noise, rate, *, place, over_time):
+        del rate, over_time
+        masks.append((place, *np.asarray(jax.random.key_data(noise)).ravel().tolist()))
+        return x
+
+    monkeypatch.setattr(dropout, "drop", drop)
+    window = small.window(config)
+    rows = jax.random.split(jax.random.key(0), len(window["mask"]))
+    model = decision_transformer.DecisionTransformer(config)
+    model.apply({"params": params}, **window, noise=rows)
+    # The tokens, and two branches of each block.
+    assert len(set(masks)) == len(masks) == 5
 
 
 @pytest.mark.slow

@@ -74,7 +74,6 @@ def test_greedy_actions_are_the_likeliest_of_the_whole_window(mixer, layout):
     np.testing.assert_array_equal(actions, jnp.argmax(logits, axis=-1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("mixer", "layout"), ATTENTION_QUICK)
 def test_past_the_context_actions_are_those_of_a_training_window(mixer, layout):
     context, half, steps = 6, 3, 20

@@ -38,3 +38,11 @@ def test_padding_amid_an_episode_is_as_if_it_were_not_there():
     np.testing.assert_allclose(padded[:, kept], alone, rtol=1e-5, atol=1e-6)
     for got, one in zip(after, wanted, strict=True):
         np.testing.assert_allclose(got, one, rtol=1e-5, atol=1e-6)
+
+
+def test_an_episode_behind_another_in_a_row_is_as_if_it_were_alone():
+    layer, params, x = make()
+    resets = jnp.zeros((2, LENGTH), bool).at[:, 2].set(True)
+    packed = layer.apply(params, x, resets=resets)
+    apart = [layer.apply(params, x[:, :2]), layer.apply(params, x[:, 2:])]
+    np.testing.assert_allclose(packed, jnp.concatenate(apart, axis=1), rtol=1e-5, atol=1e-6)

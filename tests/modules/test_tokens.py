@@ -25,14 +25,22 @@ def make(layout, *, returns=tokens.INSIDE, time=tokens.LEARNED, num_actions=4):
         num_actions=num_actions,
         return_scale=10.0,
         horizon=16,
+        action_mean=() if num_actions else (3.0, -1.0),
+        action_std=() if num_actions else (2.0, 4.0),
     )
     keys = jax.random.split(jax.random.key(0), 3)
-    actions = jax.random.randint(keys[2], (BATCH, LENGTH), 0, 4)
+    shape = (BATCH, LENGTH)
+    actions = (
+        jax.random.randint(keys[2], shape, 0, 4)
+        if num_actions
+        else jax.random.normal(keys[2], (*shape, 2))
+    )
+    none = jnp.full_like(actions[:, :1], -1 if num_actions else 0)
     steps = {
         "returns_to_go": jax.random.normal(keys[0], (BATCH, LENGTH)),
         "observations": jax.random.normal(keys[1], (BATCH, LENGTH, FEATURES)),
         "actions": actions,
-        "previous_actions": jnp.concatenate([jnp.full((BATCH, 1), -1), actions[:, :-1]], axis=1),
+        "previous_actions": jnp.concatenate([none, actions[:, :-1]], axis=1),
         "time_steps": jnp.broadcast_to(jnp.arange(LENGTH), (BATCH, LENGTH)),
     }
     return (
@@ -61,10 +69,11 @@ def test_interleaved_order_within_a_step():
     assert outside.predictive(tokens.interleave(*parts[1:]))[0, :, 0].tolist() == [2, 2]
 
 
+@pytest.mark.parametrize("num_actions", [4, None])
 @pytest.mark.parametrize("returns", tokens.RETURNS)
 @pytest.mark.parametrize("layout", tokens.LAYOUTS)
-def test_the_step_gives_the_tokens_of_the_whole_sequence(layout, returns):
-    tokenizer, params, steps = make(layout, returns=returns)
+def test_the_step_gives_the_tokens_of_the_whole_sequence(layout, returns, num_actions):
+    tokenizer, params, steps = make(layout, returns=returns, num_actions=num_actions)
     whole = tokenizer.apply(params, **steps)
     assert whole.shape[1] == LENGTH * tokenizer.tokens_per_step
     arrived = [
@@ -84,6 +93,14 @@ def test_the_step_gives_the_tokens_of_the_whole_sequence(layout, returns):
     late = layout == tokens.INTERLEAVED
     fed = jnp.stack([token for step in arrived for token in step], axis=1)[:, late:]
     np.testing.assert_allclose(fed, whole[:, : fed.shape[1]], rtol=1e-5, atol=1e-6)
+
+
+def test_before_an_episode_no_action_was_taken_whatever_number_stands_there():
+    tokenizer, params, steps = make(tokens.CONCATENATED, num_actions=None)
+    other = steps | {"previous_actions": steps["previous_actions"].at[:, 0].set(7.0)}
+    np.testing.assert_array_equal(
+        tokenizer.apply(params, **steps), tokenizer.apply(params, **other)
+    )
 
 
 def test_the_start_of_an_episode_clears_before_its_first_token():

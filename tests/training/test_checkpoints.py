@@ -197,6 +197,14 @@ def test_an_older_damaged_checkpoint_does_not_stand_in_the_way(tmp_path):
         assert saved.steps == [20]
 
 
+def test_a_checkpoint_under_the_name_of_another_step_is_not_taken_for_it(tmp_path):
+    folder = fill(tmp_path, steps=(10, 20))
+    (folder / "20").rename(folder / "30")
+    said = []
+    assert checkpoints.load(folder, make_state(0), report=said.append).step == 10
+    assert f"the checkpoint {folder / '30'} is damaged (its step" in said[0]
+
+
 def test_a_half_written_checkpoint_is_removed_and_named(tmp_path):
     folder = fill(tmp_path, steps=(10,))
     shutil.copytree(folder / "10", folder / f"20{checkpoints.UNFINISHED}-7")

@@ -6,7 +6,10 @@ import subprocess
 import sys
 import threading
 
+import jax
+import numpy as np
 import pytest
+from jax.experimental import multihost_utils
 
 from jax_s4rl.training import distributed
 from tests.training import ports
@@ -21,6 +24,19 @@ def test_a_process_alone_joins_nothing():
         distributed.check_same("the data", "whatever")
         with distributed.one_before_the_others():
             pass
+
+
+def test_processes_that_differ_are_named(monkeypatch):
+    def gathered(digest, others):
+        return np.stack([digest, digest, *others])
+
+    monkeypatch.setattr(jax, "process_count", lambda: 3)
+    gather = multihost_utils, "process_allgather"
+    monkeypatch.setattr(*gather, lambda digest: gathered(digest, [digest]))
+    distributed.check_same("the data", "of all")
+    monkeypatch.setattr(*gather, lambda digest: gathered(digest, [digest[::-1]]))
+    with pytest.raises(ValueError, match="the data of process 2 differs from that of process 0"):
+        distributed.check_same("the data", "of the first two")
 
 
 @pytest.mark.parametrize(

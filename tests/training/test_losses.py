@@ -48,6 +48,11 @@ def test_the_last_step_of_an_episode_has_no_next_observation():
     logits = jnp.zeros((1, 6, 5))
     total, weight = losses.next_observation(logits, jnp.zeros((1, 6), jnp.int32), mask, resets)
     assert float(total) == pytest.approx(3 * np.log(5), rel=1e-6)
+    # A row without padding ends at the window, not at its own beginning.
+    total, weight = losses.next_observation(
+        jnp.zeros((1, 6, 1)), observations, jnp.ones((1, 6), bool)
+    )
+    assert (float(total), float(weight)) == (1.0 + 4.0 + 9.0 + 16.0 + 25.0, 5.0)
 
 
 def test_one_number_for_each_step():

@@ -30,10 +30,17 @@ def loss(params, batch, key):
 
 
 def run(
-    num_devices, *, updates_per_dispatch=4, num_dispatches=3, batch_size=8, seeds=(0,), **options
+    num_devices,
+    *,
+    updates_per_dispatch=4,
+    num_dispatches=3,
+    batch_size=8,
+    seeds=(0,),
+    rate=0.1,
+    **options,
 ):
     devices = jax.devices()[:num_devices]
-    optimizer = optax.sgd(0.1, momentum=0.5)
+    optimizer = optax.sgd(rate, momentum=0.5)
     step = update.make(
         loss,
         draw,
@@ -69,10 +76,11 @@ def test_one_device_and_two_make_the_same_update():
     assert_same(run(2), run(1))
 
 
-@pytest.mark.slow
-def test_rows_taken_in_parts_make_the_same_update():
-    assert_same(run(1, num_micro_batches=4), run(1))
-    assert_same(run(2, num_micro_batches=2), run(1))
+@pytest.mark.parametrize(
+    ("num_devices", "parts"), [(1, 4), pytest.param(2, 2, marks=pytest.mark.slow)]
+)
+def test_rows_taken_in_parts_make_the_same_update(num_devices, parts):
+    assert_same(run(num_devices, num_micro_batches=parts), run(1))
 
 
 @pytest.mark.slow
@@ -94,6 +102,38 @@ def test_seeds_trained_at_once_are_those_trained_alone(seeds):
             rtol=1e-5,
             atol=TOLERANCE,
         )
+
+
+def test_states_come_back_in_the_order_of_their_seeds():
+    devices, optimizer = jax.devices()[:2], optax.sgd(0.1)
+    states = [
+        update.init({"w": jnp.full(3, float(seed))}, optimizer, jax.random.key(seed))
+        for seed in range(4)
+    ]
+    state = update.collect(update.place(states, devices), 4)
+    assert state.params["w"][:, 0].tolist() == [0, 1, 2, 3]
+    wanted = jnp.stack([one.key for one in states])
+    chex.assert_trees_all_equal(jax.random.key_data(state.key), jax.random.key_data(wanted))
+
+
+@pytest.mark.parametrize("num_seeds", [2, 3])
+def test_every_device_has_the_metrics_of_all_seeds(num_seeds):
+    optimizer = optax.sgd(0.1)
+    step = update.make(
+        loss, draw, optimizer, batch_size=4, updates_per_dispatch=5, num_seeds=num_seeds
+    )
+    first = update.init({"w": jnp.zeros(3), "b": jnp.zeros(())}, optimizer, jax.random.key(0))
+    states = update.place([first] * num_seeds)
+    _, metrics = jax.eval_shape(step, states, update.replicate(jnp.ones(3)))
+    assert metrics.loss.shape == metrics.gradient_norm.shape == (2, num_seeds, 5)
+
+
+def test_devices_are_chosen_for_equal_work():
+    # Rows of a batch, seeds, devices, and how many of these are used.
+    for rows, seeds, devices, wanted in [(7, 3, 2, 1), (8, 3, 2, 2), (7, 4, 2, 2), (9, 2, 4, 3)]:
+        assert len(update.choose_devices(rows, seeds, range(devices))) == wanted
+    with pytest.raises(ValueError, match="num_seeds is 0; train at least 1 model"):
+        update.choose_devices(8, 0)
 
 
 def test_devices_stay_equal():
@@ -131,10 +171,13 @@ def test_an_update_is_gradient_descent_on_the_mean_over_real_steps():
         update.collect(state.params, 1), jax.tree.map(lambda x: x[None], wanted), rtol=1e-5
     )
     np.testing.assert_allclose(metrics.loss[0, 0, 0], total / weight, rtol=1e-5)
+    norm = optax.tree.norm(gradient) / weight
+    np.testing.assert_allclose(metrics.gradient_norm[0, 0, 0], norm, rtol=1e-5)
 
 
 def test_every_update_draws_new_rows():
-    _, metrics = run(1, updates_per_dispatch=5, num_dispatches=1)
+    # The parameters stay the same, so that the losses differ by their rows alone.
+    _, metrics = run(1, updates_per_dispatch=5, num_dispatches=1, rate=0.0)
     assert len(set(np.asarray(metrics[0].loss[0]).tolist())) == 5
 
 
@@ -197,6 +240,30 @@ def test_rows_can_be_drawn_again():
     drawn = {tuple(key) for keys in seen for key in keys.tolist()}
     assert len(drawn) == 12
     assert {tuple(key) for key in jax.random.key_data(again).tolist()} <= drawn
+
+
+def test_every_row_of_every_update_has_noise_of_its_own():
+    drawn, noises = [], []
+
+    def keep(seen, keys):
+        jax.debug.callback(lambda data: seen.extend(data.tolist()), jax.random.key_data(keys))
+
+    def watched(keys, store):
+        keep(drawn, keys)
+        return draw(keys, store)
+
+    def noisy(params, batch, noise):
+        keep(noises, noise)
+        return loss(params, batch, noise)
+
+    optimizer = optax.sgd(0.1)
+    step = update.make(noisy, watched, optimizer, batch_size=4, updates_per_dispatch=3)
+    params = {"w": jnp.zeros(3), "b": jnp.zeros(())}
+    state = update.init(params, optimizer, jax.random.key(5))
+    jax.block_until_ready(step(update.place([state]), update.replicate(jnp.ones(3))))
+    jax.effects_barrier()
+    # None of them is the key that a row was drawn with.
+    assert len({tuple(key) for key in noises + drawn}) == len(noises + drawn) == 24
 
 
 @pytest.mark.parametrize(

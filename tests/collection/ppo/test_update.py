@@ -1,3 +1,4 @@
+import dataclasses
 import functools
 
 import jax
@@ -97,6 +98,25 @@ def test_an_update_favors_the_action_that_paid(learner):
     after, metrics = update(state, normalizer, rollout, order(1))
     assert chance(after.parameters) > chance(state.parameters)
     assert float(metrics["divergence"]) >= 0
+
+
+def test_a_weight_on_entropy_keeps_actions_random(learner):
+    update, network, normalizer, state = learner
+    rollout = make_rollout(12, 4)
+    config = dataclasses.replace(worlds.CONFIG, entropy_weight=10.0)
+    after, _ = ppo_update.update(network, config, state, normalizer, rollout, order(1))
+    before, kept = (
+        float(
+            ppo_network.entropy(
+                ppo_network.apply(network, parameters, rollout.observations, normalizer), True
+            ).mean()
+        )
+        for parameters in (
+            update(state, normalizer, rollout, order(1))[0].parameters,
+            after.parameters,
+        )
+    )
+    assert kept > before
 
 
 def test_the_order_of_rows_changes_the_result_and_nothing_else_does(learner):
