@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import acting_report, timed_models, timing
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.evaluation import documents, result_rows, rollout
 from jax_s4rl.models import configs, decision_transformer, policy
 from jax_s4rl.modules import groups, mixers
 
@@ -138,16 +138,15 @@ def prepare(
 
     def act(prepared: Any, state: policy.PolicyState, *inputs: Any) -> Any:
         start = jnp.where(state.time_step >= history, 0, state.time_step)
-        return acting.act(prepared, state._replace(time_step=start), *inputs)
+        return rollout.take_step(acting, prepared, state._replace(time_step=start), *inputs)
 
-    began = time.perf_counter()
-    compiled = (
-        jax.jit(act, donate_argnums=1).lower(prepared, held[0], *_inputs(batch_size)).compile()
-    )
+    inputs, began = _inputs(batch_size), time.perf_counter()
+    compiled = jax.jit(act, donate_argnums=1).lower(prepared, held[0], *inputs).compile()
     facts = _facts(params, time.perf_counter() - began, held[0].memories)
 
     def call() -> np.ndarray:
-        actions, held[0] = compiled(prepared, held[0], *_inputs(batch_size))
+        # Arrays of NumPy go to the device in each call.
+        actions, held[0] = compiled(prepared, held[0], *inputs)
         return np.asarray(actions)
 
     return call, facts
@@ -175,10 +174,11 @@ def prepare_recomputing(
         )
         return jnp.argmax(predictions.action[:, -1], axis=-1)
 
+    observation, *_ = _inputs(1)
     began = time.perf_counter()
-    compiled = jax.jit(act).lower(params, _inputs(1)[0]).compile()
+    compiled = jax.jit(act).lower(params, observation).compile()
     facts = _facts(params, time.perf_counter() - began, ())
-    return lambda: np.asarray(compiled(params, _inputs(1)[0])), facts
+    return lambda: np.asarray(compiled(params, observation)), facts
 
 
 def _params(config: configs.DecisionTransformerConfig) -> Any:
@@ -187,11 +187,11 @@ def _params(config: configs.DecisionTransformerConfig) -> Any:
     )
 
 
-def _inputs(batch_size: int) -> tuple[jax.Array, ...]:
-    """Makes the inputs of a step on the host: observations, returns-to-go, greedy flags, key."""
+def _inputs(batch_size: int) -> tuple[Any, ...]:
+    """Makes the inputs of a step as a rollout has them: on the host, but for the key."""
     observations = np.zeros((batch_size, timed_models.OBSERVATION_SIZE), np.float32)
     targets, greedy = np.ones(batch_size, np.float32), np.ones(batch_size, bool)
-    return jnp.asarray(observations), jnp.asarray(targets), jnp.asarray(greedy), jax.random.key(0)
+    return observations, targets, greedy, jax.random.key(0), 0
 
 
 def _facts(params: Any, compile_seconds: float, memories: Any) -> dict[str, Any]:

@@ -1,10 +1,8 @@
 """Acts step by step, without an environment at hand: observations come from anywhere."""
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -57,13 +55,13 @@ def start(
     """
     is_single = np.ndim(targets) == 0
     each = rollout.finite_targets([targets] if is_single else targets)
-    prepared = _prepare(policy, params)
+    prepared = rollout.prepare(policy, params)
     return Acting(
         policy,
         prepared,
         policy.init(prepared, len(each)),
         each,
-        np.broadcast_to(np.asarray(greedy, bool), each.shape),
+        np.array(np.broadcast_to(np.asarray(greedy, bool), each.shape)),
         jax.random.key(seed),
         0,
         is_single,
@@ -121,23 +119,16 @@ def act(
         state.policy,
         state.prepared,
         state.memory,
-        jnp.asarray(encoded),
-        jnp.asarray(to_go),
-        jnp.asarray(state.greedy),
-        jax.random.fold_in(state.key, state.age),
+        encoded,
+        to_go,
+        state.greedy,
+        state.key,
+        state.age,
     )
     decoded = [encoders[1].decode(one) for one in np.asarray(chosen)]
     after = state._replace(memory=memory, return_to_go=to_go, age=state.age + 1)
     return (decoded[0] if state.is_single else decoded), after
 
 
-# The policy is static and compared by value: equal policies share one compiled program.
-@functools.partial(jax.jit, static_argnums=0)
-def _prepare(policy: policies.Policy, params: Any) -> Any:
-    return policy.prepare(params)
-
-
 # Not donated, so that a caller may go on from the same state twice.
-@functools.partial(jax.jit, static_argnums=0)
-def _act(policy: policies.Policy, *inputs: Any) -> Any:
-    return policy.act(*inputs)
+_act = jax.jit(rollout.take_step, static_argnums=0)

@@ -14,7 +14,7 @@ import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from jax_s4rl import self_test
 from jax_s4rl.data import observations as encoding
@@ -174,10 +174,10 @@ def _act_until_all_end(
     lowest_target: float,
 ) -> tuple[float, float, int]:
     start = time.perf_counter()
-    prepared = _prepare(policy, params)
+    prepared = prepare(policy, params)
     key = jax.random.key(seed)
-    return_to_go, greedy_flags = targets, jnp.asarray(greedy)
-    inputs = (jnp.asarray(games.observations), jnp.asarray(return_to_go), greedy_flags, key)
+    return_to_go = targets
+    inputs = (games.observations, return_to_go, greedy, key, 0)
     # This call only compiles: its actions are thrown away. It donates its state, so the episodes
     # start from another one.
     jax.block_until_ready(_act(policy, prepared, _start(policy, prepared, len(targets)), *inputs))
@@ -185,12 +185,7 @@ def _act_until_all_end(
     compile_seconds, act_seconds = time.perf_counter() - start, 0.0
     for step in range(policy.max_steps):
         start = time.perf_counter()
-        inputs = (
-            jnp.asarray(games.observations),
-            jnp.asarray(return_to_go),
-            greedy_flags,
-            jax.random.fold_in(key, step),
-        )
+        inputs = (games.observations, return_to_go, greedy, key, step)
         actions, state = _act(policy, prepared, state, *inputs)
         # The copy to the host waits for the step, so the time includes all of it.
         actions = np.asarray(actions)
@@ -217,8 +212,44 @@ def _act_until_all_end(
 
 # The policy is static and compared by value: equal policies share one compiled program.
 @functools.partial(jax.jit, static_argnums=0)
-def _prepare(policy: Policy, params: Any) -> Any:
+def prepare(policy: Policy, params: Any) -> Any:
+    """Computes what all steps of a policy share, see `Policy.prepare`; jitted."""
     return policy.prepare(params)
+
+
+def take_step(
+    policy: Policy,
+    prepared: Any,
+    state: Any,
+    observation: Shaped[Array, "batch *shape"],
+    return_to_go: Float[Array, " batch"],
+    greedy: Bool[Array, " batch"],
+    key: PRNGKeyArray,
+    number: Int[Array, ""],
+) -> tuple[Shaped[Array, "batch *action"], Any]:
+    """Takes one step of a policy, with random numbers of its own.
+
+    To be jitted whole and called with arrays of NumPy: an operation of JAX outside of the program,
+    such as folding the key, takes about as long as the whole program of a small model.
+
+    Args:
+        policy: Policy that acts.
+        prepared: Result of `prepare`.
+        state: State before the step.
+        observation: Observation of each episode.
+        return_to_go: Target return of each episode from this step on.
+        greedy: Whether each episode takes the likeliest action.
+        key: Typed key of all steps.
+        number: Number of the step.
+
+    Returns:
+        The actions, and the state after them.
+    """
+    key = jax.random.fold_in(key, number)
+    actions, state = policy.act(prepared, state, observation, return_to_go, greedy, key)
+    # While tracing: a policy of another batch is named before an environment is stepped.
+    chex.assert_tree_shape_prefix(actions, observation.shape[:1])
+    return actions, state
 
 
 def _start(policy: Policy, prepared: Any, num_envs: int) -> Any:
@@ -227,12 +258,7 @@ def _start(policy: Policy, prepared: Any, num_envs: int) -> Any:
 
 
 # Each state is used once. It is donated, so that a cache of keys and values is changed in place.
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=2)
-def _act(policy: Policy, prepared: Any, state: Any, *inputs: Any) -> Any:
-    actions, state = policy.act(prepared, state, *inputs)
-    # While tracing: a policy of another batch is named before an environment is stepped.
-    chex.assert_tree_shape_prefix(actions, inputs[0].shape[:1])
-    return actions, state
+_act = jax.jit(take_step, static_argnums=0, donate_argnums=2)
 
 
 class _Games:
