@@ -67,7 +67,7 @@ class Encoder:
         """
         # The common cases first, because this is done at every step of an environment.
         if isinstance(observation, np.ndarray):
-            plain = self._plain
+            plain = self.plain
             if plain and observation.dtype is plain[1] and observation.shape == plain[0]:
                 return observation
         elif self._indices is not None and observation in self._indices:
@@ -117,7 +117,7 @@ class Encoder:
         return _flattening.names(self.space) if self.is_flattened else []
 
     @functools.cached_property
-    def _plain(self) -> tuple[Any, Any] | None:
+    def plain(self) -> tuple[Any, Any] | None:
         """Shape and type of observations that need no change, if there are such."""
         is_same = self.encoded_space is self.space
         return (self.space.shape, self.space.dtype) if is_same else None
@@ -210,6 +210,24 @@ def to_policy(observation: Shaped[np.ndarray, "*shape"]) -> Shaped[np.ndarray, "
     if dtype.kind in "iu" and observation.ndim == 0:
         return observation.astype(np.int32)
     return _values.cast("observation", observation, np.float32)
+
+
+def all_to_policy(observations: Shaped[np.ndarray, "N *shape"]) -> Shaped[np.ndarray, "N *shape"]:
+    """Converts encoded observations of N environments as `to_policy` does each.
+
+    Args:
+        observations: Encoded observations.
+
+    Returns:
+        The observations in at most 32 bits.
+
+    Raises:
+        ValueError: If a number is too large for float32.
+    """
+    is_index = observations.ndim == 1 and observations.dtype.kind in "iu"
+    if is_index and observations.dtype.itemsize >= 4:
+        return observations.astype(np.int32)
+    return to_policy(observations)
 
 
 def is_channels_first(shape: tuple[int, ...]) -> bool:

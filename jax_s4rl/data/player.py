@@ -77,12 +77,12 @@ class Player:
         """
         self.age, self.seed, self._recorder = 0, seed, None
         try:
-            with self._noted():
-                returned = self.env.reset(seed=seed)
-        except TypeError as error:
+            returned = self.env.reset(seed=seed)
+        except Exception as error:
             # Raised by the call itself, not by something within the environment.
-            if "reset() " in str(error):
+            if isinstance(error, TypeError) and "reset() " in str(error):
                 raise ValueError(f"got an environment whose {error}; {INTERFACE}") from None
+            error.add_note(f"raised by {self._place()}")
             raise
         is_pair = isinstance(returned, tuple) and len(returned) == 2
         if not is_pair or not isinstance(returned[1], Mapping | None):
@@ -113,13 +113,46 @@ class Player:
             raise ValueError("got a step before the first reset; call reset(seed) first")
         if self.terminated or self.truncated:
             raise self._located(ValueError("got a step after the end; call reset(seed) first"))
+        returned, kept = self.send(action)
+        reward = self.receive(returned)
+        self._recorder.write(kept, reward, self.observation)
+        return self.observation, reward, self.terminated or self.truncated
+
+    def send(self, action: Any) -> tuple[Any, Any]:
+        """Takes an action in the environment; nothing is recorded.
+
+        Args:
+            action: Encoded action.
+
+        Returns:
+            What the environment returned, and what a record holds of the action.
+
+        Raises:
+            ValueError: If the action is not one of the environment.
+        """
         try:
             given, kept = self.actions.decode_and_keep(action)
         except ValueError as error:
             raise self._located(error) from None
         self.age += 1
-        with self._noted():
-            returned = self.env.step(given)
+        try:
+            return self.env.step(given), kept
+        except Exception as error:
+            error.add_note(f"raised by {self._place()}")
+            raise
+
+    def receive(self, returned: Any) -> float:
+        """Checks what the environment returned from a step, and keeps it in the attributes.
+
+        Args:
+            returned: First result of `send`.
+
+        Returns:
+            The reward.
+
+        Raises:
+            ValueError: If it is something else than the spaces say, or numbers are not finite.
+        """
         if not isinstance(returned, tuple) or len(returned) != 5:
             raise ValueError(f"got {_brief(returned)} from step of {self.env}; {INTERFACE}")
         observation, reward, terminated, truncated, info = returned
@@ -130,8 +163,7 @@ class Player:
             self.truncated = _flag("truncated", truncated)
         except ValueError as error:
             raise self._located(error) from None
-        self._recorder.write(kept, reward, self.observation)
-        return self.observation, reward, self.terminated or self.truncated
+        return reward
 
     def episode(self, *, is_cut: bool = False) -> trajectories.Episode:
         """Returns the episode that was played since `reset`.
@@ -163,15 +195,6 @@ class Player:
     def _located(self, error: ValueError) -> ValueError:
         """Adds to an error where it happened."""
         return ValueError(f"{self._place()}: {error}")
-
-    @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
-        """Adds to an error of the environment itself where it happened."""
-        try:
-            yield
-        except Exception as error:
-            error.add_note(f"raised by {self._place()}")
-            raise
 
     def _place(self) -> str:
         return f"environment {self.number}, seed {self.seed}, step {self.age}"

@@ -17,8 +17,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from jax_s4rl import self_test
-from jax_s4rl.data import observations as encoding
-from jax_s4rl.data import player, returns, trajectories
+from jax_s4rl.data import player, returns, side_by_side, trajectories
 
 
 class Policy(Protocol):
@@ -116,9 +115,9 @@ def rollout(
     greedy = _flags_of_episodes(greedy, targets)
     self_test.require()
     with player.open_players(make_env, len(targets)) as players:
-        games = _Games(players, seed)
+        games = side_by_side.SideBySide(players, seed)
         times = _act_until_all_end(games, policy, params, targets, greedy, seed, lowest_target)
-        episodes = [one.episode() for one in players]
+        episodes = games.episodes()
     return Rollout(trajectories.from_episodes(episodes), targets, greedy, *times)
 
 
@@ -165,7 +164,7 @@ def _flags_of_episodes(
 
 
 def _act_until_all_end(
-    games: "_Games",
+    games: side_by_side.SideBySide,
     policy: Policy,
     params: Any,
     targets: Float[np.ndarray, " episodes"],
@@ -259,39 +258,3 @@ def _start(policy: Policy, prepared: Any, num_envs: int) -> Any:
 
 # Each state is used once. It is donated, so that a cache of keys and values is changed in place.
 _act = jax.jit(take_step, static_argnums=0, donate_argnums=2)
-
-
-class _Games:
-    """Environments that are played side by side until each has ended its episode."""
-
-    def __init__(self, players: Sequence[player.Player], seed: int):
-        self.players = players
-        first = [one.reset(seed + number) for number, one in enumerate(players)]
-        self.observations = np.stack([encoding.to_policy(observation) for observation in first])
-        self.alive = np.ones(len(players), bool)
-
-    def place(self, which: Bool[np.ndarray, " episodes"]) -> str:
-        """Names the first of some episodes, for errors."""
-        one = self.players[int(np.argmax(which))]
-        return f"environment {one.number}, seed {one.seed}"
-
-    def step(
-        self, actions: Shaped[np.ndarray, "episodes *action"]
-    ) -> Float[np.ndarray, " episodes"]:
-        """Takes one action in every environment that is still running.
-
-        Args:
-            actions: Action of every episode; those of episodes that ended are ignored.
-
-        Returns:
-            The rewards, zero for episodes that ended.
-        """
-        rewards = np.zeros(len(self.players), np.float32)
-        observations = self.observations.copy()
-        for index in np.flatnonzero(self.alive).tolist():
-            observation, rewards[index], is_over = self.players[index].step(actions[index])
-            observations[index] = encoding.to_policy(observation)
-            if is_over:
-                self.alive[index] = False
-        self.observations = observations
-        return rewards
