@@ -19,6 +19,7 @@ from typing import Any
 
 import gymnasium
 import jax
+import numpy as np
 
 from jax_s4rl.agents import _about, decision_transformer, tasks
 from jax_s4rl.collection import stored_environments
@@ -279,7 +280,8 @@ class RunDirectory:
         self.folder, self.description, self.report = folder, description, report
         self._checkpoints, self._metrics = saved, None
         self.updates_before = updates_before
-        self._losses: list[float] = []
+        # Mean loss of each dispatch since the last checkpoint that was due, by its last update.
+        self._losses: dict[int, float] = {}
 
     def restore(self, train_state: update.TrainState) -> tuple[update.TrainState, int]:
         """Restores the states of the newest checkpoint.
@@ -307,6 +309,7 @@ class RunDirectory:
         start = int(state.step[0])
         if self._checkpoints is not None:
             self._metrics = metrics.Metrics(self.folder, start, self.report)
+            self._losses = metrics.losses(self.folder)
             settings = json.dumps(config_io.identity(self.description.settings), indent=2)
             self._metrics.describe("settings", f"```json\n{settings}\n```")
         if not start:
@@ -323,18 +326,22 @@ class RunDirectory:
             dispatch: Result of the dispatch.
         """
         if self._metrics is not None:
-            self._losses.append(dispatch.loss)
+            means = dispatch.means()
             self._metrics.write(
-                dispatch.step, dispatch.means(), dispatch.seconds, shown=self._rates(dispatch.step)
+                dispatch.step, means, dispatch.seconds, shown=self._rates(dispatch.step)
             )
+            self._losses[dispatch.step] = float(np.mean(means["loss"]))
 
-    def save(self, dispatch: loop.Dispatch) -> None:
+    def save(self, dispatch: loop.Dispatch, *, since: int | None) -> None:
         """Makes a checkpoint, which is written in the background.
 
-        Its loss, by which the best checkpoint is chosen, is the mean loss since the last one.
+        The best checkpoint has the lowest mean loss since the one before it.
 
         Args:
             dispatch: Result of the last dispatch.
+            since: Update from which on losses count. None for a checkpoint that is made because the
+                run is stopped: it is never the best, so that a run that was stopped and resumed
+                has the same best one as a run that was not.
 
         Raises:
             FloatingPointError: If a number in the state is not finite.
@@ -346,10 +353,12 @@ class RunDirectory:
             # Metrics before the checkpoint: a run that resumes from a checkpoint needs the metrics
             # of all updates before it.
             self._metrics.secure()
-            self._checkpoints.save(
-                dispatch.step, state, loss=sum(self._losses) / max(len(self._losses), 1)
-            )
-            self._losses = []
+            if since is None:
+                self._checkpoints.save(dispatch.step, state, loss=checkpoints.NEVER_BEST)
+                return
+            own = [loss for step, loss in self._losses.items() if step > since]
+            self._checkpoints.save(dispatch.step, state, loss=sum(own) / max(len(own), 1))
+            self._losses = {}
 
     def complete(self) -> float:
         """Waits for the last checkpoint and returns the seconds of all updates.

@@ -5,6 +5,7 @@ Ctrl-C.
 """
 
 import contextlib
+import math
 import signal
 import sys
 from collections.abc import Mapping
@@ -114,7 +115,10 @@ def train(
         advance = opened.enter_context(
             loop.progress(title, settings.num_updates, console, start=start)
         )
-        saved = start
+        # Checkpoints lie at multiples of this, wherever the run was stopped and resumed.
+        distance = math.ceil(checkpoint_every / settings.updates_per_dispatch)
+        distance *= settings.updates_per_dispatch
+        before = start
         for dispatch in loop.dispatches(
             compiled,
             state,
@@ -130,10 +134,12 @@ def train(
             directory.write(dispatch)
             # All processes stop together: one that continued would wait for the others forever.
             stop = distributed.any_of(signal_arrived() is not None)
-            is_last = dispatch.step == settings.num_updates
-            if stop or is_last or dispatch.step - saved >= checkpoint_every:
-                directory.save(dispatch)
-                saved = dispatch.step
+            is_due = dispatch.step // distance > before // distance
+            is_due |= dispatch.step == settings.num_updates
+            if stop or is_due:
+                since = (dispatch.step - 1) // distance * distance
+                directory.save(dispatch, since=since if is_due else None)
+            before = dispatch.step
             if stop:
                 directory.complete()
                 _stop(signal_arrived(), dispatch.step, settings, directory)

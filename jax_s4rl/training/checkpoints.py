@@ -11,6 +11,7 @@ import math
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +27,9 @@ KEEP_LAST = 3
 UNFINISHED = ".orbax-checkpoint-tmp"
 # Folder for damaged checkpoints. People may look at them; the program does not read them.
 DAMAGED = "damaged"
+
+# Loss of a checkpoint that is the best one only if there is no other; a number that JSON can hold.
+NEVER_BEST = sys.float_info.max
 
 
 class Checkpoint(NamedTuple):

@@ -3,12 +3,15 @@
 Each update is written once, however often the run is resumed.
 """
 
+import contextlib
 import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from jax_s4rl.data import atomic_files
 
@@ -208,6 +211,22 @@ def read(folder: Path, report: Callable[[str], None] = print) -> Iterator[dict[s
         except (ValueError, RecursionError) as error:
             if number <= len(lines):
                 report(f"{path}, line {number} is not a line of metrics ({error}); left out")
+
+
+def losses(folder: Path) -> dict[int, float]:
+    """Reads the mean loss of all seeds in each line of a run; damaged lines are left out.
+
+    Args:
+        folder: Folder of the run.
+
+    Returns:
+        Losses by the number of updates made.
+    """
+    found = {}
+    for row in read(folder, report=lambda _: None):
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            found[row["step"]] = float(np.mean(row["loss"]))
+    return found
 
 
 def _row(line: bytes) -> dict[str, Any]:

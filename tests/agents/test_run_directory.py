@@ -86,7 +86,7 @@ def test_states_metrics_and_steps_come_back(tmp_path, seeds):
         assert start == 0
         reached = dispatch(program, seeds)
         folder.write(reached)
-        folder.save(reached)
+        folder.save(reached, since=0)
         folder.write(dispatch(program, seeds, step=20))
         assert folder.complete() == 1.0
     with run_directory.open_for_training(
@@ -168,12 +168,12 @@ def remove_parts(path, name, said):
         folder.write(dispatch(program))
         part = path / name
         shutil.rmtree(part) if part.is_dir() else part.unlink()
-        folder.save(dispatch(program))
+        folder.save(dispatch(program), since=0)
         folder.complete()
         assert checkpoints.load(path / "checkpoints", {}).step == 10
         assert [row["step"] for row in training_metrics.read(path)] == [10]
         shutil.rmtree(path)
-        folder.save(dispatch(program, step=20))
+        folder.save(dispatch(program, step=20), since=10)
 
 
 @pytest.mark.parametrize("name", ["checkpoints", "metrics.jsonl"])

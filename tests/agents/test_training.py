@@ -1,6 +1,7 @@
 """Training in a run directory: stopped or killed, it resumes as if it had never stopped."""
 
 import dataclasses
+import json
 import os
 import signal
 
@@ -54,11 +55,11 @@ def steps(path):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "run"
-    return run(path), steps(path)
+    return run(path), steps(path), path
 
 
 def test_it_trains_to_the_end(whole):
-    (step, state), lines = whole
+    (step, state), lines, _ = whole
     assert step == 20
     assert state.step == [20]
     assert np.abs(state.params["w"]).min() > 0
@@ -92,6 +93,37 @@ def test_a_signal_leaves_a_checkpoint_and_resuming_repeats_the_rest(
     assert said == ["going on after update 10"]
     chex.assert_trees_all_equal((step, state), whole[0])
     assert steps(tmp_path) == whole[1]
+
+
+def saved_losses(path):
+    """Returns the losses by which checkpoints are compared, by step."""
+    like = {int(one.name): one for one in (path / run_directory.CHECKPOINTS).iterdir()}
+    return {
+        step: json.loads((one / "metrics/metrics").read_text())["loss"]
+        for step, one in like.items()
+    }
+
+
+@pytest.mark.fast_cases(2)
+@pytest.mark.parametrize("stops", [(10,), (2, 16), (12,), (4, 6, 8, 18)])
+def test_a_stop_does_not_change_which_checkpoint_is_the_best(tmp_path, whole, stops):
+    for resumed, step in enumerate(stops):
+
+        def stop(dispatch, step=step):
+            if dispatch.step == step:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        with pytest.raises(SystemExit):
+            run(tmp_path, on_write=stop, resume=bool(resumed))
+        # What was saved because of the stop alone is the best only if there is no other.
+        assert (saved_losses(tmp_path)[step] == checkpoints.NEVER_BEST) == bool(step % 6)
+    run(tmp_path, resume=True)
+    due = {
+        step: loss for step, loss in saved_losses(tmp_path).items() if step % 6 == 0 or step == 20
+    }
+    wanted = saved_losses(whole[2])
+    assert due == {step: wanted[step] for step in due}
+    assert {18, 20} <= set(due)
 
 
 @pytest.mark.slow
@@ -158,7 +190,13 @@ def train_until_full(path):
     described = runs.describe()
     with run_directory.open_for_training(path, described, resume=False) as folder:
         save = folder.save
-        folder.save = lambda dispatch: (save(dispatch), folder.complete(), fill_disk(folder))
+
+        def save_and_fill(dispatch, *, since):
+            save(dispatch, since=since)
+            folder.complete()
+            fill_disk(folder)
+
+        folder.save = save_and_fill
         training.train(runs.make_program(), runs.SETTINGS, folder, 6, QUIET)
 
 
