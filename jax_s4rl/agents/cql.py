@@ -144,7 +144,7 @@ def prepare(
 
 
 # The same functions for equal settings, so that their trainings share a compiled program.
-@functools.lru_cache(maxsize=multi_seed.KEPT)
+@multi_seed.shared
 def _functions(
     config: q_network.QConfig, settings: Settings
 ) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:

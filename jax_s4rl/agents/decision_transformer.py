@@ -134,7 +134,7 @@ def prepare(
     config = configure(settings, task)
     init_params, transformation, loss = _functions(
         config,
-        mixers.layer(settings.model.mixer.name),
+        mixers.definition(settings.model.mixer.name),
         settings.optimization,
         settings.num_updates,
     )
@@ -155,10 +155,10 @@ def prepare(
 
 
 # The same functions for equal settings, so that their trainings share a compiled program.
-@functools.lru_cache(maxsize=multi_seed.KEPT)
+@multi_seed.shared
 def _functions(
     config: configs.DecisionTransformerConfig,
-    layer: Callable[..., Any],  # can be registered anew under the same name
+    definition: Any,  # of the mixer, which can be registered anew under its name
     optimization: optimizer.OptimizerConfig,
     num_updates: int,
 ) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:

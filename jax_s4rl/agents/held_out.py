@@ -1,14 +1,14 @@
 """Losses of trained models on episodes that they were not trained on."""
 
-import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_s4rl.agents import decision_transformer
+from jax_s4rl.agents import decision_transformer, multi_seed
 from jax_s4rl.data import trajectories, windows
 from jax_s4rl.models import configs
 
@@ -70,23 +70,21 @@ def loss(
         # The last call is filled up, so that one compiled program serves all.
         filled = np.resize(part, ROWS).astype(np.int32)
         is_real = jnp.arange(ROWS) < len(part)
-        one_total, one_weight = _sums(config, params, store, jnp.asarray(filled), is_real)
+        one_total, one_weight = _sums(config)(params, store, jnp.asarray(filled), is_real)
         total, weight = total + float(one_total), weight + float(one_weight)
     return total / weight if weight else math.nan
 
 
-# The model is static and compared by value: equal models share one compiled program.
-@functools.partial(jax.jit, static_argnums=0)
-def _sums(
-    config: configs.DecisionTransformerConfig,
-    params: Any,
-    store: windows.Store,
-    firsts: jax.Array,
-    is_real: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Computes the sum and the weight of the losses of windows."""
-    batch = windows.gather_windows(store, firsts, config.model.context_length)
-    batch = batch._replace(mask=batch.mask & is_real[:, None])
-    # Not used without dropout, but a loss takes a key for each row.
-    noise = jax.random.split(jax.random.key(0), len(firsts))
-    return decision_transformer.loss_function(config, is_training=False)(params, batch, noise)
+@multi_seed.shared
+def _sums(config: configs.DecisionTransformerConfig) -> Callable[..., Any]:
+    """Makes the function of the sum and the weight of the losses of windows."""
+    compute = decision_transformer.loss_function(config, is_training=False)
+
+    @jax.jit
+    def run(params: Any, store: windows.Store, firsts: jax.Array, is_real: jax.Array) -> Any:
+        batch = windows.gather_windows(store, firsts, config.model.context_length)
+        batch = batch._replace(mask=batch.mask & is_real[:, None])
+        # Not used without dropout, but a loss takes a key for each row.
+        return compute(params, batch, jax.random.split(jax.random.key(0), len(firsts)))
+
+    return run

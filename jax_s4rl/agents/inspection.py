@@ -12,13 +12,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jax_s4rl.agents import decision_transformer
+from jax_s4rl.agents import decision_transformer, multi_seed
 from jax_s4rl.data import returns, trajectories, windows
 from jax_s4rl.models import attribution, configs, critic, policy
 
 # Number of episodes in one call of a compiled program.
 ROWS = 64
-_cut = jax.jit(windows.gather_windows, static_argnums=2)
 
 
 def predicted_returns(
@@ -42,7 +41,7 @@ def predicted_returns(
     """
     acting = policy.Policy(trained.config, int(record.episode_lengths.max()), trained.memory)
 
-    run = functools.partial(_predicted_returns, acting)
+    run = _predicted_returns(acting)
     # `run` ignores the steps, so any integer for each episode serves.
     predicted = _by_parts(run, trained.params, record, record.episode_starts)
     # A mask of `[E, longest]` takes the real steps row by row, which is the order of the record.
@@ -78,7 +77,7 @@ def attribute(
     Raises:
         ValueError: If the model does not predict `of`, or an episode is longer than the context.
     """
-    run = functools.partial(_attribute, trained.config, method, of)
+    run = _attribute(trained.config, method, of)
     return _by_parts(run, trained.params, record, steps, targets)
 
 
@@ -104,7 +103,7 @@ def attend(
     Raises:
         ValueError: If the model has another mixer, or an episode is longer than the context.
     """
-    run = functools.partial(_attend, trained.config)
+    run = _attend(trained.config)
     return _by_parts(run, trained.params, record, steps, targets)
 
 
@@ -128,54 +127,61 @@ def first_actions(
     num_episodes, num_targets = len(observations), len(targets)
     row_observations = jnp.asarray(np.repeat(observations, num_targets, axis=0))
     row_targets = jnp.asarray(np.tile(np.asarray(targets, np.float32), num_episodes))
-    probabilities = _first_actions(acting, trained.params, row_observations, row_targets)
+    probabilities = _first_actions(acting)(trained.params, row_observations, row_targets)
     return np.asarray(probabilities).reshape(num_episodes, num_targets, -1)
 
 
-# Models and choices are static and compared by value: equal ones share one compiled program.
+# The last few programs stay, see `multi_seed.shared`.
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _predicted_returns(
-    acting: policy.Policy, params: Any, window: windows.Windows, _: jax.Array
-) -> jax.Array:
-    return critic.predicted_returns(acting, params, window.observations, window.actions)
+@multi_seed.shared
+def _predicted_returns(acting: policy.Policy) -> Callable[..., jax.Array]:
+    @jax.jit
+    def run(params: Any, window: windows.Windows, _: Any) -> jax.Array:
+        return critic.predicted_returns(acting, params, window.observations, window.actions)
+
+    return run
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+@multi_seed.shared
 def _attribute(
-    config: configs.DecisionTransformerConfig,
-    method: str,
-    of: str,
-    params: Any,
-    window: windows.Windows,
-    steps: jax.Array,
-) -> jax.Array:
-    return attribution.attribute(config, params, window._asdict(), steps, method=method, of=of)
+    config: configs.DecisionTransformerConfig, method: str, of: str
+) -> Callable[..., jax.Array]:
+    @jax.jit
+    def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
+        return attribution.attribute(config, params, window._asdict(), steps, method=method, of=of)
+
+    return run
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _attend(
-    config: configs.DecisionTransformerConfig,
-    params: Any,
-    window: windows.Windows,
-    steps: jax.Array,
-) -> jax.Array:
-    maps = attribution.attention_maps(config, params, window._asdict())
-    # Episodes come first, so that the parts can be concatenated.
-    return jnp.swapaxes(attribution.attention_to_steps(config, maps, steps), 0, 1)
+@multi_seed.shared
+def _attend(config: configs.DecisionTransformerConfig) -> Callable[..., jax.Array]:
+    @jax.jit
+    def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
+        maps = attribution.attention_maps(config, params, window._asdict())
+        # Episodes come first, so that the parts can be concatenated.
+        return jnp.swapaxes(attribution.attention_to_steps(config, maps, steps), 0, 1)
+
+    return run
 
 
-@functools.partial(jax.jit, static_argnums=0)
-def _first_actions(
-    acting: policy.Policy, params: Any, observations: jax.Array, targets: jax.Array
-) -> jax.Array:
-    prepared = acting.prepare(params)
-    state = acting.init(prepared, len(targets))
-    # The step's own action enters only the state after it, which is dropped.
-    any_actions = jnp.zeros((len(targets),), jnp.int32)
-    predicted, _ = acting.follow(prepared, state, observations, targets, any_actions)
-    return jax.nn.softmax(predicted.action)
+@multi_seed.shared
+def _first_actions(acting: policy.Policy) -> Callable[..., jax.Array]:
+    @jax.jit
+    def run(params: Any, observations: jax.Array, targets: jax.Array) -> jax.Array:
+        prepared = acting.prepare(params)
+        state = acting.init(prepared, len(targets))
+        # The step's own action enters only the state after it, which is dropped.
+        any_actions = jnp.zeros((len(targets),), jnp.int32)
+        predicted, _ = acting.follow(prepared, state, observations, targets, any_actions)
+        return jax.nn.softmax(predicted.action)
+
+    return run
+
+
+@multi_seed.shared
+def _cut(length: int) -> Callable[..., windows.Windows]:
+    return jax.jit(functools.partial(windows.gather_windows, context_length=length))
 
 
 def _by_parts(
@@ -208,7 +214,7 @@ def _by_parts(
         episodes = np.arange(first, first + min(ROWS, record.num_episodes))
         episodes = np.where(episodes < record.num_episodes, episodes, 0)
         firsts = jnp.asarray(record.episode_starts[episodes], jnp.int32)
-        window = _cut(store, firsts, longest)
+        window = _cut(longest)(store, firsts)
         results.append(np.asarray(run(params, window, jnp.asarray(steps[episodes], jnp.int32))))
     return np.concatenate(results)[: record.num_episodes]
 

@@ -1,6 +1,7 @@
 """Interruption by SIGTERM or Ctrl-C: the first signal stops politely, the second ends at once."""
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -85,6 +86,8 @@ def _not_swallowed(again: Callable[[int], None]) -> Iterator[None]:
     """
     previous = sys.unraisablehook
 
+    # With a link to the hook below, by which others find theirs.
+    @functools.wraps(previous)
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
         stop = unraisable.exc_value
         if isinstance(stop, Interrupted):

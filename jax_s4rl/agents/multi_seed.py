@@ -15,6 +15,7 @@ from jax_s4rl.training import loop, update
 KEPT = 4
 
 Config = TypeVar("Config")
+Made = TypeVar("Made")
 
 
 class Schedule(Protocol):
@@ -132,11 +133,35 @@ def build(
     return Program(config, init, draw, update.replicate(store, devices), run_update, shorter)
 
 
+def shared(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Lets equal calls of a function share their result; the last `KEPT` results stay.
+
+    Calls with arguments that cannot be hashed share nothing.
+
+    Args:
+        make: Function that makes something.
+
+    Returns:
+        The function, with a memory.
+    """
+    kept = functools.lru_cache(maxsize=KEPT)(make)
+
+    @functools.wraps(make)
+    def call(*arguments: Any, **options: Any) -> Made:
+        try:
+            hash((arguments, *options.values()))
+        except TypeError:
+            return make(*arguments, **options)
+        return kept(*arguments, **options)
+
+    return call
+
+
 # JAX keeps what it compiled as long as the function lives.
-_update = functools.lru_cache(maxsize=KEPT)(update.make)
+_update = shared(update.make)
 
 
-@functools.lru_cache(maxsize=KEPT)
+@shared
 def _init(
     init_params: Callable[[jax.Array], Any], transformation: Any
 ) -> Callable[[jax.Array], update.TrainState]:

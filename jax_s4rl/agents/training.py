@@ -115,7 +115,8 @@ def train(
         advance = opened.enter_context(
             loop.progress(title, settings.num_updates, console, start=start)
         )
-        # Checkpoints lie at multiples of this, wherever the run was stopped and resumed.
+        # Checkpoints are due where the updates pass a multiple of this: in the same places wherever
+        # the run was stopped and resumed.
         distance = math.ceil(checkpoint_every / settings.updates_per_dispatch)
         distance *= settings.updates_per_dispatch
         before = start

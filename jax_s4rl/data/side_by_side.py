@@ -2,7 +2,8 @@
 
 The observations of a step go into one array, so that they are copied once and checked for all
 environments at once. What does not have the types that its space says is left to the player of its
-environment (`player.Player`), which converts or refuses it.
+environment (`player.Player`), which converts or refuses it. Numbers that are not finite are found
+when all environments have taken the step.
 """
 
 from collections.abc import Sequence
@@ -137,10 +138,12 @@ class SideBySide:
 
     def episodes(self) -> list[trajectories.Episode]:
         """Returns the episodes, in the order of the environments; call it when all have ended."""
-        numbers = np.concatenate([step.running for step in self._steps])
+        steps, self._steps = self._steps, []  # so that the observations are held only once more
+        numbers = np.concatenate([step.running for step in steps])
         # Stable: the steps of an episode stay in their order.
         order = np.argsort(numbers, kind="stable")
-        columns = zip(*(step[1:] for step in self._steps), strict=True)
+        columns = zip(*(step[1:] for step in steps), strict=True)
+        del steps
         after, actions, *others = (np.concatenate(column)[order] for column in columns)
         ends = np.cumsum(np.bincount(numbers, minlength=len(self.players)))
         episodes = []
@@ -154,7 +157,7 @@ class SideBySide:
                     rewards=rewards,
                     terminations=terminations,
                     truncations=truncations,
-                    final_observation=after[own][-1],
+                    final_observation=after[end - 1].copy(),  # no view, which would hold all
                     seed=self.seed + number,
                 )
             )

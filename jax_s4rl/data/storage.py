@@ -211,7 +211,8 @@ def hash_arrays(arrays: Mapping[str, Any]) -> str:
         # Block by block, so that a mapped array need not fit into the memory.
         count = max(1, HASH_BLOCK // max(1, rows[:1].nbytes))
         for start in range(0, len(rows), count):
-            digest.update(np.ascontiguousarray(rows[start : start + count]).data)
+            # As bytes: types that JAX adds, such as bfloat16, have no buffer.
+            digest.update(np.ascontiguousarray(rows[start : start + count]).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -159,19 +159,26 @@ class MixerConfig:
     """Precision of the matrix products of state space models and attention: default, high or
     highest; None lets the kernel choose (highest). It makes no difference on CPU."""
 
+    def __post_init__(self) -> None:
+        # Lists become tuples: policies and programs are found by their configurations.
+        for name in ("step_range", "ring"):
+            value = getattr(self, name)
+            if hasattr(value, "__len__") and not isinstance(value, str):
+                object.__setattr__(self, name, tuple(value))
+
 
 def names() -> tuple[str, ...]:
     """Returns the names of all mixers: those of the package, then those that were registered."""
     return tuple(_LAYERS)
 
 
-def layer(name: str) -> Callable[..., nn.Module]:
-    """Returns the class of a mixer, or the function that makes one.
+def definition(name: str) -> tuple[Callable[..., nn.Module], tuple[str, ...]]:
+    """Returns the layer and the options of a mixer, which its name alone does not fix.
 
     Args:
         name: Name of the mixer, one of `names()`.
     """
-    return _LAYERS[name]
+    return _LAYERS[name], OPTIONS[name]
 
 
 def register(name: str, layer: Callable[..., nn.Module], *, options: Sequence[str] = ()) -> None:
@@ -217,10 +224,11 @@ def register(name: str, layer: Callable[..., nn.Module], *, options: Sequence[st
             f"the layer of mixer {name!r} has no method {', '.join(lacking)}; give it the methods "
             "of modules.mixers.Mixer"
         )
-    if _LAYERS.get(name, layer) is not layer:
+    is_replaced = name in _LAYERS and definition(name) != (layer, tuple(options))
+    OPTIONS[name], _LAYERS[name] = tuple(options), layer
+    if is_replaced:
         # Compiled programs are found by configurations, which hold the name alone.
         jax.clear_caches()
-    OPTIONS[name], _LAYERS[name] = tuple(options), layer
 
 
 def make(

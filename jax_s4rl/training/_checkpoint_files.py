@@ -1,5 +1,7 @@
 """The files of one checkpoint: reads them, and notices any damage."""
 
+import functools
+import inspect
 import json
 import logging
 import sys
@@ -107,9 +109,11 @@ def silence() -> None:
     """
     logging.getLogger("absl").addFilter(_is_not_orbax)
     logging.getLogger("asyncio").addFilter(_is_not_of_arrays)
-    if sys.unraisablehook not in _hooks:
+    # Hooks of others may lie above: a new one at each training would make a chain without end.
+    if inspect.unwrap(sys.unraisablehook, stop=_hooks.__contains__) not in _hooks:
         previous = sys.unraisablehook
 
+        @functools.wraps(previous)
         def hook(unraisable: "sys.UnraisableHookArgs") -> None:
             if str(unraisable.exc_value) != "Event loop is closed":
                 previous(unraisable)

@@ -33,6 +33,10 @@ class OptimizerConfig:
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of Adam's first and second moments."""
 
+    def __post_init__(self) -> None:
+        # A list becomes a tuple: programs are found by their settings.
+        object.__setattr__(self, "betas", tuple(self.betas))
+
 
 def make(config: OptimizerConfig, labels: Any, num_updates: int) -> optax.GradientTransformation:
     """Makes the optimizer of one training run.

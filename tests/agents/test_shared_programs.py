@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 import functools
+import gc
+import weakref
 
 import jax
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from jax_s4rl.agents import cql, decision_transformer, held_out, inspection, multi_seed
 from jax_s4rl.models import q_network
 from jax_s4rl.modules import mixers, mlp
+from jax_s4rl.training import optimizer
 from tests.agents import test_decision_transformer as tiny
 
 SETTINGS = dataclasses.replace(tiny.SMALL, num_updates=6, updates_per_dispatch=4)
@@ -77,10 +80,32 @@ def test_a_training_does_not_depend_on_those_before(task):
     assert train(task, 0).log.losses == first.log.losses
 
 
-def test_many_different_trainings_keep_few_programs(task):
-    for number in range(multi_seed.KEPT + 2):
-        decision_transformer.prepare(dataclasses.replace(SETTINGS, num_updates=6 + number), task)
-    assert multi_seed._update.cache_info().currsize == multi_seed.KEPT
+def test_few_results_of_different_calls_stay():
+    class Made:
+        def __init__(self, *arguments, **options):
+            del arguments, options
+
+    make = multi_seed.shared(Made)
+    made = [weakref.ref(make(number, and_more=(number,))) for number in range(multi_seed.KEPT + 3)]
+    gc.collect()
+    assert [one() is not None for one in made] == [False] * 3 + [True] * multi_seed.KEPT
+    assert make(5, and_more=(5,)) is made[5]()
+    # What cannot be hashed is made each time.
+    assert make([1]) is not make([1])
+
+
+# Slow tests do not check types, and lists are other types than settings ask for.
+@pytest.mark.slow
+def test_settings_may_hold_lists(task):
+    settings = dataclasses.replace(
+        SETTINGS,
+        optimization=optimizer.OptimizerConfig(betas=[0.9, 0.98]),
+        model=dataclasses.replace(
+            SETTINGS.model, mixer=mixers.MixerConfig(state_size=4, step_range=[1e-3, 1e-1])
+        ),
+    )
+    trained = train(task, 0, settings)
+    decision_transformer.act(trained, task, np.ones(1, np.float32), greedy=np.ones(1, bool), seed=0)
 
 
 def test_a_mixer_that_is_registered_anew_is_the_one_that_is_trained(task, monkeypatch):
@@ -89,7 +114,25 @@ def test_a_mixer_that_is_registered_anew_is_the_one_that_is_trained(task, monkey
     model = dataclasses.replace(SETTINGS.model, mixer=mixers.MixerConfig("mlp"))
     plain = dataclasses.replace(SETTINGS, model=model)
     losses = []
-    for layer in (mlp.MLP, functools.partial(mixers.layer("lstm"))):
+    for layer in (mlp.MLP, functools.partial(mixers.definition("lstm")[0])):
         mixers.register("mine", layer)
         losses.append(train(task, 0, plain.with_mixer("mine")).log.losses)
     assert losses == [train(task, 0, plain.with_mixer(n)).log.losses for n in ("mlp", "lstm")]
+
+
+def test_a_mixer_that_is_registered_with_other_options_is_made_with_them(task, monkeypatch):
+    monkeypatch.setattr(mixers, "_LAYERS", dict(mixers._LAYERS))
+    monkeypatch.setattr(mixers, "OPTIONS", dict(mixers.OPTIONS))
+    layer, options = mixers.definition("s5")
+    sizes = []
+    for given in (options, tuple(name for name in options if name != "state_size")):
+        mixers.register("mine", layer, options=given)
+        model = dataclasses.replace(
+            SETTINGS.model,
+            mixer=mixers.MixerConfig(
+                "mine", **({"state_size": 4} if "state_size" in given else {})
+            ),
+        )
+        program = decision_transformer.prepare(dataclasses.replace(SETTINGS, model=model), task)
+        sizes.append(sum(x.size for x in jax.tree.leaves(program.init([0]).params)))
+    assert sizes[0] != sizes[1]

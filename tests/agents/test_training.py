@@ -1,9 +1,12 @@
 """Training in a run directory: stopped or killed, it resumes as if it had never stopped."""
 
 import dataclasses
+import inspect
 import json
 import os
 import signal
+import sys
+import types
 
 import chex
 import numpy as np
@@ -237,3 +240,14 @@ def test_a_run_that_diverges_keeps_its_last_good_checkpoint_and_names_the_episod
     step, state = last(tmp_path, (6,))
     assert step == 4
     assert np.isfinite(state.params["w"]).all()
+
+
+def test_hooks_do_not_pile_up(tmp_path, monkeypatch):
+    depths = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: depths.append(len(inspect.stack())))
+    short = dataclasses.replace(runs.SETTINGS, num_updates=2)
+    for number in range(4):
+        with interruption.raised():
+            run(tmp_path / str(number), settings=short)
+        sys.unraisablehook(types.SimpleNamespace(exc_value=ValueError("of somebody")))
+    assert depths[1:] == [depths[1]] * 3

@@ -67,7 +67,8 @@ def describe(samples: list[Sample]) -> dict[str, Any]:
         "memory": [float(memory[0]), float(memory[-1])],
         "memory_range": [float(memory.min()), float(memory.max())],
         "files_range": [int(files.min()), int(files.max())],
-        "samples": [list(one) for one in samples[::every]],
+        # With the last one, whose time is the length of the run.
+        "samples": [list(one) for one in [*samples[:-1:every], samples[-1]]],
     }
 
 
