@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jax_s4rl.data import returns as returns
     from jax_s4rl.data import sampling as sampling
     from jax_s4rl.data import selection as selection
+    from jax_s4rl.data import side_by_side as side_by_side
     from jax_s4rl.data import spaces as spaces
     from jax_s4rl.data import storage as storage
     from jax_s4rl.data import streaming as streaming
