@@ -165,15 +165,15 @@ class Checkpoints:
         Raises:
             OSError: If its write failed.
         """
-        with _in_one_sentence(self.folder):
-            try:
+        try:
+            with _in_one_sentence(self.folder):
                 self._manager.close()
-            except BaseException:
-                # An error of a write, or a signal while it waits, leaves Orbax's threads at work:
-                # they would delete checkpoints of a run that is resumed in this process.
-                with contextlib.suppress(Exception):
-                    self._manager.close()
-                raise
+        except BaseException:
+            # An error of a write, or a signal while it waits, leaves Orbax's threads at work: they
+            # would delete checkpoints of a run that is resumed in this process.
+            with contextlib.suppress(Exception):
+                self._manager.close()
+            raise
 
     def _make_folder_again(self) -> None:
         """Survives that somebody removed the folder while the run goes on."""
