@@ -11,6 +11,8 @@ from scipy import stats
 MEBIBYTE = 2**20
 # Share of the samples at the start that do not count: caches fill, programs are compiled.
 WARM_UP = 0.1
+# Fewest samples that give a slope.
+FEWEST = 20
 # Samples that a row keeps, so that others can compute the slope again.
 KEPT = 200
 
@@ -45,7 +47,7 @@ def describe(samples: list[Sample]) -> dict[str, Any]:
     """Computes how memory and files change, after the start.
 
     Args:
-        samples: At least 20 samples, in their order.
+        samples: At least `FEWEST` samples, in their order.
 
     Returns:
         Slope of the memory in MiB for one unit of `at`, with its interval of 95 % (Theil and Sen;
@@ -53,10 +55,10 @@ def describe(samples: list[Sample]) -> dict[str, Any]:
         files after the start and at the end, and samples at equal distances.
 
     Raises:
-        ValueError: If there are fewer than 20 samples.
+        ValueError: If there are fewer.
     """
-    if len(samples) < 20:
-        raise ValueError(f"got {len(samples)} samples, wanted at least 20; run for longer")
+    if len(samples) < FEWEST:
+        raise ValueError(f"got {len(samples)} samples, wanted at least {FEWEST}; run for longer")
     steady = samples[int(WARM_UP * len(samples)) :]
     at, memory, files = (np.array(values) for values in zip(*steady, strict=True))
     slope = stats.theilslopes(memory, at)

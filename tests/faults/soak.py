@@ -89,7 +89,7 @@ def measure(hours: float, seed: int) -> dict[str, Any]:
     rounds = [_Round(task, mixer) for mixer in MIXERS]
     samples: list[flatness.Sample] = []
     counted: collections.Counter[str] = collections.Counter()
-    while not samples or flatness.clock() - begin < hours:
+    while len(samples) < flatness.FEWEST or flatness.clock() - begin < hours:
         counted.update(rounds[len(samples) % len(rounds)].run(rng))
         samples.append(flatness.sample(flatness.clock() - begin))
     return result_rows.make_row(
@@ -154,9 +154,9 @@ class _Round:
                 )
         except (SystemExit, interruption.Interrupted):
             return [STOPPED]
-        except Exception:
-            # Orbax and the training wrap errors in their own; only an error that was sent may come.
-            if not stop.has_crashed:
+        except Exception as error:
+            # Orbax and the training wrap errors in their own; any other error is one of theirs.
+            if not _comes_of_crash(error):
                 raise
             return [CRASHED]
         return []
@@ -165,6 +165,14 @@ class _Round:
         agent = jax_s4rl.load(folder)
         acted = jax_s4rl.evaluate(agent, episodes=4, greedy=False)
         return outcomes.fingerprint((agent.params, acted.record.episode_returns))
+
+
+def _comes_of_crash(error: BaseException | None) -> bool:
+    """Returns whether a `Crash` is the error itself or lies behind it, also if that is hidden."""
+    if error is None or isinstance(error, Crash):
+        return error is not None
+    members = getattr(error, "exceptions", ())
+    return any(map(_comes_of_crash, (error.__cause__, error.__context__, *members)))
 
 
 class _Stop:
@@ -178,7 +186,7 @@ class _Stop:
 
     def __init__(self, folder: Path, at: int, is_crash: bool):
         self.folder, self.at, self.is_crash = str(folder), at, is_crash
-        self.seen, self.has_crashed = 0, False
+        self.seen = 0
 
     def __call__(self, event: str, arguments: Any) -> None:
         """Takes an audit event of Python."""
@@ -188,7 +196,6 @@ class _Stop:
         if self.seen != self.at:
             return
         if self.is_crash:
-            self.has_crashed = True
             raise Crash
         os.kill(os.getpid(), signal.SIGTERM)
 

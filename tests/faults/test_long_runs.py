@@ -79,3 +79,22 @@ def test_a_million_steps_leave_the_memory_flat():
         # Less than a hundredth of the memory from the first sample to the last.
         span = metrics["samples"][-1][0] - metrics["samples"][0][0]
         assert metrics["slope"] * span < 0.01 * metrics["memory"][0]
+
+
+def test_only_errors_that_come_of_a_crash_count_as_one():
+    def wrapped(inner):
+        try:
+            try:
+                raise inner
+            except Exception as error:
+                raise OSError("a checkpoint could not be written") from (
+                    error if isinstance(inner, KeyError) else None
+                )
+        except OSError as error:
+            return error
+
+    assert soak._comes_of_crash(soak.Crash())
+    assert soak._comes_of_crash(wrapped(soak.Crash()))
+    assert soak._comes_of_crash(ExceptionGroup("writes", [ValueError(), wrapped(soak.Crash())]))
+    assert not soak._comes_of_crash(wrapped(KeyError()))
+    assert not soak._comes_of_crash(ValueError())
