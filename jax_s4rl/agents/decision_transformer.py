@@ -164,9 +164,9 @@ def _functions(
 ) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:
     """Makes what draws the parameters of a model, their optimizer, and the loss."""
     init_boxed = functools.partial(decision_transformer.init, config)
-    # Shapes alone, which cost no computation: the boxes around the leaves name their groups.
-    boxed = jax.eval_shape(init_boxed, jax.random.key(0))
-    transformation = optimizer.make(optimization, groups.labels(boxed), num_updates)
+    # The boxes around the leaves name their groups.
+    labels = groups.labels(decision_transformer.shapes(config))
+    transformation = optimizer.make(optimization, labels, num_updates)
     return lambda key: groups.strip(init_boxed(key)), transformation, loss_function(config)
 
 

@@ -38,7 +38,6 @@ def make(
     config, record = program.config, task.record
     observation, action = task.encoders
     returns, lengths = record.episode_returns, record.episode_lengths
-    params = jax.eval_shape(lambda key: network.init(config, key), jax.random.key(0))
     model = settings.model
     return {
         "data": {
@@ -57,7 +56,7 @@ def make(
         },
         "model": {
             "mixer": model.mixer.name,
-            "parameters": network.num_parameters(params),
+            "parameters": network.num_parameters(network.shapes(config)),
             "tokens_per_row": model.context_length * model.tokens_per_step,
             "seeds": num_seeds,
         },

@@ -9,7 +9,6 @@
 
 import contextlib
 import fcntl
-import functools
 import glob
 import hashlib
 import json
@@ -184,10 +183,7 @@ def parameter_shapes(description: run_directory.Description) -> Any:
     Returns:
         A tree of `jax.ShapeDtypeStruct`, with a leading axis of seeds.
     """
-    init = functools.partial(network.init, description.model)
-    # Shapes alone: they say which arrays to read, so nothing has to be initialized.
-    params = jax.eval_shape(lambda key: groups.strip(init(key)), jax.random.key(0))
-    count = len(description.seeds)
+    params, count = groups.strip(network.shapes(description.model)), len(description.seeds)
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct((count, *x.shape), x.dtype), params)
 
 

@@ -1,5 +1,6 @@
 """The decision transformer: trajectory tokens, blocks around a sequence mixer, prediction heads."""
 
+import functools
 from typing import Any
 
 import flax.linen as nn
@@ -234,6 +235,27 @@ def init(config: configs.DecisionTransformerConfig, key: jax.Array) -> Any:
     # No parameter depends on the length of the window, so a window of one step is sufficient.
     window = empty_window(config, batch_size=1, length=1)
     return DecisionTransformer(config).init(key, **window)["params"]
+
+
+def shapes(config: configs.DecisionTransformerConfig) -> Any:
+    """Computes the shapes and types of the parameters; nothing is drawn.
+
+    Args:
+        config: Shape of the model.
+
+    Returns:
+        The tree of `init`, with `jax.ShapeDtypeStruct` for arrays.
+    """
+    return _shapes(config, mixers.definition(config.model.mixer.name))
+
+
+# Kept, because a trace takes as long as loading all the rest of a run.
+@functools.lru_cache(maxsize=256)
+def _shapes(
+    config: configs.DecisionTransformerConfig,
+    definition: Any,  # of the mixer, which can be registered anew under its name
+) -> Any:
+    return jax.eval_shape(functools.partial(init, config), jax.random.key(0))
 
 
 def empty_window(

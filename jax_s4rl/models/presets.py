@@ -1,9 +1,6 @@
 """Named model shapes, and parameter matching between models with different mixers."""
 
 import dataclasses
-import functools
-
-import jax
 
 from jax_s4rl.models import configs, decision_transformer
 from jax_s4rl.modules import mixers, tokens
@@ -54,14 +51,10 @@ def get(name: str) -> configs.ModelConfig:
 
 def count(config: configs.DecisionTransformerConfig) -> int:
     """Returns the number of trained scalars of a model, from shapes alone: nothing is drawn."""
-    # Dropout has no parameters, so models that differ only in it share one entry of the cache.
-    return _count(dataclasses.replace(config, model=dataclasses.replace(config.model, dropout=0.0)))
-
-
-@functools.lru_cache(maxsize=256)
-def _count(config: configs.DecisionTransformerConfig) -> int:
+    # Dropout has no parameters, so models that differ only in it share their shapes.
+    model = dataclasses.replace(config.model, dropout=0.0)
     return decision_transformer.num_parameters(
-        jax.eval_shape(functools.partial(decision_transformer.init, config), jax.random.key(0))
+        decision_transformer.shapes(dataclasses.replace(config, model=model))
     )
 
 

@@ -1,33 +1,27 @@
 """The files of one checkpoint: reads them, and notices any damage."""
 
-import functools
-import inspect
 import json
 import logging
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 
 from jax_s4rl.data import untrusted
-from jax_s4rl.training import _flat_trees
+from jax_s4rl.training import _flat_trees, _state_files, _tensorstore_arrays
+from jax_s4rl.training._state_files import STATE
 
 # Fields of a checkpoint's text. Those of versions before 0.2 have no loss and no seal; nothing lies
 # in between, so that a name with a flipped bit cannot pass for an earlier version.
-_EARLIER = {"step", "configuration", "arrays", "keys", "digest"}
+_EARLIEST = {"step", "configuration", "arrays", "keys", "digest"}
 SEAL = "seal"
-_FIELDS = _EARLIER | {"loss", SEAL}
+_FIELDS = _EARLIEST | {"loss", SEAL}
 # What the reading of a damaged text raises. Other errors of the operating system, for instance too
 # many open files, say nothing about the checkpoint.
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 _DAMAGE = (*_MISSING, ValueError, KeyError, TypeError, RecursionError)
-# Hooks that `silence` installed.
-_hooks: list[Any] = []
 
 
 class Damaged(Exception):
@@ -48,10 +42,12 @@ def about_of(path: Path) -> dict[str, Any]:
         loss = float(json.loads((path / "metrics" / "metrics").read_bytes())["loss"])
     except _DAMAGE as error:
         raise Damaged(f"the checkpoint {path} is damaged (its loss: {error})") from None
+    is_earlier = _is_earlier(path)
+    file = path / "about" / "metadata" if is_earlier else path / STATE / _state_files.ABOUT
     try:
-        about = json.loads((path / "about" / "metadata").read_bytes())
+        about = json.loads(file.read_bytes())
         fields = set(about)
-        is_whole = fields == _EARLIER or (
+        is_whole = (is_earlier and fields == _EARLIEST) or (
             fields == _FIELDS
             and about[SEAL] == untrusted.digest(about, SEAL)
             and about["loss"] == loss
@@ -76,24 +72,15 @@ def read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
     about = about_of(path)
     silence()
     try:
-        options = alone()
-        handler = ocp.CompositeCheckpointHandler(
-            composite_options=ocp.CompositeOptions(multiprocessing_options=options)
-        )
-        with ocp.Checkpointer(handler, multiprocessing_options=options) as reader:
-            # Given as NumPy arrays, so that Orbax reads onto the host and not onto devices.
-            wanted = {
-                name: np.empty(shape, jnp.dtype(dtype))
-                for name, (dtype, *shape) in about["arrays"].items()
-            }
-            arrays = reader.restore(path, args=items(arrays=ocp.args.StandardRestore(wanted)))[
-                "arrays"
-            ]
+        if _is_earlier(path):
+            arrays = _tensorstore_arrays.read(path, about["arrays"], alone())
+        else:
+            arrays = _state_files.read_arrays(path / STATE, about["arrays"])
     except Exception as error:
         if isinstance(error, MemoryError | OSError) and not isinstance(error, _MISSING):
             raise
         raise Damaged(f"the checkpoint {path} is damaged ({untrusted.brief(error)})") from None
-    flat = _flat_trees.FlatTree(dict(arrays), about["keys"])
+    flat = _flat_trees.FlatTree(arrays, about["keys"])
     if flat.digest() != about["digest"]:
         raise Damaged(
             f"the checkpoint {path} is damaged (its numbers differ from those that were written)"
@@ -102,33 +89,17 @@ def read(path: Path) -> tuple[dict[str, Any], _flat_trees.FlatTree]:
 
 
 def silence() -> None:
-    """Silences the tracebacks that Orbax logs about a failure, which it raises as well.
-
-    After a failure it does not wait for the other arrays, so these fail later, in callbacks whose
-    errors Python would print.
-    """
+    """Silences the tracebacks that Orbax logs about a failure, which it raises as well."""
     logging.getLogger("absl").addFilter(_is_not_orbax)
-    logging.getLogger("asyncio").addFilter(_is_not_of_arrays)
-    # Hooks of others may lie above: a new one at each training would make a chain without end.
-    if inspect.unwrap(sys.unraisablehook, stop=_hooks.__contains__) not in _hooks:
-        previous = sys.unraisablehook
 
-        @functools.wraps(previous)
-        def hook(unraisable: "sys.UnraisableHookArgs") -> None:
-            if str(unraisable.exc_value) != "Event loop is closed":
-                previous(unraisable)
 
-        _hooks.append(hook)
-        sys.unraisablehook = hook
+def _is_earlier(path: Path) -> bool:
+    """Returns whether a checkpoint has the folders of version 0.2 and before."""
+    return (path / "about").is_dir() and not (path / STATE).exists()
 
 
 def _is_not_orbax(record: logging.LogRecord) -> bool:
     return "orbax" not in record.pathname
-
-
-def _is_not_of_arrays(record: logging.LogRecord) -> bool:
-    text = record.getMessage()
-    return not ("never retrieved" in text and ("tensorstore" in text or "OCDBT" in text))
 
 
 def alone() -> ocp.options.MultiprocessingOptions:
@@ -141,8 +112,3 @@ def alone() -> ocp.options.MultiprocessingOptions:
     return ocp.options.MultiprocessingOptions(
         primary_host=own, active_processes={own}, barrier_sync_key_prefix=f"process_{own}"
     )
-
-
-def items(**items: Any) -> ocp.args.Composite:
-    """Names the parts of a checkpoint for Orbax."""
-    return ocp.args.Composite(**items)

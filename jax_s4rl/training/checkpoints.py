@@ -9,7 +9,6 @@ another digest or seal counts as damaged and is not used.
 import contextlib
 import math
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +19,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from jax_s4rl.data import untrusted
-from jax_s4rl.training import _checkpoint_files, _flat_trees, config_io
+from jax_s4rl.training import _checkpoint_files, _flat_trees, _state_files, config_io
 
 KEEP_LAST = 3
 # Part of the name of Orbax's temporary folders.
@@ -115,12 +114,12 @@ class Checkpoints:
             "loss": float(loss),
         }
         about[_checkpoint_files.SEAL] = untrusted.digest(about, _checkpoint_files.SEAL)
-        items = _checkpoint_files.items(
-            arrays=ocp.args.StandardSave(flat.arrays), about=ocp.args.JsonSave(about)
-        )
+        items: Any = {_state_files.STATE: _state_files.Save(about, flat.arrays)}
         with _in_one_sentence(self.folder):
             # `force`, because the caller decides when to save, not Orbax's own interval.
-            self._manager.save(step, args=items, metrics={"loss": float(loss)}, force=True)
+            self._manager.save(
+                step, args=ocp.args.Composite(**items), metrics={"loss": float(loss)}, force=True
+            )
         self._saved = step
 
     def restore(self, like: Any) -> Checkpoint | None:
@@ -292,11 +291,10 @@ def _in_one_sentence(folder: Path) -> Iterator[None]:
     _checkpoint_files.silence()
     try:
         yield
-    except (ValueError, RuntimeError) as error:
-        # The number of the operating system's error, in the words of the library below Orbax.
-        if found := re.search(r"os_error_code='(\d+)'", str(error)):
-            number = int(found[1])
-            raise OSError(number, os.strerror(number), str(folder)) from None
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # Not the temporary file, which is gone.
+            raise OSError(error.errno, os.strerror(error.errno), str(folder)) from None
         reason = untrusted.brief(error)
         raise OSError(
             f"a checkpoint in {folder} could not be written ({reason}); check the disk, and resume "
@@ -318,6 +316,8 @@ def _open(folder: Path) -> ocp.CheckpointManager:
         best_mode="min",
         preservation_policy=preservation_policy.AnyPreservationPolicy(keep),
         create=False,
+        # Otherwise threads that wait for a folder stay for minutes after an error.
+        async_options=ocp.AsyncOptions(create_directories_asynchronously=False),
         multiprocessing_options=_checkpoint_files.alone(),
     )
     return ocp.CheckpointManager(folder, options=options)

@@ -14,15 +14,9 @@ from typing import Any
 import numpy as np
 
 from jax_s4rl.data import atomic_files
-
-try:
-    import tensorboardX
-except ModuleNotFoundError:
-    # It comes with the extra `tensorboard`; without it, only the lines are written.
-    tensorboardX = None
+from jax_s4rl.training import _events
 
 LINES = "metrics.jsonl"
-EVENTS = "tensorboard"
 
 
 class Metrics:
@@ -49,16 +43,10 @@ class Metrics:
         self._replace("".join(json.dumps(row) + "\n" for row in kept).encode())
         self.seconds = sum(row["seconds"] for row in kept)
         self._last_step = start
-        # Event files cannot be cut: from `purge_step` on, readers leave out the events of earlier
-        # files. The suffix distinguishes files that are begun in the same second.
-        self._events = None
-        if tensorboardX is not None:
-            is_resumed = start > 0 or (folder / EVENTS).is_dir()
-            self._events = tensorboardX.SummaryWriter(
-                str(folder / EVENTS),
-                purge_step=start + 1 if is_resumed else None,
-                filename_suffix=f".{start:012d}",
-            )
+        is_resumed = start > 0 or (folder / _events.FOLDER).is_dir()
+        self._events = _events.Events(
+            folder, f".{start:012d}", purge_step=start + 1 if is_resumed else None
+        )
 
     def __enter__(self) -> "Metrics":
         return self
@@ -88,12 +76,11 @@ class Metrics:
         row = {"step": step, **means, "seconds": seconds}
         self._append((json.dumps(row, allow_nan=False) + "\n").encode())
         self.seconds += seconds
-        if self._events is None:
-            return
         for name, values in means.items():
             several = isinstance(values, list) and len(values) > 1
             for number, value in enumerate(values if isinstance(values, list) else [values]):
-                self._events.add_scalar(f"{name}/{number}" if several else name, value, step)
+                curve = f"{name}/{number}" if several else name
+                self._events.add_scalar(curve, float(value), step)
         speed = (step - self._last_step) / seconds if seconds > 0 else 0.0
         self._last_step = step
         for name, value in {"updates_per_second": speed, **(shown or {})}.items():
@@ -106,8 +93,7 @@ class Metrics:
             name: Name of the text.
             text: Text in Markdown.
         """
-        if self._events is not None:
-            self._events.add_text(name, text, self._last_step)
+        self._events.add_text(name, text, self._last_step)
 
     def secure(self) -> None:
         """Writes all lines to the disk, in a new file if somebody removed the old one.
@@ -125,8 +111,7 @@ class Metrics:
             self._replace(lines)
             self._report(f"{self._path} was removed while the run was going on; written again")
         os.fsync(self._file.fileno())
-        if self._events is not None:
-            self._events.flush()
+        self._events.flush()
 
     def close(self) -> None:
         """Writes all lines to the disk and closes the files."""
@@ -136,8 +121,7 @@ class Metrics:
                 self.secure()
         finally:
             self._file.close()
-            if self._events is not None:
-                self._events.close()
+            self._events.close()
 
     def _replace(self, lines: bytes) -> None:
         """Replaces the file and opens the new one."""
@@ -179,10 +163,7 @@ def add_events(folder: Path, step: int, values: Mapping[str, float]) -> None:
         step: Number of updates made.
         values: Numbers by name.
     """
-    if tensorboardX is None:
-        return
-    suffix = f".{step:012d}.evaluation"
-    with tensorboardX.SummaryWriter(str(folder / EVENTS), filename_suffix=suffix) as events:
+    with _events.Events(folder, f".{step:012d}.evaluation") as events:
         for name, value in values.items():
             events.add_scalar(name, value, step)
 

@@ -19,7 +19,7 @@ from jax_s4rl.collection.ppo import storage as ppo_storage
 from jax_s4rl.collection.ppo import training as ppo_training
 from jax_s4rl.data import d4rl, hdf5, minari_datasets, storage, untrusted
 from jax_s4rl.evaluation import result_rows
-from jax_s4rl.training import checkpoints, metrics, run_lock
+from jax_s4rl.training import _events, checkpoints, metrics, run_lock
 from tests.agents import runs, untrained
 from tests.collection import worlds
 from tests.data import records
@@ -194,7 +194,7 @@ def _save_metrics(folder: Path) -> None:
     with metrics.Metrics(folder, 0) as file:
         for step in range(10, 60, 10):
             file.write(step, {"loss": 1.0 / step}, 0.5)
-    shutil.rmtree(folder / metrics.EVENTS, ignore_errors=True)
+    shutil.rmtree(folder / _events.FOLDER, ignore_errors=True)
 
 
 def _save_rows(folder: Path) -> None:
@@ -321,7 +321,7 @@ TARGETS = {
         "bytes", _save_checkpoints, "checkpoints/30/**/*", _resume, earlier=_earlier_checkpoints
     ),
     "checkpoint, text": Target(
-        *("json", _save_checkpoints, "checkpoints/30/about/metadata", _resume),
+        *("json", _save_checkpoints, "checkpoints/30/state/about.json", _resume),
         earlier=_earlier_checkpoints,
     ),
     "run.json": Target(

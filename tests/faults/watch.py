@@ -19,8 +19,6 @@ CHANGES = {"os.rename": 2, "os.remove": 1, "os.mkdir": 1, "os.rmdir": 1, "os.tru
 CHANGES |= {"os.link": 2, "os.symlink": 2, "shutil.rmtree": 1, "shutil.move": 2}
 # Programs that describe the machine and the commit in results.
 HARMLESS = ("git", "/bin/sh", "lscpu", "uname", "ldconfig", "gcc")
-# Events of TensorBoard go through a queue between processes.
-HARMLESS_CLASSES = ("tensorboardX.", "builtins object")
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _observers: list[Callable[[str, tuple[Any, ...]], None]] = []
 _is_hooked = False
@@ -78,9 +76,7 @@ def changed(event: str, arguments: tuple[Any, ...]) -> list[str]:
 
 
 def _is_harmless(event: str, arguments: tuple[Any, ...]) -> bool:
-    if event == "pickle.find_class":
-        return " ".join(map(str, arguments[:2])).startswith(HARMLESS_CLASSES)
-    return str(arguments[0]).endswith(HARMLESS)
+    return event != "pickle.find_class" and str(arguments[0]).endswith(HARMLESS)
 
 
 def _is_inside(path: str, folder: str) -> bool:

@@ -1,18 +1,19 @@
 """Checkpoints: they come back whole, few are kept, and damage is noticed."""
 
 import errno
+import gc
 import json
 import pathlib
 import shutil
+import threading
+import tracemalloc
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
-from jax_s4rl.training import checkpoints, config_io, optimizer
-
-# If one array cannot be read, Orbax does not wait for the reads of the others, which fail later.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+from jax_s4rl.training import _state_files, checkpoints, config_io, optimizer
 
 SETTINGS = {"optimization": optimizer.OptimizerConfig(), "mean": (0.5, 1.5)}
 
@@ -109,30 +110,22 @@ def test_another_configuration_is_refused_by_name(tmp_path):
         saved.restore(make_state(0))
 
 
-def files_of_numbers(path):
-    return [
-        file
-        for file in (path / "arrays").rglob("*")
-        if file.parent.name == "d" and file.stat().st_size
-    ]
+ARRAYS, ABOUT = "state/arrays.npz", "state/about.json"
 
 
 def truncate(path):
-    for file in files_of_numbers(path):
-        file.write_bytes(file.read_bytes()[:-8])
+    (path / ARRAYS).write_bytes((path / ARRAYS).read_bytes()[:-8])
 
 
 def flip_bits(path):
-    for file in files_of_numbers(path):
-        content = bytearray(file.read_bytes())
-        content[len(content) // 2] ^= 1
-        file.write_bytes(content)
+    content = bytearray((path / ARRAYS).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / ARRAYS).write_bytes(content)
 
 
 def change_a_number(path):
     """Damage that the file format itself cannot see."""
-    shutil.rmtree(path / "arrays")
-    shutil.copytree(path.parent / "10" / "arrays", path / "arrays")
+    shutil.copy(path.parent / "10" / ARRAYS, path / ARRAYS)
 
 
 def empty(path):
@@ -144,7 +137,7 @@ def change_text(**changes):
     """Another text, which is as good as the one that was written."""
 
     def change(path):
-        file = path / "about" / "metadata"
+        file = path / ABOUT
         file.write_text(json.dumps(json.loads(file.read_text()) | changes))
 
     return change
@@ -154,18 +147,18 @@ DAMAGES = {
     "truncated": truncate,
     "bits": flip_bits,
     "other numbers": change_a_number,
-    "no arrays": lambda path: shutil.rmtree(path / "arrays"),
-    "no text": lambda path: shutil.rmtree(path / "about"),
-    "half a text": lambda path: (path / "about" / "metadata").write_text('{"step"'),
-    "no object": lambda path: (path / "about" / "metadata").write_text("5"),
+    "no arrays": lambda path: (path / ARRAYS).unlink(),
+    "no text": lambda path: (path / ABOUT).unlink(),
+    "half a text": lambda path: (path / ABOUT).write_text('{"step"'),
+    "no object": lambda path: (path / ABOUT).write_text("5"),
     "no loss": lambda path: (path / "metrics" / "metrics").write_text("{}"),
     "other loss": lambda path: (path / "metrics" / "metrics").write_text('{"loss": 0.25}'),
     "other step": change_text(step=10),
     "other configuration": change_text(configuration={"mean": [0.5, 1.25]}),
     "other keys": change_text(keys={}),
     "other seal": change_text(seal="0"),
-    "seal under another name": lambda path: (path / "about" / "metadata").write_text(
-        (path / "about" / "metadata").read_text().replace('"seal"', '"sea1"')
+    "seal under another name": lambda path: (path / ABOUT).write_text(
+        (path / ABOUT).read_text().replace('"seal"', '"sea1"')
     ),
     "empty": empty,
 }
@@ -229,7 +222,7 @@ def test_nothing_but_damage_is_an_error(tmp_path):
 
 
 def test_what_is_written_is_json_for_people(tmp_path):
-    about = json.loads((fill(tmp_path, steps=(10,)) / "10" / "about" / "metadata").read_text())
+    about = json.loads((fill(tmp_path, steps=(10,)) / "10" / ABOUT).read_text())
     assert about["step"] == 10
     assert about["arrays"]["['weights']"] == ["float32", 4, 4]
     assert about["keys"] == {"['key']": "threefry2x32"}
@@ -241,7 +234,7 @@ def test_a_flipped_bit_anywhere_changes_nothing_or_is_said(tmp_path):
     fell_back = 0
     for file in sorted(files):
         whole = file.read_bytes()
-        for place in random.integers(len(whole), size=2):
+        for place in random.integers(len(whole), size=6):
             changed = bytearray(whole)
             changed[place] ^= 1 << random.integers(8)
             file.write_bytes(changed)
@@ -262,20 +255,56 @@ def test_a_damaged_loss_does_not_choose_the_best(tmp_path):
     assert "it cannot be the best one" in said[0]
 
 
-def test_checkpoints_of_earlier_versions_are_read(tmp_path):
-    folder = fill(tmp_path, steps=(10,))
-    file = folder / "10" / "about" / "metadata"
+def as_version_0_2(path, *, has_seal):
+    """Writes a checkpoint as versions 0.1 (without a seal) and 0.2 did."""
+    about = json.loads((path / ABOUT).read_text())
+    about = {k: v for k, v in about.items() if has_seal or k not in ("loss", "seal")}
+    arrays = dict(np.load(path / ARRAYS))
+    shutil.rmtree(path / "state")
+    (path / "about").mkdir()
+    (path / "about" / "metadata").write_text(json.dumps(about))
+    with ocp.StandardCheckpointer() as writer:
+        writer.save(path / "arrays", arrays)
+
+
+@pytest.mark.parametrize("has_seal", [True, False])
+def test_checkpoints_of_earlier_versions_are_read_and_followed_by_new_ones(tmp_path, has_seal):
+    folder = fill(tmp_path, steps=(10, 20))
+    for name in ("10", "20"):
+        as_version_0_2(folder / name, has_seal=has_seal)
+    found = checkpoints.load(folder, make_state(0), report=pytest.fail)
+    np.testing.assert_array_equal(found.state["weights"], make_state(20)["weights"])
+    with opened(tmp_path) as saved:
+        assert saved.restore(make_state(0)).step == 20
+        saved.save(30, make_state(30), loss=1.0)
+    assert checkpoints.load(folder, make_state(0), report=pytest.fail).step == 30
+    assert checkpoints.load(folder, {}, best=True, report=pytest.fail).step == 20
+
+
+# If one array cannot be read, Orbax does not wait for the reads of the others, which fail later.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_damage_of_an_earlier_version_is_noticed(tmp_path):
+    folder, said = fill(tmp_path, steps=(10, 20)), []
+    as_version_0_2(folder / "20", has_seal=True)
+    for file in (folder / "20" / "arrays").rglob("d/*"):
+        file.write_bytes(file.read_bytes()[:-8])
+    assert checkpoints.load(folder, make_state(0), report=said.append).step == 10
+    assert f"the checkpoint {folder / '20'} is damaged" in said[0]
+
+
+def test_a_text_without_a_seal_is_damaged(tmp_path):
+    folder, said = fill(tmp_path, steps=(10, 20)), []
+    file = folder / "20" / ABOUT
     about = json.loads(file.read_text())
     file.write_text(json.dumps({k: v for k, v in about.items() if k not in ("loss", "seal")}))
-    assert checkpoints.load(folder, make_state(0), report=pytest.fail).step == 10
-    with opened(tmp_path) as saved:
-        assert saved.restore(make_state(0)).step == 10
+    assert checkpoints.load(folder, make_state(0), report=said.append).step == 10
+    assert "is damaged (its step" in said[0]
 
 
 def test_the_configuration_can_be_read_alone(tmp_path):
     assert checkpoints.configuration(tmp_path / "none") is None
     folder = fill(tmp_path, steps=(10, 20))
-    (folder / "20" / "about" / "metadata").write_text("")
+    (folder / "20" / ABOUT).write_text("")
     assert checkpoints.configuration(folder) == config_io.to_json(SETTINGS)
 
 
@@ -322,29 +351,72 @@ def test_a_machine_that_fails_is_no_damage(tmp_path, monkeypatch):
     assert (folder / "10").is_dir()
 
 
-def write_to_full_disk(folder, message):
-    with opened(folder) as saved:
-        saved.save(10, make_state(10), loss=1.0)
-        saved.wait()
+def fail(error):
+    def failing(*_, **__):
+        raise error
 
-        def fail(*_, **__):
-            raise ValueError(message)
+    return failing
 
-        saved._manager.save = fail
-        saved.save(20, make_state(20), loss=1.0)
+
+def save_whole(saved, step):
+    saved.save(step, make_state(step), loss=1.0)
+    saved.wait()
+
+
+ON_A_FULL_DISK = OSError(errno.ENOSPC, "No space left on device", "20.tmp/arrays.npz")
 
 
 @pytest.mark.parametrize(
-    ("message", "sentence"),
+    ("error", "sentence"),
     [
+        (ON_A_FULL_DISK, r"\[Errno 28\] No space left on device: '.*/checkpoints'"),
+        (OSError("no number"), "could not be written \\(no number\\); check the disk"),
         (
-            "RESOURCE_EXHAUSTED: Error writing\n in OCDBT database: No space [os_error_code='28']",
-            r"\[Errno 28\] No space left on device: '.*/checkpoints'",
+            ValueError("INTERNAL: broken\nline 2"),
+            r"could not be written \(INTERNAL: broken\); check the disk",
         ),
-        ("INTERNAL: broken\nline 2", r"could not be written \(INTERNAL: broken\); check the disk"),
     ],
 )
-def test_what_orbax_says_of_a_failed_write_is_one_sentence(tmp_path, message, sentence):
-    with pytest.raises(OSError, match=sentence):
-        write_to_full_disk(tmp_path, message)
+@pytest.mark.parametrize("place", ["manager", "background"])
+def test_a_failed_write_is_one_sentence(tmp_path, monkeypatch, error, sentence, place):
+    with opened(tmp_path) as saved:
+        save_whole(saved, 10)
+        if place == "manager":
+            monkeypatch.setattr(saved._manager, "save", fail(error))
+        else:
+            monkeypatch.setattr(_state_files.Handler, "save", fail(error))
+        with pytest.raises(OSError, match=sentence):
+            save_whole(saved, 20)
     assert checkpoints.load(tmp_path / "checkpoints", {}).step == 10
+
+
+def test_no_thread_stays_after_a_failed_write(tmp_path, monkeypatch):
+    before = threading.active_count()
+    with opened(tmp_path) as saved, monkeypatch.context() as patched:
+        saved.save(10, make_state(10), loss=1.0)
+        patched.setattr(_state_files.Handler, "save", fail(ON_A_FULL_DISK))
+        with pytest.raises(OSError, match="No space left"):
+            save_whole(saved, 20)
+    assert threading.active_count() == before
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_memory_does_not_grow_with_checkpoints(tmp_path):
+    state = {str(number): np.full(4, 1.0, np.float32) for number in range(100)}
+    with opened(tmp_path) as saved:
+
+        def grow(steps):
+            for step in steps:
+                saved.save(step, state, loss=1.0)
+            saved.wait()
+            gc.collect()
+            return tracemalloc.get_traced_memory()[0]
+
+        grow(range(1, 6))
+        tracemalloc.start()
+        try:
+            first = grow(range(6, 11))
+            # By TensorStore, 400 bytes of each array stayed with each checkpoint.
+            assert grow(range(11, 31)) - first < 32 * 20 * len(state)
+        finally:
+            tracemalloc.stop()

@@ -7,6 +7,7 @@ import struct
 import pytest
 from tensorboardX.proto import event_pb2
 
+from jax_s4rl.training import _events
 from jax_s4rl.training import metrics as training_metrics
 
 
@@ -26,7 +27,7 @@ def steps(folder):
 def events(folder):
     """Scalars as TensorBoard shows them: a start mark removes earlier ones from its step on."""
     found = []
-    for path in sorted((folder / training_metrics.EVENTS).iterdir()):
+    for path in sorted((folder / _events.FOLDER).iterdir()):
         content = path.read_bytes()
         while content:
             (size,) = struct.unpack("<Q", content[:8])
