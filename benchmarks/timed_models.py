@@ -22,6 +22,7 @@ WITH_FEED_FORWARD = ("attention", "mlp")
 MATCHED = "s4d/matched"
 # Number of rows of a batch by steps of context; fewer rows of a longer context fit into memory.
 BATCHES = {32: 64, 100: 64, 341: 16, 1024: 4}
+STEPS_PER_BATCH = 4096
 
 
 class TimedModel(NamedTuple):
@@ -30,10 +31,12 @@ class TimedModel(NamedTuple):
     Attributes:
         method: Name of the method in result rows.
         config: Configuration of the model.
+        batch_size: Number of rows of a batch in training.
     """
 
     method: str
     config: configs.DecisionTransformerConfig
+    batch_size: int
 
     @property
     def name(self) -> str:
@@ -51,9 +54,10 @@ def make(context_length: int, names: tuple[str, ...] = mixers.NAMES) -> Iterator
     Yields:
         The models; the last is `s4d/matched` if both S4D and attention are named.
     """
+    rows = batch_size(context_length)
     for name in names:
         for layout in tokens.LAYOUTS:
-            yield TimedModel(name, configure(name, layout, context_length))
+            yield TimedModel(name, configure(name, layout, context_length), rows)
     if {"s4d", "attention"} <= set(names):
         attention = configure("attention", tokens.CONCATENATED, context_length)
         yield TimedModel(
@@ -61,7 +65,17 @@ def make(context_length: int, names: tuple[str, ...] = mixers.NAMES) -> Iterator
             presets.match_parameters(
                 attention, mixers.MixerConfig("s4d", step_range=mixers.OLD_STEP_RANGE)
             ),
+            rows,
         )
+
+
+def batch_size(context_length: int) -> int:
+    """Returns the number of rows of a batch: that of `BATCHES`, or as many as have 4,096 steps.
+
+    Args:
+        context_length: Number of steps of context.
+    """
+    return BATCHES.get(context_length, max(1, STEPS_PER_BATCH // context_length))
 
 
 def family(method: str) -> tuple[str, ...]:

@@ -92,7 +92,9 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
     if config.peer:
         contenders.append(
             timed_models.TimedModel(
-                PEER, timed_models.configure("attention", "interleaved", context_length)
+                PEER,
+                timed_models.configure("attention", "interleaved", context_length),
+                timed_models.batch_size(context_length),
             )
         )
     with contextlib.ExitStack() as opened:
@@ -138,7 +140,7 @@ def _row(
         seconds={"compile": facts["compile"]} | turns.seconds,
         metrics=rest
         | {
-            "batch": timed_models.BATCHES[model.context_length],
+            "batch": one.batch_size,
             "width": model.width,
             "num_layers": model.num_layers,
             "mlp_ratio": model.mlp_ratio,

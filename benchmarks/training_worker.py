@@ -41,7 +41,7 @@ def prepare(
         decision_transformer.loss_function(config),
         regimes.make("windows", record, context_length=context_length),
         descent,
-        batch_size=timed_models.BATCHES[context_length],
+        batch_size=contender.batch_size,
         updates_per_dispatch=updates_per_dispatch,
         devices=device,
     )

@@ -9,7 +9,7 @@ from benchmarks import timed_models, training_worker, workers
 @pytest.mark.slow
 def test_each_call_goes_on_with_the_training():
     config = timed_models.configure("mlp", "concatenated", 32)
-    call, facts = training_worker.prepare(timed_models.TimedModel("mlp", config), 2)
+    call, facts = training_worker.prepare(timed_models.TimedModel("mlp", config, 64), 2)
     assert facts["parameters"] > 100_000
     assert facts["compile"] > 0
     (state, first), (_, second) = call(), call()
