@@ -66,8 +66,9 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# All benchmarks; `make bench QUICK=--quick` for a short look.
 bench: $(READY)
-	$(BIN)/python -m benchmarks.kernels
+	$(BIN)/python -m benchmarks $(QUICK)
 
 clean:
 	rm -rf $(VENV) .venv-newest runs build/site

@@ -2,12 +2,11 @@
 
     python -m benchmarks.training            # everything; --quick for a short run
     python -m benchmarks.training --mixers attention s4d --contexts 100
-    python -m benchmarks.training --peer     # also the PyTorch model (extra `peers`)
 
-The PyTorch model is that of the library `transformers`. An update includes drawing the batch,
-forward, backward and optimizer. Appends a row per model and context to
-`benchmarks/results/training.jsonl`, then writes the tables of `benchmarks/README.md` from the
-newest rows of every machine. One device is timed; each model has its own process.
+An update includes drawing the batch, forward, backward and optimizer. Appends a row per model and
+context to `benchmarks/results/training.jsonl`, then writes the tables of `benchmarks/README.md`
+from the newest rows of every machine. One device is timed; each model has its own process. PyTorch
+models are timed by `benchmarks.peers`.
 """
 
 import contextlib
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import pytorch_peer, timed_models, timing, training_report, workers
+from benchmarks import timed_models, timing, training_report, workers
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
@@ -26,7 +25,6 @@ RESULTS = Path(__file__).parent / "results" / "training.jsonl"
 
 # Seconds of untimed updates before each timed one.
 SETTLE = 0.5
-PEER = "peer"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,8 +39,6 @@ class Config:
     """Number of timed dispatches of each model, after one warm-up dispatch."""
     updates_per_dispatch: int = 5
     """Number of updates in one dispatch."""
-    peer: bool = False
-    """Whether to time also the Decision Transformer of the library transformers, in PyTorch."""
     quick: bool = False
     """Whether to time only attention and s4d, at 32 steps, with three dispatches."""
     report_only: bool = False
@@ -58,13 +54,10 @@ def main(config: Config) -> None:
         config: Options of the benchmark.
 
     Raises:
-        SystemExit: If a context length is unknown, or the peer is not installed.
+        SystemExit: If a context length is unknown.
     """
     if config.quick:
         config = dataclasses.replace(config, mixers=("attention", "s4d"), contexts=(32,), repeats=3)
-    if config.peer:
-        # Fails before anything is timed if the libraries are missing.
-        pytorch_peer.versions()
     for context_length in () if config.report_only else config.contexts:
         if context_length not in timed_models.BATCHES:
             raise SystemExit(
@@ -89,14 +82,6 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
         One result row for each model.
     """
     contenders = list(timed_models.make(context_length, config.mixers))
-    if config.peer:
-        contenders.append(
-            timed_models.TimedModel(
-                PEER,
-                timed_models.configure("attention", "interleaved", context_length),
-                timed_models.batch_size(context_length),
-            )
-        )
     with contextlib.ExitStack() as opened:
         running = {
             one.name: opened.enter_context(_start(one, config.updates_per_dispatch))
@@ -107,21 +92,18 @@ def measure(config: Config, context_length: int) -> Iterator[dict[str, Any]]:
     # adds its verdict to the rows.
     self_test.require()
     for one in contenders:
-        updates = 1 if one.method == PEER else config.updates_per_dispatch
-        yield _row(one, running[one.name].facts, turns[one.name].split(updates))
+        own = turns[one.name].split(config.updates_per_dispatch)
+        yield _row(one, running[one.name].facts, own)
 
 
 def _start(
     one: timed_models.TimedModel, updates_per_dispatch: int
 ) -> contextlib.AbstractContextManager[workers.Worker]:
-    context_length = str(one.config.model.context_length)
-    if one.method == PEER:
-        return workers.apart("pytorch_peer", context_length)
     return workers.apart(
         "training_worker",
         one.method,
         one.config.model.tokens,
-        context_length,
+        str(one.config.model.context_length),
         str(updates_per_dispatch),
     )
 
