@@ -4,7 +4,7 @@ import contextlib
 import fcntl
 import os
 import re
-import tempfile
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +21,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
         OSError: If the disk refuses; no partly written file is left.
 
     Example:
+        >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     write_whole(Path(folder) / "a", lambda file: file.write(b"new"))
         ...     (Path(folder) / "a").read_bytes()
@@ -57,8 +58,6 @@ def written_beside(path: Path, write: Callable[[BinaryIO], object]) -> Iterator[
             # the final name could otherwise belong to an incomplete file.
             file.flush()
             os.fsync(file.fileno())
-            # `mkstemp` lets only the owner read the file.
-            os.chmod(name, 0o644)
             yield name
         except OSError as error:
             # Errors of writing into an open file do not say which.
@@ -74,14 +73,18 @@ def _make_temporary(path: Path) -> tuple[BinaryIO, Path]:
     """Makes an empty file that is locked as long as it is open."""
     while True:
         # In the same folder, because a rename is atomic only within one file system.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        file = os.fdopen(handle, "w+b")
+        name = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        # Not `tempfile`: a signal behind the opening would leave its bare handle open for ever.
+        try:
+            file = name.open("x+b")
+        except FileExistsError:
+            continue
         # On file systems without locks nothing is locked, and no leftover is removed.
         with contextlib.suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Another writer may have taken it for a leftover before it was locked.
-        if os.path.exists(name):
-            return file, Path(name)
+        if name.exists():
+            return file, name
         file.close()
 
 

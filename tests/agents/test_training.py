@@ -1,6 +1,7 @@
 """Training in a run directory: stopped or killed, it resumes as if it had never stopped."""
 
 import dataclasses
+import errno
 import inspect
 import json
 import os
@@ -183,7 +184,7 @@ def test_what_came_after_the_last_checkpoint_is_repeated(tmp_path, whole):
 
 def fill_disk(folder):
     def fail(*_, **__):
-        raise ValueError("RESOURCE_EXHAUSTED: many\nlines [os_error_code='28']")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     folder._checkpoints._manager.save = fail
 

@@ -50,3 +50,28 @@ def test_what_a_killed_writer_left_is_removed_and_what_another_writes_is_not(tmp
         atomic_files.write_whole(path, lambda file: file.write(b"new"))
         assert other.read_bytes() == b"slow"
     assert {file.name for file in tmp_path.iterdir()} == {"one", ".one.backup"}
+
+
+class Stopped(BaseException):
+    """What a handler of a signal raises."""
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_signal_right_after_the_opening_leaves_no_file_open(tmp_path):
+    def stop(frame, event, function):
+        if event == "c_return" and function.__name__ == "open":
+            sys.setprofile(None)
+            raise Stopped
+
+    before, profile = os.listdir("/proc/self/fd"), sys.getprofile()
+    for _ in range(5):
+        sys.setprofile(stop)
+        try:
+            with pytest.raises(Stopped):
+                atomic_files.write_whole(tmp_path / "a", lambda file: file.write(b"new"))
+        finally:
+            sys.setprofile(profile)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+    atomic_files.write_whole(tmp_path / "a", lambda file: file.write(b"new"))
+    # The next writer removes what is left.
+    assert os.listdir(tmp_path) == ["a"]
