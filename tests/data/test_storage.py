@@ -2,9 +2,9 @@ import contextlib
 import json
 import mmap
 import os
+import secrets
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +148,7 @@ def test_a_side_file_that_cannot_be_written_does_not_matter(saved, monkeypatch):
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(secrets, "token_hex", refuse)  # of the temporary name
     with pytest.warns(UserWarning, match=r"cannot be written \(Read-only file system\)"):
         storage.load_trajectories(path)
 
