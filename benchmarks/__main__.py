@@ -21,6 +21,7 @@ FULL: dict[str, tuple[str, ...]] = {
     "kernels": (),
     "dropout": (),
     "floor": (),
+    "tried": (),
     "host_loop": (),
     "acting": ("--histories", "16", "1024"),
     "training": ("--contexts", "32", "341", "--mixers", "attention", "s4d", "s5", "lstm"),
