@@ -1,7 +1,7 @@
 """Runs all benchmarks of this folder that time this package on this machine, one after the other.
 
-    python -m benchmarks --quick    # three minutes: each at its smallest, rows into `runs/`
-    python -m benchmarks            # under forty minutes on two quiet cores, rows into `results/`
+    python -m benchmarks --quick    # each at its smallest, rows into `runs/`
+    python -m benchmarks            # rows into `results/`
 
 Each has a process of its own. The peers in PyTorch (`benchmarks.peers`, extra `peers`), an
 accelerator (`benchmarks.gpu`), the accuracy of long sequences and the trainings of the data sets

@@ -90,7 +90,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Measures what is not yet in the file of rows, then writes the report.
+    """Measures the models that have no rows yet, then writes the report.
 
     Args:
         config: Options of the benchmark.

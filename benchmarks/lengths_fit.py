@@ -150,6 +150,6 @@ def _interval(value: float, drawn: np.ndarray, fewest: int) -> Interval:
     if fewest < 2:
         return Interval(value, float("nan"), float("nan"))
     edge = (1 - bootstrap.CONFIDENCE) / 2
-    # No interpolation: between two crossovers, one of them infinite, there is no number.
+    # Quantiles are draws themselves: the mean of a length and infinity is no length.
     low, high = np.quantile(drawn, [edge, 1 - edge], method="inverted_cdf")
     return Interval(value, float(low), float(high))

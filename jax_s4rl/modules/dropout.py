@@ -2,10 +2,10 @@
 
 The mask of a row depends neither on the device that holds the row nor on the other rows.
 
-Masks come from a hash of the key and the number of the entry. On CPU, `jax.random` takes ten times
-as long for them, which is a fifth to a third of a whole update of a small S4D model
-(`benchmarks.dropout`). A mask needs no more than the hash gives: bits that are independent of each
-other as far as tests can see.
+Masks come from a hash of the key and the number of the entry. On CPU, `jax.random` takes much
+longer for them (`benchmarks.dropout` times both), which is felt in an update of a small S4D model.
+A mask needs no more than the hash gives: bits that are independent of each other as far as tests
+can see.
 """
 
 import math
