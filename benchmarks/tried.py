@@ -24,8 +24,6 @@ from benchmarks import lengths_fit, tables, timing
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
-from jax_s4rl.kernels import _fourier, _fusion_barrier, convolution
-from jax_s4rl.kernels import complex_pair as cplx
 from jax_s4rl.modules import dropout
 
 RESULTS = Path(__file__).parent / "results" / "tried.jsonl"
@@ -170,22 +168,6 @@ def _products() -> tuple[Form, Form, tuple[Any, ...]]:
     return plain, halved, (_noise(rows, WIDTH), _noise(WIDTH, 2 * WIDTH), _noise(rows, 2 * WIDTH))
 
 
-def _turned_once(rows: int, length: int) -> tuple[Form, Form, tuple[Any, ...]]:
-    n = convolution.fft_length(length)
-
-    def turned(u: jax.Array, kernel: jax.Array) -> jax.Array:
-        whole = _fusion_barrier.fence(jnp.swapaxes(u, -1, -2))
-        done = []
-        for begin in range(0, WIDTH, WIDTH // _fourier.CPU_PARTS):
-            piece = slice(begin, begin + WIDTH // _fourier.CPU_PARTS)
-            spectrum = _fourier._spectrum(whole[:, piece], n)
-            transfer = cplx.with_ndim(_fourier._spectrum(kernel[piece], n), 3)
-            done.append(_fourier._inverse(cplx.multiply(spectrum, transfer), n)[..., :length])
-        return jnp.swapaxes(_fusion_barrier.fence(jnp.concatenate(done, -2)), -1, -2)
-
-    return _fourier.convolve, turned, (_noise(rows, length, WIDTH), _noise(WIDTH, length))
-
-
 def _flat_optimizer() -> tuple[Form, Form, tuple[Any, ...]]:
     # As many arrays, of such sizes, as two blocks of width 64 have.
     params = {str(number): _noise(64, 16 if number % 3 else 128) for number in range(36)}
@@ -223,14 +205,6 @@ def _masks(second: str) -> tuple[Form, Form, tuple[Any, ...]]:
 TRIALS = {
     "bfloat16": Trial(
         "dense products of bfloat16 numbers, summed in float32", "1.9", False, _products, 2e-2
-    ),
-    "turned once, 341": Trial(
-        "one turn of the rows behind a fence, then transforms in parts; 341 steps, 16 rows",
-        *("1.05", False, lambda: _turned_once(16, 341), 1e-5),
-    ),
-    "turned once, 4096": Trial(
-        "the same; 4,096 steps, one row",
-        *("1.12", False, lambda: _turned_once(1, 4096), 1e-5),
     ),
     "flat optimizer": Trial(
         "AdamW on one array in place of 36 (`optax.flatten`)", "3.6", False, _flat_optimizer, 1e-5
