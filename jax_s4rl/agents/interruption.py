@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
+from jax_s4rl.agents import _second_signal
+
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -136,7 +138,7 @@ def _handled(
             own[name] += 1
         os.kill(os.getpid(), number)
 
-    with _second_ends(kept, own):
+    with _second_signal.ends(kept, own):
         # None stands for a handler that was not installed from Python, which Python cannot restore.
         previous = {n: signal.signal(n, handle) or signal.SIG_DFL for n in kept}
         try:
@@ -144,39 +146,3 @@ def _handled(
         finally:
             for number, before in previous.items():
                 signal.signal(number, before)
-
-
-@contextlib.contextmanager
-def _second_ends(numbers: tuple[signal.Signals, ...], own: dict[str, int]) -> Iterator[None]:
-    """Ends the process at a second signal even while it compiles.
-
-    Python runs handlers between two bytecodes of the main thread, which may be in XLA for minutes.
-    The number of each signal is written to a pipe at once, and another thread reads it.
-    """
-    read_end, write_end = os.pipe()
-    os.set_blocking(write_end, False)
-
-    def listen() -> None:
-        count = 0
-        while arrived := os.read(read_end, 1):
-            if arrived[0] not in numbers:
-                continue
-            if own["listener"]:
-                own["listener"] -= 1
-            else:
-                count += 1
-            if count == 2:
-                # Not `sys.exit`, which would only end this thread.
-                os._exit(128 + arrived[0])
-
-    before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        # The end of the pipe ends the thread.
-        os.close(write_end)
-        listener.join()
-        os.close(read_end)
