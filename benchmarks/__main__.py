@@ -23,6 +23,7 @@ FULL: dict[str, tuple[str, ...]] = {
     "floor": (),
     "tried": (),
     "host_loop": (),
+    "whole_job": (),
     "acting": ("--histories", "16", "1024"),
     "training": ("--contexts", "32", "341", "--mixers", "attention", "s4d", "s5", "lstm"),
     "lengths": ("--mixers", "s4d", "s4d/matched", "attention"),

@@ -2,14 +2,15 @@
 
     python -m benchmarks.host_loop            # everything; --quick for a short run
 
-S4D of two blocks of width 64 acts in CartPole for 200 steps, in several environments side by side.
-Beside the rollout, in turns, the same environments take the same actions in a plain loop; what a
+A model of two blocks of width 64 acts in CartPole for 200 steps, in several environments side by
+side. In turns with the rollout, the same environments take the same actions in a plain loop; what a
 rollout takes above that is its own: the policy, which is timed apart, the checks and the record.
 The time to compile is not counted. Appends rows to `benchmarks/results/host_loop.jsonl`, then
 writes the table of `benchmarks/README.md`.
 """
 
 import dataclasses
+import itertools
 import math
 import statistics
 import time
@@ -40,6 +41,8 @@ PARTS = ("environments", "policy", "rest")
 class Config:
     """Options of the benchmark."""
 
+    mixers: tuple[str, ...] = ("s4d", "s5")
+    """Mixers of the model: S4D has a state for each feature, S5 one for all."""
     environments: tuple[int, ...] = (1, 8, 64, 256)
     """Numbers of environments side by side."""
     repeats: int = 10
@@ -68,19 +71,22 @@ def main(config: Config) -> None:
     """
     if config.quick:
         config = dataclasses.replace(config, environments=(8,), repeats=3)
-    for count in () if config.report_only else config.environments:
-        row = measure(count, config.repeats)
+    cases = itertools.product(config.mixers, config.environments)
+    for mixer, count in () if config.report_only else cases:
+        row = measure(mixer, count, config.repeats)
         result_rows.append_row(config.out, row)
-        print(f"{count} environments: {row['metrics']['share_outside']:.0%} outside", flush=True)
+        share = row["metrics"]["share_outside"]
+        print(f"{mixer}, {count} environments: {share:.0%} outside", flush=True)
     if config.out == RESULTS:
         text = table(list(documents.read_rows(config.out)))
         documents.write_section(tables.README, SECTION, text)
 
 
-def measure(count: int, repeats: int) -> dict[str, Any]:
+def measure(mixer: str, count: int, repeats: int) -> dict[str, Any]:
     """Times rollouts and plain loops in turns.
 
     Args:
+        mixer: Mixer of the model.
         count: Number of environments.
         repeats: Number of turns, after one of each that warms up.
 
@@ -91,7 +97,7 @@ def measure(count: int, repeats: int) -> dict[str, Any]:
         ValueError: If the installed JAX must not be used (see `jax_s4rl.self_test`).
     """
     self_test.require()
-    act = make_rollout(count)
+    act = make_rollout(mixer, count)
     # All episodes are equally long.
     actions = act().record.actions.reshape(count, STEPS)
     turns = [(_timed_rollout(act), _plain(actions)) for _ in range(repeats + 1)][1:]
@@ -106,7 +112,7 @@ def measure(count: int, repeats: int) -> dict[str, Any]:
     return result_rows.make_row(
         experiment="benchmarks/host_loop",
         env="CartPole-v1",
-        method="s4d",
+        method=mixer,
         seconds=medians,
         metrics={
             "environments": count,
@@ -118,17 +124,18 @@ def measure(count: int, repeats: int) -> dict[str, Any]:
     )
 
 
-def make_rollout(count: int) -> Callable[[], rollout.Rollout]:
+def make_rollout(mixer: str, count: int) -> Callable[[], rollout.Rollout]:
     """Makes a rollout of an untrained policy.
 
     Args:
+        mixer: Mixer of the model.
         count: Number of environments.
 
     Returns:
         A function that acts for `STEPS` steps in each of them.
     """
     model = configs.ModelConfig(
-        mixer=mixers.MixerConfig("s4d"),
+        mixer=mixers.MixerConfig(mixer),
         tokens=tokens.CONCATENATED,
         context_length=STEPS,
         width=64,
@@ -178,21 +185,22 @@ def table(rows: list[tables.Row]) -> str:
     """
     parts = [
         "## The host loop",
-        "Microseconds of one step of one environment (CartPole, 200 steps, S4D of two blocks of "
-        f"width 64), medians of turns, compile time apart. Aim: at most {AIM:.0%} outside of 64 "
-        "environments. *Environments*: the same steps in a plain loop.",
+        "Microseconds of one step of one environment (CartPole, 200 steps, two blocks of width "
+        f"64), medians of turns, compile time apart. Aim: at most {AIM:.0%} outside of 64 "
+        "environments. *Environments*: the same steps in a plain loop. *Rest*: checks, record.",
     ]
-    head = ["environments side by side", "whole", *PARTS, "outside of the environments"]
-    for machine, found in tables.newest_by_machine(rows, ("environments",)).items():
+    head = ["mixer", "environments side by side", "whole", *PARTS, "outside of the environments"]
+    for machine, found in tables.newest_by_machine(rows, ("method", "environments")).items():
         lines = [
             [
+                mixer,
                 f"{count:,}",
                 *(f"{1e6 * row['seconds'][name]:.1f}" for name in ("whole", *PARTS)),
                 f"{row['metrics']['share_outside']:.0%}",
             ]
-            for (count,), row in sorted(found.items())
+            for (mixer, count), row in sorted(found.items())
         ]
-        parts += [f"### {machine}", tables.markdown(head, lines, left=0)]
+        parts += [f"### {machine}", tables.markdown(head, lines, left=1)]
     return "\n\n".join(parts)
 
 

@@ -6,14 +6,15 @@ from benchmarks import host_loop
 
 
 @pytest.mark.slow
-def test_a_small_run_has_all_parts():
-    row = host_loop.measure(2, 2)
+@pytest.mark.parametrize("mixer", host_loop.Config.mixers)
+def test_a_small_run_has_all_parts(mixer):
+    row = host_loop.measure(mixer, 2, 2)
     seconds, metrics = row["seconds"], row["metrics"]
     parts = sum(seconds[name] for name in host_loop.PARTS)
     assert parts == pytest.approx(seconds["whole"])
     assert 0 < metrics["share_outside"] < 1
     assert [len(times) for times in metrics["turns"].values()] == [2, 2, 2]
-    assert "| 2 | " in host_loop.table([row])
+    assert f"| {mixer} | 2 | " in host_loop.table([row])
 
 
 def test_all_episodes_are_equally_long():
@@ -23,10 +24,11 @@ def test_all_episodes_are_equally_long():
     assert ends == [(False, False)] * (host_loop.STEPS - 1) + [(False, True)]
 
 
-def test_the_table_has_a_line_for_each_number_of_environments():
+def test_the_table_has_a_line_for_each_mixer_and_number():
     rows = [
         {
             "machine": "one",
+            "method": "s5",
             "metrics": {"environments": count, "share_outside": 0.45},
             "seconds": {"whole": 2e-5, "environments": 1.1e-5, "policy": 5e-6, "rest": 4e-6},
         }
@@ -34,6 +36,6 @@ def test_the_table_has_a_line_for_each_number_of_environments():
     ]
     lines = host_loop.table(rows).splitlines()
     assert lines[-2:] == [
-        "| 8 | 20.0 | 11.0 | 5.0 | 4.0 | 45% |",
-        "| 64 | 20.0 | 11.0 | 5.0 | 4.0 | 45% |",
+        "| s5 | 8 | 20.0 | 11.0 | 5.0 | 4.0 | 45% |",
+        "| s5 | 64 | 20.0 | 11.0 | 5.0 | 4.0 | 45% |",
     ]
