@@ -13,10 +13,24 @@ import jax  # noqa: E402 (the imports are timed, too)
 
 import jax_s4rl  # noqa: E402
 from benchmarks import lengths_worker  # noqa: E402
-from experiments import cartpole, protocol  # noqa: E402
+from jax_s4rl.agents import decision_transformer  # noqa: E402
+from jax_s4rl.models import configs  # noqa: E402
+from jax_s4rl.modules import mixers, tokens  # noqa: E402
+from jax_s4rl.training import optimizer  # noqa: E402
 
 DATASET = "cartpole/mixed"
-SETTINGS = protocol.override(cartpole.SETTINGS, mixer=protocol.mixer_config("s4d"))
+# Those of `experiments.cartpole`, which imports more than a job needs.
+SETTINGS = decision_transformer.Settings(
+    model=configs.ModelConfig(
+        mixer=mixers.MixerConfig("s4d", step_range=mixers.OLD_STEP_RANGE),
+        time_embedding=tokens.NONE,
+        context_length=32,
+        width=64,
+        num_layers=2,
+    ),
+    updates_per_dispatch=25,
+    optimization=optimizer.OptimizerConfig(weight_decay=0.0),
+)
 
 
 def main(updates: int, episodes: int) -> dict[str, float]:

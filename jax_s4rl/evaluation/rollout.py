@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import chex
 import gymnasium
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 
@@ -251,9 +250,11 @@ def take_step(
     return actions, state
 
 
+# Jitted, because each of its small operations would be compiled by itself. The results of a program
+# are arrays of their own, also if the policy uses the same zeros twice: each can be donated.
+@functools.partial(jax.jit, static_argnums=(0, 2))
 def _start(policy: Policy, prepared: Any, num_envs: int) -> Any:
-    # Copied, because an array can be donated only once, and a policy may use the same zeros twice.
-    return jax.tree.map(jnp.copy, policy.init(prepared, num_envs))
+    return policy.init(prepared, num_envs)
 
 
 # Each state is used once. It is donated, so that a cache of keys and values is changed in place.

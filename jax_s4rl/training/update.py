@@ -322,24 +322,31 @@ def place(train_states: Sequence[TrainState], devices: Sequence[Any] | None = No
     Returns:
         The states, [devices of this process, seeds on a device, ...].
     """
-    stacked = _stack(list(train_states))
     everywhere = list(devices) if devices is not None else jax.devices()
     if not _is_spread(len(train_states), len(everywhere)):
-        return replicate(stacked, devices)
+        return replicate(_stack(list(train_states)), devices)
     # Every process has the states of all seeds and takes those of its own devices.
-    own = jnp.asarray(
-        [n for n, device in enumerate(everywhere) if device.process_index == jax.process_index()]
+    own = tuple(
+        n for n, device in enumerate(everywhere) if device.process_index == jax.process_index()
     )
-    split = jax.tree.map(lambda x: x.reshape(len(everywhere), -1, *x.shape[1:])[own], stacked)
+    split = _by_device(list(train_states), len(everywhere), own)
     return _spread(None if devices is None else tuple(devices))(split)
 
 
-# Functions below are made once: a new one in each training would be compiled, and kept, again.
+# Functions below are made once: a new one in each training would be compiled, and kept, again. The
+# stacking is jitted, because each of its many small operations would be compiled by itself.
 
 
-@jax.jit  # otherwise each of the many small operations would be compiled by itself
+@jax.jit
 def _stack(states: list[TrainState]) -> TrainState:
     return jax.tree.map(lambda *x: jnp.stack(x), *states)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _by_device(states: list[TrainState], count: int, own: tuple[int, ...]) -> TrainState:
+    """Stacks states, [own devices, seeds on a device, ...]."""
+    split = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), _stack(states))
+    return jax.tree.map(lambda x: x[jnp.array(own)], split)
 
 
 # The axis has the update's name: with another one the first dispatch would be compiled for another
