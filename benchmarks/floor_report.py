@@ -53,16 +53,26 @@ def table(found: tables.Newest) -> str:
         name: [1e3 * found[name, length]["seconds"]["cpu"] for length in contexts]
         for name in (UPDATE, *FLOOR, *BESIDE)
     }
-    floors = [sum(each) for each in zip(*(times[name] for name in FLOOR), strict=True)]
     known = [sum(each) for each in zip(*(times[name] for name in (*FLOOR, *BESIDE)), strict=True)]
     whole = times[UPDATE]
     lines = [
         *([name, *map(_short, times[name])] for name in (UPDATE, *FLOOR, *BESIDE)),
         ["rest", *(_short(a - b) for a, b in zip(whole, known, strict=True))],
-        ["**update over floor**", *(f"{a / b:.2f}" for a, b in zip(whole, floors, strict=True))],
+        ["**update over floor**", *(f"{over_floor(found, length):.2f}" for length in contexts)],
         ["the same, by minima", *(_by_minima(found, length) for length in contexts)],
     ]
     return tables.markdown(["part", *titles], lines, left=1)
+
+
+def over_floor(found: tables.Newest, length: int) -> float:
+    """Returns the processor time of an update over that of its floor, by medians.
+
+    Args:
+        found: Rows of one machine, by `KEY`.
+        length: Number of steps of context.
+    """
+    update, *parts = (found[name, length]["seconds"]["cpu"] for name in (UPDATE, *FLOOR))
+    return update / sum(parts)
 
 
 def _short(milliseconds: float) -> str:
