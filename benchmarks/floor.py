@@ -145,10 +145,11 @@ def _bare_convolution(rows: int, length: int, width: int, noise: Callable[..., j
     if convolution.fastest((rows, length, width)) == "toeplitz":
         return _toeplitz, (noise(width, length, length), noise(width, rows, length))
     n = convolution.fft_length(length)
-    # As in `_fourier`: several transforms, which XLA could run on several cores.
+    # As in `_fourier`: several transforms, which XLA could run on several cores. Inputs and the
+    # derivatives of outputs go there, outputs and the derivatives of inputs come back.
     sizes = (rows * width // 4, n), (rows * width // 4, n // 2 + 1)
-    spectra = [jax.lax.complex(noise(*sizes[1]), noise(*sizes[1])) for _ in range(4)]
-    return _transforms, ([noise(*sizes[0]) for _ in range(4)], spectra)
+    spectra = [jax.lax.complex(noise(*sizes[1]), noise(*sizes[1])) for _ in range(8)]
+    return _transforms, ([noise(*sizes[0]) for _ in range(8)], spectra)
 
 
 def _dense(x: jax.Array, weight: jax.Array, cotangent: jax.Array) -> tuple[jax.Array, ...]:

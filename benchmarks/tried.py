@@ -202,7 +202,60 @@ def _masks(second: str) -> tuple[Form, Form, tuple[Any, ...]]:
     return by_library, {"half": by_half, "hash": by_hash}[second], (x, keys)
 
 
+def _turned_rows() -> tuple[Form, Form, tuple[Any, ...]]:
+    parts = [slice(32 * part, 32 * part + 32) for part in range(4)]
+
+    def padded(x: jax.Array) -> jax.Array:
+        return jnp.pad(x, [(0, 0), (0, 0), (0, 1024)])
+
+    def by_part(x: jax.Array) -> list[jax.Array]:
+        return [padded(jnp.swapaxes(x[..., part], 1, 2)) for part in parts]
+
+    def first(x: jax.Array) -> list[jax.Array]:
+        # As the barrier of `kernels._fourier`: a loop that never runs.
+        turned = jnp.swapaxes(x, 1, 2)
+        turned, _ = jax.lax.while_loop(
+            lambda both: both[1] > 1,
+            lambda both: (both[0] + 1, both[1] - 1),
+            (turned, x[0, 0, 0] * 0),
+        )
+        return [padded(turned[:, part]) for part in parts]
+
+    return by_part, first, (_noise(4, 1024, WIDTH),)
+
+
+def _turned_matrices() -> tuple[Form, Form, tuple[Any, ...]]:
+    def axes(x: jax.Array) -> jax.Array:
+        return jnp.transpose(x, (2, 0, 1))
+
+    def matrix(x: jax.Array) -> jax.Array:
+        return x.reshape(-1, WIDTH).T.reshape(WIDTH, *x.shape[:2])
+
+    return axes, matrix, (_noise(64, 100, WIDTH),)
+
+
+def _bias_gradients() -> tuple[Form, Form, tuple[Any, ...]]:
+    def summed(g: jax.Array) -> jax.Array:
+        return g.sum((0, 1))
+
+    def product(g: jax.Array) -> jax.Array:
+        ones = jnp.ones(g.shape[:2], g.dtype)
+        return jax.lax.dot_general(ones, g, (((1,), (1,)), ((0,), (0,)))).sum(0)
+
+    return summed, product, (_noise(64, 100, 2 * WIDTH),)
+
+
 TRIALS = {
+    "turned rows": Trial(
+        "rows turned behind a barrier before they are cut and padded for the transforms",
+        *("1.02 to 1.04 of an update", True, _turned_rows, 0.0),
+    ),
+    "turned matrices": Trial(
+        "a matrix turned in place of one of three axes", "-", True, _turned_matrices, 0.0
+    ),
+    "bias gradients": Trial(
+        "gradients of biases summed by a product with ones", "-", True, _bias_gradients, 1e-5
+    ),
     "bfloat16": Trial(
         "dense products of bfloat16 numbers, summed in float32", "1.9", False, _products, 2e-2
     ),

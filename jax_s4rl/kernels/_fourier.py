@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jax_s4rl.kernels import _checks, _linear_maps
+from jax_s4rl.kernels import _checks, _fusion_barrier, _linear_maps
 from jax_s4rl.kernels import complex_pair as cplx
 
 # On CPU, XLA runs a transform on one thread, but independent transforms in parallel. Inputs of at
@@ -106,18 +106,23 @@ Spectra = tuple[tuple[cplx.Pair, cplx.Pair], ...]
 @partial(jax.jit, static_argnums=0, inline=True)
 def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
     """Returns the output, and for each part the spectra of input and kernel."""
+    length = u.shape[-2]
 
-    def part(u: Array, kernel: Array) -> tuple[Array, tuple[cplx.Pair, cplx.Pair]]:
-        spectrum, transfer = _transform(u, sizes.n), _spectrum(kernel, sizes.n)
-        product = cplx.multiply(spectrum, cplx.with_ndim(transfer, u.ndim))
-        return _back(product, sizes.n, u.shape[-2]), (spectrum, transfer)
+    def part(turned: Array, kernel: Array) -> tuple[Array, tuple[cplx.Pair, cplx.Pair]]:
+        spectrum, transfer = _spectrum(turned, sizes.n), _spectrum(kernel, sizes.n)
+        product = cplx.multiply(spectrum, cplx.with_ndim(transfer, turned.ndim))
+        return _back(product, sizes.n, length), (spectrum, transfer)
 
     def in_parts(u: Array, kernel: Array) -> tuple[Array, Spectra]:
-        pieces = [part(u[..., piece], kernel[piece]) for piece in _pieces(sizes.parts, u.shape[-1])]
+        turned = _turn(u)
+        pieces = [
+            part(turned[..., piece, :], kernel[piece])
+            for piece in _pieces(sizes.parts, u.shape[-1])
+        ]
         return _joined([y for y, _ in pieces], -1), tuple(spectra for _, spectra in pieces)
 
     def whole(u: Array, kernel: Array) -> tuple[Array, Spectra]:
-        y, (spectrum, transfer) = part(u, kernel)
+        y, (spectrum, transfer) = part(_turn(u), kernel)
         pieces = _pieces(sizes.parts, u.shape[-1])
         return y, tuple(
             jax.tree.map(lambda x, piece=piece: x[..., piece, :], (spectrum, transfer))
@@ -129,19 +134,27 @@ def _convolved(sizes: Sizes, u: Array, kernel: Array) -> tuple[Array, Spectra]:
 
 def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array) -> Array:
     """Computes the tangent of the output from the saved spectra."""
+    # No barrier: this function is transposed, and a loop is not.
+    length = du.shape[-2]
 
-    def part(spectra: tuple[cplx.Pair, cplx.Pair], du: Array, dkernel: Array) -> Array:
+    def part(spectra: tuple[cplx.Pair, cplx.Pair], turned: Array, dkernel: Array) -> Array:
         spectrum, transfer = spectra
-        from_u = cplx.multiply(_transform(du, sizes.n), cplx.with_ndim(transfer, du.ndim))
-        from_kernel = cplx.multiply(spectrum, cplx.with_ndim(_spectrum(dkernel, sizes.n), du.ndim))
-        return _back(cplx.add(from_u, from_kernel), sizes.n, du.shape[-2])
+        ndim = turned.ndim
+        from_u = cplx.multiply(_spectrum(turned, sizes.n), cplx.with_ndim(transfer, ndim))
+        from_kernel = cplx.multiply(spectrum, cplx.with_ndim(_spectrum(dkernel, sizes.n), ndim))
+        return _back(cplx.add(from_u, from_kernel), sizes.n, length)
 
     def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
-        pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
-        return _joined([part(both, du[..., piece], dkernel[piece]) for both, piece in pieces], -1)
+        turned, pieces = (
+            jnp.swapaxes(du, -1, -2),
+            zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True),
+        )
+        return _joined(
+            [part(both, turned[..., piece, :], dkernel[piece]) for both, piece in pieces], -1
+        )
 
     def whole(spectra: Spectra, du: Array, dkernel: Array) -> Array:
-        return part(_whole(spectra), du, dkernel)
+        return part(_whole(spectra), jnp.swapaxes(du, -1, -2), dkernel)
 
     return _by_platform(sizes, in_parts, whole)(spectra, du, dkernel)
 
@@ -150,11 +163,12 @@ def _convolved_transposed(
     sizes: Sizes, kernel_length: int, spectra: Spectra, cotangent: Array
 ) -> tuple[Array, Array]:
     """Computes the cotangents of input and kernel: the transpose of `_convolved_change`."""
+    length = cotangent.shape[-2]
 
-    def part(spectra: tuple[cplx.Pair, cplx.Pair], cotangent: Array) -> tuple[Array, Array]:
+    def part(spectra: tuple[cplx.Pair, cplx.Pair], turned: Array) -> tuple[Array, Array]:
         spectrum, transfer = spectra
         # The transpose of a product with a spectrum is a product with its conjugate.
-        incoming = _transform(cotangent, sizes.n)
+        incoming = _spectrum(turned, sizes.n)
         u_spectrum = cplx.multiply(
             incoming, cplx.with_ndim(cplx.conjugate(transfer), incoming.ndim)
         )
@@ -163,19 +177,19 @@ def _convolved_transposed(
         kernel_spectrum = cplx.Pair(
             *(x.reshape(-1, *transfer.shape).sum(0) for x in kernel_spectrum)
         )
-        return _back(u_spectrum, sizes.n, cotangent.shape[-2]), _inverse(kernel_spectrum, sizes.n)[
-            ..., :kernel_length
-        ]
+        to_kernel = _inverse(kernel_spectrum, sizes.n)[..., :kernel_length]
+        return _back(u_spectrum, sizes.n, length), to_kernel
 
     def in_parts(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
+        turned = _turn(cotangent)
         pieces = zip(spectra, _pieces(sizes.parts, cotangent.shape[-1]), strict=True)
         to_u, to_kernel = zip(
-            *(part(both, cotangent[..., piece]) for both, piece in pieces), strict=True
+            *(part(both, turned[..., piece, :]) for both, piece in pieces), strict=True
         )
         return _joined(to_u, -1), _joined(to_kernel, 0)
 
     def whole(spectra: Spectra, cotangent: Array) -> tuple[Array, Array]:
-        return part(_whole(spectra), cotangent)
+        return part(_whole(spectra), _turn(cotangent))
 
     return _by_platform(sizes, in_parts, whole)(spectra, cotangent)
 
@@ -202,9 +216,11 @@ def _joined(pieces: Sequence[Array], axis: int) -> Array:
     return pieces[0] if len(pieces) == 1 else jnp.concatenate(pieces, axis)
 
 
-def _transform(u: Float[Array, "*batch L H"], n: int) -> cplx.Pair:
-    """Returns spectra [*batch, H, F] along the last axis, where transforms are fastest."""
-    return _spectrum(jnp.swapaxes(u, -1, -2), n)
+def _turn(u: Float[Array, "*batch L H"]) -> Float[Array, "*batch H L"]:
+    """Turns rows so that time is the last axis, where transforms are fastest."""
+    # Behind a barrier: together with the slices and the padding that follow, XLA would turn in
+    # strides, number by number, in twice to three times the time.
+    return _fusion_barrier.fence(jnp.swapaxes(u, -1, -2))
 
 
 def _spectrum(x: Float[Array, "*batch H L"], n: int) -> cplx.Pair:

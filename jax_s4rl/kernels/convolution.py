@@ -171,11 +171,12 @@ def _toeplitz(
     u: Float[Array, "*batch L H"], kernel: Float[Array, "H L"], precision: str
 ) -> Float[Array, "*batch L H"]:
     matrix = _toeplitz_matrix(kernel)
+    length, features = u.shape[-2:]
     # One transpose in and one out: for an einsum over the original axes, more of them would be
     # made.
-    rows = _transposed((2, 0, 1), u.reshape(-1, *u.shape[-2:]))
+    rows = _turned(u.reshape(-1, features)).reshape(features, -1, length)
     y = jnp.einsum("hij,hbj->hbi", matrix, rows, precision=precision)
-    return jnp.asarray(_transposed((1, 2, 0), y)).reshape(u.shape)
+    return _turned(y.reshape(features, -1)).reshape(u.shape)
 
 
 @jax.custom_jvp
@@ -214,21 +215,18 @@ def _sum_diagonals(matrix: Float[Array, "H L L"]) -> Float[Array, "H L"]:
     return jnp.concatenate([sums[:, :1], jnp.flip(sums[:, 2:], -1)], axis=-1)
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _transposed(axes: tuple[int, ...], x: Array) -> Array:
-    """Transposes an array between fusion barriers; so does the transpose of its derivative."""
-    return _fusion_barrier.fence(jnp.transpose(_fusion_barrier.fence(x), axes))
+@jax.custom_jvp
+def _turned(x: Float[Array, "rows columns"]) -> Float[Array, "columns rows"]:
+    """Transposes a matrix between fusion barriers; so does the transpose of its derivative.
+
+    XLA turns a matrix in two thirds of the time, or less, that it takes to move one of three axes.
+    """
+    return _fusion_barrier.fence(_fusion_barrier.fence(x).T)
 
 
-@_transposed.defjvp
-def _transposed_jvp(
-    axes: tuple[int, ...], primals: tuple[Array], tangents: tuple[Array]
-) -> tuple[Array, Array]:
-    back = tuple(axes.index(axis) for axis in range(len(axes)))
-    tangent = _linear_maps.call(
-        partial(jnp.transpose, axes=axes), partial(_transposed, back), tangents[0]
-    )
-    return _transposed(axes, *primals), tangent
+@_turned.defjvp
+def _turned_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    return _turned(*primals), _linear_maps.call(jnp.transpose, _turned, tangents[0])
 
 
 # `jax.jit`, because outside of it a choice by platform would be compiled again in every call.

@@ -173,7 +173,9 @@ class DecisionTransformer(nn.Module):
         actions: Num[Array, "..."] | None,
     ) -> heads.Predictions:
         chosen, scale = self.config.model, self.config.return_scale
-        hidden = self.norm(x.astype(jnp.float32))
+        # One axis of rows: XLA sums the gradients of scale and bias faster over one than over two.
+        rows = x.astype(jnp.float32).reshape(-1, x.shape[-1])
+        hidden = self.norm(rows).reshape(x.shape)
         conditioned = (
             self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
         )

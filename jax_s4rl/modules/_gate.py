@@ -28,6 +28,6 @@ class Gate(nn.Module):
     def __call__(self, y: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
         """Maps each step independently."""
         width = y.shape[-1]
-        output = _linear.dense(2 * width if self.glu else width, dtype=self.dtype, name="output")
+        output = _linear.Dense(2 * width if self.glu else width, dtype=self.dtype, name="output")
         mixed = output(nn.gelu(y))
         return nn.glu(mixed) if self.glu else mixed

@@ -58,7 +58,7 @@ class Attention(nn.Module):
         """
         check_heads(self.width, self.num_heads, self.positions)
         self.projections = Projections(self.width, self.dtype)
-        self.output = _linear.dense(self.width, dtype=self.dtype)
+        self.output = _linear.Dense(self.width, dtype=self.dtype)
         if self.positions == LEARNED:
             if self.max_length is None:
                 raise ValueError(
@@ -189,7 +189,7 @@ class Projections(nn.Module):
 
     def setup(self) -> None:
         """Creates the weights."""
-        self.weights = _linear.dense(3 * self.width, dtype=self.dtype, use_bias=False)
+        self.weights = _linear.Dense(3 * self.width, dtype=self.dtype, use_bias=False)
         self.query_bias: Array = self.param("query_bias", nn.initializers.zeros, (self.width,))
         self.value_bias: Array = self.param("value_bias", nn.initializers.zeros, (self.width,))
 

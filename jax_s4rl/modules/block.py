@@ -49,8 +49,8 @@ class Block(nn.Module):
         self.mixer_norm = nn.LayerNorm()
         if self.mlp_ratio:
             self.mlp_norm = nn.LayerNorm()
-            self.hidden = _linear.dense(round(self.mlp_ratio * width), dtype=self.dtype)
-            self.output = _linear.dense(width, dtype=self.dtype)
+            self.hidden = _linear.Dense(round(self.mlp_ratio * width), dtype=self.dtype)
+            self.output = _linear.Dense(width, dtype=self.dtype)
 
     def __call__(
         self,
@@ -131,7 +131,7 @@ class Block(nn.Module):
         self, x: Float[Array, "*rows width"], norm: nn.LayerNorm
     ) -> Float[Array, "*rows width"]:
         # Means and variances are float32, whatever the dtype of activations.
-        return norm(x.astype(jnp.float32)).astype(self.dtype)
+        return _linear.on_rows(norm, x.astype(jnp.float32)).astype(self.dtype)
 
 
 def check(mlp_ratio: int | float, dropout: float, norm: str, dropout_over_time: str) -> None:

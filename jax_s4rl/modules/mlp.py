@@ -27,8 +27,8 @@ class MLP(nn.Module):
 
     def setup(self) -> None:
         """Creates the two linear maps."""
-        self.hidden = _linear.dense(RATIO * self.width, dtype=self.dtype)
-        self.output = _linear.dense(self.width, dtype=self.dtype)
+        self.hidden = _linear.Dense(RATIO * self.width, dtype=self.dtype)
+        self.output = _linear.Dense(self.width, dtype=self.dtype)
 
     def __call__(
         self,

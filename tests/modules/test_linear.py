@@ -42,10 +42,41 @@ def test_many_models_at_once_are_each_their_own():
         np.testing.assert_allclose(found, grad(x, kernels[number]), atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("rows", [(), (4,), (3, 4), (2, 3, 4)])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_a_layer_is_the_one_of_flax(dtype):
-    x = jax.random.normal(x_key, (2, 3, 5))
-    own, plain = _linear.dense(7, dtype=dtype), nn.Dense(7, dtype=dtype)
+def test_a_layer_is_the_one_of_flax(dtype, rows):
+    x = jax.random.normal(x_key, (*rows, 5))
+    own, plain = _linear.Dense(7, dtype=dtype), nn.Dense(7, dtype=dtype)
     params = plain.init(jax.random.key(1), x)
-    chex.assert_trees_all_equal_shapes_and_dtypes(own.init(jax.random.key(1), x), params)
+    chex.assert_trees_all_equal(own.init(jax.random.key(1), x), params)
     np.testing.assert_array_equal(own.apply(params, x), plain.apply(params, x))
+
+    def loss(layer, params):
+        return jnp.sum(jnp.sin(layer.apply(params, x).astype(jnp.float32)))
+
+    gradients = [jax.jit(jax.grad(functools.partial(loss, one)))(params) for one in (own, plain)]
+    # bfloat16 has 8 binary digits.
+    tolerance = {"float32": TOLERANCE, "bfloat16": 0.02}[dtype]
+    chex.assert_trees_all_close(*gradients, atol=tolerance, rtol=tolerance)
+
+
+def test_the_gradient_of_a_bias_is_accurate_over_many_rows():
+    x = jax.random.normal(x_key, (64, 100, 5))
+    bias = jnp.zeros(5)
+    found = jax.grad(lambda bias: jnp.sum(jnp.sin(_linear.add_bias(x, bias))))(bias)
+    exact = np.cos(np.asarray(x, np.float64)).sum((0, 1))
+    np.testing.assert_allclose(found, exact, rtol=1e-6)
+
+
+def test_a_norm_on_rows_is_the_norm():
+    x = jax.random.normal(x_key, (3, 4, 5))
+    norm = nn.LayerNorm()
+    params = norm.init(jax.random.key(1), x)
+    whole, rows = (
+        jax.grad(lambda params, of=of: jnp.sum(jnp.sin(of(params))))(params)
+        for of in (
+            lambda params: norm.apply(params, x),
+            lambda params: _linear.on_rows(lambda rows: norm.apply(params, rows), x),
+        )
+    )
+    chex.assert_trees_all_close(rows, whole, atol=TOLERANCE)
