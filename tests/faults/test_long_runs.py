@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+from benchmarks import tables
 from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import documents, result_rows
 from tests.faults import flatness, long_rollout, soak, table
@@ -71,14 +72,15 @@ def test_the_page_has_the_committed_long_runs():
         assert row["metrics"].get(soak.DIFFERENT, 0) == 0
 
 
-def test_a_million_steps_and_an_hour_of_training_leave_the_memory_flat():
-    rows = list(result_rows.read_rows(table.LONG_RUNS))
-    assert {row["method"] for row in rows} == {"episodes", "single steps", "training"}
-    for row in rows:
+def test_a_million_steps_and_an_hour_of_training_leave_memory_and_open_files_flat():
+    newest = tables.newest(list(result_rows.read_rows(table.LONG_RUNS)), ("method",))
+    assert newest.keys() == {("episodes",), ("single steps",), ("training",)}
+    for row in newest.values():
         metrics = row["metrics"]
         # Less than a hundredth of the memory from the first sample to the last.
         span = metrics["samples"][-1][0] - metrics["samples"][0][0]
         assert metrics["slope"] * span < 0.01 * metrics["memory"][0]
+        assert metrics["files_range"][0] == metrics["files_range"][1]
 
 
 def test_only_errors_that_come_of_a_crash_count_as_one():
