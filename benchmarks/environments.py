@@ -37,6 +37,7 @@ DOOR, TIMER, WALK = "jax_s4rl/KeyDoor-v0", "jax_s4rl/KeyToDoor-v0", "jax_s4rl/Ra
 SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("CartPole-v1", {}),
     ("jax_s4rl/MaskedCartPole-v0", {}),
+    ("jax_s4rl/TMaze-v0", {}),
     ("Pendulum-v1", {}),
     (WALK, {}),
     (WALK, {"obs": "onehot"}),

@@ -69,6 +69,8 @@ SETTINGS = (
         2000,
         200,
     ),
+    Setting("jax_s4rl/TMaze-v0", {"length": 5}, 10_000, 100),
+    Setting("jax_s4rl/TMaze-v0", {"length": 1000}, 100, 20),
 )
 
 

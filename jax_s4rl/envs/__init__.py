@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from jax_s4rl.envs import reference_policies as reference_policies
     from jax_s4rl.envs import reference_scores as reference_scores
     from jax_s4rl.envs import registry as registry
+    from jax_s4rl.envs import t_maze as t_maze
     from jax_s4rl.envs import umbrella as umbrella
     from jax_s4rl.envs import wrappers as wrappers
 

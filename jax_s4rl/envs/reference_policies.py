@@ -67,8 +67,8 @@ def optimal(env: gymnasium.Env) -> Policy:
     """Makes the best known policy: exact for the discrete environments, scripted for control.
 
     Args:
-        env: RandomWalk, KeyDoor, KeyToDoor, MaskedCartPole, CartPole or Pendulum, or bsuite's
-            umbrella, memory, discounting_chain or cartpole.
+        env: RandomWalk, KeyDoor, KeyToDoor, TMaze, MaskedCartPole, CartPole or Pendulum, or
+            bsuite's umbrella, memory, discounting_chain or cartpole.
 
     Returns:
         The policy, for this environment object.
@@ -262,6 +262,16 @@ def pendulum(observation: np.ndarray) -> np.ndarray:
     return np.array([np.clip(hold if is_near else pump, -MAX_TORQUE, MAX_TORQUE)], np.float32)
 
 
+def _right_turn(world: Any) -> Policy:
+    from jax_s4rl.envs import t_maze
+
+    def act(_: Any) -> int:
+        is_at_junction = world.position == world.length - 1
+        return (t_maze.UP, t_maze.DOWN)[world.side] if is_at_junction else t_maze.FORWARD
+
+    return act
+
+
 def reset(policy: Any) -> None:
     """Calls the policy's `reset` if it has one."""
     if hasattr(policy, "reset"):
@@ -276,5 +286,6 @@ OPTIMAL: dict[str, Callable[[Any], Policy]] = {
     "MaskedCartPoleEnv": lambda _: MaskedCartPole(),
     "PendulumEnv": lambda _: pendulum,
     "RandomWalkEnv": _shortest_path,
+    "TMazeEnv": _right_turn,
     "UmbrellaEnv": _bsuite,
 }

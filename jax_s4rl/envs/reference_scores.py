@@ -233,6 +233,29 @@ BSUITE = {
 }
 
 
+def t_maze(*, length: int = 100, **_: Any) -> Scores:
+    """Computes the exact scores of TMaze.
+
+    Random play draws from all three actions. It needs `length - 1` steps forward, then a turn, in
+    `2 * length` steps, and every second turn is right.
+
+    Args:
+        length: Number of steps of an episode that walks straight on.
+        **_: Other arguments of the environment, which change no score.
+
+    Returns:
+        The scores.
+    """
+    steps = range(length - 1, 2 * length)
+    forward, bumps = length - 1, np.array([step - (length - 1) for step in steps])
+    # Negative binomial: the last of the steps forward is at this step.
+    ways = [math.lgamma(step) - math.lgamma(step - forward + 1) for step in steps]
+    logs = np.array(ways) - math.lgamma(forward) + forward * math.log(1 / 3)
+    arrives = np.exp(logs + bumps * math.log(2 / 3))
+    turns = 1 - (1 / 3) ** (2 * length - np.array(steps))
+    return Scores(float((arrives * turns).sum() / 2), 1.0)
+
+
 def _of_defaults(measured: Scores) -> Callable[..., Scores]:
     """Makes a function that gives the scores of an environment with its default arguments."""
 
@@ -258,5 +281,6 @@ BY_ID = {
     "jax_s4rl/KeyToDoor-v0": key_to_door,
     "jax_s4rl/MaskedCartPole-v0": _of_defaults(CARTPOLE),
     "jax_s4rl/RandomWalk-v0": random_walk,
+    "jax_s4rl/TMaze-v0": t_maze,
     "jax_s4rl/Umbrella-v0": bsuite,
 }

@@ -241,6 +241,7 @@ ENTRY_POINTS = {
     "jax_s4rl/KeyToDoor-v0": "jax_s4rl.envs.key_door.environment:KeyToDoorEnv",
     "jax_s4rl/MaskedCartPole-v0": "jax_s4rl.envs.masked_cartpole:MaskedCartPoleEnv",
     "jax_s4rl/RandomWalk-v0": "jax_s4rl.envs.random_walk:RandomWalkEnv",
+    "jax_s4rl/TMaze-v0": "jax_s4rl.envs.t_maze:TMazeEnv",
     "jax_s4rl/Umbrella-v0": "jax_s4rl.envs.umbrella:UmbrellaEnv",
     "jax_s4rl/Bsuite-v0": "jax_s4rl.envs.bsuite_adapter:BsuiteEnv",
 }

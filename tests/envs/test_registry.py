@@ -167,6 +167,7 @@ MODES = {
         *OBSERVATIONS,
     ],
     "jax_s4rl/MaskedCartPole-v0": [{}],
+    "jax_s4rl/TMaze-v0": [{}, {"length": 3, "cue": "always"}, {"noise": 0.1}],
     "jax_s4rl/Umbrella-v0": [{}, {"forecast": "first", "reward_noise": 0}],
     "jax_s4rl/RandomWalk-v0": [
         {"obs": "index"},
