@@ -93,19 +93,25 @@ def text(rows: Mapping[str, Iterable[tables.Row]]) -> str:
     """
     by_machine: dict[str, dict[str, tables.Newest]] = {}
     for name, (_, key) in SOURCES.items():
-        for machine, found in tables.newest_by_machine(rows[name], key).items():
+        for machine, found in tables.newest_by_machine(map(_of_processor, rows[name]), key).items():
             by_machine.setdefault(machine, {})[name] = found
     parts = [
         "## Aims",
-        "Ratios and times are medians of turns; processor time of one core, unless wall-clock time "
-        "is named. *Before* is a study of commit 6b3fe05 on another machine. A minus: not measured "
-        "on this machine. The sections below have intervals, minima, and what was compared.",
+        "Ratios and times are medians of turns, of processor time unless wall-clock time is named; "
+        "PyTorch and the floor on one core, lengths on all. *Before* is a study of commit 6b3fe05 "
+        "on another machine, on one core. A minus: not measured on this machine. The sections "
+        "below have intervals, minima, and what was compared.",
     ]
     head = ["what", "before", "aim", "reached"]
     for machine, found in by_machine.items():
         lines = [[goal.what, goal.before, goal.aim, goal.reached(found)] for goal in GOALS]
         parts += [f"### {machine}", tables.markdown(head, lines, left=1)]
     return "\n\n".join(parts)
+
+
+def _of_processor(row: tables.Row) -> tables.Row:
+    """Leaves out the number of cores, which is 1 where a benchmark keeps to one of several."""
+    return {**row, "machine": row["machine"].rpartition(", ")[0] or row["machine"]}
 
 
 def _joined(values: Iterable[float | None], form: str = "{:.3g}") -> str:
@@ -189,6 +195,11 @@ def _action(found: Found) -> str:
     )
 
 
+def _action_in_rollout(found: Found) -> str:
+    row = found.get("host_loop", {}).get((lengths_report.S4D[0], 1))
+    return MISSING if row is None else f"{1e3 * row['seconds']['policy']:.2f}"
+
+
 def _host_loop(found: Found) -> str:
     rows = found.get("host_loop", {})
     return (
@@ -252,8 +263,13 @@ GOALS = (
         *("1.81 / 1.8 to 1.9 / 2.12", "1.5 everywhere", _floor),
     ),
     Goal(
-        "ms of one action of S4D, batch 1, by history, wall-clock time",
+        "ms of one action of S4D, batch 1, by history, between actions of other models, wall-clock "
+        "time",
         *("0.56 to 0.64", "0.2, constant", _action),
+    ),
+    Goal(
+        "the same in a rollout of one environment, two blocks of width 64",
+        *("", "", _action_in_rollout),
     ),
     Goal(
         f"host loop of {ENVIRONMENTS} CartPoles: share of the time outside the environments",

@@ -19,7 +19,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import acting, lengths_report, lengths_worker, timed_models, timing, workers
+from benchmarks import (
+    acting,
+    lengths_lead,
+    lengths_report,
+    lengths_worker,
+    timed_models,
+    timing,
+    workers,
+)
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents, result_rows
@@ -114,7 +122,9 @@ def main(config: Config) -> None:
     if not config.report_only:
         _measure_all(config)
     if config.out == RESULTS:
-        lengths_report.write(list(documents.read_rows(config.out)))
+        rows = list(documents.read_rows(config.out))
+        lengths_report.write(rows)
+        lengths_lead.write(rows)
 
 
 def _measure_all(config: Config) -> None:

@@ -25,7 +25,7 @@ def ratio(over: Turns, under: Turns, statistic: str = "median") -> Interval:
     """Returns the time of one model over that of another.
 
     Turns are resampled in pairs, as both models ran in each turn. If one of them has fewer turns,
-    the interval is that of the turns that both have.
+    the others of the other do not count.
 
     Args:
         over: Turns of the model above the line.
@@ -39,9 +39,10 @@ def ratio(over: Turns, under: Turns, statistic: str = "median") -> Interval:
         >>> ratio([2.0, 2.0], [1.0, 1.0])
         Interval(value=2.0, low=2.0, high=2.0)
     """
-    of = STATISTICS[statistic]
+    of, shared = STATISTICS[statistic], min(len(over), len(under))
+    over, under = over[:shared], under[:shared]
     drawn = np.exp(_log_ratios({0: over}, {0: under}, statistic)[:, 0])
-    return _interval(float(of(over) / of(under)), drawn, min(len(over), len(under)))
+    return _interval(float(of(over) / of(under)), drawn, shared)
 
 
 def exponent(curve: Curve, statistic: str = "median") -> Interval:

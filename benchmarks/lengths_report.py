@@ -1,7 +1,7 @@
 """Tables of `benchmarks/README.md` about time and memory against length, from result rows."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import lengths_figures, lengths_fit, tables
@@ -45,7 +45,9 @@ def line(row: tables.Row) -> str:
     )
 
 
-def write(rows: list[tables.Row], readme: Path = tables.README, figures: Path = FIGURES) -> None:
+def write(
+    rows: Sequence[tables.Row], readme: Path = tables.README, figures: Path = FIGURES
+) -> None:
     """Writes the section of the README, and the figures of the machine that was measured last.
 
     Args:
@@ -182,7 +184,7 @@ def ratios(
     if not (pairs := one_run(found, over, under)):
         return ""
     lines = [
-        [name, *(_ratio(pair, measure, statistic) for pair in pairs.values())]
+        [name, *(ratio(pair, measure, statistic) for pair in pairs.values())]
         for name, measure, statistic in MEASURES
     ]
     if aims:
@@ -202,7 +204,7 @@ def tokens(found: tables.Newest) -> str:
         [
             f"{method}, {name}",
             *(
-                _ratio(pairs[length], measure, statistic) if length in pairs else "-"
+                ratio(pairs[length], measure, statistic) if length in pairs else "-"
                 for length in lengths
             ),
         ]
@@ -212,7 +214,14 @@ def tokens(found: tables.Newest) -> str:
     return tables.markdown(["steps of context", *_titles(lengths)], lines, left=1)
 
 
-def _ratio(pair: tuple, measure: str, statistic: str) -> str:
+def ratio(pair: tuple, measure: str = WALL, statistic: str = "median") -> str:
+    """Formats the time of one model over that of another, with its interval.
+
+    Args:
+        pair: Rows of both, which took turns.
+        measure: `WALL` or `PROCESSOR`.
+        statistic: One of `lengths_fit.STATISTICS`.
+    """
     over, under = (row["metrics"][measure] for row in pair)
     return _with_interval(lengths_fit.ratio(over, under, statistic), "{:.2f}".format)
 

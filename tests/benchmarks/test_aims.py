@@ -5,7 +5,7 @@ import pytest
 from benchmarks import aims, lengths_report, tables
 from jax_s4rl.evaluation import documents
 
-MACHINE = "one"
+MACHINE = "one, 2 cores"
 
 
 def peer(method, tokens, context, batch, cpu):
@@ -71,7 +71,7 @@ def test_lengths_give_ratios_memory_exponent_compiling_and_actions():
 def test_the_other_benchmarks_have_their_lines():
     floor = [
         {
-            "machine": MACHINE,
+            "machine": "one, 1 cores",
             "method": name,
             "context_length": 100,
             "seconds": {"cpu": seconds},
@@ -93,6 +93,8 @@ def test_the_other_benchmarks_have_their_lines():
     ]
     assert reached("bare products", floor=floor) == ["1.80 / - / -"]
     assert reached("64 CartPoles", host_loop=loop) == ["s4d 62%, s5 41%"]
+    alone = loop[0] | {"metrics": {"environments": 1}, "seconds": {"policy": 1.5e-4}}
+    assert reached("rollout of one", host_loop=[alone]) == ["0.15"]
     assert reached("400 updates", whole_job=job) == ["- / 12.3"]
 
 
@@ -111,3 +113,13 @@ def test_the_page_has_the_committed_rows():
     rows = {name: list(documents.read_rows(path)) for name, (path, _) in aims.SOURCES.items()}
     page = tables.README.read_text()
     assert documents.replace_section(page, aims.SECTION, aims.text(rows)) == page
+
+
+def test_a_benchmark_on_one_core_stands_with_the_others():
+    job = {"machine": MACHINE, "method": "filled cache", "seconds": {"whole": 1.0}, "metrics": {}}
+    floor = {"machine": "one, 1 cores", "method": "norm", "context_length": 7, "seconds": {}}
+    found = {name: [] for name in aims.SOURCES} | {
+        "whole_job": [job],
+        "floor": [floor | {"metrics": {}}],
+    }
+    assert aims.text(found).count("### ") == 1
