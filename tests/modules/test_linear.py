@@ -55,8 +55,8 @@ def test_a_layer_is_the_one_of_flax(dtype, rows):
         return jnp.sum(jnp.sin(layer.apply(params, x).astype(jnp.float32)))
 
     gradients = [jax.jit(jax.grad(functools.partial(loss, one)))(params) for one in (own, plain)]
-    # bfloat16 has 8 binary digits.
-    tolerance = {"float32": TOLERANCE, "bfloat16": 0.02}[dtype]
+    # bfloat16 has 8 binary digits; sums have up to 24 terms of about 1, in another order.
+    tolerance = {"float32": TOLERANCE, "bfloat16": 24 * 2**-8}[dtype]
     chex.assert_trees_all_close(*gradients, atol=tolerance, rtol=tolerance)
 
 
