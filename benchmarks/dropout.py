@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks import tables, timed_models, timing
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.evaluation import result_rows
 from jax_s4rl.modules import dropout
 
 RESULTS = Path(__file__).parent / "results" / "dropout.jsonl"
@@ -55,9 +55,7 @@ def main(config: Config) -> None:
         for row in measure(length, config.repeats):
             result_rows.append_row(config.out, row)
             print(f"{length} steps, {row['method']}: {1e3 * row['seconds']['cpu']:.3f} ms")
-    if config.out == RESULTS:
-        text = table(list(documents.read_rows(config.out)))
-        documents.write_section(tables.README, SECTION, text)
+    tables.publish(config.out, RESULTS, SECTION, table)
 
 
 def measure(length: int, repeats: int) -> list[dict[str, Any]]:

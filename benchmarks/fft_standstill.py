@@ -31,7 +31,7 @@ import jax.numpy as jnp
 from benchmarks import tables
 from jax_s4rl import cache_folders, self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.evaluation import result_rows
 from jax_s4rl.kernels import initialization, s4d
 
 SECTION = "fft-standstill"
@@ -105,8 +105,7 @@ def main(config: Config) -> None:
                     f"{end} after {row['updates']} updates",
                     flush=True,
                 )
-    if config.out == RESULTS:
-        documents.write_section(tables.README, SECTION, table(documents.read_rows(RESULTS)))
+    tables.publish(config.out, RESULTS, SECTION, table)
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> str:

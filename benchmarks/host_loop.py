@@ -25,7 +25,7 @@ import numpy as np
 from benchmarks import tables, timing
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows, rollout
+from jax_s4rl.evaluation import result_rows, rollout
 from jax_s4rl.models import configs, decision_transformer, policy
 from jax_s4rl.modules import groups, mixers, tokens
 
@@ -77,9 +77,7 @@ def main(config: Config) -> None:
         result_rows.append_row(config.out, row)
         share = row["metrics"]["share_outside"]
         print(f"{mixer}, {count} environments: {share:.0%} outside", flush=True)
-    if config.out == RESULTS:
-        text = table(list(documents.read_rows(config.out)))
-        documents.write_section(tables.README, SECTION, text)
+    tables.publish(config.out, RESULTS, SECTION, table)
 
 
 def measure(mixer: str, count: int, repeats: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Short table of the project's README about time and memory against length, from result rows."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import lengths_report, tables
@@ -42,27 +42,23 @@ def text(rows: Sequence[tables.Row]) -> str:
         return ""
     machine = rows[-1]["machine"]
     found = tables.newest_by_machine(rows, lengths_report.KEY)[machine]
-    one, three = lengths_report.ATTENTION, lengths_report.ATTENTION_THREE
-    comparisons = {
-        "time, as many tokens and parameters": (one, lengths_report.MATCHED),
-        "time, as many tokens, S4D without feed-forward part": (one, lengths_report.S4D),
-        "apart, fewer tokens: three a step over S4D with one": (
-            three,
-            lengths_report.S4D,
-        ),
-    }
-    lines = [
-        [what, *(_ratio(found, models, length) for length in SHOWN)]
-        for what, models in comparisons.items()
-    ]
-    if not any(cell != "-" for cell in lines[0][1:]):
+    equal = lengths_report.one_run(found, lengths_report.ATTENTION, lengths_report.MATCHED)
+    if not equal:
         return ""
-    lines.append(
+    narrower = lengths_report.one_run(found, lengths_report.ATTENTION, lengths_report.S4D)
+    fewer = lengths_report.one_run(found, lengths_report.ATTENTION_THREE, lengths_report.S4D)
+    lines = [
+        ["time, as many tokens and parameters", *_cells(equal, lengths_report.ratio)],
         [
-            "MiB of temporaries, as many tokens and parameters",
-            *(_memory(found, comparisons[next(iter(comparisons))], length) for length in SHOWN),
-        ]
-    )
+            "time, as many tokens, S4D without feed-forward part",
+            *_cells(narrower, lengths_report.ratio),
+        ],
+        [
+            "apart, fewer tokens: three a step over S4D with one",
+            *_cells(fewer, lengths_report.ratio),
+        ],
+        ["MiB of temporaries, as many tokens and parameters", *_cells(equal, _memory)],
+    ]
     head = ["attention over S4D, steps of context", *(f"{length:,}" for length in SHOWN)]
     return "\n\n".join(
         [
@@ -74,23 +70,9 @@ def text(rows: Sequence[tables.Row]) -> str:
     )
 
 
-def _pair(
-    found: tables.Newest, models: tuple[lengths_report.Model, lengths_report.Model], length: int
-) -> tuple | None:
-    return lengths_report.one_run(found, *models).get(length)
+def _cells(pairs: Mapping[int, tuple], cell: Callable[[tuple], str]) -> list[str]:
+    return [cell(pairs[length]) if length in pairs else "-" for length in SHOWN]
 
 
-def _ratio(
-    found: tables.Newest, models: tuple[lengths_report.Model, lengths_report.Model], length: int
-) -> str:
-    pair = _pair(found, models, length)
-    return "-" if pair is None else lengths_report.ratio(pair)
-
-
-def _memory(
-    found: tables.Newest, models: tuple[lengths_report.Model, lengths_report.Model], length: int
-) -> str:
-    pair = _pair(found, models, length)
-    if pair is None:
-        return "-"
+def _memory(pair: tuple) -> str:
     return " / ".join(f"{row['metrics']['temporary_mib']:,.0f}" for row in pair)

@@ -1,8 +1,10 @@
 """Newest result rows, and Markdown tables of them, for the reports in `benchmarks/README.md`."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from jax_s4rl.evaluation import documents
 
 README = Path(__file__).parent / "README.md"
 
@@ -80,3 +82,19 @@ def markdown(head: Sequence[str], lines: Iterable[Sequence[str]], *, left: int) 
     """
     rules = ["---"] * left + ["---:"] * (len(head) - left)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rules, *lines))
+
+
+def publish(out: Path, results: Path, section: str, text: Callable[[list[Any]], str]) -> None:
+    """Writes a section of `benchmarks/README.md`, unless the rows went into another file.
+
+    Args:
+        out: File to which rows were appended.
+        results: File of the rows that are committed.
+        section: Name of the section.
+        text: Function that formats it from all rows, oldest first.
+
+    Raises:
+        ValueError: If the document does not have both marks.
+    """
+    if out == results:
+        documents.write_section(README, section, text(list(documents.read_rows(out))))

@@ -23,7 +23,7 @@ import optax
 from benchmarks import lengths_fit, tables, timing
 from jax_s4rl import self_test
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.evaluation import result_rows
 from jax_s4rl.modules import dropout
 
 RESULTS = Path(__file__).parent / "results" / "tried.jsonl"
@@ -80,9 +80,7 @@ def main(config: Config) -> None:
         row = measure(name, config.repeats)
         result_rows.append_row(config.out, row)
         print(f"{name}: {row['metrics']['gain']:.2f}", flush=True)
-    if config.out == RESULTS:
-        text = table(list(documents.read_rows(config.out)))
-        documents.write_section(tables.README, SECTION, text)
+    tables.publish(config.out, RESULTS, SECTION, table)
 
 
 def measure(name: str, repeats: int) -> dict[str, Any]:

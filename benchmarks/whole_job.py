@@ -25,7 +25,7 @@ from benchmarks import tables, whole_job_worker
 from jax_s4rl import cache_folders, self_test
 from jax_s4rl.agents import tasks
 from jax_s4rl.cli import entry_point
-from jax_s4rl.evaluation import documents, result_rows
+from jax_s4rl.evaluation import result_rows
 
 RESULTS = Path(__file__).parent / "results" / "whole_job.jsonl"
 SECTION = "whole-job"
@@ -64,9 +64,7 @@ def main(config: Config) -> None:
     for row in [] if config.report_only else measure(config):
         result_rows.append_row(config.out, row)
         print(f"{row['method']}: {row['seconds']['whole']:.1f} s", flush=True)
-    if config.out == RESULTS:
-        text = table(list(documents.read_rows(config.out)))
-        documents.write_section(tables.README, SECTION, text)
+    tables.publish(config.out, RESULTS, SECTION, table)
 
 
 def measure(config: Config) -> list[dict[str, Any]]:

@@ -246,14 +246,20 @@ def t_maze(*, length: int = 100, **_: Any) -> Scores:
     Returns:
         The scores.
     """
-    steps = range(length - 1, 2 * length)
-    forward, bumps = length - 1, np.array([step - (length - 1) for step in steps])
-    # Negative binomial: the last of the steps forward is at this step.
-    ways = [math.lgamma(step) - math.lgamma(step - forward + 1) for step in steps]
-    logs = np.array(ways) - math.lgamma(forward) + forward * math.log(1 / 3)
-    arrives = np.exp(logs + bumps * math.log(2 / 3))
-    turns = 1 - (1 / 3) ** (2 * length - np.array(steps))
-    return Scores(float((arrives * turns).sum() / 2), 1.0)
+    forward, bumps = length - 1, range(length + 1)
+    # Negative binomial: so many bumps come before the last of the steps forward.
+    arrives = [
+        math.exp(
+            math.lgamma(forward + count)
+            - math.lgamma(count + 1)
+            - math.lgamma(forward)
+            + forward * math.log(1 / 3)
+            + count * math.log(2 / 3)
+        )
+        for count in bumps
+    ]
+    turns = [1 - (1 / 3) ** (length + 1 - count) for count in bumps]
+    return Scores(float(np.dot(arrives, turns)) / 2, 1.0)
 
 
 def _of_defaults(measured: Scores) -> Callable[..., Scores]:

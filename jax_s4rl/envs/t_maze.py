@@ -32,7 +32,8 @@ class TMazeEnv(gymnasium.Env):
         length: Number of steps of an episode that walks straight on and turns, 2 or more. The cue
             is `length - 1` steps old when it is needed.
         cue: Steps whose observations hold the cue, "first" or "always".
-        noise: Standard deviation of normal noise on every entry of every observation, 0 or more.
+        noise: Standard deviation of normal noise on every entry of every observation, 0 or more;
+            the noise is cut at ten of them.
         render_mode: Always None; nothing is drawn.
 
     Raises:

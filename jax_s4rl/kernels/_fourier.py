@@ -145,10 +145,8 @@ def _convolved_change(sizes: Sizes, spectra: Spectra, du: Array, dkernel: Array)
         return _back(cplx.add(from_u, from_kernel), sizes.n, length)
 
     def in_parts(spectra: Spectra, du: Array, dkernel: Array) -> Array:
-        turned, pieces = (
-            jnp.swapaxes(du, -1, -2),
-            zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True),
-        )
+        turned = jnp.swapaxes(du, -1, -2)
+        pieces = zip(spectra, _pieces(sizes.parts, du.shape[-1]), strict=True)
         return _joined(
             [part(both, turned[..., piece, :], dkernel[piece]) for both, piece in pieces], -1
         )

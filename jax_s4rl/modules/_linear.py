@@ -142,10 +142,13 @@ def add_bias(
 def _add_bias_backward(_: None, g: Array) -> tuple[Array, Array]:
     if g.ndim < 3:
         return g, g.reshape(-1, g.shape[-1]).sum(0)
-    axis, wide = g.ndim - 2, jnp.float32 if g.dtype.itemsize < 4 else g.dtype
-    dimensions = (((axis,), (axis,)), (tuple(range(axis)), tuple(range(axis))))
+    *outer, axis = range(g.ndim - 1)
+    # Sums of bfloat16 are float32 until the end.
     sums = lax.dot_general(
-        jnp.ones(g.shape[:-1], g.dtype), g, dimensions, preferred_element_type=wide
+        jnp.ones(g.shape[:-1], g.dtype),
+        g,
+        (((axis,), (axis,)), (outer, outer)),
+        preferred_element_type=jnp.float32 if g.dtype.itemsize < 4 else g.dtype,
     )
     return g, sums.reshape(-1, g.shape[-1]).sum(0).astype(g.dtype)
 

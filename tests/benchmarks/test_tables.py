@@ -1,6 +1,7 @@
 """Tables of benchmarks: the newest row of each combination counts, for every machine by itself."""
 
 from benchmarks import tables
+from jax_s4rl.evaluation import result_rows
 
 
 def row(method, median, machine="one", **metrics):
@@ -46,3 +47,17 @@ def test_machines_stay_apart():
 def test_a_table_has_left_and_right_columns():
     shown = tables.markdown(["model", "ms", "x"], [["s4d", "1", ""]], left=1)
     assert shown.splitlines() == ["| model | ms | x |", "| --- | ---: | ---: |", "| s4d | 1 |  |"]
+
+
+def test_a_section_is_written_for_committed_rows_alone(tmp_path, monkeypatch):
+    page, rows = tmp_path / "README.md", tmp_path / "rows.jsonl"
+    page.write_text("<!-- one -->\n<!-- /one -->\n")
+    for method in ("s4d", "attention"):
+        row = result_rows.make_row(experiment="one", method=method, metrics={}, seconds={})
+        result_rows.append_row(rows, row)
+    monkeypatch.setattr(tables, "README", page)
+    before = page.read_text()
+    tables.publish(tmp_path / "others.jsonl", rows, "one", lambda rows: "text")
+    assert page.read_text() == before
+    tables.publish(rows, rows, "one", lambda rows: " and ".join(row["method"] for row in rows))
+    assert "s4d and attention" in page.read_text()
