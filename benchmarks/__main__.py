@@ -3,9 +3,10 @@
     python -m benchmarks --quick    # each at its smallest, rows into `runs/`
     python -m benchmarks            # rows into `results/`
 
-Each has a process of its own. The peers in PyTorch (`benchmarks.peers`, extra `peers`), an
-accelerator (`benchmarks.gpu`), the accuracy of long sequences and the trainings of the data sets
-are run by their own commands. Nothing else should run on the machine.
+Each has a process of its own. Run by their own commands: all mixers at all lengths
+(`benchmarks.lengths`, `benchmarks.training`), the peers in PyTorch (`benchmarks.peers`, extra
+`peers`), an accelerator (`benchmarks.gpu`), the accuracy of long sequences, and the trainings of
+the data sets. Nothing else should run on the machine.
 """
 
 import dataclasses
@@ -18,14 +19,13 @@ from jax_s4rl.cli import entry_point
 
 # Name of each benchmark, with the options of its full run; the others are its defaults.
 FULL: dict[str, tuple[str, ...]] = {
-    "kernels": (),
+    "kernels": ("--lengths", "256", "1024", "4096"),
     "dropout": (),
     "floor": (),
     "tried": (),
     "host_loop": (),
     "whole_job": (),
     "acting": ("--histories", "16", "1024"),
-    "training": ("--contexts", "32", "341", "--mixers", "attention", "s4d", "s5", "lstm"),
     "lengths": ("--mixers", "s4d", "s4d/matched", "attention"),
     "scaling": (),
 }
