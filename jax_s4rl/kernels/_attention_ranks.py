@@ -6,6 +6,7 @@ query attends to.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
@@ -81,6 +82,41 @@ def of_slots(position: Int[Array, "*batch"], capacity: int) -> Int[Array, "*batc
     newest = position[..., None] - 1
     # The remainder of JAX is never negative: it is the age of the slot, 0 for the newest token.
     return newest - (newest - slots) % capacity
+
+
+def write_slots(
+    slots: Float[Array, "*batch capacity heads head_dim"],
+    tokens: Float[Array, "*batch L heads head_dim"],
+    number: Int[Array, "*batch L"],
+    position: Int[Array, "*batch"],
+) -> Float[Array, "*batch capacity heads head_dim"]:
+    """Writes each token into its slot of a cache, unless a later one needs the slot.
+
+    Args:
+        slots: Keys or values of a cache.
+        tokens: New keys or values.
+        number: Number of each token in its episode; one below 0 is not written.
+        position: Number of tokens of the episode after the last one.
+
+    Returns:
+        The slots after the tokens.
+
+    Example:
+        >>> tokens = jnp.array([5.0, 6.0, 7.0])[:, None, None]
+        >>> write_slots(jnp.zeros((2, 1, 1)), tokens, jnp.arange(3), jnp.array(3))[:, 0, 0]
+        Array([7., 6.], dtype=float32)
+    """
+    capacity = slots.shape[-3]
+    stays = (number >= 0) & (number >= position[..., None] - capacity)
+    # A scatter with two tokens for one slot has no defined order, so only the last of them stays;
+    # slot `capacity` does not exist, and mode "drop" skips it.
+    places = jnp.where(stays, number % capacity, capacity)
+    rows = jax.vmap(lambda row, own, where: row.at[where].set(own, mode="drop"))(
+        slots.reshape(-1, *slots.shape[-3:]),
+        tokens.reshape(-1, *tokens.shape[-3:]),
+        places.reshape(-1, places.shape[-1]),
+    )
+    return rows.reshape(slots.shape)
 
 
 def without_nonfinite(

@@ -73,13 +73,31 @@ def attend(
         >>> attend(q, q, v, ranks)[:, 0, 0]
         Array([2., 3.], dtype=float32)
     """
-    length = q.shape[-3]
-    block = max(BLOCK, -(-length // MAX_BLOCKS)) if block is None else block
+    block = _block(q.shape[-3]) if block is None else block
     q, k, v, ranks = _sharding.vary_alike(q, k, v, ranks)
     out, _ = _attention(
         _Settings(block, reach, lax.Precision(precision)), _swap(q), _swap(k), _swap(v), ranks
     )
     return _swap(out)
+
+
+def is_shorter(window: int, length: int) -> bool:
+    """Returns whether a window spares blocks some of the keys that causality leaves.
+
+    Args:
+        window: Width of the window.
+        length: Number of queries.
+
+    Example:
+        >>> is_shorter(64, 1024), is_shorter(1000, 1024)
+        (True, False)
+    """
+    return window + _block(length) < length
+
+
+def _block(length: int) -> int:
+    """Returns the number of queries per block."""
+    return max(BLOCK, -(-length // MAX_BLOCKS))
 
 
 class _Settings(NamedTuple):

@@ -15,7 +15,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from jax_s4rl.kernels import _attention_ranks, _blockwise, _casting, _checks, _flash, _sharding
+from jax_s4rl.kernels import (
+    _attention_ranks,
+    _blockwise,
+    _casting,
+    _checks,
+    _flash,
+    _packing,
+    _sharding,
+)
 
 METHODS = ("auto", "dense", "blocked", "fused")
 
@@ -100,9 +108,9 @@ def attend(
     bad = None
     if resets is not None:
         q, k, v, bad = _attention_ranks.without_nonfinite(q, k, v)
-    # With padding, tokens of near ranks may lie far apart, so the window does not bound places.
-    options = {"reach": window if mask is None else None, "precision": precision}
-    blocked = partial(_blockwise.attend, block=length if method == "dense" else None, **options)
+    block = length if method == "dense" else None
+    options = {"window": window, "masked": mask is not None, "precision": precision}
+    blocked = partial(_packing.attend, block=block, **options)
     if method in ("dense", "blocked"):
         out = blocked(q, k, v, ranks)
     else:
@@ -361,25 +369,11 @@ def _write(
     cache: Cache, k: Array, v: Array, number: Int[Array, "*batch L"], position: Int[Array, "*batch"]
 ) -> Cache:
     """Writes token `number` of the episode into its slot; a negative number is left out."""
-    capacity = cache.keys.shape[-3]
-    stays = (number >= 0) & (number >= position[..., None] - capacity)
-    # A scatter with two tokens for one slot has no defined order, so only the last of them stays;
-    # slot `capacity` does not exist, and mode "drop" skips it.
-    slots = jnp.where(stays, number % capacity, capacity)
-
-    def put(old: Array, new: Array) -> Array:
-        rows = jax.vmap(lambda row, tokens, where: row.at[where].set(tokens, mode="drop"))(
-            old.reshape(-1, *old.shape[-3:]),
-            new.reshape(-1, *new.shape[-3:]),
-            slots.reshape(-1, slots.shape[-1]),
-        )
-        return rows.reshape(old.shape)
-
-    return Cache(
-        put(cache.keys, k.astype(cache.keys.dtype)),
-        put(cache.values, v.astype(cache.values.dtype)),
-        position,
+    keys, values = (
+        _attention_ranks.write_slots(old, new.astype(old.dtype), number, position)
+        for old, new in ((cache.keys, k), (cache.values, v))
     )
+    return Cache(keys, values, position)
 
 
 def _unless_full(out: Array, ranks: _blockwise.Ranks, cache: Cache, window: int | None) -> Array:
