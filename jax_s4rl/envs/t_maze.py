@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from jax_s4rl.envs import _actions
+from jax_s4rl.envs import _actions, _maze_picture
 
 CUES = ("first", "always")
 # Standard deviations beyond which noise is cut, so that observations have bounds.
@@ -34,7 +34,7 @@ class TMazeEnv(gymnasium.Env):
         cue: Steps whose observations hold the cue, "first" or "always".
         noise: Standard deviation of normal noise on every entry of every observation, 0 or more;
             the noise is cut at ten of them.
-        render_mode: Always None; nothing is drawn.
+        render_mode: Render mode, None or "rgb_array".
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -52,7 +52,7 @@ class TMazeEnv(gymnasium.Env):
         (1.0, True)
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's form)
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's form)
 
     def __init__(
         self,
@@ -74,6 +74,9 @@ class TMazeEnv(gymnasium.Env):
         self.observation_space = gymnasium.spaces.Box(-reach, 1 + reach, (4,), np.float32)
         self.action_space = gymnasium.spaces.Discrete(3)
         self.age: int | None = None
+        self.position = 0
+        self.side = 0
+        self.turn: str | None = None
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -82,6 +85,7 @@ class TMazeEnv(gymnasium.Env):
         super().reset(seed=seed)
         self.side = int(self.np_random.integers(2))
         self.age = self.position = 0
+        self.turn = None
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -94,6 +98,8 @@ class TMazeEnv(gymnasium.Env):
         self.age += 1
         terminated = self._is_at_junction and action != FORWARD
         is_success = terminated and action == (UP, DOWN)[self.side]
+        if terminated:
+            self.turn = "up" if action == UP else "down"
         if action == FORWARD and not self._is_at_junction:
             self.position += 1
         truncated = not terminated and self.age >= 2 * self.length
@@ -103,13 +109,32 @@ class TMazeEnv(gymnasium.Env):
             self.age = None
         return observation, float(is_success), terminated, truncated, info
 
+    def render(self) -> np.ndarray | None:
+        """Returns a picture of the maze, uint8 [120, 460, 3]; None without a render mode."""
+        if self.render_mode is None:
+            gymnasium.logger.warn(
+                "render() needs render_mode='rgb_array' when the environment is made"
+            )
+            return None
+        return _maze_picture.draw(
+            self.position,
+            self.length,
+            cue_is_up=self.side == 0,
+            cue_is_shown=self._shows_cue,
+            turn=self.turn,
+        )
+
+    @property
+    def _shows_cue(self) -> bool:
+        return self.position == 0 or self.cue == "always"
+
     @property
     def _is_at_junction(self) -> bool:
         return self.position == self.length - 1
 
     def _observation(self) -> np.ndarray:
         flags = np.zeros(4, np.float32)
-        if self.position == 0 or self.cue == "always":
+        if self._shows_cue:
             flags[(CUE_UP, CUE_DOWN)[self.side]] = 1
         if self.position > 0:
             flags[JUNCTION if self._is_at_junction else CORRIDOR] = 1
