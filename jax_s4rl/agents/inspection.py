@@ -15,6 +15,7 @@ import numpy as np
 from jax_s4rl.agents import decision_transformer, multi_seed
 from jax_s4rl.data import returns, trajectories, windows
 from jax_s4rl.models import attribution, configs, critic, policy
+from jax_s4rl.modules import heads
 
 # Number of episodes in one call of a compiled program.
 ROWS = 64
@@ -121,7 +122,15 @@ def first_actions(
 
     Returns:
         Probabilities, float32 `[E, T, actions]`.
+
+    Raises:
+        ValueError: If the model was trained by squared error and predicts no probabilities.
     """
+    if trained.config.model.action_loss != heads.CROSS_ENTROPY:
+        raise ValueError(
+            f"got a model with action_loss={trained.config.model.action_loss!r}, whose outputs are "
+            "no probabilities; train it with action_loss='cross_entropy', or let it act"
+        )
     acting = policy.Policy(trained.config, 1, trained.memory)
     # One row for each pair: `repeat` and `tile` together give `[E * T]` in row-major order.
     num_episodes, num_targets = len(observations), len(targets)

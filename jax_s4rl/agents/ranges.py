@@ -177,6 +177,7 @@ def _check_optimization(config: "optimizer.OptimizerConfig") -> None:
     for name in ("learning_rate", "state_space_learning_rate", "clip"):
         _check_positive(name, getattr(config, name))
     _check_not_negative("weight_decay", config.weight_decay)
+    _check_not_negative("warmup_limit", config.warmup_limit)
     check_count("warmup_updates", config.warmup_updates, least=0)
     if not (_is_real(config.final_fraction) and 0 <= config.final_fraction <= 1):
         raise ValueError(f"final_fraction is {config.final_fraction}; give a share from 0 to 1")

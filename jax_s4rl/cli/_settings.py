@@ -74,8 +74,9 @@ class Model:
     """Number of blocks."""
     mlp_ratio: int | float = 4
     """Hidden width of a block's feed-forward part divided by the width; 0 for no such part."""
-    norm: Literal["pre", "post"] = "pre"
-    """Position of a block's layer norms: before each branch (pre) or after each sum (post)."""
+    norm: Literal["pre", "post", "none"] = "pre"
+    """Position of a block's layer norms: before each branch (pre) or after each sum (post); with
+    none, neither the blocks nor the heads have one."""
     dropout: float = 0.1
     """Share of features that are dropped during training."""
     dropout_over_time: Literal["independent", "shared"] = "independent"
@@ -95,6 +96,13 @@ class Model:
     return_loss: float = 0.0
     """Weight of the loss on the predicted return-to-go, for the model as critic; with 0, it is not
     predicted."""
+    residual: bool = True
+    """Whether the input of each branch of a block is added to its output."""
+    action_loss: Literal["cross_entropy", "squared_error"] = "cross_entropy"
+    """Loss of discrete actions: cross_entropy, or squared_error to one-hot vectors, with which the
+    action of the largest output is always taken."""
+    action_bound: Literal["none", "tanh"] = "none"
+    """Bound of the outputs of the action head: none or tanh."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,13 +119,15 @@ class Optimization:
     weight_decay: float = 0.01
     """Decoupled weight decay of all other parameters; 0 turns it off."""
     warmup_updates: int = 100
-    """Number of updates in which rates rise linearly from zero, limited to a tenth of the run."""
+    """Number of updates in which rates rise linearly from zero, limited by `warmup_limit`."""
     final_fraction: float = 0.1
     """Learning rate at the end of the cosine, as a share of the peak."""
     clip: float = 1.0
     """Largest global norm of a gradient, above 0."""
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of Adam's first and second moments."""
+    warmup_limit: float = 0.1
+    """Longest warm-up as a share of the run, 0 or more; above 1, a run can end while rates rise."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ from jax_s4rl.modules import dropout as dropouts
 
 # Metadata of fields that earlier configurations lack, see `training.config_io.ADDED`.
 _ADDED = {"added_in": "0.2"}
+_ADDED_LATER = {"added_in": "0.3"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,8 @@ class ModelConfig:
     mlp_ratio: int | float = 4
     """Hidden width of a block's feed-forward part divided by the width; 0 for no such part."""
     norm: str = "pre"
-    """Position of a block's layer norms: before each branch (pre) or after each sum (post)."""
+    """Position of a block's layer norms: before each branch (pre) or after each sum (post); with
+    none, neither the blocks nor the heads have one."""
     dropout: float = 0.1
     """Share of features that are dropped during training."""
     dropout_over_time: str = dropouts.INDEPENDENT
@@ -52,6 +54,13 @@ class ModelConfig:
     return_loss: float = 0.0
     """Weight of the loss on the predicted return-to-go, for the model as critic; with 0, it is not
     predicted."""
+    residual: bool = dataclasses.field(default=True, metadata=_ADDED_LATER)
+    """Whether the input of each branch of a block is added to its output."""
+    action_loss: str = dataclasses.field(default=heads.CROSS_ENTROPY, metadata=_ADDED_LATER)
+    """Loss of discrete actions: cross_entropy, or squared_error to one-hot vectors, with which the
+    action of the largest output is always taken."""
+    action_bound: str = dataclasses.field(default=heads.NONE, metadata=_ADDED_LATER)
+    """Bound of the outputs of the action head: none or tanh."""
 
     def __post_init__(self) -> None:
         """Checks the choices that do not depend on the data.
@@ -66,6 +75,8 @@ class ModelConfig:
         tokens.check_time_embedding(self.time_embedding, self.width)
         _choice("activations", self.activations, ("float32", "bfloat16"))
         _choice("continuous_head", self.continuous_head, heads.CONTINUOUS)
+        _choice("action_loss", self.action_loss, heads.ACTION_LOSSES)
+        _choice("action_bound", self.action_bound, heads.ACTION_BOUNDS)
         for name in ("context_length", "width", "num_layers"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}; it has to be at least 1")

@@ -42,7 +42,9 @@ class DecisionTransformer(nn.Module):
         self.blocks = [_block(chosen) for _ in range(chosen.num_layers)]
         self.norm = nn.LayerNorm()
         is_gaussian = config.num_actions is None and chosen.continuous_head == heads.GAUSSIAN
-        self.action_head = heads.Action(config.num_actions or config.action_size or 0, is_gaussian)
+        self.action_head = heads.Action(
+            config.num_actions or config.action_size or 0, is_gaussian, chosen.action_bound
+        )
         if chosen.returns == tokens.OUTSIDE:
             self.film = heads.Film()
         if chosen.observation_loss:
@@ -173,9 +175,7 @@ class DecisionTransformer(nn.Module):
         actions: Num[Array, "..."] | None,
     ) -> heads.Predictions:
         chosen, scale = self.config.model, self.config.return_scale
-        # One axis of rows: XLA sums the gradients of scale and bias faster over one than over two.
-        rows = x.astype(jnp.float32).reshape(-1, x.shape[-1])
-        hidden = self.norm(rows).reshape(x.shape)
+        hidden = self._normalize(x.astype(jnp.float32))
         conditioned = (
             self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
         )
@@ -186,6 +186,12 @@ class DecisionTransformer(nn.Module):
         if chosen.return_loss:
             return_to_go = scale * self.return_head(hidden)[..., 0]
         return heads.Predictions(action, log_std, observation, return_to_go)
+
+    def _normalize(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
+        if self.config.model.norm == block.NONE:
+            return x
+        # One axis of rows: XLA sums the gradients of scale and bias faster over one than over two.
+        return self.norm(x.reshape(-1, x.shape[-1])).reshape(x.shape)
 
 
 def _tokenizer(config: configs.DecisionTransformerConfig) -> tokens.Tokenizer:
@@ -219,6 +225,7 @@ def _block(chosen: configs.ModelConfig) -> block.Block:
         chosen.dropout,
         norm=chosen.norm,
         dropout_over_time=chosen.dropout_over_time,
+        residual=chosen.residual,
         dtype=dtype,
     )
 
@@ -293,10 +300,11 @@ def observation_targets(
 
 def action_targets(
     config: configs.DecisionTransformerConfig, actions: Num[Array, "batch length *action"]
-) -> Num[Array, "batch length *action"]:
-    """Returns actions as `Predictions.action` predicts them: discrete, or standardized."""
+) -> Num[Array, "batch length *target"]:
+    """Returns actions as `Predictions.action` predicts them: indices, one-hot, or standardized."""
     if config.num_actions is not None:
-        return actions
+        is_class = config.model.action_loss == heads.CROSS_ENTROPY
+        return actions if is_class else jax.nn.one_hot(actions, config.num_actions)
     return embeddings.standardize(actions, config.action_mean, config.action_std)
 
 

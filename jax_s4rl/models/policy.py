@@ -135,7 +135,8 @@ class Policy:
             return_to_go: Target return from this step on, unscaled.
             greedy: True for the likeliest action (of a Gaussian the mean), False for one drawn from
                 the predicted distribution. A continuous head without a distribution predicts one
-                action, which is taken in both cases.
+                action, and discrete actions that were trained by squared error have no distribution
+                either: the one action is taken in both cases.
             key: Typed random key for the draws.
 
         Returns:
@@ -221,8 +222,12 @@ def _choose(
     """Returns the likeliest actions where `greedy`, and drawn actions elsewhere."""
     center = predicted.action
     if config.num_actions is not None:
+        largest = jnp.argmax(center, axis=-1).astype(jnp.int32)
+        # Predicted one-hot vectors are no logits, so there is no distribution to draw from.
+        if config.model.action_loss == heads.SQUARED_ERROR:
+            return largest
         drawn = jax.random.categorical(key, center)
-        return jnp.where(greedy, jnp.argmax(center, axis=-1), drawn).astype(jnp.int32)
+        return jnp.where(greedy, largest, drawn.astype(jnp.int32))
     if predicted.log_std is not None:
         drawn = center + jnp.exp(predicted.log_std) * jax.random.normal(key, center.shape)
         center = jnp.where(greedy[:, None], center, drawn)

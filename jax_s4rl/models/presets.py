@@ -51,8 +51,9 @@ def get(name: str) -> configs.ModelConfig:
 
 def count(config: configs.DecisionTransformerConfig) -> int:
     """Returns the number of trained scalars of a model, from shapes alone: nothing is drawn."""
-    # Dropout has no parameters, so models that differ only in it share their shapes.
-    model = dataclasses.replace(config.model, dropout=0.0)
+    # Dropout and initial steps do not change the shapes, so models that differ in them share these.
+    mixer = dataclasses.replace(config.model.mixer, step_range=None)
+    model = dataclasses.replace(config.model, dropout=0.0, mixer=mixer)
     return decision_transformer.num_parameters(
         decision_transformer.shapes(dataclasses.replace(config, model=model))
     )

@@ -9,25 +9,28 @@ from jaxtyping import Array, Bool, Float, Key
 from jax_s4rl.modules import _linear
 from jax_s4rl.modules import dropout as dropouts
 
-NORMS = ("pre", "post")
+PRE, POST, NONE = "pre", "post", "none"
+NORMS = (PRE, POST, NONE)
 
 
 class Block(nn.Module):
     """Mixes across time, then across features, each as a residual branch with a layer norm.
 
     With `norm="pre"`, the norm precedes the branch: `x + mixer(norm(x))`, then `x + mlp(norm(x))`.
-    With `norm="post"`, it follows the sum: `norm(x + mixer(x))`, then `norm(x + mlp(x))`. Without
-    a feed-forward part (`mlp_ratio=0`), a state space mixer gives the block of the S4 papers: norm,
-    SSM, GELU, GLU, residual.
+    With `norm="post"`, it follows the sum: `norm(x + mixer(x))`, then `norm(x + mlp(x))`. With
+    `norm="none"` there is no norm. Without a feed-forward part (`mlp_ratio=0`), a state space mixer
+    gives the block of the S4 papers: norm, SSM, GELU, GLU, residual. With `residual=False` a branch
+    replaces its input, so that a block with neither norm nor feed-forward part is its mixer alone.
 
     Attributes:
         mixer: Module with the methods of `mixers.Mixer`.
         mlp_ratio: Hidden width of the feed-forward part divided by the width of the block; 0 for
             none.
         dropout: Share of features that are dropped on the branches during training.
-        norm: Position of the layer norm, "pre" or "post".
+        norm: Position of the layer norm, "pre" or "post"; "none" for no norm.
         dropout_over_time: Kind of dropout mask: "independent" for each step, or "shared" by all
             steps of a row, as in S4.
+        residual: Whether the input of a branch is added to its output.
         dtype: Dtype of activations; weights and norms are float32.
     """
 
@@ -36,6 +39,7 @@ class Block(nn.Module):
     dropout: float = 0.0
     norm: str = "pre"
     dropout_over_time: str = dropouts.INDEPENDENT
+    residual: bool = True
     dtype: Any = jnp.float32
 
     def setup(self) -> None:
@@ -46,6 +50,7 @@ class Block(nn.Module):
         """
         check(self.mlp_ratio, self.dropout, self.norm, self.dropout_over_time)
         width = self.mixer.width
+        # A norm that is never called has no parameters.
         self.mixer_norm = nn.LayerNorm()
         if self.mlp_ratio:
             self.mlp_norm = nn.LayerNorm()
@@ -80,7 +85,7 @@ class Block(nn.Module):
         if state is not None:
             mixed, state = mixed
         # The two branches share the key of a row; places 0 and 1 give them different masks.
-        x = self._after(x + self._drop(mixed, noise, 0), self.mixer_norm)
+        x = self._after(self._join(x, self._drop(mixed, noise, 0)), self.mixer_norm)
         return self._feed_forward(x, noise), state
 
     def init_state(self, batch_size: int, max_length: int) -> Any:
@@ -100,7 +105,7 @@ class Block(nn.Module):
     ) -> tuple[Float[Array, "batch width"], Any]:
         """Maps one token; equal to the same position of `__call__`."""
         mixed, state = self.mixer.step(constants, self._before(x, self.mixer_norm), state, reset)
-        return self._feed_forward(self._after(x + mixed, self.mixer_norm), None), state
+        return self._feed_forward(self._after(self._join(x, mixed), self.mixer_norm), None), state
 
     def _feed_forward(
         self, x: Float[Array, "*rows width"], noise: Key[Array, " batch"] | None
@@ -108,7 +113,12 @@ class Block(nn.Module):
         if not self.mlp_ratio:
             return x
         mapped = self.output(nn.gelu(self.hidden(self._before(x, self.mlp_norm))))
-        return self._after(x + self._drop(mapped, noise, 1), self.mlp_norm)
+        return self._after(self._join(x, self._drop(mapped, noise, 1)), self.mlp_norm)
+
+    def _join(
+        self, x: Float[Array, "*rows width"], branch: Float[Array, "*rows width"]
+    ) -> Float[Array, "*rows width"]:
+        return x + branch if self.residual else branch
 
     def _drop(
         self, x: Float[Array, "*rows width"], noise: Key[Array, " batch"] | None, place: int
@@ -120,12 +130,12 @@ class Block(nn.Module):
     def _before(
         self, x: Float[Array, "*rows width"], norm: nn.LayerNorm
     ) -> Float[Array, "*rows width"]:
-        return self._normalize(x, norm) if self.norm == "pre" else x
+        return self._normalize(x, norm) if self.norm == PRE else x
 
     def _after(
         self, x: Float[Array, "*rows width"], norm: nn.LayerNorm
     ) -> Float[Array, "*rows width"]:
-        return self._normalize(x, norm) if self.norm == "post" else x
+        return self._normalize(x, norm) if self.norm == POST else x
 
     def _normalize(
         self, x: Float[Array, "*rows width"], norm: nn.LayerNorm

@@ -10,6 +10,14 @@ POINT = "point"
 GAUSSIAN = "gaussian"
 CONTINUOUS = (POINT, GAUSSIAN)
 
+CROSS_ENTROPY = "cross_entropy"
+SQUARED_ERROR = "squared_error"
+ACTION_LOSSES = (CROSS_ENTROPY, SQUARED_ERROR)
+
+NONE = "none"
+TANH = "tanh"
+ACTION_BOUNDS = (NONE, TANH)
+
 # Standard deviations from 0.7 % of an action's unit to 7.4 units.
 LOG_STD_RANGE = (-5.0, 2.0)
 
@@ -18,8 +26,8 @@ class Predictions(NamedTuple):
     """Predictions for one step, or for each step of windows; None for anything not predicted.
 
     Attributes:
-        action: Logits of discrete actions, or the mean of continuous ones, standardized by the
-            statistics of the model if it has some.
+        action: Logits of discrete actions (with the loss "squared_error" their one-hot vector), or
+            the mean of continuous ones, standardized by the statistics of the model if it has some.
         log_std: Logarithm of the standard deviation of a Gaussian action.
         observation: Next observation: standardized numbers, or the logits of an index.
         return_to_go: Expected return from this step on, in the unit of the rewards.
@@ -59,10 +67,12 @@ class Action(nn.Module):
         size: Number of discrete actions, or of numbers in a continuous one.
         is_gaussian: Whether a log-standard-deviation is predicted, bounded smoothly to
             `LOG_STD_RANGE`.
+        bound: Bound of the logits or means, "none" or "tanh" (between -1 and 1).
     """
 
     size: int
     is_gaussian: bool = False
+    bound: str = NONE
 
     @nn.compact
     def __call__(
@@ -70,6 +80,8 @@ class Action(nn.Module):
     ) -> tuple[Float[Array, "*rows size"], Float[Array, "*rows size"] | None]:
         """Returns the logits or means, and the log-standard-deviations (None if not Gaussian)."""
         center = nn.Dense(self.size, name="center")(x)
+        if self.bound == TANH:
+            center = jnp.tanh(center)
         if not self.is_gaussian:
             return center, None
         lowest, highest = LOG_STD_RANGE

@@ -1,6 +1,7 @@
 """AdamW with separate learning rates for state space parameters."""
 
 import dataclasses
+import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -25,13 +26,15 @@ class OptimizerConfig:
     weight_decay: float = 1e-2
     """Decoupled weight decay of all other parameters; 0 turns it off."""
     warmup_updates: int = 100
-    """Number of updates in which rates rise linearly from zero, limited to a tenth of the run."""
+    """Number of updates in which rates rise linearly from zero, limited by `warmup_limit`."""
     final_fraction: float = 0.1
     """Learning rate at the end of the cosine, as a share of the peak."""
     clip: float = 1.0
     """Largest global norm of a gradient, above 0."""
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of Adam's first and second moments."""
+    warmup_limit: float = dataclasses.field(default=0.1, metadata={"added_in": "0.3"})
+    """Longest warm-up as a share of the run, 0 or more; above 1, a run can end while rates rise."""
 
     def __post_init__(self) -> None:
         # A list becomes a tuple: programs are found by their settings.
@@ -68,18 +71,20 @@ def make(config: OptimizerConfig, labels: Any, num_updates: int) -> optax.Gradie
 def schedule(peak: float, config: OptimizerConfig, num_updates: int) -> optax.Schedule:
     """Makes the learning rate schedule: a linear warm-up, then a cosine.
 
-    The warm-up takes at most a tenth of the run, so that a short trial still trains. The cosine
-    falls to `final_fraction` of the peak at `num_updates`.
+    The warm-up takes at most `warmup_limit` of the run, by default a tenth, so that a short trial
+    still trains. The cosine falls to `final_fraction` of the peak at `num_updates`.
 
     Args:
         peak: Learning rate at the end of the warm-up.
-        config: Length of the warm-up and final fraction.
+        config: Length of the warm-up, its limit, and final fraction.
         num_updates: Number of updates of the run.
 
     Returns:
         A function of the number of updates made.
     """
-    warmup = min(config.warmup_updates, num_updates // 10)
+    # Rounded before it is rounded down: a limit such as 0.29 of 100 updates is 28.999999999999996.
+    longest = math.floor(round(config.warmup_limit * num_updates, 9))
+    warmup = min(config.warmup_updates, longest)
     return optax.warmup_cosine_decay_schedule(
         0.0 if warmup else peak,
         peak,
@@ -143,6 +148,10 @@ def _check(config: OptimizerConfig, num_updates: int) -> None:
         value = getattr(config, name)
         if not value > 0:
             raise ValueError(f"{name} is {value}; it has to be above zero")
+    if not config.warmup_limit >= 0:
+        raise ValueError(
+            f"warmup_limit is {config.warmup_limit}; it is a share of the run, 0 or more"
+        )
     if config.weight_decay < 0:
         raise ValueError(
             f"weight_decay is {config.weight_decay}; it cannot be negative, 0 turns it off"

@@ -144,6 +144,27 @@ def test_the_shape_of_the_model_comes_from_the_data(task):
 
 
 @pytest.mark.slow
+def test_it_learns_by_squared_error_and_without_norms_and_residuals(task):
+    settings = with_model(
+        norm="none",
+        residual=False,
+        mlp_ratio=0,
+        action_loss="squared_error",
+        action_bound="tanh",
+    )
+    (trained,) = decision_transformer.train(settings, task, seeds=[0])
+    assert trained.log.losses[-1] < trained.log.losses[0]
+    # Sampled actions are the greedy ones: there is no distribution.
+    played = [
+        decision_transformer.act(
+            trained, task, np.array([20.0]), greedy=np.array([greedy]), seed=0
+        ).record.actions
+        for greedy in (True, False)
+    ]
+    np.testing.assert_array_equal(*played)
+
+
+@pytest.mark.slow
 def test_it_learns_to_foresee_and_to_judge():
     settings = with_model(
         returns="outside", observation_loss=0.5, return_loss=0.5, tokens="interleaved"

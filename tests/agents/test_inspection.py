@@ -106,3 +106,9 @@ def test_first_actions_are_those_of_the_whole_model(mixer):
             {"params": trained.params}, **window
         )
         np.testing.assert_allclose(found[0, number], jax.nn.softmax(whole.action[0, 0]), atol=1e-5)
+
+
+def test_outputs_of_squared_error_are_no_probabilities():
+    trained = make("mlp", action_loss="squared_error")
+    with pytest.raises(ValueError, match="train it with action_loss='cross_entropy'"):
+        inspection.first_actions(trained, np.zeros((1, small.SIZE)), np.zeros(1))

@@ -25,6 +25,7 @@ SETTINGS = {
     "optimization.state_space_learning_rate": (NAN, INF, 0.0, -1.0),
     "optimization.weight_decay": (NAN, INF, -0.1),
     "optimization.warmup_updates": (-1,),
+    "optimization.warmup_limit": (NAN, INF, -0.1),
     "optimization.final_fraction": (NAN, INF, -0.1, 1.5),
     "optimization.clip": (NAN, INF, 0.0),
     "optimization.betas": ((0.9, 1.0), (NAN, 0.9), (-0.1, 0.9)),

@@ -30,6 +30,8 @@ CHOICES = {
     (_settings.Model, "norm"): block.NORMS,
     (_settings.Model, "dropout_over_time"): dropout.KINDS,
     (_settings.Model, "continuous_head"): heads.CONTINUOUS,
+    (_settings.Model, "action_loss"): heads.ACTION_LOSSES,
+    (_settings.Model, "action_bound"): heads.ACTION_BOUNDS,
     (_settings.Settings, "regime"): regimes.REGIMES,
     (_settings.Settings, "weighting"): sampling.WEIGHTINGS,
 }

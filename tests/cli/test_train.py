@@ -103,7 +103,7 @@ def test_help_lists_the_choices_and_needs_no_jax():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "{windows,episodes,packed,openings}" in done.stdout
-    assert "--model.norm {pre,post}" in done.stdout
+    assert "--model.norm {pre,post,none}" in done.stdout
 
 
 @pytest.mark.parametrize(

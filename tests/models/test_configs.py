@@ -30,6 +30,11 @@ from tests.models import small
             "width is 7; a sinusoidal time embedding needs an even",
         ),
         ({"continuous_head": "beta"}, "continuous_head is 'beta'; choose one of point, gaussian"),
+        (
+            {"action_loss": "hinge"},
+            "action_loss is 'hinge'; choose one of cross_entropy, squared_error",
+        ),
+        ({"action_bound": "clip"}, "action_bound is 'clip'; choose one of none, tanh"),
         ({"activations": "float64"}, "activations is 'float64'; choose one of float32, bfloat16"),
         ({"norm": "middle"}, "norm is 'middle'"),
         ({"context_length": 0}, "context_length is 0; it has to be at least 1"),

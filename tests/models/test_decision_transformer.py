@@ -285,3 +285,21 @@ def test_a_thousand_steps_equal_the_whole_row(mixer, layout):
         jnp.where(inputs["mask"][..., None], wanted, 0.0),
         mixer,
     )
+
+
+def test_without_norms_there_are_none_before_the_heads_either():
+    names = {
+        norm: set(decision_transformer.shapes(small.config("mlp", num_layers=1, norm=norm)))
+        for norm in ("pre", "none")
+    }
+    assert names["pre"] - names["none"] == {"norm"}
+
+
+def test_targets_of_squared_error_are_one_hot():
+    actions = jnp.array([[0, 2]])
+    by_class, by_error = (
+        decision_transformer.action_targets(small.config("mlp", action_loss=loss), actions)
+        for loss in ("cross_entropy", "squared_error")
+    )
+    np.testing.assert_array_equal(by_class, actions)
+    np.testing.assert_array_equal(by_error, [[[1, 0, 0], [0, 0, 1]]])

@@ -248,3 +248,19 @@ def test_episodes_past_the_time_embedding_are_refused():
     ):
         policy.Policy(config, 30)
     policy.Policy(small.with_model(config, time_embedding="sinusoidal"), 30)
+
+
+def test_without_a_distribution_the_largest_output_is_always_taken():
+    actor, params = make(
+        "mlp", tokens.CONCATENATED, context_length=4, max_steps=4, action_loss=heads.SQUARED_ERROR
+    )
+    observation = jax.random.normal(jax.random.key(0), (64, 4))
+    prepared, state = start(actor, params, 64)
+    taken = [
+        actor.act(
+            prepared, state, observation, jnp.ones(64), jnp.full(64, greedy), jax.random.key(1)
+        )[0]
+        for greedy in (True, False)
+    ]
+    np.testing.assert_array_equal(*taken)
+    assert len(np.unique(taken[0])) > 1

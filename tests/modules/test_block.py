@@ -19,7 +19,15 @@ def make(**options):
 
 
 @pytest.mark.fast_cases(1)
-@pytest.mark.parametrize("options", [{}, {"norm": "post", "mlp_ratio": 0}, {"norm": "post"}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"norm": "none", "residual": False},
+        {},
+        {"norm": "post", "mlp_ratio": 0},
+        {"norm": "post"},
+    ],
+)
 def test_steps_and_chunks_equal_the_whole_sequence(options):
     layer, params, x = make(**options)
     resets = jnp.zeros((BATCH, LENGTH), bool).at[0, 2].set(True)
@@ -64,6 +72,15 @@ def test_norms_stand_where_they_are_asked_for(norm):
     )
 
 
+def test_a_bare_block_is_its_mixer_alone():
+    layer, params, x = make(norm="none", mlp_ratio=0, residual=False)
+    assert set(params["params"]) == {"mixer"}
+    mixed = layer.mixer.apply({"params": params["params"]["mixer"]}, x)
+    np.testing.assert_array_equal(layer.apply(params, x)[0], mixed)
+    with_input = layer.clone(residual=True)
+    np.testing.assert_array_equal(with_input.apply(params, x)[0], x + mixed)
+
+
 def test_without_feed_forward_part_there_are_no_weights_for_one():
     _, params, _ = make(mlp_ratio=0)
     assert set(params["params"]) == {"mixer", "mixer_norm"}
@@ -100,7 +117,7 @@ def test_activations_keep_a_half_width_type():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"norm": "both"}, "norm is 'both'; choose one of pre, post"),
+        ({"norm": "both"}, "norm is 'both'; choose one of pre, post, none"),
         (
             {"dropout_over_time": "never"},
             "dropout_over_time is 'never'; choose one of independent, shared",

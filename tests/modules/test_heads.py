@@ -41,6 +41,14 @@ def test_logits_and_points_have_no_spread():
     assert log_std is None
 
 
+def test_a_bound_is_a_tanh_of_the_outputs():
+    free, bounded = heads.Action(3), heads.Action(3, bound=heads.TANH)
+    params = filling.fill(free.init, jax.random.key(0), HIDDEN)
+    np.testing.assert_array_equal(
+        bounded.apply(params, HIDDEN)[0], jnp.tanh(free.apply(params, HIDDEN)[0])
+    )
+
+
 def test_the_spread_of_a_gaussian_is_bounded():
     module = heads.Action(3, is_gaussian=True)
     params = filling.fill(module.init, jax.random.key(0), HIDDEN)

@@ -58,6 +58,26 @@ def test_a_short_run_warms_up_for_a_tenth_of_it():
     assert float(optimizer.schedule(1.0, config, 1)(0)) == pytest.approx(1.0)
 
 
+def test_a_warm_up_can_outlast_the_run():
+    config = optimizer.OptimizerConfig(warmup_updates=100, warmup_limit=4.0, final_fraction=1.0)
+    rates = [float(optimizer.schedule(1.0, config, 50)(step)) for step in (0, 25, 50)]
+    assert rates == pytest.approx([0.0, 0.25, 0.5])
+    whole = optimizer.OptimizerConfig(warmup_updates=100, warmup_limit=1.0, final_fraction=1.0)
+    assert float(optimizer.schedule(1.0, whole, 50)(50)) == pytest.approx(1.0)
+    assert float(optimizer.schedule(1.0, whole, 200)(199)) == pytest.approx(1.0)
+
+
+def test_the_default_limit_is_a_tenth_of_every_run():
+    config = optimizer.OptimizerConfig(warmup_updates=1_000)
+    for num_updates in range(1, 300):
+        warmup = num_updates // 10
+        rates = [
+            optimizer.schedule(1.0, config, num_updates)(step) for step in (warmup, warmup + 1)
+        ]
+        assert float(rates[0]) == pytest.approx(1.0)
+        assert rates[1] < rates[0]
+
+
 def test_the_rates_of_both_groups_are_told():
     config = optimizer.OptimizerConfig(
         learning_rate=1e-3, state_space_learning_rate=1e-4, warmup_updates=10, final_fraction=0.1
@@ -74,6 +94,7 @@ def test_the_rates_of_both_groups_are_told():
         ({"learning_rate": 0.0}, 10, "learning_rate is 0.0; it has to be above zero"),
         ({"clip": float("nan")}, 10, "clip is nan"),
         ({"weight_decay": -1.0}, 10, "weight_decay is -1.0; it cannot be negative"),
+        ({"warmup_limit": -1.0}, 10, "warmup_limit is -1.0; it is a share of the run"),
         ({}, 0, "num_updates is 0; train for at least 1 update"),
     ],
 )
