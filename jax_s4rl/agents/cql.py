@@ -27,7 +27,7 @@ class Settings:
     loss: cql_loss.ConservativeConfig = dataclasses.field(
         default_factory=cql_loss.ConservativeConfig
     )
-    """Discount and conservatism of the loss."""
+    """Discount and conservatism of the loss, and scale of the rewards."""
     target: target_network.TargetConfig = dataclasses.field(
         default_factory=target_network.TargetConfig
     )
@@ -50,7 +50,7 @@ class Settings:
     )
     """Learning rates, weight decay and clipping of AdamW."""
     temperature: float = 1.0
-    """Temperature of the softmax over values, from which actions are sampled."""
+    """Temperature of the softmax over values, in the unit of the scaled rewards."""
     epsilon: float | None = None
     """Share of uniformly random actions among sampled ones; None samples from the softmax."""
 

@@ -4,6 +4,7 @@ It is a double DQN with a second term that lowers the values of actions that the
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +21,7 @@ Values = Callable[[Any, Shaped[Array, "B *obs"], Int[Array, " B"]], Float[Array,
 
 @dataclasses.dataclass(frozen=True)
 class ConservativeConfig:
-    """Weights of the loss of conservative Q-learning."""
+    """Weights of the loss of conservative Q-learning, and the scale of the rewards."""
 
     discount: float = 0.99
     """Weight of the next step's value, from 0 to 1."""
@@ -28,6 +29,12 @@ class ConservativeConfig:
     """Weight alpha of the term that lowers the values of actions that the data do not take.
 
     It is at least 0; 0 gives a double DQN.
+    """
+    reward_scale: float = dataclasses.field(default=1.0, metadata={"added_in": "0.3"})
+    """Factor of all rewards, above 0; values have the unit of the scaled rewards.
+
+    The conservative term has no unit: next to rewards that are small or rare it outweighs the
+    squared error, and the values stay flat.
     """
 
     def __post_init__(self) -> None:
@@ -42,14 +49,20 @@ class ConservativeConfig:
             raise ValueError(
                 f"conservatism is {self.conservatism}; choose 0, which turns it off, or more"
             )
+        if not (self.reward_scale > 0 and math.isfinite(self.reward_scale)):
+            raise ValueError(
+                f"reward_scale is {self.reward_scale}; it multiplies rewards, so choose a finite "
+                "number above 0"
+            )
 
 
 def loss(values: Values, config: ConservativeConfig) -> update.LossFunction:
     """Makes the loss of a batch of transitions, for `target_network.Tracked` parameters.
 
     The loss of a transition is `alpha (log sum_a exp Q(s, a) - Q(s, a_t)) + (Q(s, a_t) - y)^2 / 2`
-    with the double DQN target `y = r + discount Q'(s', argmax_a Q(s', a))`, and `y = r` at
-    terminations. Q has the online parameters and Q' the target parameters.
+    with the double DQN target `y = c r + discount Q'(s', argmax_a Q(s', a))`, and `y = c r` at
+    terminations, where c is `reward_scale`. Q has the online parameters and Q' the target
+    parameters.
 
     Args:
         values: Function that computes the values of all actions from the parameters of one half,
@@ -88,7 +101,7 @@ def loss(values: Values, config: ConservativeConfig) -> update.LossFunction:
         best_actions = jnp.argmax(jax.lax.stop_gradient(values(params.online, *after)), axis=-1)
         future = _pick(jax.lax.stop_gradient(values(params.target, *after)), best_actions)
         # Selected, not multiplied by 0: a value that is not finite must not pass a termination.
-        targets = batch.rewards + config.discount * jnp.where(
+        targets = config.reward_scale * batch.rewards + config.discount * jnp.where(
             batch.terminations, jnp.zeros_like(future), future
         )
         losses = 0.5 * jnp.square(taken - targets)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.data import transitions
+from jax_s4rl.data import sampling, transitions, windows
 from tests.data import records
 
 
@@ -48,6 +48,17 @@ def test_episodes_can_be_drawn_as_often_as_each_other():
     )
     assert abs(counts[3] - 3000) < 200
     assert (abs(counts[:3] - 1000) < 150).all()
+
+
+@pytest.mark.parametrize("weighting", sampling.WEIGHTINGS)
+def test_episodes_are_drawn_as_often_as_for_decision_transformers(weighting):
+    record = records.make_record((3, 1, 5, 2))
+    ours = transitions.make_store(record, weighting).episode_bounds
+    theirs = windows.make_store(record, weighting=weighting).episode_bounds
+    np.testing.assert_array_equal(ours, theirs)
+    returns = record.episode_returns
+    weights = sampling.episode_weights(record.episode_lengths, returns, weighting)
+    np.testing.assert_array_equal(ours, sampling.bounds(weights))
 
 
 @pytest.mark.slow

@@ -77,6 +77,17 @@ def test_it_acts_in_a_rollout():
     assert acted.record.episode_returns.tolist() == [10.0, 10.0]
 
 
+def test_the_network_gets_the_time_step_while_acting():
+    network = q_network.NetworkConfig(width=3, num_layers=0, time_embedding="learned")
+    config = q_network.QConfig((4,), 3, horizon=5, network=network)
+    params = jax.tree.map(jnp.zeros_like, q_network.init(config, jax.random.key(0)))
+    # The values are the row of the time step: at step t, action t modulo 3 is the best.
+    params["time"]["embedding"] = jax.nn.one_hot(jnp.arange(6) % 3, 3)
+    params["values"]["kernel"] = jnp.eye(3)
+    acted = rollout.rollout(Still, q_policy.QPolicy(config, 5), params, [0.0], greedy=True, seed=0)
+    assert acted.record.actions.tolist() == [0, 1, 2, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from jax_s4rl import parameter_groups
 from jax_s4rl.data import trajectories, transitions
-from jax_s4rl.training import cql_loss, optimizer, target_network, update
+from jax_s4rl.training import config_io, cql_loss, optimizer, target_network, update
 
 LENGTH, DISCOUNT = 5, 0.8
 LEFT, RIGHT, NUM_ACTIONS = 0, 1, 3  # the third action is in no data
@@ -163,7 +163,33 @@ def test_values_see_the_time():
     assert seen == [[0, 3], [1, 4], [1, 4]]
 
 
-@pytest.mark.parametrize("changes", [{"discount": 1.1}, {"conservatism": -1.0}])
+def test_scaled_rewards_are_larger_rewards():
+    tables = target_network.Tracked(jnp.array([[1.0, 3.0], [2.0, 1.0]]), jnp.ones((2, 2)))
+
+    def total(rewards, scale):
+        config = cql_loss.ConservativeConfig(0.5, 2.0, reward_scale=scale)
+        loss = cql_loss.loss(lambda table, rows, _: table[rows], config)
+        return float(loss(tables, batch(rewards=rewards), None)[0])
+
+    assert total([1.0, 2.0], 10.0) == total([10.0, 20.0], 1.0) != total([1.0, 2.0], 1.0)
+
+
+def test_the_scale_changes_no_digest_unless_it_is_set():
+    plain = config_io.identity(cql_loss.ConservativeConfig(0.5, 2.0))
+    assert plain == {"discount": 0.5, "conservatism": 2.0}
+    scaled = config_io.identity(cql_loss.ConservativeConfig(0.5, 2.0, reward_scale=10.0))
+    assert scaled == plain | {"reward_scale": 10.0}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"discount": 1.1},
+        {"conservatism": -1.0},
+        {"reward_scale": 0.0},
+        {"reward_scale": float("inf")},
+    ],
+)
 def test_weights_out_of_their_range_are_refused(changes):
     with pytest.raises(ValueError, match=next(iter(changes))):
         cql_loss.ConservativeConfig(**changes)
