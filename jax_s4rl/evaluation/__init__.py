@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from jax_s4rl.evaluation import critic as critic
     from jax_s4rl.evaluation import documents as documents
     from jax_s4rl.evaluation import key_door as key_door
+    from jax_s4rl.evaluation import online_budget as online_budget
     from jax_s4rl.evaluation import random_walk as random_walk
     from jax_s4rl.evaluation import result_rows as result_rows
     from jax_s4rl.evaluation import return_sweep as return_sweep

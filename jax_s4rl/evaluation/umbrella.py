@@ -1,5 +1,6 @@
 """Credit-assignment metrics for bsuite's umbrella chains."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,6 +91,40 @@ def umbrella_score(regrets: Sequence[float] | Float[np.ndarray, " lengths"]) -> 
         0.5
     """
     return float(np.mean(np.asarray(regrets, np.float64) < SOLVED_REGRET))
+
+
+def umbrella_share_above_half(chain_length: int, right: float = 1.0) -> float:
+    """Computes the share of episodes with a total reward above 0.5, given right first actions.
+
+    All rewards but the last are fair coins of +1 and -1, so this share says little of the policy:
+    for an even length it is at most 1/2, the share of perfect play.
+
+    Args:
+        chain_length: Number n of steps of an episode, at least 1.
+        right: Share of right first actions, from 0 to 1; 1/2 for random play.
+
+    Returns:
+        The share, exact in the mean over episodes.
+
+    Raises:
+        ValueError: If there is no step, or `right` is not a share.
+
+    Example:
+        >>> umbrella_share_above_half(8), round(umbrella_share_above_half(8, right=0.5), 4)
+        (0.5, 0.3633)
+    """
+    if chain_length < 1 or not 0 <= right <= 1:
+        raise ValueError(
+            f"got chain_length={chain_length} and right={right}; give 1 step or more, and a share "
+            "from 0 to 1"
+        )
+    coins = chain_length - 1
+    # Whole numbers, so that one half is exactly one half.
+    ways = [math.comb(coins, heads) for heads in range(chain_length)]
+    # With a last reward of 1, half of the coins suffice; with -1, one more of them has to be heads.
+    half = (coins + 1) // 2
+    won, lost = (sum(ways[least:]) / 2**coins for least in (half, half + 1))
+    return right * won + (1 - right) * lost
 
 
 def umbrella_floor(chain_length: int) -> float:

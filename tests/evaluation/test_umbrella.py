@@ -1,5 +1,7 @@
 """First actions of umbrella episodes, and the closed form of their probability given the return."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,21 @@ def test_the_closed_form_of_the_umbrella_is_that_of_counting(chain_length):
         assert umbrella.umbrella_closed_form(target, chain_length) == pytest.approx(
             share, abs=1e-12
         )
+
+
+@pytest.mark.parametrize(
+    ("length", "random", "perfect"),
+    [(1, 0.5, 1.0), (2, 0.25, 0.5), (4, 0.3125, 0.5), (8, 0.36328125, 0.5), (3, 0.5, 0.75)],
+)
+def test_shares_above_half_are_those_of_all_outcomes(length, random, perfect):
+    found = [umbrella.umbrella_share_above_half(length, right) for right in (0.5, 1.0)]
+    assert found == pytest.approx([random, perfect])
+    # All outcomes of the coins and of the last reward, one by one.
+    totals = np.array([sum(outcome) for outcome in itertools.product((-1, 1), repeat=length)])
+    assert (totals > 0.5).mean() == pytest.approx(random)
+
+
+def test_a_share_above_half_needs_a_step_and_a_share():
+    for length, right in ((0, 0.5), (3, 1.5)):
+        with pytest.raises(ValueError, match=f"chain_length={length} and right={right}"):
+            umbrella.umbrella_share_above_half(length, right)
