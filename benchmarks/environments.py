@@ -51,8 +51,19 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("memory_len/22", {}),
     ("discounting_chain/0", {}),
     ("cartpole/0", {}),
+    ("jax_s4rl/MaskedPendulum-v0", {}),
+    ("jax_s4rl/MemoryChain-v0", {}),
+    (DOOR, {"layout": "random", "obs": "visible"}),
+    ("jax_s4rl/WeightedWalk-v0", {}),
+    ("jax_s4rl/MiniGridDoorKey-v0", {}),
+    ("jax_s4rl/MiniGridMemory-v0", {}),
 )
-MUJOCO = tuple((env_id, {}) for env_id in ("Hopper-v5", "HalfCheetah-v5", "Walker2d-v5"))
+MUJOCO: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("Hopper-v5", {}),
+    ("HalfCheetah-v5", {}),
+    ("Walker2d-v5", {}),
+    ("jax_s4rl/MaskedLocomotion-v0", {}),
+)
 
 
 @dataclasses.dataclass(frozen=True)

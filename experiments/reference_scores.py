@@ -71,6 +71,13 @@ SETTINGS = (
     ),
     Setting("jax_s4rl/TMaze-v0", {"length": 5}, 10_000, 100),
     Setting("jax_s4rl/TMaze-v0", {"length": 1000}, 100, 20),
+    Setting("jax_s4rl/MemoryChain-v0", {"length": 1000}, 500, 20),
+    Setting("jax_s4rl/MaskedPendulum-v0", {}, 500, 500),
+    Setting("jax_s4rl/WeightedWalk-v0", {}, 10_000, 10),
+    Setting("jax_s4rl/MiniGridDoorKey-v0", {}, 2000, 1000),
+    Setting("jax_s4rl/MaskedLocomotion-v0", {"robot": "hopper"}, 2000, 0),
+    Setting("jax_s4rl/MiniGridMemory-v0", {}, 500, 500),
+    Setting("jax_s4rl/MiniGridMemory-v0", {"view": "whole"}, 500, 500),
 )
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from jax_s4rl.collection import seeding as seeding
     from jax_s4rl.collection import sources as sources
     from jax_s4rl.collection import stored_environments as stored_environments
+    from jax_s4rl.collection import thinning as thinning
     from jax_s4rl.collection import walk_statistics as walk_statistics
 
 __getattr__, __dir__ = _lazy.attach(__name__)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jax_s4rl.collection import sources, walk_statistics
+from jax_s4rl.collection import sources, thinning, walk_statistics
 from jax_s4rl.collection.ppo import storage, update
 from jax_s4rl.data import trajectories
 
@@ -22,6 +22,12 @@ NUM_GRAPHS = 5
 PRESETS = ("dt", "low_var", "high_var")
 # Lengths of the middle phase of key-to-door besides the published 30 steps.
 LONGER_WAITS = (90, 300)
+# Lengths of the T-maze and of the memory chain, with their numbers of episodes: few episodes are
+# learned by heart.
+T_MAZES = {10: 4_000, 30: 4_000, 100: 4_000, 300: 4_000, 1_000: 4_000, 3_000: 1_000}
+
+# Graphs of the weighted walk of the founding report.
+FOUNDING_GRAPHS = 10
 
 Contents = dict[str, tuple[sources.Part, ...]]
 CARTPOLE = storage.Run(
@@ -71,6 +77,9 @@ MUJOCO = (
     ("halfcheetah", "HalfCheetah-v5", 1_400.0),
     ("walker2d", "Walker2d-v5", 1_500.0),
 )
+MASKED_ROBOT = "jax_s4rl/MaskedLocomotion-v0"
+# Episodes of random play. Two of the robots fall after some twenty steps.
+NUM_RANDOM = {"hopper": 5_000, "halfcheetah": 100, "walker2d": 5_000}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,9 +109,13 @@ def all_recipes() -> dict[str, Recipe]:
         **bsuite(),
         **key_door(),
         **key_to_door(),
+        **t_maze(),
+        **memory_chain(),
+        **minigrid_memory(),
         **cartpole(),
         **pendulum(),
         **mujoco(),
+        **founding_report(),
     }
 
 
@@ -165,7 +178,9 @@ def key_door() -> dict[str, Recipe]:
 def key_to_door() -> dict[str, Recipe]:
     """Returns the recipes of the published tests of long-term credit, for every preset.
 
-    `dt_90` is `dt` with 90 steps between key and door.
+    `dt_90` is `dt` with 90 steps between key and door. `hidden` is `dt` observed without the key in
+    hand and the other rooms, on a new layout each episode; `shown` has the same episodes, observed
+    in full.
     """
     env_id = "jax_s4rl/KeyToDoor-v0"
     longer = {
@@ -174,12 +189,70 @@ def key_to_door() -> dict[str, Recipe]:
         )
         for steps in LONGER_WAITS
     }
-    return longer | {
-        f"key_to_door/{preset}/random-{size}": Recipe(
-            env_id, (sources.Uniform(size),), {"preset": preset}
+    pairs = {
+        f"key_to_door/{name}/random-{size}": Recipe(
+            env_id, (sources.Uniform(size),), {"preset": "dt", "obs": obs, "layout": "random"}
         )
-        for preset in PRESETS
+        for name, obs in (("hidden", "visible"), ("shown", "full"))
         for size in (1_000, 10_000)
+    }
+    return (
+        longer
+        | pairs
+        | {
+            f"key_to_door/{preset}/random-{size}": Recipe(
+                env_id, (sources.Uniform(size),), {"preset": preset}
+            )
+            for preset in PRESETS
+            for size in (1_000, 10_000)
+        }
+    )
+
+
+def t_maze() -> dict[str, Recipe]:
+    """Returns the recipes of the T-maze: straight on to the junction, then a random turn.
+
+    Half of the turns are right, and all actions but the last are the same. `t_maze/100/shown` has
+    the cue in all observations, so that it needs no memory.
+    """
+    return {
+        f"t_maze/{length}/{kind}": Recipe(
+            "jax_s4rl/TMaze-v0",
+            (sources.Uniform(num_episodes, legal=True),),
+            {"length": length, "cue": cue},
+        )
+        for length, num_episodes in T_MAZES.items()
+        for kind, cue in (("random", "first"), ("shown", "always"))
+    }
+
+
+def memory_chain() -> dict[str, Recipe]:
+    """Returns the recipes of the memory chain: random actions, of which only the last one counts.
+
+    Half of the answers are right. `memory_chain/100/shown` has the bit in all observations, so that
+    it needs no memory.
+    """
+    return {
+        f"memory_chain/{length}/{kind}": Recipe(
+            "jax_s4rl/MemoryChain-v0",
+            (sources.Uniform(num_episodes),),
+            {"length": length, "cue": cue},
+        )
+        for length, num_episodes in T_MAZES.items()
+        for kind, cue in (("random", "first"), ("shown", "always"))
+    }
+
+
+def minigrid_memory() -> dict[str, Recipe]:
+    """Returns the recipes of MiniGrid's Memory: half random play, half that of the best policy.
+
+    `minigrid_memory/shown` has the whole grid in every observation, so that it needs no memory.
+    Its best policy does not look back for the object of the start room.
+    """
+    content = (sources.Uniform(500), sources.Optimal(500))
+    return {
+        f"minigrid_memory/{kind}": Recipe("jax_s4rl/MiniGridMemory-v0", content, {"view": view})
+        for kind, view in (("mixed", "own"), ("shown", "whole"))
     }
 
 
@@ -207,20 +280,27 @@ def cartpole() -> dict[str, Recipe]:
 
 
 def pendulum() -> dict[str, Recipe]:
-    """Returns the recipes of Pendulum, a task with continuous actions.
+    """Returns the recipes of Pendulum, a task with continuous actions, with and without velocity.
 
-    The medium policy is a third of the way from random play to the optimum.
+    The latter has the same episodes, observed without the velocity. The medium policy is a third of
+    the way from random play to the optimum.
     """
-    contents = _by_strength(PENDULUM, 500, 500)
     return {
-        f"pendulum/{name}": Recipe("Pendulum-v1", content) for name, content in contents.items()
+        f"{family}/{name}": Recipe(env_id, content)
+        for family, env_id in (
+            ("pendulum", "Pendulum-v1"),
+            ("masked_pendulum", "jax_s4rl/MaskedPendulum-v0"),
+        )
+        for name, content in _by_strength(PENDULUM, 500, 500).items()
     }
 
 
 def mujoco() -> dict[str, Recipe]:
     """Returns the recipes of locomotion, which need the extra `mujoco`.
 
-    The expert is the best policy that this PPO reaches in 800,000 steps.
+    The expert is the best policy that this PPO reaches in 800,000 steps. `medium-replay` holds the
+    episodes of the training up to the medium policy, `medium-expert` as many episodes of either
+    policy. In `masked_hopper/medium` and its like velocities are not observed.
     """
     config = update.Config(
         total_steps=800_000,
@@ -238,9 +318,41 @@ def mujoco() -> dict[str, Recipe]:
         run = storage.Run(
             f"{name}-ppo", env_id, config, (("medium", medium),), replay_steps=400_000
         )
-        for kind, content in _by_strength(run, 200, 200).items():
+        snapshots = tuple(sources.Snapshot(run, strength, 200) for strength in ("medium", "expert"))
+        contents = _by_strength(run, 200, 200) | {
+            "random": (sources.Uniform(NUM_RANDOM[name]),),
+            "medium-replay": (sources.Replay(run, until="medium"),),
+            "medium-expert": snapshots,
+        }
+        for kind, content in contents.items():
             recipes[f"{name}/{kind}"] = Recipe(env_id, content)
+            recipes[f"masked_{name}/{kind}"] = Recipe(MASKED_ROBOT, content, {"robot": name})
     return recipes
+
+
+def founding_report() -> dict[str, Recipe]:
+    """Returns the recipes of the report that this project began with, all of random play.
+
+    Its other umbrella chains have 10,000 episodes, as `umbrella_length/N/random` has.
+    """
+    recipes = {
+        f"founding/graph-{graph}/random": Recipe(
+            "jax_s4rl/WeightedWalk-v0",
+            (sources.Uniform(20_000, legal=True),),
+            {"graph_seed": graph},
+        )
+        for graph in range(FOUNDING_GRAPHS)
+    }
+    return recipes | {
+        # In two parts, because a part has seeds for no more than 131,072 episodes.
+        "founding/umbrella-4/random": Recipe("umbrella_length/3", (sources.Uniform(100_000),) * 2),
+        "founding/door_key/random": Recipe(
+            "jax_s4rl/MiniGridDoorKey-v0", (sources.Uniform(20_000),), keep=thinning.few_failures
+        ),
+        "founding/cartpole/random": Recipe(
+            "CartPole-v1", (sources.Uniform(90_000),), keep=thinning.few_short_ones
+        ),
+    }
 
 
 def _by_strength(run: storage.Run, num_medium: int, num_expert: int) -> Contents:

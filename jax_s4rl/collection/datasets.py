@@ -137,7 +137,9 @@ def describe(recipe: catalog.Recipe) -> dict[str, Any]:
 
 def packages_of(env: gymnasium.Env) -> tuple[str, ...]:
     """Returns the names of the packages whose behavior affects the data of an environment."""
-    return (*PACKAGES, "mujoco") if ".mujoco." in type(env.unwrapped).__module__ else PACKAGES
+    # An environment of this project can hold one of Gymnasium's, with a part of its state hidden.
+    held = getattr(env.unwrapped, "robot", env.unwrapped)
+    return (*PACKAGES, "mujoco") if ".mujoco." in type(held).__module__ else PACKAGES
 
 
 def _is_same(one: Any, other: Any) -> bool:

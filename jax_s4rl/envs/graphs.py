@@ -1,7 +1,7 @@
 """Random graphs for the shortest-path task: sampling, distances, exact chances of random walks.
 
 A graph is given by its matrix of edges: `edges[v, w]` is True if one step leads from node v to
-node w. Node 0 is the goal.
+node w. Node 0 is the goal. A complete graph with weights is given by its matrix of weights.
 """
 
 import functools
@@ -246,4 +246,85 @@ def shortest_by_chance(edges: np.ndarray, known: int = 0) -> np.ndarray:
     for distance in range(known + 1, int(away.max()) + 1):
         here, next_ones = away == distance, away == distance - 1
         chances[here] = edges[here][:, next_ones] @ chances[next_ones] / edges[here].sum(axis=1)
+    return chances
+
+
+@functools.lru_cache(maxsize=256)
+def sample_weights(n_nodes: int, largest: int, seed: int) -> np.ndarray:
+    """Draws the weights of a complete graph whose edges can be passed both ways.
+
+    Args:
+        n_nodes: Number of nodes, 2 or more.
+        largest: Largest weight, 1 or more.
+        seed: Seed of the draws.
+
+    Returns:
+        Read-only symmetric matrix of integers from 1 to `largest`, Int[n_nodes, n_nodes]; the
+        diagonal is 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> weights = sample_weights(4, 10, 0)
+        >>> bool((weights == weights.T).all()), weights.diagonal().tolist()
+        (True, [0, 0, 0, 0])
+    """
+    if n_nodes < 2:
+        raise ValueError(f"got n_nodes={n_nodes}, wanted 2 or more: a start and a goal")
+    if largest < 1:
+        raise ValueError(f"got the largest weight {largest}, wanted 1 or more")
+    drawn = np.random.default_rng([SALT, seed]).integers(1, largest + 1, (n_nodes, n_nodes))
+    upper = np.triu(drawn, 1)
+    weights = upper + upper.T
+    # The cache gives the same array to all callers.
+    weights.setflags(write=False)
+    return weights
+
+
+def least_costs(weights: np.ndarray, goal: int) -> np.ndarray:
+    """Computes the least sum of weights on a way to the goal, by dynamic programming.
+
+    Args:
+        weights: Weights of a complete graph, Int[n, n], positive off the diagonal.
+        goal: Node to reach.
+
+    Returns:
+        Least cost from each node, Int[n].
+
+    Example:
+        >>> least_costs(np.array([[0, 9, 1], [9, 0, 2], [1, 2, 0]]), goal=1).tolist()
+        [3, 0, 2]
+    """
+    costs = weights[:, goal].copy()
+    # Each round allows one more edge; a way without circles has at most n - 1 of them.
+    for _ in range(len(weights) - 2):
+        # The zeros of the diagonal keep what is already known.
+        costs = (weights + costs).min(axis=1)
+    return costs
+
+
+def least_cost_by_chance(weights: np.ndarray, goal: int) -> np.ndarray:
+    """Computes the exact chance that a walk along uniformly drawn edges has the least cost.
+
+    Args:
+        weights: Weights of a complete graph, Int[n, n], positive off the diagonal.
+        goal: Node to reach.
+
+    Returns:
+        Chance of each start, Float64[n]; the walk never stays where it is.
+
+    Example:
+        >>> weights = np.array([[0, 9, 1], [9, 0, 2], [1, 2, 0]])
+        >>> least_cost_by_chance(weights, goal=1).tolist()
+        [0.25, 1.0, 0.5]
+    """
+    costs = least_costs(weights, goal)
+    is_best = (weights + costs == costs[:, None]) & (weights > 0)
+    chances = np.zeros(len(weights))
+    # Weights are positive, so the best next nodes of a node have lower costs and come before it.
+    for node in np.argsort(costs):
+        chances[node] = chances[is_best[node]].sum() / (len(weights) - 1)
+        if node == goal:
+            chances[node] = 1.0
     return chances

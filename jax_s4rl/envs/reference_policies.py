@@ -17,7 +17,9 @@ Policy = Callable[[Any], Any]
 # the pole up for 500 steps from every start (2,000 were tried), with velocities observed or
 # computed from the last two positions.
 CARTPOLE_WEIGHTS = np.array([0.1, 0.2, 1.0, 0.3])
-CARTPOLE_SECONDS = 0.02  # duration of a step
+# Durations of a step.
+CARTPOLE_SECONDS = 0.02
+PENDULUM_SECONDS = 0.05
 SPRING, DAMPER = 8.0, 2.0
 GRAVITY_TERM = 5.0  # m g l / 2 of Gymnasium's Pendulum, whose moment of inertia is 1/3
 MAX_TORQUE = 2.0
@@ -26,13 +28,13 @@ MAX_TORQUE = 2.0
 def uniform(env: gymnasium.Env, seed: int, *, choose: str = "edges") -> Policy:
     """Makes a policy that draws actions uniformly.
 
-    On RandomWalk it draws one of the edges out of the current node, as in the published data;
-    `choose="nodes"` draws from the whole action space there as well.
+    On RandomWalk and WeightedWalk it draws one of the edges out of the current node, as in the
+    published data; `choose="nodes"` draws from the whole action space there as well.
 
     Args:
         env: Environment in which the policy will act.
         seed: Seed of the policy's own generator.
-        choose: Choice on RandomWalk, "edges" or "nodes"; ignored on other environments.
+        choose: Choice on the two walks, "edges" or "nodes"; ignored on other environments.
 
     Returns:
         The policy.
@@ -67,8 +69,9 @@ def optimal(env: gymnasium.Env) -> Policy:
     """Makes the best known policy: exact for the discrete environments, scripted for control.
 
     Args:
-        env: RandomWalk, KeyDoor, KeyToDoor, TMaze, MaskedCartPole, CartPole or Pendulum, or
-            bsuite's umbrella, memory, discounting_chain or cartpole.
+        env: RandomWalk, WeightedWalk, KeyDoor, KeyToDoor, MiniGridDoorKey, MiniGridMemory, TMaze,
+            MemoryChain, CartPole or Pendulum (masked or not), or bsuite's umbrella, memory,
+            discounting_chain or cartpole.
 
     Returns:
         The policy, for this environment object.
@@ -173,7 +176,7 @@ def _bsuite(world: Any) -> Policy:
 
 
 class _Recall:
-    """Policy for memory_len and memory_size.
+    """Policy for memory_len, memory_size and MemoryChain.
 
     It keeps the bits of the first observation and answers with the one that the query names.
     """
@@ -262,12 +265,64 @@ def pendulum(observation: np.ndarray) -> np.ndarray:
     return np.array([np.clip(hold if is_near else pump, -MAX_TORQUE, MAX_TORQUE)], np.float32)
 
 
+class MaskedPendulum:
+    """Pendulum's controller from the angle alone.
+
+    It keeps the last angle to compute the velocity, so call `reset` when an episode starts.
+    """
+
+    def __init__(self):
+        self.last: float | None = None
+
+    def reset(self) -> None:
+        """Forgets the last angle."""
+        self.last = None
+
+    def __call__(self, observation: np.ndarray) -> np.ndarray:
+        """Returns the torque for cosine and sine of the angle, float32 [2]."""
+        cosine, sine = map(float, observation)
+        angle = float(np.arctan2(sine, cosine))
+        turned = 0.0 if self.last is None else angle - self.last
+        self.last = angle
+        # The shorter way around the circle: a step turns by at most 0.4 radians.
+        turned = (turned + np.pi) % (2 * np.pi) - np.pi
+        return pendulum(np.array([cosine, sine, turned / PENDULUM_SECONDS]))
+
+
 def _right_turn(world: Any) -> Policy:
     from jax_s4rl.envs import t_maze
 
     def act(_: Any) -> int:
         is_at_junction = world.position == world.length - 1
         return (t_maze.UP, t_maze.DOWN)[world.side] if is_at_junction else t_maze.FORWARD
+
+    return act
+
+
+def _cheapest_way(world: Any) -> Policy:
+    def act(_: Any) -> int:
+        costs = world.weights[world.node] + world.costs
+        # To stay costs no more than the best way, and leads nowhere.
+        return int(np.where(world.edges[world.node], costs, costs.max() + 1).argmin())
+
+    return act
+
+
+def _open_and_leave(world: Any) -> Policy:
+    from jax_s4rl.envs import door_key_play
+
+    return lambda _: door_key_play.best_action(*door_key_play.state_of(world))
+
+
+def _look_and_match(world: Any) -> Policy:
+    from jax_s4rl.envs import minigrid_memory
+
+    steps: list[int] = []
+
+    def act(_: Any) -> int:
+        if world.step_count == 0:
+            steps[:] = minigrid_memory.plan(world)
+        return steps[world.step_count]
 
     return act
 
@@ -284,8 +339,13 @@ OPTIMAL: dict[str, Callable[[Any], Policy]] = {
     "KeyDoorEnv": _tour,
     "KeyToDoorEnv": _tour,
     "MaskedCartPoleEnv": lambda _: MaskedCartPole(),
+    "MaskedPendulumEnv": lambda _: MaskedPendulum(),
+    "MemoryChainEnv": lambda _: _Recall(),
+    "MiniGridMemoryEnv": _look_and_match,
+    "MiniGridDoorKeyEnv": _open_and_leave,
     "PendulumEnv": lambda _: pendulum,
     "RandomWalkEnv": _shortest_path,
     "TMazeEnv": _right_turn,
     "UmbrellaEnv": _bsuite,
+    "WeightedWalkEnv": _cheapest_way,
 }

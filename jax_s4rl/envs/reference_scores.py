@@ -50,12 +50,19 @@ class Scores(NamedTuple):
 CARTPOLE = Scores(22.37, 500.0, 0.08)
 PENDULUM = Scores(-1228.4, -138.8, 0.9, 0.8)
 BSUITE_CARTPOLE = Scores(80.1, 1001.0, 0.6)
-# Random play was measured over 10,000, 200 and 10,000 episodes of the v5 tasks. The experts are
-# D4RL's, in its own older versions of these tasks (its file d4rl/infos.py), so that 100 has the
-# same meaning as in the literature, and scores above 100 are possible.
-HOPPER = Scores(17.4, 3234.3, 0.17, is_expert=True)
-HALF_CHEETAH = Scores(-276.2, 12135.0, 5.5, is_expert=True)
-WALKER = Scores(1.63, 4592.3, 0.06, is_expert=True)
+# D4RL's random and expert returns, in its own older versions of these tasks. Source: Fu et al.
+# (2020), "D4RL: Datasets for Deep Data-Driven Reinforcement Learning"; digits from its file
+# d4rl/gym_mujoco/__init__.py. Scores above 100 are possible.
+D4RL = {
+    "Hopper-v5": Scores(-20.272305, 3234.3, is_expert=True),
+    "HalfCheetah-v5": Scores(-280.178953, 12135.0, is_expert=True),
+    "Walker2d-v5": Scores(1.629008, 4592.3, is_expert=True),
+}
+# Random play was measured over 10,000, 200 and 10,000 episodes of the v5 tasks. D4RL's expert is at
+# 100, as in the literature.
+HOPPER = D4RL["Hopper-v5"]._replace(random=17.4, random_error=0.17)
+HALF_CHEETAH = D4RL["HalfCheetah-v5"]._replace(random=-276.2, random_error=5.5)
+WALKER = D4RL["Walker2d-v5"]._replace(random=1.63, random_error=0.06)
 
 
 def scores(env_id: str, **kwargs: Any) -> Scores:
@@ -262,6 +269,93 @@ def t_maze(*, length: int = 100, **_: Any) -> Scores:
     return Scores(float(np.dot(arrives, turns)) / 2, 1.0)
 
 
+def memory_chain(**_: Any) -> Scores:
+    """Returns the scores of MemoryChain, where one answer pays 1 if right and -1 if wrong.
+
+    Args:
+        **_: Arguments of the environment, which change no score.
+
+    Returns:
+        The scores.
+    """
+    return BSUITE["memory_len"]
+
+
+def weighted_walk(**kwargs: Any) -> Scores:
+    """Computes the exact scores of WeightedWalk; random play draws from the other nodes.
+
+    Args:
+        **kwargs: Arguments of `WeightedWalkEnv`.
+
+    Returns:
+        The scores.
+    """
+    from jax_s4rl.envs import weighted_walk as walks
+
+    env = walks.WeightedWalkEnv(**kwargs)
+    others = env.n_nodes - 1
+    rewards = -env.weights.astype(np.float64)
+    rewards[:, env.goal] += env.arrival_reward
+    # Mean return with so many steps left, from every node; nothing more is earned at the goal.
+    values = np.zeros(env.n_nodes)
+    for _ in range(env.max_steps):
+        values = np.where(env.edges, rewards + values, 0.0).sum(axis=1) / others
+        values[env.goal] = 0.0
+    best = env.arrival_reward - env.costs[walks.START]
+    return Scores(float(values[walks.START]), float(best))
+
+
+def minigrid_door_key(**_: Any) -> Scores:
+    """Computes the exact scores of MiniGridDoorKey, means over its 48 starts.
+
+    Args:
+        **_: Arguments of the environment, which change no score.
+
+    Returns:
+        The scores.
+    """
+    from jax_s4rl.envs import door_key_play
+
+    chances = door_key_play.arrival_chances()
+    random = float(chances @ door_key_play.reward(np.arange(len(chances))))
+    return Scores(random, float(door_key_play.reward(door_key_play.optimal_steps()).mean()))
+
+
+def masked_locomotion(*, robot: str = "hopper", **kwargs: Any) -> Scores:
+    """Returns the scores of MaskedLocomotion, those of the robot's whole task.
+
+    Args:
+        robot: Name of the robot.
+        **kwargs: Other arguments of the environment; those that change pictures alone are ignored.
+
+    Returns:
+        The scores.
+
+    Raises:
+        ValueError: If there is no such robot, or its scores were not measured with the arguments.
+    """
+    from jax_s4rl.envs.masked_locomotion import ROBOTS
+
+    if robot not in ROBOTS:
+        raise ValueError(f"got the robot {robot!r}, wanted one of {', '.join(ROBOTS)}")
+    return BY_ID[ROBOTS[robot]](**kwargs)
+
+
+def minigrid_memory(*, view: str = "own", **_: Any) -> Scores:
+    """Computes the exact scores of MiniGridMemory.
+
+    Args:
+        view: Part of the grid that is observed; the own one costs two steps for a look back.
+        **_: Other arguments of the environment, which change no score.
+
+    Returns:
+        The scores.
+    """
+    from jax_s4rl.envs import minigrid_memory as world
+
+    return Scores(world.random_return(), world.optimal_return(view))
+
+
 def _of_defaults(measured: Scores) -> Callable[..., Scores]:
     """Makes a function that gives the scores of an environment with its default arguments."""
 
@@ -286,7 +380,13 @@ BY_ID = {
     "jax_s4rl/KeyDoor-v0": key_door,
     "jax_s4rl/KeyToDoor-v0": key_to_door,
     "jax_s4rl/MaskedCartPole-v0": _of_defaults(CARTPOLE),
+    "jax_s4rl/MaskedLocomotion-v0": masked_locomotion,
+    "jax_s4rl/MaskedPendulum-v0": _of_defaults(PENDULUM),
+    "jax_s4rl/MemoryChain-v0": memory_chain,
+    "jax_s4rl/MiniGridDoorKey-v0": minigrid_door_key,
+    "jax_s4rl/MiniGridMemory-v0": minigrid_memory,
     "jax_s4rl/RandomWalk-v0": random_walk,
     "jax_s4rl/TMaze-v0": t_maze,
     "jax_s4rl/Umbrella-v0": bsuite,
+    "jax_s4rl/WeightedWalk-v0": weighted_walk,
 }

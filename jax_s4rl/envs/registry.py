@@ -240,12 +240,23 @@ ENTRY_POINTS = {
     "jax_s4rl/KeyDoor-v0": "jax_s4rl.envs.key_door.environment:KeyDoorEnv",
     "jax_s4rl/KeyToDoor-v0": "jax_s4rl.envs.key_door.environment:KeyToDoorEnv",
     "jax_s4rl/MaskedCartPole-v0": "jax_s4rl.envs.masked_cartpole:MaskedCartPoleEnv",
+    "jax_s4rl/MaskedLocomotion-v0": "jax_s4rl.envs.masked_locomotion:MaskedLocomotionEnv",
+    "jax_s4rl/MaskedPendulum-v0": "jax_s4rl.envs.masked_pendulum:MaskedPendulumEnv",
+    "jax_s4rl/MemoryChain-v0": "jax_s4rl.envs.memory_chain:MemoryChainEnv",
     "jax_s4rl/RandomWalk-v0": "jax_s4rl.envs.random_walk:RandomWalkEnv",
     "jax_s4rl/TMaze-v0": "jax_s4rl.envs.t_maze:TMazeEnv",
     "jax_s4rl/Umbrella-v0": "jax_s4rl.envs.umbrella:UmbrellaEnv",
+    "jax_s4rl/MiniGridDoorKey-v0": "jax_s4rl.envs.minigrid_door_key:MiniGridDoorKeyEnv",
+    "jax_s4rl/MiniGridMemory-v0": "jax_s4rl.envs.minigrid_memory:MiniGridMemoryEnv",
+    "jax_s4rl/WeightedWalk-v0": "jax_s4rl.envs.weighted_walk:WeightedWalkEnv",
     "jax_s4rl/Bsuite-v0": "jax_s4rl.envs.bsuite_adapter:BsuiteEnv",
 }
-MAX_STEPS = {"jax_s4rl/MaskedCartPole-v0": 500}  # as in CartPole-v1
+# As in CartPole-v1, MuJoCo's tasks and Pendulum-v1.
+MAX_STEPS = {
+    "jax_s4rl/MaskedCartPole-v0": 500,
+    "jax_s4rl/MaskedLocomotion-v0": 1000,
+    "jax_s4rl/MaskedPendulum-v0": 200,
+}
 
 
 def register_all() -> None:

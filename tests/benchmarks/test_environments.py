@@ -6,7 +6,7 @@ from jax_s4rl.evaluation import result_rows
 
 
 def test_every_environment_is_measured():
-    names = {env_id for env_id, _ in environments.SETTINGS}
+    names = {env_id for env_id, _ in (*environments.SETTINGS, *environments.MUJOCO)}
     assert names >= registry.ENTRY_POINTS.keys() - {"jax_s4rl/Bsuite-v0"}
     assert any(env_id.startswith("umbrella_length/") for env_id in names)
 

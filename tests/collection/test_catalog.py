@@ -4,9 +4,9 @@ import json
 import numpy as np
 import pytest
 
-from jax_s4rl.collection import catalog, datasets, recording, sources
+from jax_s4rl.collection import catalog, datasets, recording, seeding, sources
 from jax_s4rl.data import spaces
-from jax_s4rl.envs import registry
+from jax_s4rl.envs import masked_locomotion, registry
 from tests.collection import worlds
 from tests.data import records
 
@@ -28,6 +28,13 @@ def test_every_recipe_names_an_environment_that_there_is_and_describes_itself():
         "key_door/random-1000",
         "umbrella_length/2/mixed",
         "memory_len/2/mixed",
+        "memory_chain/10/random",
+        "memory_chain/30/shown",
+        "t_maze/10/random",
+        "key_to_door/hidden/random-1000",
+        "key_to_door/shown/random-1000",
+        "minigrid_memory/mixed",
+        "minigrid_memory/shown",
     ]
     + [f"key_to_door/{preset}/random-1000" for preset in (*catalog.PRESETS, "dt_90")],
 )
@@ -73,6 +80,65 @@ def test_masked_cartpole_is_cartpole_without_velocities(tmp_path, monkeypatch):
     np.testing.assert_array_equal(masked.actions, whole.actions)
 
 
+@pytest.mark.parametrize("robot", ["hopper", "halfcheetah", "walker2d"])
+def test_data_of_locomotion_are_from_one_training_as_in_d4rl(robot):
+    recipes = catalog.mujoco()
+    kinds = ("medium", "expert", "replay", "random", "medium-replay", "medium-expert")
+    for kind in kinds:
+        whole, masked = recipes[f"{robot}/{kind}"], recipes[f"masked_{robot}/{kind}"]
+        assert masked.parts == whole.parts
+        assert masked.env_kwargs == {"robot": robot}
+        assert masked_locomotion.ROBOTS[robot] == whole.env_id
+    (replay,) = recipes[f"{robot}/medium-replay"].parts
+    assert (replay.until, recipes[f"{robot}/replay"].parts[0].until) == ("medium", None)
+    both = recipes[f"{robot}/medium-expert"].parts
+    assert [(part.strength, part.num_episodes) for part in both] == [
+        ("medium", 200),
+        ("expert", 200),
+    ]
+    run = recipes[f"{robot}/expert"].parts[0].run
+    assert all(part.run == run for part in (*both, replay))
+    assert len(recipes) == 3 * 2 * len(kinds)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("memory_chain/10/random", "memory_chain/10/shown"),
+        ("t_maze/10/random", "t_maze/10/shown"),
+        ("key_to_door/hidden/random-1000", "key_to_door/shown/random-1000"),
+    ],
+)
+def test_a_twin_has_the_same_episodes_and_shows_more(pair):
+    records = []
+    for name in pair:
+        recipe = catalog.all_recipes()[name]
+        (part,) = (dataclasses.replace(part, num_episodes=6) for part in recipe.parts)
+        context = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, 0, 0, None)
+        records.append(part.record(context))
+    hidden, shown = records
+    np.testing.assert_array_equal(hidden.actions, shown.actions)
+    np.testing.assert_array_equal(hidden.rewards, shown.rewards)
+    assert np.count_nonzero(shown.observations) > np.count_nonzero(hidden.observations)
+
+
+def test_hidden_layouts_differ_between_episodes():
+    recipe = catalog.all_recipes()["key_to_door/hidden/random-1000"]
+    context = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, 0, 0, None)
+    record = sources.Uniform(12).record(context)
+    with registry.make(recipe.env_id, **recipe.env_kwargs) as env:
+        first_maps = record.observations[record.episode_starts, env.unwrapped.encoder.carried :]
+    assert len({key_map.tobytes() for key_map in first_maps}) > 4
+
+
+def test_masked_pendulum_has_the_parts_of_pendulum():
+    recipes = catalog.pendulum()
+    for kind in ("medium", "replay", "expert"):
+        masked, whole = recipes[f"masked_pendulum/{kind}"], recipes[f"pendulum/{kind}"]
+        assert masked.parts == whole.parts
+        assert masked.env_id == "jax_s4rl/MaskedPendulum-v0"
+
+
 def test_each_graph_is_another_with_the_same_recipes():
     recipes = catalog.random_walk()
     for kind in ("random-1000", "random-100", "nosuffix-1000"):
@@ -90,3 +156,23 @@ def test_each_graph_is_another_with_the_same_recipes():
             == 1
         )
     assert len(recipes) == 18
+
+
+def test_data_of_the_founding_report_are_random_play_on_its_tasks():
+    recipes = catalog.founding_report()
+    graphs = [name for name in recipes if "/graph-" in name]
+    assert len(graphs) == catalog.FOUNDING_GRAPHS
+    weights = [
+        registry.make(recipes[name].env_id, **recipes[name].env_kwargs).unwrapped.weights
+        for name in graphs
+    ]
+    assert len({each.tobytes() for each in weights}) == len(graphs)
+    counts = {name: sum(p.num_episodes for p in recipes[name].parts) for name in recipes}
+    assert {counts[name] for name in graphs} == {20_000}
+    assert counts["founding/umbrella-4/random"] == 200_000
+    for recipe in recipes.values():
+        # A stream has seeds for no more.
+        assert all(part.num_episodes <= seeding.EPISODES_PER_STREAM for part in recipe.parts)
+    for name in ("cartpole", "door_key"):
+        described = datasets.describe(recipes[f"founding/{name}/random"])
+        assert described["keep"].startswith("few_")

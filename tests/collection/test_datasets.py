@@ -70,7 +70,11 @@ def test_the_physics_engine_is_among_the_versions_of_what_runs_in_it():
     class Robot(gymnasium.Env):
         __module__ = "gymnasium.envs.mujoco.robot"
 
-    assert datasets.packages_of(Robot()) == (*datasets.PACKAGES, "mujoco")
+    class Masked(gymnasium.Env):
+        robot = Robot()
+
+    for env in (Robot(), Masked()):
+        assert datasets.packages_of(env) == (*datasets.PACKAGES, "mujoco")
     assert datasets.packages_of(gymnasium.make("CartPole-v1")) == datasets.PACKAGES
 
 

@@ -128,3 +128,38 @@ def test_the_chance_of_a_shortest_path_agrees_with_simulation(known):
 
 def test_where_no_path_leads_none_is_found():
     assert graphs.shortest_by_chance(np.zeros((3, 3), bool)).tolist() == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("n_nodes", [2, 3, 10, 30])
+def test_least_costs_agree_with_scipy(n_nodes):
+    for seed in range(5):
+        weights = graphs.sample_weights(n_nodes, 10, seed)
+        assert set(np.unique(weights[~np.eye(n_nodes, dtype=bool)])) <= set(range(1, 11))
+        wanted = csgraph.shortest_path(weights.astype(float))[:, n_nodes - 1]
+        np.testing.assert_array_equal(graphs.least_costs(weights, n_nodes - 1), wanted)
+
+
+def test_the_chance_of_the_least_cost_agrees_with_walks():
+    weights, goal = graphs.sample_weights(4, 3, 1), 3
+    costs = graphs.least_costs(weights, goal)
+    generator, found = np.random.default_rng(0), []
+    for _ in range(4_000):
+        node, cost = 0, 0
+        while node != goal:
+            after = generator.choice(np.flatnonzero(weights[node]))
+            node, cost = after, cost + weights[node, after]
+        found.append(cost == costs[0])
+    wanted = graphs.least_cost_by_chance(weights, goal)[0]
+    assert 0 < wanted < 1
+    assert np.mean(found) == pytest.approx(wanted, abs=4 * np.std(found) / 4_000**0.5)
+
+
+def test_weights_are_a_function_of_their_seed():
+    first, again, other = (graphs.sample_weights.__wrapped__(10, 10, seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 1] = 2
+    for arguments, named in (((1, 10, 0), "n_nodes=1"), ((5, 0, 0), "largest weight 0")):
+        with pytest.raises(ValueError, match=named):
+            graphs.sample_weights(*arguments)

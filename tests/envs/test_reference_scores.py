@@ -88,6 +88,19 @@ def test_kinds():
     assert reference_scores.scores("Hopper-v5").kind == "D4RL's expert"
 
 
+def test_d4rl_s_scores_are_published_ones_and_its_experts_are_ours():
+    hopper = reference_scores.D4RL["Hopper-v5"]
+    middle = (-20.272305 + 3234.3) / 2
+    assert reference_scores.normalized_score(middle, hopper) == pytest.approx(50)
+    for env_id, scores in reference_scores.D4RL.items():
+        assert reference_scores.normalized_score(scores.random, scores) == 0
+        assert scores.optimal == reference_scores.scores(env_id).optimal
+        assert scores.kind == reference_scores.EXPERT
+        # Random play in the newer versions of the tasks is hardly another.
+        measured = reference_scores.scores(env_id).random
+        assert abs(reference_scores.normalized_score(measured, scores)) < 1.5
+
+
 def test_the_scale_runs_from_random_to_optimal():
     reference = reference_scores.Scores(-7.5, -2.5)
     assert [

@@ -1,4 +1,5 @@
 import functools
+import importlib.util
 import multiprocessing
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.utils import env_checker
 
-from jax_s4rl.envs import registry
+from jax_s4rl.envs import masked_locomotion, registry
 
 
 def test_every_kind_of_name_is_made():
@@ -148,7 +149,7 @@ def test_other_mistakes_of_type_are_not_hidden():
         registry.make("jax_s4rl/RandomWalk-v0", n_nodes="twenty")
 
 
-OBSERVATIONS = [{"obs": obs} for obs in ("position", "onehot", "full", "image")]
+OBSERVATIONS = [{"obs": obs} for obs in ("position", "onehot", "visible", "full", "image")]
 TWO_ROOMS = {
     "n_rooms": 2,
     "size": 4,
@@ -167,6 +168,11 @@ MODES = {
         *OBSERVATIONS,
     ],
     "jax_s4rl/MaskedCartPole-v0": [{}],
+    "jax_s4rl/MiniGridDoorKey-v0": [{}],
+    "jax_s4rl/WeightedWalk-v0": [{}, {"n_nodes": 4, "graph_seed": 2, "max_steps": 3}],
+    "jax_s4rl/MaskedPendulum-v0": [{}],
+    "jax_s4rl/MemoryChain-v0": [{}, {"length": 3, "cue": "always"}],
+    "jax_s4rl/MiniGridMemory-v0": [{}, {"view": "whole"}],
     "jax_s4rl/TMaze-v0": [{}, {"length": 3, "cue": "always"}, {"noise": 0.1}],
     "jax_s4rl/Umbrella-v0": [{}, {"forecast": "first", "reward_noise": 0}],
     "jax_s4rl/RandomWalk-v0": [
@@ -174,8 +180,28 @@ MODES = {
         {"obs": "onehot"},
         {"connect": "raw", "graph_seed": 3},
     ],
+    "jax_s4rl/MaskedLocomotion-v0": [{"robot": robot} for robot in masked_locomotion.ROBOTS],
 }
-VARIANTS = [(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
+
+
+def mark(env_id, *more):
+    """A case of a test; robots have no bounds, and are skipped where MuJoCo is not installed."""
+    if "Pendulum" in env_id:
+        # Its torques go from -2 to 2, as in Gymnasium's own task, which advises against that.
+        return pytest.param(
+            env_id, *more, marks=pytest.mark.filterwarnings("ignore:.*symmetric and normalized")
+        )
+    if "Locomotion" not in env_id:
+        return pytest.param(env_id, *more)
+    is_missing = importlib.util.find_spec("mujoco") is None
+    marks = (
+        pytest.mark.skipif(is_missing, reason="needs the extra mujoco"),
+        pytest.mark.filterwarnings("ignore:.*infinity"),
+    )
+    return pytest.param(env_id, *more, marks=marks)
+
+
+VARIANTS = [mark(env_id, kwargs) for env_id, modes in MODES.items() for kwargs in modes]
 
 
 def name_of(value) -> str:
@@ -192,7 +218,7 @@ def test_a_second_registration_changes_nothing():
     assert dict(gymnasium.registry) == before
 
 
-@pytest.mark.parametrize("env_id", registry.ENTRY_POINTS)
+@pytest.mark.parametrize("env_id", [mark(env_id) for env_id in registry.ENTRY_POINTS])
 def test_the_spec_can_be_written_down(env_id):
     env = gymnasium.make(env_id)
     assert isinstance(env.spec.entry_point, str), "Minari cannot store a class"
@@ -203,7 +229,10 @@ def test_the_spec_can_be_written_down(env_id):
 
 @pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)
 def test_gymnasium_accepts_it(env_id, kwargs):
-    env_checker.check_env(gymnasium.make(env_id, **kwargs).unwrapped)
+    # The pictures of robots are MuJoCo's, and need a screen.
+    env_checker.check_env(
+        gymnasium.make(env_id, **kwargs).unwrapped, skip_render_check="Locomotion" in env_id
+    )
 
 
 @pytest.mark.parametrize(("env_id", "kwargs"), VARIANTS, ids=name_of)

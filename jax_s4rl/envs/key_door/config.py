@@ -9,7 +9,7 @@ CHOICES = {
     "apple_mode": ("each", "all"),
     "layout": ("fixed", "random"),
     "pickup": ("action", "auto"),
-    "obs": ("position", "onehot", "full", "image"),
+    "obs": ("position", "onehot", "visible", "full", "image"),
 }
 DEFAULT_PICKUP = {"door": "action", "timer": "auto"}
 DEFAULT_PHASES = (15, 30, 15)
@@ -59,7 +59,10 @@ class Settings:
     either. None: "action" for doors, "auto" for the timer.
     """
     obs: str = "position"
-    """Mode of the observations: "position", "onehot", "full" or "image" (see `observations`)."""
+    """Mode of the observations: "position", "onehot", "visible", "full" or "image".
+
+    See `observations`.
+    """
     phase_steps: Sequence[int] | None = None
     """Number of steps in each room, with the timer only; None is (15, 30, 15)."""
     max_steps: int | None = None

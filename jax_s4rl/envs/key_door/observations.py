@@ -1,8 +1,11 @@
-"""Observations of the key-and-door environments, in four modes.
+"""Observations of the key-and-door environments, in five modes.
 
 * "position": room, column and row (`MultiDiscrete`). Keys and apples are hidden; with a fixed
   layout they follow from the actions so far, with a random one they are unknown.
 * "onehot": the same as a one-hot float32 vector of length `n_rooms * size ** 2`.
+* "visible": one float32 vector of zeros and ones: position, a map of the key in the agent's room
+  until it is taken, and a map of the apples that are left there (both empty in rooms without).
+  Carried keys, opened doors and other rooms are hidden.
 * "full": one float32 vector of zeros and ones: position, carried keys, whether the last door was
   opened (timer only), a map for each key with its cell until it is taken, and a map of the apples
   that are left. The whole state has, in addition, the time and, if it is drawn, the value of an
@@ -23,6 +26,9 @@ from jax_s4rl.envs.key_door.layout import Layout
 
 AGENT = OBJECT_TO_IDX["agent"], COLOR_TO_IDX["red"]
 HIGHEST_CODE = max(OBJECT_TO_IDX.values())
+# Room of the apples, and the maps of a room in the mode "visible".
+APPLE_ROOM = 1
+KEY_MAP, APPLE_MAP = range(2)
 
 
 class ObservationEncoder:
@@ -51,7 +57,11 @@ class ObservationEncoder:
         self.apple_map = self.key_maps + settings.n_keys * self.area
         length = self.apple_map + (self.area if settings.n_apples else 0)
         self._has_door_bit = settings.gate == "timer"
-        self._vector = np.zeros(length if self.mode == "full" else self.carried, np.float32)
+        maps = 2 if settings.n_apples else 1
+        lengths = {"full": length, "visible": self.carried + maps * self.area}
+        self._vector = np.zeros(lengths.get(self.mode, self.carried), np.float32)
+        # Maps of every room in the mode "visible": of its key, and of its apples if there are any.
+        self._rooms = np.zeros((self.n_rooms, maps, self.area), np.float32)
         self._bare = _grid.build(settings, [], set()).encode()
         self._image = self._bare
         self._place = 0
@@ -79,17 +89,27 @@ class ObservationEncoder:
             for number, cell in enumerate(layout.keys):
                 self._vector[self.key_maps + number * self.area + cell] = 1
             self._vector[[self.apple_map + cell for cell in layout.apples]] = 1
+        if self.mode == "visible":
+            self._rooms[:] = 0
+            for number, cell in enumerate(layout.keys):
+                self._rooms[number, KEY_MAP, cell] = 1
+            if layout.apples:
+                self._rooms[APPLE_ROOM, APPLE_MAP, list(layout.apples)] = 1
 
     def take_key(self, number: int, cell: int) -> None:
         """Moves a key from its cell to the carried keys."""
         if self.mode == "full":
             self._vector[self.key_maps + number * self.area + cell] = 0
             self._vector[self.carried + number] = 1
+        if self.mode == "visible":
+            self._rooms[number, KEY_MAP, cell] = 0
 
     def take_apple(self, cell: int) -> None:
         """Removes an apple from its cell."""
         if self.mode == "full":
             self._vector[self.apple_map + cell] = 0
+        if self.mode == "visible":
+            self._rooms[APPLE_ROOM, APPLE_MAP, cell] = 0
 
     def open_door(self) -> None:
         """Marks the door of the last room as opened."""
@@ -119,8 +139,10 @@ class ObservationEncoder:
             view = self._image[left : left + self.size + 2].copy()
             view[1 + cell % self.size, 1 + cell // self.size] = (*AGENT, direction)
             return view
-        # Only the one-hot position changes here; the events above keep the rest up to date.
+        # The events above keep the maps up to date: the position changes, and the room they are of.
         self._vector[self._place] = 0
         self._place = room * self.area + cell
         self._vector[self._place] = 1
+        if self.mode == "visible":
+            self._vector[self.carried :] = self._rooms[room].ravel()
         return self._vector.copy()

@@ -4,7 +4,7 @@ from minigrid.core.constants import OBJECT_TO_IDX
 
 from jax_s4rl.envs.key_door import environment, layout, optimal_play
 
-MODES = ("position", "onehot", "full", "image")
+MODES = ("position", "onehot", "visible", "full", "image")
 
 
 def worlds(**fields):
@@ -18,11 +18,13 @@ def test_all_modes_show_the_same_place():
         mode: [env.reset(seed=0)[0], *(env.step(action)[0] for action in actions)]
         for mode, env in envs.items()
     }
-    for position, onehot, full, image in zip(*(seen[mode] for mode in MODES), strict=True):
+    columns = zip(*(seen[mode] for mode in MODES), strict=True)
+    for position, onehot, visible, full, image in columns:
         room, x, y = position
         assert onehot.sum() == 1
         assert onehot[room * 25 + y * 5 + x] == 1
         np.testing.assert_array_equal(full[:75], onehot)
+        np.testing.assert_array_equal(visible[:75], onehot)
         assert image[1 + x, 1 + y, 0] == OBJECT_TO_IDX["agent"]
         assert (image[..., 0] == OBJECT_TO_IDX["agent"]).sum() == 1
 
@@ -44,6 +46,35 @@ def test_full_shows_what_is_left_and_what_is_in_hand():
     env.cell = env.layout.apples[3]
     observation = env.step(environment.PICK_UP)[0]
     assert set(np.flatnonzero(observation[127:])) == set(env.layout.apples) - {env.layout.apples[3]}
+
+
+def test_visible_shows_the_room_of_the_agent_and_no_key_in_hand():
+    env = environment.KeyDoorEnv(obs="visible", layout="random")
+    observation, _ = env.reset(seed=1)
+    assert observation.shape == (125,)
+    keys, apples = env.layout.keys, set(env.layout.apples)
+    assert np.flatnonzero(observation[75:]).tolist() == [keys[0]]
+    env.cell = keys[0]
+    assert not env.step(environment.PICK_UP)[0][75:].any()
+    env.cell = layout.door_cell(5)
+    observation = env.step(environment.NEXT_ROOM)[0]
+    assert np.flatnonzero(observation[75:100]).tolist() == [keys[1]]
+    assert set(np.flatnonzero(observation[100:])) == apples
+    env.cell = first = env.layout.apples[0]
+    assert set(np.flatnonzero(env.step(environment.PICK_UP)[0][100:])) == apples - {first}
+
+
+def test_visible_is_the_same_with_and_without_a_key_once_its_room_is_left():
+    env = environment.KeyToDoorEnv("dt", obs="visible")
+    seen = []
+    for takes_key in (False, True):
+        env.reset(seed=3)
+        for action in optimal_play.plan(env.settings, env.layout)[:15] if takes_key else []:
+            env.step(action)
+        assert env.keys == ({0} if takes_key else set())
+        env.room, env.cell, env.step_count = 2, layout.spawn_cell(5), 50
+        seen.append(env.step(1)[0])
+    np.testing.assert_array_equal(*seen)
 
 
 def test_with_the_timer_full_shows_whether_the_door_was_opened():
@@ -95,7 +126,7 @@ def test_observations_are_fresh_arrays(mode):
         second[:] = 7
 
 
-@pytest.mark.parametrize("mode", ["position", "onehot", "image"])
+@pytest.mark.parametrize("mode", ["position", "onehot", "visible", "image"])
 def test_what_is_in_hand_is_hidden(mode):
     env = environment.KeyDoorEnv(obs=mode)
     seen = []

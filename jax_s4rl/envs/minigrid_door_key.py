@@ -1,0 +1,73 @@
+"""MiniGrid's DoorKey-5x5 observed as a vector of the agent's picture alone."""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from minigrid.envs.doorkey import DoorKeyEnv
+
+from jax_s4rl.envs import _actions
+
+SIZE = 5
+NUM_ACTIONS = 7
+
+
+class MiniGridDoorKeyEnv(DoorKeyEnv):
+    """Take the key, open the door, go to the goal; MiniGrid's environment with other observations.
+
+    * Observation: the picture of 7 x 7 cells in front of the agent, with three numbers each, as a
+      vector of 147 bytes. The picture turns with the agent, which stands at its lower edge and
+      looks up: it says what lies in front, but no direction of the compass.
+    * Action: turn left, turn right, go on, pick up, drop, toggle, done (nothing).
+    * Reward: at the goal `1 - 0.9 t / 250` after t steps, otherwise 0.
+    * End: terminated at the goal, truncated after 250 steps.
+    * Info, for metrics only: at the end `is_success`.
+
+    Args:
+        render_mode: Render mode, None or "rgb_array".
+        tile_size: Side of a cell in the picture, in pixels.
+
+    Source:
+        `MiniGrid-DoorKey-5x5-v0` of Minigrid, behind its `ImgObsWrapper`.
+
+    Example:
+        >>> env = MiniGridDoorKeyEnv()
+        >>> observation, _ = env.reset(seed=0)
+        >>> observation.shape, observation.dtype, env.max_steps
+        ((147,), dtype('uint8'), 250)
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (Gymnasium's form)
+
+    def __init__(self, render_mode: str | None = None, tile_size: int = 32):
+        super().__init__(size=SIZE, render_mode=render_mode, tile_size=tile_size)
+        side = self.agent_view_size
+        self.observation_space: Any = gymnasium.spaces.Box(0, 255, (3 * side * side,), np.uint8)
+        self._is_over = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode in a new room."""
+        self._is_over = False
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Turns, moves, or does something with what lies in front."""
+        action = _actions.as_index(action, NUM_ACTIONS)
+        if self._is_over:
+            raise gymnasium.error.ResetNeeded(
+                "the episode is over or was not started; call reset() before step()"
+            )
+        observation, reward, terminated, truncated, info = super().step(action)
+        # MiniGrid sets both at the goal in the last step.
+        truncated = truncated and not terminated
+        self._is_over = terminated or truncated
+        if self._is_over:
+            info["is_success"] = terminated
+        return observation, float(reward), terminated, truncated, info
+
+    def gen_obs(self) -> Any:
+        """Returns the agent's picture as a vector, uint8 [147]."""
+        picture: Any = super().gen_obs()["image"]
+        return picture.reshape(-1)
