@@ -1,4 +1,4 @@
-"""Training on data of one's own, and Ctrl-C, as a user does both: in processes."""
+"""Training on data of one's own by the commands; Ctrl-C and bad files in processes."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from jax_s4rl.cli import main
 from jax_s4rl.data import storage
 from tests.agents import test_replay
 
@@ -44,6 +45,17 @@ def run(folder, name, *words):
     return done
 
 
+def call(capfd, *words):
+    """Runs a command in this process, which has JAX at hand; returns what it printed."""
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        raise SystemExit(main.main([str(word) for word in words]))
+    printed = capfd.readouterr()
+    assert ended.value.code in (None, 0), printed.err
+    assert "Traceback" not in printed.err, printed.err
+    return printed.out
+
+
 def save(path, kind):
     record = test_replay.record()
     if kind == "saved":
@@ -75,31 +87,31 @@ def save(path, kind):
         ("mine.hdf5", "d4rl", []),
     ],
 )
-def test_a_file_is_trained_on_evaluated_and_resumed(tmp_path, name, kind, env):
+def test_a_file_is_trained_on_evaluated_and_resumed(tmp_path, monkeypatch, capfd, name, kind, env):
     save(tmp_path / name, kind)
-    (tmp_path / "own_module.py").write_text(MODULE)
+    module = f"own_module_{kind}"
+    (tmp_path / f"{module}.py").write_text(MODULE)
+    env = [word.replace("own_module", module) for word in env]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
     words = ["--data", name, *env, *SMALL, "--num-updates", 7, "--folder", "run", "--hold-out", 0.3]
-    done = run(tmp_path, "train", *words, "--json")
-    assert done.returncode == 0, done.stderr
-    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    printed = call(capfd, "train", *words, "--json")
+    rows = json.loads(printed.splitlines()[-1])["rows"]
     assert rows[0]["metrics"]["held_out_loss"] > 0
     has_env = bool(env) or kind == "saved"
     assert ("achieved_greedy" in rows[0]["metrics"]) == has_env
-    assert ("no environment" in done.stdout) == (not has_env)
-    again = run(tmp_path, "train", "--folder", "run", *env, "--resume", "--num-updates", 10)
-    assert again.returncode == 0, again.stderr
-    assert "7 updates were planned, now 10" in again.stdout
+    assert ("no environment" in printed) == (not has_env)
+    again = call(capfd, "train", "--folder", "run", *env, "--resume", "--num-updates", 10)
+    assert "7 updates were planned, now 10" in again
     if has_env:
-        evaluated = run(tmp_path, "evaluate", "run", *env, "--episodes", 1, "--json")
-        assert evaluated.returncode == 0, evaluated.stderr
+        call(capfd, "evaluate", "run", *env, "--episodes", 1, "--json")
 
 
-def test_a_dry_run_leaves_no_folder(tmp_path):
+def test_a_dry_run_leaves_no_folder(tmp_path, monkeypatch, capfd):
     save(tmp_path / "mine.npz", "plain")
+    monkeypatch.chdir(tmp_path)
     words = ["--data", "mine.npz", *SMALL, "--num-updates", 7, "--folder", "run", "--dry"]
-    dry = run(tmp_path, "train", *words)
-    assert dry.returncode == 0, dry.stderr
-    assert "nothing was trained" in dry.stdout
+    assert "nothing was trained" in call(capfd, "train", *words)
     assert not (tmp_path / "run").exists()
 
 

@@ -41,7 +41,6 @@ SMALL = (
     *("--model.context-length", "10"),
 )
 S4D = ("--mixer", "s4d", "--model.mixer.state-size", "4")
-ATTENTION = ("--mixer", "attention")
 
 
 STARTED = []
@@ -104,9 +103,8 @@ def finish(*processes):
     return outputs
 
 
-@pytest.mark.parametrize("mixer", [S4D, ATTENTION], ids=["s4d", "attention"])
-def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_path, mixer):
-    updates = [*mixer, "--num-updates", "20"]
+def test_one_device_two_devices_and_two_processes_make_the_same_parameters(tmp_path):
+    updates = [*S4D, "--num-updates", "20"]
     finish(start(tmp_path / "one", *updates, num_devices=1))
     finish(start(tmp_path / "two", *updates, num_devices=2))
     outputs = finish(*start_pair(tmp_path / "pair", *updates))
