@@ -2,9 +2,10 @@
 
     python -m experiments.report        # or: make report
 
-writes one self-contained page, `runs/report.html`, `experiments/README.md` with its pictures, the
-verdicts into `docs/results.md`, and a dozen lines and a picture for the project's README. Nothing
-is trained or fetched; the same rows give the same text.
+writes `experiments/README.md` with its pictures and full tables, the same as one self-contained
+page, `runs/report.html`, the verdicts into `docs/results.md`, and what was found, in five
+sentences and a picture, into the project's README. Nothing is trained or fetched; the same rows
+give the same text.
 """
 
 import dataclasses
@@ -14,36 +15,30 @@ from typing import NamedTuple
 
 from experiments.report import (
     catalog,
-    claims,
+    comparisons,
     document,
     front,
-    key_to_door,
+    full_tables,
     load,
     reruns,
     sections,
     tables,
+    verdicts,
 )
-from experiments.report.catalog import FOLDER, Experiment
+from experiments.report.catalog import FOLDER
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import atomic_files
 from jax_s4rl.evaluation import documents
 
 README = Path(__file__).parents[1] / "README.md"
 ROOT = Path(__file__).parents[2]
-TITLE = "S4 in place of attention: what the experiments say"
-PICTURES = "results/pictures"
+PICTURES, TABLES = "results/pictures", "results/tables"
 SECTION, LINES = "verdicts", "results"
-# Start of the last line of our pictures; other pictures are never deleted.
-STAMP = "<!-- rows"
 # Rows of code that was changed since (only their time counts), of trials that were trained again,
 # and of the same trials under other versions of JAX.
 MORE_ROWS = ("earlier", "reproductions", "jax_versions")
-# Files of rows that belong to no experiment of the report.
-ELSEWHERE = {"demo", "reference_scores", "step_ranges", *MORE_ROWS}
-# How rows name a machine on which a process had one core.
-ONE_CORE = ", 1 cores"
-# Seconds that the quick look at an experiment may take.
-LOOK_WITHIN = 300.0
+# Files of rows that belong to nothing in the report.
+ELSEWHERE = {"demo", "reference_scores", *MORE_ROWS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +48,7 @@ class Config:
     page: Path = Path("runs/report.html")
     """The HTML page."""
     readme: Path = README
-    """The Markdown document, with its pictures in a folder beside it."""
+    """The Markdown document, with its pictures and full tables in folders beside it."""
     verdicts: Path = ROOT / "docs" / "results.md"
     """Document whose section shows the verdicts alone."""
     rows: Path = FOLDER
@@ -61,61 +56,66 @@ class Config:
     benchmarks: Path = ROOT / "benchmarks" / "results"
     """Folder of the rows of benchmarks."""
     front: Path = ROOT / "README.md"
-    """Document whose section shows a dozen lines."""
+    """Document whose section shows what was found."""
     pictures: Path = ROOT / "docs" / "pictures"
     """Folder of the picture of that document."""
 
 
-class Measured(NamedTuple):
-    """Everything that was measured.
+class Rows(NamedTuple):
+    """Everything that is read.
 
     Attributes:
-        experiments: The experiments with their rows, by name.
-        timings: Rows of the benchmarks of updates ("train") and of actions ("act").
+        experiments: Rows of the files that the report shows, by name.
+        lengths: Rows of the benchmark of lengths.
         looks: Rows of quick looks at experiments.
         more: Rows of the other files, by their names in `MORE_ROWS`.
     """
 
-    experiments: dict[str, Experiment]
-    timings: claims.Timings
-    looks: Sequence[load.Row]
+    experiments: dict[str, list[load.Row]]
+    lengths: list[load.Row]
+    looks: list[load.Row]
     more: dict[str, list[load.Row]]
 
 
 def main(config: Config) -> None:
-    """Writes page, Markdown and pictures; everything is made before anything is written.
+    """Writes page, Markdown, pictures and tables; all is made before anything is written.
 
     Raises:
         ValueError: If there are no rows, or rows of unknown experiments, or no place for the
             verdicts.
     """
-    measured = read(config)
-    content = write(measured)
-    folder = config.readme.parent / PICTURES
-    drawn = {
-        folder / document.picture_file(picture): stamped(picture)
-        for picture in shown_pictures(content)
+    rows = read(config)
+    measured = measure(rows)
+    claims = verdicts.judge(measured)
+    content = write(rows, measured, claims)
+    overview = front.picture(rows.experiments, rows.lengths)
+    folder = config.readme.parent
+    files: dict[Path, bytes] = {
+        config.page: document.page(sections.TITLE, content).encode(),
+        config.readme: document.markdown(content, folder=PICTURES).encode(),
+        config.verdicts: _with(config.verdicts, SECTION, in_short(claims)),
+        config.front: _with(config.front, LINES, lines(measured)),
+        config.pictures / document.picture_file(overview): overview.draw(),
     }
-    overview = front.picture(measured.experiments, measured.timings["train"])
-    texts = {
-        config.page: document.page(TITLE, content),
-        config.readme: document.markdown(content, folder=PICTURES),
-        config.verdicts: documents.replace_section(
-            config.verdicts.read_text(), SECTION, in_short(measured)
-        ),
-        config.front: documents.replace_section(config.front.read_text(), LINES, lines(measured)),
-        config.pictures / document.picture_file(overview): stamped(overview),
-    }
-    for path, text in (drawn | texts).items():
-        # The text is bound now: a function in a loop would see the last one.
-        atomic_files.write_whole(path, lambda file, text=text: file.write(text.encode()))
-    for path in set(folder.glob("*.svg")) - drawn.keys():
-        if STAMP in path.read_text():
+    for picture in shown_pictures(content):
+        files[folder / PICTURES / document.picture_file(picture)] = picture.draw()
+    for name, text in every_table(rows, measured).items():
+        files[folder / TABLES / f"{name}.csv"] = text.encode()
+    for path, data in files.items():
+        # The bytes are bound now: a function in a loop would see the last ones.
+        atomic_files.write_whole(path, lambda file, data=data: file.write(data))
+    for kind, pattern in ((PICTURES, "*.png"), (TABLES, "*.csv")):
+        for path in set((folder / kind).glob(pattern)) - files.keys():
             path.unlink()
-    print(f"Page:     {config.page}\nMarkdown: {config.readme}, {len(drawn)} pictures in {folder}")
+    words = document.count_words(document.markdown(content, folder=PICTURES))
+    print(f"Page:     {config.page}\nMarkdown: {config.readme}, {words:,} words")
 
 
-def read(config: Config) -> Measured:
+def _with(path: Path, section: str, content: str) -> bytes:
+    return documents.replace_section(path.read_text(), section, content).encode()
+
+
+def read(config: Config) -> Rows:
     """Reads all rows.
 
     Raises:
@@ -126,111 +126,76 @@ def read(config: Config) -> Measured:
         raise ValueError(
             f"{config.rows} has no result rows; name the folder where experiments wrote theirs"
         )
-    names = {experiment.name for experiment in catalog.ALL} | ELSEWHERE
+    names = {*catalog.files(), *ELSEWHERE}
     if unknown := [path.name for path in files if path.stem not in names]:
         raise ValueError(
             f"{', '.join(unknown)}: unknown to the report; describe these rows in catalog.py"
         )
 
     def rows(folder: Path, name: str) -> list[load.Row]:
-        return list(documents.read_rows(folder / f"{name}.jsonl"))
+        path = folder / f"{name}.jsonl"
+        return list(documents.read_rows(path)) if path.exists() else []
 
-    return Measured(
+    return Rows(
         catalog.read(config.rows),
-        {
-            verb: load.latest_times(rows(config.benchmarks, script.rpartition(".")[2]))
-            for verb, script in claims.SCRIPTS.items()
-        },
+        rows(config.benchmarks, "lengths"),
         rows(config.benchmarks, "first_run"),
         {name: rows(config.rows, name) for name in MORE_ROWS},
     )
 
 
-def write(measured: Measured) -> list[document.Block]:
+def measure(rows: Rows) -> comparisons.Measured:
+    """Returns all tasks and questions with their rows, compared."""
+    tasks = catalog.tasks(rows.experiments)
+    questions = catalog.questions(rows.experiments)
+    judged = comparisons.judge_all(tasks)
+    return comparisons.Measured(tasks, questions, judged, rows.lengths, rows.experiments)
+
+
+def write(
+    rows: Rows, measured: comparisons.Measured, claims: Sequence[verdicts.Claim]
+) -> list[document.Block]:
     """Returns everything that the report says."""
-    experiments = list(measured.experiments.values())
-    earlier, again, versions = (measured.more[name] for name in MORE_ROWS)
     return [
-        document.Heading(TITLE, 1),
-        document.Paragraph(document.text("notes", "start")),
-        *claims.table(claims.judge(measured.experiments, measured.timings)),
-        document.Heading("What it took"),
-        hours(experiments, earlier),
-        *looks(measured.looks),
-        *reruns.of_lost_commits(experiments, again),
-        *reruns.of_versions(experiments, versions),
-        *(block for experiment in experiments for block in sections.write(experiment)),
-        *claims.comparisons(measured.experiments),
-        *claims.times(measured.timings),
+        *sections.first_page(measured, claims),
+        *(block for task in measured.tasks for block in sections.of_task(measured, task)),
+        *sections.of_founding(measured),
+        *sections.of_questions(measured.questions),
+        *sections.cost(measured, rows.more, rows.looks),
     ]
 
 
-def in_short(measured: Measured) -> str:
-    """Returns verdicts, the published table beside ours, and the hours as Markdown."""
-    judged = claims.judge(measured.experiments, measured.timings)
-    content = [
-        tables.table(judged, {"claim": "text", "verdict": "verdict.badge", "in short": "short"}),
-        key_to_door.in_short(measured.experiments["key_to_door"]),
-        hours(list(measured.experiments.values()), measured.more["earlier"]),
-    ]
-    return document.markdown(content, folder=PICTURES)
+def every_table(rows: Rows, measured: comparisons.Measured) -> dict[str, str]:
+    """Returns the full tables as CSV, by name."""
+    found: dict[str, str] = {}
+    for name, own in rows.experiments.items():
+        tasks = [task for task in measured.tasks if task.file == name]
+        for question in measured.questions if not tasks else ():
+            tasks += question.tasks.values() if question.file == name else ()
+        if own and name != catalog.SPEED:
+            found[name] = full_tables.runs_csv(own, tasks)
+    committed = [row for own in rows.experiments.values() for row in own]
+    return found | {
+        "verdicts": full_tables.verdicts_csv(measured),
+        "choices": full_tables.choices_csv(measured.questions),
+        "tuning": full_tables.tuning_csv(rows.experiments, measured.tasks),
+        "trained_again": reruns.to_csv(committed, rows.more | {"earlier": []}),
+    }
 
 
-def lines(measured: Measured) -> str:
-    """Returns the dozen lines of the README as Markdown."""
-    return document.markdown([front.table(measured.experiments)], folder=PICTURES)
+def in_short(claims: Sequence[verdicts.Claim]) -> str:
+    """Returns the verdicts as Markdown."""
+    return document.markdown([tables.of_claims(claims)], folder=PICTURES)
 
 
-def stamped(picture: document.Picture) -> str:
-    """Draws a picture; its last line identifies its rows."""
-    return f"{picture.draw()}\n{STAMP} {picture.digest} -->\n"
+def lines(measured: comparisons.Measured) -> str:
+    """Returns what was found as Markdown."""
+    return document.markdown([document.Bullets(front.sentences(measured))], folder=PICTURES)
 
 
 def shown_pictures(content: Sequence[document.Block]) -> list[document.Picture]:
     """Returns all pictures, in order."""
     return [block for block in content if isinstance(block, document.Picture)]
-
-
-def hours(experiments: Sequence[Experiment], earlier: Sequence[load.Row]) -> document.Paragraph:
-    """Says what all experiments took, by machine."""
-    by_machine: dict[str, float] = {}
-    for rows in (*(each.rows.trained for each in experiments), earlier):
-        for machine, own in load.group_by(rows, lambda row: row["machine"]).items():
-            by_machine[machine] = by_machine.get(machine, 0.0) + load.minutes(own) / 60
-    machines = [
-        f"{spent:.1f} on {machine.replace(ONE_CORE, ', one core')}"
-        for machine, spent in by_machine.items()
-        if spent
-    ]
-    if not machines:
-        return document.Paragraph("No experiment was run yet.")
-    fields = {"hours": f"{sum(by_machine.values()):.1f}", "machines": "; ".join(machines)}
-    text = document.text("notes", "hours", **fields)
-    if alone := sum(spent for machine, spent in by_machine.items() if machine.endswith(ONE_CORE)):
-        text += " " + document.text("notes", "hours of one core", hours=f"{alone / 2:.1f}")
-    if earlier:
-        spent = f"{load.minutes(earlier) / 60:.1f}"
-        text += " " + document.text("notes", "earlier rows", rows=len(earlier), hours=spent)
-    return document.Paragraph(text)
-
-
-def looks(rows: Sequence[load.Row]) -> list[document.Block]:
-    """Shows what the quick look at every experiment took; the last on a machine counts."""
-    if not rows:
-        return []
-    last = {(row["metrics"]["look"], row["machine"]): row for row in rows}
-    table = tables.table(
-        last.values(),
-        {
-            "experiment": lambda row: f"`{row['metrics']['look']}`",
-            "seconds": lambda row: f"{row['seconds']['look']:.0f}",
-            "machine": lambda row: row["machine"],
-        },
-        left=1,
-    )
-    longest = max(row["seconds"]["look"] for row in last.values())
-    note = document.note("looks", limit=f"{LOOK_WITHIN:.0f}", longest=f"{longest:.0f}")
-    return [document.Fold("First looks", [table, note])]
 
 
 if __name__ == "__main__":

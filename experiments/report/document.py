@@ -3,6 +3,7 @@
 Texts are plain, but for `code`, **bold**, *italics* and [label](address). Cells keep line breaks.
 """
 
+import base64
 import functools
 import html
 import math
@@ -55,10 +56,10 @@ class Numbered(NamedTuple):
     items: Sequence[str]
 
 
-class Command(NamedTuple):
-    """A line for the terminal."""
+class Bullets(NamedTuple):
+    """A list without numbers."""
 
-    text: str
+    items: Sequence[str]
 
 
 class Table(NamedTuple):
@@ -70,23 +71,15 @@ class Table(NamedTuple):
 
 
 class Picture(NamedTuple):
-    """A picture that is drawn only when it is written; the digest is that of its rows."""
+    """A PNG picture that is drawn only when it is written; the digest is that of its rows."""
 
     name: str
     text: str
-    draw: Callable[[], str]
+    draw: Callable[[], bytes]
     digest: str
 
 
-class Fold(NamedTuple):
-    """Blocks shown on demand; `everywhere` is false if only HTML has them."""
-
-    title: str
-    content: Sequence["Block"]
-    everywhere: bool = True
-
-
-Block = Heading | Paragraph | Note | Numbered | Command | Table | Picture | Fold
+Block = Heading | Paragraph | Note | Numbered | Bullets | Table | Picture
 
 
 @functools.cache
@@ -102,11 +95,6 @@ def text(template: str, name: str, /, **fields: object) -> str:
     return " ".join(parts(template)[name].split()).format(**fields)
 
 
-def note(name: str, /, **fields: object) -> Note:
-    """Returns a part of `notes.md` as a note."""
-    return Note(text("notes", name, **fields))
-
-
 def items(template: str, name: str, /, **fields: object) -> list[str]:
     """Returns the entries of a numbered list in a template; without such a part, none."""
     entries = re.split(r"^\d+\. ", parts(template).get(name, ""), flags=re.MULTILINE)[1:]
@@ -116,6 +104,27 @@ def items(template: str, name: str, /, **fields: object) -> list[str]:
 def join(*names: str, by: str = ", ") -> str:
     """Joins the names that are not empty, each once."""
     return by.join(dict.fromkeys(filter(None, names)))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Lists names in a sentence.
+
+    Example:
+        >>> listed(["one", "two", "three"]), listed(["one"])
+        ('one, two and three', 'one')
+    """
+    *most, last = names or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def count_words(text: str) -> int:
+    """Counts words and numbers; rules and marks of tables are none.
+
+    Example:
+        >>> count_words("| S4 | 1.0 / 2.0 | - |")
+        3
+    """
+    return sum(any(map(str.isalnum, word)) for word in text.split())
 
 
 def show(interval: bootstrap.Interval | None, unit: str = "", *, signed: bool = False) -> str:
@@ -150,14 +159,9 @@ def number(value: Any, unit: str = "", *, signed: bool = False, like: float | No
     return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
 
 
-def show_ratio(value: float, ends: tuple[float, float] | None) -> str:
+def show_ratio(value: float, ends: tuple[float, float] | None = None) -> str:
     """Returns a ratio as text, with its interval if it has one."""
     return f"{value:.2f}" if ends is None else f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
-
-
-def mean(values: Sequence[float], unit: str = "") -> str:
-    """Returns the mean of numbers as text."""
-    return number(sum(values) / len(values), unit) if values else "-"
 
 
 def anchor(text: str) -> str:
@@ -178,7 +182,7 @@ def markdown(content: Sequence[Block], *, folder: str) -> str:
 
 def picture_file(picture: Picture) -> str:
     """Returns the name of the file of a picture."""
-    return f"{picture.name}.svg"
+    return f"{picture.name}.png"
 
 
 def _markdown(block: Block, folder: str) -> str:
@@ -189,17 +193,25 @@ def _markdown(block: Block, folder: str) -> str:
             return text
         case Numbered(entries):
             return "\n".join(f"{number}. {item}" for number, item in enumerate(entries, start=1))
-        case Command(text):
-            return f"```sh\n{text}\n```"
+        case Bullets(entries):
+            return "\n".join(f"* {item}" for item in entries)
         case Table(head, rows, left):
             rules = ["---"] * left + ["---:"] * (len(head) - left)
             return "\n".join(map(_markdown_line, (head, rules, *rows)))
         case Picture(_, text):
             return f"![{text}]({folder}/{picture_file(block)})"
-        case Fold(title, content, everywhere):
-            inner = markdown(content, folder=folder).strip()
-            fold = f"<details>\n<summary>{title}</summary>\n\n{inner}\n\n</details>"
-            return fold if everywhere else ""
+
+
+def parse_table(text: str, left: int = 1) -> Table:
+    r"""Returns a Markdown table as a block.
+
+    Example:
+        >>> parse_table("| a | b |\n| --- | ---: |\n| x | 1 |").rows
+        [['x', '1']]
+    """
+    lines = [line.strip().strip("|").split("|") for line in text.strip().splitlines()]
+    head, _, *rows = [[cell.strip() for cell in line] for line in lines]
+    return Table(head, rows, left)
 
 
 def _markdown_line(cells: Sequence[Cell]) -> str:
@@ -229,16 +241,14 @@ def _html(block: Block) -> str:
             return f"<p class='note'>{_inline(text)}</p>"
         case Numbered(entries):
             return f"<ol>{''.join(f'<li>{_inline(item)}</li>' for item in entries)}</ol>"
-        case Command(text):
-            return f"<pre><code>{html.escape(text)}</code></pre>"
+        case Bullets(entries):
+            return f"<ul>{''.join(f'<li>{_inline(item)}</li>' for item in entries)}</ul>"
         case Table():
             return _html_table(block)
         case Picture(_, text, draw):
             label = html.escape(text, quote=True)
-            return f"<figure role='img' aria-label='{label}'>{draw()}</figure>"
-        case Fold(title, content):
-            inner = "\n".join(map(_html, content))
-            return f"<details><summary>{_inline(title)}</summary>\n{inner}\n</details>"
+            data = base64.b64encode(draw()).decode()
+            return f"<figure><img alt='{label}' src='data:image/png;base64,{data}'></figure>"
 
 
 def _html_table(table: Table) -> str:

@@ -1,208 +1,255 @@
-"""Results for the project's README: a dozen lines, and one picture."""
+"""What was found, in five sentences, and the picture of the project's README."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib import figure as mpl_figure
 from matplotlib.axes import Axes
 
 from experiments import figures
-from experiments.report import document, load, plots, scores
-from experiments.report.catalog import Experiment
+from experiments.report import comparisons, document, load, plots, scores, verdicts
+from experiments.report.comparisons import NAMES, Measured
+from experiments.report.tasks import Setting, Task
 
-SHOWN = ("attention", "s4d", "s4")
-# What the picture shows: data whose target returns are drawn, and models that are timed.
-SWEEP, SWEPT = ("cartpole", "mixed"), ("attention", "s4d")
-TIMED = {
-    ("attention", "interleaved"): "attention, three tokens a step",
-    ("attention", "concatenated"): "attention, one token",
-    ("s4d", "concatenated"): "S4D, one token",
+# Data whose target returns the picture shows, and models.
+SWEEP, SWEPT = "cartpole/mixed", (scores.ATTENTION, "s4d")
+# Methods that are no return-conditioned sequence model, in words.
+SIMPLE = {
+    "percent_bc": "cloning of the best tenth of the episodes (%BC)",
+    "bc": "cloning of all episodes (BC)",
+    "cql": "conservative Q-learning (CQL)",
+    "lookup": "repeating a recorded episode (lookup)",
 }
-DASHES = {"interleaved": "-", "concatenated": "--"}
-# Short names of methods for readers.
-METHODS = {"percent_bc": "%BC", "bc": "BC", "cql": "CQL", "lstm": "LSTM", "mlp": "MLP"}
+# The mixers whose states are carried on, in the order of the sentence.
+CARRIED = ("s4", "s4d", "lstm")
+# Attention that acts with a window as long as its training, at any wait.
+ROTARY = "attention, rotary positions"
 
 
-class Line(NamedTuple):
-    """A line of the table.
-
-    Attributes:
-        title: Task and score in words.
-        experiment: Name of the experiment.
-        data: Name of a group of data sets.
-        variant: Variant of the compared mixers.
-    """
-
-    title: str
-    experiment: str
-    data: str
-    variant: str = ""
+def sentences(measured: Measured) -> list[str]:
+    """Returns what was found, in five sentences; sentences without rows are left out."""
+    found = (_s4(measured), _lstm(measured), _simple(measured), _carry(measured), _speed(measured))
+    return [sentence for sentence in found if sentence]
 
 
-LINES = (
-    Line("walks on graphs: optimal paths, %", "random_walk", "random-1000, all graphs"),
-    Line("the same, to be joined from pieces", "random_walk", "nosuffix-1000, all graphs"),
-    Line("umbrella, lengths 1 to 100: right choices, %", "umbrella", "all lengths, random data"),
-    Line("a bit kept for 100 steps: return", "memory", "a bit, 100 steps", "whole episodes"),
-    Line(
-        "CartPole without velocities: return", "memory", "CartPole without velocities", "context 32"
-    ),
-    Line("key and door, random data: return", "key_door", "random-1000"),
-    Line("key and door, mixed data: return", "key_door", "mixed"),
-    Line(
-        "key-to-door, 1,000 episodes: success, %",
-        "key_to_door",
-        "dt/random-1000",
-        "balanced batches",
-    ),
-    Line("CartPole, random data: return", "cartpole", "random"),
-    Line("CartPole, medium data: return", "cartpole", "medium"),
-    Line("Pendulum, replay data: return", "pendulum", "replay"),
-)
+def _s4(measured: Measured) -> str:
+    """Says whether S4 and S4D beat attention, and where they lose."""
+    pairs = {method: measured.of(method) for method in comparisons.S4_MIXERS}
+    if not all(pairs.values()):
+        return ""
+    words = {verdicts.everywhere([pair.main.outcome for pair in own]) for own in pairs.values()}
+    start = {
+        frozenset({verdicts.HOLDS}): "S4 and S4D beat attention in every setting",
+        frozenset({verdicts.REFUTED}): "Neither S4 nor S4D beats attention everywhere",
+    }.get(frozenset(words), "S4 and S4D do not surely beat attention everywhere")
+    parts = []
+    for method, own in pairs.items():
+        lost = [pair.name for pair in own if pair.main.outcome == scores.WORSE]
+        where = f", namely on {document.listed(lost)}" if lost else ""
+        counts = f"of {len(own)} settings {NAMES[method]} is {verdicts.count_in(own)}"
+        parts.append(counts + where)
+    text = "; ".join(parts)
+    return f"**{start}.** {text[0].upper()}{text[1:]}."
 
 
-def table(experiments: Mapping[str, Experiment]) -> document.Table:
-    """Shows the interquartile mean of attention, S4D and S4 at every task, and the best method.
-
-    Args:
-        experiments: The experiments with their rows, by name.
-
-    Returns:
-        The table; tasks without rows are left out.
-    """
-    rows = []
-    for line in LINES:
-        experiment = experiments[line.experiment]
-        own = {
-            group.method: group
-            for group in _tried(experiment, line.data)
-            if group.variant == line.variant
-        }
-        if "attention" not in own:
-            continue
-        unit = experiment.metrics[0].unit
-        values = [
-            document.number(_middle(experiment, own[name]), unit) if name in own else "-"
-            for name in SHOWN
-        ]
-        name, value = max(_others(experiment, line, own["attention"]), key=lambda each: each[1])
-        rows.append([line.title, *values, f"{document.number(value, unit)} {name}"])
-    return document.Table(["task and score", *SHOWN, "best method tried"], rows)
+def _lstm(measured: Measured) -> str:
+    """Says how an LSTM does against attention, and S4 against it."""
+    lstm, s4 = measured.of("lstm"), measured.of("s4", "lstm")
+    if not lstm or not s4:
+        return ""
+    outcomes = [pair.main.outcome for pair in s4]
+    lead = outcomes.count(scores.BETTER) - outcomes.count(scores.WORSE)
+    start = "S4 and an LSTM are level"
+    if lead:
+        more, less = ("beats", "loses to it") if lead > 0 else ("loses to", "beats it")
+        start = f"S4 {more} an LSTM more often than it {less}"
+    return (
+        f"**{start}.** Against the LSTM, of {len(s4)} settings S4 is {verdicts.count_in(s4)}; "
+        f"against attention, of {len(lstm)} settings the LSTM is {verdicts.count_in(lstm)}."
+    )
 
 
-def _tried(experiment: Experiment, data: str) -> list[load.Group]:
-    """Returns the groups of some data that are no ablation and no probe."""
+def _simple(measured: Measured) -> str:
+    """Names the simple methods that have the best score, with what they win."""
+    wins: dict[str, dict[str, list[str]]] = {}
+    total = won = 0
+    needs = []
+    for task, setting in _judged_settings(measured):
+        best = best_methods(task, setting)
+        total += bool(best)
+        won += bool(set(best) & set(SIMPLE))
+        for name, part in best.items():
+            title = "" if len(task.settings) == 1 else setting.title
+            text = ", ".join(filter(None, (title, part)))
+            wins.setdefault(name, {}).setdefault(task.title, []).append(text)
+        needs.append(comparisons.needs_memory(task, setting))
+    shown = [f"{text} on {_titles(wins[name])}" for name, text in SIMPLE.items() if name in wins]
+    start = f"**A simple method has the best mean score in {won} of {total} settings**"
+    parts = [f"{start}: {'; '.join(shown)}."] if won else []
+    controlled = [each for each in needs if each is not None]
+    if controlled:
+        parts.append(
+            f"A model without memory (mlp) is level with the best mixer in "
+            f"{controlled.count(False)} of {len(controlled)} settings where it ran."
+        )
+    return " ".join(parts)
+
+
+def _titles(settings: Mapping[str, Sequence[str]]) -> str:
+    """Returns tasks with the titles of their settings."""
+    texts = {task: "; ".join(filter(None, own)) for task, own in settings.items()}
+    return document.listed([f"{task} ({own})" if own else task for task, own in texts.items()])
+
+
+def _judged_settings(measured: Measured) -> list[tuple[Task, Setting]]:
     return [
-        group
-        for group in experiment.groups
-        if group.data == data
-        and not experiment.split(group.variant)[1]
-        and not group.variant.startswith(("tested with", "critic"))
-        and len(group.rows) >= scores.LEAST_RUNS
+        (task, setting) for task in measured.tasks if task.is_judged for setting in task.settings
     ]
 
 
-def _others(
-    experiment: Experiment, line: Line, attention: load.Group
-) -> Iterator[tuple[str, float]]:
-    """Yields name and score of every method on the same data sets, lookup among them."""
-    datasets = {row["dataset"] for row in attention.rows}
-    for group in _tried(experiment, line.data):
-        if {row["dataset"] for row in group.rows} == datasets:
-            variant = group.variant if group.variant != line.variant else ""
-            name = METHODS.get(group.method, group.method)
-            yield document.join(name, variant), _middle(experiment, group)
-    lookup = {
-        row["dataset"]: experiment.reference(row)
-        for row in experiment.rows.references
-        if row["method"] == "lookup" and row["dataset"] in datasets
-    }
-    known = [value for value in lookup.values() if value is not None]
-    if len(known) == len(datasets):
-        yield "lookup of the best recorded", sum(known) / len(known)
+def best_methods(task: Task, setting: Setting) -> dict[str, str]:
+    """Returns the method of the best mean, and baselines that beat it where they ran.
 
-
-def _middle(experiment: Experiment, group: load.Group) -> float:
-    return scores.middle_value(scores.strata(group.rows, experiment.score))
-
-
-def picture(experiments: Mapping[str, Experiment], timings: Sequence[load.Row]) -> document.Picture:
-    """Returns the picture: achieved against target returns, and times of training by context.
-
-    Args:
-        experiments: The experiments with their rows, by name.
-        timings: Rows of the benchmark of training.
+    A baseline may lack some data sets of a setting; there it is compared on those that it has, and
+    its value says how many these are.
     """
-    name, data = SWEEP
-    groups = [
-        group
-        for group in experiments[name].groups
-        if (group.data, group.variant) == (data, "") and group.method in SWEPT
+    every: dict[str, dict[str, float]] = {}
+    for point in setting.points:
+        for name, strata in scores.every_method(task, point).items():
+            for data, rows in strata.items():
+                value = scores.score(task, {data: rows}, task.kind_of(strata))
+                if value is not None:
+                    every.setdefault(name, {})[data] = value
+                exact = task.reference("lookup", rows[0]["dataset"], task.judged_by)
+                if exact is not None:
+                    every.setdefault("lookup", {})[data] = exact
+    most = max(map(len, every.values()), default=0)
+    full = {name: own for name, own in every.items() if len(own) == most}
+    if not full:
+        return {}
+    best = max(full, key=lambda name: sum(full[name].values()))
+    ahead = {
+        name: f"on {len(own)} of {most} data sets"
+        for name, own in every.items()
+        if name in SIMPLE and name not in full and all(_beats(own, each) for each in full.values())
+    }
+    return {best: ""} | ahead
+
+
+def _beats(own: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Returns whether scores are higher in the mean than others, which have the same data."""
+    return set(own) <= set(other) and sum(own.values()) > sum(other[data] for data in own)
+
+
+def _carry(measured: Measured) -> str:
+    """Says what becomes of models that act from a state that is never cleared."""
+    answers = {answer.method: answer for answer in comparisons.carried(measured)}
+    texts = []
+    for name in CARRIED:
+        if name in answers:
+            task = answers[name].task
+            sides = answers[name].sides[task.judged_by]
+            carried, cleared = (comparisons.show(task, side) for side in sides)
+            texts.append(f"from {cleared} to {carried} ({NAMES[name]})")
+    parts = []
+    if texts:
+        parts.append(
+            "A state that is never cleared changes the return on CartPole without velocities "
+            f"{document.listed(texts)}."
+        )
+    task = measured.task("long_waits")
+    points = [point for point in task.points if scores.methods_at(task, point)]
+    if points:
+        methods = scores.methods_at(task, points[-1])
+        values = {name: comparisons.score(task, own) or 0.0 for name, own in methods.items()}
+        shown = [
+            f"{comparisons.method_name(name).replace(', ', ' with ')} "
+            f"{comparisons.show(task, values[name])} %"
+            for name in sorted(values, key=lambda name: -values[name])
+            if name in CARRIED or name == ROTARY
+        ]
+        parts.append(
+            f"After a wait of {points[-1].title}, far longer than in training, models still open "
+            f"the door in these shares of episodes: {', '.join(shown)}."
+        )
+    if not parts:
+        return ""
+    mixers = [answers[name] for name in comparisons.S4_MIXERS if name in answers]
+    outcomes = {answer.by_kind[answer.task.judged_by].outcome for answer in mixers}
+    lost = "S4 loses where it should help most: acting from a carried state"
+    start = lost if outcomes == {scores.WORSE} else "Acting from a carried state"
+    return f"**{start}.** {' '.join(parts)}"
+
+
+def _speed(measured: Measured) -> str:
+    """Says how many times longer attention takes, with as many tokens and parameters."""
+    updates = scores.time_ratios(measured.lengths, "equal tokens and parameters", "training")
+    actions = scores.time_ratios(measured.lengths, "equal tokens", "acting")
+    if not updates or not actions:
+        return ""
+    first, last, acted = _near(updates, 100), updates[-1], actions[-1]
+    start = {
+        verdicts.HOLDS: "S4D is several times faster than attention",
+        verdicts.PARTLY: "S4D is several times faster than attention at long contexts only",
+    }.get(verdicts.at_least(updates, verdicts.SEVERAL), "S4D is not several times faster")
+    return (
+        f"**{start}.** With as many tokens and parameters, an update of attention takes "
+        f"{document.show_ratio(first.value)} times as long as one of S4D at {first.place:,} "
+        f"steps, and {document.show_ratio(last.value)} times at {last.place:,}; an action takes "
+        f"{document.show_ratio(acted.value)} times as long after {acted.place:,} steps (S4D "
+        "without feed-forward part)."
+    )
+
+
+def _near(ratios: Sequence[scores.Ratio], length: int) -> scores.Ratio:
+    return min(ratios, key=lambda ratio: abs(int(ratio.place) - length))
+
+
+def picture(
+    rows: Mapping[str, Sequence[load.Row]], lengths: Sequence[load.Row]
+) -> document.Picture:
+    """Returns the picture: achieved against target returns, and times of training by context."""
+    runs = [
+        row
+        for row in load.sort(rows["cartpole"]).scored
+        if row["dataset"] == SWEEP and not load.variant(row) and row["method"] in SWEPT
     ]
-    timed = [row for row in timings if (row["method"], row["tokens"]) in TIMED]
+    timed = scores.on_main_machine(lengths)
 
-    def fill(canvas: mpl_figure.Figure) -> None:
-        canvas.set_size_inches(9.0, 3.3)
-        left, right = canvas.subplots(1, 2)
-        _sweep(left, groups)
-        _times(right, timed)
+    def fill(drawn: mpl_figure.Figure) -> None:
+        drawn.set_size_inches(9.0, 3.4)
+        left, right = drawn.subplots(1, 2)
+        _sweep(left, runs)
+        plots.times(right, timed, "training")
+        if right.lines:
+            right.legend(fontsize=8.5)
 
-    rows = [row for group in groups for row in group.rows] + timed
     text = (
         "Left: CartPole, achieved against target return, of attention and S4D. "
         "Right: milliseconds of training on one row of a batch, by context length."
     )
-    return document.Picture(
-        "overview", text, lambda: figures.canvas(fill, stamp="overview"), plots.digest(rows)
-    )
+    return plots.picture("overview", text, [*runs, *timed], fill)
 
 
-def _sweep(axes: Axes, groups: Sequence[load.Group]) -> None:
-    for group in groups:
+def _sweep(axes: Axes, rows: Sequence[load.Row]) -> None:
+    for method, own in load.group_by(rows, lambda row: row["method"]).items():
         by_target: dict[float, list[float]] = {}
-        for row in group.rows:
+        for row in own:
             metrics = row["metrics"]
             pairs = zip(metrics.get("asked", ()), metrics.get("achieved_sampled", ()), strict=True)
             for target, mean in pairs:
                 if mean is not None:
                     by_target.setdefault(target, []).append(mean)
-        targets = sorted(target for target, own in by_target.items() if len(own) == len(group.rows))
+        targets = sorted(target for target, each in by_target.items() if len(each) == len(own))
         if not targets:
             continue
         every = np.array([by_target[target] for target in targets])
-        color = figures.color(group.method)
-        label = "S4D" if group.method == "s4d" else group.method
-        axes.plot(targets, every.mean(axis=1), "o-", color=color, lw=1.8, ms=4, label=label)
-        axes.fill_between(targets, every.min(1), every.max(1), color=color, alpha=0.15, lw=0)
-    ends = [0.0, 500.0]
-    axes.plot(ends, ends, ":", color=figures.FAINT, lw=1.2, label="achieved as targeted")
+        style: Any = {"color": figures.color(method)}
+        name = comparisons.method_name(method)
+        axes.plot(targets, every.mean(axis=1), "o-", lw=1.8, ms=4, label=name, **style)
+        axes.fill_between(targets, every.min(1), every.max(1), alpha=0.15, lw=0, **style)
+    axes.plot([0, 500], [0, 500], ":", color=figures.FAINT, lw=1.2, label="achieved as targeted")
     axes.set(xlabel="target return", ylabel="achieved return")
     axes.set_title("CartPole: one model, many target returns", fontsize=10, loc="left")
-    axes.legend(fontsize=8.5)
-
-
-def _times(axes: Axes, rows: Sequence[load.Row]) -> None:
-    for key, label in TIMED.items():
-        own = {
-            row["context_length"]: 1e3 * row["seconds"]["median"] / row["metrics"]["batch"]
-            for row in rows
-            if (row["method"], row["tokens"]) == key
-        }
-        lengths = sorted(own)
-        axes.loglog(
-            lengths,
-            [own[length] for length in lengths],
-            marker="o",
-            ls=DASHES[key[1]],
-            color=figures.color(key[0]),
-            lw=1.8,
-            ms=4,
-            label=label,
-        )
-    axes.set(xlabel="context, steps", ylabel="ms, two CPU cores")
-    axes.set_title("Training: time of one row of a batch", fontsize=10, loc="left")
-    lengths = sorted({row["context_length"] for row in rows})
-    axes.set_xticks(lengths, [f"{length:,}" for length in lengths], minor=False)
-    axes.set_xticks([], minor=True)
     axes.legend(fontsize=8.5)

@@ -1,32 +1,43 @@
-"""Loads result rows: normalizes rows of all versions, sorts them by purpose, groups runs."""
+"""Loads result rows: sorts them by purpose, groups runs, adds numbers that reports derive."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-
 from experiments import reproductions, tuning
-from experiments.report import document
-from jax_s4rl.evaluation import return_sweep
 
 K = TypeVar("K")
 T = TypeVar("T")
 Row = dict[str, Any]
-Setting = tuple[str, str, str | None, int | None]
-"""Data, variant, tokens and context: what two compared methods have in common."""
 
 MIXERS = ("attention", "s4d", "s4", "s5", "lstm")
+MEMORYLESS = "mlp"
 # Evaluation episodes of the committed rows, unless an experiment names its own number.
 EPISODES = 250
 LOST, TAKEN_UP_BY = reproductions.LOST, reproductions.TAKEN_UP_BY
-# Start of the variants of the tuning grid.
+# Start of the variants of the tuning grid, and end of those that were tried beyond it.
 TUNING = "tuning: "
 SAME_RATE = tuning.AS_FAST
 GREEDY, SAMPLED = "greedy", "sampled"
-# Methods that are not conditioned on a return.
-UNCONDITIONED = {"bc", "percent_bc", "cql"}
-# Decimals of metrics computed here, so that every machine shows the same.
-DECIMALS = 6
+# Start of the variants of models that were tested with longer waits than those of their training.
+LONGER = "tested with longer waits"
+# Steps between key and door in these tests.
+WAITS = (90, 300, 1_000, 4_000)
+# Ends of the name of the same trained attention, by the memory that it has while it acts.
+WINDOW, WHOLE = "", ", whole history"
+# Variant of attention with the published table of time steps, and steps of tests that are longer
+# than training.
+TIME_TABLE = "time table"
+TESTED = (300, 1_000, 3_000)
+# Data sets of fully observed twins, and those of the tasks that hide something; names of others
+# differ in their end alone.
+TWINS = {
+    "cartpole/mixed": "masked_cartpole/mixed",
+    "pendulum/replay": "masked_pendulum/replay",
+    "minigrid_memory/shown": "minigrid_memory/mixed",
+    "key_to_door/shown/random-1000": "key_to_door/hidden/random-1000",
+}
+# Scores of tasks that are not judged by their returns, by the start of their data sets.
+SCORES = {"key_to_door/": "success", "random_walk/": "optimal_share"}
 
 
 class Rows(NamedTuple):
@@ -52,42 +63,23 @@ class Rows(NamedTuple):
 
 
 class Group(NamedTuple):
-    """All runs of one method in one setting.
+    """All runs of one method on one data set with one variant.
 
     Attributes:
-        method: Name of the method.
-        data: Name of a group of data sets.
+        dataset: Name of the data set.
         variant: Name of the variant, empty for the main one.
         tokens: Layout of the tokens.
         context: Steps that the model saw in training.
+        method: Name of the method.
         rows: The runs.
     """
 
-    method: str
-    data: str
+    dataset: str
     variant: str
     tokens: str | None
     context: int | None
+    method: str
     rows: list[Row]
-
-    @property
-    def setting(self) -> Setting:
-        """What compared methods have in common."""
-        return self[1:5]
-
-    @property
-    def name(self) -> str:
-        """Method and variant."""
-        return document.join(self.method, self.variant)
-
-    @property
-    def dataset(self) -> str:
-        """Data set of the first run."""
-        return self.rows[0]["dataset"]
-
-    def values(self, key: str) -> list[Any]:
-        """Values of a metric, of the runs that have it."""
-        return values(self.rows, key)
 
 
 def values(rows: Iterable[Row], key: str) -> list[Any]:
@@ -98,63 +90,6 @@ def values(rows: Iterable[Row], key: str) -> list[Any]:
 def variant(row: Row) -> str:
     """Returns what distinguishes a run from others of the same method and data."""
     return row["metrics"].get("variant") or ""
-
-
-def with_metrics(row: Row, **metrics: object) -> Row:
-    """Returns a copy of a row with further metrics."""
-    return row | {"metrics": row["metrics"] | metrics}
-
-
-def in_milliseconds(row: Row) -> Row:
-    """Returns a row of times with milliseconds as metrics and the machine as variant."""
-    times = {name: 1e3 * s for name, s in row["seconds"].items() if name.endswith("_median")}
-    return with_metrics(row, **times, variant=row["machine"]) | {"seed": 0, "seconds": {}}
-
-
-def with_control(row: Row) -> Row:
-    """Returns a row with slope and rank correlation of achieved and target returns.
-
-    They are computed anew from the means per target, over the targets that the data support, so
-    that rows of all versions follow one rule.
-    """
-    metrics = dict(row["metrics"])
-    for kind in (GREEDY, SAMPLED):
-        achieved = metrics.get(f"achieved_{kind}")
-        if achieved is None:
-            continue
-        for name in ("rank_correlation", "slope"):
-            metrics.pop(f"{name}_{kind}", None)
-        targets = zip(metrics["asked"], achieved, metrics["supported"], strict=True)
-        # A target without a mean was never given to the model.
-        pairs = [(target, mean) for target, mean, mark in targets if mark and mean is not None]
-        if len(pairs) > 1:
-            control = return_sweep.controllability(*np.asarray(pairs).T)
-            metrics |= {
-                f"slope_{kind}": round(control.slope, DECIMALS),
-                f"rank_correlation_{kind}": round(control.rank_correlation, DECIMALS),
-            }
-    return row | {"metrics": metrics}
-
-
-def of_umbrella(row: Row) -> Row:
-    """Returns a row of umbrella length with the control of right first actions by targets."""
-    achieved = {
-        f"achieved_{kind}": row["metrics"][key]
-        for kind in (GREEDY, SAMPLED)
-        if (key := f"first_action_of_asked_{kind}") in row["metrics"]
-    }
-    return with_control(with_metrics(row, **achieved))
-
-
-def of_key_to_door(row: Row) -> Row:
-    """Returns a row of key-to-door with the door given the key, and target 0 if it was given."""
-    metrics = dict(row["metrics"])
-    if row["method"] in UNCONDITIONED:
-        metrics = {name: each for name, each in metrics.items() if not name.startswith("target_0")}
-    for kind in (GREEDY, SAMPLED):
-        if metrics.get(f"key_{kind}"):
-            metrics[f"door_given_key_{kind}"] = metrics[f"success_{kind}"] / metrics[f"key_{kind}"]
-    return row | {"metrics": metrics}
 
 
 def sort(rows: Iterable[Row]) -> Rows:
@@ -185,21 +120,14 @@ def sort(rows: Iterable[Row]) -> Rows:
     return by_purpose
 
 
-def group(rows: Iterable[Row], name_data: Callable[[str], str]) -> list[Group]:
-    """Groups runs by method and setting: data and variants as they come, mixers first."""
+def group(rows: Iterable[Row]) -> list[Group]:
+    """Groups runs by data set, variant, tokens, context and method, as they come."""
     groups: dict[tuple, Group] = {}
     for row in rows:
-        data = name_data(row["dataset"] or "")
-        key = (row["method"], data, variant(row), row["tokens"], row["context_length"])
+        fields = (row["tokens"], row["context_length"], row["method"])
+        key = (row["dataset"] or "", variant(row), *fields)
         groups.setdefault(key, Group(*key, [])).rows.append(row)
-    data = list(dict.fromkeys(each.data for each in groups.values()))
-    variants = list(dict.fromkeys(each.variant for each in groups.values()))
-
-    def place(each: Group) -> tuple[int, int, int]:
-        mixer = MIXERS.index(each.method) if each.method in MIXERS else len(MIXERS)
-        return data.index(each.data), variants.index(each.variant), mixer
-
-    return sorted(groups.values(), key=place)
+    return list(groups.values())
 
 
 def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -210,37 +138,19 @@ def group_by(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     return groups
 
 
-def distinguish(groups: Iterable[Group]) -> dict[Setting, str]:
-    """Returns what distinguishes settings beyond data and variant, by setting.
-
-    That is the context or the tokens if several occur with the same data and variant, else nothing.
-    """
-    names = {}
-    for own in group_by(groups, lambda each: (each.data, each.variant)).values():
-        contexts = {each.context for each in own} - {None}
-        tokens = {each.tokens for each in own} - {None}
-        for each in own:
-            context = f"context {each.context}" if len(contexts) > 1 and each.context else ""
-            layout = each.tokens or "" if len(tokens) > 1 else ""
-            names[each.setting] = document.join(context, layout)
-    return names
-
-
 def recording(row: Row) -> tuple[str, int]:
     """Returns the data that a run learned from: a data set and the seed of its recording."""
     return row["dataset"] or "", row["metrics"].get("data_seed") or 0
 
 
-def recordings(rows: Iterable[Row]) -> dict[str, dict[tuple[str, int], list[Row]]]:
-    """Returns runs by data set, and by recording of it."""
-    by_dataset = group_by(rows, lambda row: recording(row)[0])
-    return {dataset: group_by(own, recording) for dataset, own in by_dataset.items()}
-
-
 def in_common(one: Sequence[Row], other: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Returns the runs of two groups that learned from the same recordings."""
-    shared = set(map(recording, one)) & set(map(recording, other))
-    first, second = ([row for row in rows if recording(row) in shared] for rows in (one, other))
+    """Returns the runs of two groups that learned from recordings of the same seeds."""
+
+    def seed(row: Row) -> int:
+        return recording(row)[1]
+
+    shared = set(map(seed, one)) & set(map(seed, other))
+    first, second = ([row for row in rows if seed(row) in shared] for rows in (one, other))
     return first, second
 
 
@@ -265,10 +175,83 @@ def _trial(row: Row) -> tuple:
 
 def latest_times(rows: Iterable[Row]) -> list[Row]:
     """Returns the rows of a benchmark; of equal trials the last counts."""
-    return list({time_key(row): row for row in rows}.values())
+
+    def trial(row: Row) -> tuple[Any, ...]:
+        names = ("kind", "batch", "window")
+        metrics = (row["metrics"].get(name) for name in names)
+        return (row["machine"], row["method"], row["tokens"], row["context_length"], *metrics)
+
+    return list({trial(row): row for row in rows}.values())
 
 
-def time_key(row: Row) -> tuple[Any, ...]:
-    """Returns what identifies a timed trial."""
-    names = ("machine", "method", "tokens", "context_length")
-    return (*(row[name] for name in names), row["metrics"].get("batch"))
+def with_metrics(row: Row, **metrics: object) -> Row:
+    """Returns a copy of a row with further metrics."""
+    return row | {"metrics": row["metrics"] | metrics}
+
+
+def of_waits(row: Row) -> list[Row]:
+    """Returns a row of key-to-door for each wait that its model was tested with, else none.
+
+    The data set names the wait, and the method the memory of attention while it acts; attention
+    without rotary positions has its own name.
+    """
+    if not variant(row).startswith(LONGER):
+        return []
+    positions = variant(row).removeprefix(LONGER)
+    found = []
+    for memory, key in ((WINDOW, "success"), (WHOLE, "success_whole")):
+        named = row | {"method": row["method"] + positions + memory}
+        found += _tests(named, "wait", key, WAITS, "wait")
+    return found
+
+
+def of_long_memory(row: Row) -> list[Row]:
+    """Returns a row of long memory, with attention's table of time steps as a method."""
+    if variant(row) != TIME_TABLE:
+        return [row]
+    return [with_metrics(row, variant="") | {"method": f"{row['method']}, {TIME_TABLE}"}]
+
+
+def of_longer_tests(row: Row) -> list[Row]:
+    """Returns a row of long memory for each length that its model was tested at, else none."""
+    family = (row["dataset"] or "").partition("/")[0]
+    return [] if variant(row) else _tests(row, family, "success", TESTED, "length")
+
+
+def _tests(row: Row, name: str, key: str, places: Sequence[int], number: str) -> list[Row]:
+    """Returns a row for each place that a model was tested at; the data set names the place."""
+    found = []
+    for place in places:
+        pairs = ((f"success_{kind}", f"{key}_at_{place}_{kind}") for kind in (GREEDY, SAMPLED))
+        values = {new: row["metrics"][old] for new, old in pairs if old in row["metrics"]}
+        if values:
+            kept = {name: row["metrics"].get(name) for name in ("cell", "data_seed")}
+            metrics = kept | values | {number: place, "variant": ""}
+            found.append(row | {"metrics": metrics, "dataset": f"{name} {place}"})
+    return found
+
+
+def of_twins(row: Row) -> list[Row]:
+    """Returns a row of a task or of its fully observed twin under the task's data set.
+
+    The variant says which of the two it was; other variants are left out.
+    """
+    dataset = row["dataset"] or ""
+    if row["seed"] is None:
+        return [row]
+    hidden = TWINS.get(dataset, dataset.replace("/shown", "/random"))
+    if variant(row):
+        return []
+    side = "shown" if hidden != dataset else "hidden"
+    return [with_metrics(row, variant=side) | {"dataset": hidden}]
+
+
+def of_paper_size(row: Row) -> list[Row]:
+    """Returns a row of models of the paper's size with the score of its task as "score"."""
+    dataset = row["dataset"] or ""
+    name = next((own for start, own in SCORES.items() if dataset.startswith(start)), "return")
+    keys = {f"score_{kind}": row["metrics"].get(f"{name}_{kind}") for kind in (GREEDY, SAMPLED)}
+    known = {key: value for key, value in keys.items() if value is not None}
+    if not known and name in row["metrics"]:
+        known = {"score": row["metrics"][name]}
+    return [with_metrics(row, **known)]

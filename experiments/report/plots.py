@@ -1,86 +1,56 @@
-"""Pictures of experiments, with every run in them."""
+"""Pictures of the report, as PNG: the forest plot, times by length, and one for each task."""
 
 import functools
 import hashlib
-import itertools
+import io
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib import figure as mpl_figure
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from experiments import figures
-from experiments.report import document, load, scores
-from experiments.report.catalog import Experiment
+from experiments.report import comparisons, document, load, scores, tables
+from experiments.report.comparisons import Measured
+from experiments.report.tasks import Point, Task
 
+# Inches, and dots of an inch: about 1,000 dots, which a page shows at 60 or 40 of an inch.
+WIDTH, DOTS = 7.4, 140
 COLUMNS = 2
-# Inches: pictures of several panels and of one, and the height of a single row of panels.
-WIDTH, NARROW, HEIGHT = 11.0, 0.62 * 11.0, 3.6
-MARKERS = {load.GREEDY: "o", load.SAMPLED: "s"}
-REFERENCES = {
-    "random": ":",
-    "optimal": "-",
-    "best_in_data": "--",
-    "lookup": "-.",
-    "blind": (0, (6, 2)),
-}
-OTHER_DASH = (0, (6, 2, 1, 2))
-# Reference rows with exact histograms, and their dashes.
-EXACT = {"random": ":", "lookup": "-.", "optimal": "-"}
-# Dashes of variants, in their order.
-DASHES = ("-", "--", ":", "-.", (0, (10, 3)), (0, (4, 1, 1, 1, 1, 1)))
-# Axes with at most this many places name all of them.
-FEW = 6
-# Steps of an episode of key-to-door, and where its phases end.
-STEPS, PHASES = 60, (15, 45)
-# Inches of a letter of a legend, of its mark with the space around it, and of a line.
-LETTER, MARK, LINE = 0.075, 0.55, 0.18
-
-Plot = Callable[..., None]
-"""Draws on a canvas, its first argument."""
+# Percent of the way from floor to ceiling that the forest plot shows; the rest is at its edge.
+FARTHEST = 40.0
+REFERENCES = {"random": ":", "optimal": "-", "lookup": "-."}
+# Curves of the picture of times: method, tokens and label.
+TIMED = (
+    ("attention", "interleaved", "attention, three tokens"),
+    ("attention", "concatenated", "attention, one token"),
+    ("s4d/matched", "concatenated", "S4D, as many parameters"),
+    ("s4d", "concatenated", "S4D, no feed-forward part"),
+)
+DASHES = {"interleaved": "--", "concatenated": "-"}
 
 
-def of_experiment(experiment: Experiment) -> list[document.Block]:
-    """Returns all pictures of an experiment, each with an explanation."""
-    rows = [*experiment.rows.references, *experiment.rows.scored]
-
-    def add(kind: str, text: str, plot: Plot, note: str) -> list[document.Block]:
-        name, text = f"{experiment.name}-{kind}", f"{experiment.title}: {text}"
-        return [picture(name, text, rows, plot, experiment), document.Note(note)]
-
-    dots = document.text(
-        "notes",
-        "dots of two kinds" if experiment.other_kind else "dots",
-        kind=experiment.judged_by,
-        other=experiment.other_kind,
-    )
-    content = add("runs", "every run", runs, document.text("notes", "runs", dots=dots))
-    if experiment.axis:
-        note = document.text("notes", "axis")
-        if experiment.closed_form:
-            note += " " + document.text("notes", "closed form")
-        text = f"score against {experiment.axis[0]}, every run"
-        content += add("axis", text, against_axis, note)
-    if experiment.sweeps and any(map(_has_targets, experiment.groups)):
-        text = "achieved return against target return, every run"
-        content += add("sweep", text, sweep, document.text("notes", "sweep"))
-    return content
+def canvas(fill: Callable[[mpl_figure.Figure], None], stamp: str) -> bytes:
+    """Draws a PNG picture, the same whenever `fill` does the same; it holds the stamp as text."""
+    with mpl.rc_context(figures.STYLE):
+        empty = mpl_figure.Figure(layout="constrained")
+        fill(empty)
+        data = io.BytesIO()
+        empty.savefig(data, format="png", dpi=DOTS, metadata={"Software": None, "Rows": stamp})
+    return data.getvalue()
 
 
 def picture(
-    name: str, text: str, rows: Iterable[load.Row], plot: Plot, *shown: Any
+    name: str, text: str, rows: Iterable[load.Row], fill: Callable[[mpl_figure.Figure], None]
 ) -> document.Picture:
-    """Returns a picture that is drawn at most once, with the digest of its rows."""
-
-    @functools.cache
-    def draw() -> str:
-        return figures.canvas(lambda canvas: plot(canvas, *shown), stamp=name)
-
-    return document.Picture(name, text, draw, digest(list(rows)))
+    """Returns a picture that is drawn at most once, stamped with the digest of its rows."""
+    stamp = digest(list(rows))
+    return document.Picture(name, text, functools.cache(lambda: canvas(fill, stamp)), stamp)
 
 
 def digest(rows: Sequence[load.Row]) -> str:
@@ -88,284 +58,250 @@ def digest(rows: Sequence[load.Row]) -> str:
     return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def runs(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
-    """Draws the score of every run as a dot, with interquartile mean and interval."""
-    panels = load.group_by(experiment.groups, lambda group: group.data)
-    suffixes = load.distinguish(experiment.groups)
-    sizes = list(map(len, panels.values()))
-    heights = [max(sizes[at : at + COLUMNS]) + 1.5 for at in range(0, len(sizes), COLUMNS)]
-    kinds = experiment.metrics[0].kinds
-    drawn = make_panels(canvas, len(panels), heights, 0.55, unit=0.3)
-    for axes, (data, groups) in zip(drawn, panels.items(), strict=True):
-        for place, group in enumerate(groups):
-            for number, kind in enumerate(kinds or ("",)):
-                lift = 0.4 * (number / (len(kinds) - 1) - 0.5) if len(kinds) > 1 else 0.0
-                _dots(axes, experiment, group, kind, place + lift)
-        for name, value in _references(experiment, data).items():
-            dash = REFERENCES.get(name, OTHER_DASH)
-            axes.axvline(value, color=figures.INK, lw=0.9, ls=dash, label=name)
-        names = [document.join(group.name, suffixes[group.setting]) for group in groups]
-        axes.set_yticks(range(len(groups)), names)
-        axes.set_ylim(len(groups) - 0.4, -0.6)
-        axes.grid(visible=False, axis="y")
-        axes.set_title(data, fontsize=10, loc="left")
-        axes.set_xlabel(_label(experiment))
-        axes.margins(x=0.05)
-    handles = {kind: _dot(kind, is_filled=kind == experiment.judged_by) for kind in kinds}
-    middle = Line2D([], [], marker="|", color=figures.INK, lw=1.3, ms=10, mew=1.8)
-    draw_legend(canvas, drawn, handles | {"interquartile mean, 95 % interval": middle})
+def forest(measured: Measured) -> document.Picture:
+    """Draws the difference to attention on every task, greedy and sampled side by side."""
+    lines = comparisons.of_tasks(measured.judged)
+    places = list(dict.fromkeys((line.title, line.counts) for line in lines))
+    rows = [row for task in measured.tasks if task.is_judged for row in task.rows.scored]
 
-
-def against_axis(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
-    """Draws the score of every run against a number; a panel for each way of choosing actions."""
-    assert experiment.axis is not None
-    (label, number), metric = experiment.axis, experiment.metrics[0]
-    kinds = metric.kinds or ("",)
-    panels, dashes = make_panels(canvas, len(kinds), [3.8]), _dashes(experiment.groups)
-    curves: dict[tuple[str, str], list[load.Row]] = {}
-    for group in experiment.groups:
-        curves.setdefault((group.method, group.variant), []).extend(group.rows)
-    for axes, kind in zip(panels, kinds, strict=True):
-        forms: dict[float, Any] = {}
-        for (method, variant), rows in curves.items():
-            points: dict[float, list[float]] = {}
-            for row in rows:
-                place, value = row["metrics"].get(number), row["metrics"].get(metric.key(kind))
-                if place is not None and value is not None:
-                    points.setdefault(place, []).append(_scaled(experiment, value))
-                    forms[place] = row["metrics"].get(experiment.closed_form, forms.get(place))
-            name = document.join(method, variant)
-            curve(axes, points, figures.color(method), label=name, ls=dashes[variant], lw=1.5)
-        exact = {at: _scaled(experiment, v) for at, v in sorted(forms.items()) if v is not None}
-        if exact and kind != load.GREEDY:
-            style = {"color": figures.INK, "lw": 1.2, "ls": "--", "label": "closed form"}
-            axes.plot(list(exact), list(exact.values()), **style)
-        axes.set(xlabel=label, ylabel=_label(experiment), title=kind)
-        if forms:
-            axes.set_xscale("log")
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.xaxis.set_minor_formatter("")
-            if len(forms) <= FEW:
-                axes.set_xticks(sorted(forms))
-    draw_legend(canvas, panels)
-
-
-def sweep(canvas: mpl_figure.Figure, experiment: Experiment) -> None:
-    """Draws achieved against target returns; dots of unsupported targets are hollow."""
-    suffixes, kind = load.distinguish(experiment.groups), experiment.judged_by
-    shown = [
-        group
-        for group in experiment.groups
-        if _has_targets(group) and not experiment.split(group.variant)[1]
-    ]
-    panels, dashes = load.group_by(shown, lambda group: group.data), _dashes(shown)
-    drawn = make_panels(canvas, len(panels), [3.3] * math.ceil(len(panels) / COLUMNS), 0.5)
-    for axes, (data, groups) in zip(drawn, panels.items(), strict=True):
-        for group in groups:
-            name = document.join(group.name, suffixes[group.setting])
-            points: dict[float, list[float]] = {}
-            hollow = set()
-            for row in group.rows:
-                targets, means = row["metrics"]["asked"], row["metrics"][f"achieved_{kind}"]
-                marks = row["metrics"].get("supported") or [True] * len(targets)
-                for target, mean, mark in zip(targets, means, marks, strict=True):
-                    if mean is not None:
-                        points.setdefault(target, []).append(mean)
-                        (hollow.discard if mark else hollow.add)(target)
-            style = {"label": name, "ls": dashes[group.variant], "lw": 1.4, "ms": 3.6, "alpha": 0.6}
-            curve(axes, points, figures.color(group.method), hollow=hollow, **style)
-        ends = [
-            target for group in groups for row in group.rows for target in row["metrics"]["asked"]
+    def fill(drawn: mpl_figure.Figure) -> None:
+        drawn.set_size_inches(WIDTH, 1.2 + 0.5 * len(places))
+        panels = drawn.subplots(1, 2, sharey=True)
+        for axes, kind in zip(panels, (load.GREEDY, load.SAMPLED), strict=True):
+            for line in lines:
+                if line.kind == kind:
+                    _difference(axes, line, places.index((line.title, line.counts)))
+            _forest_axes(axes, kind, len(places))
+        names = [name + ("" if counts else " *") for name, counts in places]
+        panels[0].set_yticks(range(len(places)), names, fontsize=9)
+        panels[0].set_ylim(len(places) - 0.4, -0.6)
+        methods = [m for m in comparisons.SHOWN if any(line.method == m for line in lines)]
+        handles = [
+            Line2D(
+                [], [], color=figures.color(m), marker="o", ms=4, label=comparisons.method_name(m)
+            )
+            for m in methods
         ]
-        line = [min(ends), max(ends)]
-        axes.plot(line, line, color=figures.FAINT, lw=1, ls=":", label="achieved as targeted")
-        axes.set(xlabel="target return", ylabel=f"achieved return, {kind}")
-        axes.set_title(data, fontsize=10, loc="left")
-    draw_legend(canvas, drawn)
+        drawn.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9)
+
+    text = (
+        "Difference to attention on every task with 95 % intervals, in percent of the way from "
+        "random play to the optimum: S4, S4D, LSTM and mlp; left with greedy, right with sampled "
+        "actions. A star marks tasks that need no memory."
+    )
+    return picture("forest", text, rows, fill)
 
 
-def histograms(
-    canvas: mpl_figure.Figure,
-    panels: Mapping[str, Sequence[load.Group]],
-    references: Sequence[load.Row],
-    key: str,
-) -> None:
-    """Draws how many steps walks took; a panel for each setting."""
-    drawn = make_panels(canvas, len(panels), [2.6] * math.ceil(len(panels) / COLUMNS), 0.5)
-    for axes, (title, groups) in zip(drawn, panels.items(), strict=True):
-        datasets = {row["dataset"] for group in groups for row in group.rows}
-        curves: list[tuple[list, dict[str, Any]]] = []
-        for method, dash in EXACT.items():
-            own = (r for r in references if r["method"] == method and r["dataset"] in datasets)
-            style = {"label": method, "color": figures.INK, "ls": dash, "lw": 1.1}
-            curves.append((load.values(own, "histogram"), style))
-        for group in groups:
-            color = figures.color(group.method)
-            style = {"label": group.method, "color": color, "marker": "o", "ms": 3.5, "lw": 1.4}
-            curves.append((group.values(key), style))
-        for values, style in curves:
-            if values:
-                shares = 100 * np.mean(values, axis=0)
-                places = np.arange(1, len(shares) + 1)
-                axes.plot(places, shares, **style)
-                axes.set_xticks(places, [*map(str, places[:-1]), "never"])
-        axes.set_title(title, fontsize=10, loc="left")
-        axes.set(xlabel="steps to the goal", ylabel="walks, %")
-    draw_legend(canvas, drawn)
+def _difference(axes: Axes, line: comparisons.Line, number: int) -> None:
+    """Draws one difference with those of its settings; too far out, a triangle at the edge."""
+    methods = comparisons.SHOWN
+    place = number + 0.19 * (methods.index(line.method) - (len(methods) - 1) / 2)
+    value, low, high = (100 * end for end in line.gain)
+    alpha = 1.0 if line.counts else 0.4
+    style: Any = {"color": figures.color(line.method), "alpha": alpha}
+    if len(line.settings) > 1:
+        each = np.clip([100 * gain for gain in line.settings], -FARTHEST, FARTHEST)
+        axes.plot(each, [place] * len(each), "o", ms=3.2, mfc="none", mew=0.7, **style)
+    if abs(value) > FARTHEST:
+        edge = FARTHEST if value > 0 else -FARTHEST
+        axes.plot([edge], [place], ">" if value > 0 else "<", ms=5, **style)
+        return
+    axes.plot(np.clip([low, high], -FARTHEST, FARTHEST), [place, place], lw=1.3, **style)
+    axes.plot([value], [place], "o", ms=5, **style)
 
 
-def attribution(canvas: mpl_figure.Figure, groups: Sequence[load.Group]) -> None:
-    """Draws gradients by step, a line for each mixer, and attention by layer and step."""
-    maps = [values for group in groups for values in group.values("attention_action_curve")]
-    panels = make_panels(canvas, 2 if maps else 1, [HEIGHT])
-    for group in groups:
-        shares = 100 * np.mean(np.array(group.values("action_curve"), float), axis=0)
-        panels[0].plot(shares, color=figures.color(group.method), lw=1.4, label=group.method)
-    panels[0].set(title="gradient", xlabel="step", ylabel="share, %")
-    panels[0].legend(fontsize=8)
-    if maps:
-        shares = 100 * np.mean(np.array(maps, float), axis=0)
-        style: Any = {"cmap": "cividis", "origin": "lower", "interpolation": "nearest"}
-        image = panels[1].imshow(shares, aspect="auto", **style)
-        panels[1].set(title="attention, mean over heads", xlabel="step", ylabel="layer")
-        panels[1].set_yticks(range(len(shares)), [str(layer + 1) for layer in range(len(shares))])
-        panels[1].grid(visible=False)
-        canvas.colorbar(image, ax=panels[1], label="share, %")
-    for axes, color in zip(panels, (figures.FAINT, "white"), strict=False):
-        for end in PHASES:
-            axes.axvline(end - 0.5, color=color, lw=1, ls=":")
-        axes.set_xlim(-0.5, STEPS - 0.5)
+def _forest_axes(axes: Axes, kind: str, count: int) -> None:
+    limit = 100 * scores.MATTERS
+    axes.axvspan(-limit, limit, color="#eeeeee", lw=0, zorder=0)
+    axes.axvline(0, color=figures.INK, lw=0.9)
+    for line in range(1, count):
+        axes.axhline(line - 0.5, color="#e6e6e6", lw=0.7)
+    axes.grid(visible=False)
+    axes.set_xlim(-FARTHEST - 2, FARTHEST + 2)
+    axes.set_title(f"{kind} actions", fontsize=10, loc="left")
+    axes.set_xlabel("worse than attention   |   better, %")
 
 
-def waits(
-    canvas: mpl_figure.Figure, curves: Iterable[tuple[str, str, str, Mapping[float, Any]]]
-) -> None:
-    """Draws success against steps between key and door.
+def speed(rows: Sequence[load.Row]) -> document.Picture:
+    """Draws the time of an update by context, and that of an action by history."""
+    own = scores.on_main_machine(rows)
 
-    Args:
-        canvas: Empty canvas.
-        curves: Name, color, dash, and the runs' shares in percent by number of steps.
-    """
-    (axes,) = make_panels(canvas, 1, [HEIGHT])
-    for name, color, dash, points in curves:
-        curve(axes, points, color, label=name, ls=dash)
-    axes.set(xlabel="steps between key and door", ylabel="success, %", xscale="log")
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    def fill(drawn: mpl_figure.Figure) -> None:
+        drawn.set_size_inches(WIDTH, 3.4)
+        panels = drawn.subplots(1, 2)
+        times(panels[0], own, "training")
+        times(panels[1], own, "acting")
+        handles, names = panels[0].get_legend_handles_labels()
+        drawn.legend(handles, names, loc="outside lower center", ncols=2, fontsize=9)
 
-
-def critics(canvas: mpl_figure.Figure, groups: Sequence[load.Group]) -> None:
-    """Draws predicted returns, means over runs, a panel for each outcome."""
-    curves = [(group, group.values("critic_curves")) for group in groups]
-    names = list(dict.fromkeys(name for _, own in curves for each in own for name in each))
-    canvas.set_size_inches(WIDTH, HEIGHT)
-    panels = canvas.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    for axes, name in zip(panels, names, strict=True):
-        for group, own in curves:
-            mean = np.mean([each[name] for each in own], axis=0)
-            axes.plot(mean, color=figures.color(group.method), lw=1.4, label=group.method)
-        axes.set(xlabel="step", title=name)
-    panels[0].set_ylabel("predicted return")
-    draw_legend(canvas, panels)
+    text = "Milliseconds of an update by steps of context, and of an action by steps of history."
+    return picture("speed", text, own, fill)
 
 
-def make_panels(
-    canvas: mpl_figure.Figure,
-    count: int,
-    heights: Sequence[float],
-    border: float = 0.0,
-    *,
-    unit: float = 1.0,
-) -> list[Axes]:
-    """Makes panels in rows of the given heights, and a canvas with a border below, in inches."""
-    columns = min(count, COLUMNS) or 1
-    heights = heights or [1.0]
-    canvas.set_size_inches(WIDTH if count > 1 else NARROW, unit * sum(heights) + border)
-    grid = canvas.subplots(len(heights), columns, squeeze=False, height_ratios=list(heights))
+def times(axes: Axes, rows: Sequence[load.Row], kind: str) -> None:
+    """Draws the time of an update ("training") or of an action ("acting") by length."""
+    for method, tokens, label in TIMED:
+        found = {
+            row["context_length"]: 1e3 * row["seconds"]["median"] / row["metrics"]["batch"]
+            for row in rows
+            if row["metrics"]["kind"] == kind
+            and (row["method"], row["tokens"]) == (method, tokens)
+            and row["seconds"].get("median")
+        }
+        if found:
+            style: Any = {"ls": DASHES[tokens], "label": label, "marker": "o", "ms": 3.5}
+            # Hollow: without feed-forward part, so with fewer parameters.
+            style |= {"mfc": "white"} if method == "s4d" else {}
+            lengths = sorted(found)
+            values = [found[length] for length in lengths]
+            axes.loglog(lengths, values, color=figures.color(method.partition("/")[0]), **style)
+    if not axes.lines:
+        return
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 3.0)))
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(ticker.NullLocator())
+    is_training = kind == "training"
+    axes.set(xlabel="steps of context" if is_training else "steps of history", ylabel="ms")
+    title = "an update, per row of a batch" if is_training else "an action, batch of one"
+    axes.set_title(title, fontsize=10, loc="left")
+
+
+def of_task(task: Task) -> document.Picture | None:
+    """Draws a task: scores against a number if it has one, else every run; None without runs."""
+    points = [point for point in task.points if scores.methods_at(task, point)]
+    if not points:
+        return None
+    rows = [*task.rows.references, *task.rows.scored]
+    fill = _against_axis if task.axis else _every_run
+    what = f"{task.label} against {task.axis[0]}" if task.axis else f"{task.label} of every run"
+    return picture(
+        task.name, f"{task.title}: {what}", rows, lambda drawn: fill(drawn, task, points)
+    )
+
+
+def _every_run(drawn: mpl_figure.Figure, task: Task, points: Sequence[Point]) -> None:
+    columns = min(COLUMNS, len(points))
+    heights = []
+    every = [_methods(task, point) for point in points]
+    for first in range(0, len(points), columns):
+        heights.append(1.3 + max(map(len, every[first : first + columns])))
+    drawn.set_size_inches(WIDTH if columns > 1 else 0.72 * WIDTH, 0.24 * sum(heights) + 0.5)
+    grid = drawn.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
     panels = list(grid.ravel())
-    for empty in panels[count:]:
+    for axes, point, methods in zip(panels, points, every, strict=False):
+        for place, (name, strata) in enumerate(methods.items()):
+            for kind in task.kinds:
+                _dots(axes, task, name, strata, kind, place)
+        for name, dash in REFERENCES.items():
+            value = _reference(task, methods, name)
+            if value is not None:
+                axes.axvline(
+                    value, color=figures.INK, lw=0.9, ls=dash, label=tables.REFERENCES[name]
+                )
+        axes.set_yticks(range(len(methods)), list(map(comparisons.method_name, methods)))
+        axes.set_ylim(len(methods) - 0.4, -0.6)
+        axes.grid(visible=False, axis="y")
+        axes.set_title(point.title, fontsize=10, loc="left")
+        axes.set_xlabel(_label(task), fontsize=9)
+    for empty in panels[len(points) :]:
         empty.remove()
-    return panels[:count]
+    _legend(drawn, panels[: len(points)], task)
 
 
-def draw_legend(
-    canvas: mpl_figure.Figure, panels: Sequence[Axes], handles: Mapping[str, Any] | None = None
+def _methods(task: Task, point: Point) -> dict[str, scores.Strata]:
+    methods = scores.methods_at(task, point)
+    return {name: methods[name] for name in sorted(methods, key=tables.place)}
+
+
+def _dots(
+    axes: Axes, task: Task, method: str, strata: scores.Strata, kind: str, place: float
 ) -> None:
-    """Draws one legend for all panels, each name once; further lines make the canvas higher."""
-    entries = dict(handles or {})
+    """Draws all runs of a method, and its mean with the interval of the judged actions."""
+    is_judged = kind == task.judged_by
+    lift = 0.0 if len(task.kinds) == 1 else -0.18 if is_judged else 0.18
+    every = [scores.runs(rows, task.key(kind)) for rows in strata.values()]
+    shown = [_scaled(task, value) for own in every for value in own]
+    style: Any = {
+        "color": figures.color(method),
+        "mfc": figures.color(method) if is_judged else "white",
+    }
+    axes.plot(shown, [place + lift] * len(shown), "o", ms=3.4, mew=0.8, alpha=0.6, **style)
+    mean = scores.mean(every)
+    if mean is not None:
+        value, low, high = (_scaled(task, end) for end in mean)
+        axes.plot([low, high], [place + lift] * 2, color=figures.INK, lw=1.1, zorder=4)
+        axes.plot([value], [place + lift], "|", color=figures.INK, ms=8, mew=1.5, zorder=4)
+
+
+def _reference(task: Task, methods: Mapping[str, scores.Strata], name: str) -> float | None:
+    """Returns the score of a method without training if it is one on all data of a panel."""
+    datasets = {row["dataset"] for own in methods.values() for rows in own.values() for row in rows}
+    values = {task.reference(name, dataset, task.judged_by) for dataset in datasets}
+    value = values.pop() if len(values) == 1 else None
+    return None if value is None else _scaled(task, value)
+
+
+def _legend(drawn: mpl_figure.Figure, panels: Sequence[Axes], task: Task) -> None:
+    entries: dict[str, Any] = {}
+    for kind in task.kinds:
+        face = figures.FAINT if kind == task.judged_by else "white"
+        entries[kind] = Line2D([], [], ls="", marker="o", color=figures.FAINT, mfc=face, ms=5)
     for axes in panels:
         for handle, name in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(name, handle)
-    widest = MARK + LETTER * max(map(len, entries), default=0)
-    columns = max(1, min(len(entries), int(canvas.get_figwidth() / widest)))
-    canvas.set_figheight(canvas.get_figheight() + LINE * (math.ceil(len(entries) / columns) - 1))
-    place = {"loc": "outside lower center", "ncols": columns, "fontsize": 9}
-    canvas.legend(entries.values(), entries.keys(), **place)
+    place: Any = {"loc": "outside lower center", "ncols": 5, "fontsize": 9}
+    drawn.legend(entries.values(), entries.keys(), **place)
 
 
-def _dots(axes: Axes, experiment: Experiment, group: load.Group, kind: str, place: float) -> None:
-    metric = experiment.metrics[0]
-    values = [_scaled(experiment, value) for value in group.values(metric.key(kind))]
-    if not values:
+def _against_axis(drawn: mpl_figure.Figure, task: Task, points: Sequence[Point]) -> None:
+    """Draws means and runs against a number of the rows; a panel for each setting or kind."""
+    assert task.axis is not None
+    label, number = task.axis
+    panels_of = [
+        (setting, kind)
+        for setting in ([None] if len(task.points) == len(task.settings) else task.settings)
+        for kind in task.kinds
+    ]
+    count = len(panels_of)
+    drawn.set_size_inches(WIDTH if count > 1 else 0.72 * WIDTH, 3.2 * -(-count // COLUMNS) + 0.6)
+    grid = drawn.subplots(-(-count // COLUMNS), min(COLUMNS, count), squeeze=False)
+    for axes, (setting, kind) in zip(grid.ravel(), panels_of, strict=True):
+        shown = setting.points if setting else points
+        for method in dict.fromkeys(name for point in shown for name in _methods(task, point)):
+            found: dict[float, list[float]] = {}
+            for point in shown:
+                for rows in scores.at_point(task, point, method).values():
+                    for place, own in load.group_by(rows, lambda r: r["metrics"][number]).items():
+                        found[place] = scores.runs(own, task.key(kind))
+            _curve(axes, task, method, found)
+        axes.set(xlabel=label, ylabel=_label(task), xscale="log")
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set_title(", ".join(filter(None, (setting and setting.title, kind))), fontsize=10)
+    for empty in grid.ravel()[count:]:
+        empty.remove()
+    handles, names = grid.ravel()[0].get_legend_handles_labels()
+    columns = 2 if count == 1 else 3
+    drawn.legend(handles, names, loc="outside lower center", ncols=columns, fontsize=8.5)
+
+
+def _curve(axes: Axes, task: Task, method: str, found: Mapping[float, Sequence[float]]) -> None:
+    places = sorted(place for place, own in found.items() if own)
+    if not places:
         return
-    color = figures.color(group.method)
-    face = color if kind == experiment.judged_by or not metric.kinds else "white"
-    style: Any = {"color": color, "mfc": face, "ms": 4.2, "mew": 0.9, "alpha": 0.6}
-    axes.plot(values, [place] * len(values), MARKERS.get(kind, "o"), **style)
-    middle = scores.middle(scores.strata(group.rows, metric.key(kind)))
-    if middle is not None and not math.isnan(middle.low):
-        value, low, high = (_scaled(experiment, end) for end in middle)
-        axes.plot([low, high], [place, place], color=figures.INK, lw=1.3, zorder=4)
-        axes.plot([value], [place], "|", color=figures.INK, ms=10, mew=1.8, zorder=4)
-
-
-def curve(
-    axes: Axes,
-    points: Mapping[float, Sequence[float]],
-    color: str,
-    *,
-    hollow: Iterable[float] = (),
-    ms: float = 3.2,
-    alpha: float = 0.5,
-    **style: Any,
-) -> None:
-    """Draws values as dots, and a line through their means."""
-    if not points:
-        return
-    places = sorted(points)
-    axes.plot(places, [float(np.mean(points[place])) for place in places], color=color, **style)
+    means = [_scaled(task, sum(found[place]) / len(found[place])) for place in places]
+    dash = "--" if "whole" in method else ":" if "," in method else "-"
+    style: Any = {"color": figures.color(method.partition(",")[0])}
+    if "sinusoidal" in method:
+        style["alpha"] = 0.45
+    axes.plot(places, means, ls=dash, lw=1.5, label=comparisons.method_name(method), **style)
     for place in places:
-        face = "white" if place in set(hollow) else color
-        dots = [place] * len(points[place]), points[place], "o"
-        axes.plot(*dots, color=color, mfc=face, ms=ms, alpha=alpha)
+        values = [_scaled(task, value) for value in found[place]]
+        axes.plot([place] * len(values), values, "o", ms=2.6, **(style | {"alpha": 0.4}))
 
 
-def _dashes(groups: Sequence[load.Group]) -> dict[str, Any]:
-    return dict(zip(dict.fromkeys(group.variant for group in groups), itertools.cycle(DASHES)))
+def _scaled(task: Task, value: float) -> float:
+    return 100 * value if task.unit else value
 
 
-def _has_targets(group: load.Group) -> bool:
-    return all(row["metrics"].get("asked") for row in group.rows)
-
-
-def _references(experiment: Experiment, data: str) -> dict[str, float]:
-    """Returns the references of a group that are the same on all of its data sets."""
-    by_method: dict[str, set[float]] = {}
-    for row in experiment.rows.references:
-        value = experiment.reference(row)
-        if experiment.group_name(row["dataset"]) == data and value is not None:
-            by_method.setdefault(row["method"], set()).add(_scaled(experiment, value))
-    return {name: values.pop() for name, values in by_method.items() if len(values) == 1}
-
-
-def _scaled(experiment: Experiment, value: float) -> float:
-    return 100 * value if experiment.metrics[0].unit else value
-
-
-def _label(experiment: Experiment) -> str:
-    return experiment.metrics[0].label + experiment.metrics[0].in_unit
-
-
-def _dot(kind: str, *, is_filled: bool) -> Line2D:
-    face = figures.FAINT if is_filled else "white"
-    return Line2D([], [], ls="", marker=MARKERS[kind], color=figures.FAINT, mfc=face, ms=5)
+def _label(task: Task) -> str:
+    return f"{task.label}, {task.unit}" if task.unit else task.label

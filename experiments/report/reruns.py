@@ -1,11 +1,11 @@
 """Committed rows beside the same runs trained again, some of them under other versions of JAX."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from experiments.report import document, load, tables
-from experiments.report.catalog import Experiment
+from experiments.report import document, full_tables, load
+from experiments.report.catalog import TASKS
 
 # Numbers of a row that depend on the speed of the machine; so do those with "seconds" in the name.
 SPEEDS = {"updates_per_second", "milliseconds_per_call"}
@@ -16,11 +16,17 @@ QUANTILE = 1.96 * math.sqrt(2)
 
 
 class Rerun(NamedTuple):
-    """A run and the same run made again."""
+    """A run and the same run made again.
 
-    experiment: Experiment
+    Attributes:
+        first: The committed row.
+        second: The row of the run that was made again.
+        spread: Range of the scores of the committed runs of the trial.
+    """
+
     first: load.Row
     second: load.Row
+    spread: float
 
     @property
     def is_same(self) -> bool:
@@ -38,7 +44,8 @@ class Rerun(NamedTuple):
     @property
     def difference(self) -> float | None:
         """Absolute difference of the scores."""
-        one, two = (row["metrics"].get(self.experiment.score) for row in self[1:])
+        name = score_of(self.first)
+        one, two = (row["metrics"].get(name) for row in (self.first, self.second))
         return None if one is None or two is None else abs(two - one)
 
     @property
@@ -46,128 +53,89 @@ class Rerun(NamedTuple):
         """Whether the scores differ by more than 95 % of two evaluations of the same model do."""
         if self.difference is None:
             return False
-        score, metrics = self.experiment.score, self.first["metrics"]
-        spread = metrics.get(f"std_{score.rpartition('_')[2]}")
-        if score.startswith("return") and spread is not None:
+        name, metrics = score_of(self.first), self.first["metrics"]
+        spread = metrics.get(f"std_{name.rpartition('_')[2]}")
+        if name.startswith("return") and spread is not None:
             return self.difference > QUANTILE * spread / math.sqrt(load.EPISODES)
-        if not score.startswith("return") and 0 <= metrics[score] <= 1:
-            variance = metrics[score] * (1 - metrics[score])
+        if not name.startswith("return") and 0 <= metrics[name] <= 1:
+            variance = metrics[name] * (1 - metrics[name])
             return self.difference > QUANTILE * math.sqrt(variance / load.EPISODES)
-        trial, trained = load.run(self.first)[0], self.experiment.rows.trained
-        runs = load.values((row for row in trained if load.run(row)[0] == trial), score)
-        return self.difference > max(runs) - min(runs)
+        return self.difference > self.spread
 
 
-def match(experiments: Sequence[Experiment], rows: Sequence[load.Row]) -> list[Rerun]:
+def score_of(row: load.Row) -> str:
+    """Returns the name of the score of a row."""
+    names = (task.key(task.judged_by) for task in TASKS if task.file == row["experiment"])
+    return next((name for name in names if name in row["metrics"]), "return_sampled")
+
+
+def match(committed: Iterable[load.Row], rows: Sequence[load.Row]) -> list[Rerun]:
     """Returns every committed run that was made again."""
     second = {(row["experiment"], *load.run(row)): row for row in rows}
-    return [
-        # The rows of an experiment are normalized already.
-        Rerun(experiment, row, experiment.prepare(second[key]))
-        for experiment in experiments
-        for row in experiment.rows.trained
-        if (key := (experiment.name, *load.run(row))) in second
-    ]
+    trained = [row for row in committed if row["seed"] is not None]
+    trials = load.group_by(trained, lambda row: (row["experiment"], load.run(row)[0]))
+    found = []
+    for row in trained:
+        key = (row["experiment"], *load.run(row))
+        if key in second:
+            runs = load.values(trials[key[:2]], score_of(row))
+            found.append(Rerun(row, second[key], max(runs) - min(runs) if runs else 0.0))
+    return found
 
 
-def _largest(pairs: Sequence[Rerun]) -> str:
-    differences = [pair.difference for pair in pairs if pair.difference is not None]
-    unit = pairs[0].experiment.metrics[0].unit if pairs else ""
-    return document.number(max(differences), unit) if differences else "-"
+def texts(
+    committed: Sequence[load.Row], again: Sequence[load.Row], versions: Sequence[load.Row]
+) -> list[str]:
+    """Returns a sentence on rows of lost commits and one on other versions, if there are any.
 
-
-COUNTS: dict[str, Callable[[list[Rerun]], document.Cell]] = {
-    "trials": lambda pairs: str(len({load.run(pair.first)[0] for pair in pairs})),
-    "runs": lambda pairs: str(len(pairs)),
-}
-SHOWN: dict[str, Callable[[list[Rerun]], document.Cell]] = {
-    "the same": lambda pairs: str(sum(pair.is_same for pair in pairs)),
-    "largest difference of the score": _largest,
-    "beyond sampling": lambda pairs: str(sum(pair.is_beyond_sampling for pair in pairs)),
-}
-
-
-def of_lost_commits(
-    experiments: Sequence[Experiment], rows: Sequence[load.Row]
-) -> list[document.Block]:
-    """Shows the runs of lost commits that were made again, by experiment."""
-    every = [row for experiment in experiments for row in experiment.rows.trained]
-    lost = [row for row in every if row["commit"] in load.LOST]
-    if not lost:
-        return []
-    pairs = [pair for pair in match(experiments, rows) if pair.first["commit"] in load.LOST]
-    fields = {"lost": f"{len(lost):,}", "all": f"{len(every):,}", "commit": load.TAKEN_UP_BY}
-    text = document.text("reruns", "lost commits", **fields)
-    again = {
-        "commits": document.join(*(str(row["commit"]) for row in rows)),
-        "machines": document.join(*(row["machine"] for row in rows), by="; "),
-    }
-    text += " " + document.text("reruns", "reruns" if pairs else "none", **again)
-    shown = COUNTS | dict(list(SHOWN.items())[:2])
-    table = tables.table(pairs, {"experiment": "experiment.title"}, shown)
-    content = [document.Paragraph(text), *([table] if pairs else [])]
-    return [document.Fold("Trained again", content)]
-
-
-def of_versions(
-    experiments: Sequence[Experiment], rows: Sequence[load.Row]
-) -> list[document.Block]:
-    """Shows runs under a version that sums correctly, and under the old one on that machine.
-
-    The latter separates what the version changes from what another processor changes.
+    Args:
+        committed: The rows of all experiments.
+        again: Rows of runs of lost commits that were trained again.
+        versions: Rows of runs that were trained again under other versions of JAX.
     """
-    clean = [row for row in rows if row["versions"]["jaxlib"] != HAZARDOUS]
-    if not clean:
-        return []
-    against = match(experiments, clean)
-    control = match(experiments, [row for row in rows if row["versions"]["jaxlib"] == HAZARDOUS])
-    second = {(pair.experiment.name, *load.run(pair.first)): pair.second for pair in against}
-    between = [
-        Rerun(pair.experiment, pair.second, second[key])
-        for pair in control
-        if (key := (pair.experiment.name, *load.run(pair.first))) in second
-    ]
-    titles = ("against the rows", f"{HAZARDOUS} here against the rows", f"against {HAZARDOUS} here")
-    versions = dict(zip(titles, (against, control, between), strict=True))
-    head, lines = ["experiment", *COUNTS], []
-    for title in titles:
-        first, *others = SHOWN
-        head += [f"{title}: {first}", *others]
-    for experiment in experiments:
-        own = [
-            [pair for pair in every if pair.experiment is experiment] for every in versions.values()
-        ]
-        if own[0]:
-            counts = [show(own[0]) for show in COUNTS.values()]
-            shown = [show(pairs) for pairs in own for show in SHOWN.values()]
-            lines.append([experiment.title, *counts, *shown])
-    fields = {
-        "version": ", ".join(sorted({row["versions"]["jaxlib"] for row in clean})),
-        "machine": document.join(*(row["machine"] for row in clean), by="; "),
-        "old": HAZARDOUS,
-        "episodes": load.EPISODES,
-        "runs": [len(pairs) for pairs in versions.values()],
-        "same": [sum(pair.is_same for pair in pairs) for pairs in versions.values()],
-        "beyond": [sum(p.is_beyond_sampling for p in pairs) for pairs in versions.values()],
-    }
-    names = ["versions", *["control"] * bool(control), "sampling"]
-    # Targets are the highest return in the data, so another target shows that the data are others.
-    others = [pair for pair in control if _target(pair.first) != _target(pair.second)]
-    if others:
-        fields |= {
-            "dataset": others[0].first["dataset"],
-            "here": f"{_target(others[0].second):g}",
-            "there": f"{_target(others[0].first):g}",
+    found = []
+    lost = [row for row in committed if row["commit"] in load.LOST]
+    if lost:
+        pairs = [pair for pair in match(committed, again) if pair.first["commit"] in load.LOST]
+        fields: dict[str, Any] = {
+            "lost": f"{len(lost):,}",
+            "all": f"{len(committed):,}",
+            "commit": load.TAKEN_UP_BY,
+            "again": len(pairs),
+            "same": sum(pair.is_same for pair in pairs),
         }
-        names.insert(2, "data")
-    text = " ".join(document.text("reruns", name, **fields) for name in names)
-    return [
-        document.Fold(
-            "Trained again under another JAX",
-            [document.Paragraph(text), document.Table(head, lines)],
+        found.append(document.text("notes", "lost commits", **fields))
+    clean = [row for row in versions if row["versions"]["jaxlib"] != HAZARDOUS]
+    if clean:
+        pairs = match(committed, clean)
+        control = match(
+            committed, [row for row in versions if row["versions"]["jaxlib"] == HAZARDOUS]
         )
+        fields = {
+            "old": HAZARDOUS,
+            "version": ", ".join(sorted({row["versions"]["jaxlib"] for row in clean})),
+            "runs": len(pairs),
+            "same": sum(pair.is_same for pair in pairs),
+            "beyond": sum(pair.is_beyond_sampling for pair in pairs),
+            "control": len(control),
+            "control_beyond": sum(pair.is_beyond_sampling for pair in control),
+        }
+        found.append(document.text("notes", "versions", **fields))
+    return found
+
+
+def to_csv(committed: Sequence[load.Row], more: Mapping[str, Sequence[load.Row]]) -> str:
+    """Writes every run that was made again."""
+    head = ["file", "experiment", "dataset", "method", "variant", "seed", "jaxlib", "machine"]
+    head += ["same", "difference", "beyond_sampling"]
+    lines = [
+        [
+            *(name, pair.first["experiment"], pair.first["dataset"], pair.first["method"]),
+            *(load.variant(pair.first), pair.first["seed"], pair.second["versions"]["jaxlib"]),
+            *(pair.second["machine"], pair.is_same, pair.difference, pair.is_beyond_sampling),
+        ]
+        for name, rows in more.items()
+        for own in load.group_by(rows, lambda row: row["versions"]["jaxlib"]).values()
+        for pair in match(committed, own)
     ]
-
-
-def _target(row: load.Row) -> Any:
-    return row["metrics"].get("target")
+    return full_tables.csv_of(head, lines)

@@ -1,354 +1,332 @@
-"""Statistics per setting: scores with intervals, comparisons of two groups, ratios of times."""
+"""Statistics: means with intervals, differences of two methods on one scale, ratios of times."""
 
 import functools
-import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.stats
 
-from experiments.report import document, load
-from experiments.report.catalog import Experiment, Metric
+from experiments import protocol
+from experiments.report import load
+from experiments.report.tasks import Point, Question, Setting, Side, Task, fits
 from jax_s4rl.evaluation import bootstrap
 
 NUM_RESAMPLES = 10_000
 # With fewer runs there is no verdict: their bootstrap intervals are far too narrow.
 LEAST_RUNS = 5
+# The smallest difference that matters, as a share of the way from floor to ceiling: nobody would
+# change a model for less. Earlier reports called "as well as" what loses at most as much.
+MATTERS = 0.05
 ATTENTION = "attention"
-AHEAD, BEHIND, LEVEL, FEW = "ahead", "behind", "level", "too few runs"
-OUTCOMES = (AHEAD, LEVEL, BEHIND, FEW)
-
-Strata = Mapping[str, Sequence[float]]
-"""Values that are resampled, by data set: means of recordings if there are several, else runs."""
-Pair = tuple[Strata, Strata]
-Contest = tuple[str, tuple[str, str], tuple[str, str]]
-"""Name of a pair, and method and tokens of the model and of what it is compared with."""
-
-ONE, THREE = "concatenated", "interleaved"
-S4_MIXERS = ("s4", "s4d")
-# Steps of a long context: the length of the episodes that the paper found too long.
-LONG = 100
-ALIKE: Sequence[Contest] = (
-    ("{mixer}, three tokens", ("{mixer}", THREE), (ATTENTION, THREE)),
-    ("{mixer}, one token", ("{mixer}", ONE), (ATTENTION, ONE)),
-)
-ONE_THREE: Sequence[Contest] = (
-    ("{mixer}, one against three", ("{mixer}", ONE), (ATTENTION, THREE)),
-    ("{mixer} matched, one against three", ("{mixer}/matched", ONE), (ATTENTION, THREE)),
-    ("{mixer}, one against recomputed window", ("{mixer}", ONE), ("recompute", THREE)),
-)
-# Compared models, by the words of the claims.
-CONTESTS = {
-    "like for like": ALIKE,
-    "with as many parameters": (
-        ("{mixer} matched, one token", ("{mixer}/matched", ONE), (ATTENTION, ONE)),
-    ),
-    "S4 with one token, attention with three": ONE_THREE,
+BETTER, WORSE, EQUAL = "better", "worse", "equal"
+UNDECIDED, FEW = "undecided", "too few runs"
+OUTCOMES = (BETTER, EQUAL, UNDECIDED, WORSE)
+# Variant of the model without memory at the settings that were tuned for attention.
+CONTROL = protocol.CONTROL
+# Methods whose variants name what they are built around, or their weights. The first of these
+# variants that was run counts, fixed before any score is read: cloning is built around attention,
+# as published, and conservative Q-learning has its published weight of 1, with the batches and the
+# time embedding of the mixers if these were run.
+_CLONING = ("attention", "whole episodes", "context 32", "s4d")
+_FAIR = ("balanced batches", "uniform batches")
+_WEIGHTS = ("conservatism 1", "conservatism 0.1")
+BASELINES = {
+    "bc": _CLONING,
+    "percent_bc": _CLONING,
+    "cql": (*(f"{_WEIGHTS[0]}, {batches}, time embedding" for batches in _FAIR), *_WEIGHTS),
 }
+
+Strata = Mapping[str, Sequence[load.Row]]
+"""Runs by data set and variant, which are resampled apart."""
+Values = tuple[tuple[float, ...], ...]
 
 
 class Difference(NamedTuple):
-    """Scores of one group against those of another.
+    """Scores of one method minus those of another, from 0 (floor) to 1 (ceiling).
 
     Attributes:
-        interval: Difference of interquartile means, or interquartile mean of the differences;
-            positive if the first is better.
-        improvement: Chance that a run of the first beats a run of the other.
-        runs: Numbers of runs, or of recordings.
+        gain: Mean over data sets of the difference of means.
+        chance: Chance that a run of the first beats a run of the other.
+        runs: Numbers of runs, or of recordings, on the data set that has fewest.
+        pair: The compared scores, by data set.
     """
 
-    interval: bootstrap.Interval
-    improvement: bootstrap.Interval
+    gain: bootstrap.Interval
+    chance: bootstrap.Interval
     runs: tuple[int, int]
+    pair: tuple[Values, Values]
 
     @property
     def outcome(self) -> str:
-        """Ahead or behind only if both intervals say so, else level."""
-        if min(self.runs) < LEAST_RUNS or math.isnan(self.interval.low):
+        """Better, worse, equal or undecided, by the interval and the smallest difference."""
+        value, low, high = self.gain
+        if min(self.runs) < LEAST_RUNS or math.isnan(low):
             return FEW
-        if self.interval.low > 0 and self.improvement.low > 0.5:
-            return AHEAD
-        if self.interval.high < 0 and self.improvement.high < 0.5:
-            return BEHIND
-        return LEVEL
+        if low > 0 and value >= MATTERS:
+            return BETTER
+        if high < 0 and value <= -MATTERS:
+            return WORSE
+        return EQUAL if low > -MATTERS and high < MATTERS else UNDECIDED
 
 
-class Comparison(NamedTuple):
-    """Two groups compared by the score of their experiment, turned so that more is better.
+def runs(rows: Iterable[load.Row], metric: str) -> list[float]:
+    """Returns the values of a metric on one data set; runs without it are left out.
 
-    Attributes:
-        experiment: Their experiment.
-        group: The one group.
-        other: The group that it is measured by.
-        score: Difference of the scores.
-        otherwise: The same with the other way of choosing actions; None if rows have one way.
-        pair: The scores.
-        normalized: The scores with 0 for random play and 1 for the optimum; None if unknown.
-    """
-
-    experiment: Experiment
-    group: load.Group
-    other: load.Group
-    score: Difference
-    otherwise: Difference | None
-    pair: Pair
-    normalized: Pair | None
-
-    @property
-    def outcome(self) -> str:
-        """Outcome of the score."""
-        return self.score.outcome
-
-    @property
-    def has_runs(self) -> bool:
-        """Whether there are enough runs of both for a verdict."""
-        return self.outcome != FEW
-
-    @property
-    def name(self) -> str:
-        """Experiment, data and variant."""
-        return document.join(self.experiment.title, self.experiment.setting_name(self.group))
-
-
-def strata(rows: Sequence[load.Row], metric: str, factor: float = 1.0) -> dict[str, list[float]]:
-    """Returns values of a metric by data set, times a factor; runs without it are left out.
-
-    If a data set was recorded several times, each recording counts once, by the mean over its
+    If the data set was recorded several times, each recording counts once, by the mean over its
     training seeds in the order of data seeds. If there is one recording, each training seed counts.
     """
     scored = [row for row in rows if row["metrics"].get(metric) is not None]
-    by_dataset = {}
-    for dataset, recorded in load.recordings(scored).items():
-        runs = (load.values(recorded[key], metric) for key in sorted(recorded))
-        values = [[factor * float(value) for value in own] for own in runs]
-        by_dataset[dataset] = (
-            values[0] if len(values) == 1 else [sum(own) / len(own) for own in values]
-        )
-    return by_dataset
+    recorded = load.group_by(scored, load.recording)
+    every = [list(map(float, load.values(recorded[key], metric))) for key in sorted(recorded)]
+    return every[0] if len(every) == 1 else [sum(own) / len(own) for own in every]
 
 
-def middle(values: Strata) -> bootstrap.Interval | None:
-    """Returns the interquartile mean with its interval; None if there is no run."""
-    return _bootstrap(bootstrap.interquartile_mean, _freeze(values.values())) if values else None
+def mean(values: Iterable[Sequence[float]]) -> bootstrap.Interval | None:
+    """Returns the mean over data sets of the means over runs; None if there is no run."""
+    given = _freeze(values)
+    return _bootstrap(bootstrap.mean, given) if given and all(given) else None
 
 
-def middle_value(values: Strata) -> float:
-    """Returns the interquartile mean alone."""
-    runs = [value for group in values.values() for value in group]
-    return float(scipy.stats.trim_mean(runs, bootstrap.CUT))
+def middle(values: Iterable[Sequence[float]]) -> bootstrap.Interval | None:
+    """Returns the interquartile mean of all runs with its interval; None if there is no run."""
+    given = _freeze(values)
+    return _bootstrap(bootstrap.interquartile_mean, given) if given and all(given) else None
 
 
-def difference(values: Strata, others: Strata, *, are_paired: bool = False) -> Difference | None:
-    """Compares scores on the data sets that both have; None if there is none.
+def at_point(task: Task, point: Point, method: str, variant: str | None = None) -> Strata:
+    """Returns the runs of a method at a point.
 
     Args:
-        values: Scores of the one group.
-        others: Scores of the other.
-        are_paired: Whether the values of a data set are those of the same recordings in the same
-            order. Differences are then taken recording by recording, which removes what makes one
-            recording easier than another.
+        task: The task with its rows.
+        point: The point.
+        method: Name of the method.
+        variant: Variant of a baseline; that of the point without it.
     """
-    common = [key for key in values if key in others]
-    if not common:
+    if variant is None and method == load.MEMORYLESS:
+        # The model without memory is a control: the better one of its settings counts.
+        tried = [at_point(task, point, method, each) for each in (point.variant, CONTROL)]
+        return max(tried, key=lambda own: (len(own), _known(score(task, own, task.kind_of(own)))))
+    wanted = point.variant if variant is None else variant
+    found: dict[str, list[load.Row]] = {}
+    for row in task.rows.scored:
+        is_wanted = row["method"] == method and load.variant(row) == wanted
+        context = row["context_length"]
+        if is_wanted and fits(row["dataset"], point.data) and point.context in (None, context):
+            found.setdefault(f"{row['dataset']}, {point.title}", []).append(row)
+    return found
+
+
+def _known(value: float | None) -> float:
+    return -math.inf if value is None else value
+
+
+def of_setting(task: Task, setting: Setting, method: str) -> Strata:
+    """Returns the runs of a mixer at all points of a setting."""
+    found: dict[str, Sequence[load.Row]] = {}
+    for point in setting.points:
+        found.update(at_point(task, point, method))
+    return found
+
+
+def methods_at(task: Task, point: Point) -> dict[str, Strata]:
+    """Returns the methods that ran on all data at a point.
+
+    Of the variants of a baseline one counts, which `BASELINES` fixes.
+    """
+    found = every_method(task, point)
+    most = max(map(len, found.values()), default=0)
+    return {method: own for method, own in found.items() if len(own) == most}
+
+
+def every_method(task: Task, point: Point) -> dict[str, Strata]:
+    """Returns the methods that ran on some of the data at a point."""
+    here = [row for row in task.rows.scored if fits(row["dataset"], point.data)]
+    found: dict[str, Strata] = {}
+    for method in dict.fromkeys(row["method"] for row in here):
+        variant = None
+        if method in BASELINES:
+            ran = list(dict.fromkeys(load.variant(row) for row in here if row["method"] == method))
+            variant = next((name for name in BASELINES[method] if name in ran), ran[0])
+        found[method] = at_point(task, point, method, variant)
+    return {method: own for method, own in found.items() if own}
+
+
+def score(task: Task, strata: Strata, kind: str) -> float | None:
+    """Returns the mean over data sets of the mean score; None if there is none."""
+    values = [runs(rows, task.key(kind)) for rows in strata.values()]
+    return (
+        sum(sum(own) / len(own) for own in values) / len(values) if all(values) and values else None
+    )
+
+
+def compare(
+    task: Task,
+    strata: Strata,
+    others: Strata,
+    kind: str,
+    metrics: tuple[str, str] = ("{score}", "{score}"),
+) -> Difference | None:
+    """Compares two methods on the data sets that both have; None if there is none.
+
+    If a data set was recorded several times, scores are compared recording by recording, which
+    removes what makes one recording easier than another.
+    """
+    first, second = [], []
+    counts, other_counts = [], []
+    keys = [f"{metric.format(score=task.score)}_{kind}" for metric in metrics]
+    for name in strata:
+        scale = task.scale(strata[name][0]["dataset"], kind)
+        if name not in others or scale is None:
+            continue
+        both = load.in_common(strata[name], others[name])
+        one, two = (runs(rows, key) for rows, key in zip(both, keys, strict=True))
+        if not one or not two:
+            continue
+        low, high = scale
+        one, two = ([(value - low) / (high - low) for value in own] for own in (one, two))
+        counts.append(len(one))
+        other_counts.append(len(two))
+        if len(set(map(load.recording, both[0]))) > 1:
+            one = [a - b for a, b in zip(one, two, strict=True)]
+            two = [0.0] * len(one)
+        first.append(one)
+        second.append(two)
+    if not first:
         return None
-    first, second = _freeze(values[key] for key in common), _freeze(others[key] for key in common)
-    runs = sum(map(len, first)), sum(map(len, second))
-    if are_paired:
-        pairs = list(zip(first, second, strict=True))
-        first = _freeze((a - b for a, b in zip(one, two, strict=True)) for one, two in pairs)
-        second = _freeze([0.0] * len(one) for one in first)
-    interval = _bootstrap(bootstrap.difference, first, second)
-    chance = _bootstrap(bootstrap.probability_of_improvement, first, second)
-    return Difference(interval, chance, runs)
+    pair = _freeze(first), _freeze(second)
+    gain = _bootstrap(bootstrap.mean_difference, *pair)
+    chance = _bootstrap(bootstrap.probability_of_improvement, *pair)
+    return Difference(gain, chance, (min(counts), min(other_counts)), pair)
 
 
-def improvement(pairs: Mapping[str, Sequence[Pair]]) -> bootstrap.Interval | None:
-    """Returns the chance that a run of the one beats a run of the other, over several tasks.
+def sides(question: Question) -> dict[tuple[str, int | None, str], tuple[Task, list[Strata]]]:
+    """Returns the runs of both sides of a question, by data set, context and method."""
+    found = {}
+    for pattern, task in question.tasks.items():
+        own = [row for row in task.rows.scored if fits(row["dataset"], [pattern])]
 
-    Args:
-        pairs: Scores by environment; environments weigh the same, however many tasks they have.
+        def key(row: load.Row) -> tuple[str, int | None, str]:
+            return row["dataset"], row["context_length"], row["method"]
+
+        def of_side(rows: Sequence[load.Row], side: Side) -> Strata:
+            chosen = [row for row in rows if fits(load.variant(row), [side.variant])]
+            return {"": chosen} if chosen else {}
+
+        for name, rows in load.group_by(own, key).items():
+            both = [of_side(rows, side) for side in (question.first, question.second)]
+            if all(both):
+                found[name] = task, both
+    return found
+
+
+def contrast(differences: Sequence[Difference], others: Sequence[Difference]) -> Any:
+    """Returns the mean gain of some differences minus that of others, with its interval.
+
+    All differences of one side weigh alike, whatever their number of data sets.
     """
-    return _pool(bootstrap.probability_of_improvement, pairs)
+    first, second, groups = [], [], []
+    total = len(differences) + len(others)
+    for sign, side in ((1, differences), (-1, others)):
+        # The mean over all groups is the contrast if values are scaled by these factors; a
+        # factor below zero turns the difference around.
+        factor = sign * total / len(side)
+        for number, each in enumerate(side):
+            for one, two in zip(*each.pair, strict=True):
+                first.append([factor * value for value in one])
+                second.append([factor * value for value in two])
+                groups.append(f"{sign}, {number}")
+    pair = _freeze(first), _freeze(second)
+    return bootstrap.mean_difference(*pair, groups=groups, num_resamples=NUM_RESAMPLES)
 
 
-def gain(pairs: Mapping[str, Sequence[Pair]]) -> bootstrap.Interval | None:
-    """Returns the mean difference of means, by environment as above; scores must share a scale."""
-    return _pool(bootstrap.mean_difference, pairs)
-
-
-def against(experiment: Experiment, method: str, other: str = ATTENTION) -> Iterator[Comparison]:
-    """Yields a method against another in every setting of both that counts for claims."""
-    groups = {(group.method, group.setting): group for group in experiment.groups}
-    for group in experiment.groups:
-        partner = groups.get((other, group.setting))
-        counts = group.method == method and experiment.counts(group.variant)
-        if counts and partner is not None and (pair := compare(experiment, group, partner)):
-            yield pair
-
-
-def compare(experiment: Experiment, group: load.Group, other: load.Group) -> Comparison | None:
-    """Compares two groups; None if they learned from different data or lack the score."""
-    factor = experiment.metrics[0].factor
-    common = load.in_common(group.rows, other.rows)
-    are_paired = all(len(recorded) > 1 for recorded in load.recordings(common[0]).values())
-
-    def by(metric: str) -> tuple[Strata, Strata, Difference | None]:
-        one, two = (strata(rows, metric, factor) for rows in common)
-        return one, two, difference(one, two, are_paired=are_paired)
-
-    one, two, score = by(experiment.score)
-    if score is None:
-        return None
-    shared = [key for key in one if key in two]
-    pair = {key: one[key] for key in shared}, {key: two[key] for key in shared}
-    kind = experiment.other_kind
-    otherwise = by(experiment.metrics[0].key(kind))[2] if kind else None
-    first, second = (normalize(experiment, values) for values in pair)
-    normalized = None if first is None or second is None else (first, second)
-    return Comparison(experiment, group, other, score, otherwise, pair, normalized)
-
-
-def baseline(experiment: Experiment, group: load.Group) -> load.Group | None:
-    """Returns the attention that a group is measured by, never the group itself.
-
-    It is that of the same variant, else of a main one, unless the group is a mixer that is built
-    differently from the main variants.
-    """
-    is_apart = group.method in load.MIXERS and experiment.is_aside(group.variant)
-    for variant in (group.variant, *(() if is_apart else experiment.main_variants)):
-        wanted = group._replace(variant=variant).setting
-        for other in experiment.groups:
-            fits = (other.data, other.variant) == (group.data, variant)
-            fits = fits and (group.context is None or other.setting == wanted)
-            if other.method == ATTENTION and other is not group and fits:
-                return other
-    return None
-
-
-def normalize(experiment: Experiment, values: Strata) -> Strata | None:
-    """Returns scores, turned so that more is better, from 0 for random play to 1 for the optimum.
-
-    It is None if the ends of the scale are not known on all data sets.
-    """
-    factor = experiment.metrics[0].factor
-    scaled = {}
-    for key, runs in values.items():
-        ends = experiment.bounds(key)
-        if ends is None or ends[0] == ends[1]:
-            return None
-        low, high = ends
-        scaled[key] = [(factor * value - low) / (high - low) for value in runs]
-    return scaled
-
-
-def middle_of(group: load.Group, key: str, unit: str = "") -> str:
-    """Returns the interquartile mean of a metric over a group, with its interval, as text."""
-    return document.show(middle(strata(group.rows, key)), unit)
-
-
-def _pool(statistic: Callable[..., Any], pairs: Mapping[str, Sequence[Pair]]) -> Any:
-    tasks = []
-    for name, group in pairs.items():
-        for one, other in group:
-            tasks += [(one[key], other[key], name) for key in one if key in other]
-    if not tasks:
-        return None
-    first, second, groups = zip(*tasks, strict=True)
-    return _bootstrap(statistic, _freeze(first), _freeze(second), groups=groups)
-
-
-def _freeze(runs: Any) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(values) for values in runs)
+def pool(differences: Sequence[Difference]) -> bootstrap.Interval:
+    """Returns the mean gain of some differences, which weigh alike, with its interval."""
+    pairs = [
+        (*pair, str(number))
+        for number, each in enumerate(differences)
+        for pair in zip(*each.pair, strict=True)
+    ]
+    first, second, groups = zip(*pairs, strict=True)
+    return _pool(first, second, groups)
 
 
 @functools.cache
-def _bootstrap(statistic: Callable[..., bootstrap.Interval], *runs: Any, **groups: Any) -> Any:
-    return statistic(*runs, **groups, num_resamples=NUM_RESAMPLES)
+def _pool(first: Values, second: Values, groups: tuple[str, ...]) -> bootstrap.Interval:
+    return bootstrap.mean_difference(first, second, groups=groups, num_resamples=NUM_RESAMPLES)
 
 
-# Ratios of times, from the rows of benchmarks and of single tasks.
+def _freeze(values: Iterable[Sequence[float]]) -> Values:
+    return tuple(tuple(own) for own in values)
+
+
+@functools.cache
+def _bootstrap(statistic: Callable[..., bootstrap.Interval], *values: Values) -> bootstrap.Interval:
+    return statistic(*values, num_resamples=NUM_RESAMPLES)
 
 
 class Ratio(NamedTuple):
     """How many times longer attention takes than a model.
 
     Attributes:
-        pair: Names of the compared models.
-        series: Number of parallel episodes and machine, if there are several.
-        place: Length or task, in words.
+        place: Steps of the context or history, or name of a task.
         value: The ratio, by medians.
-        context: The length in steps; None for a task.
         interval: 95 % interval of the ratio over turns; None if rows have no turns.
-        rows: The rows of the model and of attention.
     """
 
-    pair: str
-    series: str
-    place: str
+    place: int | str
     value: float
-    context: int | None = None
-    interval: tuple[float, float] | None = None
-    rows: tuple[load.Row, ...] = ()
+    interval: tuple[float, float] | None
 
 
-def time_ratios(
-    rows: Sequence[load.Row],
-    contests: Sequence[Contest],
-    mixers: Sequence[str] = S4_MIXERS,
-    *,
-    shortest: int = 0,
-) -> list[Ratio]:
-    """Returns all pairs timed on one machine, at one length, with one number of episodes.
+# Models whose times are compared, with their tokens a step: the model and attention.
+CONTESTS = {
+    "equal tokens and parameters": (("s4d/matched", "concatenated"), (ATTENTION, "concatenated")),
+    "equal tokens": (("s4d", "concatenated"), (ATTENTION, "concatenated")),
+    "one token against three": (("s4d", "concatenated"), (ATTENTION, "interleaved")),
+}
 
-    Contexts below the shortest are left out; of equal rows the last counts.
+
+def time_ratios(rows: Sequence[load.Row], contest: str, kind: str) -> list[Ratio]:
+    """Returns the ratios of a contest at all lengths, on the machine that was timed last.
+
+    Args:
+        rows: Rows of the benchmark of lengths.
+        contest: One of `CONTESTS`.
+        kind: "training" for an update or "acting" for an action.
     """
-    by_key = {load.time_key(row): row for row in rows}
-    places = {(machine, context, batch) for machine, _, _, context, batch in by_key}
-    several_machines = len({place[0] for place in places}) > 1
-    # The batch of training follows from the context; that of acting is a choice.
-    several_batches = len({place[:2] for place in places}) < len(places)
+    own = [row for row in on_main_machine(rows) if row["metrics"]["kind"] == kind]
+    timed = [row for row in own if row["seconds"].get("median")]
+    by_key = {(row["method"], row["tokens"], row["context_length"]): row for row in timed}
+    model, other = CONTESTS[contest]
     ratios = []
-    for mixer, (name, *sides) in itertools.product(mixers, contests):
-        for machine, context, batch in sorted(
-            places, key=lambda place: (*place[:2], place[2] or 0)
-        ):
-            keys = [(machine, who.format(mixer=mixer), kind, context, batch) for who, kind in sides]
-            if context < shortest or not all(key in by_key for key in keys):
-                continue
-            model, other = (by_key[key] for key in keys)
-            series = [f"{batch} at once"] * several_batches + [machine] * several_machines
-            ratios.append(
-                Ratio(
-                    name.format(mixer=mixer),
-                    ", ".join(series),
-                    f"{context:,} steps",
-                    other["seconds"]["median"] / model["seconds"]["median"],
-                    context,
-                    ratio_interval(*(row["metrics"].get("turns", []) for row in (model, other))),
-                    (model, other),
-                )
-            )
+    for length in sorted({row["context_length"] for row in timed}):
+        pair = by_key.get((*model, length)), by_key.get((*other, length))
+        if pair[0] and pair[1]:
+            value = pair[1]["seconds"]["median"] / pair[0]["seconds"]["median"]
+            turns = [row["metrics"].get("turns", []) for row in pair if row]
+            ratios.append(Ratio(length, value, ratio_interval(*turns)))
     return ratios
 
 
-def task_ratios(experiment: Experiment, metrics: Sequence[Metric]) -> list[Ratio]:
-    """Returns how many times longer attention takes at every task, by every given metric."""
-    machines = {group.variant for group in experiment.groups}
+def on_main_machine(rows: Sequence[load.Row]) -> list[load.Row]:
+    """Returns the rows of the machine that was timed last, as the report of the benchmark does."""
+    return load.latest_times([row for row in rows if row["machine"] == rows[-1]["machine"]])
+
+
+def task_ratios(rows: Sequence[load.Row], name: str) -> list[Ratio]:
+    """Returns how many times longer attention takes than S4D and S4 at every task."""
+    by_key: dict[tuple, dict[str, load.Row]] = {}
+    for row in rows:
+        key = (row["dataset"], row["tokens"], row["context_length"], row["machine"])
+        by_key.setdefault(key, {})[row["method"]] = row
     ratios = []
-    for mixer in S4_MIXERS:
-        for each in against(experiment, mixer):
-            machine = each.group.variant if len(machines) > 1 else ""
-            task = each.group.rows[0]["metrics"].get("task", each.group.data)
-            for metric in metrics:
-                ours, theirs = (strata(group.rows, metric.name) for group in each[1:3])
-                if ours and theirs:
-                    action = metric.label.rpartition(", ")[2]
-                    pair = f"{mixer}, {action}" if len(metrics) > 1 else mixer
-                    ratios.append(
-                        Ratio(pair, machine, task, middle_value(theirs) / middle_value(ours))
-                    )
+    for key, own in by_key.items():
+        for method in ("s4d", "s4"):
+            both = [own.get(each, {}).get("seconds", {}).get(name) for each in (ATTENTION, method)]
+            if all(both):
+                ratios.append(Ratio(f"{key[0]}, {method}", both[0] / both[1], None))
     return ratios
 
 

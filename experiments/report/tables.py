@@ -1,17 +1,22 @@
-"""The table function of the report, the main tables of an experiment, and those of all."""
+"""Tables of the report, of at most eight columns."""
 
 import functools
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from experiments.report import document, load, scores, verdicts
-from experiments.report.catalog import Experiment, Metric
-from jax_s4rl.evaluation import documents
-from jax_s4rl.training import optimizer
+from experiments.report import comparisons, document, load, scores, verdicts
+from experiments.report.catalog import BALANCED, SIZES, UNIFORM
+from experiments.report.comparisons import Measured
+from experiments.report.tasks import BOTH, Point, Question, Task
 
 T = TypeVar("T")
 Column = str | Callable[[T], document.Cell]
+
+# Order of methods in tables; others follow as they come.
+ORDER = (*load.MIXERS, "lru", load.MEMORYLESS, "percent_bc", "bc", "cql")
+# Lines of scores that need no training, by their names in the rows.
+REFERENCES = {"lookup": "lookup", "random": "random play", "optimal": "optimum"}
 
 
 def table(
@@ -42,343 +47,212 @@ def table(
     return document.Table([*by, *(metrics or {})], body, len(by) if left is None else left)
 
 
-def section(
-    title: str,
-    rows: Sequence[T],
-    by: Mapping[str, Column[T]],
-    metrics: Mapping[str, Callable[[list[T]], document.Cell]] | None = None,
-    *,
-    left: int | None = None,
-    note: str = "",
-    **fields: object,
-) -> list[document.Block]:
-    """Makes a headline, a table like `table`, and a note under it; nothing without rows.
+def of_task(task: Task) -> document.Table:
+    """Shows the scores of all methods, a column for each point; the best of each is bold."""
+    points = [point for each in task.settings if each.is_shown for point in each.points]
+    points = [point for point in points if scores.methods_at(task, point)]
+    columns = {point.title: _column(task, point) for point in points}
+    names = list(dict.fromkeys(name for own in columns.values() for name in own))
+    lines = sorted(names, key=place)
+    rows = [[_title(name), *(own.get(name, "-") for own in columns.values())] for name in lines]
+    return document.Table([f"{task.label}, {' / '.join(task.kinds)}", *columns], rows)
 
-    Args:
-        title: The headline.
-        rows: The rows.
-        by: Columns by their heads.
-        metrics: Further columns, computed from all rows that agree in `by`.
-        left: Number of leading columns that hold words.
-        note: Name of a part of `notes.md`.
-        **fields: Fields of the note.
+
+def _column(task: Task, point: Point) -> dict[str, str]:
+    """Returns the cells of a point by method; baselines may lack some of its data."""
+    methods = scores.every_method(task, point)
+    most = max(map(len, methods.values()))
+    methods = {
+        name: own for name, own in methods.items() if len(own) == most or name in scores.BASELINES
+    }
+    values = {
+        name: [scores.score(task, own, kind) for kind in task.kinds]
+        for name, own in methods.items()
+    }
+    datasets = {row["dataset"] for own in methods.values() for rows in own.values() for row in rows}
+    for name in REFERENCES:
+        exact = [_exact(task, name, datasets, kind) for kind in task.kinds]
+        if None not in exact:
+            values[name] = exact
+    kind = task.kind_of(next(iter(methods.values())))
+    judged = list(task.kinds).index(kind)
+    partial = {name: len(own) for name, own in methods.items() if len(own) < most}
+    tried = {
+        name: own[judged]
+        for name, own in values.items()
+        if name not in ("random", "optimal", *partial)
+    }
+    best = max(value for value in tried.values() if value is not None)
+    cells = {}
+    for name, own in values.items():
+        text = _bold(_both(task, name, own), tried.get(name) == best)
+        cells[name] = text + (f" ({partial[name]} of {most})" if name in partial else "")
+    return cells
+
+
+def _exact(task: Task, name: str, datasets: Iterable[str], kind: str) -> float | None:
+    """Returns the mean score of a method without training; None if it lacks one of the data."""
+    every = [task.reference(name, each, kind) for each in datasets]
+    known = [value for value in every if value is not None]
+    return sum(known) / len(known) if len(known) == len(every) else None
+
+
+def _both(task: Task, method: str, values: Sequence[float | None]) -> str:
+    """Returns the scores of all ways of choosing actions; an exact score is the same for all."""
+    texts = [comparisons.show(task, value) for value in values]
+    is_one = method in REFERENCES and len(set(texts)) == 1
+    return texts[0] if is_one else " / ".join(texts)
+
+
+def _bold(text: str, is_bold: bool) -> str:
+    return f"**{text}**" if is_bold else text
+
+
+def place(method: str) -> tuple[int, str]:
+    """Returns the place of a method in tables and pictures: mixers, baselines, references."""
+    if method in REFERENCES:
+        return len(ORDER) + 1 + list(REFERENCES).index(method), ""
+    first = method.partition(",")[0]
+    return ORDER.index(first) if first in ORDER else len(ORDER), method
+
+
+def _title(method: str) -> str:
+    return REFERENCES.get(method) or comparisons.method_name(method)
+
+
+def of_doors(measured: Measured) -> document.Table:
+    """Shows the published key-to-door table beside ours, with lookup and without memory."""
+    task = measured.task("key_to_door")
+    points = dict(zip(SIZES, task.settings[0].points, strict=True))
+    published = dict(verdicts.PUBLISHED.values())
+    lines: list[tuple[str, str, Mapping[str, str]]] = [
+        ("attention, balanced batches", scores.ATTENTION, dict.fromkeys(SIZES, BALANCED)),
+        ("attention, uniform batches", scores.ATTENTION, UNIFORM),
+    ]
+    others = ("s4", "s4d", "lstm", load.MEMORYLESS, "percent_bc", "bc", "cql")
+    lines += [(_title(method), method, {}) for method in others]
+    chosen = {size: _best_variant(task, point, "cql") for size, point in points.items()}
+    lines += [("CQL, weight chosen by score", "cql", chosen)]
+    lines += [(_title(method), method, {}) for method in ("lookup", "random")]
+    rows = []
+    for title, method, variants in lines:
+        cells = []
+        for size, point in points.items():
+            number = published.get(method, {}).get(size)
+            cells.append("-" if number is None else f"{number:.1f}")
+            strata = scores.methods_at(task, point).get(method, {})
+            if variants:
+                strata = scores.at_point(task, point, method, variants[size])
+            for kind in BOTH:
+                value: Any = scores.mean(scores.runs(r, task.key(kind)) for r in strata.values())
+                if method in REFERENCES:
+                    exact = task.reference(method, SIZES[size], kind)
+                    cells.append(document.number(exact, task.unit))
+                else:
+                    cells.append(document.show(value, task.unit))
+        rows.append([title, *cells])
+    head = [f"{part}, {size}" for size in SIZES for part in ("published", "greedy", "sampled")]
+    return document.Table(["success, %", *head], rows)
+
+
+def _best_variant(task: Task, point: Point, method: str) -> str:
+    """Returns the variant of the best mean score at a point; empty if there is none."""
+    own = [row for row in task.rows.scored if row["method"] == method]
+    found = {}
+    for variant in dict.fromkeys(map(load.variant, own)):
+        value = comparisons.score(task, scores.at_point(task, point, method, variant))
+        if value is not None:
+            found[variant] = value
+    return max(found, key=lambda name: found[name], default="")
+
+
+def of_choices(questions: Iterable[Question]) -> document.Table:
+    """Shows what single choices change: a line for each question and data set.
+
+    A cell holds the differences of all methods on the common scale, in percent; those that have an
+    outcome of better or worse are bold.
     """
-    if not rows:
-        return []
-    made = table(rows, by, metrics, left=left)
-    return [document.Heading(title, 3), made, document.note(note, **fields)]
-
-
-def results(experiment: Experiment) -> list[document.Block]:
-    """Makes a table for each group of data sets: one line for each method, with intervals."""
-    data = [group.data for group in experiment.groups]
-    data += [experiment.group_name(row["dataset"]) for row in experiment.rows.references]
-    names = dict.fromkeys(data)
-    content: list[document.Block] = []
-    for name in names:
-        content += [document.Heading(name, 3)] if len(names) > 1 else []
-        content.append(_results(experiment, name))
-    return content
-
-
-def are_repeated(groups: Sequence[load.Group]) -> bool:
-    """Returns whether some group has several runs, so that groups can be compared."""
-    return any(len(group.rows) > 1 for group in groups)
-
-
-def every_run(experiment: Experiment) -> document.Table:
-    """Makes a table with one line for each run, with its numbers as in the rows."""
-    groups, keys = columns(experiment), {}
-    for metric in experiment.metrics:
-        keys |= _keys(experiment.rows.scored, metric)
-    lines = []
-    for group in experiment.groups:
-        for row in group.rows:
-            metrics = row["metrics"]
-            cells = {head: say(group) for head, say in groups.items()}
-            cells |= {"data seed": str(metrics.get("data_seed", "-")), "seed": str(row["seed"])}
-            for name in ("parameters", "updates"):
-                cells[name] = "-" if row[name] is None else f"{row[name]:,}"
-            for title, key in keys.items():
-                cells[title] = document.number(metrics.get(key))
-            cells["s to train"] = document.number(row["seconds"].get("train"))
-            cells |= {"trial": str(metrics.get("cell", "-")), "commit": str(row["commit"])}
-            lines.append(cells)
-    shown = {head: operator.itemgetter(head) for head in lines[0]}
-    return table(lines, shown, left=len(groups))
-
-
-def columns(experiment: Experiment) -> dict[str, Callable[[load.Group], str]]:
-    """Returns what distinguishes groups, by the head of its column."""
-    words: dict[str, Callable[[load.Group], str]] = {
-        "data": lambda group: group.data,
-        "method": lambda group: group.method,
-        "variant": lambda group: group.variant or "-",
-        "tokens": lambda group: group.tokens or "-",
-        "context": lambda group: str(group.context or "-"),
-    }
-    differ = {
-        name: {say(group) for group in experiment.groups} - {"-"} for name, say in words.items()
-    }
-    return {
-        name: say
-        for name, say in words.items()
-        if name in ("data", "method")
-        or len(differ[name]) > 1
-        or (name == "variant" and differ[name])
-    }
-
-
-def tuning(experiment: Experiment) -> list[document.Block]:
-    """Shows the grid that every mixer was tuned on, the best point in bold, and its cost."""
-    rows, metric = experiment.rows.tuning, experiment.metrics[0]
-    if not rows:
-        return []
-    # Runs beyond the grid chose nothing.
-    grid = [row for row in rows if not load.variant(row).endswith(load.SAME_RATE)]
-    points = list(dict.fromkeys(load.variant(row) for row in grid))
-    words = [name for name in ("dataset", "tokens") if len({row[name] for row in rows}) > 1]
-
-    def values(own: Sequence[load.Row], point: str) -> list[float]:
-        return load.values((row for row in own if load.variant(row) == point), experiment.score)
-
-    def show(own: list[load.Row], point: str) -> str:
-        text = document.mean(values(own, point), metric.unit)
-        runs = [values(own, each) for each in points]
-        if not all(runs):
-            return text
-        ranks = [metric.factor * sum(each) / len(each) for each in runs]
-        return f"**{text}**" if points[ranks.index(max(ranks))] == point else text
-
-    def beyond(own: list[load.Row]) -> str:
-        rows = (row for row in own if load.variant(row).endswith(load.SAME_RATE))
-        return document.mean(load.values(rows, experiment.score), metric.unit)
-
-    shown: dict[str, Callable[[list[load.Row]], document.Cell]] = {}
-    for point in points:
-        shown[point.removeprefix(load.TUNING)] = functools.partial(show, point=point)
-    sets = (f"`{row['dataset']}`, data seed {row['metrics'].get('data_seed', 0)}" for row in rows)
-    fields = {"score": experiment.score, "data": document.join(*sets), "runs": len(grid)}
-    note = document.text("notes", "tuning", **fields, cost=duration(grid))
-    if len(grid) < len(rows):
-        shown[f"the best, {load.SAME_RATE}"] = beyond
-        rate = optimizer.OptimizerConfig().state_space_learning_rate
-        note += " " + document.text("notes", "tuning beyond the grid", rate=f"{rate:g}")
-    by = {"tuning": lambda row: row["method"]}
-    by |= {name: lambda row, name=name: str(row[name]) for name in words}
-    return [document.Heading("Tuning", 3), table(rows, by, shown), document.Note(note)]
-
-
-def duration(rows: Sequence[load.Row]) -> str:
-    """Returns the time that runs took, as text."""
-    spent = load.minutes(rows)
-    return f"{spent / 60:.1f} hours" if spent >= 100 else f"{spent:.1f} minutes"
-
-
-def _results(experiment: Experiment, name: str) -> document.Table:
-    groups = [group for group in experiment.groups if group.data == name]
-    rows = [row for group in groups for row in group.rows]
-    data = frozenset(
-        row["dataset"]
-        for row in rows or experiment.rows.references
-        if experiment.group_name(row["dataset"]) == name
-    )
-    words = {head: say for head, say in columns(experiment).items() if head != "data"}
-    kind = f", {experiment.judged_by}" if experiment.metrics[0].kinds else ""
-    ours: dict[str, Column[load.Group]] = {"runs": lambda group: _count(group, data)}
-    exact: dict[str, Callable[[list[load.Row]], document.Cell]] = {}
-
-    def add(metrics: Sequence[Metric]) -> None:
-        """Adds columns of metrics; both ways of acting share one if it shows no interval."""
-        for metric in metrics:
-            keys = _keys(rows or experiment.rows.scored, metric)
-            titles = {title: [key] for title, key in keys.items()}
-            if keys and not metric.has_interval:
-                titles = {metric.label + metric.in_unit: list(keys.values())}
-            for title, own in titles.items():
-                ours[title] = functools.partial(_pair, _show, keys=own, metric=metric)
-                exact[title] = functools.partial(_pair, _exact, keys=own, metric=metric)
-
-    add([experiment.metrics[0]._replace(has_interval=True)])
-    if experiment.normalizes:
-        title = f"normalized{kind}, %"
-        ours[title] = lambda group: _normalized(experiment, group.rows)
-        exact[title] = functools.partial(_normalized, experiment)
-    if are_repeated(experiment.groups):
-        for place, title in enumerate((f"lead over attention{kind}", "P(better)")):
-            ours[title] = lambda group, place=place: _lead(experiment, group)[place]
-            exact[title] = lambda own: "-"
-    add(experiment.metrics[1:])
-    lines = []
-    whole: dict[str, list[document.Cell]] = {}
-    for own in dict.fromkeys(
-        [data, *(frozenset(r["dataset"] for r in group.rows) for group in groups)]
-    ):
-        for method, references in _references(experiment, own).items():
-            numbers = [show(references) for show in exact.values()]
-            # References of a part of the data sets are shown only where they differ.
-            if numbers != whole.setdefault(method, numbers) or own == data:
-                alone = f" on {experiment.short(*own)}" if len(own) == 1 < len(data) else ""
-                count = _count_sets({row["dataset"] for row in references}, data) or "-"
-                lines.append([method + alone, *["-"] * (len(words) - 1), count, *numbers])
-    shown = table(groups, words | ours, left=len(words))
-    return shown._replace(rows=[*lines, *shown.rows])
-
-
-def _keys(rows: Sequence[load.Row], metric: Metric) -> dict[str, str]:
-    """Returns the names in the rows that some run has, by the heads of their columns."""
-    return {title: key for title, key in metric.keys.items() if load.values(rows, key)}
-
-
-def _references(experiment: Experiment, data: frozenset[str]) -> dict[str, list[load.Row]]:
-    """Returns the reference rows of some data sets, by method; of equal ones the last counts."""
-    last = {(row["dataset"], row["method"]): row for row in experiment.rows.references}
-    own = [row for row in last.values() if row["dataset"] in data]
-    return load.group_by(own, lambda row: row["method"])
-
-
-def _count_sets(own: set[str] | frozenset[str], data: frozenset[str]) -> str:
-    """Returns the number of data sets of a line, if the group has several."""
-    return "" if len(data) < 2 else f"{len(own)} data set{'s' if len(own) > 1 else ''}"
-
-
-def _count(group: load.Group, data: frozenset[str]) -> str:
-    own = {row["dataset"] for row in group.rows}
-    recorded = {load.recording(row) for row in group.rows}
-    sets = f"{len(recorded)} recordings" if len(recorded) > len(own) else _count_sets(own, data)
-    return f"{len(group.rows)} ({sets})" if sets else str(len(group.rows))
-
-
-def _normalized(experiment: Experiment, rows: Sequence[load.Row]) -> str:
-    """Returns the score from 0 for random play to 100 for the optimum."""
-    factor = experiment.metrics[0].factor
-    if any(row["seed"] is not None for row in rows):
-        runs = scores.strata(rows, experiment.score, factor)
-        scaled = scores.normalize(experiment, runs) if runs else None
-        return document.show(scores.middle(scaled) if scaled else None, "%")
-    exact = {row["dataset"]: experiment.reference(row) for row in rows}
-    values = {data: [factor * value] for data, value in exact.items() if value is not None}
-    scaled = scores.normalize(experiment, values) or {}
-    return document.mean([value for (value,) in scaled.values()], "%")
-
-
-def _exact(rows: Sequence[load.Row], key: str, metric: Metric) -> str:
-    values = [row["metrics"].get(key, row["metrics"].get(metric.name)) for row in rows]
-    return document.mean([value for value in values if value is not None], metric.unit)
-
-
-def _pair(show: Callable[..., str], rows: Any, keys: Sequence[str], metric: Metric) -> str:
-    values = [show(rows, key, metric) for key in keys]
-    return "-" if set(values) == {"-"} else " / ".join(values)
-
-
-def _show(group: load.Group, key: str, metric: Metric) -> str:
-    values = scores.strata(group.rows, key)
-    if metric.has_interval or not values:
-        return document.show(scores.middle(values), metric.unit)
-    return document.number(scores.middle_value(values), metric.unit)
-
-
-def _lead(experiment: Experiment, group: load.Group) -> tuple[str, str]:
-    """Returns difference from attention and chance to beat it, as text."""
-    other = scores.baseline(experiment, group)
-    pair = scores.compare(experiment, group, other) if other else None
-    if pair is None:
-        return "-", "-"
-    return _difference(pair), document.show(pair.score.improvement)
-
-
-def comparisons(pairs: Sequence[scores.Comparison]) -> document.Table:
-    """Shows comparisons with attention."""
-    tones = {scores.AHEAD: document.GOOD, scores.BEHIND: document.BAD}
-
-    def link(each: scores.Comparison) -> str:
-        return f"[{each.experiment.title}](#{document.anchor(each.experiment.title)})"
-
-    def badge(each: scores.Comparison) -> document.Badge:
-        return document.Badge(each.outcome, tones.get(each.outcome, document.OPEN))
-
-    def otherwise(each: scores.Comparison) -> str:
-        kind = each.experiment.other_kind
-        return f"{kind}: {each.otherwise.outcome}" if each.otherwise else "-"
-
-    def middle(each: scores.Comparison, side: int) -> str:
-        metric = each.experiment.metrics[0]
-        runs = {
-            data: [metric.factor * value for value in own] for data, own in each.pair[side].items()
-        }
-        return document.show(scores.middle(runs), metric.unit)
-
-    return table(
-        pairs,
-        {
-            "experiment": link,
-            "setting": lambda each: each.experiment.setting_name(each.group),
-            "mixer": "group.method",
-            "against attention": badge,
-            "score": lambda each: middle(each, 0),
-            "score of attention": lambda each: middle(each, 1),
-            "difference (plus is better)": _difference,
-            "P(better)": lambda each: document.show(each.score.improvement),
-            "runs": _runs,
-            "greedy / sampled": otherwise,
-        },
-        left=4,
-    )
-
-
-def losses(pairs: Sequence[scores.Comparison]) -> list[document.Block]:
-    """Shows where a mixer or attention is behind, and what becomes of it after one change."""
-    lines: list[tuple[scores.Comparison, str, scores.Comparison | None]] = []
-    for lost in filter(None, map(verdicts.of_loser, pairs)):
-        tried = [(lost, f"{who}: {change}", again) for who, change, again in verdicts.changes(lost)]
-        lines += tried or [(lost, "-", None)]
-    return section(
-        "Where a mixer is behind, and what changes it",
+    lines = [
+        (question, answer) for question in questions for answer in comparisons.answers(question)
+    ]
+    made = table(
         lines,
         {
-            "setting": lambda line: line[0].name,
-            "who": lambda line: f"{line[0].group.method} behind {line[0].other.method}",
-            "behind by": lambda line: _difference(line[0]),
-            "runs": lambda line: _runs(line[0]),
-            "changed": lambda line: line[1],
-            "then": lambda line: _difference(line[2]) if line[2] else "-",
-            "runs then": lambda line: _runs(line[2]) if line[2] else "-",
-            "outcome": lambda line: line[2].outcome if line[2] else "-",
+            "choice": lambda line: line[0].title,
+            "data": lambda line: line[1].dataset,
+            "context": lambda line: str(line[1].context or "-"),
         },
-        note="losses",
+        {kind: functools.partial(_changes, kind=kind) for kind in BOTH},
     )
+    titles = [row[0] for row in made.rows]
+    # A title stands once, above the data sets that follow.
+    rows = [
+        ["" if number and titles[number - 1] == row[0] else row[0], *row[1:]]
+        for number, row in enumerate(made.rows)
+    ]
+    return made._replace(rows=rows)
 
 
-def _difference(each: scores.Comparison) -> str:
-    return document.show(each.score.interval, each.experiment.metrics[0].unit, signed=True)
+def _changes(lines: Sequence[tuple[Question, comparisons.Answer]], kind: str) -> str:
+    texts = []
+    for _, answer in lines:
+        difference = answer.by_kind.get(kind)
+        if difference:
+            change = round(100 * difference.gain.value)
+            text = f"{comparisons.method_name(answer.method)} {f'{change:+}' if change else '0'}"
+            texts.append(_bold(text, difference.outcome in (scores.BETTER, scores.WORSE)))
+    return ", ".join(texts) or "-"
 
 
-def _runs(each: scores.Comparison) -> str:
-    return ", ".join(map(str, each.score.runs))
+def of_counts(measured: Measured) -> document.Table:
+    """Counts the outcomes against attention, greedy and sampled, in settings that count."""
+    rows = []
+    for method in comparisons.COMPARED:
+        pairs = measured.of(method)
+        if not pairs:
+            continue
+        cells = []
+        for outcome in scores.OUTCOMES:
+            counts = []
+            for kind in BOTH:
+                found = [pair.by_kind[kind].outcome for pair in pairs if kind in pair.by_kind]
+                counts.append(str(found.count(outcome)))
+            cells.append(" / ".join(counts))
+        rows.append([_title(method), *cells])
+    return document.Table(["against attention, greedy / sampled", *scores.OUTCOMES], rows)
 
 
-def times(timed: Sequence[scores.Ratio]) -> document.Table:
-    """Shows ratios of times of the benchmarks."""
+def of_carried(measured: Measured) -> document.Table:
+    """Shows the methods that act from a carried state: without clearing it, and after waits."""
+    waits = measured.task("long_waits")
+    points = [point for point in waits.points if scores.methods_at(waits, point)]
+    points = points[:: max(len(points) - 1, 1)]
+    known = [scores.methods_at(waits, point) for point in points]
+    answers = {answer.method: answer for answer in comparisons.carried(measured)}
+    names = sorted({*answers, *(known[-1] if known else ())}, key=place)
+    rows = []
+    for name in names:
+        cells = ["-"] * 3
+        if name in answers:
+            answer = answers[name]
+            kind = answer.task.judged_by
+            first, second = answer.sides[kind]
+            cells = [comparisons.show(answer.task, value) for value in (second, first)]
+            cells.append(document.show(answer.by_kind[kind].gain, "%", signed=True))
+        for methods in known:
+            value = comparisons.score(waits, methods[name]) if name in methods else None
+            cells.append(comparisons.show(waits, value))
+        rows.append([_title(name), *cells])
+    head = ["return, cleared", "return, never cleared", "difference, %"]
+    head += [f"success after {point.title}, %" for point in points]
+    return document.Table(["acting model", *head], rows)
 
-    def milliseconds(each: scores.Ratio, side: int) -> str:
-        return documents.milliseconds(each.rows[side]["seconds"]["median"])
 
-    def of_minima(each: scores.Ratio) -> str:
-        model, other = (row["seconds"]["minimum"] for row in each.rows)
-        return f"{other / model:.2f}"
-
-    return table(
-        timed,
-        {
-            "compared": "pair",
-            "at": lambda each: document.join(each.place, each.series),
-            "ms, first": lambda each: milliseconds(each, 0),
-            "ms, attention": lambda each: milliseconds(each, 1),
-            "ratio of medians": lambda each: document.show_ratio(each.value, each.interval),
-            "of minima": of_minima,
-            "parameters, first": lambda each: f"{each.rows[0]['parameters']:,}",
-            "parameters, attention": lambda each: f"{each.rows[1]['parameters']:,}",
-        },
-        left=2,
-    )
+def of_claims(claims: Sequence[verdicts.Claim]) -> document.Table:
+    """Shows the claims with their verdicts."""
+    columns: dict[str, Column[verdicts.Claim]] = {
+        "claim": "text",
+        "verdict": "badge",
+        "numbers": "numbers",
+    }
+    return table(claims, columns)

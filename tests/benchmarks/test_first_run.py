@@ -12,7 +12,8 @@ from jax_s4rl.evaluation import result_rows
 
 
 def test_every_experiment_of_the_report_is_looked_at():
-    assert set(first_run.EXPERIMENTS) == {about.name for about in catalog.ALL}
+    tasks = {task.file for task in catalog.tasks(catalog.read()) if task.rows.scored}
+    assert set(first_run.EXPERIMENTS) >= tasks | {"tokens", "checkpoints", catalog.SPEED}
 
 
 def test_every_script_is_there():

@@ -1,8 +1,11 @@
 """Result lines that nobody measured, for experiments that nobody ran."""
 
 import json
+from typing import Any
 
 import numpy as np
+
+from experiments.report import tasks
 
 
 def row(
@@ -11,10 +14,10 @@ def row(
     method,
     seed=None,
     *,
-    tokens="concatenated",
-    context=32,
-    seconds=None,
-    **metrics,
+    tokens: Any = "concatenated",
+    context: Any = 32,
+    seconds: Any = None,
+    **metrics: Any,
 ):
     trained = seed is not None
     return {
@@ -50,15 +53,16 @@ def bounds(experiment, dataset, metric, random=0.0, optimal=1.0):
     return [row(experiment, dataset, method, **{metric: value}) for method, value in known.items()]
 
 
-def timed(method, tokens, context, milliseconds, *, batch=64):
-    line = row("benchmarks/training", None, method, None, seconds={"median": milliseconds / 1e3})
-    seconds = {"compile": 1.0, "median": milliseconds / 1e3, "minimum": milliseconds / 1e3}
-    told = {
+def timed(method, tokens, context, milliseconds, *, batch=64, kind="training", turns=()):
+    line = row("benchmarks/lengths", None, method, None)
+    own = {
         "tokens": tokens,
         "context_length": context,
         "parameters": 300 if method == "attention" else 100,
+        "metrics": {"batch": batch, "kind": kind, "window": None, "turns": list(turns)},
+        "seconds": {"compile": 1.0, "median": milliseconds / 1e3, "minimum": milliseconds / 1e3},
     }
-    return line | told | {"metrics": {"batch": batch}, "seconds": seconds}
+    return line | own
 
 
 def write(folder, name, lines):
@@ -70,3 +74,26 @@ def write(folder, name, lines):
 def spread(middle, width=0.02, count=5):
     """Values around a number."""
     return [float(middle + width * step) for step in np.linspace(-1, 1, count)]
+
+
+def task(**changes):
+    """A task of two settings, of which one has two points."""
+    points = tasks.Point("a", ("some/a",)), tasks.Point("b", ("some/b",))
+    settings = (
+        tasks.Setting("curve", points, is_continuous=True),
+        tasks.Setting("other", (tasks.Point("c", ("some/c",)),)),
+    )
+    named: dict[str, Any] = {"name": "cartpole", "file": "some", "title": "Some", "score": "return"}
+    return tasks.Task(**(named | {"label": "return", "settings": settings} | changes))
+
+
+def scored(task, **values):
+    """Five runs of methods on all data sets, around the given sampled scores, from 0 to 100."""
+    lines = []
+    for data in ("some/a", "some/b", "some/c"):
+        lines += bounds("some", data, task.score, 0.0, 100.0)
+        for method, value in values.items():
+            # The sampled score of made-up runs is half of the greedy one.
+            own = spread(2 * value, width=1.0)
+            lines += runs("some", data, method, own, task.score)
+    return task.holding(lines)

@@ -1,68 +1,121 @@
-"""The lines of the README: the three mixers, and the best method tried on the same data."""
+"""What was found is said in sentences that follow the rows, losses first."""
 
-from experiments.report import catalog, front
+import pytest
+
+from experiments.report import catalog, comparisons, front, load
 from tests.experiments.report import made_up
 
-DATA = "cartpole/random"
+TASK = made_up.task()
+ONE = "concatenated"
 
 
-def experiments(rows):
-    every = {experiment.name: experiment for experiment in catalog.ALL}
-    return every | {"cartpole": every["cartpole"].holding(rows)}
+def measure(*tasks, lengths=()):
+    empty = [task for task in catalog.tasks({}) if task.name not in {each.name for each in tasks}]
+    every = [*tasks, *empty]
+    return comparisons.Measured(every, [], comparisons.judge_all(every), lengths, {})
 
 
-def runs(method, value, dataset=DATA, variant="", count=5):
-    # The sampled score, which counts, is half of the value.
-    values = made_up.spread(2 * value, count=count)
-    return made_up.runs("cartpole", dataset, method, values, "return", variant=variant)
+def test_without_rows_nothing_is_said():
+    assert front.sentences(measure()) == []
 
 
-def test_a_line_has_the_mixers_and_the_best_method():
-    rows = runs("attention", 60) + runs("s4d", 80) + runs("cql", 320, variant="conservatism 1")
-    table = front.table(experiments(rows))
-    assert table.head == ["task and score", "attention", "s4d", "s4", "best method tried"]
-    assert table.rows == [
-        ["CartPole, random data: return", "60.0", "80.0", "-", "320.0 CQL, conservatism 1"]
-    ]
-
-
-def test_methods_with_few_runs_other_data_or_one_change_do_not_count():
-    rows = (
-        runs("attention", 60)
-        + runs("s4d", 80)
-        + runs("lstm", 300, count=4)
-        + runs("s5", 400, variant="dropout 0.1")
-        + runs("s4", 500, dataset="cartpole/mixed")
+def test_what_is_lost_is_named_in_the_first_sentence():
+    first, *_ = front.sentences(measure(made_up.scored(TASK, attention=30.0, s4=20.0, s4d=30.2)))
+    assert first == (
+        "**Neither S4 nor S4D beats attention everywhere.** Of 2 settings S4 is worse in 2, namely "
+        "on Some (curve) and Some (other); of 2 settings S4D is equal in 2."
     )
-    ((*_, best),) = front.table(experiments(rows)).rows
-    assert best == "80.0 s4d"
 
 
-def test_lookup_counts_if_it_is_known_for_all_data_sets():
-    rows = [*runs("attention", 60), made_up.row("cartpole", DATA, "lookup", **{"return": 70.0})]
-    ((*_, best),) = front.table(experiments(rows)).rows
-    assert best == "70.0 lookup of the best recorded"
+def test_the_first_sentence_changes_with_the_rows():
+    first, *_ = front.sentences(measure(made_up.scored(TASK, attention=20.0, s4=30.0, s4d=40.0)))
+    assert first.startswith("**S4 and S4D beat attention in every setting.**")
+    task = made_up.scored(TASK, attention=20.0, s4=30.0, s4d=20.0)
+    assert front.sentences(measure(task))[0].startswith("**S4 and S4D do not surely beat")
 
 
-def test_a_task_without_rows_is_left_out():
-    assert front.table(experiments([])).rows == []
+def test_an_lstm_and_simple_methods_are_named():
+    task = made_up.scored(TASK, attention=20.0, s4=20.0, s4d=20.0, lstm=30.0, percent_bc=40.0)
+    _, lstm, simple, *_ = front.sentences(measure(task))
+    assert lstm == (
+        "**S4 loses to an LSTM more often than it beats it.** Against the LSTM, of 2 settings S4 "
+        "is worse in 2; against attention, of 2 settings the LSTM is better in 2."
+    )
+    assert simple == (
+        "**A simple method has the best mean score in 2 of 2 settings**: cloning of the best tenth "
+        "of the episodes (%BC) on Some (curve; other)."
+    )
+
+
+def test_lookup_is_compared_where_it_is_known():
+    held = made_up.scored(TASK, attention=20.0)
+    lookup = [
+        made_up.row("some", data, "lookup", **{"return": 90.0}) for data in ("some/a", "some/c")
+    ]
+    task = TASK.holding([*held.rows.references, *lookup, *held.rows.scored])
+    (simple,) = front.sentences(measure(task))
+    assert simple.startswith("**A simple method has the best mean score in 2 of 2 settings**")
+    assert simple.endswith("(lookup) on Some (curve, on 1 of 2 data sets; other).")
+
+
+def test_a_baseline_is_compared_on_the_data_that_it_has():
+    held = made_up.scored(TASK, attention=20.0, s4=30.0)
+    few = made_up.runs("some", "some/a", "cql", made_up.spread(90.0), "return")
+    every = [*held.rows.references, *held.rows.scored]
+    task = TASK.holding([*every, *few])
+    curve, other = task.settings
+    assert front.best_methods(task, curve) == {"s4": "", "cql": "on 1 of 2 data sets"}
+    assert front.best_methods(task, other) == {"s4": ""}
+    lower = made_up.runs("some", "some/a", "cql", made_up.spread(50.0), "return")
+    assert front.best_methods(TASK.holding([*every, *lower]), curve) == {"s4": ""}
+
+
+@pytest.mark.parametrize(("carried", "start"), [(5.0, "S4 loses"), (40.0, "Acting from")])
+def test_what_a_carried_state_changes_has_a_sentence_of_its_own(carried, start):
+    lines = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
+    for method in ("s4", "s4d", "lstm"):
+        for row in made_up.runs(
+            "memory", comparisons.MASKED, method, made_up.spread(80), "return", variant="context 32"
+        ):
+            metrics = row["metrics"] | {"return_carried_sampled": carried}
+            lines.append(row | {"metrics": metrics})
+    measured = measure()._replace(questions=catalog.questions({"memory": lines}))
+    (sentence,) = front.sentences(measured)
+    assert sentence.startswith(f"**{start}")
+    shown = "from 40.0 to 5.00 (S4)" if carried < 10 else "from 40.0 to 40.0 (S4)"
+    assert shown in sentence
+
+
+def test_settings_that_need_no_memory_are_counted():
+    task = made_up.scored(TASK, attention=20.0, s4d=30.0, mlp=30.0)
+    assert any("in 2 of 2 settings where it ran" in each for each in front.sentences(measure(task)))
+
+
+def test_times_are_told_with_as_many_tokens_and_parameters():
+    lengths = []
+    for context, value in ((100, 10.0), (1_000, 50.0)):
+        lengths += [
+            made_up.timed("attention", ONE, context, value),
+            made_up.timed("s4d/matched", ONE, context, 10.0),
+        ]
+    lengths += [
+        made_up.timed("attention", ONE, 64, 3.0, kind="acting"),
+        made_up.timed("s4d", ONE, 64, 1.0, kind="acting"),
+    ]
+    (speed,) = front.sentences(measure(lengths=lengths))
+    assert "takes 1.00 times as long as one of S4D at 100 steps, and 5.00 times at 1,000" in speed
+    assert "an action takes 3.00 times as long after 64 steps" in speed
 
 
 def test_the_picture_shows_both_panels_and_changes_with_the_rows():
-    def sweep(method):
-        metrics = {"asked": [10.0, 20.0], "achieved_sampled": [9.0, 19.0], "supported": [True] * 2}
-        return [
-            row | {"metrics": row["metrics"] | metrics}
-            for row in runs(method, 20, dataset="cartpole/mixed")
-        ]
-
-    timings = [
-        made_up.timed(*key, context, milliseconds=context)
-        for key in front.TIMED
-        for context in (32, 1024)
+    metrics = {"asked": [10.0, 20.0], "achieved_sampled": [9.0, 19.0]}
+    rows = [
+        load.with_metrics(row, **metrics)
+        for method in front.SWEPT
+        for row in made_up.runs("cartpole", front.SWEEP, method, made_up.spread(1.0), "return")
     ]
-    picture = front.picture(experiments(sweep("attention") + sweep("s4d")), timings)
-    drawn = picture.draw()
-    for text in ("S4D", "attention, one token", "target return", "1,024"):
-        assert text in drawn
-    assert front.picture(experiments(sweep("s4d")), timings).digest != picture.digest
+    lengths = [made_up.timed("attention", ONE, 32, 1.0)]
+    picture = front.picture({"cartpole": rows}, lengths)
+    assert picture.draw().startswith(b"\x89PNG")
+    assert picture.digest.encode() in picture.draw()
+    assert front.picture({"cartpole": rows[1:]}, lengths).digest != picture.digest

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments import runner, tuning
-from experiments.report import catalog, document, load
+from experiments.report import load
 from tests.experiments.report import made_up
 
 
@@ -33,7 +33,7 @@ def test_a_seed_that_was_run_twice_counts_once():
     assert (found.scored, found.superseded) == (rows[1:], rows[:1])
 
 
-def test_arms_differ_in_what_a_reader_sees():
+def test_groups_differ_in_what_a_reader_sees():
     rows = [
         made_up.row("e", "a", "s4d", 0),
         made_up.row("e", "b", "s4d", 0),
@@ -42,48 +42,22 @@ def test_arms_differ_in_what_a_reader_sees():
         made_up.row("e", "a", "s4d", 0, variant="uniform batches"),
         made_up.row("e", "a", "attention", 0),
     ]
-    found = load.group(rows, str)
-    assert [(group.method, group.data, len(group.rows)) for group in found] == [
-        ("attention", "a", 1),
+    found = load.group(rows)
+    assert [(group.method, group.dataset, len(group.rows)) for group in found] == [
         ("s4d", "a", 2),
-        ("s4d", "a", 1),
-        ("s4d", "a", 1),
         ("s4d", "b", 1),
+        ("s4d", "a", 1),
+        ("s4d", "a", 1),
+        ("attention", "a", 1),
     ]
-    assert [group.name for group in found][3] == "s4d, uniform batches"
-    assert found[3].setting == ("a", "uniform batches", "concatenated", 32)
+    assert found[3][:4] == ("a", "uniform batches", "concatenated", 32)
 
 
-def test_names_tell_contexts_and_tokens_apart_where_there_are_several():
-    rows = [
-        made_up.row("e", "a", "s4d", 0, context=20, variant="whole"),
-        made_up.row("e", "a", "s4d", 0, context=50, variant="whole"),
-        made_up.row("e", "a", "s4d", 0, context=32),
-        made_up.row("e", "a", "cql", 0) | {"tokens": None, "context_length": None},
-        made_up.row("e", "b", "s4d", 0, tokens="interleaved"),
-        made_up.row("e", "b", "s4d", 0, tokens="concatenated"),
-    ]
-    found = load.group(rows, str)
-    apart = load.distinguish(found)
-    assert [document.join(group.data, group.variant, apart[group.setting]) for group in found] == [
-        "a, whole, context 20",
-        "a, whole, context 50",
-        "a",
-        "a",
-        "b, interleaved",
-        "b, concatenated",
-    ]
-
-
-def test_recordings_of_a_data_set():
+def test_runs_of_the_same_recordings():
     rows = [
         made_up.row("e", "d", "s4d", seed, data_seed=data)
         for data, seed in ((0, 0), (3, 0), (3, 1))
     ]
-    assert {key: len(own) for key, own in load.recordings(rows)["d"].items()} == {
-        ("d", 0): 1,
-        ("d", 3): 2,
-    }
     assert load.in_common(rows, rows[1:2]) == (rows[1:], rows[1:2])
 
 
@@ -92,46 +66,67 @@ def test_seeds_of_a_cell_share_one_compilation():
     assert load.minutes(rows) == pytest.approx(1 + 5 * 3)
 
 
-def swept(**metrics):
-    return made_up.row("cartpole", "d", "s4d", 0, asked=[1.0, 2.0, 3.0], **metrics)
-
-
-def test_control_is_that_of_means_over_supported_targets():
-    row = swept(supported=[True, True, False], achieved_greedy=[1.0, 3.0, 0.0], slope_greedy=0.5)
-    found = load.with_control(row)["metrics"]
-    assert found["slope_greedy"] == pytest.approx(2.0)
-    assert found["rank_correlation_greedy"] == pytest.approx(1.0)
-    assert "slope_sampled" not in found
-    assert row["metrics"]["slope_greedy"] == 0.5
-
-
-def test_without_two_supported_targets_nothing_is_said_of_control():
-    row = swept(supported=[True, False, False], achieved_sampled=[1.0, 3.0, 0.0], slope_sampled=0.5)
-    assert "slope_sampled" not in load.with_control(row)["metrics"]
-    row = swept(
-        supported=[True, True, False],
-        achieved_sampled=[1.0, None, 0.0],
-        rank_correlation_sampled=0.5,
+def test_a_row_for_each_wait_and_memory():
+    row = made_up.row(
+        "key_to_door",
+        "d",
+        "attention",
+        0,
+        variant="tested with longer waits, rotary positions",
+        success_at_90_sampled=0.5,
+        success_at_4000_sampled=0.25,
+        success_whole_at_90_sampled=0.75,
     )
-    assert "rank_correlation_sampled" not in load.with_control(row)["metrics"]
-    assert load.with_control(made_up.row("cartpole", "d", "cql", 0))["metrics"]["cell"] == "abc"
+    found = [
+        (each["method"], each["dataset"], each["metrics"]["success_sampled"])
+        for each in load.of_waits(row)
+    ]
+    assert found == [
+        ("attention, rotary positions", "wait 90", 0.5),
+        ("attention, rotary positions", "wait 4000", 0.25),
+        ("attention, rotary positions, whole history", "wait 90", 0.75),
+    ]
+    assert load.of_waits(made_up.row("key_to_door", "d", "s4d", 0)) == []
 
 
-def test_the_door_given_the_key():
-    shares = {"success_greedy": 0.0, "key_greedy": 0.0, "success_sampled": 0.2, "key_sampled": 0.8}
-    found = load.of_key_to_door(
-        made_up.row("key_to_door", "d", "bc", 0, target_0_greedy=1.0, **shares)
-    )["metrics"]
-    assert found["door_given_key_sampled"] == pytest.approx(0.25)
-    assert not {"door_given_key_greedy", "target_0_greedy"} & set(found)
+def test_a_row_for_each_longer_test():
+    metrics = {"success_at_300_greedy": 1.0, "success_at_300_sampled": 0.5, "length": 100}
+    row = made_up.row("long_memory", "t_maze/100/random", "s4d", 0, **metrics)
+    (found,) = load.of_longer_tests(row)
+    assert found["dataset"] == "t_maze 300"
+    assert found["metrics"]["success_sampled"] == 0.5
+    assert found["metrics"]["length"] == 300
+    assert load.of_longer_tests(load.with_metrics(row, variant="context 10")) == []
 
 
-def test_what_the_three_sweeping_experiments_show_is_computed_again(tmp_path):
-    for about in (catalog.CARTPOLE, catalog.PENDULUM, catalog.KEY_DOOR):
-        row = swept(supported=[True, True, True], achieved_greedy=[2.0, 4.0, 6.0], slope_greedy=0.5)
-        made_up.write(tmp_path, about.name, [row])
-        (found,) = about.read(tmp_path).rows.scored
-        assert found["metrics"]["slope_greedy"] == pytest.approx(2.0)
+def test_the_table_of_time_steps_is_a_method_of_its_own():
+    row = made_up.row("long_memory", "d", "attention", 0, variant="time table")
+    (found,) = load.of_long_memory(row)
+    assert (found["method"], load.variant(found)) == ("attention, time table", "")
+    plain = made_up.row("long_memory", "d", "attention", 0)
+    assert load.of_long_memory(plain) == [plain]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "hidden", "side"),
+    [
+        ("cartpole/mixed", "masked_cartpole/mixed", "shown"),
+        ("masked_cartpole/mixed", "masked_cartpole/mixed", "hidden"),
+        ("t_maze/100/shown", "t_maze/100/random", "shown"),
+        ("t_maze/100/random", "t_maze/100/random", "hidden"),
+    ],
+)
+def test_a_twin_has_the_name_of_its_task(dataset, hidden, side):
+    (found,) = load.of_twins(made_up.row("e", dataset, "s4d", 0))
+    assert (found["dataset"], load.variant(found)) == (hidden, side)
+    assert load.of_twins(made_up.row("e", dataset, "s4d", 0, variant="context 10")) == []
+
+
+def test_models_of_the_papers_size_have_the_score_of_their_task():
+    row = made_up.row("e", "key_to_door/d", "s4d", 0, success_greedy=0.5, return_greedy=9.0)
+    assert load.of_paper_size(row)[0]["metrics"]["score_greedy"] == 0.5
+    row = made_up.row("e", "key_door/d", "random", **{"return": 9.0}, success_greedy=0.5)
+    assert load.of_paper_size(row)[0]["metrics"]["score"] == 9.0
 
 
 def test_names_in_rows_are_those_of_the_scripts():

@@ -1,182 +1,94 @@
-"""Pictures show every run, and are the same for the same rows."""
-
-import dataclasses
-import re
-import xml.etree.ElementTree
+"""Pictures are the same for the same rows and hold the digest of these."""
 
 import pytest
-from matplotlib import figure
 
-from experiments.report import catalog, document, plots
+from experiments.report import comparisons, plots
 from tests.experiments.report import made_up
 
-ABOUT = catalog.Experiment(
-    name="some",
-    title="Some",
-    metrics=(catalog.Metric("return", "return"),),
-    axis=("length", "length"),
-    closed_form="form",
-    sweeps=True,
-)
+TASK = made_up.task()
+START = b"\x89PNG"
 
 
-@pytest.fixture(name="study")
-def make_study(tmp_path):
-    rows = made_up.bounds("some", "some/a", "return", 0.0, 100.0)
-    for data in ("some/a", "some/b", "some/c"):
-        for method in ("attention", "s4d"):
-            for row in made_up.runs("some", data, method, made_up.spread(50), "return"):
-                achieved = {"achieved_greedy": [1.0, 2.0], "achieved_sampled": [0.5, None]}
-                more = {"length": 3.0, "form": 0.5, "asked": [1.0, 2.0], "supported": [True, False]}
-                row["metrics"] |= more | achieved
-                rows.append(row)
-    made_up.write(tmp_path, "some", rows)
-    return ABOUT.read(tmp_path)
+def axes_of(picture, monkeypatch):
+    """Draws a picture and returns its panels."""
+    drawn = []
+    real = plots.canvas
+
+    def canvas(fill, stamp):
+        return real(lambda figure: (fill(figure), drawn.append(figure))[0], stamp)
+
+    monkeypatch.setattr(plots, "canvas", canvas)
+    assert picture.draw().startswith(START)
+    return drawn[0].axes
 
 
-def drawn(study):
-    return [each for each in plots.of_experiment(study) if isinstance(each, document.Picture)]
+def held(**values):
+    return made_up.scored(TASK, **values)
 
 
-def test_all_marks_of_a_picture_are_explained_under_it(study):
-    found = plots.of_experiment(study)
-    assert [type(each) for each in found] == [document.Picture, document.Note] * 3
-    about_runs, about_axis, about_sweep = (
-        each.text for each in found if isinstance(each, document.Note)
-    )
-    assert "filled with greedy actions, hollow with sampled actions" in about_runs
-    assert "perfect knowledge" in about_axis
-    assert "hollow if the data do not support" in about_sweep
+def test_a_picture_is_stamped_with_its_rows_and_always_the_same():
+    first, second = (plots.of_task(held(attention=20.0, s4d=30.0)) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.draw() == second.draw()
+    assert first.digest.encode() in first.draw()
+    other = plots.of_task(held(attention=21.0, s4d=30.0))
+    assert other is not None
+    assert other.digest != first.digest
+    assert plots.of_task(TASK) is None
 
 
-def test_three_pictures_that_repeat_and_share_no_id(study):
-    found = drawn(study)
-    assert [picture.name for picture in found] == ["some-runs", "some-axis", "some-sweep"]
-    ids = set()
-    for picture in found:
-        svg = picture.draw()
-        assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
-        assert svg == picture.draw()
-        own = set(re.findall(r' id="([^"]+)"', svg))
-        assert own
-        assert not own & ids
-        ids |= own
+def test_every_run_of_every_method_has_a_dot(monkeypatch):
+    panels = axes_of(plots.of_task(held(attention=20.0, s4d=30.0)), monkeypatch)
+    assert [axes.get_title(loc="left") for axes in panels] == ["a", "b", "c"]
+    dots = [line for line in panels[0].lines if line.get_marker() == "o"]
+    assert [len(line.get_xdata()) for line in dots] == [5] * 4
+    assert [label.get_text() for label in panels[0].get_yticklabels()] == ["attention", "S4D"]
 
 
-def test_every_run_is_drawn(study):
-    svg = drawn(study)[0].draw()
-    # Three panels, two methods, two ways of choosing actions, five runs; and two in the legend.
-    dots = re.findall(
-        r"<use [^>]*style=\"fill: #(?:1f6fb4|d1580a|ffffff); (?:fill-opacity: 0.6; )?"
-        r"stroke: #(?:1f6fb4|d1580a)",
-        svg,
-    )
-    assert len(dots) == 3 * 2 * 2 * 5
-    assert "random" in svg
-    assert "optimal" in svg
-
-
-def test_every_seed_of_every_recording_is_drawn(tmp_path):
+def test_scores_are_drawn_against_a_number(monkeypatch):
+    task = made_up.task(axis=("steps", "length"))
     rows = []
-    for data_seed in (0, 3):
-        rows += made_up.runs(
-            "some", "some/a", "s4d", [1.0, 2.0, 4.0], "return", data_seed=data_seed
-        )
-    made_up.write(tmp_path, "some", rows)
-    study = ABOUT.read(tmp_path)
-    canvas = figure.Figure(layout="constrained")
-    plots.runs(canvas, study)
-    dots = [line for line in canvas.axes[0].lines if line.get_marker() in plots.MARKERS.values()]
-    assert [len(line.get_xdata()) for line in dots] == [6, 6]
+    for row in (*held(attention=20.0).rows.references, *held(attention=20.0).rows.scored):
+        length = "abc".index(row["dataset"][-1]) + 1.0
+        rows.append(row | {"metrics": row["metrics"] | {"length": length}})
+    panels = axes_of(plots.of_task(task.holding(rows)), monkeypatch)
+    titles = [axes.get_title() for axes in panels]
+    assert titles == ["curve, greedy", "curve, sampled", "other, greedy", "other, sampled"]
+    (line, *_) = panels[0].lines
+    assert list(line.get_xdata()) == [1.0, 2.0]
+    assert list(line.get_ydata()) == pytest.approx([40.0, 40.0])
 
 
-def test_the_closed_form_is_of_sampled_actions(study):
-    canvas = figure.Figure(layout="constrained")
-    plots.against_axis(canvas, study)
-    labels = {axes.get_title(): axes.get_legend_handles_labels()[1] for axes in canvas.axes}
-    assert {kind: "closed form" in found for kind, found in labels.items()} == {
-        "greedy": False,
-        "sampled": True,
-    }
+def test_the_forest_has_a_line_for_each_task_and_marks_what_needs_no_memory(monkeypatch):
+    task = held(attention=20.0, s4=30.0, mlp=30.0)
+    measured = comparisons.Measured([task], [], comparisons.judge_all([task]), [], {})
+    panels = axes_of(plots.forest(measured), monkeypatch)
+    assert [axes.get_title(loc="left") for axes in panels] == ["greedy actions", "sampled actions"]
+    names = [label.get_text() for label in panels[0].get_yticklabels()]
+    assert names == ["Some *"]
+    dots = [line for line in panels[1].lines if line.get_marker() == "o"]
+    means = [line.get_xdata()[0] for line in dots if line.get_markerfacecolor() != "none"]
+    settings = [list(line.get_xdata()) for line in dots if line.get_markerfacecolor() == "none"]
+    assert means == pytest.approx([10.0] * 2)
+    assert settings == [pytest.approx([10.0] * 2)] * 2
 
 
-def test_lines_that_lack_the_closed_form_do_not_hide_it(study):
-    for row in study.rows.scored[-5:]:
-        del row["metrics"]["form"]
-    canvas = figure.Figure(layout="constrained")
-    plots.against_axis(canvas, study)
-    labels = [axes.get_legend_handles_labels()[1] for axes in canvas.axes]
-    assert ["closed form" in found for found in labels] == [False, True]
+def test_differences_beyond_the_edge_are_triangles(monkeypatch):
+    task = held(attention=20.0, s4=30.0, lstm=2.0)
+    far = made_up.scored(TASK, attention=45.0, s4=2.0)
+    measured = comparisons.Measured([task], [], comparisons.judge_all([far]), [], {})
+    panels = axes_of(plots.forest(measured), monkeypatch)
+    assert {line.get_marker() for line in panels[1].lines} >= {"<"}
 
 
-def test_names_in_a_picture_tell_contexts_apart(tmp_path):
+def test_times_by_length(monkeypatch):
     rows = [
-        row
-        for context in (20, 50)
-        for row in made_up.runs("some", "a", "s4d", [1.0], "return", context=context)
+        made_up.timed("attention", "concatenated", 32, 64.0),
+        made_up.timed("attention", "concatenated", 64, 128.0),
+        made_up.timed("s4d", "concatenated", 32, 64.0),
+        made_up.timed("s4d", "concatenated", 32, 2.0, batch=1, kind="acting"),
     ]
-    made_up.write(tmp_path, "some", rows)
-    study = ABOUT.read(tmp_path)
-    canvas = figure.Figure(layout="constrained")
-    plots.runs(canvas, study)
-    assert [label.get_text() for label in canvas.axes[0].get_yticklabels()] == [
-        "s4d, context 20",
-        "s4d, context 50",
-    ]
-
-
-def test_variants_of_a_sweep_have_dashes_and_single_changes_are_left_out(tmp_path):
-    about = dataclasses.replace(ABOUT, ablations=("dropout*",))
-    rows = []
-    for variant in ("", "time embedding", "dropout 0.1"):
-        more = {"asked": [1.0], "supported": [True], "achieved_greedy": [1.0]}
-        rows += made_up.runs("some", "a", "attention", [1.0], "return", variant=variant, **more)
-    made_up.write(tmp_path, "some", rows)
-    study = about.read(tmp_path)
-    canvas = figure.Figure(layout="constrained")
-    plots.sweep(canvas, study)
-    handles, names = canvas.axes[0].get_legend_handles_labels()
-    assert names == ["attention", "attention, time embedding", "achieved as targeted"]
-    assert len({handle.get_linestyle() for handle in handles}) == len(names)
-
-
-def test_a_legend_is_no_wider_than_its_picture(study):
-    for plot in (plots.runs, plots.against_axis, plots.sweep):
-        canvas = figure.Figure(layout="constrained")
-        plot(canvas, study)
-        canvas.draw_without_rendering()
-        (legend,) = canvas.legends
-        assert legend.get_window_extent().width < canvas.bbox.width
-
-
-def test_a_picture_knows_its_lines(study):
-    before = drawn(study)[0].digest
-    study.rows.scored[0]["metrics"]["return_greedy"] = 99.0
-    assert drawn(study)[0].digest != before
-
-
-@pytest.mark.slow
-def test_no_two_variants_of_the_committed_curves_look_alike():
-    for study in catalog.read().values():
-        if study.axis is not None:
-            variants = {
-                group.variant for group in study.groups if not study.split(group.variant)[1]
-            }
-            assert len(variants) <= len(set(plots.DASHES)) == len(plots.DASHES)
-
-
-def test_more_variants_than_plain_dashes_are_drawn(tmp_path):
-    rows = [
-        row
-        for variant in "abcdef"
-        for row in made_up.runs("some", "a", "s4d", [1.0], "return", variant=variant, length=3.0)
-    ]
-    made_up.write(tmp_path, "some", rows)
-    found = dataclasses.replace(ABOUT, sweeps=False).read(tmp_path)
-    axis = next(
-        each
-        for each in plots.of_experiment(found)
-        if isinstance(each, document.Picture) and "axis" in each.name
-    )
-    dashes = set(re.findall(r"stroke-dasharray: [^;\"]+", axis.draw()))
-    assert len(dashes) >= len(plots.DASHES) - 1
+    update, action = axes_of(plots.speed(rows), monkeypatch)
+    assert [list(line.get_ydata()) for line in update.lines] == [[1.0, 2.0], [1.0]]
+    assert [list(line.get_ydata()) for line in action.lines] == [[2.0]]

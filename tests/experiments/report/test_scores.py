@@ -1,345 +1,225 @@
-"""Scores keep their strata, comparisons need enough runs, ratios compare like with like."""
+"""Scores keep their strata, outcomes follow their rule, ratios compare like with like."""
 
 import dataclasses
 import math
 
 import pytest
 
-from experiments.report import catalog, claims, document, scores, verdicts
+from experiments.report import catalog, document, scores
+from experiments.report.tasks import Point, Side
+from jax_s4rl.evaluation import bootstrap
 from tests.experiments.report import made_up
 
+TASK = made_up.task()
 
-def strata(middle, count=5):
-    return {"d": made_up.spread(middle, count=count)}
+
+def runs(*values, data="some/a", method="s4d", **more):
+    return made_up.runs("some", data, method, values, "return", **more)
+
+
+def held(*rows, task=TASK):
+    references = []
+    for data in ("some/a", "some/b", "some/c"):
+        references += made_up.bounds("some", data, "return", 0.0, 100.0)
+    return task.holding([*references, *rows])
+
+
+def compare(task, kind="greedy"):
+    setting = task.settings[0]
+    first, second = (scores.of_setting(task, setting, name) for name in ("s4d", "attention"))
+    return scores.compare(task, first, second, kind)
 
 
 def test_training_seeds_are_the_runs_of_one_recording():
-    rows = [
-        made_up.row("e", data, "s4d", seed, x=float(seed)) for data in ("a", "b") for seed in (0, 1)
-    ]
-    assert scores.strata([*rows, made_up.row("e", "a", "s4d", 2)], "x", -1) == {
-        "a": [0.0, -1.0],
-        "b": [0.0, -1.0],
-    }
+    rows = [made_up.row("e", "a", "s4d", seed, x=float(seed)) for seed in (0, 1)]
+    assert scores.runs([*rows, made_up.row("e", "a", "s4d", 2)], "x") == [0.0, 1.0]
 
 
 def test_recordings_are_the_runs_where_there_are_several_of_a_data_set():
-    seeds = {0: [1.0, 3.0], 4: [5.0], 9: [8.0]}
+    seeds = {4: [5.0], 0: [1.0, 3.0], 9: [8.0]}
     rows = [
         made_up.row("e", "d", "s4d", seed, data_seed=data, x=value)
         for data, values in seeds.items()
         for seed, value in enumerate(values)
     ]
-    found = scores.strata([*rows, made_up.row("e", "other", "s4d", 0, x=9.0)], "x")
-    assert found == {"d": [2.0, 5.0, 8.0], "other": [9.0]}
+    assert scores.runs(rows, "x") == [2.0, 5.0, 8.0]
 
 
-def test_fewer_than_five_recordings_are_too_few_however_many_seeds_they_have():
-    rows = [
-        made_up.row("e", "d", "s4d", seed, data_seed=data, x=0.9 + seed / 100)
-        for data in range(4)
-        for seed in range(5)
-    ]
-    found = scores.difference(scores.strata(rows, "x"), strata(0.5))
-    assert found is not None
-    assert (found.runs, found.outcome) == ((4, 5), scores.FEW)
+def difference(value, low, high, runs=(5, 5)):
+    interval = bootstrap.Interval(value, low, high)
+    return scores.Difference(interval, interval, runs, ((), ()))
 
 
 @pytest.mark.parametrize(
-    ("middle", "count", "outcome"),
+    ("ends", "outcome"),
     [
-        (0.9, 5, scores.AHEAD),
-        (0.1, 5, scores.BEHIND),
-        (0.5, 5, scores.LEVEL),
-        (0.9, 4, scores.FEW),
-        (0.9, 1, scores.FEW),
+        ((0.05, 0.001, 0.2), scores.BETTER),
+        ((0.049, 0.001, 0.2), scores.UNDECIDED),
+        ((0.1, 0.0, 0.2), scores.UNDECIDED),
+        ((-0.05, -0.2, -0.001), scores.WORSE),
+        ((-0.03, -0.049, -0.02), scores.EQUAL),
+        ((0.03, 0.02, 0.049), scores.EQUAL),
+        ((0.03, 0.02, 0.05), scores.UNDECIDED),
+        ((0.5, math.nan, math.nan), scores.FEW),
     ],
 )
-def test_outcomes(middle, count, outcome):
-    found = scores.difference(strata(middle, count), strata(0.5))
+def test_outcomes(ends, outcome):
+    assert difference(*ends).outcome == outcome
+
+
+def test_fewer_than_five_runs_of_either_have_no_outcome():
+    assert difference(0.5, 0.4, 0.6, (4, 9)).outcome == scores.FEW
+    assert difference(0.5, 0.4, 0.6, (9, 4)).outcome == scores.FEW
+
+
+def test_points_of_a_setting_weigh_alike_on_the_scale_of_their_data():
+    rows = [*runs(*made_up.spread(60)), *runs(*made_up.spread(40), method="attention")]
+    rows += [
+        *runs(*made_up.spread(50), data="some/b"),
+        *runs(*made_up.spread(50), data="some/b", method="attention"),
+    ]
+    found = compare(held(*rows))
     assert found is not None
-    assert found.outcome == outcome
+    assert found.gain.value == pytest.approx(0.1)
+    assert found.runs == (5, 5)
+    assert found.outcome == scores.BETTER
+    # Without the ends of the scale there is no comparison.
+    assert compare(TASK.holding(rows)) is None
+
+
+def test_only_data_sets_that_both_have_are_compared():
+    rows = [*runs(*made_up.spread(60)), *runs(*made_up.spread(50), method="attention")]
+    found = compare(held(*rows, *runs(*made_up.spread(0), data="some/b")))
+    assert found is not None
+    assert found.gain.value == pytest.approx(0.1)
+    assert compare(held(*runs(1.0))) is None
 
 
 def test_recording_by_recording_a_small_lead_is_seen():
     """Recordings differ by much more than the two methods do."""
-    recordings = [0.1, 0.9, 0.3, 0.7, 0.5]
-    ahead = {"d": [value + 0.02 for value in recordings]}
-    apart = scores.difference(ahead, {"d": recordings})
-    paired = scores.difference(ahead, {"d": recordings}, are_paired=True)
+    recorded = {3: 10.0, 1: 90.0, 0: 30.0, 4: 70.0, 2: 50.0}
+    rows = []
+    for data_seed, value in recorded.items():
+        rows += runs(value + 6, data_seed=data_seed)
+        rows = [*runs(value, method="attention", data_seed=data_seed), *rows]
+    rows += runs(1_000.0, data_seed=7)
+    found = compare(held(*rows))
+    assert found is not None
+    assert found.gain == pytest.approx((0.06, 0.06, 0.06))
+    assert (found.outcome, found.runs) == (scores.BETTER, (5, 5))
+    # As runs of one recording, each with a seed of its own.
+    apart = compare(
+        held(
+            *(
+                row | {"seed": seed, "metrics": row["metrics"] | {"data_seed": 0}}
+                for seed, row in enumerate(rows)
+            )
+        )
+    )
     assert apart is not None
-    assert paired is not None
-    assert apart.outcome == scores.LEVEL
-    assert (paired.outcome, paired.runs) == (scores.AHEAD, (5, 5))
-    assert paired.interval == pytest.approx((0.02, 0.02, 0.02))
-    assert paired.improvement.value == 1.0
+    assert apart.outcome == scores.UNDECIDED
 
 
-def test_only_what_both_learned_from_is_compared():
-    assert scores.difference({"a": [1.0]}, {"b": [1.0]}) is None
-    found = scores.difference(strata(0.9) | {"only here": [5.0]}, strata(0.5))
-    assert found is not None
-    assert found.runs == (5, 5)
+def test_a_contrast_is_the_difference_of_two_mean_gains():
+    def of(value):
+        pair = tuple(made_up.spread(value)), tuple(made_up.spread(0.0))
+        interval = bootstrap.Interval(value, value, value)
+        return scores.Difference(interval, interval, (5, 5), ((pair[0],), (pair[1],)))
+
+    found = scores.contrast([of(0.4), of(0.2), of(0.6)], [of(0.1)])
+    assert found.value == pytest.approx(0.3)
+    assert 0.25 < found.low < 0.3 < found.high < 0.35
 
 
-def test_chances_and_gains_are_taken_over_tasks():
-    won, even = (strata(0.9), strata(0.5)), (strata(0.5), strata(0.5))
-    pairs = {"one": [won, even]}
-    chance, gain = scores.improvement(pairs), scores.gain(pairs)
-    assert chance is not None
-    assert gain is not None
-    assert chance.value == pytest.approx(0.75)
-    assert gain.value == pytest.approx(0.2)
-    assert scores.improvement({}) is None
-    assert scores.gain({"one": []}) is None
+def test_differences_weigh_alike_in_their_mean():
+    def of(*values):
+        pairs = [(tuple(made_up.spread(value)), tuple(made_up.spread(0.0))) for value in values]
+        first, second = zip(*pairs, strict=True)
+        return difference(0.0, 0.0, 0.0)._replace(pair=(first, second))
+
+    found = scores.pool([of(0.6, 0.6, 0.6), of(0.2)])
+    assert found.value == pytest.approx(0.4)
+    assert 0.35 < found.low < 0.4 < found.high < 0.45
 
 
-def test_an_environment_of_many_tasks_weighs_as_much_as_any_other():
-    won, even = (strata(0.9), strata(0.5)), (strata(0.5), strata(0.5))
-    pairs = {"one": [won], "many": [even] * 23}
-    chance, gain = scores.improvement(pairs), scores.gain(pairs)
-    assert chance is not None
-    assert gain is not None
-    assert chance.value == pytest.approx(0.75)
-    assert gain.value == pytest.approx(0.2)
-
-
-def test_a_middle_is_the_same_with_and_without_its_interval():
-    values = {"a": [0.0, 1.0, 2.0, 9.0, 10.0], "b": [1.0]}
-    found = scores.middle(values)
-    assert found is not None
-    assert math.isclose(found.value, scores.middle_value(values))
-    assert scores.middle({}) is None
-
-
-ABOUT = catalog.Experiment(
-    name="some",
-    title="Some",
-    metrics=(catalog.Metric("return", "return"),),
-    main_variants=("main",),
-)
-
-
-def read(folder, rows, about=ABOUT):
-    made_up.write(folder, "some", rows)
-    return about.read(folder)
-
-
-def test_a_mixer_is_compared_in_every_setting_that_it_shares_with_attention(tmp_path):
-    rows = made_up.bounds("some", "a", "return", 100.0, 200.0)
-    for variant, data in (("main", "a"), ("other", "a"), ("main", "b")):
-        rows += made_up.runs(
-            "some", data, "attention", made_up.spread(150), "return", variant=variant
-        )
-        rows += made_up.runs("some", data, "s4d", made_up.spread(160), "return", variant=variant)
-    rows += made_up.runs("some", "c", "s4d", [1.0], "return")
-    found = list(scores.against(read(tmp_path, rows), "s4d"))
-    assert [each.name for each in found] == [
-        "Some, a, main",
-        "Some, a, other",
-        "Some, b, main",
-    ]
-    assert found[0].score.interval.value == pytest.approx(10)
-    assert found[0].normalized is not None
-    assert found[0].normalized[0]["a"] == pytest.approx(
-        [value / 100 for value in made_up.spread(60)]
-    )
-    assert found[2].normalized is None
-
-
-def test_contexts_of_one_variant_have_names_of_their_own(tmp_path):
-    rows = []
-    for context in (20, 50):
-        for method in ("attention", "s4d"):
-            rows += made_up.runs(
-                "some", "a", method, [1.0, 2.0], "return", variant="whole", context=context
-            )
-    found = list(scores.against(read(tmp_path, rows), "s4d"))
-    assert [each.name for each in found] == [
-        "Some, a, whole, context 20",
-        "Some, a, whole, context 50",
-    ]
-
-
-def test_a_group_names_only_what_ran_on_all_of_it(tmp_path):
-    about = dataclasses.replace(ABOUT, patterns={"some/*": "all of them"})
-    rows = []
-    for method in ("attention", "s4d"):
-        for data in ("some/a", "some/b"):
-            rows += made_up.runs("some", data, method, [1.0, 2.0], "return")
-        rows += made_up.runs("some", "some/b", method, [1.0, 2.0], "return", variant="longer")
-    found = list(scores.against(read(tmp_path, rows, about), "s4d"))
-    assert [each.name for each in found] == ["Some, all of them", "Some, b, longer"]
-
-
-def test_the_first_main_variant_that_is_there_is_the_measure(tmp_path):
-    about = dataclasses.replace(ABOUT, main_variants=("whole", "context 32"))
-    rows = made_up.runs("some", "a", "attention", [1.0], "return", variant="context 32")
-    rows += made_up.runs("some", "b", "attention", [1.0], "return", variant="whole")
-    for data in "abc":
-        rows += [
-            made_up.row("some", data, "cql", 0, return_greedy=1.0)
-            | {"tokens": None, "context_length": None}
-        ]
-    study = read(tmp_path, rows, about)
-    found = {
-        group.data: scores.baseline(study, group) for group in study.groups if group.method == "cql"
-    }
-    assert {data: other and other.variant for data, other in found.items()} == {
-        "a": "context 32",
-        "b": "whole",
-        "c": None,
-    }
-
-
-def test_scores_on_the_scale_of_random_play_and_the_optimum(tmp_path):
-    study = read(tmp_path, made_up.bounds("some", "a", "return", 100.0, 200.0))
-    assert scores.normalize(study, {"a": [100.0, 150.0]}) == {"a": [0.0, 0.5]}
-    assert scores.normalize(study, {"a": [100.0], "b": [1.0]}) is None
-
-
-def test_only_recordings_that_both_learned_from_are_compared(tmp_path):
-    rows = []
-    for data_seed in range(6):
-        rows += made_up.runs("some", "a", "s4d", [10.0 * data_seed], "return", data_seed=data_seed)
-    for data_seed in range(1, 6):
-        rows += made_up.runs("some", "a", "attention", [5.0, 15.0], "return", data_seed=data_seed)
-    (found,) = scores.against(read(tmp_path, rows), "s4d")
-    assert found.score.runs == (5, 5)
-    assert found.pair == ({"a": [10.0, 20.0, 30.0, 40.0, 50.0]}, {"a": [10.0] * 5})
-
-
-def test_arms_are_compared_recording_by_recording_in_whatever_order_they_ran(tmp_path):
-    rows = []
-    for data_seed in (0, 3, 1, 4, 2):
-        rows += made_up.runs(
-            "some", "a", "s4d", [10.0 * data_seed + 1], "return", data_seed=data_seed
-        )
-    for data_seed in range(5):
-        rows += made_up.runs(
-            "some", "a", "attention", [10.0 * data_seed], "return", data_seed=data_seed
-        )
-    (found,) = scores.against(read(tmp_path, rows), "s4d")
-    assert found.score.interval == (1.0, 1.0, 1.0)
-    assert found.outcome == "ahead"
-
-
-def test_what_stands_aside_is_not_compared(tmp_path):
-    about = dataclasses.replace(ABOUT, aside=("*one step*",))
-    rows = []
-    for method in ("attention", "s4d"):
-        for variant in ("", "composed, one step"):
-            rows += made_up.runs(
-                "some", "a", method, made_up.spread(150), "return", variant=variant
-            )
-    (found,) = scores.against(read(tmp_path, rows, about), "s4d")
-    assert found.group.variant == ""
-    assert found.otherwise is not None
-    assert found.otherwise.outcome == "level"
-
-
-def test_less_can_be_better(tmp_path):
-    metric = catalog.Metric("regret", "regret", larger_is_better=False)
-    about = catalog.Experiment(name="some", title="Some", metrics=(metric,))
-    rows = made_up.bounds("some", "a", "regret", 1.0, 0.0)
-    rows += made_up.runs("some", "a", "attention", made_up.spread(0.5), "regret")
-    rows += made_up.runs("some", "a", "s4d", made_up.spread(0.2), "regret")
-    (found,) = scores.against(read(tmp_path, rows, about), "s4d")
-    assert found.score.interval.value == pytest.approx(0.3)
-    assert found.normalized is not None
-    assert sum(found.normalized[0]["a"]) / 5 == pytest.approx(0.8)
-
-
-def test_what_has_no_attention_of_its_variant_is_measured_by_the_main_one(tmp_path):
-    rows = made_up.runs("some", "a", "attention", [1.0], "return", variant="main")
-    rows += made_up.runs("some", "a", "attention", [2.0], "return", variant="uniform")
-    rows += made_up.runs("some", "a", "percent_bc", [3.0], "return", variant="s4d")
-    rows += made_up.runs("some", "a", "s4d", [3.0], "return", variant="uniform")
-    rows += [
-        row | {"tokens": None, "context_length": None}
-        for row in made_up.runs("some", "a", "cql", [3.0], "return")
-    ]
-    study = read(tmp_path, rows)
-    found = {group.name: scores.baseline(study, group) for group in study.groups}
-    assert {name: other and other.variant for name, other in found.items()} == {
-        "attention, main": None,
-        "attention, uniform": "main",
-        "percent_bc, s4d": "main",
-        "s4d, uniform": "uniform",
-        "cql": "main",
-    }
-
-
-ONE, THREE = scores.ONE, scores.THREE
-
-
-def test_pairs_share_length_and_batch():
+def test_methods_ran_everywhere_and_the_variant_of_a_baseline_is_fixed():
+    point = Point("both", ("some/a", "some/b"))
     rows = [
-        made_up.timed("attention", THREE, 32, 200.0),
-        made_up.timed("s4d", THREE, 32, 50.0),
+        *runs(2.0, method="cql", variant="conservatism 0.1"),
+        *runs(2.0, method="cql", variant="conservatism 0.1", data="some/b"),
+        *runs(1.0, method="cql", variant="conservatism 1"),
+        *runs(1.0, method="cql", variant="conservatism 1", data="some/b"),
+        *runs(9.0, method="percent_bc", variant="s4d"),
+        *runs(9.0, method="percent_bc", variant="s4d", data="some/b"),
+        *runs(3.0, method="percent_bc", variant="attention"),
+        *runs(3.0, method="percent_bc", variant="attention", data="some/b"),
+        *runs(4.0, method="bc", variant="unheard of"),
+        *runs(4.0, method="bc", variant="unheard of", data="some/b"),
+        *runs(8.0),
+        *runs(8.0, data="some/b"),
+        *runs(9.0, variant="dropout 0.1"),
+        *runs(9.0, method="lstm"),
+    ]
+    found = scores.methods_at(held(*rows), point)
+    values = {name: scores.score(TASK, own, "greedy") for name, own in found.items()}
+    assert values == {"cql": 1.0, "percent_bc": 3.0, "bc": 4.0, "s4d": 8.0}
+    assert "lstm" in scores.every_method(held(*rows), point)
+
+
+def test_of_the_settings_of_the_control_the_better_one_counts():
+    rows = [*runs(1.0, method="mlp"), *runs(3.0, method="mlp", variant=scores.CONTROL)]
+    found = scores.methods_at(held(*rows), TASK.points[0])
+    assert scores.score(TASK, found["mlp"], "greedy") == 3.0
+
+
+def test_sides_of_a_question_share_data_context_and_method():
+    question = catalog.Question(
+        "name", "Title", "some", {"some/*": TASK}, Side("one", "1"), Side("other", "2*")
+    )
+    rows = [*runs(1.0, variant="1"), *runs(2.0, variant="2"), *runs(3.0, variant="2b")]
+    rows += [*runs(1.0, variant="1", context=4), *runs(1.0, variant="1", method="s4")]
+    held_question = dataclasses.replace(question, tasks={"some/*": held(*rows)})
+    ((key, (_, (first, second))),) = scores.sides(held_question).items()
+    assert key == ("some/a", 32, "s4d")
+    assert (len(first[""]), len(second[""])) == (1, 2)
+
+
+ONE, THREE = "concatenated", "interleaved"
+
+
+def test_ratios_are_of_the_machine_that_was_timed_last():
+    rows = [
+        made_up.timed("attention", ONE, 32, 9.0) | {"machine": "other"},
+        made_up.timed("s4d", ONE, 32, 9.0) | {"machine": "other"},
+        made_up.timed("s4d", ONE, 64, 9.0) | {"machine": "other"},
+        made_up.timed("attention", ONE, 64, 9.0) | {"machine": "other"},
+        made_up.timed("attention", ONE, 32, 200.0),
+        made_up.timed("s4d/matched", ONE, 32, 1.0),
+        made_up.timed("s4d/matched", ONE, 32, 50.0),
         made_up.timed("s4d", ONE, 32, 20.0),
-        made_up.timed("s4d", ONE, 1_024, 20.0),
+        made_up.timed("s4d", ONE, 64, 20.0),
+        made_up.timed("attention", THREE, 32, 600.0),
+        made_up.timed("attention", ONE, 32, 2.0, kind="acting"),
+        made_up.timed("s4d", ONE, 32, 1.0, kind="acting"),
     ]
-    alike, built, layouts = (
-        scores.time_ratios(rows, contests)
-        for contests in (scores.ALIKE, scores.ONE_THREE, claims.LAYOUTS)
-    )
-    assert [(each.pair, each.place, each.value) for each in alike] == [
-        ("s4d, three tokens", "32 steps", 4.0)
-    ]
-    assert [(each.pair, each.place, each.value) for each in built] == [
-        ("s4d, one against three", "32 steps", 10.0)
-    ]
-    assert [(each.pair, each.place, each.value) for each in layouts] == [("s4d", "32 steps", 2.5)]
-    assert verdicts.at_least(alike, verdicts.SEVERAL).word == verdicts.HOLDS
-    assert verdicts.ranges([*alike, *built]).splitlines() == [
-        "s4d, three tokens: 4.0",
-        "s4d, one against three: 10.0",
-    ]
-    assert scores.time_ratios(rows, scores.ALIKE, shortest=100) == []
-    assert [row["seconds"]["median"] for row in alike[0].rows] == [50e-3, 200e-3]
+    found = {
+        name: [ratio[:2] for ratio in scores.time_ratios(rows, name, "training")]
+        for name in scores.CONTESTS
+    }
+    assert found == {
+        "equal tokens and parameters": [(32, 4.0)],
+        "equal tokens": [(32, 10.0)],
+        "one token against three": [(32, 30.0)],
+    }
+    assert [each.value for each in scores.time_ratios(rows, "equal tokens", "acting")] == [2.0]
 
 
-def test_models_of_as_many_parameters_and_histories_mapped_anew_have_their_side():
-    rows = [made_up.timed("attention", ONE, 64, 6.0), made_up.timed("s4d/matched", ONE, 64, 3.0)]
-    rows += [made_up.timed("recompute", THREE, 64, 9.0), made_up.timed("s4d", ONE, 64, 1.0)]
-    names = ("s4d, one token", "s4d matched, one token", "s4d, one against recomputed window")
-    found = [scores.time_ratios(rows, side) for side in scores.CONTESTS.values()]
-    assert [[(each.pair, each.value) for each in timed] for timed in found] == [
-        [(name, value)] for name, value in zip(names, (6.0, 2.0, 9.0), strict=True)
-    ]
-
-
-def test_batches_and_machines_are_told_where_there_are_several():
+def test_times_at_tasks():
     rows = [
-        made_up.timed(who, ONE, 16, 1.0, batch=batch)
-        for who in ("attention", "s4")
-        for batch in (1, 64)
+        made_up.row("speed", "d", who, None, seconds={"update_median": seconds})
+        for who, seconds in (("attention", 8.0), ("s4", 2.0), ("lstm", 1.0))
     ]
-    found = scores.time_ratios(rows, scores.ALIKE)
-    assert [(each.series, each.place) for each in found] == [
-        ("1 at once", "16 steps"),
-        ("64 at once", "16 steps"),
-    ]
-    rows = [
-        made_up.timed(who, ONE, 16, 1.0) | {"machine": m}
-        for who in ("attention", "s4")
-        for m in ("cpu", "gpu")
-    ]
-    assert [each.series for each in scores.time_ratios(rows, scores.ALIKE)] == ["cpu", "gpu"]
-
-
-def test_times_at_tasks(tmp_path):
-    metric = catalog.Metric("ms", "ms", larger_is_better=False, kinds=())
-    about = catalog.Experiment(name="speed", title="Speed", metrics=(metric,))
-    rows = [
-        made_up.row("speed", "d", who, seed, ms=ms)
-        for who, ms in (("attention", 8.0), ("s4", 2.0))
-        for seed in (0, 1)
-    ]
-    made_up.write(tmp_path, "speed", rows)
-    study = about.read(tmp_path)
-    assert scores.task_ratios(study, [metric]) == [scores.Ratio("s4", "", "d", 4.0)]
+    assert scores.task_ratios(rows, "update_median") == [scores.Ratio("d, s4", 4.0, None)]
 
 
 def test_intervals_need_the_turns_of_both():
@@ -349,5 +229,5 @@ def test_intervals_need_the_turns_of_both():
     # Whatever slows both in a turn is in neither end.
     assert scores.ratio_interval([1.0, 5.0, 2.0], [2.0, 10.0, 4.0]) == (2.0, 2.0)
     assert scores.ratio_interval([1.0], []) is scores.ratio_interval([], []) is None
-    assert document.show_ratio(2.0, None) == "2.00"
+    assert document.show_ratio(2.0) == "2.00"
     assert document.show_ratio(2.0, (1.5, 2.5)) == "2.00 [1.50, 2.50]"

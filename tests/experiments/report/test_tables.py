@@ -1,149 +1,136 @@
-"""References stand beside what was trained on the same data; losses beside their changes."""
+"""Tables show every method once."""
 
-import dataclasses
-
-from experiments.report import catalog, document, scores, tables, verdicts
+from experiments.report import catalog, comparisons, tables, verdicts
+from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
 
-ABOUT = catalog.Experiment(
-    name="some",
-    title="Some",
-    metrics=(catalog.Metric("return", "return", kinds=("greedy",)),),
-    patterns={"graph*": "all graphs"},
-)
+TASK = made_up.task()
 
 
-def results(folder, rows, about=ABOUT):
-    made_up.write(folder, "some", rows)
-    study = about.read(folder)
-    (table,) = tables.results(study)
-    assert isinstance(table, document.Table)
-    return table
+def test_rows_that_agree_share_a_line():
+    table = tables.table(
+        [("a", 1), ("b", 2), ("a", 3)],
+        {"name": lambda row: row[0]},
+        {"sum": lambda rows: str(sum(number for _, number in rows))},
+    )
+    assert table.rows == [["a", "4"], ["b", "2"]]
+    assert tables.table([("a", 1)], {"name": lambda row: row[0]}).rows == [["a"]]
 
 
-def test_references_are_of_the_data_sets_that_were_learned_from(tmp_path):
-    rows = [
-        made_up.row("some", f"graph-{number}", "lookup", **{"return": 10.0 * number})
-        for number in range(4)
+def test_a_task_has_a_line_for_each_method_and_the_best_is_bold():
+    task = made_up.scored(TASK, s4d=30.0, attention=20.0, bc=40.0)
+    few = [row for row in task.rows.scored if row["method"] != "bc" or row["dataset"] == "some/a"]
+    table = tables.of_task(TASK.holding([*task.rows.references, *few]))
+    assert table.head == ["return, greedy / sampled", "a", "b", "c"]
+    assert [line[0] for line in table.rows] == [
+        "attention",
+        "S4D",
+        "BC",
+        "random play",
+        "optimum",
     ]
-    rows += [
-        made_up.row("some", f"graph-{number}", "optimal", **{"return": 90.0}) for number in range(4)
+    assert table.rows[1] == ["S4D", "60.0 / 30.0", "**60.0 / 30.0**", "**60.0 / 30.0**"]
+    assert table.rows[2] == ["BC", "**80.0 / 40.0**", "-", "-"]
+
+
+def test_methods_that_lack_data_of_a_point_have_no_cell():
+    point = catalog.Point("both", ("some/a", "some/b"))
+    task = made_up.task(settings=[catalog.Setting("one", (point,))])
+    held = made_up.scored(task, attention=20.0, s4d=30.0)
+    few = [row for row in held.rows.scored if (row["method"], row["dataset"]) != ("s4d", "some/b")]
+    few += made_up.runs("some", "some/a", "bc", [90.0], "return", variant="attention")
+    table = tables.of_task(task.holding([*held.rows.references, *few]))
+    # Baselines may lack some; they are never the best then.
+    assert table.rows == [
+        ["attention", "**40.0 / 20.0**"],
+        ["BC", "90.0 / 45.0 (1 of 2)"],
+        ["random play", "0.00"],
+        ["optimum", "100.0"],
     ]
-    for number in (1, 2):
-        rows += made_up.runs("some", f"graph-{number}", "s4d", [1.0] * 5, "return")
-    rows += made_up.runs("some", "graph-1", "s4d", [1.0] * 5, "return", variant="time embedding")
-    # Those of single data sets are shown where they differ.
-    assert [(row[0], row[2], row[3]) for row in results(tmp_path, rows).rows] == [
-        ("lookup", "2 data sets", "15.0"),
-        ("optimal", "2 data sets", "90.0"),
-        ("lookup on graph-1", "1 data set", "10.0"),
-        ("s4d", "10 (2 data sets)", "1.00 [1.00, 1.00]"),
-        ("s4d", "5 (1 data set)", "1.00 [1.00, 1.00]"),
-    ]
 
 
-def test_one_data_set_is_not_counted(tmp_path):
-    rows = [
-        *made_up.bounds("some", "graph-1", "return"),
-        *made_up.runs("some", "graph-1", "s4d", [1.0] * 5, "return"),
-    ]
-    assert [row[1] for row in results(tmp_path, rows).rows] == ["-", "-", "5"]
-
-
-def test_scores_stand_on_one_scale_as_well(tmp_path):
-    about = dataclasses.replace(ABOUT, normalizes=True)
-    rows = [*made_up.bounds("some", "graph-1", "return", 100.0, 200.0)]
-    rows += [made_up.row("some", "graph-1", "lookup")]
-    rows += made_up.runs("some", "graph-1", "s4d", [150.0] * 5, "return")
-    table = results(tmp_path, rows, about)
-    assert table.head[3] == "normalized, greedy, %"
-    assert {row[0]: row[3] for row in table.rows} == {
-        "random": "0.0",
-        "optimal": "100.0",
-        "lookup": "-",
-        "s4d": "50.0 [50.0, 50.0]",
-    }
-
-
-def test_without_bounds_there_is_no_scale(tmp_path):
-    about = dataclasses.replace(ABOUT, normalizes=True)
-    (row,) = results(
-        tmp_path, made_up.runs("some", "graph-1", "s4d", [1.0] * 5, "return"), about
-    ).rows
-    assert row[3] == "-"
-
-
-CARTPOLE = dataclasses.replace(catalog.CARTPOLE, judged_by="greedy")
-
-
-def study(folder, values):
-    """Made of values by method, variant and data."""
-    for (method, variant, data), value in values.items():
-        rows = made_up.runs(
-            CARTPOLE.name,
-            f"cartpole/{data}",
-            method,
-            made_up.spread(value),
-            "return",
-            variant=variant,
+def test_the_published_table_stands_beside_ours():
+    lines = []
+    for dataset in catalog.SIZES.values():
+        lines += made_up.bounds("key_to_door", dataset, "success", 0.027, 1.0)
+        lines += made_up.runs(
+            "key_to_door",
+            dataset,
+            "attention",
+            [0.8] * 5,
+            "success",
+            variant=catalog.BALANCED,
         )
-        made_up.write(folder, CARTPOLE.name, rows)
-    return CARTPOLE.read(folder)
-
-
-def shown(found):
-    matches = [match for mixer in ("s4d", "s4") for match in scores.against(found, mixer)]
-    return tables.losses(matches)
-
-
-def test_the_loser_is_changed_first_then_the_other_side(tmp_path):
-    found = study(
-        tmp_path,
-        {
-            ("attention", "", "mixed"): 100.0,
-            ("s4d", "", "mixed"): 50.0,
-            ("attention", "learning rate 0.001", "mixed"): 40.0,
-            ("s4d", "learning rate 0.01", "mixed"): 100.0,
-            # Neither of another variant nor on other data.
-            ("s4d", "composed, learning rate 0.01", "mixed"): 70.0,
-            ("s4d", "learning rate 0.01", "medium"): 70.0,
-        },
-    )
-    _, table, _ = shown(found)
-    assert isinstance(table, document.Table)
-    assert [(line[1], *line[3:]) for line in table.rows] == [
-        (
-            "s4d behind attention",
-            "5, 5",
-            "s4d: learning rate 0.01",
-            "+0.000 [-0.023, +0.023]",
-            "5, 5",
-            "level",
-        ),
-        (
-            "s4d behind attention",
-            "5, 5",
-            "attention: learning rate 0.001",
-            "+10.0 [+10.0, +10.0]",
-            "5, 5",
-            "ahead",
-        ),
+    for weight, share in (("1", 0.1), ("0.01", 0.6)):
+        lines += made_up.runs(
+            *("key_to_door", catalog.SIZES["1K"], "cql", [share] * 5, "success"),
+            variant=f"conservatism {weight}",
+        )
+    tasks = [task.holding(lines if task is catalog.KEY_TO_DOOR else []) for task in catalog.TASKS]
+    table = tables.of_doors(comparisons.Measured(tasks, [], [], [], {}))
+    assert len(table.head) == 7
+    lines = {line[0]: line[1:] for line in table.rows}
+    assert lines["attention, balanced batches"] == [
+        *("71.8", "80.0 [80.0, 80.0]", "40.0 [40.0, 40.0]"),
+        *("94.6", "80.0 [80.0, 80.0]", "40.0 [40.0, 40.0]"),
     ]
-    assert {line[2] for line in table.rows} == {"-50.0 [-50.0, -50.0]"}
+    assert lines["attention, uniform batches"] == ["71.8", "-", "-", "94.6", "-", "-"]
+    assert lines["CQL"][:3] == ["13.1", "10.0 [10.0, 10.0]", "5.0 [5.0, 5.0]"]
+    assert lines["CQL, weight chosen by score"][1] == "60.0 [60.0, 60.0]"
+    assert lines["random play"] == ["3.1", "2.7", "2.7", "3.1", "2.7", "2.7"]
 
 
-def test_a_loss_that_nobody_took_apart_is_shown_and_no_loss_is_not(tmp_path):
-    found = study(
-        tmp_path,
-        {("attention", "", "mixed"): 100.0, ("s4", "", "mixed"): 50.0, ("s4d", "", "mixed"): 150.0},
-    )
-    _, table, _ = shown(found)
-    assert isinstance(table, document.Table)
-    assert [(line[1], *line[4:]) for line in table.rows] == [
-        ("attention behind s4d", "-", "-", "-", "-"),
-        ("s4 behind attention", "-", "-", "-", "-"),
+def test_claims_are_shown_with_their_verdicts():
+    claim = verdicts.Claim("it works", verdicts.HOLDS, "5", "everywhere")
+    table = tables.of_claims([claim])
+    assert table.rows == [["it works", claim.badge, "5"]]
+
+
+def question(title="T", **values):
+    """A question whose first side has the given sampled scores, and the second one 20."""
+    lines = made_up.bounds("some", "some/a", "return", 0.0, 100.0)
+    for method, value in values.items():
+        for variant, own in (("with", value), ("without", 20.0)):
+            runs = made_up.spread(2 * own)
+            lines += made_up.runs("some", "some/a", method, runs, "return", variant=variant)
+    sides = Side("yes", "with"), Side("no", "without")
+    return Question("tokens", title, "some", {"*": TASK.holding(lines)}, *sides)
+
+
+def test_choices_have_a_line_for_each_data_set_and_name_what_changes():
+    table = tables.of_choices([question("T", s4d=30.0, s4=20.5), question("U", s4=20.0)])
+    assert table.head == ["choice", "data", "context", "greedy", "sampled"]
+    assert table.rows == [
+        ["T", "some/a", "32", "**S4D +20**, S4 +1", "**S4D +10**, S4 0"],
+        ["U", "some/a", "32", "S4 0", "S4 0"],
     ]
-    level = study(tmp_path / "level", {("attention", "", "mixed"): 1.0, ("s4d", "", "mixed"): 1.0})
-    assert shown(level) == []
-    (match,) = scores.against(level, "s4d")
-    assert verdicts.tell(match) == match.name
+
+
+def test_outcomes_are_counted_for_both_ways_of_choosing_actions():
+    task = made_up.scored(TASK, attention=20.0, s4=30.0, lstm=2.0)
+    measured = comparisons.Measured([task], [], comparisons.judge_all([task]), [], {})
+    assert tables.of_counts(measured).rows == [
+        ["S4", "2 / 2", "0 / 0", "0 / 0", "0 / 0"],
+        ["LSTM", "0 / 0", "0 / 0", "0 / 0", "2 / 2"],
+    ]
+
+
+def test_models_that_act_from_a_carried_state_stand_together():
+    lines = []
+    for seed in range(5):
+        tested = {"success_at_90_sampled": 0.6, "success_at_4000_sampled": 0.4}
+        lines.append(
+            made_up.row(
+                "key_to_door", "d", "s4", seed, variant="tested with longer waits", **tested
+            )
+        )
+    waits = catalog.LONG_WAITS.holding(lines)
+    masked = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
+    for row in made_up.runs(
+        "memory", comparisons.MASKED, "s4", [80.0] * 5, "return", variant="context 32"
+    ):
+        masked.append(row | {"metrics": row["metrics"] | {"return_carried_sampled": 10.0}})
+    asked = catalog.questions({"memory": masked})
+    table = tables.of_carried(comparisons.Measured([waits], asked, [], [], {}))
+    assert table.head[4:] == ["success after 90 steps, %", "success after 4,000 steps, %"]
+    assert table.rows == [["S4", "40.0", "10.0", "-30.0 [-30.0, -30.0]", "60.0", "40.0"]]
