@@ -1,49 +1,54 @@
-"""Result lines as the demo writes them, without training anything."""
+"""Result rows as the demo writes them, without training anything."""
 
 from jax_s4rl.evaluation import result_rows
 
+ACHIEVED = {"mlp": 0.5, "attention": 0.9, "s4d": 1.0}
+MILLISECONDS = {("attention", 64): 10.0, ("attention", 256): 40.0} | {
+    ("s4d", 64): 5.0,
+    ("s4d", 256): 10.0,
+}
 
-def make(env="CartPole-v1", method="s4d", seed=0, umbrella=False):
-    asked = [-2.0, 2.0] if umbrella else [50.0, 500.0]
-    metrics = {
-        "asked": asked,
-        "achieved_greedy": [v + seed for v in asked],
-        "achieved_sampled": [v - seed for v in asked],
-        "rank_correlation_greedy": 0.9,
-        "rank_correlation_sampled": 0.8,
-        "episodes_per_target": 5,
-        "data_mean": -0.04,
-        "data_best": 500.0,
-        "random": 22.0,
-        "optimal": 500.0,
-        "learning_curve": {"updates": [10, 20], "loss": [0.7, 0.5]},
-        "updates_per_second": 100.0,
-        "milliseconds_per_call": 5.0,
-        "episodes_at_once": 20,
-    }
-    if umbrella:
-        shares = {"greedy": [0.0, 1.0], "sampled": [0.4, 0.6], "closed_form": [0.4, 0.6]}
-        metrics |= {f"first_action_{kind}": values for kind, values in shares.items()}
+
+def make(method, seed, metrics):
     return result_rows.make_row(
         experiment="demo",
-        env=env,
-        dataset="some/<data>",
+        env="jax_s4rl/TMaze-v0",
+        dataset="t_maze/30/random",
         method=method,
         tokens="concatenated",
-        context_length=8,
+        context_length=30,
         seed=seed,
-        parameters=1234,
+        parameters=123_456,
         updates=20,
         metrics=metrics,
-        seconds={"compile": 1.0, "train": 2.0, "evaluate": 3.0},
+        seconds={"train": 2.0, "evaluate": 3.0},
     )
 
 
+def memory(method="s4d", seed=0):
+    high = ACHIEVED[method] - 0.1 * seed
+    metrics = {
+        "kind": "memory",
+        "asked": [0.0, 1.0],
+        "achieved_greedy": [1 - high, high],
+        "achieved_sampled": [1 - high, high - 0.05],
+        "episodes_per_target": 5,
+        "data_mean": 0.49,
+        "optimal": 1.0,
+    }
+    return make(method, seed, metrics)
+
+
+def time(method, length):
+    metrics = {
+        "kind": "time",
+        "length": length,
+        "steps_of_batch": 256,
+        "milliseconds_per_update": MILLISECONDS[method, length],
+    }
+    return make(method, 0, metrics)
+
+
 def demo():
-    tasks = (("CartPole-v1", False), ("umbrella_length/9", True))
-    return [
-        make(env, method, seed, umbrella)
-        for env, umbrella in tasks
-        for method in ("attention", "s4d")
-        for seed in (0, 1)
-    ]
+    memories = [memory(method, seed) for method in ACHIEVED for seed in (0, 1)]
+    return [*memories, *(time(*key) for key in MILLISECONDS)]
