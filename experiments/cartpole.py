@@ -17,7 +17,7 @@ Rows go to `experiments/results/cartpole.jsonl`.
 import functools
 from typing import Any
 
-from experiments import protocol, runner, target_returns, tuning
+from experiments import protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
 from jax_s4rl.modules import tokens
@@ -90,6 +90,18 @@ def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
     ]
 
 
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory on every dataset, at the point chosen for attention.
+
+    The other trials of it have the default point, because tuning leaves it out.
+    """
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    return [
+        trial(protocol.MEMORYLESS, name, options, point=point, variant=protocol.CONTROL)
+        for name in DATASETS
+    ]
+
+
 def causes_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns ablations of S5, where all others lead, and of attention, where S4 and S4D lead."""
     behind = (trial("s5", "medium", options), trial("attention", "random", options))
@@ -112,17 +124,17 @@ def metrics(
     return target_returns.metrics(acted, task, plan)
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = ("mixed",) if options.quick else DATASETS
-    return runner.bounds(*(f"cartpole/{name}" for name in names))
+    return reference_rows.bounds(*(f"cartpole/{name}" for name in names))
 
 
 EXPERIMENT = runner.Experiment(
     name="cartpole",
     parts=tuning.parts(CHOSEN, trial, TUNED_ON)
     | {name: functools.partial(dataset_trials, name) for name in DATASETS}
-    | {"causes": causes_trials},
+    | {"causes": causes_trials, "controls": controls_trials},
     references=references,
     quick=("mixed",),
     most_seeds=tuning.MOST_SEEDS,

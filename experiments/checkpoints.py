@@ -19,7 +19,7 @@ import jax
 import numpy as np
 import rich.console
 
-from experiments import cartpole, key_door, runner, target_returns
+from experiments import cartpole, key_door, reference_rows, runner, target_returns
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.training import loop, update
 
@@ -167,10 +167,10 @@ def _score(
     return found
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum, and the best recorded episode."""
     names = (f"cartpole/{cartpole.TUNED_ON}", f"key_door/{key_door.TUNED_ON}")
-    return runner.bounds(*(names[:1] if options.quick else names))
+    return reference_rows.bounds(*(names[:1] if options.quick else names))
 
 
 EXPERIMENT = runner.Experiment(

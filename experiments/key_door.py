@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import protocol, runner, target_returns, tuning
+from experiments import protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.collection import recording
 from jax_s4rl.data import trajectories
@@ -112,6 +112,12 @@ def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
         for mixer in cloned
     ]
     return [*around, *clones, cql_trial(name, options)]
+
+
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory on every dataset, at the point chosen for attention."""
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    return [trial(protocol.MEMORYLESS, name, options, point=point) for name in (*RANDOM, *FROM_PPO)]
 
 
 def short_trials(options: runner.Options) -> list[runner.Trial]:
@@ -225,17 +231,18 @@ def _select(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
     return key_door.Events(*(values[episodes] for values in happened))
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = (TUNED_ON,) if options.quick else (*RANDOM, *FROM_PPO)
-    return runner.bounds(*(f"key_door/{name}" for name in names))
+    return reference_rows.bounds(*(f"key_door/{name}" for name in names))
 
 
 EXPERIMENT = runner.Experiment(
     name="key_door",
     parts=tuning.parts(CHOSEN, trial, TUNED_ON)
     | {name: functools.partial(dataset_trials, name) for name in (*RANDOM, *FROM_PPO)}
-    | {"short": short_trials, "uniform": uniform_trials, "causes": causes_trials},
+    | {"short": short_trials, "uniform": uniform_trials, "causes": causes_trials}
+    | {"controls": controls_trials},
     references=references,
     quick=(TUNED_ON,),
     most_seeds=tuning.MOST_SEEDS,

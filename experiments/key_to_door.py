@@ -19,7 +19,7 @@ import dataclasses
 import functools
 from typing import Any
 
-from experiments import key_to_door_metrics, protocol, runner, tuning
+from experiments import key_to_door_metrics, protocol, reference_rows, runner, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.collection import catalog
 from jax_s4rl.models import attribution
@@ -295,6 +295,25 @@ def own_distractor_trials(options: runner.Options) -> list[runner.Trial]:
     return found
 
 
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory on every 1K dataset, at the point chosen for attention."""
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    return [
+        trial(protocol.MEMORYLESS, SMALL, UPDATES, options, point=point, data_seed=seed)
+        for seed in data_seeds(options)
+    ]
+
+
+def other_controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the same from ten thousand episodes, and with apples."""
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    updates = {LARGE: LARGE_UPDATES, LOW_VAR: UPDATES, LOW_VAR_LARGE: LARGE_UPDATES}
+    return [
+        trial(protocol.MEMORYLESS, dataset, number, options, point=point)
+        for dataset, number in updates.items()
+    ]
+
+
 def data_seeds(options: runner.Options) -> list[int]:
     """Returns the seeds of the datasets that are trained on."""
     return choose_data_seeds(1 if options.quick else NUM_DATA_SEEDS)
@@ -314,7 +333,7 @@ def choose_data_seeds(count: int, dataset: str = SMALL) -> list[int]:
     return found
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns exact rows without training.
 
     Random play, the optimum, the best recorded episode, and `lookup`, which repeats the recorded
@@ -332,12 +351,12 @@ def references(options: runner.Options) -> list[runner.Reference]:
         }
         for method, (success, earned) in known.items():
             more = {"return": earned} if dataset in (LOW_VAR, LOW_VAR_LARGE) else {}
-            found.append(runner.Reference(method, dataset, exactly(success) | more))
+            found.append(reference_rows.Reference(method, dataset, exactly(success) | more))
     seeds = {SMALL: data_seeds(options)} | ({} if options.quick else {LARGE: [0]})
     for dataset, own in seeds.items():
         shares = [key_to_door_metrics.lookup(tasks.load(dataset, seed=seed)) for seed in own]
         mean = exactly(sum(shares) / len(shares))
-        found.append(runner.Reference("lookup", dataset, mean | {"by_recording": shares}))
+        found.append(reference_rows.Reference("lookup", dataset, mean | {"by_recording": shares}))
     return found
 
 
@@ -364,11 +383,13 @@ EXPERIMENT = runner.Experiment(
         "critic": critic_trials,
         "distractor": distractor_trials,
         "distractor_own": own_distractor_trials,
+        "controls": controls_trials,
+        "controls_more": other_controls_trials,
     },
     references=references,
     quick=("1k",),
     most_seeds={**tuning.MOST_SEEDS, "q": 2}
-    | dict.fromkeys(("1k", "rates", "uniform", "causes"), 1),
+    | dict.fromkeys(("1k", "rates", "uniform", "causes", "controls"), 1),
 )
 
 

@@ -23,7 +23,7 @@ many, where it is behind them. Settings are tuned on memory_len; on CartPole the
 import dataclasses
 from typing import Any
 
-from experiments import cartpole, protocol, runner, target_returns, tuning
+from experiments import cartpole, protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import policy
 
@@ -201,17 +201,17 @@ def of_return(dataset: str, mean_return: float, kind: str) -> dict[str, float]:
     return found
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum and the best recorded return."""
     found = []
     datasets = (*map(memory_len, lengths(options)), CARTPOLE)
-    for method, dataset, bound in runner.bounds(*datasets):
+    for method, dataset, bound in reference_rows.bounds(*datasets):
         metrics: dict[str, Any] = {}
         for kind in target_returns.KINDS:
             metrics |= of_return(dataset, bound["return"], kind)
         if dataset != CARTPOLE:
             metrics["length"] = tasks.load(dataset).max_steps - 1
-        found.append(runner.Reference(method, dataset, metrics))
+        found.append(reference_rows.Reference(method, dataset, metrics))
     return found
 
 

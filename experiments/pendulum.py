@@ -16,7 +16,7 @@ data. Rows go to `experiments/results/pendulum.jsonl`.
 import functools
 from typing import Any
 
-from experiments import protocol, runner, target_returns, tuning
+from experiments import protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
 
@@ -67,6 +67,18 @@ def dataset_trials(name: str, options: runner.Options) -> list[runner.Trial]:
     ]
 
 
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory on every dataset, at the point chosen for attention.
+
+    The other trials of it have the default point, because tuning leaves it out.
+    """
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    return [
+        trial(protocol.MEMORYLESS, name, options, point=point, variant=protocol.CONTROL)
+        for name in DATASETS
+    ]
+
+
 def evaluation(options: runner.Options) -> tuple[tuple[str, Any], ...]:
     """Returns the episodes for the score, and for every target of the sweep."""
     return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 25))
@@ -83,16 +95,17 @@ def metrics(
     return target_returns.metrics(acted, task, plan)
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     names = EXPERIMENT.quick if options.quick else DATASETS
-    return runner.bounds(*(f"pendulum/{name}" for name in names))
+    return reference_rows.bounds(*(f"pendulum/{name}" for name in names))
 
 
 EXPERIMENT = runner.Experiment(
     name="pendulum",
     parts=tuning.parts(CHOSEN, trial, TUNED_ON)
-    | {name: functools.partial(dataset_trials, name) for name in DATASETS},
+    | {name: functools.partial(dataset_trials, name) for name in DATASETS}
+    | {"controls": controls_trials},
     references=references,
     quick=("replay",),
     most_seeds=tuning.MOST_SEEDS,

@@ -10,11 +10,13 @@ from typing import Any
 
 from experiments import runner, tuning
 from jax_s4rl.agents import cql, decision_transformer, tasks
-from jax_s4rl.models import configs, presets
+from jax_s4rl.models import configs, presets, q_network
 from jax_s4rl.modules import attention, mixers, tokens
 from jax_s4rl.training import cql_loss, optimizer
 
 ATTENTION, MEMORYLESS = "attention", "mlp"
+# Variant of the mixer without memory where it is trained at other settings as well.
+CONTROL = "settings of attention"
 # Baselines are cloned around these mixers.
 CLONED = ("attention", "s4d")
 
@@ -109,6 +111,7 @@ def trial(
     data_seed: int = 0,
     keep: str = "",
     shapes: str = "",
+    mixer_options: mixers.MixerConfig | None = None,
     **overrides: Any,
 ) -> runner.Trial:
     """Builds the trial of a decision transformer, or of behavior cloning.
@@ -126,6 +129,8 @@ def trial(
         data_seed: Seed of the dataset.
         keep: Episodes to learn from; those of the method if empty.
         shapes: Dataset with the same shapes that loads faster; `dataset` if empty.
+        mixer_options: Mixer with its options, unless it is that of `base`; the step range of
+            version 0.1 if None.
         **overrides: Fields of the settings or of their model to replace before parameters are
             matched.
 
@@ -138,7 +143,8 @@ def trial(
         weighting = "uniform" if base.weighting == "balanced" else base.weighting
         base = override(base, returns=tokens.NONE, weighting=weighting)
     if mixer != base.model.mixer.name:
-        base = match_parameters(base, mixer_config(mixer), tasks.load(shapes or dataset))
+        config = mixer_options or mixer_config(mixer)
+        base = match_parameters(base, config, tasks.load(shapes or dataset))
     return runner.Trial(
         method=method or mixer,
         dataset=dataset,
@@ -184,8 +190,14 @@ def cql_trial(
     evaluation: tuple[tuple[str, Any], ...],
     num_updates: int = 3_000,
     data_seed: int = 0,
+    weighting: str = "length",
+    time_embedding: str = tokens.NONE,
+    reward_scale: float = 1.0,
 ) -> runner.Trial:
     """Builds the trial of conservative Q-learning.
+
+    The comparison is fair if `weighting` and `time_embedding` are those of the decision
+    transformers beside it.
 
     Args:
         dataset: Name of the dataset.
@@ -194,19 +206,32 @@ def cql_trial(
         evaluation: Keyword arguments of `metrics`.
         num_updates: Gradient steps.
         data_seed: Seed of the dataset.
+        weighting: Weighting of episodes in draws: length, uniform, or balanced (by returns).
+        time_embedding: Embedding of the step within the episode, which the network gets beside the
+            observation: learned, sinusoidal, or none.
+        reward_scale: Factor of all rewards. The variant names it if it is not 1.
 
     Returns:
         The trial.
     """
+    settings = cql.Settings(
+        network=q_network.NetworkConfig(time_embedding=time_embedding),
+        loss=cql_loss.ConservativeConfig(conservatism=conservatism, reward_scale=reward_scale),
+        weighting=weighting,
+        num_updates=num_updates,
+        epsilon=0.05,
+    )
+    named = {
+        f"{weighting} batches": weighting != "length",
+        "time embedding": time_embedding != tokens.NONE,
+        f"rewards x {reward_scale:g}": reward_scale != 1,
+    }
+    changes = [name for name, is_changed in named.items() if is_changed]
     return runner.Trial(
         method="cql",
         dataset=dataset,
-        settings=cql.Settings(
-            loss=cql_loss.ConservativeConfig(conservatism=conservatism),
-            num_updates=num_updates,
-            epsilon=0.05,
-        ),
-        variant=f"conservatism {conservatism:g}",
+        settings=settings,
+        variant=", ".join([f"conservatism {conservatism:g}", *changes]),
         data_seed=data_seed,
         evaluation=evaluation,
         metrics=metrics,

@@ -28,7 +28,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from experiments import protocol, runner, target_returns, tuning
+from experiments import protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.collection import catalog
 from jax_s4rl.envs import graphs, wrappers
@@ -178,6 +178,16 @@ def graphs_trials(options: runner.Options) -> list[runner.Trial]:
     return found
 
 
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory on all datasets, at the point chosen for attention."""
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    return [
+        trial(protocol.MEMORYLESS, graph, kind, options, point=point)
+        for graph in (DEFAULT, *OTHERS)
+        for kind in KINDS
+    ]
+
+
 def metrics(task: tasks.Task, trained: runner.Trained, *, episodes: int) -> dict[str, Any]:
     """Compares walks, as many from each start, to shortest paths and to the recorded walks."""
     world = open_world(task)
@@ -244,14 +254,14 @@ def open_world(task: tasks.Task) -> Any:
         return env.unwrapped
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns exact rows of every dataset: random play, lookup, blind, the optimum."""
     names = [f"{DEFAULT}/{NO_SUFFIX}"]
     if not options.quick:
         names = [f"{DEFAULT}/{kind}" for kind in KINDS]
         names += [f"{graph}/{kind}" for graph in OTHERS for kind in KINDS]
     return [
-        runner.Reference(method, name, metrics)
+        reference_rows.Reference(method, name, metrics)
         for name in names
         for method, metrics in known(name).items()
     ]
@@ -301,6 +311,7 @@ EXPERIMENT = runner.Experiment(
         "time_embedding": time_embedding_trials,
         "stitching": stitching_trials,
         "graphs": graphs_trials,
+        "controls": controls_trials,
     },
     references=references,
     quick=("graph", "stitching"),

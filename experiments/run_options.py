@@ -22,10 +22,13 @@ class Options:
     """Parts of the experiment; all of them if none is named; an unknown name lists them."""
     mixers: tuple[str, ...] = MIXERS
     """Sequence mixers to compare; baselines, and parts about certain mixers, ignore this."""
-    seeds: int = 5
-    """Training seeds of each trial."""
+    seeds: int | None = None
+    """Training seeds of each trial; those of the experiment, mostly 5, if none are given."""
     episodes: int = 250
     """Episodes for each way of choosing actions that each model acts, 50 or more."""
+    updates: int | None = None
+    """Gradient steps of each trial, in experiments whose computation has to fit the machine: only
+    `locomotion` and `paper_size`; their own number if None."""
     quick: bool = False
     """A look in a few minutes: attention and s4d, few updates, one seed; rows go under runs/."""
     dry: bool = False
@@ -37,11 +40,12 @@ class Options:
     array: bool = False
     """Runs the share of this task of a Slurm job array."""
 
-    def check(self, parts: Collection[str]) -> None:
+    def check(self, parts: Collection[str], *, takes_updates: bool = False) -> None:
         """Checks the options before anything is loaded.
 
         Args:
             parts: Names of the parts of the experiment.
+            takes_updates: Whether the experiment leaves its number of updates open.
 
         Raises:
             ValueError: If a part or mixer is unknown, a number is too small, or options exclude
@@ -52,8 +56,13 @@ class Options:
         for name in self.mixers:
             mixers.check(mixers.MixerConfig(name))
         for name, least in (("seeds", 1), ("episodes", FEWEST_EPISODES)):
-            if (given := getattr(self, name)) < least:
+            if (given := getattr(self, name)) is not None and given < least:
                 raise ValueError(f"got {name}={given}; ask for {least} or more")
+        if self.updates is not None and (self.updates < 1 or not takes_updates):
+            wanted = (
+                "ask for 1 or more" if takes_updates else "its trials have their own; leave it out"
+            )
+            raise ValueError(f"got updates={self.updates}; {wanted}")
         if self.shard is not None and self.array:
             raise ValueError(
                 f"got --shard {self.shard} and --array, which takes the share from Slurm; give one "

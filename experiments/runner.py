@@ -10,12 +10,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import rich.console
 
-from experiments import run_options, shards
+from experiments import reference_rows, run_options, shards
 from jax_s4rl import cache_folders, self_test
 from jax_s4rl.agents import cql, decision_transformer, tasks
 from jax_s4rl.cli import entry_point
@@ -37,6 +37,8 @@ KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]
 }
 # Updates of a quick look.
 QUICK_UPDATES = 20
+# Seeds of one program: more do not fit the caches of a CPU, and each takes longer (docs/scale.md).
+SEEDS_AT_ONCE = 5
 # The part whose rows choose the settings of the others, where there is one.
 TUNING = "tuning"
 
@@ -91,7 +93,7 @@ class Trial:
     def train(
         self, task: tasks.Task, seeds: Sequence[int], console: rich.console.Console | None = None
     ) -> Iterator[Trained]:
-        """Trains all seeds at once, on as many devices as can share the batch evenly.
+        """Trains the seeds, `SEEDS_AT_ONCE` in one program, on devices that share the work evenly.
 
         Args:
             task: Task with the episodes to learn from.
@@ -101,9 +103,13 @@ class Trial:
         Yields:
             The trained models, in the order of the seeds.
         """
-        devices = update.choose_devices(self.settings.batch_size, len(seeds))
         agent: Any = cql if isinstance(self.settings, cql.Settings) else decision_transformer
-        yield from agent.train(self.settings, task, seeds=seeds, console=console, devices=devices)
+        for first in range(0, len(seeds), SEEDS_AT_ONCE):
+            group = seeds[first : first + SEEDS_AT_ONCE]
+            devices = update.choose_devices(self.settings.batch_size, len(group))
+            yield from agent.train(
+                self.settings, task, seeds=group, console=console, devices=devices
+            )
 
     def score(self, task: tasks.Task, trained: Trained) -> dict[str, Any]:
         """Returns the metrics of a trained model, and under "seconds" the time that they took."""
@@ -121,20 +127,6 @@ def _load(dataset: str, seed: int) -> tasks.Task:
     return tasks.load(dataset, seed=seed)
 
 
-class Reference(NamedTuple):
-    """A result row without training: random play, the optimum, the best recorded episode.
-
-    Attributes:
-        method: Name of the reference, for instance "random".
-        dataset: Name of the dataset in the catalog.
-        metrics: Metrics of the row.
-    """
-
-    method: str
-    dataset: str
-    metrics: dict[str, Any]
-
-
 @dataclasses.dataclass(frozen=True)
 class Experiment:
     """An experiment: its trials, in parts, and its reference rows."""
@@ -143,12 +135,16 @@ class Experiment:
     """Name of the script, and of the file of its rows."""
     parts: Mapping[str, Callable[[Options], list[Trial]]]
     """By name, a function that returns the trials of a part in their order."""
-    references: Callable[[Options], Sequence[Reference]]
+    references: Callable[[Options], Sequence[reference_rows.Reference]]
     """Function that returns the rows without training."""
     quick: tuple[str, ...]
     """Parts of a quick look."""
     most_seeds: Mapping[str, int] = dataclasses.field(default_factory=dict)
     """Largest number of training seeds, by part, where there is one."""
+    own_seeds: int = 5
+    """Number of training seeds if the options name none."""
+    takes_updates: bool = False
+    """Whether the option `updates` sets the gradient steps of its trials."""
 
     def trials(self, part: str, options: Options) -> list[Trial]:
         """Returns the trials of a part, shortened in a quick look."""
@@ -157,7 +153,8 @@ class Experiment:
 
     def seeds(self, part: str, options: Options) -> range:
         """Returns the training seeds of a part."""
-        return range(min(options.seeds, self.most_seeds.get(part, options.seeds)))
+        wanted = self.own_seeds if options.seeds is None else options.seeds
+        return range(min(wanted, self.most_seeds.get(part, wanted)))
 
 
 def results_file(name: str) -> Path:
@@ -181,7 +178,7 @@ def run(experiment: Experiment, options: Options) -> None:
         ValueError: If an option is wrong, or another process runs the same shard.
         OSError: If rows cannot be written.
     """
-    options.check(experiment.parts)
+    options.check(experiment.parts, takes_updates=experiment.takes_updates)
     shard = options.chosen_shard()
     if options.quick:
         options = options.quick_look(experiment.name, experiment.quick)
@@ -198,7 +195,8 @@ def run(experiment: Experiment, options: Options) -> None:
         entry_point.check_writable(shards.rows_file(out, shard))
         # The references of all shards are the same.
         if shard is None or shard.number == 1:
-            _write_references(experiment, options, out, shard, console)
+            references = experiment.references(options)
+            reference_rows.write(experiment.name, references, out, shard, console)
         for trials, seeds in planned:
             run_trials(experiment.name, trials, seeds, out, console, shard)
 
@@ -353,46 +351,3 @@ def make_row(
             "evaluate": metrics["seconds"],
         },
     )
-
-
-def bounds(*datasets: str) -> list[Reference]:
-    """Returns references: mean return of random play and of the optimum, best recorded return.
-
-    Args:
-        *datasets: Names of datasets in the catalog.
-    """
-    found = []
-    for dataset in datasets:
-        task = tasks.load(dataset)
-        known = {
-            "random": task.random_return,
-            "optimal": task.optimal_return,
-            "best_in_data": float(task.record.episode_returns.max()),
-        }
-        found += [Reference(method, dataset, {"return": value}) for method, value in known.items()]
-    return found
-
-
-def _write_references(
-    experiment: Experiment,
-    options: Options,
-    out: Path,
-    shard: shards.Shard | None,
-    console: rich.console.Console,
-) -> None:
-    known = {(row["method"], row["dataset"]) for row in shards.read_rows(out)}
-    for method, dataset, metrics in experiment.references(options):
-        if (method, dataset) in known:
-            continue
-        row = result_rows.make_row(
-            experiment=experiment.name,
-            env=tasks.load(dataset).env_id,
-            dataset=dataset,
-            method=method,
-            metrics=metrics,
-            seconds={},
-        )
-        result_rows.append_row(shards.rows_file(out, shard), row)
-        numbers = {name: value for name, value in metrics.items() if isinstance(value, float)}
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-        console.print(f"{dataset}, {method}: {shown}", highlight=False)

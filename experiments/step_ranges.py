@@ -19,7 +19,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from experiments import memory, protocol, random_walk, runner, target_returns
+from experiments import memory, protocol, random_walk, reference_rows, runner, target_returns
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
@@ -113,13 +113,13 @@ def metrics(task: tasks.Task, trained: runner.Trained, *, episodes: int) -> dict
     return found | of_task(task, trained, episodes=episodes)
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum and the best recorded return of every dataset."""
     found = []
     others = () if options.quick else (memory.memory_len(LONG), WALK)
-    for method, dataset, metrics in runner.bounds(memory.CARTPOLE, *others):
+    for method, dataset, metrics in reference_rows.bounds(memory.CARTPOLE, *others):
         both = {f"return_{kind}": metrics["return"] for kind in target_returns.KINDS}
-        found.append(runner.Reference(method, dataset, both))
+        found.append(reference_rows.Reference(method, dataset, both))
     return found
 
 

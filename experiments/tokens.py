@@ -14,7 +14,7 @@ Rows go to `experiments/results/tokens.jsonl`.
 import functools
 from typing import Any
 
-from experiments import key_to_door, protocol, runner, target_returns, tuning
+from experiments import key_to_door, protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
 from jax_s4rl.modules import tokens
@@ -123,10 +123,10 @@ def metrics(
     }
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the optimum, and the best recorded episode of every dataset."""
     parts = EXPERIMENT.quick if options.quick else DATASETS
-    return runner.bounds(*(DATASETS[part] for part in parts))
+    return reference_rows.bounds(*(DATASETS[part] for part in parts))
 
 
 EXPERIMENT = runner.Experiment(

@@ -3,12 +3,17 @@
 An ablation trains a trial again at the other learning rates of the grid, with the other dropout,
 and around a state space model also with the same learning rate for all parameters, or with another
 initialization. The name of the change ends the variant of the trial.
+
+A larger search goes on outward from the grid: `extend` gives the next learning rates while the best
+one lies on the edge of those tried, and `enough_updates` the number of updates from which no tuning
+curve rises any more. `Search` reads the points that were tried from result rows.
 """
 
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,15 +43,22 @@ class Point(NamedTuple):
     Attributes:
         rate: Learning rate.
         dropout: Share of dropped features.
+        steps: Name of the range of initial steps; empty for that of the experiment, which also
+            builds the mixers of other ranges.
+        updates: Gradient steps; 0 for those of the experiment.
     """
 
     rate: float = 3e-3
     dropout: float = 0.0
+    steps: str = ""
+    updates: int = 0
 
     @property
     def variant(self) -> str:
         """Variant of a trial of the grid."""
-        return f"{TITLE}learning rate {self.rate:g}, dropout {self.dropout:g}"
+        more = [f"steps {self.steps}"] if self.steps else []
+        more += [f"{self.updates} updates"] if self.updates else []
+        return ", ".join([f"{TITLE}learning rate {self.rate:g}, dropout {self.dropout:g}", *more])
 
     @property
     def rate_name(self) -> str:
@@ -54,9 +66,10 @@ class Point(NamedTuple):
         return f"learning rate {self.rate:g}"
 
     def of(self, settings: decision_transformer.Settings) -> decision_transformer.Settings:
-        """Returns the same settings at this point."""
+        """Returns the same settings at this point, all but the range of steps."""
         return dataclasses.replace(
             settings,
+            num_updates=self.updates or settings.num_updates,
             model=dataclasses.replace(settings.model, dropout=self.dropout),
             optimization=dataclasses.replace(settings.optimization, learning_rate=self.rate),
         )
@@ -65,6 +78,15 @@ class Point(NamedTuple):
 # Models memorize small datasets, so dropout costs more than it gives; the higher rate has none.
 GRID = (*(Point(rate, dropout) for rate in (1e-3, 3e-3) for dropout in (0.0, 0.1)), Point(1e-2))
 RATES = tuple(point for point in GRID if not point.dropout)
+# Rates by which a search goes on outward.
+LADDER = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+# A tuning curve is flat if twice the updates gain at most this share of the way from random play to
+# the optimum.
+FLAT = 0.02
+_VARIANT = re.compile(
+    re.escape(TITLE)
+    + r"learning rate ([^,]+), dropout ([^,]+)(?:, steps ([^,]+))?(?:, (\d+) updates)?"
+)
 
 
 def on_grid(point: Point) -> dict[str, Any]:
@@ -91,6 +113,17 @@ def choose(
     Returns:
         Points by name, for all models whose grid is complete.
     """
+    return {
+        name: max(grid, key=lambda point, own=own: float(np.mean(own[point.variant])))
+        for name, own in _values(rows, metric, by).items()
+        if all(point.variant in own for point in grid)
+    }
+
+
+def _values(
+    rows: Iterable[dict[str, Any]], metric: str, by: Sequence[str]
+) -> dict[Any, dict[str, list[float]]]:
+    """Returns the values of all seeds by name and variant, of the latest settings alone."""
     values: dict[Any, dict[str, list[float]]] = {}
     digests: dict[tuple, str | None] = {}
     for row in rows:
@@ -103,10 +136,117 @@ def choose(
             digests[name, variant] = digest
             values[name].pop(variant)
         values.setdefault(name, {}).setdefault(variant, []).append(row["metrics"][metric])
+    return values
+
+
+def parse(variant: str) -> Point | None:
+    """Returns the point that a variant names; None if it names no point, as that of an ablation.
+
+    Example:
+        >>> parse(Point(1e-3, 0.1, updates=500).variant)
+        Point(rate=0.001, dropout=0.1, steps='', updates=500)
+    """
+    if (match := _VARIANT.fullmatch(variant)) is None:
+        return None
+    rate, dropout, steps, updates = match.groups()
+    return Point(float(rate), float(dropout), steps or "", int(updates or 0))
+
+
+def extend(scores: Mapping[Point, float]) -> list[Point]:
+    """Returns the next learning rates outward if the best one lies on the edge of those tried.
+
+    Args:
+        scores: Scores of the tried points of a model; larger is better. Only points that differ
+            from the best one by the rate alone are compared with it.
+
+    Returns:
+        Points to try next: none if the best rate has a lower and a higher one beside it, or if the
+        ladder of rates ends there.
+
+    Example:
+        >>> [point.rate for point in extend({Point(1e-3): 0.5, Point(3e-3): 0.7})]
+        [0.01]
+    """
+    best = max(scores, key=lambda point: scores[point])
+    tried = {point.rate for point in scores if point._replace(rate=best.rate) == best}
+    below = [rate for rate in LADDER if rate < min(tried)]
+    above = [rate for rate in LADDER if rate > max(tried)]
+    found = below[-1:] if best.rate == min(tried) else []
+    found += above[:1] if best.rate == max(tried) else []
+    return [best._replace(rate=rate) for rate in found]
+
+
+def enough_updates(curves: Iterable[Mapping[int, float]], scale: float) -> int | None:
+    """Returns the number of updates from which no tuning curve rises any more.
+
+    Args:
+        curves: Scores by number of updates, one curve for each model that is compared; larger is
+            better. Every number is twice the one before.
+        scale: Distance from random play to the optimum, in the unit of the scores.
+
+    Returns:
+        The least number whose double was tried with all models and gained none of them more than
+        `FLAT` of the scale; None if there is none yet.
+
+    Example:
+        >>> enough_updates([{100: 0.5, 200: 0.8, 400: 0.8}, {100: 0.9, 200: 0.9, 400: 0.9}], 1.0)
+        200
+    """
+    curves = list(curves)
+    tried = set.intersection(*(set(curve) for curve in curves)) if curves else set()
+    for number in sorted(tried):
+        gains = [curve[2 * number] - curve[number] for curve in curves if 2 * number in tried]
+        if gains and max(gains) <= FLAT * scale:
+            return number
+    return None
+
+
+class Search(NamedTuple):
+    """The points that an experiment has tried, on the way to its choice.
+
+    Attributes:
+        experiment: Name of the experiment.
+        metric: Name of the metric; larger is better.
+        by: Fields of a row that name the tuned model.
+    """
+
+    experiment: str
+    metric: str
+    by: tuple[str, ...] = ("dataset", "method")
+
+    def scores(self, name: Any, options: runner.Options) -> dict[Point, float]:
+        """Returns mean scores by point, from the rows that this run writes, else committed ones.
+
+        Args:
+            name: Name of the tuned model.
+            options: Options of the run.
+
+        Returns:
+            Means over seeds; empty if the model has no rows.
+        """
+        for path in (options.out, runner.results_file(self.experiment)):
+            if path is not None and path.exists():
+                scores = _scores_from(path, path.stat().st_mtime_ns, self)
+                if name in scores:
+                    return scores[name]
+        return {}
+
+
+@functools.lru_cache(maxsize=8)
+def _scores_from(path: Path, _: int, search: Search) -> dict[Any, dict[Point, float]]:
+    """Reads the rows again only if the file has changed."""
+    rows = [
+        row
+        for row in result_rows.read_rows(path)
+        if row["experiment"] == search.experiment and search.metric in row["metrics"]
+    ]
     return {
-        name: max(grid, key=lambda point, own=own: float(np.mean(own[point.variant])))
-        for name, own in values.items()
-        if all(point.variant in own for point in grid)
+        name: {
+            point: float(np.mean(values))
+            for variant, values in own.items()
+            if (point := parse(variant)) is not None
+        }
+        for name, own in _values(rows, search.metric, search.by).items()
     }
 
 

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import scipy.stats
 
-from experiments import protocol, runner, target_returns, tuning
+from experiments import protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import decision_transformer, inspection, tasks
 from jax_s4rl.evaluation import return_sweep, umbrella
 from jax_s4rl.training import optimizer
@@ -151,6 +151,12 @@ def clones_trials(options: runner.Options) -> list[runner.Trial]:
     return found
 
 
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory at all lengths, at the point chosen for attention."""
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    return [trial(protocol.MEMORYLESS, length, options, point=point) for length in lengths(options)]
+
+
 def whole_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns trials on whole episodes that are longer than the others' context."""
     return [
@@ -249,7 +255,7 @@ def learned(right: np.ndarray, returns: np.ndarray) -> float:
     return (np.log(2) - entropy) / (np.log(2) - umbrella.umbrella_floor(length))
 
 
-def references(options: runner.Options) -> list[runner.Reference]:
+def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play, the closed form, and the optimum, at every length."""
     found = []
     for length in lengths(options):
@@ -260,7 +266,7 @@ def references(options: runner.Options) -> list[runner.Reference]:
             "optimal": (1.0, 1.0),
         }
         found += [
-            runner.Reference(method, dataset(length), exactly(length, *shares))
+            reference_rows.Reference(method, dataset(length), exactly(length, *shares))
             for method, shares in known.items()
         ]
     return found
@@ -294,6 +300,7 @@ EXPERIMENT = runner.Experiment(
         "first": first_trials,
         "clones": clones_trials,
         "whole": whole_trials,
+        "controls": controls_trials,
     },
     references=references,
     quick=("lengths", "first"),

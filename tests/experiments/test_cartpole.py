@@ -19,7 +19,7 @@ def loaded(monkeypatch):
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = cartpole.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
     assert len({trial.digest for trial in planned}) == len(planned)
-    assert len({(trial.method, trial.variant) for trial in planned}) == len(planned)
+    assert len({(trial.dataset, trial.method, trial.variant) for trial in planned}) == len(planned)
 
 
 def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
@@ -80,3 +80,10 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     methods = ["random", "optimal", "best_in_data", "attention", "s4d", "percent_bc", "cql"]
     assert [row["method"] for row in rows] == methods
     assert all(0 < row["metrics"]["return_greedy"] <= 500 for row in rows[3:])
+
+
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded):
+    point = cartpole.CHOSEN.of("attention", runner.Options())
+    for trial in cartpole.controls_trials(runner.Options()):
+        assert (trial.method, trial.settings.model.mixer.name) == ("mlp", "mlp")
+        assert point.of(trial.settings) == trial.settings

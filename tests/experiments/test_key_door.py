@@ -140,3 +140,10 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     methods = ["random", "optimal", "best_in_data", "attention", "s4d", "cql"]
     assert [row["method"] for row in rows] == methods
     assert all(0 <= row["metrics"]["key_sampled"] <= 1 for row in rows[3:])
+
+
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded):
+    point = key_door.CHOSEN.of("attention", runner.Options())
+    for trial in key_door.controls_trials(runner.Options()):
+        assert (trial.method, trial.settings.model.mixer.name) == ("mlp", "mlp")
+        assert point.of(trial.settings) == trial.settings

@@ -182,3 +182,13 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     assert [row["method"] for row in rows] == [*references, "attention", "s4d"]
     assert rows[0]["metrics"]["success_sampled"] == pytest.approx(0.027, abs=0.002)
     assert 0 <= rows[-1]["metrics"]["action_on_key"] <= 1
+
+
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded):
+    point = key_to_door.CHOSEN.of("attention", runner.Options())
+    for trial in (
+        *key_to_door.controls_trials(runner.Options()),
+        *key_to_door.other_controls_trials(runner.Options()),
+    ):
+        assert (trial.method, trial.settings.model.mixer.name) == ("mlp", "mlp")
+        assert point.of(trial.settings) == trial.settings

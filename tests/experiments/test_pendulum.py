@@ -30,7 +30,7 @@ def loaded(monkeypatch):
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = pendulum.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
     assert len({trial.digest for trial in planned}) == len(planned)
-    assert len({(trial.method, trial.variant) for trial in planned}) == len(planned)
+    assert len({(trial.dataset, trial.method, trial.variant) for trial in planned}) == len(planned)
     assert all(trial.settings.model.continuous_head == "point" for trial in planned)
 
 
@@ -78,3 +78,10 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     methods = ["random", "optimal", "best_in_data", "attention", "s4d"]
     assert [row["method"] for row in rows] == methods
     assert all(row["metrics"]["return_greedy"] < 0 for row in rows[3:])
+
+
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded):
+    point = pendulum.CHOSEN.of("attention", runner.Options())
+    for trial in pendulum.controls_trials(runner.Options()):
+        assert (trial.method, trial.settings.model.mixer.name) == ("mlp", "mlp")
+        assert point.of(trial.settings) == trial.settings

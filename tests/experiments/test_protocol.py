@@ -8,6 +8,7 @@ from experiments import protocol, runner, tuning
 from jax_s4rl.agents import cql, decision_transformer, tasks
 from jax_s4rl.models import presets
 from jax_s4rl.modules import mixers
+from jax_s4rl.training import cql_loss
 from tests.agents import runs
 
 SETTINGS = protocol.settings(width=16, num_layers=1, context_length=8)
@@ -116,3 +117,33 @@ def test_q_learning_names_its_conservatism():
     assert (found.method, found.variant, found.data_seed) == ("cql", "conservatism 0.1", 2)
     assert isinstance(found.settings, cql.Settings)
     assert found.settings.loss.conservatism == 0.1
+
+
+def test_q_learning_is_as_before_unless_it_gets_what_the_others_have():
+    plain = protocol.cql_trial("tiny", 0.1, metrics=metrics, evaluation=EVALUATION)
+    before = cql.Settings(
+        loss=cql_loss.ConservativeConfig(conservatism=0.1), num_updates=3_000, epsilon=0.05
+    )
+    assert plain.settings == before
+    fair = protocol.cql_trial(
+        "tiny",
+        0.1,
+        metrics=metrics,
+        evaluation=EVALUATION,
+        weighting="balanced",
+        time_embedding="learned",
+        reward_scale=10.0,
+    )
+    assert isinstance(fair.settings, cql.Settings)
+    assert fair.settings.weighting == "balanced"
+    assert fair.settings.network.time_embedding == "learned"
+    assert fair.settings.loss.reward_scale == 10
+    names = "balanced batches, time embedding, rewards x 10"
+    assert fair.variant == f"conservatism 0.1, {names}"
+
+
+def test_options_of_a_mixer_reach_the_model(loaded):
+    options = mixers.MixerConfig("s4d", step_range=(0.1, 1.0))
+    found = trial(mixer_options=options).settings.model
+    assert found.mixer == options
+    assert trial().settings.model.mixer.step_range == mixers.OLD_STEP_RANGE

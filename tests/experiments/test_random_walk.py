@@ -215,3 +215,10 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
         row["metrics"][f"optimal_share_{kind}"] for row in rows for kind in target_returns.KINDS
     ]
     assert all(0 <= share <= 1 for share in shares)
+
+
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded):
+    point = random_walk.CHOSEN.of("attention", runner.Options())
+    for trial in random_walk.controls_trials(runner.Options()):
+        assert (trial.method, trial.settings.model.mixer.name) == ("mlp", "mlp")
+        assert point.of(trial.settings) == trial.settings

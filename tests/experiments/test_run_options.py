@@ -21,6 +21,8 @@ def test_the_defaults_are_all_trials():
         (Options(parts=("medium",)), "got parts medium; choose from small, large"),
         (Options(mixers=("s9",)), "s9"),
         (Options(seeds=0), "got seeds=0; ask for 1 or more"),
+        (Options(updates=5), "got updates=5; its trials have their own"),
+        (Options(seeds=-1), "got seeds=-1; ask for 1 or more"),
         (Options(episodes=49), "got episodes=49; ask for 50 or more"),
         (Options(shard="1/2", array=True), "got --shard 1/2 and --array.*; give one of them"),
         (Options(quick=True, mixers=("s4",)), "--quick chooses parts, mixers"),
@@ -34,6 +36,12 @@ def test_impossible_options_are_refused(options, sentence):
 def test_a_quick_look_can_be_dry_sharded_and_written_elsewhere():
     Options(quick=True, dry=True, shard="1/2", out=Path("x")).check(PARTS)
     Options(quick=True, array=True).check(PARTS)
+
+
+def test_updates_are_for_experiments_that_leave_them_open():
+    Options(updates=5).check(PARTS, takes_updates=True)
+    with pytest.raises(ValueError, match="got updates=0; ask for 1 or more"):
+        Options(updates=0).check(PARTS, takes_updates=True)
 
 
 def test_a_quick_look_is_small():

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import rich.console
 
-from experiments import cartpole, merge, protocol, runner, shards
+from experiments import cartpole, merge, protocol, reference_rows, runner, shards
 from jax_s4rl import cache_folders
 from jax_s4rl.agents import cql, decision_transformer, tasks
 from jax_s4rl.collection import behaviors, recording
@@ -187,7 +187,7 @@ def trials(options):
 EXPERIMENT = runner.Experiment(
     name="some",
     parts={"small": trials, "large": trials},
-    references=lambda options: runner.bounds("tiny"),
+    references=lambda options: reference_rows.bounds("tiny"),
     quick=("large",),
     most_seeds={"small": 2},
 )
@@ -374,3 +374,15 @@ def test_a_seed_that_another_process_finished_meanwhile_is_not_written_twice(tmp
 
     run(path, dataclasses.replace(TRIAL, metrics=overtaken))
     assert [row["seed"] for row in result_rows.read_rows(path)] == [0, 1]
+
+
+def test_an_experiment_has_a_number_of_seeds_of_its_own():
+    experiment = runner.Experiment(
+        "some", {}, lambda _: [], (), most_seeds={"dear": 2}, own_seeds=7
+    )
+    found = [experiment.seeds(part, runner.Options()) for part in ("cheap", "dear")]
+    assert found == [range(7), range(2)]
+    assert experiment.seeds("cheap", runner.Options(seeds=9)) == range(9)
+    assert dataclasses.replace(experiment, own_seeds=5) == runner.Experiment(
+        "some", {}, experiment.references, (), most_seeds={"dear": 2}
+    )

@@ -179,3 +179,63 @@ def test_one_rate_for_all_parameters_is_tried_at_the_choices_of_the_grid(monkeyp
         optimization = trial.settings.optimization
         rates = (optimization.state_space_learning_rate, optimization.learning_rate)
         assert rates == (best[trial.method].rate, best[trial.method].rate)
+
+
+POINTS = [
+    tuning.Point(),
+    tuning.Point(1e-2, 0.1),
+    tuning.Point(3e-4, steps="1/(3 L) to 100/(3 L)"),
+    tuning.Point(3e-4, 0.1, "1/L to 1", 2_000),
+]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_variant_names_its_point(point):
+    assert tuning.parse(point.variant) == point
+    assert tuning.parse(f"{point.variant}, {tuning.AS_FAST}") is None
+
+
+def test_a_point_can_set_the_updates():
+    settings = decision_transformer.Settings(num_updates=7)
+    assert tuning.Point().of(settings).num_updates == 7
+    assert tuning.Point(updates=9).of(settings).num_updates == 9
+
+
+def test_a_grid_is_extended_until_the_best_rate_is_not_on_the_edge():
+    grid = dict.fromkeys([tuning.Point(rate) for rate in (3e-4, 1e-3, 3e-3)], 0.0)
+    assert tuning.extend(grid | {tuning.Point(3e-3): 1.0}) == [tuning.Point(1e-2)]
+    assert tuning.extend(grid | {tuning.Point(3e-4): 1.0}) == [tuning.Point(1e-4)]
+    assert tuning.extend(grid | {tuning.Point(1e-3): 1.0}) == []
+    alone = tuning.Point(1e-3, 0.1)
+    # Rates are compared at the same dropout only, and one alone has no neighbor.
+    wanted = [tuning.Point(3e-4, 0.1), tuning.Point(3e-3, 0.1)]
+    assert tuning.extend(grid | {alone: 1.0}) == wanted
+    ends = {tuning.Point(tuning.LADDER[-1]): 1.0, tuning.Point(tuning.LADDER[-2]): 0.5}
+    assert tuning.extend(ends) == []
+
+
+def test_updates_are_enough_once_their_double_gains_no_model_anything():
+    rising = {100: 0.1, 200: 0.5, 400: 0.6, 800: 0.615}
+    level = {100: 0.9, 200: 0.9, 400: 0.8, 800: 0.8}
+    assert tuning.enough_updates([level], 1.0) == 100
+    assert tuning.enough_updates([rising], 1.0) == 400
+    assert tuning.enough_updates([level, rising], 1.0) == 400
+    assert tuning.enough_updates([rising], 100.0) == 100
+    # What was not tried with all of them decides nothing.
+    assert tuning.enough_updates([rising, {100: 0.1, 200: 0.5}], 1.0) is None
+    assert tuning.enough_updates([], 1.0) is None
+
+
+def test_a_search_reads_the_means_of_all_points(tmp_path, monkeypatch):
+    committed, out = tmp_path / "committed.jsonl", tmp_path / "out.jsonl"
+    monkeypatch.setattr(runner, "results_file", lambda name: committed)
+    search, options = tuning.Search("walks", "score", ("method",)), runner.Options(out=out)
+    assert search.scores("s4d", options) == {}
+    further = tuning.Point(3e-2, updates=50)
+    more = {"method": "s4d", "metrics": {"variant": further.variant, "score": 5.0}}
+    other = {"method": "s4d", "metrics": {"variant": "plain", "score": 9.0}}
+    write(committed, [*rows("s4d", [1.0, 3.0]), more, other])
+    wanted = {tuning.GRID[0]: 1.0, tuning.GRID[1]: 3.0, further: 5.0}
+    assert search.scores("s4d", options) == wanted
+    write(out, rows("s4d", [2.0]))
+    assert search.scores("s4d", options) == {tuning.GRID[0]: 2.0}

@@ -184,3 +184,10 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     references = ["random", "closed_form", "optimal"]
     assert [row["method"] for row in rows] == references + 2 * ["attention", "s4d"]
     assert all(0 <= row["metrics"]["first_action_sampled"] <= 1 for row in rows)
+
+
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded):
+    point = umbrella.CHOSEN.of("attention", runner.Options())
+    for trial in umbrella.controls_trials(runner.Options()):
+        assert (trial.method, trial.settings.model.mixer.name) == ("mlp", "mlp")
+        assert point.of(trial.settings) == trial.settings

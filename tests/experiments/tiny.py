@@ -6,7 +6,7 @@ import time
 import jax
 import numpy as np
 
-from experiments import runner
+from experiments import reference_rows, runner
 from jax_s4rl.agents import decision_transformer
 from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
@@ -45,7 +45,7 @@ def trials(options):
 EXPERIMENT = runner.Experiment(
     name="tiny",
     parts={"all": trials},
-    references=lambda options: runner.bounds(DATASET),
+    references=lambda options: reference_rows.bounds(DATASET),
     quick=("all",),
 )
 

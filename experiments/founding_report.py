@@ -1,0 +1,325 @@
+"""The report that this project began with, done again: as they did, and as it should be.
+
+    python -m experiments.founding_report            # everything, resumable; --quick for a look
+    python -m experiments.founding_report --parts umbrella switches
+    python -m experiments.founding_table             # its numbers beside those of the rows
+
+Dighe, Rajvee and Pardis (2024) compared an S4 model with a decision transformer on four tasks: a
+graph walk, bsuite's umbrella, MiniGrid's DoorKey, and CartPole from random data. Each of their
+numbers came from a single run. Their data are recorded by recipe (`founding/...`), and each task is
+trained on in two columns.
+
+*As they did*: three post-norm blocks of attention with a tanh at the action head, against one bare
+S4 layer, without residual, norm and feed-forward part; squared error to one-hot actions, a warm-up
+as long as the training, and wrong past actions while acting (`founding_metrics`). *As it should
+be*: three pre-norm blocks around every mixer, with as many parameters as attention, cross-entropy,
+a short warm-up, right past actions. In the part `switches`, one of these differences at a time is
+turned on, on two tasks; the part `tokens` has one token per step in place of three.
+
+All trials have ten seeds; nine further graphs have one each, and count together with the first. Two
+cores cannot carry their 10,000 updates or more for every trial: the variant of a row says how many
+of them it has. Rows go to `experiments/results/founding_report.jsonl`.
+"""
+
+import dataclasses
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from experiments import founding_metrics, protocol, reference_rows, runner
+from jax_s4rl.agents import decision_transformer, tasks
+from jax_s4rl.collection import catalog
+from jax_s4rl.models import configs
+from jax_s4rl.modules import block, heads, mixers, tokens
+from jax_s4rl.training import optimizer
+
+SEEDS = 10
+THEIR_WAY, RIGHT_WAY = "as they did", "as it should be"
+# The least number of their updates: a hundred epochs of a hundred. Their warm-up is as long.
+THEIR_UPDATES = WARMUP = 10_000
+RECURRENT = ("s4", "s4d", "lstm")
+THEIR_MIXERS = (protocol.ATTENTION, "s4")
+
+Settings = decision_transformer.Settings
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """A task of the report, with what its models were trained and asked for."""
+
+    family: str
+    """Kind of the task, which decides the metrics."""
+    dataset: str
+    """Name of the dataset."""
+    context_length: int
+    """Steps of a window."""
+    targets: tuple[float, ...]
+    """Target returns that the report asked for."""
+    divisor: float = 1.0
+    """Scale of the rewards, by which wrong past actions are divided."""
+    width: int = 128
+    """Features of a token."""
+    batch_size: int = 64
+    """Rows of an update."""
+    num_updates: int = 1_000
+    """Updates of a trial."""
+    shapes: str = ""
+    """Dataset with the same shapes that loads faster; its own if empty."""
+
+
+GRAPHS = tuple(
+    Plan(
+        founding_metrics.GRAPH,
+        f"founding/graph-{graph}/random",
+        context_length=25,
+        targets=tuple(map(float, range(-50, 51, 10))),
+        divisor=32.0,
+        shapes="founding/graph-0/random",
+    )
+    for graph in range(catalog.FOUNDING_GRAPHS)
+)
+UMBRELLA_DATA = {
+    1: "umbrella_length/0/random",
+    2: "umbrella_length/1/random",
+    4: "founding/umbrella-4/random",
+    8: "umbrella_length/7/random",
+}
+UMBRELLAS = {
+    length: Plan(
+        founding_metrics.UMBRELLA,
+        dataset,
+        context_length=length + 2,
+        targets=(-1.5, 1.5),
+        shapes=UMBRELLA_DATA[1],
+    )
+    for length, dataset in UMBRELLA_DATA.items()
+}
+# Rows of 750 tokens take seconds, so they are fewer than the 64 of the report.
+DOOR_KEY = Plan(
+    founding_metrics.DOOR_KEY,
+    "founding/door_key/random",
+    context_length=250,
+    targets=tuple(number / 10 for number in range(12)),
+    batch_size=16,
+    num_updates=300,
+)
+# The scale of these rewards is not known; it is taken from the largest return that they asked for.
+CARTPOLE = Plan(
+    founding_metrics.CARTPOLE,
+    "founding/cartpole/random",
+    context_length=126,
+    targets=tuple(map(float, range(0, 501, 50))),
+    divisor=500.0,
+    width=32,
+    num_updates=600,
+    shapes="cartpole/random",
+)
+QUICK_AT = UMBRELLAS[2]
+# The parts `switches` and `tokens` are about these.
+SWITCHED = (GRAPHS[0], UMBRELLAS[8])
+
+
+def long_warmup(settings: Settings) -> Settings:
+    """Returns settings whose rates rise over the whole training."""
+    changed = dataclasses.replace(
+        settings.optimization, warmup_updates=WARMUP, warmup_limit=1.0, final_fraction=1.0
+    )
+    return protocol.override(settings, optimization=changed)
+
+
+def same(settings: Settings) -> Settings:
+    """Returns the same settings: wrong past actions are a matter of acting."""
+    return settings
+
+
+WRONG_HISTORY = "wrong past actions"
+# What they did differently, by name; each is one switch.
+SWITCHES: dict[str, Callable[[Settings], Settings]] = {
+    "post-norm blocks": lambda settings: protocol.override(settings, norm=block.POST),
+    "one bare layer": lambda settings: protocol.override(
+        settings, num_layers=1, mlp_ratio=0, norm=block.NONE, residual=False
+    ),
+    "tanh": lambda settings: protocol.override(settings, action_bound=heads.TANH),
+    "squared error": lambda settings: protocol.override(settings, action_loss=heads.SQUARED_ERROR),
+    "long warm-up": long_warmup,
+    WRONG_HISTORY: same,
+}
+# Those of one mixer alone.
+OTHERS_ONLY = {
+    protocol.ATTENTION: ("one bare layer",),
+    "s4": ("post-norm blocks", "tanh"),
+}
+
+
+def switches_of(mixer: str) -> list[str]:
+    """Returns the names of what was different about a mixer, in the order of `SWITCHES`."""
+    return [name for name in SWITCHES if name not in OTHERS_ONLY[mixer]]
+
+
+def settings_of(plan: Plan) -> Settings:
+    """Returns settings around attention as they should be."""
+    return Settings(
+        model=configs.ModelConfig(
+            mixer=mixers.MixerConfig(protocol.ATTENTION),
+            tokens=tokens.INTERLEAVED,
+            context_length=plan.context_length,
+            width=plan.width,
+        ),
+        # One window of an episode, from its first step on.
+        regime="openings",
+        weighting="uniform",
+        batch_size=plan.batch_size,
+        num_updates=plan.num_updates,
+        updates_per_dispatch=25,
+        optimization=optimizer.OptimizerConfig(weight_decay=1e-4, clip=0.25),
+    )
+
+
+def matched(plan: Plan, mixer: str) -> Settings:
+    """Returns settings around a mixer as they should be, with as many parameters as attention.
+
+    The mixer without memory sees one token per step: of three, the one that predicts the action
+    holds the observation alone.
+    """
+    base = settings_of(plan)
+    if mixer == protocol.MEMORYLESS:
+        base = protocol.override(base, tokens=tokens.CONCATENATED)
+    config = mixers.MixerConfig(mixer)
+    return protocol.match_parameters(base, config, tasks.load(plan.shapes or plan.dataset))
+
+
+def their_settings(plan: Plan, mixer: str) -> Settings:
+    """Returns settings with everything that was different about a mixer.
+
+    Both mixers have the table of time steps.
+    """
+    settings = protocol.override(settings_of(plan), mixer=mixers.MixerConfig(mixer))
+    for name in switches_of(mixer):
+        settings = SWITCHES[name](settings)
+    return settings
+
+
+def trial(
+    plan: Plan,
+    mixer: str,
+    variant: str,
+    settings: Settings,
+    options: runner.Options,
+    history: str = founding_metrics.RIGHT,
+) -> runner.Trial:
+    """Returns the trial of a mixer on a task.
+
+    Args:
+        plan: Task.
+        mixer: Name of the mixer.
+        variant: Name of the column, and of what else is different.
+        settings: Settings of model and training.
+        options: Options of the run.
+        history: Past actions while acting, right or wrong.
+    """
+    is_umbrella = plan.family == founding_metrics.UMBRELLA
+    number = runner.QUICK_UPDATES if options.quick else plan.num_updates
+    evaluation: dict[str, Any] = {
+        "family": plan.family,
+        "targets": plan.targets,
+        # Theirs are 2,000 episodes of umbrella.
+        "episodes": 8 * options.episodes if is_umbrella else options.episodes // 5,
+        "episodes_each": options.episodes // 50,
+        "history": history,
+        "divisor": plan.divisor,
+    }
+    return runner.Trial(
+        method=mixer,
+        dataset=plan.dataset,
+        settings=settings,
+        variant=f"{variant} ({number:,} of {THEIR_UPDATES:,} updates)",
+        evaluation=tuple(evaluation.items()),
+        metrics=founding_metrics.measure,
+    )
+
+
+def their_column(plan: Plan, options: runner.Options) -> list[runner.Trial]:
+    """Returns the trials of the two models of a task as they did."""
+    return [
+        trial(plan, mixer, THEIR_WAY, their_settings(plan, mixer), options, founding_metrics.WRONG)
+        for mixer in THEIR_MIXERS
+    ]
+
+
+def both_columns(plan: Plan, options: runner.Options) -> list[runner.Trial]:
+    """Returns the trials of a task: two models as they did, and all mixers as it should be."""
+    return their_column(plan, options) + [
+        trial(plan, mixer, RIGHT_WAY, matched(plan, mixer), options)
+        for mixer in (protocol.ATTENTION, *RECURRENT, protocol.MEMORYLESS)
+        if mixer in (*options.mixers, protocol.MEMORYLESS)
+    ]
+
+
+def on_all(plans: Sequence[Plan], options: runner.Options) -> list[runner.Trial]:
+    """Returns both columns of several tasks."""
+    return list(itertools.chain.from_iterable(both_columns(plan, options) for plan in plans))
+
+
+def graphs_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns both columns on nine more graphs."""
+    return on_all(GRAPHS[1:], options)
+
+
+def umbrella_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns both columns at all lengths."""
+    return on_all((QUICK_AT,) if options.quick else tuple(UMBRELLAS.values()), options)
+
+
+def switches_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns models as they should be, with one difference at a time."""
+    found = []
+    for plan in SWITCHED:
+        for mixer in THEIR_MIXERS:
+            base = matched(plan, mixer)
+            for name in switches_of(mixer):
+                is_wrong = name == WRONG_HISTORY
+                history = founding_metrics.WRONG if is_wrong else founding_metrics.RIGHT
+                variant = f"{RIGHT_WAY} but for: {name}"
+                found.append(trial(plan, mixer, variant, SWITCHES[name](base), options, history))
+    return found
+
+
+def tokens_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns models as they should be, with one token per step."""
+    found = []
+    for plan in SWITCHED:
+        for mixer in (protocol.ATTENTION, "s4", "s4d"):
+            if mixer in options.mixers:
+                settings = protocol.override(matched(plan, mixer), tokens=tokens.CONCATENATED)
+                found.append(trial(plan, mixer, f"{RIGHT_WAY}, one token", settings, options))
+    return found
+
+
+def references(options: runner.Options) -> list[reference_rows.Reference]:
+    """Returns random play and the optimum of every task."""
+    plans = (QUICK_AT,) if options.quick else (*GRAPHS, *UMBRELLAS.values(), DOOR_KEY, CARTPOLE)
+    lines = (founding_metrics.references(plan.family, plan.dataset) for plan in plans)
+    return list(itertools.chain.from_iterable(lines))
+
+
+EXPERIMENT = runner.Experiment(
+    name="founding_report",
+    parts={
+        "umbrella": umbrella_trials,
+        "graph": functools.partial(both_columns, GRAPHS[0]),
+        "graphs": graphs_trials,
+        "cartpole": functools.partial(both_columns, CARTPOLE),
+        "door_key": functools.partial(both_columns, DOOR_KEY),
+        "switches": switches_trials,
+        "tokens": tokens_trials,
+    },
+    references=references,
+    quick=("umbrella",),
+    most_seeds={"graphs": 1},
+    own_seeds=SEEDS,
+)
+
+
+if __name__ == "__main__":
+    runner.main(EXPERIMENT, __doc__)

@@ -1,0 +1,238 @@
+"""The numbers of the founding report beside those of the rows, in two columns.
+
+    python -m experiments.founding_table
+
+prints two tables: scores, with floors and ceilings that are exact but for CartPole, and times and
+parameters. Theirs are of the report's table, figure and notebooks (its source is named in
+`experiments.founding_report`), one run each; the others are means of ten runs with 95 % bootstrap
+intervals.
+"""
+
+import dataclasses
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from experiments import founding_report, runner
+from jax_s4rl.cli import entry_point
+from jax_s4rl.evaluation import bootstrap, result_rows
+
+Row = Mapping[str, Any]
+RESULTS = runner.results_file(founding_report.EXPERIMENT.name)
+COLUMNS = (founding_report.THEIR_WAY, founding_report.RIGHT_WAY)
+ATTENTION, S4 = founding_report.THEIR_MIXERS
+METHODS = {ATTENTION: "DT", S4: "S4", "s4d": "S4D", "lstm": "LSTM", "mlp": "MLP"}
+NOTHING = "-"
+
+
+class Number(NamedTuple):
+    """A number of the report.
+
+    Attributes:
+        title: Task and meaning.
+        data: Pattern of the names of its datasets.
+        key: Name of the metric in result rows.
+        theirs: Published values by method; none for a number that the report lacks.
+    """
+
+    title: str
+    data: str
+    key: str
+    theirs: Mapping[str, float]
+
+
+# Read off the report's figure by length: decision transformer, S4.
+_UMBRELLA = {1: (1.0, 1.0), 2: (0.26, 0.50), 4: (0.51, 0.485), 8: (0.36, 0.4925)}
+NUMBERS = (
+    Number(
+        "graph walk: share of optimal walks",
+        "founding/graph-*",
+        "optimal_share_greedy",
+        {ATTENTION: 1.0, S4: 1.0},
+    ),
+    Number(
+        "graph walk: slope of achieved on target return", "founding/graph-*", "slope_greedy", {}
+    ),
+    *(
+        Number(
+            f"umbrella {length}: share of total rewards above 0.5",
+            founding_report.UMBRELLA_DATA[length],
+            "share_above_half_greedy",
+            dict(zip((ATTENTION, S4), values, strict=True)),
+        )
+        for length, values in _UMBRELLA.items()
+    ),
+    *(
+        Number(f"umbrella {length}: right first actions", data, "first_action_greedy", {})
+        for length, data in founding_report.UMBRELLA_DATA.items()
+    ),
+    Number(
+        "DoorKey: steps, share of those allowed (less is better)",
+        founding_report.DOOR_KEY.dataset,
+        "steps_share_greedy",
+        {ATTENTION: 0.18, S4: 0.11},
+    ),
+    Number("DoorKey: success", founding_report.DOOR_KEY.dataset, "success_greedy", {}),
+    Number(
+        "CartPole: steps, target of the longest recorded episode",
+        founding_report.CARTPOLE.dataset,
+        "steps_greedy",
+        {},
+    ),
+    Number(
+        "CartPole: steps, best of all targets",
+        founding_report.CARTPOLE.dataset,
+        "best_of_sweep_greedy",
+        {ATTENTION: 107.0, S4: 129.0},
+    ),
+)
+# Reference rows of CartPole have the steps alone, whatever the target.
+SAME_ENDS = {"best_of_sweep_greedy": "steps_greedy"}
+# Published seconds of 100 updates, on other machines: a laptop's CPU, and a GPU for CartPole.
+THEIR_SECONDS = {
+    "founding/graph-*": {ATTENTION: 13.0, S4: 6.0},
+    founding_report.CARTPOLE.dataset: {ATTENTION: 8.0},
+}
+# Published numbers of parameters, the table of 4,096 time steps included.
+THEIR_PARAMETERS = {
+    founding_report.CARTPOLE.dataset: {ATTENTION: 170_000, S4: 142_000},
+    **{
+        data: {ATTENTION: 1_100_000, S4: 600_000}
+        for data in ("founding/graph-*", founding_report.DOOR_KEY.dataset)
+    },
+}
+
+
+def scores(rows: Sequence[Row]) -> str:
+    """Makes the table of scores.
+
+    Args:
+        rows: Result rows of the experiment; missing ones leave gaps.
+
+    Returns:
+        Markdown, one line for each number and method that has a row or a published value.
+    """
+    lines = []
+    for number in NUMBERS:
+        own = _of_data(rows, number.data)
+        ends = [_reference(own, method, number.key) for method in ("random", "optimal")]
+        for method, name in METHODS.items():
+            cells = [_interval(_runs(own, method, column, number.key)) for column in COLUMNS]
+            theirs = number.theirs.get(method)
+            if theirs is not None or cells != [NOTHING, NOTHING]:
+                published = NOTHING if theirs is None else f"{theirs:g}"
+                lines.append([number.title, name, published, *cells, *map(_short, ends)])
+    return _markdown(["number", "model", "theirs", *COLUMNS, "random play", "optimum"], lines)
+
+
+def times(rows: Sequence[Row]) -> str:
+    """Makes the table of times and sizes.
+
+    The seconds of a run are its equal share of those of all seeds that were trained together.
+
+    Args:
+        rows: Result rows of the experiment.
+
+    Returns:
+        Markdown: seconds of 100 updates and numbers of parameters, for each data and method.
+    """
+    patterns = ["founding/graph-*", *founding_report.UMBRELLA_DATA.values()]
+    patterns += [founding_report.DOOR_KEY.dataset, founding_report.CARTPOLE.dataset]
+    lines = []
+    for data in patterns:
+        own = _of_data(rows, data)
+        for method, name in METHODS.items():
+            cells: list[str] = []
+            for column in COLUMNS:
+                chosen = [row for row in own if _is_of(row, method, column)]
+                seconds = [100 * row["seconds"]["train"] / row["updates"] for row in chosen]
+                sizes = sorted({row["parameters"] for row in chosen})
+                cells += [_interval(seconds), " or ".join(f"{size:,}" for size in sizes) or NOTHING]
+            if any(cell != NOTHING for cell in cells):
+                size = THEIR_PARAMETERS.get(data, {}).get(method)
+                theirs = [_short(THEIR_SECONDS.get(data, {}).get(method))]
+                theirs.append(NOTHING if size is None else f"{size:,}")
+                lines.append([data, name, *theirs, *cells])
+    heads = ["data", "model"]
+    for column in ("theirs", *COLUMNS):
+        heads += [f"s per 100 updates, {column}", f"parameters, {column}"]
+    return _markdown(heads, lines)
+
+
+def _of_data(rows: Iterable[Row], pattern: str) -> list[Row]:
+    return [row for row in rows if fnmatch.fnmatchcase(row["dataset"], f"{pattern}*")]
+
+
+def _is_of(row: Row, method: str, column: str) -> bool:
+    # The name of the column is followed by the updates; other variants have more words.
+    variant = row["metrics"].get("variant", "")
+    return row["method"] == method and variant.partition(" (")[0] == column
+
+
+def _runs(rows: Iterable[Row], method: str, column: str, key: str) -> list[float]:
+    """Returns a metric of every run; with several datasets the mean of each, which count alike."""
+    by_data: dict[str, list[float]] = {}
+    for row in rows:
+        if _is_of(row, method, column) and key in row["metrics"]:
+            by_data.setdefault(row["dataset"], []).append(row["metrics"][key])
+    if len(by_data) == 1:
+        return next(iter(by_data.values()))
+    return [sum(values) / len(values) for values in by_data.values()]
+
+
+def _reference(rows: Iterable[Row], method: str, key: str) -> float | None:
+    """Returns the mean over datasets of a reference; None without one."""
+    name = SAME_ENDS.get(key, key)
+    known = {
+        row["dataset"]: row["metrics"][name]
+        for row in rows
+        if row["method"] == method and name in row["metrics"]
+    }
+    return sum(known.values()) / len(known) if known else None
+
+
+def _interval(values: Sequence[float]) -> str:
+    if not values:
+        return NOTHING
+    value, low, high = bootstrap.mean([values])
+    # A single run has no interval.
+    return f"{value:.3g}" if len(values) == 1 else f"{value:.3g} ({low:.3g} to {high:.3g})"
+
+
+def _short(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3g}"
+
+
+def _markdown(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    ruler = ["---", "---", *["---:"] * (len(heads) - 2)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ruler, *lines))
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Options of the command line."""
+
+    rows: Path = RESULTS
+    """File of result rows."""
+
+
+def main(config: Config) -> None:
+    """Prints both tables.
+
+    Args:
+        config: Options.
+
+    Raises:
+        ValueError: If the file has no rows.
+    """
+    rows = list(result_rows.read_rows(config.rows))
+    if not rows:
+        raise ValueError(
+            f"got no rows in {config.rows}; run python -m experiments.founding_report first"
+        )
+    print(scores(rows), times(rows), sep="\n\n")
+
+
+if __name__ == "__main__":
+    entry_point.run(main, Config, __doc__)

@@ -1,0 +1,91 @@
+"""The table of the founding report: published numbers, both columns, floors and ceilings."""
+
+import pytest
+
+from experiments import founding_report, founding_table
+from jax_s4rl.evaluation import result_rows
+
+
+def make_row(method, value, column="", seed=None, dataset="umbrella_length/7/random", **metrics):
+    about = {"share_above_half_greedy": value, **metrics}
+    if column:
+        about["variant"] = f"{column} (1,000 of 10,000 updates)"
+    return result_rows.make_row(
+        experiment="founding_report",
+        env="umbrella_length/7",
+        dataset=dataset,
+        method=method,
+        seed=seed,
+        parameters=None if seed is None else 1_234,
+        updates=None if seed is None else 200,
+        metrics=about,
+        seconds={} if seed is None else {"train": 4.0},
+    )
+
+
+@pytest.fixture
+def rows():
+    found = [make_row("random", 0.36328125), make_row("optimal", 0.5)]
+    for seed in range(10):
+        found.append(make_row("s4", 0.4 + 0.01 * seed, founding_report.THEIR_WAY, seed))
+        found.append(make_row("s4", 0.5, founding_report.RIGHT_WAY, seed))
+        found.append(make_row("s4", 0.0, f"{founding_report.RIGHT_WAY}, one token", seed))
+    return found
+
+
+def lines_of(text):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+
+
+def test_both_columns_stand_between_their_number_and_its_bounds(rows):
+    lines = lines_of(founding_table.scores(rows))
+    (found,) = [
+        line for line in lines if line[0].startswith("umbrella 8: share") and line[1] == "S4"
+    ]
+    assert found[2] == "0.4925"
+    assert found[3].startswith("0.445 (")
+    assert found[4] == "0.5 (0.5 to 0.5)"
+    assert found[5:] == ["0.363", "0.5"]
+
+
+def test_published_numbers_stand_without_rows():
+    lines = lines_of(founding_table.scores([]))
+    published = sum(len(number.theirs) for number in founding_table.NUMBERS)
+    assert len(lines) == published == 14
+    assert all(line[3:] == ["-"] * 4 for line in lines)
+
+
+def test_several_graphs_count_alike(rows):
+    graphs = [
+        make_row(
+            "s4",
+            0.0,
+            founding_report.RIGHT_WAY,
+            seed,
+            dataset=f"founding/graph-{graph}/random",
+            optimal_share_greedy=float(graph == 0),
+        )
+        for graph, seed in ((0, 0), (0, 1), (0, 2), (1, 0))
+    ]
+    lines = lines_of(founding_table.scores([*rows, *graphs]))
+    (found,) = [
+        line for line in lines if line[0].startswith("graph walk: share") and line[1] == "S4"
+    ]
+    assert found[4].startswith("0.5 (0 to 1")
+
+
+def test_times_are_of_a_hundred_updates(rows):
+    (found,) = lines_of(founding_table.times(rows))
+    assert found[:2] == ["umbrella_length/7/random", "S4"]
+    assert found[4:] == ["2 (2 to 2)", "1,234"] * 2
+
+
+def test_the_command_prints_both_tables(tmp_path, capsys, rows):
+    path = tmp_path / "rows.jsonl"
+    with pytest.raises(ValueError, match=r"run python -m experiments.founding_report first"):
+        founding_table.main(founding_table.Config(path))
+    result_rows.write_rows(path, rows)
+    founding_table.main(founding_table.Config(path))
+    shown = capsys.readouterr().out
+    assert "theirs | as they did | as it should be" in shown
+    assert "s per 100 updates" in shown

@@ -1,0 +1,93 @@
+"""Hidden state: its pairs, its trials, its metrics, and a quick run from end to end."""
+
+import numpy as np
+import pytest
+
+from experiments import hidden_state, run_options, runner, tuning
+from jax_s4rl.agents import tasks
+from jax_s4rl.collection import catalog
+from tests.agents import runs
+from tests.experiments import fakes, small_data
+
+FEW = runner.Options(mixers=("attention", "s4d"))
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: runs.TASK)
+
+
+@pytest.mark.parametrize("name", hidden_state.SETTINGS)
+def test_task_and_twin_have_the_same_behavior_and_other_observations(name):
+    recipes = catalog.all_recipes()
+    hidden, shown = (recipes[dataset] for dataset in hidden_state.SETTINGS[name].pair)
+    assert hidden.parts == shown.parts
+    assert (hidden.env_id, hidden.env_kwargs) != (shown.env_id, shown.env_kwargs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", hidden_state.EXPERIMENT.parts)
+def test_every_trial_of_a_part_is_another(loaded, part):
+    planned = hidden_state.EXPERIMENT.parts[part](FEW)
+    assert len({trial.digest for trial in planned}) == len(planned)
+    assert len({(trial.method, trial.dataset, trial.variant) for trial in planned}) == len(planned)
+    assert all(trial.settings.model.mixer.step_range is None for trial in planned)
+
+
+@pytest.mark.slow
+def test_every_mixer_gets_the_same_grid_on_task_and_twin(loaded):
+    grids = {}
+    for trial in hidden_state.tuning_trials(runner.Options()):
+        assert trial.data_seed == tuning.DATA_SEED
+        point = tuning.Point(trial.settings.optimization.learning_rate)
+        grids.setdefault((trial.dataset, trial.method), []).append(point)
+    assert len(grids) == 2 * len(hidden_state.SETTINGS) * len(hidden_state.MIXERS)
+    assert all(tuple(grid) == hidden_state.GRID for grid in grids.values())
+
+
+def test_the_rate_is_chosen_by_the_dataset(loaded, monkeypatch):
+    asked = []
+
+    def choose(chosen, name, options):
+        asked.append(name)
+        return tuning.Point(7e-4)
+
+    monkeypatch.setattr(tuning.Chosen, "of", choose)
+    planned = hidden_state.task_trials("cartpole", runner.Options(quick=True, mixers=("lstm",)))
+    assert asked == [("masked_cartpole/mixed", "lstm"), ("cartpole/mixed", "lstm")]
+    assert all(trial.settings.optimization.learning_rate == 7e-4 for trial in planned)
+
+
+def test_clones_are_around_one_mixer_and_know_no_returns(loaded):
+    planned = hidden_state.task_trials("key_to_door", runner.Options(mixers=("attention",)))
+    clones = [trial for trial in planned if trial.method == "bc"]
+    assert [trial.variant for trial in clones] == ["s4d", "s4d"]
+    assert all(trial.settings.model.returns == "none" for trial in clones)
+    assert all(trial.settings.weighting == "uniform" for trial in clones)
+
+
+@pytest.mark.parametrize(("name", "kinds"), [("cartpole", 2), ("pendulum", 1)])
+def test_returns_are_measured_for_every_kind_of_action(loaded, monkeypatch, name, kinds):
+    calls = fakes.acting(monkeypatch, runs.TASK)
+    (trial, _) = hidden_state.task_trials(name, runner.Options(quick=True, mixers=("s4d",)))
+    found = trial.score(runs.TASK, fakes.trained())
+    ((targets, greedy, _),) = calls
+    assert len(targets) == kinds * 250
+    assert greedy.sum() == 250
+    assert set(targets.tolist()) == {np.float32(found["target"])}
+    returns = [name for name in found if name.startswith("return_")]
+    assert len(returns) == kinds
+    assert found["score"] == found[returns[-1]]
+
+
+@pytest.mark.slow
+def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
+    monkeypatch.setattr(
+        tasks, "load", lambda dataset, seed=0: small_data.load(dataset, num_episodes=300)
+    )
+    rows = fakes.look_twice(hidden_state.EXPERIMENT, tmp_path, monkeypatch)
+    references = 2 * ["random", "optimal", "best_in_data"]
+    assert [row["method"] for row in rows] == [*references, "s4d", "s4d"]
+    assert [row["dataset"].split("/")[1] for row in rows[6:]] == ["hidden", "shown"]
+    assert all(0 <= row["metrics"]["return_sampled"] <= 1 for row in rows)
