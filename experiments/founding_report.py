@@ -103,6 +103,7 @@ DOOR_KEY = Plan(
     targets=tuple(number / 10 for number in range(12)),
     batch_size=16,
     num_updates=300,
+    shapes="founding/door_key/random-100",
 )
 # The scale of these rewards is not known; it is taken from the largest return that they asked for.
 CARTPOLE = Plan(

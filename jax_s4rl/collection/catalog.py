@@ -349,6 +349,10 @@ def founding_report() -> dict[str, Recipe]:
         "founding/door_key/random": Recipe(
             "jax_s4rl/MiniGridDoorKey-v0", (sources.Uniform(20_000),), keep=thinning.few_failures
         ),
+        # A hundred of them, for a look at their shapes.
+        "founding/door_key/random-100": Recipe(
+            "jax_s4rl/MiniGridDoorKey-v0", (sources.Uniform(100),)
+        ),
         "founding/cartpole/random": Recipe(
             "CartPole-v1", (sources.Uniform(90_000),), keep=thinning.few_short_ones
         ),

@@ -31,6 +31,14 @@ def test_every_length_has_data_and_a_budget():
         assert {name for name, _ in differing} == {"cue"}
 
 
+def test_long_chains_are_left_out():
+    assert long_memory.planned_at((300, 1_000)) == [
+        ("t_maze", 300),
+        ("t_maze", 1_000),
+        ("memory_chain", 300),
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("part", long_memory.EXPERIMENT.parts)
 def test_every_trial_of_a_part_is_another(loaded, part):
