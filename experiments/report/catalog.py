@@ -1,7 +1,7 @@
 """The tasks and questions of the report, in its order; adding one is adding one entry.
 
-Questions and deviations of a task are in `templates/NAME.md`. A task without rows is listed under
-what is not tested yet.
+Questions and deviations of a task are in `templates/NAME.md`. The report lists tasks that have
+no rows under "What we could not test".
 """
 
 import dataclasses

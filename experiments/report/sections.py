@@ -132,7 +132,7 @@ def _files(name: str, command: str) -> document.Note:
 
 
 def untested(measured: Measured) -> list[str]:
-    """Returns what is not tested: tasks and files without rows, then what no script covers."""
+    """Lists tasks and files that have no rows, then questions that no script covers."""
     missing = [
         f"{task.title}: no rows yet (`{task.command}`)."
         for task in measured.tasks

@@ -6,13 +6,12 @@ import gymnasium
 import numpy as np
 from minigrid.envs.doorkey import DoorKeyEnv
 
-from jax_s4rl.envs import _actions
+from jax_s4rl.envs import _minigrid_episodes
 
 SIZE = 5
-NUM_ACTIONS = 7
 
 
-class MiniGridDoorKeyEnv(DoorKeyEnv):
+class MiniGridDoorKeyEnv(_minigrid_episodes.OneEpisode, DoorKeyEnv):
     """Take the key, open the door, go to the goal; MiniGrid's environment with other observations.
 
     * Observation: the picture of 7 x 7 cells in front of the agent, with three numbers each, as a
@@ -43,29 +42,6 @@ class MiniGridDoorKeyEnv(DoorKeyEnv):
         super().__init__(size=SIZE, render_mode=render_mode, tile_size=tile_size)
         side = self.agent_view_size
         self.observation_space: Any = gymnasium.spaces.Box(0, 255, (3 * side * side,), np.uint8)
-        self._is_over = True
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode in a new room."""
-        self._is_over = False
-        return super().reset(seed=seed, options=options)
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Turns, moves, or does something with what lies in front."""
-        action = _actions.as_index(action, NUM_ACTIONS)
-        if self._is_over:
-            raise gymnasium.error.ResetNeeded(
-                "the episode is over or was not started; call reset() before step()"
-            )
-        observation, reward, terminated, truncated, info = super().step(action)
-        # MiniGrid sets both at the goal in the last step.
-        truncated = truncated and not terminated
-        self._is_over = terminated or truncated
-        if self._is_over:
-            info["is_success"] = terminated
-        return observation, float(reward), terminated, truncated, info
 
     def gen_obs(self) -> Any:
         """Returns the agent's picture as a vector, uint8 [147]."""

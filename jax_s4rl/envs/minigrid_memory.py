@@ -8,11 +8,11 @@ import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.envs.memory import MemoryEnv
 
-from jax_s4rl.envs import _actions
+from jax_s4rl.envs import _minigrid_episodes
 
 VIEWS = ("own", "whole")
 LEFT, RIGHT, FORWARD = range(3)
-NUM_ACTIONS = 7
+NUM_ACTIONS = _minigrid_episodes.NUM_ACTIONS
 # Cells along a side of the grid, and the longest episode.
 SIZE = 7
 MAX_STEPS = 5 * SIZE**2
@@ -32,7 +32,7 @@ Place = tuple[tuple[int, int], int]
 """Cell and direction of the agent."""
 
 
-class MiniGridMemoryEnv(MemoryEnv):
+class MiniGridMemoryEnv(_minigrid_episodes.OneEpisode, MemoryEnv):
     """Go to that one of two objects that the start room showed; MiniGrid's world as a vector.
 
     The agent starts in the hallway, looks away from the start room, and finds two objects at the
@@ -74,30 +74,6 @@ class MiniGridMemoryEnv(MemoryEnv):
         super().__init__(size=SIZE, render_mode=render_mode, tile_size=tile_size)
         side = self.agent_view_size if view == "own" else SIZE
         self.observation_space: Any = gymnasium.spaces.Box(0, 255, (3 * side * side,), np.uint8)
-        self._is_over = True
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode with new objects."""
-        self._is_over = False
-        return super().reset(seed=seed, options=options)
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Turns or goes on."""
-        action = _actions.as_index(action, NUM_ACTIONS)
-        if self._is_over:
-            raise gymnasium.error.ResetNeeded(
-                "the episode is over or was not started; call reset() before step()"
-            )
-        observation, earned, terminated, truncated, info = super().step(action)
-        reward = float(earned)
-        # MiniGrid sets both if an object is reached in the last step.
-        truncated = truncated and not terminated
-        self._is_over = terminated or truncated
-        if self._is_over:
-            info["is_success"] = reward > 0
-        return observation, reward, terminated, truncated, info
 
     def gen_obs(self) -> Any:
         """Returns the observation as a vector, uint8 [147]."""
