@@ -3,7 +3,7 @@
     python -m benchmarks --quick    # each at its smallest, rows into `runs/`
     python -m benchmarks            # rows into `results/`
 
-Each has a process of its own. Run by their own commands: all mixers at all lengths
+Each has a process of its own. Run by their own commands: all mixers at all lengths up to 16,384
 (`benchmarks.lengths`, `benchmarks.training`), the peers in PyTorch (`benchmarks.peers`, extra
 `peers`), an accelerator (`benchmarks.gpu`), the accuracy of long sequences, and the trainings of
 the data sets. Nothing else should run on the machine.
@@ -26,7 +26,10 @@ FULL: dict[str, tuple[str, ...]] = {
     "host_loop": (),
     "whole_job": (),
     "acting": ("--histories", "16", "1024"),
-    "lengths": ("--mixers", "s4d", "s4d/matched", "attention"),
+    "lengths": (
+        *("--mixers", "s4d", "s4d/matched", "attention"),
+        *("--lengths", "20", "100", "1024", "4096"),
+    ),
     "scaling": (),
 }
 # Where rows of quick runs go: they have too few turns to be kept.
@@ -59,7 +62,7 @@ def main(config: Config) -> None:
         )
     failed, begin = [], time.monotonic()
     for name in config.names:
-        print(f"== {name}", flush=True)
+        print(f"== {name}, after {time.monotonic() - begin:.0f} s", flush=True)
         if subprocess.run(command(name, quick=config.quick), check=False).returncode:
             failed.append(name)
     print(f"== {len(config.names)} benchmarks, {time.monotonic() - begin:.0f} s", flush=True)

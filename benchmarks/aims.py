@@ -2,9 +2,10 @@
 
     python -m benchmarks.aims
 
-Writes the first table of `benchmarks/README.md` from the committed rows of other benchmarks; it
-measures nothing. The column *before* is a study of commit 6b3fe05 on another machine, which set the
-aims; its figures stand here as it gave them.
+Writes the first tables of `benchmarks/README.md` from the committed rows of other benchmarks, and
+below each why aims were not reached (`benchmarks.shortfalls`); it measures nothing. The column
+*before* is a study of commit 6b3fe05 on another machine, which set the aims; its figures stand here
+as it gave them.
 """
 
 import dataclasses
@@ -22,6 +23,7 @@ from benchmarks import (
     peer_worker,
     peers,
     peers_report,
+    shortfalls,
     tables,
     whole_job,
 )
@@ -29,9 +31,6 @@ from jax_s4rl.cli import entry_point
 from jax_s4rl.evaluation import documents
 
 SECTION, MISSING = "aims", "-"
-
-Found = Mapping[str, tables.Newest]
-"""Newest rows of one machine, by the name of the benchmark."""
 
 SOURCES: dict[str, tuple[Path, tuple[str, ...]]] = {
     "peers": (peers.RESULTS, peers_report.KEY),
@@ -61,7 +60,7 @@ class Goal(NamedTuple):
     what: str
     before: str
     aim: str
-    reached: Callable[[Found], str]
+    reached: Callable[[shortfalls.Found], str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,6 +105,8 @@ def text(rows: Mapping[str, Iterable[tables.Row]]) -> str:
     for machine, found in by_machine.items():
         lines = [[goal.what, goal.before, goal.aim, goal.reached(found)] for goal in GOALS]
         parts += [f"### {machine}", tables.markdown(head, lines, left=1)]
+        if missed := shortfalls.reasons(found, ENVIRONMENTS):
+            parts += ["What was not reached, and why:", "\n".join(f"- {each}" for each in missed)]
     return "\n\n".join(parts)
 
 
@@ -118,10 +119,10 @@ def _joined(values: Iterable[float | None], form: str = "{:.3g}") -> str:
     return " / ".join(MISSING if value is None else form.format(value) for value in values)
 
 
-def _peer(method: str) -> Callable[[Found], str]:
+def _peer(method: str) -> Callable[[shortfalls.Found], str]:
     """Returns the function that formats a PyTorch model over S4D with one token a step."""
 
-    def reached(found: Found) -> str:
+    def reached(found: shortfalls.Found) -> str:
         rows, values = found.get("peers", {}), []
         for size in SIZES:
             models = ((method, peers_report.LAYOUTS[method]), peers_report.FAST)
@@ -133,10 +134,10 @@ def _peer(method: str) -> Callable[[Found], str]:
     return reached
 
 
-def _attention(measure: str) -> Callable[[Found], str]:
+def _attention(measure: str) -> Callable[[shortfalls.Found], str]:
     """Returns the function that formats attention over S4D, equal tokens and parameters."""
 
-    def reached(found: Found) -> str:
+    def reached(found: shortfalls.Found) -> str:
         models = lengths_report.ATTENTION, lengths_report.MATCHED
         pairs = lengths_report.one_run(found.get("lengths", {}), *models)
         return _joined(
@@ -149,7 +150,7 @@ def _attention(measure: str) -> Callable[[Found], str]:
     return reached
 
 
-def _memory(found: Found) -> str:
+def _memory(found: shortfalls.Found) -> str:
     models = lengths_report.ATTENTION, lengths_report.MATCHED
     pairs = lengths_report.one_run(found.get("lengths", {}), *models)
     longest = max(lengths_report.RATIO_AIMS)
@@ -158,7 +159,7 @@ def _memory(found: Found) -> str:
     return _joined((row["metrics"]["peak_mib"] / 2**10 for row in pairs[longest]), "{:.1f}")
 
 
-def _exponent(found: Found) -> str:
+def _exponent(found: shortfalls.Found) -> str:
     times = lengths_report.curve(
         found.get("lengths", {}), lengths_report.S4D, lengths_report.PROCESSOR
     )
@@ -173,7 +174,7 @@ def _exponent(found: Found) -> str:
     return f"{whole:.2f} (last quadrupling {last:.2f})"
 
 
-def _floor(found: Found) -> str:
+def _floor(found: shortfalls.Found) -> str:
     rows = found.get("floor", {})
     return _joined(
         (
@@ -184,7 +185,7 @@ def _floor(found: Found) -> str:
     )
 
 
-def _action(found: Found) -> str:
+def _action(found: shortfalls.Found) -> str:
     rows = lengths_report.own(found.get("lengths", {}), "acting", lengths_report.S4D)
     timed = {history: row for history, row in rows.items() if row["metrics"]["turns"]}
     return (
@@ -195,12 +196,12 @@ def _action(found: Found) -> str:
     )
 
 
-def _action_in_rollout(found: Found) -> str:
+def _action_in_rollout(found: shortfalls.Found) -> str:
     row = found.get("host_loop", {}).get((lengths_report.S4D[0], 1))
     return MISSING if row is None else f"{1e3 * row['seconds']['policy']:.2f}"
 
 
-def _host_loop(found: Found) -> str:
+def _host_loop(found: shortfalls.Found) -> str:
     rows = found.get("host_loop", {})
     return (
         ", ".join(
@@ -212,7 +213,7 @@ def _host_loop(found: Found) -> str:
     )
 
 
-def _compiling(found: Found) -> str:
+def _compiling(found: shortfalls.Found) -> str:
     row = lengths_report.own(found.get("lengths", {}), "training", lengths_report.S4D).get(
         COMPILED_AT
     )
@@ -221,7 +222,7 @@ def _compiling(found: Found) -> str:
     return f"{row['seconds']['compile']:.1f} s / {row['metrics']['peak_mib'] / 2**10:.1f} GiB"
 
 
-def _whole_job(found: Found) -> str:
+def _whole_job(found: shortfalls.Found) -> str:
     rows = found.get("whole_job", {})
     methods = (whole_job.EMPTY, whole_job.FILLED)
     return _joined(

@@ -78,13 +78,11 @@ def main(config: Config) -> None:
                 f"error: got {name} {', '.join(unknown)}; choose from {', '.join(known)}"
             )
     if config.quick:
-        both = (scaling_worker.ONE_CORE, "two processes, one core each")
         config = dataclasses.replace(
             config,
-            spreads=tuple(one for one in config.spreads if one in both),
-            shared_seeds=(1,),
-            seeds=(1, 2),
-            micro_batches=(1, 2),
+            groups=tuple(one for one in config.groups if one != scaling_report.DEVICES),
+            seeds=(2,),
+            micro_batches=(2,),
             rows=8,
             layers=1,
             repeats=2,

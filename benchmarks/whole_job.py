@@ -46,7 +46,7 @@ class Config:
     repeats: int = 3
     """Number of turns."""
     quick: bool = False
-    """Whether to make one turn of few updates and episodes."""
+    """Whether to make one turn of few updates and episodes, with an empty cache."""
     report_only: bool = False
     """Whether to measure nothing and only write the table again."""
     out: Path = RESULTS
@@ -82,7 +82,8 @@ def measure(config: Config) -> list[dict[str, Any]]:
     """
     self_test.require()
     tasks.load(whole_job_worker.DATASET)
-    turns: dict[str, list[dict[str, float]]] = {EMPTY: [], FILLED: []}
+    caches = (EMPTY,) if config.quick else (EMPTY, FILLED)
+    turns: dict[str, list[dict[str, float]]] = {name: [] for name in caches}
     for _ in range(config.repeats):
         with tempfile.TemporaryDirectory() as compiled:
             for done in turns.values():

@@ -83,16 +83,16 @@ def test_the_other_benchmarks_have_their_lines():
         {
             "machine": MACHINE,
             "method": mixer,
-            "seconds": {},
+            "seconds": {"policy": 5.0, "rest": 2.0, "whole": 10.0},
             "metrics": {"environments": 64, "share_outside": share},
         }
         for mixer, share in (("s4d", 0.62), ("s5", 0.41))
     ]
-    job = [
-        {"machine": MACHINE, "method": "filled cache", "seconds": {"whole": 12.3}, "metrics": {}}
-    ]
+    whole = {"whole": 12.3, "import": 1.0, "train": 10.0, "evaluate": 1.3}
+    job = [{"machine": MACHINE, "method": "filled cache", "seconds": whole, "metrics": {}}]
     assert reached("bare products", floor=floor) == ["1.80 / - / -"]
     assert reached("64 CartPoles", host_loop=loop) == ["s4d 62%, s5 41%"]
+    assert reached("What was not reached", host_loop=loop)
     alone = loop[0] | {"metrics": {"environments": 1}, "seconds": {"policy": 1.5e-4}}
     assert reached("rollout of one", host_loop=[alone]) == ["0.15"]
     assert reached("400 updates", whole_job=job) == ["- / 12.3"]
