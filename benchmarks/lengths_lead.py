@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import lengths_report, tables
-from jax_s4rl.evaluation import documents
+from jax_s4rl.evaluation import documents, result_rows
 
 README = Path(__file__).parents[1] / "README.md"
 SECTION = "speed"
@@ -17,7 +17,7 @@ SHOWN = (100, 1024, 4096, 16_384)
 
 
 def write(rows: Sequence[tables.Row], readme: Path = README) -> None:
-    """Writes the section, of the machine that was measured last.
+    """Writes the section, of the machine whose longest context was measured last.
 
     Args:
         rows: Result rows of `benchmarks.lengths`, oldest first.
@@ -40,7 +40,7 @@ def text(rows: Sequence[tables.Row]) -> str:
     """
     if not rows:
         return ""
-    machine = rows[-1]["machine"]
+    machine = result_rows.machine_of_longest(rows)
     found = tables.newest_by_machine(rows, lengths_report.KEY)[machine]
     equal = lengths_report.one_run(found, lengths_report.ATTENTION, lengths_report.MATCHED)
     if not equal:

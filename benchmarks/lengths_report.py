@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks import lengths_figures, lengths_fit, tables
-from jax_s4rl.evaluation import documents
+from jax_s4rl.evaluation import documents, result_rows
 
 SECTION = "lengths"
 FIGURES = Path(__file__).parent / "results"
@@ -48,7 +48,7 @@ def line(row: tables.Row) -> str:
 def write(
     rows: Sequence[tables.Row], readme: Path = tables.README, figures: Path = FIGURES
 ) -> None:
-    """Writes the section of the README, and the figures of the machine that was measured last.
+    """Writes the section of the README, and the figures of one machine (`machine_of_longest`).
 
     Args:
         rows: Result rows of this benchmark, oldest first.
@@ -59,8 +59,9 @@ def write(
         ValueError: If the document does not have both marks.
     """
     parts = ["## Lengths", _preface()]
+    shown = result_rows.machine_of_longest(rows)
     for machine, found in tables.newest_by_machine(rows, KEY).items():
-        if machine == rows[-1]["machine"]:
+        if machine == shown:
             names = lengths_figures.draw(found, figures)
             parts.insert(2, "\n".join(f"![{alt}](results/{name})" for name, alt in names.items()))
         parts += [f"### {machine}", *section(found)]

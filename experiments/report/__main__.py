@@ -34,6 +34,7 @@ README = Path(__file__).parents[1] / "README.md"
 ROOT = Path(__file__).parents[2]
 PICTURES, TABLES = "results/pictures", "results/tables"
 SECTION, LINES = "verdicts", "results"
+NOTICE = "<!-- `make report` writes this text from committed result rows. -->\n\n"
 # Rows of code that was changed since (only their time counts), of trials that were trained again,
 # and of the same trials under other versions of JAX.
 MORE_ROWS = ("earlier", "reproductions", "jax_versions")
@@ -92,7 +93,7 @@ def main(config: Config) -> None:
     folder = config.readme.parent
     files: dict[Path, bytes] = {
         config.page: document.page(sections.TITLE, content).encode(),
-        config.readme: document.markdown(content, folder=PICTURES).encode(),
+        config.readme: readme(content).encode(),
         config.verdicts: _with(config.verdicts, SECTION, in_short(claims)),
         config.front: _with(config.front, LINES, lines(measured)),
         config.pictures / document.picture_file(overview): overview.draw(),
@@ -107,7 +108,7 @@ def main(config: Config) -> None:
     for kind, pattern in ((PICTURES, "*.png"), (TABLES, "*.csv")):
         for path in set((folder / kind).glob(pattern)) - files.keys():
             path.unlink()
-    words = document.count_words(document.markdown(content, folder=PICTURES))
+    words = document.count_words(readme(content))
     print(f"Page:     {config.page}\nMarkdown: {config.readme}, {words:,} words")
 
 
@@ -163,6 +164,11 @@ def write(
         *sections.of_questions(measured.questions),
         *sections.cost(measured, rows.more, rows.looks),
     ]
+
+
+def readme(content: Sequence[document.Block]) -> str:
+    """Returns the report as Markdown, with a comment for those who would edit it."""
+    return NOTICE + document.markdown(content, folder=PICTURES)
 
 
 def every_table(rows: Rows, measured: comparisons.Measured) -> dict[str, str]:

@@ -365,8 +365,10 @@ QUESTIONS = (
     ),
 )
 # Files of rows that no task and no question reads.
-FOUNDING, SPEED = "founding_report", "speed_per_task"
-ELSEWHERE = (FOUNDING, SPEED)
+FOUNDING, SPEED, CARRIED = "founding_report", "speed_per_task", "carried_state"
+ELSEWHERE = (FOUNDING, SPEED, CARRIED)
+# Hours of one core that experiments were expected to take, written down before they began.
+PLANNED = {"carried_state": 1.0, "long_memory": 12.0, "founding_report": 16.0}
 
 
 def files() -> list[str]:

@@ -130,7 +130,7 @@ def best_methods(task: Task, setting: Setting) -> dict[str, str]:
         return {}
     best = max(full, key=lambda name: sum(full[name].values()))
     ahead = {
-        name: f"on {len(own)} of {most} data sets"
+        name: "on the data where it ran"
         for name, own in every.items()
         if name in SIMPLE and name not in full and all(_beats(own, each) for each in full.values())
     }
@@ -190,11 +190,11 @@ def _speed(measured: Measured) -> str:
         return ""
     first, last, acted = _near(updates, 100), updates[-1], actions[-1]
     start = {
-        verdicts.HOLDS: "S4D is several times faster than attention",
-        verdicts.PARTLY: "S4D is several times faster than attention at long contexts only",
+        verdicts.HOLDS: "S4D is several times faster",
+        verdicts.PARTLY: "S4D is several times faster at long contexts only",
     }.get(verdicts.at_least(updates, verdicts.SEVERAL), "S4D is not several times faster")
     return (
-        f"**{start}.** With as many tokens and parameters, an update of attention takes "
+        f"**With as many tokens and parameters, {start}.** An update of attention takes "
         f"{document.show_ratio(first.value)} times as long as one of S4D at {first.place:,} "
         f"steps, and {document.show_ratio(last.value)} times at {last.place:,}; an action takes "
         f"{document.show_ratio(acted.value)} times as long after {acted.place:,} steps (S4D "

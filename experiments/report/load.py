@@ -22,6 +22,8 @@ GREEDY, SAMPLED = "greedy", "sampled"
 LONGER = "tested with longer waits"
 # Steps between key and door in these tests.
 WAITS = (90, 300, 1_000, 4_000)
+# Variant of models that were trained on rows of whole episodes, whose state is never cleared.
+WHOLE_EPISODES = "whole episodes"
 # Ends of the name of the same trained attention, by the memory that it has while it acts.
 WINDOW, WHOLE = "", ", whole history"
 # Variant of attention with the published table of time steps, and steps of tests that are longer

@@ -33,6 +33,8 @@ TIMED = (
     ("s4d", "concatenated", "S4D, no feed-forward part"),
 )
 DASHES = {"interleaved": "--", "concatenated": "-"}
+# An axis of times whose ends differ by less has three marks in each power of ten.
+SHORT_AXIS = 30.0
 
 
 def canvas(fill: Callable[[mpl_figure.Figure], None], stamp: str) -> bytes:
@@ -157,8 +159,11 @@ def times(axes: Axes, rows: Sequence[load.Row], kind: str) -> None:
             axes.loglog(lengths, values, color=figures.color(method.partition("/")[0]), **style)
     if not axes.lines:
         return
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1.0, 3.0)))
-    axes.yaxis.set_major_formatter("{x:g}")
+    low, high = axes.get_ylim()
+    is_short = high < SHORT_AXIS * low
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if is_short else (1, 3)))
+    axes.yaxis.set_major_formatter("{x:,g}")
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     is_training = kind == "training"
     axes.set(xlabel="steps of context" if is_training else "steps of history", ylabel="ms")

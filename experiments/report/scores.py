@@ -11,7 +11,7 @@ import scipy.stats
 from experiments import protocol
 from experiments.report import load
 from experiments.report.tasks import Point, Question, Setting, Side, Task, fits
-from jax_s4rl.evaluation import bootstrap
+from jax_s4rl.evaluation import bootstrap, result_rows
 
 NUM_RESAMPLES = 10_000
 # With fewer runs there is no verdict: their bootstrap intervals are far too narrow.
@@ -311,8 +311,9 @@ def time_ratios(rows: Sequence[load.Row], contest: str, kind: str) -> list[Ratio
 
 
 def on_main_machine(rows: Sequence[load.Row]) -> list[load.Row]:
-    """Returns the rows of the machine that was timed last, as the report of the benchmark does."""
-    return load.latest_times([row for row in rows if row["machine"] == rows[-1]["machine"]])
+    """Returns the rows of the machine whose longest context was timed last."""
+    machine = result_rows.machine_of_longest(rows)
+    return load.latest_times([row for row in rows if row["machine"] == machine])
 
 
 def task_ratios(rows: Sequence[load.Row], name: str) -> list[Ratio]:

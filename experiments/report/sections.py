@@ -13,7 +13,7 @@ from experiments.report import (
     tables,
     verdicts,
 )
-from experiments.report.catalog import ELSEWHERE, FOUNDING, SPEED
+from experiments.report.catalog import CARRIED, ELSEWHERE, FOUNDING, SPEED
 from experiments.report.comparisons import Measured
 from experiments.report.tasks import Point, Question, Task
 
@@ -38,6 +38,7 @@ def first_page(measured: Measured, claims: Sequence[verdicts.Claim]) -> list[doc
         document.Heading("Acting from a carried state"),
         document.Paragraph(document.text("notes", "carried")),
         tables.of_carried(measured),
+        *_carried_changes(measured),
         document.Heading("Speed"),
     ]
     if measured.lengths:
@@ -92,6 +93,17 @@ def _task_speeds(measured: Measured) -> str:
     return document.text("notes", "speed of tasks", **fields)
 
 
+def _carried_changes(measured: Measured) -> list[document.Block]:
+    """Returns what mends acting from a carried state; nothing without rows."""
+    if not measured.rows.get(CARRIED):
+        return []
+    return [
+        document.Paragraph(document.text("notes", "carried changes")),
+        tables.of_carried_changes(measured),
+        _files(CARRIED, f"python -m experiments.{CARRIED}"),
+    ]
+
+
 def _founding(measured: Measured) -> list[document.Block]:
     """Returns the founding report's scores in two columns; nothing without rows."""
     rows = measured.rows.get(FOUNDING)
@@ -134,12 +146,12 @@ def _files(name: str, command: str) -> document.Note:
 def untested(measured: Measured) -> list[str]:
     """Lists tasks and files that have no rows, then questions that no script covers."""
     missing = [
-        f"{task.title}: no rows yet (`{task.command}`)."
+        f"{task.title}: not run yet (`{task.command}`)."
         for task in measured.tasks
         if not task.rows.scored
     ]
     missing += [
-        f"{document.text('notes', name)} No rows yet (`python -m experiments.{name}`)."
+        f"{document.text('notes', name)} Not run yet (`python -m experiments.{name}`)."
         for name in ELSEWHERE
         if name != SPEED and not measured.rows.get(name)
     ]
@@ -299,4 +311,5 @@ def cost(
         last = {row["metrics"]["look"]: row["seconds"]["look"] for row in looks}
         text = document.text("notes", "looks", longest=f"{max(last.values()):.0f}")
         texts.append(text)
-    return [document.Heading("What it took"), *map(document.Paragraph, texts)]
+    planned = tables.of_hours(measured.rows)
+    return [document.Heading("What it took"), *map(document.Paragraph, texts), planned]

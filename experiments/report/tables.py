@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from experiments.report import comparisons, document, load, scores, verdicts
-from experiments.report.catalog import BALANCED, SIZES, UNIFORM
+from experiments.report.catalog import BALANCED, CARRIED, PLANNED, SIZES, UNIFORM
 from experiments.report.comparisons import Measured
 from experiments.report.tasks import BOTH, Point, Question, Task
 
@@ -243,9 +243,56 @@ def of_carried(measured: Measured) -> document.Table:
             value = comparisons.score(waits, methods[name]) if name in methods else None
             cells.append(comparisons.show(waits, value))
         rows.append([_title(name), *cells])
-    head = ["return, cleared", "return, never cleared", "difference, %"]
-    head += [f"success after {point.title}, %" for point in points]
+    head = [f"CartPole: {name}" for name in ("return, cleared", "never cleared", "change, %")]
+    head += [f"key-to-door: success after {point.title}, %" for point in points]
     return document.Table(["acting model", *head], rows)
+
+
+def of_carried_changes(measured: Measured) -> document.Table:
+    """Shows what changes of the training do to acting from a carried state."""
+    pole, waits = measured.task("masked_cartpole"), measured.task("long_waits")
+    cleared, carried = (f"return{end}_{pole.judged_by}" for end in ("", "_carried"))
+    longest = max(load.WAITS)
+
+    def never_cleared(row: load.Row) -> float | None:
+        is_whole = load.variant(row) == load.WHOLE_EPISODES
+        return row["metrics"].get(cleared if is_whole else carried)
+
+    def after_cleared(row: load.Row) -> float | None:
+        is_whole = load.variant(row) == load.WHOLE_EPISODES
+        return None if is_whole else row["metrics"].get(cleared)
+
+    def waited(row: load.Row) -> float | None:
+        return row["metrics"].get(f"success_at_{longest}_sampled")
+
+    tests: dict[str, tuple[Task, Callable[[load.Row], float | None]]] = {
+        "CartPole: return, cleared": (pole, after_cleared),
+        "CartPole: return, never cleared": (pole, never_cleared),
+        f"key-to-door: success after {longest:,} steps, %": (waits, waited),
+    }
+    rows = load.sort(measured.rows[CARRIED]).scored
+    names = sorted({row["method"] for row in rows}, key=place)
+    found = []
+    for test, (task, read) in tests.items():
+        for change, own in load.group_by(rows, load.variant).items():
+            cells = []
+            for name in names:
+                values = [read(row) for row in own if row["method"] == name]
+                known = [value for value in values if value is not None]
+                cells.append(document.show(scores.mean([known]), task.unit))
+            if set(cells) != {"-"}:
+                found.append([test, change, *cells])
+    return document.Table(["test", "training", *map(_title, names)], found, left=2)
+
+
+def of_hours(rows: Mapping[str, Sequence[load.Row]]) -> document.Table:
+    """Shows the hours that experiments were expected to take, and those that they took so far."""
+    found = []
+    for name, planned in PLANNED.items():
+        trained = [row for row in rows.get(name, ()) if row["seed"] is not None]
+        took = document.number(load.minutes(trained) / 60) if trained else "-"
+        found.append([name, document.number(planned), took])
+    return document.Table(["experiment", "hours of a core, planned", "so far"], found)
 
 
 def of_claims(claims: Sequence[verdicts.Claim]) -> document.Table:

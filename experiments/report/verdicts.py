@@ -134,7 +134,8 @@ def _continuous(measured: Measured, method: str) -> Claim:
             shown = document.show(intervals[-1], "%", signed=True)
             counts = [len(side) for side in sides]
             fewest = min(fewest, *counts)
-            texts.append(f"{kind}: {shown} points, {counts[0]} against {counts[1]} settings")
+            few = " (too few)" if min(counts) < LEAST_SETTINGS else ""
+            texts.append(f"{kind}: {shown} points, {counts[0]} against {counts[1]} settings{few}")
     verdicts = {most(interval) for interval in intervals} or {OPEN}
     verdict = verdicts.pop() if len(verdicts) == 1 and fewest >= LEAST_SETTINGS else UNDECIDED
     verdict = verdict if intervals else OPEN
@@ -241,9 +242,9 @@ def leads(measured: Measured, pick: Callable[[str], bool]) -> dict[str, bootstra
 def _joins(measured: Measured) -> Claim:
     ways: dict[str, Callable[[str], bool]] = {
         AS_PUBLISHED: lambda variant: not variant,
-        "returns relabelled by dynamic programming": lambda v: v == "relabelled returns",
-        "one step, returns as recorded": lambda v: v == "one step",
-        "both": lambda v: v == "relabelled returns, one step",
+        "with relabelled returns": lambda v: v == "relabelled returns",
+        "with a context of one step": lambda v: v == "one step",
+        "with both": lambda v: v == "relabelled returns, one step",
     }
     texts, decides = [], None
     for name, pick in ways.items():
@@ -319,6 +320,6 @@ def _published(measured: Measured, variants: Mapping[str, str]) -> Claim:
         every = [each for each in every if each.line == "DT"]
     good = [each.agrees for each in every]
     verdict = OPEN if not good else HOLDS if all(good) else PARTLY if any(good) else REFUTED
-    numbers = f"{sum(good)} of {len(good)} numbers that can fail agree" if good else "-"
+    numbers = f"{sum(good)} of {len(good)} published numbers agree" if good else "-"
     text = f"The Decision Transformer's key-to-door table: {kind}"
     return Claim(text, verdict, numbers, "published")

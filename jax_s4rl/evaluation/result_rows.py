@@ -210,6 +210,35 @@ def machine() -> str:
     return f"{_processor()}, {_num_cores()} cores"
 
 
+def machine_of_longest(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Returns the machine on which the longest training was timed last.
+
+    Curves of times are shown of one machine. A later run on another one may have left out what
+    takes longest, and has no whole curve then.
+
+    Args:
+        rows: Rows of a benchmark by length, oldest first. Their metrics name the kind of work, and
+            in "skipped" why nothing was timed.
+
+    Returns:
+        Name of the machine; of the last row if no training was timed, and empty without rows.
+
+    Example:
+        >>> timed = {"kind": "training", "skipped": ""}
+        >>> machine_of_longest([
+        ...     {"machine": "a", "context_length": 9, "metrics": timed},
+        ...     {"machine": "b", "context_length": 4, "metrics": timed}])
+        'a'
+    """
+    name, longest = "", 0
+    for row in rows:
+        is_timed = row["metrics"].get("kind") == "training" and not row["metrics"].get("skipped")
+        length = row["context_length"] if is_timed else 0
+        if length >= longest:
+            name, longest = row["machine"], length
+    return name
+
+
 def commit() -> str | None:
     """Returns the commit of the checkout, with "+" if its code has changes.
 

@@ -118,7 +118,8 @@ def _undrawn(monkeypatch):
 def test_the_report_stays_between_its_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text("Before.\n\n<!-- lengths -->\n<!-- /lengths -->\n\nAfter.\n")
-    rows = [*ROWS, row("s4d", 256, 0.1, machine="another machine")]
+    longer = [row("s4d", length, 0.1, machine="another machine") for length in (256, 99_999)]
+    rows = [*longer, *ROWS]
     for _ in range(2):
         lengths_report.write(rows, readme, tmp_path)
     text = readme.read_text()
@@ -126,7 +127,7 @@ def test_the_report_stays_between_its_marks(tmp_path):
     assert text.endswith("After.\n")
     assert text.count("### ") == 2
     assert text.count("another machine") == 1
-    # The figures are those of the machine that was measured last, which did not act.
+    # The figures are those of the machine of the longest context, which did not act.
     assert "](results/lengths_time.png)" in text
     assert "](results/lengths_acting.png)" not in text
 

@@ -34,6 +34,23 @@ def test_a_row_names_machine_and_versions():
     assert {"python", "jax", "numpy"} <= row()["versions"].keys()
 
 
+def timed(machine, length, kind="training", skipped=""):
+    return {
+        "machine": machine,
+        "context_length": length,
+        "metrics": {"kind": kind, "skipped": skipped},
+    }
+
+
+def test_the_machine_of_a_curve_is_that_of_its_longest_training():
+    first, second = timed("a", 9), timed("b", 9)
+    assert result_rows.machine_of_longest([first, second, timed("a", 4)]) == "b"
+    assert result_rows.machine_of_longest([second, timed("a", 99, kind="acting")]) == "b"
+    assert result_rows.machine_of_longest([second, timed("a", 99, skipped="memory")]) == "b"
+    assert result_rows.machine_of_longest([timed("a", 99, kind="acting")]) == "a"
+    assert result_rows.machine_of_longest([]) == ""
+
+
 def test_rows_come_back_as_they_were_written(tmp_path):
     path = tmp_path / "deep" / "rows.jsonl"
     written = [row(seed=0), row(seed=1, tokens="concatenated")]

@@ -55,7 +55,7 @@ def test_lookup_is_compared_where_it_is_known():
     task = TASK.holding([*held.rows.references, *lookup, *held.rows.scored])
     (simple,) = front.sentences(measure(task))
     assert simple.startswith("**A simple method has the best mean score in 2 of 2 settings**")
-    assert simple.endswith("(lookup) on Some (curve, on 1 of 2 data sets; other).")
+    assert simple.endswith("(lookup) on Some (curve, on the data where it ran; other).")
 
 
 def test_a_baseline_is_compared_on_the_data_that_it_has():
@@ -64,7 +64,7 @@ def test_a_baseline_is_compared_on_the_data_that_it_has():
     every = [*held.rows.references, *held.rows.scored]
     task = TASK.holding([*every, *few])
     curve, other = task.settings
-    assert front.best_methods(task, curve) == {"s4": "", "cql": "on 1 of 2 data sets"}
+    assert front.best_methods(task, curve) == {"s4": "", "cql": "on the data where it ran"}
     assert front.best_methods(task, other) == {"s4": ""}
     lower = made_up.runs("some", "some/a", "cql", made_up.spread(50.0), "return")
     assert front.best_methods(TASK.holding([*every, *lower]), curve) == {"s4": ""}

@@ -105,7 +105,7 @@ def test_tasks_whose_rows_arrive_later_get_a_page_each(later):
     readme = document.markdown(later, folder=report.PICTURES)
     for task in (*LATER, catalog.LONGER_TESTS):
         assert f"## {task.title}\n" in readme
-        assert f"{task.title}: no rows yet" not in readme
+        assert f"{task.title}: not run yet" not in readme
     assert "## The founding report's table" in readme
     assert "| umbrella 8: share of total rewards above 0.5 | S4 | 0.4925 |" in readme
     assert "The founding report's four tasks" not in readme
@@ -144,7 +144,7 @@ def read_committed():
 def test_the_committed_readme_and_pictures_are_what_the_lines_give(committed):
     content = report.write(*committed)
     text = report.README.read_text()
-    assert text == document.markdown(content, folder=report.PICTURES), (
+    assert text == report.readme(content), (
         "the lines have changed: run `make report` and commit what it writes"
     )
     assert document.count_words(text) < MOST_WORDS

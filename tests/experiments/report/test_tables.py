@@ -1,6 +1,6 @@
 """Tables show every method once."""
 
-from experiments.report import catalog, comparisons, tables, verdicts
+from experiments.report import catalog, comparisons, load, tables, verdicts
 from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
 
@@ -132,5 +132,44 @@ def test_models_that_act_from_a_carried_state_stand_together():
         masked.append(row | {"metrics": row["metrics"] | {"return_carried_sampled": 10.0}})
     asked = catalog.questions({"memory": masked})
     table = tables.of_carried(comparisons.Measured([waits], asked, [], [], {}))
-    assert table.head[4:] == ["success after 90 steps, %", "success after 4,000 steps, %"]
+    assert table.head[4:] == [
+        "key-to-door: success after 90 steps, %",
+        "key-to-door: success after 4,000 steps, %",
+    ]
     assert table.rows == [["S4", "40.0", "10.0", "-30.0 [-30.0, -30.0]", "60.0", "40.0"]]
+
+
+def test_planned_hours_stand_beside_those_so_far():
+    run = made_up.row("carried_state", "d", "s4", 0) | {"seconds": {"train": 1_800.0}}
+    table = tables.of_hours({catalog.CARRIED: [run]})
+    own = {line[0]: line[1:] for line in table.rows}
+    assert own[catalog.CARRIED] == ["1.00", "0.50"]
+    assert own[catalog.FOUNDING][1] == "-"
+
+
+def test_what_mends_a_carried_state_stands_by_test_and_change():
+    lines = []
+    for variant, more in (
+        ("as trained", {"return_carried_sampled": 10.0}),
+        (load.WHOLE_EPISODES, {}),
+    ):
+        for row in made_up.runs(
+            "carried_state", comparisons.MASKED, "s4", [40.0] * 5, "return", variant=variant
+        ):
+            lines.append(row | {"metrics": row["metrics"] | more})
+    lines += [
+        made_up.row(
+            "carried_state", "d", "lstm", 0, variant="as trained", success_at_4000_sampled=0.5
+        )
+    ]
+    masked = catalog.tasks({})
+    measured = comparisons.Measured(masked, [], [], [], {catalog.CARRIED: lines})
+    table = tables.of_carried_changes(measured)
+    assert table.head == ["test", "training", "S4", "LSTM"]
+    same = "20.0 [20.0, 20.0]"
+    assert table.rows == [
+        ["CartPole: return, cleared", "as trained", same, "-"],
+        ["CartPole: return, never cleared", "as trained", "10.0 [10.0, 10.0]", "-"],
+        ["CartPole: return, never cleared", load.WHOLE_EPISODES, same, "-"],
+        ["key-to-door: success after 4,000 steps, %", "as trained", "-", "50.0"],
+    ]
