@@ -16,8 +16,9 @@ This tests memory beyond the context both where training showed it and where it 
 behavior cloning of all episodes (BC) and of the best tenth (%BC), and conservative Q-learning,
 which sees one step only. The part `causes` changes one setting at a time on CartPole (see
 `tuning`): of S4D and S5 with a few steps, where they are behind attention, and of attention with
-many, where it is behind them. Settings are tuned on memory_len; on CartPole they are those of
-`experiments/cartpole.py`. Rows go to `experiments/results/memory.jsonl`.
+many, where it is behind them; `controls` is the mixer without memory. Settings are tuned on
+memory_len; on CartPole they are those of `experiments/cartpole.py`. Rows go to
+`experiments/results/memory.jsonl`.
 """
 
 import dataclasses
@@ -98,11 +99,11 @@ def cartpole_trial(
         options: Options of the run.
         **overrides: Arguments of `protocol.trial`.
     """
+    overrides.setdefault("point", cartpole.CHOSEN.of(mixer, options))
     return protocol.trial(
         CARTPOLE,
         mixer,
         CARTPOLE_SETTINGS,
-        point=cartpole.CHOSEN.of(mixer, options),
         metrics=metrics,
         evaluation=evaluation(CARTPOLE, options),
         variant=f"context {context}",
@@ -149,6 +150,20 @@ def baselines_trials(options: runner.Options) -> list[runner.Trial]:
         ),
         *(cartpole_trial("attention", CONTEXTS[-1], options, method=method) for method in CLONES),
         *(cql_trial(dataset, options) for dataset in datasets),
+    ]
+
+
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the mixer without memory on whole episodes, and on CartPole with the longest context.
+
+    Its settings are those of attention, because tuning leaves it out.
+    """
+    mixer = protocol.MEMORYLESS
+    point = CHOSEN.of(protocol.ATTENTION, options)
+    on_cartpole = cartpole.CHOSEN.of(protocol.ATTENTION, options)
+    return [
+        *(memory_trial(mixer, length, None, options, point=point) for length in SETTINGS),
+        cartpole_trial(mixer, CONTEXTS[-1], options, point=on_cartpole),
     ]
 
 
@@ -223,6 +238,7 @@ EXPERIMENT = runner.Experiment(
         "cartpole": cartpole_trials,
         "baselines": baselines_trials,
         "causes": causes_trials,
+        "controls": controls_trials,
     },
     references=references,
     quick=("memory_len",),

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# Before JAX is imported, which reads this once. On some AMD processors XLA prints two errors for
-# each program that it loads from the cache of compiled programs, because it takes two hints for the
+# Before JAX is imported, which reads this once. On some processors XLA prints two errors for each
+# program that it loads from the cache of compiled programs, because it takes two hints for the
 # compiler as parts of the processor. True errors of XLA arrive as exceptions of Python.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

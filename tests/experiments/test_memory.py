@@ -146,6 +146,17 @@ def test_batches_of_cartpole_have_as_many_steps_and_the_settings_of_cartpole(loa
         assert settings.optimization.weight_decay == 0
 
 
+@pytest.mark.slow
+def test_the_control_has_no_memory_and_the_settings_of_attention(loaded, monkeypatch):
+    points = {"cartpole": tuning.Point(1e-3, 0.1), "memory": tuning.Point(5e-3)}
+    monkeypatch.setattr(tuning.Chosen, "of", lambda chosen, *_: points[chosen.experiment])
+    *whole, pole = memory.controls_trials(runner.Options())
+    assert {trial.method for trial in (*whole, pole)} == {"mlp"}
+    assert [trial.variant for trial in (*whole, pole)] == [*["whole episodes"] * 3, "context 32"]
+    assert {trial.settings.optimization.learning_rate for trial in whole} == {5e-3}
+    assert pole.settings.optimization.learning_rate == 1e-3
+
+
 def test_answers_are_counted(loaded, acting, task):
     (trial, *_) = memory.memory_len_trials(runner.Options(mixers=("s4d",), episodes=120))
     found = trial.score(task, trained("s4d", LENGTH + 1))
