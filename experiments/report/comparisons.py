@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments.report import document, load, scores
+from experiments.report import catalog, document, load, scores
 from experiments.report.tasks import BOTH, Question, Setting, Side, Task
 from jax_s4rl.evaluation import bootstrap
 
@@ -232,6 +232,58 @@ def carried(measured: Measured) -> list[Answer]:
     asked = [question for question in measured.questions if question.name == "carried"]
     every = [answer for question in asked for answer in answers(question)]
     return [answer for answer in every if answer.dataset == MASKED]
+
+
+class CarriedTest(NamedTuple):
+    """Scores of models that were trained in one way and act from a carried state.
+
+    Attributes:
+        title: What was tested.
+        task: Task that gives the unit.
+        training: What was changed about the training.
+        scores: Scores of every run, by method.
+    """
+
+    title: str
+    task: Task
+    training: str
+    scores: dict[str, list[float]]
+
+
+CLEARED, NEVER = "CartPole: return, cleared", "CartPole: return, never cleared"
+
+
+def carried_tests(measured: Measured) -> list[CarriedTest]:
+    """Returns what changes of the training do to acting from a carried state, test by test.
+
+    Models that were trained on rows of whole episodes never clear their state.
+    """
+    pole, waits = measured.task("masked_cartpole"), measured.task("long_waits")
+    cleared, carried = (f"return{end}_{pole.judged_by}" for end in ("", "_carried"))
+    longest = max(load.WAITS)
+    rows = load.sort(measured.rows.get(catalog.CARRIED, ())).scored
+    found = []
+    for title, task, metric in (
+        (CLEARED, pole, cleared),
+        (NEVER, pole, carried),
+        (
+            f"key-to-door: success after {longest:,} steps, %",
+            waits,
+            f"success_at_{longest}_sampled",
+        ),
+    ):
+        for training, own in load.group_by(rows, load.variant).items():
+            name = metric
+            if training == load.WHOLE_EPISODES:
+                name = {CLEARED: "", NEVER: cleared}.get(title, metric)
+            known = {
+                method: list(map(float, load.values(runs, name)))
+                for method, runs in load.group_by(own, lambda row: row["method"]).items()
+            }
+            known = {method: values for method, values in known.items() if values}
+            if known:
+                found.append(CarriedTest(title, task, training, known))
+    return found
 
 
 def _mean(task: Task, strata: scores.Strata, side: Side, kind: str) -> float | None:

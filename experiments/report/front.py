@@ -23,6 +23,11 @@ SIMPLE = {
 }
 # The mixers whose states are carried on, in the order of the sentence.
 CARRIED = ("s4", "s4d", "lstm")
+# Changes of the training that may mend it, in words.
+MENDS = {
+    load.SHORT_MEMORY: "with no feature that remembers more than half a training row,",
+    load.WHOLE_EPISODES: "trained on whole episodes,",
+}
 # Attention that acts with a window as long as its training, at any wait.
 ROTARY = "attention, rotary positions"
 
@@ -175,11 +180,37 @@ def _carry(measured: Measured) -> str:
         )
     if not parts:
         return ""
+    mended = _mended(measured)
     mixers = [answers[name] for name in comparisons.S4_MIXERS if name in answers]
     outcomes = {answer.by_kind[answer.task.judged_by].outcome for answer in mixers}
     lost = "S4 loses where it should help most: acting from a carried state"
     start = lost if outcomes == {scores.WORSE} else "Acting from a carried state"
-    return f"**{start}.** {' '.join(parts)}"
+    if mended:
+        start += ", if its training has not shown such states"
+    return f"**{start}.** {' '.join([*parts, *mended])}"
+
+
+def _mended(measured: Measured) -> list[str]:
+    """Says which trainings mend a state that is never cleared, for S4 and S4D alike."""
+    tests = comparisons.carried_tests(measured)
+    values = {
+        (test.title, test.training): {
+            name: float(np.mean(own)) for name, own in test.scores.items()
+        }
+        for test in tests
+    }
+    before = values.get((comparisons.CLEARED, load.AS_TRAINED), {})
+    task = measured.task("masked_cartpole")
+    low, high = task.scale(comparisons.MASKED, task.judged_by) or (0.0, 0.0)
+    least = -scores.MATTERS * (high - low)
+    texts = []
+    for training, words in MENDS.items():
+        after = values.get((comparisons.NEVER, training), {})
+        known = [name for name in comparisons.S4_MIXERS if name in before and name in after]
+        if known and all(after[name] - before[name] >= least for name in known):
+            shown = [f"{document.number(after[name])} ({NAMES[name]})" for name in known]
+            texts.append(f"{words} it is {document.listed(shown)}")
+    return [f"{text[0].upper()}{text[1:]}." for text in texts]
 
 
 def _speed(measured: Measured) -> str:

@@ -24,6 +24,10 @@ LONGER = "tested with longer waits"
 WAITS = (90, 300, 1_000, 4_000)
 # Variant of models that were trained on rows of whole episodes, whose state is never cleared.
 WHOLE_EPISODES = "whole episodes"
+# Variant of models whose training was not changed.
+AS_TRAINED = "as trained"
+# Variant of models none of whose features remembers more than half a training row.
+SHORT_MEMORY = "short memory"
 # Ends of the name of the same trained attention, by the memory that it has while it acts.
 WINDOW, WHOLE = "", ", whole history"
 # Variant of attention with the published table of time steps, and steps of tests that are longer

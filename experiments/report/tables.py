@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from experiments.report import comparisons, document, load, scores, verdicts
-from experiments.report.catalog import BALANCED, CARRIED, PLANNED, SIZES, UNIFORM
+from experiments.report.catalog import BALANCED, PLANNED, SIZES, UNIFORM
 from experiments.report.comparisons import Measured
 from experiments.report.tasks import BOTH, Point, Question, Task
 
@@ -250,39 +250,14 @@ def of_carried(measured: Measured) -> document.Table:
 
 def of_carried_changes(measured: Measured) -> document.Table:
     """Shows what changes of the training do to acting from a carried state."""
-    pole, waits = measured.task("masked_cartpole"), measured.task("long_waits")
-    cleared, carried = (f"return{end}_{pole.judged_by}" for end in ("", "_carried"))
-    longest = max(load.WAITS)
-
-    def never_cleared(row: load.Row) -> float | None:
-        is_whole = load.variant(row) == load.WHOLE_EPISODES
-        return row["metrics"].get(cleared if is_whole else carried)
-
-    def after_cleared(row: load.Row) -> float | None:
-        is_whole = load.variant(row) == load.WHOLE_EPISODES
-        return None if is_whole else row["metrics"].get(cleared)
-
-    def waited(row: load.Row) -> float | None:
-        return row["metrics"].get(f"success_at_{longest}_sampled")
-
-    tests: dict[str, tuple[Task, Callable[[load.Row], float | None]]] = {
-        "CartPole: return, cleared": (pole, after_cleared),
-        "CartPole: return, never cleared": (pole, never_cleared),
-        f"key-to-door: success after {longest:,} steps, %": (waits, waited),
-    }
-    rows = load.sort(measured.rows[CARRIED]).scored
-    names = sorted({row["method"] for row in rows}, key=place)
-    found = []
-    for test, (task, read) in tests.items():
-        for change, own in load.group_by(rows, load.variant).items():
-            cells = []
-            for name in names:
-                values = [read(row) for row in own if row["method"] == name]
-                known = [value for value in values if value is not None]
-                cells.append(document.show(scores.mean([known]), task.unit))
-            if set(cells) != {"-"}:
-                found.append([test, change, *cells])
-    return document.Table(["test", "training", *map(_title, names)], found, left=2)
+    tests = comparisons.carried_tests(measured)
+    names = sorted({name for _, _, _, known in tests for name in known}, key=place)
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for title, task, change, known in tests:
+        cells = {name: document.show(scores.mean([own]), task.unit) for name, own in known.items()}
+        rows[title, change] = cells
+    body = [[*key, *(cells.get(name, "-") for name in names)] for key, cells in rows.items()]
+    return document.Table(["test", "training", *map(_title, names)], body, left=2)
 
 
 def of_hours(rows: Mapping[str, Sequence[load.Row]]) -> document.Table:

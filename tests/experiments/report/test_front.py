@@ -86,6 +86,37 @@ def test_what_a_carried_state_changes_has_a_sentence_of_its_own(carried, start):
     assert shown in sentence
 
 
+@pytest.mark.parametrize(("short", "whole"), [(60.0, 90.0), (60.0, 20.0), (10.0, 20.0)])
+def test_what_mends_a_carried_state_is_named(short, whole):
+    masked = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
+    changed = []
+    for method in ("s4", "s4d"):
+        for training, value, carried in (
+            (load.AS_TRAINED, 80.0, 5.0),
+            (load.SHORT_MEMORY, 80.0, short),
+            (load.WHOLE_EPISODES, 2 * whole, None),
+        ):
+            values = made_up.spread(value)
+            more = {} if carried is None else {"return_carried_sampled": carried}
+            for row in made_up.runs(
+                "memory", comparisons.MASKED, method, values, "return", variant=training
+            ):
+                changed.append(row | {"metrics": row["metrics"] | more})
+    lines = [
+        row | {"metrics": row["metrics"] | {"variant": "context 32"}}
+        for row in changed
+        if load.variant(row) == load.AS_TRAINED
+    ]
+    rows = {"memory": [*masked, *lines], catalog.CARRIED: changed}
+    measured = measure()._replace(
+        questions=catalog.questions(rows), tasks=catalog.tasks(rows), rows=rows
+    )
+    sentence = next(each for each in front.sentences(measured) if "never cleared" in each)
+    assert ("if its training has not shown such states" in sentence) == (max(short, whole) >= 40)
+    assert (f"half a training row, it is {short:.1f} (S4)" in sentence) == (short >= 40)
+    assert ("Trained on whole episodes, it is 90.0 (S4)" in sentence) == (whole >= 40)
+
+
 def test_settings_that_need_no_memory_are_counted():
     task = made_up.scored(TASK, attention=20.0, s4d=30.0, mlp=30.0)
     assert any("in 2 of 2 settings where it ran" in each for each in front.sentences(measure(task)))
