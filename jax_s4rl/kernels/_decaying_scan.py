@@ -5,6 +5,7 @@ the equation that the states solve, so that the gradient is the same recurrence 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax.numpy as jnp
 from jax import lax
@@ -77,8 +78,8 @@ def _run(method: str, log_decay: Array, added: Array, reverse: bool) -> Array:
         return lax.platform_dependent(
             log_decay,
             added,
-            cpu=lambda *given: _by_steps(*given, reverse),
-            default=lambda *given: _by_tree(*given, reverse),
+            cpu=partial(_by_steps, reverse=reverse),
+            default=partial(_by_tree, reverse=reverse),
         )
     return (_by_steps if method == "scan" else _by_tree)(log_decay, added, reverse)
 

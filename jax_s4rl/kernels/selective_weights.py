@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from jax_s4rl.kernels import _checks, initialization, s6, ssd, trainable
+from jax_s4rl.kernels import _casting, _checks, _selective, initialization, s6, ssd, trainable
 
 STEP_RANGE = (1e-3, 1e-1)
 """Shortest and longest initial step in the papers."""
@@ -130,11 +130,11 @@ def _(weights: S6) -> s6.Parameters:
 
 @trainable.unconstrain.register
 def _(parameters: ssd.Parameters) -> SSD:
-    values = ssd.prepare(parameters)
+    values = _selective.settle(parameters, ssd.AXES, _casting.compute_dtype(parameters))
     return SSD(jnp.log(-values.A), values.D, values.step_bias)
 
 
 @trainable.unconstrain.register
 def _(parameters: s6.Parameters) -> S6:
-    values = s6.prepare(parameters)
+    values = _selective.settle(parameters, s6.AXES, _casting.compute_dtype(parameters))
     return S6(jnp.log(-values.A), values.D, values.step_bias)

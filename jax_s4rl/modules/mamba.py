@@ -74,7 +74,7 @@ class Mamba(selective.Selective):
         u = nn.silu(u)
         ends = (self._rank(), self._rank() + self.channel_states)
         low, B, C = jnp.split(self.selection(u), ends, axis=-1)
-        free_step = _linear.multiply(low, self.step_weights.astype(low.dtype))
+        free_step: Any = _linear.multiply(low, self.step_weights.astype(low.dtype))
         return gate, (u, free_step, B, C), window
 
     def _gated(self, y: Array, gate: Array) -> Array:

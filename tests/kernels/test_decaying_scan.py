@@ -15,7 +15,8 @@ def draw():
     return log_decay, jax.random.normal(jax.random.key(1), (7, 2))
 
 
-@pytest.mark.parametrize("method", ["auto", pytest.param("tree", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["auto", "tree"])
 def test_states_and_derivatives_are_those_of_a_loop(method):
     def loop(log_decay, added):
         x, found = jnp.zeros(2), []
@@ -35,6 +36,7 @@ def test_states_and_derivatives_are_those_of_a_loop(method):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
 
 
+@pytest.mark.fast_cases(1)
 @pytest.mark.parametrize("log_decay", [-3.3e-5, -3.3e-4, -4.1e-3, -0.6])
 def test_many_decays_are_the_exponential_of_their_sum(log_decay):
     steps = 3000 if log_decay > -0.01 else 3

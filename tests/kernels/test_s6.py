@@ -9,6 +9,7 @@ from jax_s4rl.kernels import s6, ssd
 from jax_s4rl.kernels.reference import mimo
 
 
+@pytest.mark.slow
 def test_a_constant_selection_is_a_diagonal_system():
     rng = np.random.default_rng(0)
     u = jnp.asarray(rng.normal(size=(12, 1)), jnp.float32)

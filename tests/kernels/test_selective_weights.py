@@ -46,6 +46,7 @@ def test_steps_are_log_uniform_in_their_range():
     np.testing.assert_allclose(np.median(steps), middle, rtol=0, atol=0.2)
 
 
+@pytest.mark.slow
 def test_decays_are_those_of_the_papers():
     decays = -trainable.constrain(selective_weights.init_ssd(jax.random.key(0), 2000)).A
     assert 1 <= float(decays.min()) < 1.1 < 15.9 < float(decays.max()) <= 16.001

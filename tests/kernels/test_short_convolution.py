@@ -25,7 +25,8 @@ RESETS = np.array([[0, 0, 0, 0, 0, 0, 0, 0, 0], [1, 0, 1, 1, 0, 0, 0, 1, 0]], bo
 run = jax.jit(short_convolution.apply)
 
 
-@pytest.mark.parametrize("length", [1, 2, L])
+@pytest.mark.fast_cases(1)
+@pytest.mark.parametrize("length", [L, 1, 2])
 def test_it_is_the_sum_of_the_definition(length):
     x, weights, bias, window = draw()
     x, resets = x[:, :length], RESETS[:, :length]
@@ -39,6 +40,7 @@ def test_it_is_the_sum_of_the_definition(length):
         np.testing.assert_allclose(last[row], held, rtol=0, atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_parts_and_steps_are_the_whole():
     x, weights, bias, _ = draw()
     whole, last = run(x, weights, bias, resets=jnp.asarray(RESETS))

@@ -14,6 +14,7 @@ def draw(L, heads, P, groups, N):
     return [jnp.asarray(rng.normal(size=(L, *shape)), jnp.float32) for shape in shapes]
 
 
+@pytest.mark.slow
 def test_without_decay_it_is_linear_attention():
     u, _, B, C = draw(9, 1, 3, 1, 4)
     free_step = jnp.full((9, 1), jnp.log(jnp.expm1(1.0)))
@@ -24,6 +25,7 @@ def test_without_decay_it_is_linear_attention():
     np.testing.assert_allclose(last[0], wanted, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_state_that_hardly_decays_lasts():
     steps, decay = 3000, 3.3e-4
     system = ssd.Parameters(-jnp.full(1, decay), 0.0, 0.0)

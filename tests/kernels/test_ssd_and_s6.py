@@ -85,6 +85,7 @@ def test_all_lengths_equal_the_oracle_in_float32(name, method, length):
     assert_close(run(values, *given, None, jnp.asarray(resets)), wanted, FORMS)
 
 
+@pytest.mark.slow
 @EVERY_FORM
 def test_chunks_and_steps_and_states_are_the_whole(name, method):
     values, given, (resets, _), state = system(name), inputs(name, 11), marks(11), start(name)
@@ -109,6 +110,7 @@ def test_chunks_and_steps_and_states_are_the_whole(name, method):
     assert_close((found[:, 3], found[:, -1]), (now, wanted[1]), FORMS)
 
 
+@pytest.mark.slow
 @EVERY_FORM
 def test_gradients_are_those_of_the_plain_recurrence(name, method):
     if (name, method) in (("ssd", "scan"), ("s6", "scan")):
@@ -127,6 +129,7 @@ def test_gradients_are_those_of_the_plain_recurrence(name, method):
     assert_close(gradients(method, 8), gradients("scan", 21), FORMS)
 
 
+@pytest.mark.slow
 @EVERY_FORM
 def test_nan_before_a_reset_reaches_nothing_behind_it(name, method):
     values, given, state = system(name), inputs(name, 9), start(name)
@@ -149,6 +152,7 @@ def test_nan_before_a_reset_reaches_nothing_behind_it(name, method):
     assert bool(jnp.isnan(broken_y[1, :5]).all())
 
 
+@pytest.mark.slow
 @EVERY_FORM
 def test_padding_is_as_if_it_were_not_there(name, method):
     values, given, state = system(name), inputs(name, 12), start(name)
@@ -174,6 +178,7 @@ def test_padding_is_as_if_it_were_not_there(name, method):
     assert all(bool(jnp.isfinite(x).all()) for x in gradients)
 
 
+@pytest.mark.slow
 @EVERY_FORM
 def test_extreme_steps_and_decays_are_finite_with_their_gradients(name, method):
     values, given = system(name), inputs(name, 10)
@@ -190,6 +195,7 @@ def test_extreme_steps_and_decays_are_finite_with_their_gradients(name, method):
     assert all(bool(jnp.isfinite(x).all()) for x in jax.tree.leaves(found))
 
 
+@pytest.mark.slow
 @EACH
 def test_a_step_after_a_broken_state_has_finite_gradients(name):
     module, values, given, state = MODULES[name], system(name), inputs(name, 1), start(name)
@@ -275,6 +281,7 @@ def test_memory_grows_with_the_length_and_not_with_all_states(name, method):
     assert long < 0.5 * 16_384 * features * states * 4
 
 
+@pytest.mark.slow
 @EACH
 def test_precision_has_three_names(name):
     values, given = system(name), inputs(name, 3)

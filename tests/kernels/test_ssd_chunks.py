@@ -20,7 +20,8 @@ def exact(logs):
     return wanted
 
 
-@pytest.mark.parametrize("T", [1, 5, 8, 24])
+@pytest.mark.fast_cases(1)
+@pytest.mark.parametrize("T", [24, 1, 5, 8])
 def test_each_decay_is_the_product_of_its_steps(T):
     logs = -jax.random.exponential(jax.random.key(0), (2, T))
     np.testing.assert_allclose(decays(logs), exact(np.asarray(logs)), rtol=1e-5, atol=0)
@@ -44,7 +45,8 @@ def test_chunks_are_equal_and_hold_the_row(L, longest):
     assert T * (-(-L // T) - 1) < L
 
 
-@pytest.mark.parametrize("length", [5, pytest.param(21, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("length", [5, 21])
 def test_a_run_is_the_plain_recurrence(length):
     keys = jax.random.split(jax.random.key(1), 5)
     G, R, P, N = 2, 2, 3, 4

@@ -61,6 +61,7 @@ def test_a_layer_takes_any_axes_of_a_batch(name):
     assert layer.apply(params, method="init_state")[0].ndim == 2
 
 
+@pytest.mark.fast_cases(1)
 @EVERY
 def test_initial_steps_fit_a_range_or_are_published(name):
     for given, wanted in (((0.2, 0.3), (0.2, 0.3)), (None, selective_weights.STEP_RANGE)):
