@@ -157,3 +157,51 @@ def attend(q, k, v):
 def library_attend(q, k, v):
     """Computes causal attention by JAX's own function."""
     return jax.nn.dot_product_attention(q, k, v, is_causal=True)
+
+
+def ssd(A, u, free_step, B, C):
+    """Runs SSD with one group of heads step by step, all states kept for the gradient.
+
+    Args:
+        A: Logarithms of the decays in unit time [heads].
+        u: Input [B, L, heads, P].
+        free_step: Steps before softplus [B, L, heads].
+        B: Input vectors [B, L, N].
+        C: Output vectors [B, L, N].
+
+    Returns:
+        The output [B, L, heads, P].
+    """
+    step = jax.nn.softplus(free_step)
+    decay, drive = jnp.exp(step * A[None, None]), u * step[..., None]
+
+    def advance(x, now):
+        decay, drive, B, C = now
+        x = decay[..., None, None] * x + drive[..., None] * B[:, None, None]
+        return x, jnp.einsum("bhpn,bn->bhp", x, C, precision=lax.Precision.HIGHEST)
+
+    steps = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), (decay, drive, B, C))
+    start = jnp.zeros((u.shape[0], *u.shape[2:], B.shape[-1]), u.dtype)
+    return jnp.swapaxes(lax.scan(advance, start, steps)[1], 0, 1)
+
+
+def s6(A, u, free_step, B, C):
+    """Runs S6 by `lax.associative_scan` over all states of a row.
+
+    Args:
+        A: Logarithms of the decays in unit time [H, N].
+        u: Input [B, L, H].
+        free_step: Steps before softplus [B, L, H].
+        B: Input vectors [B, L, N].
+        C: Output vectors [B, L, N].
+
+    Returns:
+        The output [B, L, H].
+    """
+    step = jax.nn.softplus(free_step)
+    factors = jnp.exp(step[..., None] * A[None, None])
+    added = (u * step)[..., None] * B[:, :, None]
+    states = lax.associative_scan(
+        lambda x, y: (y[0] * x[0], y[0] * x[1] + y[1]), (factors, added), axis=1
+    )[1]
+    return jnp.einsum("blhn,bln->blh", states, C, precision=lax.Precision.HIGHEST)

@@ -9,16 +9,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import baselines
-from jax_s4rl.kernels import attention, cauchy, convolution, initialization, recurrence, s4, s4d
+from jax_s4rl.kernels import (
+    attention,
+    cauchy,
+    convolution,
+    initialization,
+    recurrence,
+    s4,
+    s4d,
+    s6,
+    selective_weights,
+    ssd,
+    trainable,
+)
 from jax_s4rl.kernels import complex_pair as cplx
 
 # Real state size of the diagonal and the low-rank kernels.
 N = 64
 HEAD_DIM = 64
+# Features of a head of SSD, and states of each feature of S6.
+HEAD_SIZE, CHANNEL_STATES = 32, 16
+STATE_SIZES = {"diagonal": N, "low_rank": N, "ssd": N, "s6": CHANNEL_STATES}
 # Number of features on which accuracy is measured.
 FEW = 4
 # Number of steps in all rows of a batch together.
 CONVOLVED, SCANNED, ATTENDED = 16384, 16384, 4096
+# Longest row whose exact form is computed, for forms that keep all of their states.
+LONGEST_EXACT = 1024
 
 
 class Case(NamedTuple):
@@ -176,10 +193,65 @@ def attended(H: int, length: int) -> Iterator[Case]:
         yield Case("attention/fused-bfloat16", fused, low, few, few, exact, rows)
 
 
+def state_space_dual(H: int, length: int) -> Iterator[Case]:
+    """Yields cases of SSD with H features in heads of 32, one group, and the published start."""
+    heads = H // HEAD_SIZE
+    start = trainable.constrain(selective_weights.init_ssd(jax.random.key(0), heads))
+    u, free_step, B, C = _driving((heads, HEAD_SIZE), (heads,), N, length)
+    free_step = free_step + start.step_bias[None, None]
+
+    def ours(u, free_step, B, C, method):
+        system = ssd.Parameters(start.A, 0.0, 0.0)
+        return ssd.apply(system, u, free_step, B[:, :, None], C[:, :, None], method=method)[0]
+
+    plain = partial(baselines.ssd, start.A)
+    functions = {name: partial(ours, method=name) for name in ("chunked", "scan")}
+    yield from _selective_cases("ssd", functions | {"plain": plain}, (u, free_step, B, C))
+
+
+def selective(H: int, length: int) -> Iterator[Case]:
+    """Yields cases of S6 with 16 states for each of H features, and the published start."""
+    start = trainable.constrain(selective_weights.init_s6(jax.random.key(0), H, CHANNEL_STATES))
+    u, free_step, B, C = _driving((H,), (H,), CHANNEL_STATES, length)
+    free_step = free_step + start.step_bias[None, None]
+
+    def ours(u, free_step, B, C, method):
+        return s6.apply(s6.Parameters(start.A, 0.0, 0.0), u, free_step, B, C, method=method)[0]
+
+    plain = partial(baselines.s6, start.A)
+    functions = {name: partial(ours, method=name) for name in ("scan", "chunked", "associative")}
+    yield from _selective_cases("s6", functions | {"plain": plain}, (u, free_step, B, C))
+
+
+def _driving(
+    features: tuple[int, ...], systems: tuple[int, ...], states: int, length: int
+) -> list[jax.Array]:
+    """Draws inputs, free steps, B and C of a batch."""
+    rng, rows = np.random.default_rng(0), max(1, SCANNED // length)
+    shapes = (features, systems, (states,), (states,))
+    return [jnp.asarray(rng.normal(size=(rows, length, *x)), jnp.float32) for x in shapes]
+
+
+def _selective_cases(
+    subject: str, functions: dict[str, Callable[..., Any]], arguments: tuple
+) -> Iterator[Case]:
+    """Yields cases that are compared on one row: all features share B and C."""
+
+    def few(tree):
+        return jax.tree.map(lambda x: x[:1], tree)
+
+    rows, length = arguments[0].shape[:2]
+    exact = functions["plain"] if length <= LONGEST_EXACT else None
+    for method, function in functions.items():
+        yield Case(f"{subject}/{method}", function, arguments, few, few, exact, rows)
+
+
 SUBJECTS: dict[str, Callable[[int, int], Iterator[Case]]] = {
     "diagonal": diagonal,
     "low_rank": low_rank,
     "convolution": convolved,
     "recurrence": scanned,
+    "ssd": state_space_dual,
+    "s6": selective,
     "attention": attended,
 }

@@ -34,7 +34,7 @@ class Config:
     """Options of the benchmark."""
 
     subjects: tuple[str, ...] = tuple(kernel_cases.SUBJECTS)
-    """Subjects: any of diagonal, low_rank, convolution, recurrence, attention."""
+    """Subjects: any of diagonal, low_rank, convolution, recurrence, ssd, s6, attention."""
     features: tuple[int, ...] = (64, 256)
     """Numbers H of features."""
     lengths: tuple[int, ...] = (64, 256, 1024, 4096, 16384)
@@ -122,9 +122,7 @@ def measure(
         metrics = {
             "direction": "forward+backward" if backward else "forward",
             "features": size[0],
-            "state_size": kernel_cases.N
-            if case.method.split("/")[0] in ("diagonal", "low_rank")
-            else None,
+            "state_size": kernel_cases.STATE_SIZES.get(case.method.split("/")[0]),
             "batch": case.batch,
             "dtype": str(jax.tree.leaves(case.arguments)[0].dtype),
             "temporary_mib": own.temporary_mib,

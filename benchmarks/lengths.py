@@ -56,9 +56,10 @@ GROUPS: dict[str, tuple[Model, ...]] = {
         ("lstm", ONE),
         (lengths_worker.WINDOWED, ONE),
     ),
+    "selective": (PARTNER, ("mamba2", ONE), ("mamba", ONE)),
 }
-"""Models of one length that take turns. Two groups, so that each fits into 16 GiB at any length."""
-ACTING: tuple[str, ...] = ("s4d", "s4", "s5", "lru", "lstm", "attention")
+"""Models of one length that take turns. Groups, so that each fits into 16 GiB at any length."""
+ACTING: tuple[str, ...] = ("s4d", "s4", "s5", "lru", "mamba2", "mamba", "lstm", "attention")
 METHODS = tuple(dict.fromkeys(method for group in GROUPS.values() for method, _ in group))
 
 # Batches of short contexts are small: several updates make one dispatch, as in experiments.
@@ -79,7 +80,8 @@ class Config:
 
     mixers: tuple[str, ...] = METHODS
     """Models to train: s4d, s4d/matched (as many parameters as attention), attention, s4, s5, lru,
-    lstm, attention/window (each token attends to 256); those that have a state also act."""
+    lstm, attention/window (each token attends to 256), mamba2, mamba; those that have a state also
+    act."""
     lengths: tuple[int, ...] = (20, 57, 100, 256, 1024, 4096, 16_384)
     """Numbers of steps of context in training."""
     tokens: tuple[str, ...] = (ONE, THREE)

@@ -17,6 +17,8 @@ COLORS = {
     "s4": "#b0306a",
     "s5": "#2a8a4a",
     "lru": "#00808a",
+    "mamba2": "#6b8e23",
+    "mamba": "#c0392b",
     "lstm": "#7a4bb5",
     "mlp": "#5a4a2f",
     "bc": "#6d6d6d",

@@ -377,7 +377,8 @@ def _changes(
             yield other.rate_name, point._replace(rate=other.rate).of(settings)
     dropout = 0.0 if point.dropout else min(each.dropout for each in GRID if each.dropout)
     yield f"dropout {dropout:g}", point._replace(dropout=dropout).of(settings)
-    is_state_space = "state_size" in mixers.OPTIONS[model.mixer.name]
+    options = mixers.OPTIONS[model.mixer.name]
+    is_state_space = "state_size" in options or "channel_states" in options
     if is_state_space and optimization.state_space_learning_rate < point.rate:
         as_fast = dataclasses.replace(optimization, state_space_learning_rate=point.rate)
         yield AS_FAST, dataclasses.replace(settings, optimization=as_fast)

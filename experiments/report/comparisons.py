@@ -18,6 +18,8 @@ NAMES = {
     "s4d": "S4D",
     "s5": "S5",
     "lru": "LRU",
+    "mamba2": "Mamba-2",
+    "mamba": "Mamba",
     "lstm": "LSTM",
     "bc": "BC",
     "percent_bc": "%BC",

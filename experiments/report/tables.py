@@ -14,7 +14,7 @@ T = TypeVar("T")
 Column = str | Callable[[T], document.Cell]
 
 # Order of methods in tables; others follow as they come.
-ORDER = (*load.MIXERS, "lru", load.MEMORYLESS, "percent_bc", "bc", "cql")
+ORDER = (*load.MIXERS, "lru", "mamba2", "mamba", load.MEMORYLESS, "percent_bc", "bc", "cql")
 # Lines of scores that need no training, by their names in the rows.
 REFERENCES = {"lookup": "lookup", "random": "random play", "optimal": "optimum"}
 

@@ -23,6 +23,8 @@ TONES = {
 SEVERAL, EXTREME = 3.0, 10.0
 # One or two settings of a kind may be special, and their intervals only cover training again.
 LEAST_SETTINGS = 3
+# Mixers whose memory is a state of linear dynamics.
+STATE_SPACES = ("s4", "s4d", "s5", "lru", "mamba2", "mamba")
 # Methods that score without training and join no recorded episodes.
 EXACT = ("lookup", "blind", "random")
 AS_PUBLISHED = "as published"
@@ -153,7 +155,7 @@ def _remembers(measured: Measured) -> Claim:
         methods = scores.methods_at(task, points[-1])
         known = {own: comparisons.score(task, runs) for own, runs in methods.items()}
         values = {own: value for own, value in known.items() if value is not None}
-        ours = [own for own in values if own in ("s4", "s4d", "s5", "lru")]
+        ours = [own for own in values if own in STATE_SPACES]
         others = [own for own in values if own not in ours]
         if not ours or not others:
             continue

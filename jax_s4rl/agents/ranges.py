@@ -161,9 +161,9 @@ def check_count(name: str, value: int, *, least: int = 1, sentence: str | None =
 
 
 def _check_mixer(mixer: "mixers.MixerConfig") -> None:
-    for name in ("state_size", "num_blocks", "num_heads"):
+    for name in ("state_size", "num_blocks", "num_heads", "expand", "channel_states"):
         check_count(name, getattr(mixer, name))
-    for name in ("window", "chunk"):
+    for name in ("window", "chunk", "head_size"):
         if getattr(mixer, name) is not None:
             check_count(name, getattr(mixer, name))
     _check_positive("largest_angle", mixer.largest_angle)

@@ -13,20 +13,21 @@ from typing import Any, Literal
 class Mixer:
     """A sequence mixer and its options; options of other mixers must keep their defaults."""
 
-    name: Literal["attention", "s4", "s4d", "s5", "lru", "lstm", "mlp"] = "s4d"
-    """Sequence mixer: attention, s4, s4d, s5, lru, lstm, mlp (which has no memory), or one that the
-    program has registered."""
+    name: Literal["attention", "s4", "s4d", "s5", "lru", "mamba2", "mamba", "lstm", "mlp"] = "s4d"
+    """Sequence mixer: attention, s4, s4d, s5, lru, mamba2, mamba, lstm, mlp (which has no memory),
+    or one that the program has registered."""
     state_size: int = 64
-    """Real state size of state space models: of each feature (s4, s4d) or of the one state that all
-    features share (s5, lru)."""
+    """Real state size of state space models: of each feature (s4, s4d), of each channel (mamba2),
+    or of the one state that all features share (s5, lru)."""
     initialization: Literal["lin", "inv", "legs", "real", "random", "legt", "fout"] | None = None
     """Initial dynamics: lin, inv, legs, real or random (s4d, default lin); legs, legt or fout (s4,
     default legs)."""
     discretization: Literal["zoh", "bilinear"] | None = None
     """Discretization of continuous time: zoh (default of s4d, s5) or bilinear (default of s4)."""
     step_range: tuple[float, float] | None = None
-    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200
-    tokens. None fits them to the longest sequence that the model is built for."""
+    """Shortest and longest initial step of s4, s4d, s5, mamba2 and mamba; a step of 0.01 remembers
+    about 200 tokens in the first three, fewer in the others. None fits them to the longest sequence
+    that the model is built for."""
     glu: bool = True
     """Whether the linear map after a state space model is gated, which doubles its weights."""
     num_blocks: int = 1
@@ -50,6 +51,13 @@ class Mixer:
     precision: Literal["default", "high", "highest"] | None = None
     """Precision of the matrix products of state space models and attention: default, high or
     highest; None lets the kernel choose (highest). It makes no difference on CPU."""
+    expand: int = 2
+    """Number of channels of mamba2 and mamba divided by the width."""
+    head_size: int | None = None
+    """Number of channels of a head of mamba2, which share one decay; it divides the width times
+    expand. None takes the largest power of two up to 32 that does."""
+    channel_states: int = 16
+    """Number of states of each channel of mamba."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,10 @@ Public modules (files that begin with an underscore are private parts of these):
 | `s4d` | diagonal state space models, one system per feature |
 | `s4` | diagonal plus low-rank state space models, one system per feature |
 | `s5`, `lru` | one diagonal system for all features |
+| `ssd`, `s6` | selective systems: the input chooses steps, inputs and outputs (Mamba-2, Mamba) |
+| `short_convolution` | causal convolution over a few steps, which stands in front of these |
 | `attention` | causal attention: `attend`, `chunk` and `step` |
-| `trainable` | parameters of the four families in a form that any optimizer may change |
+| `trainable`, `selective_weights` | parameters in a form that any optimizer may change |
 | `initialization`, `hippo` | initial values of parameters |
 | `discretization` | from continuous time to steps |
 | `vandermonde`, `cauchy` | impulse response of a diagonal and of a low-rank system |
@@ -18,8 +20,9 @@ Public modules (files that begin with an underscore are private parts of these):
 | `complex_pair` | complex numbers as pairs of real arrays |
 | `reference` | slow float64 NumPy implementations, which the tests compare with |
 
-Each of the four families has the verbs `apply` (a whole sequence, or one chunk after another),
-`states`, `prepare`, `step` and `init_state`; all but `lru` have `apply_both_ways`.
+Each of the families has the verbs `apply` (a whole sequence, or one chunk after another), `states`,
+`prepare`, `step` and `init_state`; `s4d`, `s4` and `s5` have `apply_both_ways`. Those of `ssd` and
+`s6` take four inputs; their docstrings describe what differs from the other four.
 
 The layout of sequences is `[*batch, L, H]`. Functions are pure and work under jit, vmap, grad, jvp,
 scan, remat, pmap and shard_map. They compute in float32, or in float64 if an argument is float64,
@@ -41,8 +44,8 @@ Letters, as in the papers:
 | `T Q` | steps in a chunk, number of chunks |
 | `resets` | True where an episode starts: the state is cleared before that input |
 
-Arguments of `apply`, `states` and `apply_both_ways` with one meaning in all four families; the
-docstring of a function adds what is specific to its family:
+Arguments of `apply`, `states` and `apply_both_ways` with one meaning in `s4d`, `s4`, `s5`, `lru`;
+the docstring of a function adds what is specific to its family:
 
     parameters: System. Computation is in float32, or in float64 if parameters or input are.
     u: Input, `[*batch, L, H]`, of any floating dtype.
@@ -74,7 +77,7 @@ checked only if they are known, which means not traced by JAX.
 
 Non-finite numbers: with `resets`, a NaN or infinity in an input or in the start state makes the
 outputs NaN up to the next reset: the outputs of its own feature in `s4d` and `s4`, those of all
-features in `s5` and `lru`. It reaches neither later outputs nor the gradient of a loss on them.
+features in the other families. It reaches neither later outputs nor the gradient of a loss on them.
 Without `resets`, it spoils its row (in `s5` and `lru` the rest of it) and the gradients of all
 parameters; keep padding that may hold one out by `mask`.
 """
@@ -98,6 +101,10 @@ if TYPE_CHECKING:
     from jax_s4rl.kernels import s4 as s4
     from jax_s4rl.kernels import s4d as s4d
     from jax_s4rl.kernels import s5 as s5
+    from jax_s4rl.kernels import s6 as s6
+    from jax_s4rl.kernels import selective_weights as selective_weights
+    from jax_s4rl.kernels import short_convolution as short_convolution
+    from jax_s4rl.kernels import ssd as ssd
     from jax_s4rl.kernels import trainable as trainable
     from jax_s4rl.kernels import vandermonde as vandermonde
 

@@ -22,6 +22,9 @@ from jax_s4rl.kernels import (
     s4,
     s4d,
     s5,
+    s6,
+    selective_weights,
+    ssd,
     trainable,
 )
 from jax_s4rl.kernels import (
@@ -33,12 +36,15 @@ MODULES = (
     s4,
     s4d,
     s5,
+    ssd,
+    s6,
     lru,
     _mimo,
     _dplr,
     attention,
     initialization,
     trainable,
+    selective_weights,
     discretization,
     _chunks,
 )

@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float
 
 from jax_s4rl.kernels import _casting, _checks, discretization, initialization
 from jax_s4rl.kernels import attention as attention_kernel
-from jax_s4rl.modules import attention, lru, lstm, mlp, s4, s4d, s5, state_space
+from jax_s4rl.modules import attention, lru, lstm, mamba, mamba2, mlp, s4, s4d, s5, state_space
 
 
 class Mixer(Protocol):
@@ -83,6 +83,7 @@ class Mixer(Protocol):
 
 _STATE_SPACE = ("state_size", "glu", "method", "chunk", "precision")
 _CONTINUOUS = (*_STATE_SPACE, "discretization", "step_range")
+_SELECTIVE = ("expand", "step_range", "method", "chunk", "precision")
 
 VERBS = ("__call__", "init_state", "prepare", "step")
 """Methods of a mixer."""
@@ -94,6 +95,8 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "s4d": (*_CONTINUOUS, "initialization"),
     "s5": (*_CONTINUOUS, "num_blocks"),
     "lru": (*_STATE_SPACE, "ring", "largest_angle"),
+    "mamba2": (*_SELECTIVE, "state_size", "head_size"),
+    "mamba": (*_SELECTIVE, "channel_states"),
     "lstm": (),
     "mlp": (),
 }
@@ -102,6 +105,7 @@ NAMES = tuple(OPTIONS)
 
 # Metadata of options that version 0.1 did not have, see `training.config_io.ADDED`.
 _ADDED = {"added_in": "0.2"}
+_ADDED_LATER = {"added_in": "0.3"}
 
 OLD_STEP_RANGE = (1e-3, 1e-1)
 """Default of version 0.1, whose configurations store it even for mixers without steps."""
@@ -112,6 +116,8 @@ _LAYERS: dict[str, Any] = {
     "s4d": s4d.S4D,
     "s5": s5.S5,
     "lru": lru.LRU,
+    "mamba2": mamba2.Mamba2,
+    "mamba": mamba.Mamba,
     "lstm": lstm.LSTM,
     "mlp": mlp.MLP,
 }
@@ -122,19 +128,20 @@ class MixerConfig:
     """A sequence mixer and its options; options of other mixers must keep their defaults."""
 
     name: str = "s4d"
-    """Sequence mixer: attention, s4, s4d, s5, lru, lstm, mlp (which has no memory), or one that the
-    program has registered."""
+    """Sequence mixer: attention, s4, s4d, s5, lru, mamba2, mamba, lstm, mlp (which has no memory),
+    or one that the program has registered."""
     state_size: int = 64
-    """Real state size of state space models: of each feature (s4, s4d) or of the one state that all
-    features share (s5, lru)."""
+    """Real state size of state space models: of each feature (s4, s4d), of each channel (mamba2),
+    or of the one state that all features share (s5, lru)."""
     initialization: str | None = None
     """Initial dynamics: lin, inv, legs, real or random (s4d, default lin); legs, legt or fout (s4,
     default legs)."""
     discretization: str | None = None
     """Discretization of continuous time: zoh (default of s4d, s5) or bilinear (default of s4)."""
     step_range: tuple[float, float] | None = None
-    """Shortest and longest initial step of s4, s4d and s5; a step of 0.01 remembers about 200
-    tokens. None fits them to the longest sequence that the model is built for."""
+    """Shortest and longest initial step of s4, s4d, s5, mamba2 and mamba; a step of 0.01 remembers
+    about 200 tokens in the first three, fewer in the others. None fits them to the longest sequence
+    that the model is built for."""
     glu: bool = True
     """Whether the linear map after a state space model is gated, which doubles its weights."""
     num_blocks: int = 1
@@ -158,6 +165,13 @@ class MixerConfig:
     precision: str | None = dataclasses.field(default=None, metadata=_ADDED)
     """Precision of the matrix products of state space models and attention: default, high or
     highest; None lets the kernel choose (highest). It makes no difference on CPU."""
+    expand: int = dataclasses.field(default=2, metadata=_ADDED_LATER)
+    """Number of channels of mamba2 and mamba divided by the width."""
+    head_size: int | None = dataclasses.field(default=None, metadata=_ADDED_LATER)
+    """Number of channels of a head of mamba2, which share one decay; it divides the width times
+    expand. None takes the largest power of two up to 32 that does."""
+    channel_states: int = dataclasses.field(default=16, metadata=_ADDED_LATER)
+    """Number of states of each channel of mamba."""
 
     def __post_init__(self) -> None:
         # Lists become tuples: policies and programs are found by their configurations.
@@ -315,7 +329,7 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
         _checks.choice(f"initialization of {config.name}", config.initialization, choices)
     if config.discretization is not None:
         _checks.choice("discretization", config.discretization, discretization.METHODS)
-    if "state_size" in OPTIONS[config.name]:
+    if issubclass(_LAYERS[config.name], state_space.StateSpace):
         state_space.check_state_size(config.state_size)
         if config.num_blocks < 1 or config.state_size // 2 % config.num_blocks:
             raise ValueError(
@@ -342,6 +356,10 @@ def _check_values(config: MixerConfig, width: int | None) -> None:
             f"window is {config.window}; a token attends at least to itself, "
             "so choose 1 or more, or None for the whole episode"
         )
+    for name in ("state_size", "expand", "channel_states"):
+        _checks.length(getattr(config, name), name)
+    if config.name == "mamba2":
+        mamba2.check(width, config.expand, config.head_size)
     if config.name == "attention":
         attention.check_heads(width, config.num_heads, config.positions)
 

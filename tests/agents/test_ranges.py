@@ -37,6 +37,9 @@ SETTINGS = {
     "model.observation_loss": (NAN, INF, -1.0),
     "model.return_loss": (NAN, INF, -1.0),
     "model.mixer.state_size": (0, -2, 3),
+    "model.mixer.expand": COUNTS,
+    "model.mixer.head_size": (*COUNTS, 7),
+    "model.mixer.channel_states": COUNTS,
     "model.mixer.num_blocks": (*COUNTS, 5),
     "model.mixer.step_range": ((0.0, 0.1), (NAN, 0.1), (0.1, INF), (0.2, 0.1)),
     "model.mixer.ring": ((NAN, 1.0), (-0.1, 1.0), (0.5, 1.5), (0.9, 0.1)),
@@ -48,6 +51,7 @@ SETTINGS = {
 # The mixer that takes an option, if it is not the usual one.
 MIXERS = {"num_blocks": "s5", "ring": "lru", "largest_angle": "lru"}
 MIXERS |= {"num_heads": "attention", "window": "attention"}
+MIXERS |= {"expand": "mamba2", "head_size": "mamba2", "channel_states": "mamba"}
 PAIRS = [(name, value) for name, values in SETTINGS.items() for value in values]
 
 

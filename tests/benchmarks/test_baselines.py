@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import baselines, kernel_cases, kernels
 from jax_s4rl.kernels import complex_pair as cplx
-from jax_s4rl.kernels.reference import attention, convolution, recurrence
+from jax_s4rl.kernels.reference import attention, convolution, recurrence, selective
 
 FLOAT64 = 1e-10
 
@@ -86,3 +86,29 @@ def test_the_bare_transforms_are_those_of_the_convolution():
     close(again, padded)
     close(to_u[..., :9], np.asarray(cotangent))
     close(to_kernel, padded[0])
+
+
+@pytest.mark.slow
+def test_selective_systems_equal_the_oracle():
+    rng = np.random.default_rng(0)
+    zero, (B, C) = np.zeros(3), rng.normal(size=(2, 2, 9, 4))
+    A, u, free_step = (
+        -rng.uniform(size=3),
+        rng.normal(size=(2, 9, 3, 2)),
+        rng.normal(size=(2, 9, 3)),
+    )
+    wanted, _ = selective.ssd(A, zero, zero, u, free_step, B[:, :, None], C[:, :, None])
+    close(baselines.ssd(*(jnp.asarray(x) for x in (A, u, free_step, B, C))), wanted)
+    A, u = -rng.uniform(size=(3, 4)), u[..., 0]
+    wanted, _ = selective.s6(A, zero, zero, u, free_step, B, C)
+    close(baselines.s6(*(jnp.asarray(x) for x in (A, u, free_step, B, C))), wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("subject", ["ssd", "s6"])
+def test_selective_kernels_equal_their_plain_forms(subject):
+    cases = {case.method: case for case in kernel_cases.SUBJECTS[subject](32, 20)}
+    exact = cases[f"{subject}/plain"].exact
+    for case in cases.values():
+        arguments = wide(case.few(case.arguments))
+        np.testing.assert_allclose(case.function(*arguments), exact(*arguments), rtol=0, atol=1e-4)

@@ -35,7 +35,7 @@ def _ids(svg):
 
 
 def test_every_mixer_has_a_color_of_its_own():
-    names = {*runner.MIXERS, "lru", "mlp", "bc", "percent_bc", "cql"}
+    names = {*runner.MIXERS, "lru", "mamba2", "mamba", "mlp", "bc", "percent_bc", "cql"}
     assert len({figures.color(name) for name in names}) == len(names)
 
 

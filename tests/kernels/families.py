@@ -10,7 +10,7 @@ import numpy as np
 from jax.sharding import Mesh, PartitionSpec
 
 from jax_s4rl.kernels import complex_pair as cplx
-from jax_s4rl.kernels import initialization, lru, s4, s4d, s5
+from jax_s4rl.kernels import initialization, lru, s4, s4d, s5, s6, ssd
 
 H, P, B, L = 2, 2, 2, 10
 # JAX 0.8 moved it out of `experimental`; older versions have it there only.
@@ -53,6 +53,65 @@ def of_s4(key, P=P, measure="legt"):
     )
 
 
+class Driven(NamedTuple):
+    """A selective system, and linear maps of the input to free steps, B and C."""
+
+    parameters: Any
+    step_map: Any
+    B_map: Any
+    C_map: Any
+
+
+class Selection:
+    """A selective kernel as a system with one input, like the other families."""
+
+    def __init__(self, kernel):
+        self.kernel = kernel
+
+    def given(self, driven, u):
+        free_step, B, C = (u @ x for x in (driven.step_map, driven.B_map, driven.C_map))
+        if self.kernel is s6:
+            return u, free_step, B, C
+        # Every feature is a head of two features, and all heads are one group.
+        return jnp.stack([u, -2 * u], -1), free_step, B[..., None, :], C[..., None, :]
+
+    def joined(self, y):
+        return y if self.kernel is s6 else y.sum(-1)
+
+    def apply(self, driven, u, state=None, resets=None, **options):
+        given = self.given(driven, u)
+        y, last = self.kernel.apply(driven.parameters, *given, state, resets, **options)
+        return self.joined(y), last
+
+    def prepare(self, driven):
+        return driven._replace(parameters=self.kernel.prepare(driven.parameters))
+
+    def step(self, driven, u, state, reset=None):
+        given = self.given(driven, u)
+        y, state = self.kernel.step(driven.parameters, *given, state, reset)
+        return self.joined(y), state
+
+    def init_state(self, driven, batch_shape=()):
+        sizes = {} if self.kernel is s6 else {"head_size": 2, "state_size": driven.B_map.shape[1]}
+        return self.kernel.init_state(driven.parameters, batch_shape, **sizes)
+
+
+SSD, S6 = Selection(ssd), Selection(s6)
+
+
+def of_ssd(key, P=P):
+    maps = jax.random.normal(key, (H, H + 2 * P))
+    parameters = ssd.Parameters(-jnp.arange(1.0, H + 1), jnp.ones(H), jnp.full((H,), -1.0))
+    return Driven(parameters, *jnp.split(maps, [H, H + P], axis=1))
+
+
+def of_s6(key, P=P):
+    A = -jnp.arange(1.0, H * P + 1).reshape(H, P)
+    maps = jax.random.normal(key, (H, H + 2 * P))
+    parameters = s6.Parameters(A, jnp.ones(H), jnp.full((H,), -1.0))
+    return Driven(parameters, *jnp.split(maps, [H, H + P], axis=1))
+
+
 def _tiled(x):
     return jax.tree.map(lambda part: jnp.stack([part] * H), x)
 
@@ -65,6 +124,9 @@ FAMILIES = {
     "s4 truncated": Family(s4, partial(s4.apply, length=L), of_s4),
     "s5": Family(s5, s5.apply, of_s5),
     "lru": Family(lru, lru.apply, of_lru),
+    "ssd": Family(SSD, SSD.apply, of_ssd),
+    "ssd scan": Family(SSD, partial(SSD.apply, method="scan", chunk=4), of_ssd),
+    "s6": Family(S6, S6.apply, of_s6),
 }
 
 

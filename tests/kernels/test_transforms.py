@@ -52,7 +52,7 @@ def test_a_whole_sequence_is_one_function_everywhere(family):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["s4d chunked", "s4", "s5", "lru"])
+@pytest.mark.parametrize("name", ["s4d chunked", "s4", "s5", "lru", "ssd", "s6"])
 def test_resets_on_two_devices(name):
     parameters, u = inputs(FAMILIES[name])
     resets = jnp.zeros((B, L), bool).at[0, 3].set(True).at[1, 7].set(True)
@@ -83,7 +83,7 @@ def test_gradients_are_finite_differences(x64, family):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["s4d", "s4", "s5", "lru"])
+@pytest.mark.parametrize("name", ["s4d", "s4", "s5", "lru", "ssd", "s6"])
 def test_inside_scan_and_under_remat(name):
     family = FAMILIES[name]
     parameters, u = inputs(family)
@@ -164,8 +164,9 @@ def bidirectional(dtype):
     )
 
 
+STEPPED = ("s4d", "s4", "s5", "lru", "ssd", "s6")
 OTHERS = {
-    **{f"{name}.step": partial(a_step, name) for name in ("s4d", "s4", "s5", "lru")},
+    **{f"{name}.step": partial(a_step, name) for name in STEPPED},
     "attention.chunk": an_attention_chunk,
     "attention.step": an_attention_step,
     "s4d.apply_both_ways": both_ways,

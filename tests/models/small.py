@@ -12,7 +12,7 @@ from jax_s4rl.modules import groups, mixers, tokens
 from tests import filling
 
 BATCH, LENGTH, NUM_ACTIONS, SIZE = 2, 12, 3, 4
-OPTIONS = {"num_heads": 2, "state_size": 4}
+OPTIONS = {"num_heads": 2, "state_size": 4, "channel_states": 4}
 
 # Every mixer in one layout, and two of them in both: no effect of the layout depends on the mixer.
 MIXERS_AND_LAYOUTS = [

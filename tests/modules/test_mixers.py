@@ -24,6 +24,8 @@ MAIN = {
     "s4d": {"state_size": 4},
     "s5": {"state_size": 8, "num_blocks": 2},
     "lru": {"state_size": 8},
+    "mamba2": {"state_size": 4, "head_size": 4},
+    "mamba": {"channel_states": 4},
     "lstm": {},
     "mlp": {},
 }
@@ -100,7 +102,7 @@ def test_nothing_hidden_changes_an_output_or_a_gradient(case, packed):
     mixer_checks.check_hidden(*make(case), **rows)
 
 
-# Names of the parameters, and the sums of their absolute values as version 0.2.0 drew them.
+# Names of the parameters, and the sums of their absolute values as the first version drew them.
 GATE = "gate.output.bias gate.output.kernel"
 FIRST = {
     "attention": (
@@ -121,6 +123,16 @@ FIRST = {
         [14.26731, 13.62622, 6.161461, 10.31959, 0.0, 38.8603, 2.773389, 2.447522],
     ),
     "lru": (f"B C D eigenvalues {GATE}", [11.99638, 25.54477, 5.487094, 14.7179, 0.0, 38.8603]),
+    "mamba2": (
+        "D convolution.bias convolution.weights in_projection.kernel log_decay norm.scale "
+        "out_projection.kernel step_bias",
+        [4.0, 6.344448, 24.09439, 104.828, 9.107529, 16.0, 25.41044, 6.173944],
+    ),
+    "mamba": (
+        "D convolution.bias convolution.weights in_projection.kernel log_decay "
+        "out_projection.kernel selection.kernel step_bias step_weights",
+        [16.0, 3.858458, 15.65106, 75.41246, 50.84886, 25.41044, 28.69016, 16.60863, 9.455157],
+    ),
     "mlp": (
         "hidden.bias hidden.kernel output.bias output.kernel",
         [0.0, 36.72001, 0.0, 23.84214],
@@ -141,7 +153,7 @@ def test_names_and_first_values_of_parameters_stay(name):
 
 
 def test_steps_fit_the_context_unless_a_range_is_given():
-    for name in ("s4", "s4d", "s5"):
+    for name in ("s4", "s4d", "s5", "mamba2"):
         for given, length in ((None, 4), (None, 300), ((0.2, 0.3), 4)):
             config = mixers.MixerConfig(name, state_size=8, step_range=given)
             mixer = mixers.make(config, width=WIDTH, max_length=length)
@@ -149,7 +161,7 @@ def test_steps_fit_the_context_unless_a_range_is_given():
     mixers.check(mixers.MixerConfig("lstm", step_range=mixers.OLD_STEP_RANGE))
 
 
-@pytest.mark.parametrize("name", ["attention", "s4", "s4d", "s5", "lru"])
+@pytest.mark.parametrize("name", ["attention", "s4", "s4d", "s5", "lru", "mamba2", "mamba"])
 def test_the_kernel_is_given_what_was_chosen(name, monkeypatch):
     given, options = (
         {},
@@ -212,7 +224,7 @@ def test_every_option_of_the_configuration_belongs_to_a_mixer():
         ),
         (
             {"name": "attention", "state_size": 8},
-            r"no such option \(s4, s4d, s5, lru have\); leave it out",
+            r"no such option \(s4, s4d, s5, lru, mamba2 have\); leave it out",
         ),
         (
             {"name": "s5", "initialization": "legs"},
@@ -229,6 +241,11 @@ def test_every_option_of_the_configuration_belongs_to_a_mixer():
             {"name": "s5", "num_blocks": 3},
             "num_blocks is 3; it has to divide the 32 pairs of state_size 64",
         ),
+        ({"name": "mamba2", "state_size": 0}, "state_size must be an integer of at least 1, got 0"),
+        ({"name": "mamba2", "expand": 0}, "expand must be an integer of at least 1, got 0"),
+        ({"name": "mamba2", "head_size": 5}, "head_size is 5; it has to divide the 16 channels"),
+        ({"name": "mamba", "channel_states": 0}, "channel_states must be an integer of at lea"),
+        ({"name": "mamba", "state_size": 8}, "state_size is 8, but mixer .mamba. has no such"),
         (
             {"name": "s4", "step_range": (0.1, 0.01)},
             "step_range is .*; steps need 0 < shortest <= longest",
@@ -314,7 +331,7 @@ class Stepless(nn.Module):
     [
         (("s4d", mlp.MLP), (), "got the name 's4d'; choose one other than attention"),
         (("", mlp.MLP), (), "got the name ''; choose one other than"),
-        (("mine", mlp.MLP), ("size",), "MixerConfig has no option size; choose from chunk"),
+        (("mine", mlp.MLP), ("size",), "MixerConfig has no option size; choose from chan"),
         (("mine", mlp.MLP), ("ring",), "the layer of mixer 'mine' has no argument ring"),
         (("mine", nn.Dense), (), "the layer of mixer 'mine' has no argument width"),
         (("mine", Stepless), (), "the layer of mixer 'mine' has no method init_state, prepare, st"),

@@ -216,7 +216,8 @@ def test_layers_open_at_first_use():
     code = (
         "import sys, jax_s4rl.modules as modules; "
         "print([m for m in sys.modules if m.startswith(('jax_s4rl.modules.', 'flax', 'jax.'))]); "
-        "print({'S4D', 'S4', 'S5', 'LRU', 's4d'} <= set(dir(modules)), modules.S4D.__module__)"
+        "print({'S4D', 'S4', 'S5', 'LRU', 'Mamba2', 's4d'} <= set(dir(modules)), "
+        "modules.S4D.__module__)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["[]", "True jax_s4rl.modules.s4d"]

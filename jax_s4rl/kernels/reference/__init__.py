@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jax_s4rl.kernels.reference import initialization as initialization
     from jax_s4rl.kernels.reference import mimo as mimo
     from jax_s4rl.kernels.reference import recurrence as recurrence
+    from jax_s4rl.kernels.reference import selective as selective
     from jax_s4rl.kernels.reference import systems as systems
 
 __getattr__, __dir__ = _lazy.attach(__name__)

@@ -32,3 +32,34 @@ def bidirectional(u: np.ndarray, forward: np.ndarray, backward: np.ndarray) -> n
         for later in range(now + 1, u.shape[-2]):
             y[..., now, :] += backward[:, later - now - 1] * u[..., later, :]
     return y
+
+
+def short(
+    x: np.ndarray,
+    weights: np.ndarray,
+    bias: np.ndarray,
+    window: np.ndarray | None = None,
+    resets: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Computes ``y[k] = bias + sum_j weights[j] x[k - j]`` of one row, x [L, H], weights [taps, H].
+
+    `window` holds the inputs before the row, the newest last. An input before a reset counts as
+    zero. Returns the outputs and the window after them.
+
+    Example:
+        >>> x, weights = np.array([[1.0], [2.0]]), np.array([[1.0], [0.5]])
+        >>> short(x, weights, np.zeros(1))[0][:, 0]
+        array([1. , 2.5])
+    """
+    taps = len(weights)
+    held = [np.zeros(x.shape[1])] * (taps - 1) if window is None else [*np.asarray(window)]
+    y = np.zeros(x.shape)
+    for k in range(len(x)):
+        if resets is not None and resets[k]:
+            held = [np.zeros(x.shape[1])] * len(held)
+        held.append(np.asarray(x[k], np.float64))
+        y[k] = bias
+        for lag in range(taps):
+            y[k] += weights[lag] * held[-1 - lag]
+        held = held[len(held) - taps + 1 :]
+    return y, np.array(held).reshape(taps - 1, x.shape[1])

@@ -26,3 +26,17 @@ def test_bidirectional_reversed_in_time_swaps_past_and_future():
     y = convolution.bidirectional(u, behind, ahead)
     mirrored = convolution.bidirectional(u[::-1], shifted_ahead, shifted_back)
     np.testing.assert_allclose(y, mirrored[::-1], rtol=0, atol=ROUNDING)
+
+
+def test_short_is_causal_with_few_weights_and_a_window_before_the_row():
+    rng = np.random.default_rng(2)
+    x, weights, window = rng.normal(size=(6, 2)), rng.normal(size=(3, 2)), rng.normal(size=(2, 2))
+    y, last = convolution.short(x, weights, np.ones(2), window)
+    kernel = np.concatenate([weights, np.zeros((5, 2))]).T
+    wanted = convolution.causal(np.concatenate([window, x])[None], kernel)[0, 2:]
+    np.testing.assert_allclose(y, 1 + wanted, rtol=0, atol=ROUNDING)
+    np.testing.assert_array_equal(last, x[-2:])
+    resets = np.array([0, 0, 1, 0, 0, 0], bool)
+    after, _ = convolution.short(x, weights, np.ones(2), window, resets)
+    np.testing.assert_array_equal(after[:2], y[:2])
+    np.testing.assert_array_equal(after[2:], convolution.short(x[2:], weights, np.ones(2))[0])
