@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import exported_policy as exported_policy
     from jax_s4rl.agents import film as film
     from jax_s4rl.agents import held_out as held_out
+    from jax_s4rl.agents import hindsight_credit as hindsight_credit
     from jax_s4rl.agents import inspection as inspection
     from jax_s4rl.agents import interruption as interruption
     from jax_s4rl.agents import loading as loading
