@@ -31,5 +31,6 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks
     from jax_s4rl.agents import training as training
+    from jax_s4rl.agents import value_transport as value_transport
 
 __getattr__, __dir__ = _lazy.attach(__name__)
