@@ -164,7 +164,7 @@ def compare(credit: np.ndarray, exact: np.ndarray, decides: np.ndarray) -> dict[
     """
     own, truth, others = credit[decides], exact[decides], np.abs(credit[~decides])
     return {
-        "rank_correlation": float(scipy.stats.spearmanr(own, truth).statistic),
+        "rank_correlation": float(np.corrcoef(*map(scipy.stats.rankdata, (own, truth)))[0, 1]),
         "correlation": float(np.corrcoef(own, truth)[0, 1]),
         "error": float(np.abs(own - truth).mean()),
         "size": float(np.abs(truth).mean()),

@@ -110,9 +110,11 @@ def dataset(options: runner.Options) -> str:
 
 def pair(trial: runner.Trial, rule: value_transport.Rule) -> list[runner.Trial]:
     """Returns a trial on recorded rewards, and the same one on transported ones."""
-    fields = {field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)}
+    fields: dict[str, Any] = {
+        field.name: getattr(trial, field.name) for field in dataclasses.fields(trial)
+    }
 
-    def named(variant: str) -> dict[str, str]:
+    def named(variant: str) -> dict[str, Any]:
         return {"variant": ", ".join(filter(None, (variant, trial.variant)))}
 
     return [

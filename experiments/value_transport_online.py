@@ -125,7 +125,7 @@ def at_the_door(record: trajectories.Trajectories) -> np.ndarray:
     """Returns for each episode whether the last room paid."""
     last = config.PRESETS[PRESET]["phase_steps"][-1]
     rewards = record.rewards.reshape(record.num_episodes, -1)
-    return rewards[:, -last:].any(axis=1)
+    return (rewards[:, -last:] != 0).sum(axis=1) > 0
 
 
 def events(record: trajectories.Trajectories, steps: int) -> key_door.Events:

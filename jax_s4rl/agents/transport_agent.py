@@ -252,7 +252,9 @@ def _loss(
     extra: Float[Array, "batch steps"],
 ) -> Array:
     found = memory_agent.along(config, params, batch.inputs)
-    targets = _lambda_returns(batch.rewards + extra, found.value, settings.rule.discount)
+    targets = _lambda_returns(
+        jnp.asarray(batch.rewards) + extra, found.value, settings.rule.discount
+    )
     said = (found.observation, found.previous_action, found.previous_reward)
     observation, action, reward = map(jnp.asarray, batch.inputs)
     seen = (observation, action, reward)
