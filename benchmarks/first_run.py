@@ -32,6 +32,8 @@ EXPERIMENTS = (
     "pendulum",
     "tokens",
     "checkpoints",
+    "hindsight_credit",
+    "value_transport",
     "speed_per_task",
 )
 # Packages of the scripts that are not in `experiments`.

@@ -39,7 +39,13 @@ NOTICE = "<!-- `make report` writes this text from committed result rows. -->\n\
 # and of the same trials under other versions of JAX.
 MORE_ROWS = ("earlier", "reproductions", "jax_versions")
 # Files of rows that belong to nothing in the report.
-ELSEWHERE = {"demo", "reference_scores", *MORE_ROWS}
+ELSEWHERE = {
+    "demo",
+    "linear_key_to_door",
+    "reference_scores",
+    "value_transport_online",
+    *MORE_ROWS,
+}
 
 
 @dataclasses.dataclass(frozen=True)

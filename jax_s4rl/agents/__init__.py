@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import exported_policy as exported_policy
     from jax_s4rl.agents import film as film
     from jax_s4rl.agents import held_out as held_out
+    from jax_s4rl.agents import hindsight_credit as hindsight_credit
+    from jax_s4rl.agents import hindsight_policy as hindsight_policy
     from jax_s4rl.agents import inspection as inspection
     from jax_s4rl.agents import interruption as interruption
     from jax_s4rl.agents import loading as loading
@@ -30,5 +32,7 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks
     from jax_s4rl.agents import training as training
+    from jax_s4rl.agents import transport_agent as transport_agent
+    from jax_s4rl.agents import value_transport as value_transport
 
 __getattr__, __dir__ = _lazy.attach(__name__)

@@ -26,7 +26,7 @@ from jax_s4rl.agents import (
     run_directory,
     training,
 )
-from jax_s4rl.data import actions, observations, spaces
+from jax_s4rl.data import actions, observations, spaces, trajectories
 from jax_s4rl.envs import registry
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import policy as policies
@@ -132,8 +132,10 @@ class Agent:
         lowest = self.description.world.lowest_return_to_go
         return acting.act(state, self.encoders, observation, reward, lowest_target=lowest)
 
-    def loss(self, data: loading.Data, reading: loading.Reading | None = None) -> list[float]:
-        """Computes the mean loss of each model on other episodes, without dropout.
+    def read(
+        self, data: loading.Data, reading: loading.Reading | None = None
+    ) -> trajectories.Trajectories:
+        """Reads other episodes in the spaces of the agent.
 
         Args:
             data: Episodes in any form that `train` takes.
@@ -141,19 +143,31 @@ class Agent:
                 the agent.
 
         Returns:
-            The loss of each model, see `held_out.loss`.
+            The episodes, encoded.
 
         Raises:
             ValueError: If the data cannot be read, or do not fit the agent.
         """
         observation, action = self.encoders
-        reading = dataclasses.replace(
-            reading or loading.Reading(),
-            observation_space=observation.space,
-            action_space=action.space,
-        )
-        record = loading.read(data, reading)
+        own = {"observation_space": observation.space, "action_space": action.space}
+        record = loading.read(data, dataclasses.replace(reading or loading.Reading(), **own))
         spaces.check_fit(record, observation.encoded_space, action.encoded_space)
+        return record
+
+    def loss(self, data: loading.Data, reading: loading.Reading | None = None) -> list[float]:
+        """Computes the mean loss of each model on other episodes, without dropout.
+
+        Args:
+            data: Episodes in any form that `train` takes.
+            reading: How data are read that say less than a record holds, see `read`.
+
+        Returns:
+            The loss of each model, see `held_out.loss`.
+
+        Raises:
+            ValueError: If the data cannot be read, or do not fit the agent.
+        """
+        record = self.read(data, reading)
         seeds = range(len(self.description.seeds))
         return [held_out.loss(self.description.model, self.params_of(n), record) for n in seeds]
 

@@ -1,12 +1,12 @@
 """Inspects trained decision transformers.
 
-It computes the returns that they predict, the probabilities of their first actions, and the steps
-that their predictions depend on.
+It computes the returns that they predict, the probabilities of their actions, and the steps that
+their predictions depend on.
 """
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,25 @@ from jax_s4rl.modules import heads
 
 # Number of episodes in one call of a compiled program.
 ROWS = 64
+
+
+class Model(Protocol):
+    """A decision transformer with its parameters, for instance `decision_transformer.Trained`."""
+
+    @property
+    def config(self) -> configs.DecisionTransformerConfig:
+        """Shape of the model."""
+        ...
+
+    @property
+    def memory(self) -> str:
+        """Treatment of the memory while acting, "restart" or "carry"."""
+        ...
+
+    @property
+    def params(self) -> Any:
+        """Parameters of the model."""
+        ...
 
 
 def predicted_returns(
@@ -44,10 +63,7 @@ def predicted_returns(
 
     run = _predicted_returns(acting)
     # `run` ignores the steps, so any integer for each episode serves.
-    predicted = _by_parts(run, trained.params, record, record.episode_starts)
-    # A mask of `[E, longest]` takes the real steps row by row, which is the order of the record.
-    is_real = np.arange(predicted.shape[1]) < record.episode_lengths[:, None]
-    return predicted[is_real]
+    return _real_steps(_by_parts(run, trained.params, record, record.episode_starts), record)
 
 
 def attribute(
@@ -108,6 +124,28 @@ def attend(
     return _by_parts(run, trained.params, record, steps, targets)
 
 
+def attend_between_steps(
+    trained: Model, record: trajectories.Trajectories, *, layer: int = -1
+) -> np.ndarray:
+    """Computes the attention weights between all steps in one layer.
+
+    Args:
+        trained: Trained model with attention whose context holds whole episodes.
+        record: Episodes from a rollout or a dataset.
+        layer: Index of the layer; the last one by default.
+
+    Returns:
+        Weights, float32 `[E, heads, longest, longest]`, of all steps (last axis) for the action
+        predicted at each step (second last axis); zero in the padding.
+
+    Raises:
+        ValueError: If the model has another mixer, or an episode is longer than the context.
+    """
+    run = _attend_between_steps(trained.config, layer)
+    # `run` ignores the steps, so any integer for each episode serves.
+    return _by_parts(run, trained.params, record, record.episode_starts)
+
+
 def first_actions(
     trained: decision_transformer.Trained, observations: np.ndarray, targets: np.ndarray
 ) -> np.ndarray:
@@ -124,13 +162,10 @@ def first_actions(
         Probabilities, float32 `[E, T, actions]`.
 
     Raises:
-        ValueError: If the model was trained by squared error and predicts no probabilities.
+        ValueError: If the model predicts no probabilities: it was trained by squared error, or its
+            actions are continuous.
     """
-    if trained.config.model.action_loss != heads.CROSS_ENTROPY:
-        raise ValueError(
-            f"got a model with action_loss={trained.config.model.action_loss!r}, whose outputs are "
-            "no probabilities; train it with action_loss='cross_entropy', or let it act"
-        )
+    _check_probabilities(trained.config)
     acting = policy.Policy(trained.config, 1, trained.memory)
     # One row for each pair: `repeat` and `tile` together give `[E * T]` in row-major order.
     num_episodes, num_targets = len(observations), len(targets)
@@ -138,6 +173,35 @@ def first_actions(
     row_targets = jnp.asarray(np.tile(np.asarray(targets, np.float32), num_episodes))
     probabilities = _first_actions(acting)(trained.params, row_observations, row_targets)
     return np.asarray(probabilities).reshape(num_episodes, num_targets, -1)
+
+
+def action_log_probabilities(
+    trained: Model, record: trajectories.Trajectories, *, targets: np.ndarray | None = None
+) -> np.ndarray:
+    """Computes the log-probability of every action at every recorded step.
+
+    The model runs step by step, as it acts, so that episodes may be longer than its context. The
+    prediction of a step depends on the steps before, and never on the action that was taken there.
+
+    Args:
+        trained: Trained model with discrete actions.
+        record: Episodes of its task.
+        targets: Target return at the start of each episode, `[E]`; the return of each episode if
+            None.
+
+    Returns:
+        Log-probabilities in nats, float32 `[N, actions]`, in the order of the record.
+
+    Raises:
+        ValueError: If the model predicts no probabilities: it was trained by squared error, or its
+            actions are continuous; or if an episode is longer than its time embedding.
+    """
+    _check_probabilities(trained.config)
+    acting = policy.Policy(trained.config, int(record.episode_lengths.max()), trained.memory)
+    run = _action_log_probabilities(acting)
+    # `run` ignores the steps, so any integer for each episode serves.
+    found = _by_parts(run, trained.params, record, record.episode_starts, targets)
+    return _real_steps(found, record)
 
 
 # The last few programs stay, see `multi_seed.shared`.
@@ -175,6 +239,18 @@ def _attend(config: configs.DecisionTransformerConfig) -> Callable[..., jax.Arra
 
 
 @multi_seed.shared
+def _attend_between_steps(
+    config: configs.DecisionTransformerConfig, layer: int
+) -> Callable[..., jax.Array]:
+    @jax.jit
+    def run(params: Any, window: windows.Windows, _: Any) -> jax.Array:
+        maps = attribution.attention_maps(config, params, window._asdict())
+        return attribution.attention_between_steps(config, maps)[layer]
+
+    return run
+
+
+@multi_seed.shared
 def _first_actions(acting: policy.Policy) -> Callable[..., jax.Array]:
     @jax.jit
     def run(params: Any, observations: jax.Array, targets: jax.Array) -> jax.Array:
@@ -184,6 +260,16 @@ def _first_actions(acting: policy.Policy) -> Callable[..., jax.Array]:
         any_actions = jnp.zeros((len(targets),), jnp.int32)
         predicted, _ = acting.follow(prepared, state, observations, targets, any_actions)
         return jax.nn.softmax(predicted.action)
+
+    return run
+
+
+@multi_seed.shared
+def _action_log_probabilities(acting: policy.Policy) -> Callable[..., jax.Array]:
+    @jax.jit
+    def run(params: Any, window: windows.Windows, _: Any) -> jax.Array:
+        inputs = (window.observations, window.actions, window.returns_to_go)
+        return jax.nn.log_softmax(critic.predict_along(acting, params, *inputs).action)
 
     return run
 
@@ -235,3 +321,21 @@ def _target_returns_to_go(record: trajectories.Trajectories, targets: np.ndarray
     recorded = returns.returns_to_go(record.rewards, record.episode_lengths)
     distance = np.asarray(targets, np.float32) - recorded[record.episode_starts]
     return recorded + np.repeat(distance, record.episode_lengths)
+
+
+def _check_probabilities(config: configs.DecisionTransformerConfig) -> None:
+    if config.num_actions is None:
+        raise ValueError(
+            "got a model of continuous actions, which have no probabilities; wanted one of "
+            "discrete actions, so train on others, or let the model act"
+        )
+    if config.model.action_loss != heads.CROSS_ENTROPY:
+        raise ValueError(
+            f"got a model with action_loss={config.model.action_loss!r}, whose outputs are no "
+            "probabilities; train it with action_loss='cross_entropy', or let it act"
+        )
+
+
+def _real_steps(by_step: np.ndarray, record: trajectories.Trajectories) -> np.ndarray:
+    """Takes the real steps of `[E, longest, ...]` in the order of the record."""
+    return by_step[np.arange(by_step.shape[1]) < record.episode_lengths[:, None]]

@@ -145,7 +145,11 @@ def random_walk() -> dict[str, Recipe]:
 
 
 def bsuite() -> dict[str, Recipe]:
-    """Returns the recipes of bsuite's umbrella_length and memory_len, for every setting."""
+    """Returns the recipes of bsuite's umbrella_length and memory_len, for every setting.
+
+    The return of a hundred steps says so little about the first action that ten thousand episodes
+    do not show it; `random-100000` has more of them.
+    """
     recipes = {}
     for family in ("umbrella_length", "memory_len"):
         for setting in range(BSUITE_SETTINGS):
@@ -153,6 +157,8 @@ def bsuite() -> dict[str, Recipe]:
             mixed = (sources.Uniform(9_000), sources.Optimal(1_000))
             recipes[f"{name}/random"] = Recipe(name, (sources.Uniform(10_000),))
             recipes[f"{name}/mixed"] = Recipe(name, mixed)
+    longest = f"umbrella_length/{BSUITE_SETTINGS - 1}"
+    recipes[f"{longest}/random-100000"] = Recipe(longest, (sources.Uniform(100_000),))
     return recipes
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jax_s4rl.data import trajectories as trajectories
     from jax_s4rl.data import transitions as transitions
     from jax_s4rl.data import untrusted as untrusted
+    from jax_s4rl.data import value_transport as value_transport
     from jax_s4rl.data import windows as windows
 
 __getattr__, __dir__ = _lazy.attach(__name__)

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jax_s4rl.data import trajectories
+from jax_s4rl.envs.key_door import config, layout, random_play
 
 LAST_ROOM = 2
 # Step index of an event that did not happen.
@@ -197,6 +198,69 @@ def key_lift(happened: Events, targets: Float[np.ndarray, " E"]) -> float:
             "give at least two target returns, each equally often"
         )
     return _mean(happened.has_key[targets >= high]) - _mean(happened.has_key[targets <= low])
+
+
+def random_play_credit(
+    record: trajectories.Trajectories, encoder: ObservationEncoder, settings: config.Settings
+) -> Float[np.ndarray, " N"]:
+    """Computes the exact hindsight credit of every action of random play, with the timer.
+
+    The credit is `log P(a | state, success) - log P(a | state)` in episodes that succeeded, and the
+    same given failure in the others. By Bayes' rule it is the logarithm of how much the action
+    changed the chance of the outcome. Moves that cannot change it have credit 0: those after the
+    key was taken, of the middle phase, and in the last room without the key or after the door.
+
+    Args:
+        record: Episodes of uniformly random play, observed in the mode "full".
+        encoder: Observation encoder of their world, `env.unwrapped.encoder`.
+        settings: Settings of their world, with the timer and without apples.
+
+    Returns:
+        Credits in nats, in the order of the record.
+
+    Raises:
+        ValueError: If the world has doors for a gate or apples, or is not observed in full.
+    """
+    if settings.gate != "timer" or settings.n_apples:
+        raise ValueError(
+            f"got gate={settings.gate!r} and {settings.n_apples} apples, wanted the timer and no "
+            "apples, with which the return is the success alone; take episodes of the preset 'dt'"
+        )
+    door = layout.door_cell(settings.size)
+    happened = events(record, encoder, door_cell=door)
+    first, _, last = settings.phase_steps or (0, 0, 0)
+    reach = random_play.reach(settings, max(first, last))
+    to_open = reach[door, last, layout.spawn_cell(settings.size)]
+
+    episode = np.repeat(np.arange(record.num_episodes), record.episode_lengths)
+    step = np.arange(record.num_steps) - record.episode_starts[episode]
+    place = record.observations[:, : encoder.carried].argmax(axis=1)
+    rooms, cells = place // encoder.area, place % encoder.area
+    after = np.array(layout.neighbours(settings.size))[cells]
+    key_cell, key_step, door_step = (
+        of_episode[episode]
+        for of_episode in (happened.key_cell, happened.key_step, happened.door_step)
+    )
+    has_key = (key_step != NEVER) & (step > key_step)
+    is_open = has_key & (door_step != NEVER) & (step > door_step)
+
+    # Chance of success after each move, where a move can change it.
+    chances = np.full(after.shape, np.nan)
+    for seeks, target, left, rest in (
+        ((rooms == 0) & ~has_key, key_cell, first - 1 - step, to_open),
+        (
+            (rooms == LAST_ROOM) & has_key & ~is_open,
+            np.full_like(key_cell, door),
+            record.episode_lengths[episode] - 1 - step,
+            1.0,
+        ),
+    ):
+        goal = target[seeks, None]
+        later = reach[goal, left[seeks, None], after[seeks]]
+        chances[seeks] = np.where(after[seeks] == goal, 1.0, later) * rest
+    outcome = np.where(happened.success[episode][:, None], chances, 1 - chances)
+    taken = np.take_along_axis(outcome, record.actions[:, None], axis=1)[:, 0]
+    return np.where(np.isnan(taken), 0.0, np.log(taken) - np.log(outcome.mean(axis=1)))
 
 
 def key_coverage(happened: Events) -> int:

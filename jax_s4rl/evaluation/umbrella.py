@@ -57,6 +57,35 @@ def umbrella_closed_form(
     return np.clip(0.5 + np.asarray(target_return, np.float64) / (2 * chain_length), 0.0, 1.0)
 
 
+def umbrella_credit(record: trajectories.Trajectories) -> Float[np.ndarray, " steps"]:
+    """Computes the exact hindsight credit of every action of random play.
+
+    The credit is `log P(a | history, return) - log P(a | history)`. That of the first action is
+    `log (2 P(right | R))` if it was right, `log (2 - 2 P(right | R))` otherwise; no other action
+    changes a reward, so theirs is 0.
+
+    Args:
+        record: Episodes of uniformly random play in `umbrella_length`, all of one length.
+
+    Returns:
+        Credits in nats, in the order of the record.
+
+    Raises:
+        ValueError: If episodes have different lengths.
+    """
+    lengths = np.unique(record.episode_lengths)
+    if len(lengths) > 1:
+        raise ValueError(
+            f"got episodes of {lengths[0]} to {lengths[-1]} steps, wanted one length; take those "
+            "of one chain"
+        )
+    right = umbrella_closed_form(record.episode_returns, int(lengths[0]))
+    chances = np.where(umbrella_first_actions(record), right, 1 - right)
+    credits = np.zeros(record.num_steps)
+    credits[record.episode_starts] = np.log(2 * chances)
+    return credits
+
+
 def umbrella_regret(right: Bool[np.ndarray, " episodes"]) -> float:
     """Computes the mean regret per episode: 2 for a wrong first action, 0 for a right one.
 

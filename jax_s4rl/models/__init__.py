@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from jax_s4rl.models import configs as configs
     from jax_s4rl.models import critic as critic
     from jax_s4rl.models import decision_transformer as decision_transformer
+    from jax_s4rl.models import hindsight_network as hindsight_network
+    from jax_s4rl.models import memory_agent as memory_agent
     from jax_s4rl.models import policy as policy
     from jax_s4rl.models import presets as presets
     from jax_s4rl.models import q_network as q_network

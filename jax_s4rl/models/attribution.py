@@ -141,10 +141,27 @@ def attention_to_steps(
     Returns:
         Weights that sum up to one over the steps.
     """
+    between = attention_between_steps(config, maps)
+    return jnp.take_along_axis(between, steps[None, :, None, None, None], axis=3)[:, :, :, 0]
+
+
+def attention_between_steps(
+    config: configs.DecisionTransformerConfig,
+    maps: Float[Array, "layers batch heads tokens tokens"],
+) -> Float[Array, "layers batch heads length length"]:
+    """Sums the attention weights of the tokens that predict actions over the tokens of each step.
+
+    Args:
+        config: Shape of the model.
+        maps: Attention weights that `attention_maps` returned.
+
+    Returns:
+        Weights of all steps (last axis) for the prediction of each step (second last axis); they
+        sum up to one over the last axis.
+    """
     count = config.model.tokens_per_step
     # Interleaved, the token before that of the action predicts it; concatenated, the only one.
-    queries = steps * count + max(count - 2, 0)
-    rows = jnp.take_along_axis(maps, queries[None, :, None, None, None], axis=3)[:, :, :, 0]
+    rows = maps[..., max(count - 2, 0) :: count, :]
     return jnp.sum(rows.reshape(*rows.shape[:-1], -1, count), axis=-1)
 
 

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 from jax_s4rl import _lazy
 
 if TYPE_CHECKING:
+    from jax_s4rl.training import actor_critic_loss as actor_critic_loss
     from jax_s4rl.training import checkpoints as checkpoints
     from jax_s4rl.training import config_io as config_io
     from jax_s4rl.training import cql_loss as cql_loss
     from jax_s4rl.training import distributed as distributed
+    from jax_s4rl.training import hindsight as hindsight
     from jax_s4rl.training import loop as loop
     from jax_s4rl.training import losses as losses
     from jax_s4rl.training import metrics as metrics

@@ -112,3 +112,34 @@ def test_outputs_of_squared_error_are_no_probabilities():
     trained = make("mlp", action_loss="squared_error")
     with pytest.raises(ValueError, match="train it with action_loss='cross_entropy'"):
         inspection.first_actions(trained, np.zeros((1, small.SIZE)), np.zeros(1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mixer", ["attention", "s4d"])
+def test_probabilities_of_actions_are_those_of_the_whole_model(mixer):
+    trained = make(mixer, returns="none", return_loss=0.0)
+    found = inspection.action_log_probabilities(trained, RECORD)
+    assert found.shape == (RECORD.num_steps, small.NUM_ACTIONS)
+    for number in range(RECORD.num_episodes):
+        start = RECORD.episode_starts[number]
+        model = network.DecisionTransformer(trained.config)
+        whole = model.apply({"params": trained.params}, **alone(trained, number)).action[0]
+        wanted = jax.nn.log_softmax(whole)
+        np.testing.assert_allclose(found[start : start + LENGTHS[number]], wanted, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_attention_between_all_steps_is_that_of_each_step():
+    trained = make("attention")
+    found = inspection.attend_between_steps(trained, RECORD)
+    assert found.shape == (5, 2, 12, 12)
+    for step in (0, 2):
+        steps = np.minimum(step, np.array(LENGTHS) - 1)
+        wanted = inspection.attend(trained, RECORD, steps)[:, -1]
+        np.testing.assert_allclose(found[np.arange(5), :, steps], wanted, atol=1e-6)
+
+
+def test_continuous_actions_have_no_probabilities():
+    trained = make("mlp", facts={"num_actions": None, "action_size": 2})
+    with pytest.raises(ValueError, match="continuous actions"):
+        inspection.action_log_probabilities(trained, RECORD)

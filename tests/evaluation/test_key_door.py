@@ -1,5 +1,7 @@
 """Events read from full observations are those that the world itself tells in its infos."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -146,3 +148,54 @@ def test_episodes_seen_otherwise_are_read_after_playing_them_again():
     again = recording.reenact(lambda: world, hidden)
     for got, wanted in zip(read(again, world), read(record, world), strict=True):
         np.testing.assert_array_equal(got, wanted)
+
+
+TINY = {"preset": "dt", "size": 2, "phase_steps": (3, 1, 2), "layout": "fixed"}
+
+
+def every_way(make_env, num_moves, num_steps):
+    """Every sequence of moves, played once."""
+    env, episodes = make_env(), []
+    for moves in itertools.product(range(num_moves), repeat=num_steps):
+        seen = [env.reset(seed=0)[0]]
+        outcomes = [env.step(move) for move in moves]
+        seen += [outcome[0] for outcome in outcomes]
+        episodes.append(
+            trajectories.Episode(
+                observations=np.stack(seen[:-1]),
+                actions=np.array(moves),
+                rewards=np.array([outcome[1] for outcome in outcomes]),
+                terminations=np.array([outcome[2] for outcome in outcomes]),
+                truncations=np.zeros(num_steps, bool),
+                final_observation=seen[-1],
+                seed=0,
+            )
+        )
+    return trajectories.from_episodes(episodes)
+
+
+def test_the_exact_credit_of_random_play_is_that_of_counting():
+    world = registry.make("jax_s4rl/KeyToDoor-v0", **TINY).unwrapped
+    record = every_way(lambda: world, 4, 6)
+    found = key_door.random_play_credit(record, world.encoder, world.settings).reshape(-1, 6)
+    moves, success = record.actions.reshape(-1, 6), record.episode_returns > 0
+    assert 0.01 < success.mean() < 0.5
+    for step in range(6):
+        # Episodes whose moves were the same so far, by their number in base 4, and of one outcome.
+        history = moves[:, :step] @ 4 ** np.arange(step)[::-1]
+        groups = 2 * history + success
+        totals = np.bincount(groups)[groups]
+        same = np.bincount(4 * groups + moves[:, step])[4 * groups + moves[:, step]]
+        np.testing.assert_allclose(found[:, step], np.log(4 * same / totals), atol=1e-12)
+    assert np.abs(found).max() > 0.5
+
+
+@pytest.mark.parametrize(("preset", "sentence"), [("low_var", "10 apples"), ("dt", "obs='full'")])
+def test_worlds_without_an_exact_credit_are_refused(preset, sentence):
+    kwargs = {"preset": preset} | ({"obs": "position"} if preset == "dt" else {})
+    world = registry.make("jax_s4rl/KeyToDoor-v0", **kwargs).unwrapped
+    record = recording.record_episodes(
+        lambda: world, behaviors.uniform(world.action_space), 1, seed=0, num_envs=1
+    )
+    with pytest.raises(ValueError, match=sentence):
+        key_door.random_play_credit(record, world.encoder, world.settings)

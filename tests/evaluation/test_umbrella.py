@@ -1,5 +1,6 @@
 """First actions of umbrella episodes, and the closed form of their probability given the return."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -105,3 +106,51 @@ def test_a_share_above_half_needs_a_step_and_a_share():
     for length, right in ((0, 0.5), (3, 1.5)):
         with pytest.raises(ValueError, match=f"chain_length={length} and right={right}"):
             umbrella.umbrella_share_above_half(length, right)
+
+
+def every_umbrella_episode(chain_length):
+    """Every forecast, first action and coin, once each."""
+    episodes = []
+    outcomes = itertools.product((0, 1), (0, 1), *[(-1.0, 1.0)] * (chain_length - 1))
+    for need, action, *coins in outcomes:
+        last = np.arange(chain_length) == chain_length - 1
+        episodes.append(
+            trajectories.Episode(
+                observations=np.full((chain_length, 3), need, np.float32),
+                actions=np.full(chain_length, action),
+                rewards=np.array([*coins, 1.0 if need == action else -1.0]),
+                terminations=last,
+                truncations=np.zeros(chain_length, bool),
+                final_observation=np.zeros(3, np.float32),
+                seed=0,
+            )
+        )
+    return trajectories.from_episodes(episodes)
+
+
+def test_the_exact_credit_of_first_actions_is_that_of_counting():
+    record = every_umbrella_episode(5)
+    found = umbrella.umbrella_credit(record)
+    starts = record.episode_starts
+    need, first = record.observations[starts, umbrella.NEED], record.actions[starts]
+    for number, start in enumerate(starts):
+        alike = (need == need[number]) & (record.episode_returns == record.episode_returns[number])
+        share = (first[alike] == first[number]).mean()
+        assert found[start] == pytest.approx(np.log(share / 0.5), abs=1e-12)
+    assert np.count_nonzero(np.delete(found, starts)) == 0
+
+
+def test_the_exact_credit_is_that_of_one_chain():
+    both = trajectories.concatenate([every_umbrella_episode(2), every_umbrella_episode(3)])
+    with pytest.raises(ValueError, match="episodes of 2 to 3 steps"):
+        umbrella.umbrella_credit(both)
+
+
+def test_other_rewards_may_come_in_any_order():
+    record = every_umbrella_episode(5)
+    rewards = record.rewards.reshape(-1, 5).copy()
+    rewards[:, :-1] = rewards[:, [2, 0, 3, 1]]
+    shuffled = dataclasses.replace(record, rewards=rewards.ravel())
+    np.testing.assert_array_equal(
+        umbrella.umbrella_credit(shuffled), umbrella.umbrella_credit(record)
+    )

@@ -250,3 +250,18 @@ def test_what_cannot_be_attributed_is_refused(facts, options, sentence):
 def test_other_mixers_have_no_maps():
     with pytest.raises(ValueError, match="mixer 's4d' has no attention weights"):
         attribution.attention_maps(small.config("s4d"), {}, {})
+
+
+@pytest.mark.parametrize(
+    "layout", [tokens.CONCATENATED, pytest.param(tokens.INTERLEAVED, marks=pytest.mark.slow)]
+)
+def test_weights_between_all_steps_hold_those_of_each(layout):
+    config = small.config("attention", tokens=layout, num_layers=1)
+    maps = look(config, small.window(config))
+    between = attribution.attention_between_steps(config, maps)
+    assert between.shape == (1, small.BATCH, 2, small.LENGTH, small.LENGTH)
+    for step in (0, 5):
+        steps = jnp.full(small.BATCH, step, jnp.int32)
+        wanted = attribution.attention_to_steps(config, maps, steps)
+        np.testing.assert_array_equal(between[:, :, :, step], wanted)
+    assert not np.triu(np.asarray(between), 1).any()

@@ -69,6 +69,39 @@ def room(settings: Settings, num_steps: int, keys: np.ndarray, items: np.ndarray
     return Room(key, item, left)
 
 
+def reach(settings: Settings, num_steps: int) -> np.ndarray:
+    """Computes the chances that random moves come upon a cell in time, from every cell of a room.
+
+    Args:
+        settings: Settings of an environment that picks up by touch, so that all actions are moves.
+        num_steps: Number of moves T.
+
+    Returns:
+        Chance of entering a cell (first axis) with 0, 1, ..., T moves (second axis) from a cell
+        (third axis), Float64[cells, T + 1, cells].
+
+    Raises:
+        ValueError: If picking up is an action of its own.
+
+    Example:
+        >>> from jax_s4rl.envs.key_door import config
+        >>> reach(config.Settings(gate="timer", size=2, n_apples=0), 2)[0, :, 1].tolist()
+        [0.0, 0.25, 0.375]
+    """
+    if settings.pickup != "auto":
+        raise ValueError(
+            f"got pickup={settings.pickup!r}, wanted 'auto', with which all actions are moves; "
+            "give settings of the timer"
+        )
+    after = np.array(key_door_layout.neighbours(settings.size))
+    area = len(after)
+    arrives = after[None] == np.arange(area)[:, None, None]
+    found = np.zeros((area, num_steps + 1, area))
+    for steps in range(1, num_steps + 1):
+        found[:, steps] = np.where(arrives, 1.0, found[:, steps - 1][:, after]).mean(axis=2)
+    return found
+
+
 class _Chain:
     """Markov chain of one room: the distribution over [has key, item taken, cell] for each pair."""
 

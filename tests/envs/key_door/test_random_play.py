@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jax_s4rl.envs import reference_policies
-from jax_s4rl.envs.key_door import config, environment, random_play
+from jax_s4rl.envs.key_door import config, environment, layout, random_play
 
 # Printed in environments.md, section 1c, with the digits printed there.
 PRINTED = 0.006
@@ -137,3 +137,16 @@ def test_the_paper_s_task_agrees_with_simulation():
 def test_rewards_for_all_apples_at_once_are_refused():
     with pytest.raises(ValueError, match="measure them by simulation"):
         random_play.chances(config.Settings(apple_mode="all"))
+
+
+def test_reaching_a_cell_is_finding_an_item_there():
+    settings = config.from_preset("dt", None, {"size": 3})
+    reach, spawn = random_play.reach(settings, 6), layout.spawn_cell(3)
+    cells = np.delete(np.arange(9), spawn)
+    room = random_play.room(settings, 6, np.full_like(cells, random_play.NOWHERE), cells)
+    np.testing.assert_allclose(reach[cells, :, spawn].T, room.item, atol=1e-12)
+
+
+def test_picking_up_by_an_action_is_no_reaching():
+    with pytest.raises(ValueError, match="all actions are moves"):
+        random_play.reach(config.Settings(), 2)

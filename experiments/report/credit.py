@@ -1,0 +1,70 @@
+"""Tasks of the report that are about credit: hindsight, and value transport."""
+
+from experiments.report import load
+from experiments.report.load import GREEDY, SAMPLED
+from experiments.report.tasks import Point, Setting, Task
+
+SHARE = "%"
+HIDDEN_KEY = "key_to_door/hidden/random-10000"
+RECORDED, TRANSPORTED = "recorded rewards", "transported rewards"
+
+
+def of_hindsight(row: load.Row) -> list[load.Row]:
+    """Returns a row of hindsight credit, whose score does not depend on how a model acts."""
+    score = row["metrics"].get("rank_correlation")
+    return [row if score is None else load.with_metrics(row, rank_correlation_greedy=score)]
+
+
+def of_transport(row: load.Row) -> list[load.Row]:
+    """Returns a row of value transport, with the rewards as variant and the rest as the method.
+
+    Cloning of all episodes knows no rewards, so it stands for both.
+    """
+    side, _, rest = load.variant(row).partition(", ")
+    if row["seed"] is None:
+        return [row]
+    if side not in (RECORDED, TRANSPORTED):
+        return [load.with_metrics(row, variant=each) for each in (RECORDED, TRANSPORTED)]
+    method = f"{row['method']}, {rest}" if rest else row["method"]
+    return [load.with_metrics(row, variant=side) | {"method": method}]
+
+
+HINDSIGHT = Task(
+    name="hindsight_credit",
+    file="hindsight_credit",
+    title="Credit in hindsight",
+    score="rank_correlation",
+    label="rank correlation of learned and exact credit",
+    kinds=(GREEDY,),
+    judged_by=GREEDY,
+    settings=[
+        Setting(title, (Point(title, (data,)),))
+        for title, data in (
+            ("umbrella, 20 steps", "umbrella_length/13/random"),
+            ("umbrella, 100 steps", "umbrella_length/22/random-100000"),
+            ("key-to-door", "key_to_door/dt/random-10000"),
+        )
+    ],
+    # A correlation is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_hindsight,
+)
+TRANSPORT = Task(
+    name="value_transport",
+    file="value_transport",
+    title="Value transport on recorded episodes",
+    score="key",
+    label="episodes that took the key",
+    unit=SHARE,
+    judged_by=SAMPLED,
+    settings=[
+        Setting(side, (Point(side, (HIDDEN_KEY,), side),)) for side in (RECORDED, TRANSPORTED)
+    ],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_transport,
+)

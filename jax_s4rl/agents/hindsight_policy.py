@@ -1,0 +1,325 @@
+"""Policy gradients with hindsight credit, online, in episodes that a program simulates.
+
+One compiled program plays and learns: a batch of episodes, one step of the hindsight network, one
+of the policy. With `credit="none"` it is REINFORCE with a value as baseline, which all others are
+compared with.
+"""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from jax_s4rl import parameter_groups
+from jax_s4rl.collection.ppo import network as ppo_network
+from jax_s4rl.models import hindsight_network
+from jax_s4rl.training import hindsight, losses, optimizer
+
+NONE, STATE, REWARD, RETURN = "none", "state", "reward", "return"
+CREDITS = (NONE, STATE, REWARD, RETURN)
+
+
+class Simulator(Protocol):
+    """A decision problem with discrete actions and episodes of one length, as pure functions.
+
+    It is static in compiled programs, so equal ones have to be equal and have one hash.
+    """
+
+    @property
+    def num_actions(self) -> int:
+        """Number of actions."""
+        ...
+
+    @property
+    def num_steps(self) -> int:
+        """Number of steps of every episode."""
+        ...
+
+    def reset(self, key: PRNGKeyArray) -> Any:
+        """Returns the state before the first step."""
+        ...
+
+    def observe(self, state: Any) -> Float[Array, " O"]:
+        """Returns the observation of a state."""
+        ...
+
+    def step(
+        self, state: Any, action: Int[Array, ""], key: PRNGKeyArray
+    ) -> tuple[Any, Float[Array, ""]]:
+        """Returns the state after an action, and the reward of the action."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Settings of the training."""
+
+    credit: str = REWARD
+    """Outcome that credit is conditioned on: none (REINFORCE with a baseline), state, reward, or
+    return."""
+    num_updates: int = 1_250
+    """Number of updates, each from a batch of new episodes."""
+    batch_size: int = 8
+    """Number of episodes of a batch."""
+    width: int = 64
+    """Number of units of the two hidden layers of the policy, and of its value."""
+    hindsight_width: int = 128
+    """Number of features of the hindsight network."""
+    learning_rate: float = 3e-4
+    """Learning rate of policy and value."""
+    hindsight_learning_rate: float = 3e-3
+    """Learning rate of the hindsight network."""
+    entropy_weight: float = 0.01
+    """Weight of the entropy bonus: an action that is never taken gets no credit."""
+    uniform_share: float = 0.05
+    """Share of uniformly random actions in the policy, from 0 to 1."""
+    return_scale: float = 1.0
+    """Divisor of the rewards and returns that the networks are given, above 0."""
+
+    def __post_init__(self) -> None:
+        """Checks the choices.
+
+        Raises:
+            ValueError: A choice does not exist or is out of range.
+        """
+        if self.credit not in CREDITS:
+            raise ValueError(f"credit is {self.credit!r}; choose one of {', '.join(CREDITS)}")
+        if not 0 <= self.uniform_share < 1:
+            raise ValueError(
+                f"uniform_share is {self.uniform_share}; choose a share of 0 or more, below 1"
+            )
+        for name in ("num_updates", "batch_size", "return_scale"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name)}; it has to be above 0")
+
+
+class Episodes(NamedTuple):
+    """A batch of B episodes of T steps.
+
+    Attributes:
+        observations: Observation before each action.
+        actions: Actions taken.
+        rewards: Reward of each action.
+    """
+
+    observations: Float[Array, "B T O"]
+    actions: Int[Array, "B T"]
+    rewards: Float[Array, "B T"]
+
+
+class Log(NamedTuple):
+    """What happened in each update.
+
+    Attributes:
+        returns: Return of each episode, `[updates, batch]`.
+        last_rewards: Last reward of each episode, `[updates, batch]`.
+        hindsight_loss: Cross-entropy of the hindsight network, `[updates]`; 0 without one.
+        largest_ratio: Largest `pi / h` of an action that was taken, `[updates]`; 1 without one.
+    """
+
+    returns: np.ndarray
+    last_rewards: np.ndarray
+    hindsight_loss: np.ndarray
+    largest_ratio: np.ndarray
+
+
+class _Params(NamedTuple):
+    policy: Any
+    hindsight: Any
+
+
+def train(simulator: Simulator, settings: Settings, seed: int) -> Log:
+    """Trains a policy from its first episode to its last update, in one compiled program.
+
+    Args:
+        simulator: Decision problem.
+        settings: Settings of the training.
+        seed: Seed of parameters, episodes and actions.
+
+    Returns:
+        What happened in each update.
+    """
+    log = _train(simulator, settings, jax.random.key(seed))
+    return Log(*(np.asarray(values) for values in log))
+
+
+def play(simulator: Simulator, settings: Settings, params: Any, key: PRNGKeyArray) -> Episodes:
+    """Plays one batch of episodes with sampled actions.
+
+    Args:
+        simulator: Decision problem.
+        settings: Settings, of which batch size, width and the share of random actions count.
+        params: Parameters of the policy.
+        key: Typed key of states and actions.
+
+    Returns:
+        The episodes.
+    """
+    start_key, play_key = jax.random.split(key)
+    states = jax.vmap(simulator.reset)(jax.random.split(start_key, settings.batch_size))
+
+    def body(states: Any, key: PRNGKeyArray) -> tuple[Any, tuple[Array, ...]]:
+        act_key, step_key = jax.random.split(key)
+        observations = jax.vmap(simulator.observe)(states)
+        logits, _ = _policy(simulator, settings, params, observations)
+        actions = jax.random.categorical(act_key, logits).astype(jnp.int32)
+        keys = jax.random.split(step_key, settings.batch_size)
+        states, rewards = jax.vmap(simulator.step)(states, actions, keys)
+        return states, (observations, actions, rewards)
+
+    _, rows = jax.lax.scan(body, states, jax.random.split(play_key, simulator.num_steps))
+    # From time first to the batch first.
+    return Episodes(*(jnp.swapaxes(row, 0, 1) for row in rows))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _train(simulator: Simulator, settings: Settings, key: PRNGKeyArray) -> Log:
+    init_key, loop_key = jax.random.split(key)
+    params = _init(simulator, settings, init_key)
+    optimizers = _Params(
+        _optimizer(settings.learning_rate, settings.num_updates),
+        _optimizer(settings.hindsight_learning_rate, settings.num_updates),
+    )
+    states = _Params(*(o.init(p) for o, p in zip(optimizers, params, strict=True)))
+
+    def update(carry: Any, key: PRNGKeyArray) -> tuple[Any, Log]:
+        params, states = carry
+        episodes = play(simulator, settings, params.policy, key)
+        gradient = jax.grad(functools.partial(_loss, simulator, settings), has_aux=True)
+        gradients, (hindsight_loss, largest_ratio) = gradient(params, episodes)
+        found = []
+        for rule, own, state, old in zip(optimizers, gradients, states, params, strict=True):
+            changes, state = rule.update(own, state, old)
+            found.append((jax.tree.map(jnp.add, old, changes), state))
+        params, states = (_Params(*column) for column in zip(*found, strict=True))
+        returns = jnp.sum(episodes.rewards, axis=1)
+        log = Log(returns, episodes.rewards[:, -1], hindsight_loss, largest_ratio)  # pyright: ignore[reportArgumentType]
+        return (params, states), log
+
+    keys = jax.random.split(loop_key, settings.num_updates)
+    return jax.lax.scan(update, (params, states), keys)[1]
+
+
+def _loss(
+    simulator: Simulator, settings: Settings, params: _Params, episodes: Episodes
+) -> tuple[Array, tuple[Array, Array]]:
+    """Sums the losses of policy, value and hindsight; each has parameters of its own."""
+    observations, actions, rewards = episodes
+    logits, values = _policy(simulator, settings, params.policy, observations)
+    to_go = jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
+    real = jnp.ones_like(actions, bool)
+    hindsight_loss, ratio = jnp.zeros(()), jnp.ones(())
+    if settings.credit == NONE:
+        gains = to_go - settings.return_scale * values
+        policy_loss, count = hindsight.taken_action_loss(logits, actions, gains, real)
+    else:
+        own = _hindsight_logits(simulator, settings, params.hindsight, logits, episodes)
+        hindsight_loss = _fit(settings, own, episodes)
+        given = own.reshape(*own.shape[:2], -1, own.shape[-1])
+        plain = jnp.broadcast_to(logits[:, :, None], given.shape)
+        ratios = jax.lax.stop_gradient(hindsight.log_ratios(given, plain))
+        if settings.credit == RETURN:
+            taken = hindsight.taken(ratios[:, :, 0], actions)
+            ratio = jnp.exp(jnp.max(-taken))
+            gains = hindsight.return_weights(taken, to_go)
+            policy_loss, count = hindsight.taken_action_loss(logits, actions, gains, real)
+        else:
+            gains = hindsight.all_action_advantages(ratios, logits, actions, rewards)
+            policy_loss, count = hindsight.all_action_loss(logits, gains, real)
+    chosen = jax.nn.softmax(logits)
+    entropy = -jnp.mean(jnp.sum(chosen * jax.nn.log_softmax(logits), axis=-1))
+    total = policy_loss / count - settings.entropy_weight * entropy + hindsight_loss
+    if settings.credit == NONE:
+        # Others use no value, and its gradient would take a part of the clipped norm.
+        total += 0.5 * jnp.mean(jnp.square(values - to_go / settings.return_scale))
+    return total, (hindsight_loss, ratio)
+
+
+def _hindsight_logits(
+    simulator: Simulator,
+    settings: Settings,
+    params: Any,
+    logits: Float[Array, "B T A"],
+    episodes: Episodes,
+) -> Array:
+    """Returns logits of h: `[B, T, A]` given returns, `[B, T, K, A]` given outcomes of steps k."""
+    observations, _, rewards = episodes
+    if settings.credit == RETURN:
+        to_go = jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
+        outcomes, here, plain = to_go[..., None] / settings.return_scale, observations, logits
+    else:
+        batch, steps, size = observations.shape
+        later = (
+            observations
+            if settings.credit == STATE
+            else _of_rewards(rewards / settings.return_scale)
+        )
+        outcomes = jnp.broadcast_to(later[:, None], (batch, steps, *later.shape[1:]))
+        here = jnp.broadcast_to(observations[:, :, None], (batch, steps, steps, size))
+        plain = logits[:, :, None]
+    network = hindsight_network.HindsightNetwork(simulator.num_actions, settings.hindsight_width)
+    change: Any = network.apply({"params": params}, here, outcomes)
+    return hindsight.modulate(jnp.broadcast_to(plain, change.shape), change)
+
+
+def _of_rewards(rewards: Float[Array, "B T"]) -> Float[Array, "B T 3"]:
+    """Describes rewards to a network: powers set near ones apart."""
+    return jnp.stack([rewards, jnp.square(rewards), jnp.abs(rewards) ** 0.5], axis=-1)
+
+
+def _fit(settings: Settings, own: Array, episodes: Episodes) -> Array:
+    """Computes the mean cross-entropy of the actions given what came later."""
+    actions, rewards = episodes.actions, episodes.rewards
+    if settings.credit == RETURN:
+        total, count = losses.cross_entropy(own, actions, jnp.ones_like(actions, bool))
+        return total / count
+    steps = actions.shape[1]
+    ahead = jnp.arange(steps)[None, :] > jnp.arange(steps)[:, None]
+    # Outcomes without a reward change no advantage, so nothing is learned for them.
+    mask = ahead[None] & (rewards != 0)[:, None, :]
+    rows = (-1, steps)
+    total, count = losses.cross_entropy(
+        own.reshape(*rows, own.shape[-1]),
+        jnp.broadcast_to(actions[:, :, None], mask.shape).reshape(rows),
+        mask.reshape(rows),
+    )
+    return total / jnp.maximum(count, 1.0)
+
+
+def _policy(
+    simulator: Simulator, settings: Settings, params: Any, observations: Float[Array, "*batch O"]
+) -> tuple[Float[Array, "*batch A"], Float[Array, "*batch"]]:
+    """Returns logits of the policy, with its share of random actions, and its value."""
+    size = observations.shape[-1]
+    plain = ppo_network.Normalizer(jnp.zeros(size), jnp.ones(size))
+    outputs = ppo_network.apply(_network(simulator, settings), params, observations, plain)
+    chosen = (1 - settings.uniform_share) * jax.nn.softmax(outputs.center)
+    return jnp.log(chosen + settings.uniform_share / simulator.num_actions), outputs.value
+
+
+def _network(simulator: Simulator, settings: Settings) -> ppo_network.ActorCritic:
+    return ppo_network.ActorCritic(simulator.num_actions, discrete=True, width=settings.width)
+
+
+def _init(simulator: Simulator, settings: Settings, key: PRNGKeyArray) -> _Params:
+    policy_key, hindsight_key, state_key = jax.random.split(key, 3)
+    observation = simulator.observe(simulator.reset(state_key))
+    size = len(observation)
+    plain = ppo_network.Normalizer(jnp.zeros(size), jnp.ones(size))
+    outcome = {STATE: size, REWARD: 3}.get(settings.credit, 1)
+    network = hindsight_network.HindsightNetwork(simulator.num_actions, settings.hindsight_width)
+    return _Params(
+        _network(simulator, settings).init(policy_key, observation[None], plain),
+        network.init(hindsight_key, observation, jnp.zeros(outcome))["params"],
+    )
+
+
+def _optimizer(rate: float, num_updates: int) -> Any:
+    config = optimizer.OptimizerConfig(
+        learning_rate=rate, weight_decay=0.0, warmup_limit=0.0, final_fraction=1.0
+    )
+    return optimizer.make(config, parameter_groups.DEFAULT, num_updates)

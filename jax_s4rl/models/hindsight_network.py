@@ -1,0 +1,41 @@
+"""The network of hindsight credit: how a later outcome changes the logits of an earlier action."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+class HindsightNetwork(nn.Module):
+    """Computes the change `f(x, y)` to the logits of the policy, see `training.hindsight.modulate`.
+
+    Observation and outcome each pass through one layer; their product decides. The last layer
+    starts at 0, so that the first credit is none.
+
+    Attributes:
+        num_actions: Number of actions.
+        width: Number of features of each layer.
+
+    Source:
+        Meulemans et al. (2023), "Would I have gotten that reward?" (COCOA), where the outcome makes
+        the weights of a layer.
+    """
+
+    num_actions: int
+    width: int = 128
+
+    @nn.compact
+    def __call__(
+        self, observations: Float[Array, "*batch O"], outcomes: Float[Array, "*batch Y"]
+    ) -> Float[Array, "*batch actions"]:
+        """Computes the change to the logit of every action.
+
+        Args:
+            observations: Observation before the action, as a vector.
+            outcomes: Later outcome, as a vector: an observation, a reward, or a return.
+
+        Returns:
+            Changes, all 0 before any training.
+        """
+        both = jnp.concatenate([observations, outcomes], axis=-1)
+        features = nn.relu(nn.Dense(self.width)(both)) * nn.Dense(self.width)(outcomes)
+        return nn.Dense(self.num_actions, kernel_init=nn.initializers.zeros)(features)
