@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.report import load
+from experiments.report import load, systems
 from experiments.report.load import GREEDY, SAMPLED
 from experiments.report.tasks import Point, Question, Setting, Side, Task
 from jax_s4rl.evaluation import documents
@@ -279,6 +279,7 @@ TASKS = (
     PENDULUM,
     LOCOMOTION,
     PAPER_SIZE,
+    *systems.TASKS,
 )
 
 
