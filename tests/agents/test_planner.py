@@ -107,6 +107,7 @@ def test_planning_twice_with_one_key_gives_one_answer():
     np.testing.assert_array_equal(act(make()), act(make()))
 
 
+@pytest.mark.slow
 def test_continuous_actions_are_the_centers_of_their_bins():
     policy = dataclasses.replace(make(), is_discrete=False)
     actions = act(policy)
