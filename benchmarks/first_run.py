@@ -30,6 +30,7 @@ EXPERIMENTS = (
     "key_to_door",
     "cartpole",
     "pendulum",
+    "trajectory_transformer",
     "tokens",
     "checkpoints",
     "hindsight_credit",

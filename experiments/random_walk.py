@@ -23,6 +23,7 @@ Rows go to `experiments/results/random_walk.jsonl`.
 """
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -232,10 +233,15 @@ def walk(
     return target_returns.act(trained, task, targets, greedy=greedy, seed=seed, make_env=make_env)
 
 
-def describe(acted: rollout.Rollout, recorded: random_walk.Lookup, world: Any) -> dict[str, Any]:
-    """Returns shares and histograms of steps, greedy and sampled."""
+def describe(
+    acted: rollout.Rollout,
+    recorded: random_walk.Lookup,
+    world: Any,
+    kinds: Sequence[str] = target_returns.KINDS,
+) -> dict[str, Any]:
+    """Returns shares and histograms of steps, by way of choosing actions."""
     found: dict[str, Any] = {}
-    for kind in target_returns.KINDS:
+    for kind in kinds:
         record = acted.record.select(target_returns.episodes_of(acted, kind))
         judged = random_walk.walk_metrics(record, recorded, world.distances)
         shares = random_walk.shares(judged, world.max_steps)._asdict()

@@ -17,13 +17,14 @@ import rich.console
 
 from experiments import reference_rows, run_options, shards
 from jax_s4rl import cache_folders, self_test
-from jax_s4rl.agents import cql, decision_transformer, tasks
+from jax_s4rl.agents import cql, decision_transformer, tasks, trajectory_transformer
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import selection, trajectories
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.training import config_io, update
 
-Trained = decision_transformer.Trained | cql.Trained
+Trained = decision_transformer.Trained | cql.Trained | trajectory_transformer.Trained
+Settings = decision_transformer.Settings | cql.Settings | trajectory_transformer.Settings
 Metrics = Callable[..., dict[str, Any]]
 """Scores a trained model: `metrics(task, trained, **evaluation)` returns the metrics of a row and,
 under "seconds", the time that they took."""
@@ -34,6 +35,12 @@ KEPT: dict[str, Callable[[trajectories.Trajectories], trajectories.Trajectories]
     SUCCESSES: lambda record: record.select(selection.successes(record)),
     BEST_TENTH: lambda record: record.select(selection.top_episodes(record, share=0.1)),
     COMPOSED: selection.relabel_returns,
+}
+# By the class of the settings, the module that trains.
+AGENTS: dict[type, Any] = {
+    decision_transformer.Settings: decision_transformer,
+    cql.Settings: cql,
+    trajectory_transformer.Settings: trajectory_transformer,
 }
 # Updates of a quick look.
 QUICK_UPDATES = 20
@@ -57,7 +64,7 @@ class Trial:
     """Name in result rows: a mixer for a decision transformer, else bc, percent_bc or cql."""
     dataset: str
     """Name of the dataset in the catalog."""
-    settings: decision_transformer.Settings | cql.Settings
+    settings: Settings
     """Settings of model and training."""
     variant: str = ""
     """Difference from other trials of the same method and data, for instance "uniform batches"."""
@@ -103,7 +110,7 @@ class Trial:
         Yields:
             The trained models, in the order of the seeds.
         """
-        agent: Any = cql if isinstance(self.settings, cql.Settings) else decision_transformer
+        agent = AGENTS[type(self.settings)]
         for first in range(0, len(seeds), SEEDS_AT_ONCE):
             group = seeds[first : first + SEEDS_AT_ONCE]
             devices = update.choose_devices(self.settings.batch_size, len(group))
@@ -324,7 +331,7 @@ def make_row(
         The row.
     """
     settings = trial.settings
-    model = settings.model if isinstance(settings, decision_transformer.Settings) else None
+    model = None if isinstance(settings, cql.Settings) else settings.model
     about = {
         # The digest is called "cell" in all files of rows.
         "cell": trial.digest,
@@ -339,7 +346,7 @@ def make_row(
         env=task.env_id,
         dataset=trial.dataset,
         method=trial.method,
-        tokens=model.tokens if model else None,
+        tokens=getattr(model, "tokens", None),
         context_length=model.context_length if model else None,
         seed=trained.seed,
         parameters=trained.num_parameters,

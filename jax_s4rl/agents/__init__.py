@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import model_card as model_card
     from jax_s4rl.agents import multi_seed as multi_seed
     from jax_s4rl.agents import plan as plan
+    from jax_s4rl.agents import planner as planner
     from jax_s4rl.agents import policy_folder as policy_folder
     from jax_s4rl.agents import ranges as ranges
     from jax_s4rl.agents import replay as replay
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks
     from jax_s4rl.agents import training as training
+    from jax_s4rl.agents import trajectory_transformer as trajectory_transformer
     from jax_s4rl.agents import transport_agent as transport_agent
     from jax_s4rl.agents import value_transport as value_transport
 

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from jax_s4rl.data import actions as actions
     from jax_s4rl.data import atomic_files as atomic_files
     from jax_s4rl.data import d4rl as d4rl
+    from jax_s4rl.data import discretizer as discretizer
     from jax_s4rl.data import episode_recorder as episode_recorder
     from jax_s4rl.data import hdf5 as hdf5
     from jax_s4rl.data import minari_datasets as minari_datasets
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jax_s4rl.data import storage as storage
     from jax_s4rl.data import streaming as streaming
     from jax_s4rl.data import trajectories as trajectories
+    from jax_s4rl.data import transition_rows as transition_rows
     from jax_s4rl.data import transitions as transitions
     from jax_s4rl.data import untrusted as untrusted
     from jax_s4rl.data import value_transport as value_transport

@@ -84,14 +84,8 @@ def _windows(draw: Callable[..., Array], context_length: int) -> Draw:
 
 
 def _draw_steps(keys: Key[Array, " B"], store: windows.Store) -> Array:
-    """Draws an episode by its weight and a step of it uniformly, for each key."""
-    # Each row's key is split: one half draws the episode, the other the step.
-    both = jax.vmap(jax.random.split)(keys)
-    starts = _draw_first_steps(both[:, 0], store)
-    lengths = store.remaining[starts]
-    return starts + jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(
-        both[:, 1], lengths
-    )
+    starts = store.episode_starts
+    return sampling.draw_steps(keys, store.episode_bounds, starts, store.remaining[starts])
 
 
 def _draw_first_steps(keys: Key[Array, " B"], store: windows.Store) -> Array:

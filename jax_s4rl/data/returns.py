@@ -1,4 +1,4 @@
-"""Alignment of returns-to-go in data with target returns while acting."""
+"""Alignment of returns-to-go in data with target returns while acting; values after a step."""
 
 from typing import TypeVar
 
@@ -48,6 +48,45 @@ def returns_to_go(
             "returns of at most 3.4e+38 (float32); rescale the rewards"
         )
     return sums.astype(np.float32)
+
+
+def values_after(
+    rewards: Shaped[np.ndarray, " steps"],
+    episode_lengths: Int[np.ndarray, " episodes"],
+    discount: float,
+) -> Float[np.ndarray, " steps"]:
+    """Sums the discounted rewards after each step, its own reward excluded.
+
+    `V_t = r_{t+1} + d r_{t+2} + ...` to the end of the episode, so `r_t + d V_t = V_{t-1}`, and the
+    last value of an episode is 0.
+
+    Args:
+        rewards: Rewards of all episodes, one after the other.
+        episode_lengths: Number of steps of each episode, in the same order; they add up to `steps`.
+        discount: Weight d of the next reward, from 0 to 1.
+
+    Returns:
+        The values in float32.
+
+    Raises:
+        ValueError: If the discount is out of its range.
+
+    Source:
+        Janner et al. (2021), "Offline Reinforcement Learning as One Big Sequence Modeling Problem",
+        section 3.2.
+
+    Example:
+        >>> values_after(np.array([1.0, 2.0, 4.0, 8.0]), np.array([3, 1]), 0.5).tolist()
+        [4.0, 4.0, 0.0, 0.0]
+    """
+    if not 0 <= discount <= 1:
+        raise ValueError(f"discount is {discount}; choose a number from 0 to 1")
+    values = np.zeros(len(rewards), np.float64)
+    is_last = np.zeros(len(rewards), bool)
+    is_last[np.cumsum(episode_lengths) - 1] = True
+    for step in np.flatnonzero(~is_last)[::-1]:
+        values[step] = rewards[step + 1] + discount * values[step + 1]
+    return values.astype(np.float32)
 
 
 def next_target(target: Value, reward: Value) -> Value:

@@ -92,3 +92,34 @@ def draw_episodes(
     # They belong to the last episode with a share.
     last = jnp.searchsorted(bounds, bounds[-1], side="left")
     return jnp.minimum(episodes, last).astype(jnp.int32)
+
+
+def draw_steps(
+    keys: Key[Array, " B"],
+    bounds: UInt32[Array, " E"],
+    episode_starts: Int[Array, " E"],
+    episode_lengths: Int[Array, " E"],
+) -> Int[Array, " B"]:
+    """Draws an episode by its weight and a step of it uniformly, for each key.
+
+    Args:
+        keys: Typed keys, one for each draw.
+        bounds: Ends of the episodes' shares, as the function `bounds` returns them.
+        episode_starts: Index of each episode's first step.
+        episode_lengths: Number of steps of each episode.
+
+    Returns:
+        Flat indices of steps.
+
+    Example:
+        >>> share = jnp.asarray(bounds(np.array([0.0, 1.0])))
+        >>> keys = jax.random.split(jax.random.key(0), 2)
+        >>> draw_steps(keys, share, jnp.array([0, 5]), jnp.array([5, 1])).tolist()
+        [5, 5]
+    """
+    # Each key is split: one half draws the episode, the other the step.
+    both = jax.vmap(jax.random.split)(keys)
+    episodes = jax.vmap(lambda key: draw_episodes(key, bounds, 1)[0])(both[:, 0])
+    return episode_starts[episodes] + jax.vmap(
+        lambda key, length: jax.random.randint(key, (), 0, length)
+    )(both[:, 1], episode_lengths[episodes])

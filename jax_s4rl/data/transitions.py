@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Shaped, UInt32
@@ -109,6 +108,7 @@ def draw(keys: Key[Array, " B"], store: Store) -> Transitions:
         The transitions.
 
     Example:
+        >>> import jax
         >>> one = trajectories.Episode(
         ...     np.zeros((2, 3), np.float32), np.array([0, 1]), np.ones(2),
         ...     np.array([False, True]), np.zeros(2, bool), np.ones(3, np.float32), seed=7)
@@ -116,16 +116,8 @@ def draw(keys: Key[Array, " B"], store: Store) -> Transitions:
         >>> draw(jax.random.split(jax.random.key(0), 4), store).observations.shape
         (4, 3)
     """
-    # Each key is split: one half draws the episode, the other the step.
-    both = jax.vmap(jax.random.split)(keys)
-    episodes = jax.vmap(lambda key: sampling.draw_episodes(key, store.episode_bounds, 1)[0])(
-        both[:, 0]
-    )
-    lengths = store.episode_lengths[episodes]
-    steps = jax.vmap(lambda key, length: jax.random.randint(key, (), 0, length))(
-        both[:, 1], lengths
-    )
-    return gather(store, store.episode_starts[episodes] + steps)
+    bounds, starts, lengths = store.episode_bounds, store.episode_starts, store.episode_lengths
+    return gather(store, sampling.draw_steps(keys, bounds, starts, lengths))
 
 
 def gather(store: Store, steps: Int[Array, " B"]) -> Transitions:

@@ -1,4 +1,4 @@
-"""The decision transformer, the Q-network, and the policies that act with them."""
+"""The decision and the trajectory transformer, the Q-network, and the policies that act."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from jax_s4rl import _lazy
 
 if TYPE_CHECKING:
     from jax_s4rl.models import attribution as attribution
+    from jax_s4rl.models import beam_search as beam_search
     from jax_s4rl.models import configs as configs
     from jax_s4rl.models import critic as critic
     from jax_s4rl.models import decision_transformer as decision_transformer
@@ -15,5 +16,6 @@ if TYPE_CHECKING:
     from jax_s4rl.models import presets as presets
     from jax_s4rl.models import q_network as q_network
     from jax_s4rl.models import q_policy as q_policy
+    from jax_s4rl.models import trajectory_transformer as trajectory_transformer
 
 __getattr__, __dir__ = _lazy.attach(__name__)

@@ -96,7 +96,9 @@ class DecisionTransformer(nn.Module):
         # `attribution` passes a zero perturbation to obtain the gradient at the tokens; without a
         # perturbation, this line has no effect.
         x = self.perturb("tokens", x)
-        chosen, keys = self.config.model, self._layer_keys(noise)
+        chosen = self.config.model
+        # A key for every block and, last, one for the tokens.
+        keys = dropout.layer_keys(noise, chosen.num_layers + 1)
         x = dropout.drop(x, keys[-1], chosen.dropout, place=0, over_time=chosen.dropout_over_time)
         # Tokens are embedded in float32; only the blocks run in the dtype of activations.
         x = x.astype(chosen.activations)
@@ -159,14 +161,6 @@ class DecisionTransformer(nn.Module):
                 states.append(layer_state)
             state = states
         return self._predict(x, return_to_go, None), state
-
-    def _layer_keys(self, noise: Key[Array, " batch"] | None) -> list[Any]:
-        """Splits the key of each row into keys for every block and, last, for the tokens."""
-        count = self.config.model.num_layers + 1
-        if noise is None:
-            return [None] * count
-        split = jax.vmap(lambda key: jax.random.split(key, count))(noise)
-        return [split[:, layer] for layer in range(count)]
 
     def _predict(
         self,

@@ -1,9 +1,16 @@
 """Named model shapes, and parameter matching between models with different mixers."""
 
 import dataclasses
+from typing import TypeVar
 
-from jax_s4rl.models import configs, decision_transformer
+from jax_s4rl.models import configs, decision_transformer, trajectory_transformer
 from jax_s4rl.modules import mixers, tokens
+
+Config = TypeVar(
+    "Config",
+    configs.DecisionTransformerConfig,
+    trajectory_transformer.TrajectoryTransformerConfig,
+)
 
 PRESETS = {
     # Three blocks, one head, width 128. The three minGPT blocks have 0.6M parameters. Most of the
@@ -49,19 +56,20 @@ def get(name: str) -> configs.ModelConfig:
     return PRESETS[name]
 
 
-def count(config: configs.DecisionTransformerConfig) -> int:
+def count(
+    config: configs.DecisionTransformerConfig | trajectory_transformer.TrajectoryTransformerConfig,
+) -> int:
     """Returns the number of trained scalars of a model, from shapes alone: nothing is drawn."""
     # Dropout and initial steps do not change the shapes, so models that differ in them share these.
     mixer = dataclasses.replace(config.model.mixer, step_range=None)
     model = dataclasses.replace(config.model, dropout=0.0, mixer=mixer)
-    return decision_transformer.num_parameters(
-        decision_transformer.shapes(dataclasses.replace(config, model=model))
-    )
+    changed = dataclasses.replace(config, model=model)
+    if isinstance(changed, configs.DecisionTransformerConfig):
+        return decision_transformer.num_parameters(decision_transformer.shapes(changed))
+    return decision_transformer.num_parameters(trajectory_transformer.shapes(changed))
 
 
-def match_parameters(
-    config: configs.DecisionTransformerConfig, mixer: mixers.MixerConfig
-) -> configs.DecisionTransformerConfig:
+def match_parameters(config: Config, mixer: mixers.MixerConfig) -> Config:
     """Returns the same model with another mixer and a matched number of parameters.
 
     Width, depth, tokens and heads stay the same. The feed-forward part of the blocks makes up for
@@ -79,7 +87,7 @@ def match_parameters(
     """
     width = config.model.width
 
-    def with_hidden(hidden: int) -> configs.DecisionTransformerConfig:
+    def with_hidden(hidden: int) -> Config:
         return dataclasses.replace(
             config, model=dataclasses.replace(config.model, mixer=mixer, mlp_ratio=hidden / width)
         )

@@ -9,6 +9,7 @@ can see.
 """
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,26 @@ def drop(
 
     kept = np.uint32(min(round((1 - rate) * 2**32), 2**32 - 1))
     return jnp.where(jax.vmap(mask)(noise), x / (1 - rate), jnp.zeros_like(x))
+
+
+def layer_keys(noise: Key[Array, " batch"] | None, count: int) -> list[Any]:
+    """Splits the key of each row into keys of the layers of a model.
+
+    Args:
+        noise: Typed random key of each row; None for no dropout.
+        count: Number of layers.
+
+    Returns:
+        For each layer the keys of all rows, or None.
+
+    Example:
+        >>> layer_keys(None, 2), len(layer_keys(jax.random.split(jax.random.key(0), 3), 2))
+        ([None, None], 2)
+    """
+    if noise is None:
+        return [None] * count
+    split = jax.vmap(lambda key: jax.random.split(key, count))(noise)
+    return [split[:, layer] for layer in range(count)]
 
 
 def _bits(key: Key[Array, ""], shape: tuple[int, ...]) -> UInt32[Array, "*shape"]:

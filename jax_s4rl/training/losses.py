@@ -41,6 +41,40 @@ def cross_entropy(
     return _masked_sum(losses, mask)
 
 
+def weighted_cross_entropy(
+    logits: Float[Array, "batch length classes"],
+    labels: Int[Array, "batch length"],
+    weights: Float[Array, "batch length"],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Computes the weighted cross-entropy of predicted classes.
+
+    Args:
+        logits: Unnormalized log-probabilities; minus infinity for classes that cannot be.
+        labels: Classes; any value where the weight is 0.
+        weights: Weight of each place, at least 0; 0 leaves a place out.
+
+    Returns:
+        Weighted sum in nats, and the number of places with a weight above 0, by which the mean of
+        the trajectory transformer is taken.
+
+    Source:
+        Janner et al. (2021), "Offline Reinforcement Learning as One Big Sequence Modeling Problem",
+        equation 2; the weights are those of its code.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> labels, weights = jnp.zeros((1, 2), int), jnp.array([[5.0, 0.0]])
+        >>> total, weight = weighted_cross_entropy(jnp.zeros((1, 2, 4)), labels, weights)
+        >>> round(float(total), 4), float(weight)
+        (6.9315, 1.0)
+    """
+    is_real = weights > 0
+    logits = jnp.where(is_real[..., None], logits, jnp.zeros_like(logits))
+    labels = jnp.where(is_real, labels, jnp.zeros_like(labels))
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+    return _masked_sum(weights * losses, is_real)
+
+
 def squared_error(
     predictions: Float[Array, "batch length size"],
     actions: Float[Array, "batch length size"],

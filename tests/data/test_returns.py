@@ -94,3 +94,28 @@ def test_rewards_of_any_type_add_up(dtype):
 def test_returns_beyond_float32_are_refused():
     with pytest.raises(ValueError, match=r"add up to 6e\+38 .* rescale"):
         returns.returns_to_go(np.full(2, 3e38, np.float32), np.array([2]))
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.9, 1.0])
+def test_values_telescope(discount):
+    lengths = np.array([5, 1, 8])
+    rewards = np.random.default_rng(0).normal(size=14).astype(np.float32)
+    values = returns.values_after(rewards, lengths, discount)
+    is_last = np.isin(np.arange(14), np.cumsum(lengths) - 1)
+    assert (values[is_last] == 0).all()
+    # r_t + d V_t = V_{t-1}, for every step but the first of an episode.
+    follows = np.flatnonzero(~is_last) + 1
+    np.testing.assert_allclose(
+        rewards[follows] + discount * values[follows], values[follows - 1], rtol=1e-5, atol=1e-6
+    )
+
+
+def test_values_without_a_discount_are_returns_to_go_behind_the_step():
+    rewards, lengths = np.arange(6, dtype=np.float32), np.array([4, 2])
+    values = returns.values_after(rewards, lengths, 1.0)
+    np.testing.assert_array_equal(values, returns.returns_to_go(rewards, lengths) - rewards)
+
+
+def test_a_discount_beyond_one_is_refused():
+    with pytest.raises(ValueError, match=r"discount is 1\.5; choose a number from 0 to 1"):
+        returns.values_after(np.ones(2), np.array([2]), 1.5)

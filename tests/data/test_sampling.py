@@ -57,3 +57,15 @@ def test_an_unknown_weighting_is_named():
         ValueError, match="weighting='lengths', wanted one of length, uniform, balanced"
     ):
         sampling.episode_weights(LENGTHS, RETURNS, "lengths")
+
+
+def test_steps_are_drawn_by_the_weight_of_their_episode_and_uniformly_in_it():
+    starts = jnp.asarray(np.cumsum(LENGTHS) - LENGTHS)
+    weights = sampling.episode_weights(LENGTHS, RETURNS, "uniform")
+    keys = jax.random.split(jax.random.key(0), NUM_DRAWS)
+    drawn = sampling.draw_steps(
+        keys, jnp.asarray(sampling.bounds(weights)), starts, jnp.asarray(LENGTHS)
+    )
+    shares = np.bincount(np.asarray(drawn), minlength=10) / NUM_DRAWS
+    wanted = np.repeat(0.25 / LENGTHS, LENGTHS)
+    np.testing.assert_allclose(shares, wanted, atol=5 * np.sqrt(0.25 / NUM_DRAWS))

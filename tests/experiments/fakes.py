@@ -6,7 +6,7 @@ import types
 import numpy as np
 
 from experiments import runner, target_returns
-from jax_s4rl.agents import decision_transformer
+from jax_s4rl.agents import cql, decision_transformer
 from jax_s4rl.evaluation import result_rows, rollout
 from jax_s4rl.models import configs
 from jax_s4rl.modules import mixers
@@ -35,7 +35,7 @@ def acting(monkeypatch, task):
 def narrow(trial):
     """A trial with a small network, which compiles in a fraction of the time."""
     settings = trial.settings
-    if isinstance(settings, decision_transformer.Settings):
+    if not isinstance(settings, cql.Settings):
         small = dataclasses.replace(settings.model, width=16, num_layers=1)
         return dataclasses.replace(trial, settings=dataclasses.replace(settings, model=small))
     small = dataclasses.replace(settings.network, width=16)

@@ -110,3 +110,10 @@ def test_extreme_rates():
     ones, some = jnp.ones((2, 50, 40)), keys()[:2]
     assert not (np.asarray(dropout.drop(ones, some, 1e-12, place=0)) == 0).any()
     assert (np.asarray(dropout.drop(ones, some, 1 - 1e-9, place=0)) == 0).all()
+
+
+def test_every_layer_and_every_row_has_a_key_of_its_own():
+    split = dropout.layer_keys(keys(), 3)
+    words = np.concatenate([np.asarray(jax.random.key_data(own)) for own in split])
+    assert len(np.unique(words, axis=0)) == 3 * ROWS
+    assert dropout.layer_keys(None, 2) == [None, None]

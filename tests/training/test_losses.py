@@ -88,3 +88,14 @@ def test_no_real_step_weighs_nothing():
         jnp.ones((1, 2, 3)), jnp.ones((1, 2), jnp.int32), jnp.zeros((1, 2), bool)
     )
     assert (float(total), float(weight)) == (0.0, 0.0)
+
+
+def test_a_weighted_cross_entropy_by_hand():
+    # Two classes of three: log 2 each; the class that cannot be takes no probability.
+    logits = jnp.array([[[0.0, 0.0, -jnp.inf]] * 3])
+    labels, weights = jnp.array([[0, 1, 2]]), jnp.array([[1.0, 5.0, 0.0]])
+    total, weight = losses.weighted_cross_entropy(logits, labels, weights)
+    assert (float(total), float(weight)) == (pytest.approx(6 * np.log(2)), 2.0)
+    gradient = jax.grad(lambda x: losses.weighted_cross_entropy(x, labels, weights)[0])(logits)
+    np.testing.assert_allclose(gradient[0, 0], [-0.5, 0.5, 0.0], atol=1e-6)
+    np.testing.assert_array_equal(gradient[0, 2], 0.0)

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from experiments.report import __main__ as report
-from experiments.report import catalog, document, front, load, verdicts
+from experiments.report import catalog, document, front, load, systems, verdicts
 from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
@@ -74,7 +74,13 @@ def made_rows(task):
     return lines
 
 
-LATER = (catalog.LONG_MEMORY, catalog.HIDDEN_STATE, catalog.LOCOMOTION, catalog.PAPER_SIZE)
+LATER = (
+    catalog.LONG_MEMORY,
+    catalog.HIDDEN_STATE,
+    catalog.LOCOMOTION,
+    catalog.PAPER_SIZE,
+    *systems.TASKS,
+)
 
 
 @pytest.fixture(name="later")
