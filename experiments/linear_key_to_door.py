@@ -219,7 +219,9 @@ def measure(run: online.Run) -> dict[str, Any]:
     return {
         "length": length,
         "treasure": float(found[-LAST:].mean()),
-        "treasure_curve": [float(part.mean()) for part in np.array_split(found, CURVE)],
+        "treasure_curve": [
+            float(part.mean()) for part in np.array_split(found, min(CURVE, len(found)))
+        ],
         "return": float(log.returns[-LAST:].mean()),
         "hindsight_loss": float(log.hindsight_loss[-LAST:].mean()),
         "largest_ratio": float(log.largest_ratio.max()),

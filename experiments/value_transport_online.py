@@ -114,8 +114,12 @@ def measure(run: online.Run) -> dict[str, Any]:
         "key": rates.key,
         "success": rates.success,
         "apples": rates.apples,
-        "success_curve": [float(np.mean(part)) for part in np.array_split(doors, CURVE)],
-        "transported_curve": [float(np.mean(part)) for part in np.array_split(paid, CURVE)],
+        "success_curve": [
+            float(np.mean(part)) for part in np.array_split(doors, min(CURVE, len(doors)))
+        ],
+        "transported_curve": [
+            float(np.mean(part)) for part in np.array_split(paid, min(CURVE, len(paid)))
+        ],
         "lowest_transported": lowest,
         "seconds": time.perf_counter() - began,
     }
