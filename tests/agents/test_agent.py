@@ -163,5 +163,5 @@ def test_settings_that_do_not_exist_are_named(tmp_path):
         ValueError, match=r"got the settings updates, which do not exist; choose from .*batch_size"
     ):
         agents.train("tiny", folder=tmp_path, updates=3)
-    with pytest.raises(ValueError, match="mamba"):
-        agents.train("tiny", folder=tmp_path, mixer="mamba")
+    with pytest.raises(ValueError, match="hyena"):
+        agents.train("tiny", folder=tmp_path, mixer="hyena")
