@@ -163,6 +163,8 @@ def _carry(measured: Measured) -> str:
             "A state that is never cleared changes the return on CartPole without velocities "
             f"{document.listed(texts)}."
         )
+    mended = _mended(measured)
+    parts += mended
     task = measured.task("long_waits")
     points = [point for point in task.points if scores.methods_at(task, point)]
     if points:
@@ -180,14 +182,13 @@ def _carry(measured: Measured) -> str:
         )
     if not parts:
         return ""
-    mended = _mended(measured)
     mixers = [answers[name] for name in comparisons.S4_MIXERS if name in answers]
     outcomes = {answer.by_kind[answer.task.judged_by].outcome for answer in mixers}
     lost = "S4 loses where it should help most: acting from a carried state"
     start = lost if outcomes == {scores.WORSE} else "Acting from a carried state"
     if mended:
         start += ", if its training has not shown such states"
-    return f"**{start}.** {' '.join([*parts, *mended])}"
+    return f"**{start}.** {' '.join(parts)}"
 
 
 def _mended(measured: Measured) -> list[str]:
@@ -208,8 +209,12 @@ def _mended(measured: Measured) -> list[str]:
         after = values.get((comparisons.NEVER, training), {})
         known = [name for name in comparisons.S4_MIXERS if name in before and name in after]
         if known and all(after[name] - before[name] >= least for name in known):
-            shown = [f"{document.number(after[name])} ({NAMES[name]})" for name in known]
-            texts.append(f"{words} it is {document.listed(shown)}")
+            names = [name for name in (*CARRIED, scores.ATTENTION) if name in after]
+            shown = [
+                f"{document.number(after[name])} ({comparisons.method_name(name)})"
+                for name in names
+            ]
+            texts.append(f"{words} such models return {document.listed(shown)}")
     return [f"{text[0].upper()}{text[1:]}." for text in texts]
 
 
