@@ -133,10 +133,13 @@ def decays(log_decay: Float[Array, "*heads T"]) -> Float[Array, "*heads T T"]:
 
 @decays.defjvp
 def _decays_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
-    # The logarithm of an entry is a difference of running sums: a derivative needs no care for
-    # digits, and its transpose is two sums over the mask.
-    mask, moved = decays(*primals), jnp.cumsum(tangents[0], -1)
-    return mask, mask * (moved[..., :, None] - moved[..., None, :])
+    # The logarithm of an entry is the sum of those after s up to t. Each entry has a running sum of
+    # its own: in differences of shared ones, rounding would reach across a reset.
+    (moved,) = tangents
+    step = np.arange(moved.shape[-1])
+    after = jnp.where(step[:, None] > step[None], moved[..., :, None], 0)
+    mask = decays(*primals)
+    return mask, mask * jnp.cumsum(after, -2)
 
 
 def _spans(x: Float[Array, "*heads M"], inclusive: bool) -> Float[Array, "*heads M M"]:
