@@ -1,4 +1,4 @@
 """Scripts that train, act and report; each reads from top to bottom."""
 
-# Before JAX is imported, because it quiets errors of XLA that are none.
+# Imported before JAX, because it turns off false error messages of JAX's compiler.
 import jax_s4rl  # noqa: F401

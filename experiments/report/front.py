@@ -214,7 +214,7 @@ def _mended(measured: Measured) -> list[str]:
                 f"{document.number(after[name])} ({comparisons.method_name(name)})"
                 for name in names
             ]
-            texts.append(f"{words} such models return {document.listed(shown)}")
+            texts.append(f"{words} the return is {document.listed(shown)}")
     return [f"{text[0].upper()}{text[1:]}." for text in texts]
 
 

@@ -163,6 +163,8 @@ def times(axes: Axes, rows: Sequence[load.Row], kind: str) -> None:
     is_short = high < SHORT_AXIS * low
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5) if is_short else (1, 3)))
     axes.yaxis.set_major_formatter("{x:,g}")
+    # Few marks, because long numbers would touch each other.
+    axes.xaxis.set_major_locator(ticker.LogLocator(numticks=4))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     is_training = kind == "training"

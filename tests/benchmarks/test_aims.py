@@ -34,6 +34,7 @@ def length(method, context, seconds, kind="training", compiled=7.0):
             "turns": [seconds, seconds],
             "cpu_turns": [2 * seconds, 2 * seconds],
             "peak_mib": 1536.0,
+            "temporary_mib": 128.0,
             "skipped": "",
         },
     }

@@ -113,9 +113,9 @@ def test_what_mends_a_carried_state_is_named(short, whole):
     )
     sentence = next(each for each in front.sentences(measured) if "never cleared" in each)
     assert ("if its training has not shown such states" in sentence) == (max(short, whole) >= 40)
-    returned = f"half a training row, such models return {short:.1f} (S4)"
+    returned = f"half a training row, the return is {short:.1f} (S4)"
     assert (returned in sentence) == (short >= 40)
-    returned = "Trained on whole episodes, such models return 90.0 (S4) and 90.0 (S4D)"
+    returned = "Trained on whole episodes, the return is 90.0 (S4) and 90.0 (S4D)"
     assert (returned in sentence) == (whole >= 40)
 
 
