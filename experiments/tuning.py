@@ -46,17 +46,20 @@ class Point(NamedTuple):
         steps: Name of the range of initial steps; empty for that of the experiment, which also
             builds the mixers of other ranges.
         updates: Gradient steps; 0 for those of the experiment.
+        decay: Weight decay; 0 for that of the experiment.
     """
 
     rate: float = 3e-3
     dropout: float = 0.0
     steps: str = ""
     updates: int = 0
+    decay: float = 0.0
 
     @property
     def variant(self) -> str:
         """Variant of a trial of the grid."""
-        more = [f"steps {self.steps}"] if self.steps else []
+        more = [f"decay {self.decay:g}"] if self.decay else []
+        more += [f"steps {self.steps}"] if self.steps else []
         more += [f"{self.updates} updates"] if self.updates else []
         return ", ".join([f"{TITLE}learning rate {self.rate:g}, dropout {self.dropout:g}", *more])
 
@@ -67,11 +70,16 @@ class Point(NamedTuple):
 
     def of(self, settings: decision_transformer.Settings) -> decision_transformer.Settings:
         """Returns the same settings at this point, all but the range of steps."""
+        optimization = dataclasses.replace(
+            settings.optimization,
+            learning_rate=self.rate,
+            weight_decay=self.decay or settings.optimization.weight_decay,
+        )
         return dataclasses.replace(
             settings,
             num_updates=self.updates or settings.num_updates,
             model=dataclasses.replace(settings.model, dropout=self.dropout),
-            optimization=dataclasses.replace(settings.optimization, learning_rate=self.rate),
+            optimization=optimization,
         )
 
 
@@ -85,7 +93,8 @@ LADDER = (1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 FLAT = 0.02
 _VARIANT = re.compile(
     re.escape(TITLE)
-    + r"learning rate ([^,]+), dropout ([^,]+)(?:, steps ([^,]+))?(?:, (\d+) updates)?"
+    + r"learning rate ([^,]+), dropout ([^,]+)"
+    + r"(?:, decay ([^,]+))?(?:, steps ([^,]+))?(?:, (\d+) updates)?"
 )
 
 
@@ -144,12 +153,12 @@ def parse(variant: str) -> Point | None:
 
     Example:
         >>> parse(Point(1e-3, 0.1, updates=500).variant)
-        Point(rate=0.001, dropout=0.1, steps='', updates=500)
+        Point(rate=0.001, dropout=0.1, steps='', updates=500, decay=0.0)
     """
     if (match := _VARIANT.fullmatch(variant)) is None:
         return None
-    rate, dropout, steps, updates = match.groups()
-    return Point(float(rate), float(dropout), steps or "", int(updates or 0))
+    rate, dropout, decay, steps, updates = match.groups()
+    return Point(float(rate), float(dropout), steps or "", int(updates or 0), float(decay or 0))
 
 
 def extend(scores: Mapping[Point, float]) -> list[Point]:

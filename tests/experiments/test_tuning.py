@@ -239,3 +239,9 @@ def test_a_search_reads_the_means_of_all_points(tmp_path, monkeypatch):
     assert search.scores("s4d", options) == wanted
     write(out, rows("s4d", [2.0]))
     assert search.scores("s4d", options) == {tuning.GRID[0]: 2.0}
+
+
+def test_a_point_can_have_a_decay_of_its_own():
+    point = tuning.Point(1e-3, 0.1, "fixed", 500, 0.25)
+    assert point.of(decision_transformer.Settings()).optimization.weight_decay == 0.25
+    assert tuning.parse(point.variant) == point
