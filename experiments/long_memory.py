@@ -8,25 +8,25 @@ actions but the last are the same. In the memory chain (bsuite's memory_len with
 is asked for at the end; all actions before are random and have no effect, so that most of the loss
 is noise. Half of the recorded turns and answers are right, and the target return is that of the
 right ones: memory is the only difficulty. An episode of the T-maze ends after as many steps as the
-recorded ones have, so a model that hesitates in the corridor fails; `turned` is the share that
-came to turn.
+recorded ones have, so a model that hesitates in the corridor fails; `turned` is the share that came
+to turn.
 
 Models have width 64, two blocks, one token a step, as many parameters as attention, neither dropout
 nor weight decay, and are trained on whole episodes, whose state lasts from first to last step.
 Attention has rotary positions, and in a second variant the published table of time steps. `mlp` is
-the control without memory. Learning rates are tuned on datasets of their own, with the same grid
-for every model: at 100 steps for lengths up to 100, at 300 for longer ones, where the best rates
-are lower. Updates and batches follow the length (`BUDGETS`). Each way of choosing actions is judged
-by 1,000 episodes of up to 100 steps, of as many longer ones as have 100,000 steps together, but of
-100 at least.
+the control without memory. Learning rates are tuned on T-mazes of their own, with the same grid for
+every model: at 100 steps for lengths up to 100, at 300 for longer ones, where the best rates are
+lower. Chains have the rates of T-mazes. Updates and batches follow the length (`BUDGETS`). Each way
+of choosing actions is judged by 1,000 episodes of up to 100 steps, of as many longer ones as have
+100,000 steps together, but of 100 at least.
 
-Parts: `lengths` (10 to 300 steps), `lengths_1000` and `lengths_3000` (T-mazes alone); models
-trained at 100 steps are also tested at 300, 1,000 and 3,000, except for those with a table of time
-steps, which ends with the training episodes. `twins` trains on tasks that show the cue always (see
-`twins`), at the rates of the task that hides it. `contexts` trains on windows below, at and above
-the time to remember; their memory is cleared as often as in training, or never ("carried").
-`baselines`: behavior cloning of all episodes and of the best tenth, around S4D, and conservative
-Q-learning, which sees one step. Rows go to `experiments/results/long_memory.jsonl`.
+Parts: `lengths` (10 to 100 steps), `lengths_300`, `lengths_1000` and `lengths_3000` (T-mazes
+alone); models trained at 100 steps are also tested at 300, 1,000 and 3,000, except for those with a
+table of time steps, which ends with the training episodes. `twins` trains on tasks that show the
+cue always (see `twins`), at the rates of the task that hides it. `contexts` trains on windows
+below, at and above the time to remember; their memory is cleared as often as in training, or never
+("carried"). `baselines`: behavior cloning of all episodes and of the best tenth, around S4D, and
+conservative Q-learning, which sees one step. Rows go to `experiments/results/long_memory.jsonl`.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ T_MAZE, CHAIN = "t_maze", "memory_chain"
 FAMILIES = (T_MAZE, CHAIN)
 # The longest chain: all of its idle actions are random, so that the loss is noise but for one part
 # in as many, and two cores cannot carry the updates that longer ones would need.
-LONGEST_CHAIN = 300
+LONGEST_CHAIN = 100
 HIDDEN, SHOWN = "random", "shown"
 MIXERS = ("attention", "s4d", "s4", "s5", "lru", "lstm", protocol.MEMORYLESS)
 
@@ -74,7 +74,7 @@ BUDGETS = {
     1_000: Budget(2_000, 16),
     3_000: Budget(2_000, 8),
 }
-SHORT = (10, 30, 100, 300)
+SHORT = (10, 30, 100)
 QUICK_AT = 10
 # Lengths at which rates are tuned, for lengths up to the first and beyond.
 TUNED_AT = (100, 300)
@@ -162,7 +162,7 @@ def trial(
         **overrides: Arguments of `protocol.trial`.
     """
     tuned_at = TUNED_AT[0] if length <= TUNED_AT[0] else TUNED_AT[1]
-    name = (dataset_of(family, tuned_at), tuned_name(mixer, has_table))
+    name = (dataset_of(T_MAZE, tuned_at), tuned_name(mixer, has_table))
     overrides.setdefault("point", CHOSEN.of(name, options))
     rotary = protocol.trial(
         dataset_of(family, length, kind),
@@ -203,12 +203,11 @@ def contenders(options: runner.Options) -> list[tuple[str, bool]]:
 
 
 def tuning_trials(options: runner.Options, *, length: int) -> list[runner.Trial]:
-    """Returns every model at every rate, on datasets of their own."""
+    """Returns every model at every rate, on T-mazes of their own."""
     found = []
-    planned = itertools.product(FAMILIES, contenders(options), GRID)
-    for family, (mixer, has_table), point in planned:
+    for (mixer, has_table), point in itertools.product(contenders(options), GRID):
         on_grid = tuning.on_grid(point)
-        own = trial(mixer, family, length, options, has_table=has_table, **on_grid)
+        own = trial(mixer, T_MAZE, length, options, has_table=has_table, **on_grid)
         found.append(dataclasses.replace(own, method=tuned_name(mixer, has_table)))
     return found
 
@@ -382,8 +381,7 @@ EXPERIMENT = runner.Experiment(
         "tuning": functools.partial(tuning_trials, length=TUNED_AT[0]),
         "tuning_long": functools.partial(tuning_trials, length=TUNED_AT[1]),
         "lengths": functools.partial(lengths_trials, lengths=SHORT),
-        "lengths_1000": functools.partial(lengths_trials, lengths=(1_000,)),
-        "lengths_3000": functools.partial(lengths_trials, lengths=(3_000,)),
+        **{f"lengths_{n}": functools.partial(lengths_trials, lengths=(n,)) for n in LONGER},
         "twins": twins_trials,
         "contexts": contexts_trials,
         "baselines": baselines_trials,
@@ -391,7 +389,8 @@ EXPERIMENT = runner.Experiment(
     references=references,
     quick=("lengths",),
     most_seeds={"tuning": 2, "tuning_long": 1}
-    | dict.fromkeys(("lengths_1000", "lengths_3000", "twins", "contexts", "baselines"), 3),
+    | {f"lengths_{length}": 3 for length in LONGER}
+    | dict.fromkeys(("twins", "contexts", "baselines"), 3),
 )
 
 
