@@ -388,7 +388,7 @@ EXPERIMENT = runner.Experiment(
     },
     references=references,
     quick=("lengths",),
-    most_seeds={"tuning": 2, "tuning_long": 1}
+    most_seeds={"tuning": 1, "tuning_long": 1}
     | {f"lengths_{length}": 3 for length in LONGER}
     | dict.fromkeys(("twins", "contexts", "baselines"), 3),
 )
