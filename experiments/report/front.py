@@ -43,16 +43,22 @@ def _s4(measured: Measured) -> str:
     pairs = {method: measured.of(method) for method in comparisons.S4_MIXERS}
     if not all(pairs.values()):
         return ""
-    words = {verdicts.everywhere([pair.main.outcome for pair in own]) for own in pairs.values()}
-    start = {
-        frozenset({verdicts.HOLDS}): "S4 and S4D beat attention in every setting",
-        frozenset({verdicts.REFUTED}): "Neither S4 nor S4D beats attention everywhere",
-    }.get(frozenset(words), "S4 and S4D do not surely beat attention everywhere")
+    outcomes = {name: [pair.main.outcome for pair in own] for name, own in pairs.items()}
+    words = {verdicts.everywhere(own) for own in outcomes.values()}
+    if words == {verdicts.HOLDS}:
+        start = "S4 and S4D beat attention wherever memory helps"
+    elif all(2 * own.count(scores.BETTER) > len(own) for own in outcomes.values()):
+        start = "S4 and S4D beat attention in most settings where memory helps, not in all"
+    elif words == {verdicts.REFUTED}:
+        start = "Neither S4 nor S4D beats attention everywhere"
+    else:
+        start = "It is open whether S4 and S4D beat attention everywhere"
     parts = []
     for method, own in pairs.items():
         lost = [pair.name for pair in own if pair.main.outcome == scores.WORSE]
         where = f", namely on {document.listed(lost)}" if lost else ""
-        counts = f"of {len(own)} settings {NAMES[method]} is {verdicts.count_in(own)}"
+        among = "" if parts else " in which a model without memory is behind or was not run,"
+        counts = f"of {len(own)} settings{among} {NAMES[method]} is {verdicts.count_in(own)}"
         parts.append(counts + where)
     text = "; ".join(parts)
     return f"**{start}.** {text[0].upper()}{text[1:]}."
@@ -94,9 +100,12 @@ def _simple(measured: Measured) -> str:
     parts = [f"{start}: {'; '.join(shown)}."] if won else []
     controlled = [each for each in needs if each is not None]
     if controlled:
+        outcomes = [pair.main.outcome for pair in measured.of(load.MEMORYLESS)]
+        better = outcomes.count(scores.BETTER)
+        also = f", and better than attention in {better} of the others" if better else ""
         parts.append(
             f"A model without memory (mlp) is level with the best mixer in "
-            f"{controlled.count(False)} of {len(controlled)} settings where it ran."
+            f"{controlled.count(False)} of {len(controlled)} settings where it ran{also}."
         )
     return " ".join(parts)
 
