@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import planner as planner
     from jax_s4rl.agents import policy_folder as policy_folder
     from jax_s4rl.agents import ranges as ranges
+    from jax_s4rl.agents import recurrent_ppo as recurrent_ppo
+    from jax_s4rl.agents import recurrent_update as recurrent_update
     from jax_s4rl.agents import replay as replay
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks
