@@ -11,7 +11,8 @@ Parts: `chains`, a bit that is asked for 5 to 100 steps later; an agent stops wh
 are right. `repeat_first`, the suit of the first of 52 cards, which is also tested with 16 decks.
 `meta_cartpole`, CartPole in 8 trials behind a map that only the trials tell: the score is the
 return of the last trial minus that of the first one, on maps that no training had. "s5, cleared
-every trial" is the control that cannot learn within an episode, "mlp" the one without memory.
+every trial" is the control that cannot learn within an episode, "s5, never cleared" the one whose
+memory holds the maps of earlier episodes as well, and "mlp" the one without memory.
 Names that end in "shown" are fully observed twins: of task and twin, the difference is what
 observability costs, and on the twin that of a memory and none is what a memory gains by itself.
 
@@ -47,7 +48,8 @@ IDS = {
     CARDS: "jax_s4rl/RepeatFirst-v0",
     TRIALS: "jax_s4rl/MetaCartPole-v0",
 }
-S5, LSTM, MEMORYLESS, CLEARED = "s5", "lstm", "mlp", "s5, cleared every trial"
+S5, LSTM, MEMORYLESS = "s5", "lstm", "mlp"
+CLEARED, NEVER = "s5, cleared every trial", "s5, never cleared"
 METHODS = (S5, LSTM, MEMORYLESS)
 LENGTHS = (5, 10, 20, 50, 100)
 # Environment steps by task; agents without memory have no more than the fewest.
@@ -113,7 +115,7 @@ def settings(name: str, method: str, steps: int | None = None) -> recurrent_ppo.
         steps: Environment steps; those of the task if None.
     """
     base = recurrent_ppo.Settings()
-    mixer = base.mixer if method in (S5, CLEARED) else mixers.MixerConfig(method)
+    mixer = base.mixer if method in (S5, CLEARED, NEVER) else mixers.MixerConfig(method)
     task = name.removesuffix(f"/{SHOWN}")
     # Chains show soon that nothing is learned without a memory.
     is_short = method == MEMORYLESS and name.startswith(CHAIN)
@@ -121,6 +123,7 @@ def settings(name: str, method: str, steps: int | None = None) -> recurrent_ppo.
         base,
         mixer=mixer,
         clear_flag=meta_cartpole.TRIAL_ENDED if method == CLEARED else None,
+        clears_at_start=method != NEVER,
         total_steps=steps or (FEWEST_STEPS if is_short else STEPS[task]),
     )
 
@@ -139,7 +142,7 @@ def with_twin(name: str, *controls: str) -> list[tuple[str, str]]:
 PARTS: dict[str, Callable[[], list[tuple[str, str]]]] = {
     "chains": lambda: [*chains(), (TWINS[0], S5), (TWINS[0], MEMORYLESS)],
     "repeat_first": lambda: with_twin(f"{CARDS}/1"),
-    "meta_cartpole": lambda: with_twin(f"{TRIALS}/8", CLEARED),
+    "meta_cartpole": lambda: with_twin(f"{TRIALS}/8", CLEARED, NEVER),
 }
 
 

@@ -26,8 +26,9 @@ from jax_s4rl.models import recurrent_actor_critic
 from jax_s4rl.modules import block, mixers
 from jax_s4rl.training import optimizer
 
-# As in `collection.ppo.training`: streams of episodes' seeds that no recorded behavior has.
-TRAINING_STREAM = 15
+# Streams of the seeds of episodes, of which a long training of short episodes needs several. The
+# first one is that of `collection.ppo.training`, which no recorded behavior has.
+STREAMS = (15, 14, *range(14))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,9 +153,9 @@ def train(make_env: recording.MakeEnv, settings: Settings, *, seed: int) -> Iter
     config, rules = configure(make_env, settings), settings.rules
     init_key, act_key = jax.random.split(jax.random.key(seed))
     state = recurrent_update.start(config, rules, init_key)
-    rng = np.random.default_rng([seed, TRAINING_STREAM])
+    rng = np.random.default_rng([seed, STREAMS[0]])
     with contextlib.closing(
-        environments.Environments(make_env, settings.num_envs, seed=seed, stream=TRAINING_STREAM)
+        environments.Environments(make_env, settings.num_envs, seed=seed, streams=STREAMS)
     ) as envs:
         player = Player(config, envs)
         for number in range(settings.num_updates):

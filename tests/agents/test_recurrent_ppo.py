@@ -35,7 +35,7 @@ def played():
     config = recurrent_ppo.configure(worlds.Corridor, SETTINGS)
     params = recurrent_update.start(config, SETTINGS.rules, jax.random.key(0)).params
     with contextlib.closing(
-        environments.Environments(worlds.Corridor, 4, seed=0, stream=15)
+        environments.Environments(worlds.Corridor, 4, seed=0, streams=(15,))
     ) as envs:
         player = recurrent_ppo.Player(config, envs)
         _, before = player.play(params, 12, jax.random.key(1))
@@ -90,9 +90,8 @@ def test_the_value_behind_a_time_limit_is_that_of_the_last_observation(played):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mixer", ["s5", "lstm"])
-def test_a_bandit_is_learned_and_its_rounds_are_recorded(mixer):
-    settings = dataclasses.replace(SETTINGS, mixer=mixers.MixerConfig(mixer), total_steps=960)
+def test_a_bandit_is_learned_and_its_rounds_are_recorded():
+    settings = dataclasses.replace(SETTINGS, total_steps=960)
     rounds = list(recurrent_ppo.train(worlds.Corridor, settings, seed=3))
     assert len(rounds) == settings.num_updates == 20
     assert [each.num_steps for each in rounds] == list(range(48, 961, 48))

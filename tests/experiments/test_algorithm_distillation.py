@@ -1,13 +1,17 @@
 """Algorithm distillation: rows of histories are episodes of the environment, and a short run."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from experiments import algorithm_distillation as experiment
+from experiments import protocol
 from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import meta_cartpole, registry
 from jax_s4rl.evaluation import result_rows
+from jax_s4rl.modules import mixers
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +53,16 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.setenv("JAX_S4RL_DATA", str(tmp_path / "data"))
     few = {"methods": ("s5",), "maps": 1, "source_steps": 2_048, "updates": 2, "seeds": 1}
     monkeypatch.setattr(experiment, "QUICK", few | {"episodes": 3})
+    wide = experiment.settings
+
+    def narrow(method, options):
+        """The same settings around models that compile soon."""
+        full, small = wide(method, options), {"mixer": mixers.MixerConfig("mlp"), "width": 8}
+        source = dataclasses.replace(full.source, **small)
+        model = protocol.override(full.model, **small, num_layers=1, batch_size=2)
+        return dataclasses.replace(full, source=source, model=model)
+
+    monkeypatch.setattr(experiment, "settings", narrow)
     for _ in range(2):
         experiment.main(experiment.Options(quick=True))
     rows = list(result_rows.read_rows(tmp_path / "runs" / f"{experiment.NAME}-quick.jsonl"))

@@ -16,7 +16,7 @@ CONFIG = networks.RecurrentConfig(
 
 @pytest.mark.slow
 def test_acting_gives_the_actions_of_a_row():
-    params = networks.init(CONFIG, jax.random.key(1))
+    params = jax.jit(networks.init, static_argnums=0)(CONFIG, jax.random.key(1))
     policy = recurrent_policy.RecurrentPolicy(CONFIG, 4)
     prepared = policy.prepare(params)
     state = policy.init(prepared, 2)
@@ -38,6 +38,7 @@ def test_acting_gives_the_actions_of_a_row():
         jnp.concatenate([jnp.zeros((1, 2)), rewards[:-1]]).T,
         first,
     )
-    _, outputs = networks.along(CONFIG, params, networks.init_state(CONFIG, params, 2), inputs)
+    empty = networks.init_state(CONFIG, params, 2)
+    _, outputs = jax.jit(networks.along, static_argnums=0)(CONFIG, params, empty, inputs)
     np.testing.assert_array_equal(taken, outputs.logits.argmax(axis=-1))
     assert len(np.unique(taken)) == 2

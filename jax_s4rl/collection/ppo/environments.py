@@ -1,5 +1,7 @@
 """Environments of an online training: played side by side, recorded, each episode with its seed."""
 
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import gymnasium
@@ -38,7 +40,7 @@ class Environments:
         make_env: Function that makes one environment.
         num_envs: Number of environments.
         seed: Seed of the training.
-        stream: Stream of its episodes' seeds, see `seeding.episode_seeds`.
+        streams: Streams of its episodes' seeds, see `seeding.episode_seeds`, one after the other.
 
     Attributes:
         observations: Observations to act on next, `[B, O]`.
@@ -47,16 +49,18 @@ class Environments:
         ValueError: If an environment returns something else than its spaces say.
 
     Example:
-        >>> envs = Environments(lambda: gymnasium.make("CartPole-v1"), 2, seed=0, stream=15)
+        >>> envs = Environments(lambda: gymnasium.make("CartPole-v1"), 2, seed=0, streams=(15,))
         >>> envs.step(np.array([0, 1])).rewards.tolist()
         [1.0, 1.0]
         >>> envs.close()
     """
 
-    def __init__(self, make_env: recording.MakeEnv, num_envs: int, *, seed: int, stream: int):
+    def __init__(
+        self, make_env: recording.MakeEnv, num_envs: int, *, seed: int, streams: Sequence[int]
+    ):
         # Without copies, reset and step return the vector environment's own buffer of observations.
         self._envs = gymnasium.vector.SyncVectorEnv(
-            [_view_maker(make_env, seed, stream, index, num_envs) for index in range(num_envs)],
+            [_view_maker(make_env, seed, streams, index, num_envs) for index in range(num_envs)],
             copy=False,
             autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
         )
@@ -124,10 +128,16 @@ class Environments:
 
 
 def _view_maker(
-    make_env: recording.MakeEnv, seed: int, stream: int, index: int, num_envs: int
+    make_env: recording.MakeEnv, seed: int, streams: Sequence[int], index: int, num_envs: int
 ) -> recording.MakeEnv:
-    """Makes the constructor of one environment with its own seeds of the training's stream."""
+    """Makes the constructor of one environment with its own seeds of the training's streams."""
     # A lambda in the caller's loop would bind the last index in all environments.
-    return lambda: policy.PolicyView(
-        make_env(), seeding.episode_seeds(seed, stream, index, num_envs), index
-    )
+    return lambda: policy.PolicyView(make_env(), _seeds(seed, streams, index, num_envs), index)
+
+
+def _seeds(seed: int, streams: Sequence[int], index: int, num_envs: int) -> Iterator[int]:
+    """Counts through the seeds of one environment; the last stream raises at its end."""
+    for stream in streams[:-1]:
+        every = seeding.episode_seeds(seed, stream, index, num_envs)
+        yield from itertools.islice(every, seeding.EPISODES_PER_STREAM // num_envs)
+    yield from seeding.episode_seeds(seed, streams[-1], index, num_envs)

@@ -74,7 +74,9 @@ def train(
             spaces do not fit, it returns something else than they say, or no episode ends.
     """
     self_test.require()
-    envs = environments.Environments(make_env, config.num_envs, seed=seed, stream=TRAINING_STREAM)
+    envs = environments.Environments(
+        make_env, config.num_envs, seed=seed, streams=(TRAINING_STREAM,)
+    )
     with (
         _progress.show(
             f"PPO on {name}", config.num_updates * config.num_envs * config.rollout_length

@@ -3,8 +3,9 @@
 import contextlib
 
 import numpy as np
+import pytest
 
-from jax_s4rl.collection import recording
+from jax_s4rl.collection import recording, seeding
 from jax_s4rl.collection.ppo import environments
 from jax_s4rl.data import trajectories
 from tests.collection import worlds
@@ -15,7 +16,7 @@ def play(num_steps, *, records_until=99):
     """Plays random actions in three environments."""
     rng = np.random.default_rng(0)
     with contextlib.closing(
-        environments.Environments(worlds.Corridor, 3, seed=2, stream=15)
+        environments.Environments(worlds.Corridor, 3, seed=2, streams=(15,))
     ) as envs:
         shown, steps = [envs.observations], []
         for number in range(num_steps):
@@ -47,3 +48,14 @@ def test_what_is_not_recorded_still_counts_in_the_returns():
     _, steps = play(20, records_until=5)
     assert all(not step.episodes for step in steps[5:])
     assert sum(len(step.returns) for step in steps[5:]) > 6
+
+
+def test_seeds_go_on_in_the_next_stream_and_end_with_the_last(monkeypatch):
+    monkeypatch.setattr(seeding, "EPISODES_PER_STREAM", 6)
+    found = []
+    for index in (0, 1):
+        seeds = environments._seeds(0, (5, 3), index, 2)
+        found += [next(seeds) - seeding.EVALUATION_SEEDS for _ in range(6)]
+        with pytest.raises(ValueError, match="stream 3 of seed 0 has no seed left"):
+            next(seeds)
+    assert sorted(found) == [*range(18, 24), *range(30, 36)]

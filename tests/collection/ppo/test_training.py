@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_policy(training):
 
 @pytest.mark.parametrize("world", [worlds.Corridor, worlds.Slope])
 def test_what_follows_is_never_a_reset(world):
-    envs = environments.Environments(world, 4, seed=0, stream=ppo_training.TRAINING_STREAM)
+    envs = environments.Environments(world, 4, seed=0, streams=(ppo_training.TRAINING_STREAM,))
     trainer = ppo_training._Trainer(envs, world, worlds.CONFIG, 0, 0)
     rollout = trainer._play(trainer.moments.normalizer(False), jax.random.key(0))
     after = np.asarray(rollout.next_observations)
