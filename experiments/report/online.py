@@ -4,6 +4,7 @@ Rows of online runs name an environment in place of a data set.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from experiments.report import load
 from experiments.report.load import GREEDY, SAMPLED
@@ -52,17 +53,14 @@ def trial_of(env: str, number: int) -> str:
     return f"{env}, trial {number}"
 
 
-def _scores(row: load.Row, name: str) -> dict[str, object]:
+def _scores(row: load.Row, name: str) -> dict[str, Any]:
     """Returns values of a row under the names of scores."""
     pairs = ((f"score_{kind}", name.format(kind=kind)) for kind in (GREEDY, SAMPLED))
     return {new: row["metrics"][old] for new, old in pairs if old in row["metrics"]}
 
 
-def _task(
-    name: str, file: str, title: str, points: Sequence[tuple[str, str]], **more: object
-) -> Task:
+def _task(name: str, file: str, title: str, points: Sequence[tuple[str, str]], **more: Any) -> Task:
     """Returns a task with one setting of several points, each a title and an environment."""
-    fields: dict[str, object] = {"label": "score", **more}
     return Task(
         name=name,
         file=file,
@@ -73,7 +71,7 @@ def _task(
         floor=0.0,
         ceiling=1.0,
         is_judged=False,
-        **fields,  # pyright: ignore[reportArgumentType]
+        **more,
     )
 
 

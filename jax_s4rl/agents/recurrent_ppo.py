@@ -227,7 +227,8 @@ class Player:
     ):
         num_envs = len(envs.observations)
         self._config, self._envs = config, envs
-        self._memory: list[Any] | None = None
+        # Its shape follows from the parameters.
+        self._memory: Any = None
         self._previous_action = np.full(num_envs, -1, np.int32)
         self._previous_reward = np.zeros(num_envs, np.float32)
 
@@ -306,7 +307,7 @@ def _stack(start: list[Any], steps: list[_Step]) -> recurrent_update.Rows:
     following = np.concatenate([over_time.values[1:], over_time.last_values[-1:]])
     cut = np.asarray(over_time.outcomes.truncations)
     next_values = np.where(cut, over_time.last_values, following)
-    by_env: Any = jax.tree.map(
+    inputs, actions, chances, values, next_values = jax.tree.map(
         lambda array: np.swapaxes(array, 0, 1),
         (
             over_time.inputs,
@@ -316,7 +317,9 @@ def _stack(start: list[Any], steps: list[_Step]) -> recurrent_update.Rows:
             next_values,
         ),
     )
-    return recurrent_update.Rows(start, *by_env, over_time.outcomes)
+    return recurrent_update.Rows(
+        start, inputs, actions, chances, values, next_values, over_time.outcomes
+    )
 
 
 _init_state = jax.jit(recurrent_actor_critic.init_state, static_argnums=(0, 2))

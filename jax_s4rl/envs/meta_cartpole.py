@@ -175,7 +175,7 @@ def trial_returns(observations: np.ndarray, rewards: np.ndarray) -> np.ndarray:
         [2.0, 3.0]
     """
     starts = np.flatnonzero(observations[:, TRIAL_ENDED] > 0)
-    return np.add.reduceat(np.asarray(rewards, np.float64), [0, *starts])
+    return np.add.reduceat(np.asarray(rewards, np.float64), np.append(0, starts))
 
 
 def reference_returns(

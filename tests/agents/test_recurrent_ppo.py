@@ -2,18 +2,21 @@
 
 import contextlib
 import dataclasses
+import functools
 
 import gymnasium
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jax_s4rl.agents import recurrent_ppo, recurrent_update
+from jax_s4rl.agents import recurrent_ppo
 from jax_s4rl.collection import recording
 from jax_s4rl.collection.ppo import environments
 from jax_s4rl.data import trajectories
 from jax_s4rl.models import recurrent_actor_critic
 from jax_s4rl.modules import mixers
+from tests import filling
 from tests.collection import worlds
 from tests.data import records
 
@@ -33,7 +36,8 @@ ROUNDING = 1e-5
 def played():
     """Second rows of a player, whose first row left a memory, and all episodes so far."""
     config = recurrent_ppo.configure(worlds.Corridor, SETTINGS)
-    params = recurrent_update.start(config, SETTINGS.rules, jax.random.key(0)).params
+    init = functools.partial(recurrent_actor_critic.init, config)
+    params = filling.fill(init, jax.random.key(0))
     with contextlib.closing(
         environments.Environments(worlds.Corridor, 4, seed=0, streams=(15,))
     ) as envs:
@@ -70,19 +74,21 @@ def test_flags_and_actions_are_those_before_a_step(played):
 def test_the_value_behind_a_time_limit_is_that_of_the_last_observation(played):
     config, params, rows, episodes, along = played
     cut = [episode for episode in episodes if episode.truncations[-1]]
-    # Of every truncated episode, its steps and its last observation as a row of its own.
-    actions = np.array([episode.actions for episode in cut], np.int32)
-    inputs = recurrent_actor_critic.Inputs(
-        np.stack([[*episode.observations, episode.final_observation] for episode in cut]),
-        np.pad(actions, ((0, 0), (1, 0)), constant_values=-1),
-        np.zeros((len(cut), 5), np.float32),
-        np.arange(5)[None] == np.zeros((len(cut), 1)),
-    )
-    empty = recurrent_actor_critic.init_state(config, params, len(cut))
-    wanted = np.asarray(along(config, params, empty, inputs)[1].value[:, -1])
+    empty = jax.tree.map(jnp.zeros_like, rows.start)
+    wanted = []
+    # Of every truncated episode, its 4 steps and its last observation as a row of its own, in the
+    # shape of the rows that were played, so that nothing is compiled again.
+    for number in range(0, len(cut), 4):
+        inputs = jax.tree.map(lambda array: np.array(array), rows.inputs)
+        for row, episode in enumerate(cut[number : number + 4]):
+            inputs.observation[row, :5] = [*episode.observations, episode.final_observation]
+            inputs.previous_action[row, :5] = [-1, *episode.actions]
+            inputs.is_first[row, :5] = [True, False, False, False, False]
+        _, found = along(config, params, empty, inputs)
+        wanted += found.value[: len(cut) - number, 4].tolist()
     found = rows.next_values[rows.outcomes.truncations.T]
     assert len(found) > 2
-    gaps = np.abs(found[:, None] - wanted[None]).min(axis=1)
+    gaps = np.abs(found[:, None] - np.array(wanted)[None]).min(axis=1)
     assert gaps.max() < ROUNDING
     # Elsewhere the next value is that of the next step.
     goes_on = ~(rows.outcomes.terminations | rows.outcomes.truncations).T[:, :-1]

@@ -10,6 +10,7 @@ import pytest
 
 from jax_s4rl.models import recurrent_actor_critic as networks
 from jax_s4rl.modules import mixers
+from tests import filling
 
 LENGTH, ROUNDING = 8, 1e-5
 # The second episode of the first row starts at step 4, that of the second row at step 0.
@@ -20,7 +21,7 @@ def make(mixer="s5", **options):
     config = networks.RecurrentConfig(
         3, 2, LENGTH, mixers.MixerConfig(mixer), width=8, num_blocks=1, **options
     )
-    return config, jax.jit(functools.partial(networks.init, config))(jax.random.key(0))
+    return config, filling.fill(functools.partial(networks.init, config), jax.random.key(0))
 
 
 def make_inputs(starts=STARTS):
@@ -44,7 +45,7 @@ def close(found, wanted):
     )
 
 
-@pytest.mark.fast_cases(1)
+@pytest.mark.slow
 @pytest.mark.parametrize("mixer", ["s5", "lstm", "attention"])
 def test_rows_are_steps_chunks_and_separate_rows(mixer):
     config, params = make(mixer)
