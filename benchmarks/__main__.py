@@ -30,6 +30,7 @@ FULL: dict[str, tuple[str, ...]] = {
         *("--mixers", "s4d", "s4d/matched", "attention"),
         *("--lengths", "20", "100", "1024", "4096"),
     ),
+    "recurrent_rows": (),
     "scaling": (),
 }
 # Where rows of quick runs go: they have too few turns to be kept.

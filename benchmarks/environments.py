@@ -57,6 +57,8 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("jax_s4rl/WeightedWalk-v0", {}),
     ("jax_s4rl/MiniGridDoorKey-v0", {}),
     ("jax_s4rl/MiniGridMemory-v0", {}),
+    ("jax_s4rl/RepeatFirst-v0", {}),
+    ("jax_s4rl/MetaCartPole-v0", {}),
 )
 MUJOCO: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Hopper-v5", {}),

@@ -35,6 +35,8 @@ EXPERIMENTS = (
     "checkpoints",
     "hindsight_credit",
     "value_transport",
+    "recurrent_ppo",
+    "algorithm_distillation",
     "speed_per_task",
 )
 # Packages of the scripts that are not in `experiments`.

@@ -78,6 +78,8 @@ SETTINGS = (
     Setting("jax_s4rl/MaskedLocomotion-v0", {"robot": "hopper"}, 2000, 0),
     Setting("jax_s4rl/MiniGridMemory-v0", {}, 500, 500),
     Setting("jax_s4rl/MiniGridMemory-v0", {"view": "whole"}, 500, 500),
+    Setting("jax_s4rl/RepeatFirst-v0", {}, 2000, 10),
+    Setting("jax_s4rl/MetaCartPole-v0", {"num_trials": 8, "trial_steps": 100}, 500, 20),
 )
 
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.report import credit, load, systems
+from experiments.report import credit, load, online, systems
 from experiments.report.load import GREEDY, SAMPLED
 from experiments.report.tasks import Point, Question, Setting, Side, Task
 from jax_s4rl.evaluation import documents
@@ -282,6 +282,7 @@ TASKS = (
     credit.HINDSIGHT,
     credit.TRANSPORT,
     *systems.TASKS,
+    *online.TASKS,
 )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import hindsight_policy as hindsight_policy
     from jax_s4rl.agents import inspection as inspection
     from jax_s4rl.agents import interruption as interruption
+    from jax_s4rl.agents import learning_history as learning_history
     from jax_s4rl.agents import loading as loading
     from jax_s4rl.agents import model_card as model_card
     from jax_s4rl.agents import multi_seed as multi_seed
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import planner as planner
     from jax_s4rl.agents import policy_folder as policy_folder
     from jax_s4rl.agents import ranges as ranges
+    from jax_s4rl.agents import recurrent_ppo as recurrent_ppo
+    from jax_s4rl.agents import recurrent_update as recurrent_update
     from jax_s4rl.agents import replay as replay
     from jax_s4rl.agents import run_directory as run_directory
     from jax_s4rl.agents import tasks as tasks

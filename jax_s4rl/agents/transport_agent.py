@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jax_s4rl import parameter_groups
-from jax_s4rl.collection.ppo import update as ppo_update
+from jax_s4rl.collection.ppo import objective
 from jax_s4rl.data import trajectories, value_transport
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import memory_agent
@@ -274,8 +274,7 @@ def _lambda_returns(
     values = jax.lax.stop_gradient(values)
     is_last = jnp.arange(values.shape[1]) == values.shape[1] - 1
     ends = jnp.broadcast_to(is_last[:, None], values.T.shape)
-    # Of the episodes, advantages need rewards and ends alone.
-    played = ppo_update.Rollout(values, values, rewards.T, ends, jnp.zeros_like(ends), values)
+    outcomes = objective.Outcomes(rewards.T, ends, jnp.zeros_like(ends))
     following = jnp.concatenate([values[:, 1:], jnp.zeros_like(values[:, :1])], axis=1)
-    gains = ppo_update.advantages(played, values.T, following.T, discount, discount)
+    gains = objective.advantages(outcomes, values.T, following.T, discount, discount)
     return gains.T + values

@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from jax_s4rl.envs import masked_locomotion as masked_locomotion
     from jax_s4rl.envs import masked_pendulum as masked_pendulum
     from jax_s4rl.envs import memory_chain as memory_chain
+    from jax_s4rl.envs import meta_cartpole as meta_cartpole
     from jax_s4rl.envs import minigrid_door_key as minigrid_door_key
     from jax_s4rl.envs import minigrid_memory as minigrid_memory
     from jax_s4rl.envs import random_walk as random_walk
     from jax_s4rl.envs import reference_policies as reference_policies
     from jax_s4rl.envs import reference_scores as reference_scores
     from jax_s4rl.envs import registry as registry
+    from jax_s4rl.envs import repeat_first as repeat_first
     from jax_s4rl.envs import t_maze as t_maze
     from jax_s4rl.envs import umbrella as umbrella
     from jax_s4rl.envs import weighted_walk as weighted_walk

@@ -70,8 +70,8 @@ def optimal(env: gymnasium.Env) -> Policy:
 
     Args:
         env: RandomWalk, WeightedWalk, KeyDoor, KeyToDoor, MiniGridDoorKey, MiniGridMemory, TMaze,
-            MemoryChain, CartPole or Pendulum (masked or not), or bsuite's umbrella, memory,
-            discounting_chain or cartpole.
+            MemoryChain, RepeatFirst, CartPole or Pendulum (masked or not), MetaCartPole, or
+            bsuite's umbrella, memory, discounting_chain or cartpole.
 
     Returns:
         The policy, for this environment object.
@@ -341,10 +341,12 @@ OPTIMAL: dict[str, Callable[[Any], Policy]] = {
     "MaskedCartPoleEnv": lambda _: MaskedCartPole(),
     "MaskedPendulumEnv": lambda _: MaskedPendulum(),
     "MemoryChainEnv": lambda _: _Recall(),
+    "MetaCartPoleEnv": lambda world: lambda _: cartpole(np.array(world.cartpole.state)),
     "MiniGridMemoryEnv": _look_and_match,
     "MiniGridDoorKeyEnv": _open_and_leave,
     "PendulumEnv": lambda _: pendulum,
     "RandomWalkEnv": _shortest_path,
+    "RepeatFirstEnv": lambda world: lambda _: int(world.cards[0]),
     "TMazeEnv": _right_turn,
     "UmbrellaEnv": _bsuite,
     "WeightedWalkEnv": _cheapest_way,

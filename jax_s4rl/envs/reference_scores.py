@@ -5,6 +5,7 @@ standard error). For MuJoCo's tasks the optimum is unknown, and the score of D4R
 it; `Scores.kind` says so.
 """
 
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -269,18 +270,6 @@ def t_maze(*, length: int = 100, **_: Any) -> Scores:
     return Scores(float(np.dot(arrives, turns)) / 2, 1.0)
 
 
-def memory_chain(**_: Any) -> Scores:
-    """Returns the scores of MemoryChain, where one answer pays 1 if right and -1 if wrong.
-
-    Args:
-        **_: Arguments of the environment, which change no score.
-
-    Returns:
-        The scores.
-    """
-    return BSUITE["memory_len"]
-
-
 def weighted_walk(**kwargs: Any) -> Scores:
     """Computes the exact scores of WeightedWalk; random play draws from the other nodes.
 
@@ -370,6 +359,12 @@ def _of_defaults(measured: Scores) -> Callable[..., Scores]:
     return scores_of
 
 
+def _by_module(name: str) -> Callable[..., Scores]:
+    """Makes a function that gives the scores that the module of an environment computes."""
+    path = f"jax_s4rl.envs.{name}"
+    return lambda **kwargs: Scores(*importlib.import_module(path).reference_returns(**kwargs))
+
+
 BY_ID = {
     "CartPole-v1": _of_defaults(CARTPOLE),
     "HalfCheetah-v5": _of_defaults(HALF_CHEETAH),
@@ -382,10 +377,12 @@ BY_ID = {
     "jax_s4rl/MaskedCartPole-v0": _of_defaults(CARTPOLE),
     "jax_s4rl/MaskedLocomotion-v0": masked_locomotion,
     "jax_s4rl/MaskedPendulum-v0": _of_defaults(PENDULUM),
-    "jax_s4rl/MemoryChain-v0": memory_chain,
+    "jax_s4rl/MemoryChain-v0": lambda **_: BSUITE["memory_len"],
+    "jax_s4rl/MetaCartPole-v0": _by_module("meta_cartpole"),
     "jax_s4rl/MiniGridDoorKey-v0": minigrid_door_key,
     "jax_s4rl/MiniGridMemory-v0": minigrid_memory,
     "jax_s4rl/RandomWalk-v0": random_walk,
+    "jax_s4rl/RepeatFirst-v0": _by_module("repeat_first"),
     "jax_s4rl/TMaze-v0": t_maze,
     "jax_s4rl/Umbrella-v0": bsuite,
     "jax_s4rl/WeightedWalk-v0": weighted_walk,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from jax_s4rl.models import presets as presets
     from jax_s4rl.models import q_network as q_network
     from jax_s4rl.models import q_policy as q_policy
+    from jax_s4rl.models import recurrent_actor_critic as recurrent_actor_critic
+    from jax_s4rl.models import recurrent_policy as recurrent_policy
     from jax_s4rl.models import trajectory_transformer as trajectory_transformer
 
 __getattr__, __dir__ = _lazy.attach(__name__)

@@ -172,7 +172,13 @@ MODES = {
     "jax_s4rl/WeightedWalk-v0": [{}, {"n_nodes": 4, "graph_seed": 2, "max_steps": 3}],
     "jax_s4rl/MaskedPendulum-v0": [{}],
     "jax_s4rl/MemoryChain-v0": [{}, {"length": 3, "cue": "always"}],
+    "jax_s4rl/MetaCartPole-v0": [
+        {},
+        {"num_trials": 2, "trial_steps": 5, "view": "state"},
+        {"num_trials": 1, "map_seed": 3},
+    ],
     "jax_s4rl/MiniGridMemory-v0": [{}, {"view": "whole"}],
+    "jax_s4rl/RepeatFirst-v0": [{}, {"num_decks": 2, "cue": "always"}],
     "jax_s4rl/TMaze-v0": [{}, {"length": 3, "cue": "always"}, {"noise": 0.1}],
     "jax_s4rl/Umbrella-v0": [{}, {"forecast": "first", "reward_noise": 0}],
     "jax_s4rl/RandomWalk-v0": [

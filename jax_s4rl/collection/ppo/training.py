@@ -1,21 +1,20 @@
 """Training by PPO: vector environments on the host, jitted updates, and snapshots in between."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-import gymnasium
 import jax
 import jax.numpy as jnp
 import numpy as np
-from gymnasium.spaces import utils as space_utils
 
 from jax_s4rl import self_test
-from jax_s4rl.collection import _progress, recording, seeding
-from jax_s4rl.collection.ppo import _observation_statistics, policy, update
+from jax_s4rl.collection import _progress, recording
+from jax_s4rl.collection.ppo import _observation_statistics, environments, policy, update
 from jax_s4rl.collection.ppo import network as ppo_network
-from jax_s4rl.data import episode_recorder, trajectories
+from jax_s4rl.data import trajectories
 
 # Streams 0 to 13 belong to recorded behaviors.
 MEASURING_STREAM, TRAINING_STREAM = 14, 15
@@ -75,21 +74,16 @@ def train(
             spaces do not fit, it returns something else than they say, or no episode ends.
     """
     self_test.require()
-    # Without copies, reset and step return the vector environment's own buffer of observations.
-    envs = gymnasium.vector.SyncVectorEnv(
-        [_view_maker(make_env, seed, index, config.num_envs) for index in range(config.num_envs)],
-        copy=False,
-        autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
+    envs = environments.Environments(
+        make_env, config.num_envs, seed=seed, streams=(TRAINING_STREAM,)
     )
-    with _progress.show(
-        f"PPO on {name}", config.num_updates * config.num_envs * config.rollout_length
-    ) as advance:
-        try:
-            return _Trainer(envs, make_env, config, seed, replay_steps).run(
-                sorted(strengths), advance
-            )
-        finally:
-            envs.close()
+    with (
+        _progress.show(
+            f"PPO on {name}", config.num_updates * config.num_envs * config.rollout_length
+        ) as advance,
+        contextlib.closing(envs),
+    ):
+        return _Trainer(envs, make_env, config, seed, replay_steps).run(sorted(strengths), advance)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -111,7 +105,7 @@ class _Trainer:
 
     def __init__(
         self,
-        envs: gymnasium.vector.SyncVectorEnv,
+        envs: environments.Environments,
         make_env: recording.MakeEnv,
         config: update.Config,
         seed: int,
@@ -119,16 +113,13 @@ class _Trainer:
     ):
         self.envs, self.make_env, self.config = envs, make_env, config
         self.seed, self.replay_steps = seed, replay_steps
-        self.network = policy.make_network(envs.envs[0], config)
-        self.to_env = policy.action_map(envs.single_action_space)
+        self.network = policy.make_network(envs.one, config)
+        self.to_env = policy.action_map(envs.one.action_space)
         init_key, self.act_key = jax.random.split(jax.random.key(seed))
         self.rng = np.random.default_rng([seed, TRAINING_STREAM])
-        self.moments = _observation_statistics.Moments(
-            space_utils.flatdim(envs.single_observation_space)
-        )
-        self.observations = self._reset()
+        self.moments = _observation_statistics.Moments(envs.observations.shape[1])
         parameters = jax.jit(self.network.init)(
-            init_key, self.observations, self.moments.normalizer(False)
+            init_key, envs.observations, self.moments.normalizer(False)
         )
         optimizer_state = update.make_optimizer(config).init(parameters)
         self.train_state = update.TrainState(parameters, optimizer_state)
@@ -201,10 +192,7 @@ class _Trainer:
 
     def _measure(self, snapshot: policy.Snapshot) -> policy.Snapshot:
         """Plays episodes with sampled actions and returns the snapshot with their mean return."""
-        env = self.envs.envs[0]
-        act = policy.behavior(
-            self.network, snapshot, env.env if isinstance(env, policy.PolicyView) else env
-        )
+        act = policy.behavior(self.network, snapshot, self.envs.one)
         record = recording.record_episodes(
             self.make_env,
             act,
@@ -221,85 +209,31 @@ class _Trainer:
             self.network, self.config, self.train_state, normalizer, rollout, order
         )
 
-    def _reset(self) -> np.ndarray:
-        observations, _ = self.envs.reset()
-        self.returns = np.zeros(self.config.num_envs)
-        self.recorders = [self._make_recorder(row, index) for index, row in enumerate(observations)]
-        return observations.copy()
-
-    def _make_recorder(
-        self, observation: np.ndarray, index: int
-    ) -> episode_recorder.EpisodeRecorder:
-        return episode_recorder.EpisodeRecorder(observation, self.envs.envs[index].episode_seed)  # pyright: ignore[reportAttributeAccessIssue]
-
     def _play(self, normalizer: ppo_network.Normalizer, key: Any) -> update.Rollout:
         """Plays one rollout; if an episode ends, the next observation is its true last one."""
         rows: list[tuple[np.ndarray, ...]] = []
         for step in range(self.config.rollout_length):
-            parameters, observations = self.train_state.parameters, self.observations
+            parameters, observations = self.train_state.parameters, self.envs.observations
             actions = np.asarray(
                 _act(self.network, parameters, normalizer, observations, key, np.int32(step))
             )
-            env_actions = self.to_env(actions)
-            after, rewards, terminations, truncations, infos = self.envs.step(env_actions)
             self.num_steps += self.config.num_envs
-            # The next step overwrites the buffer of the vector environment.
-            after = after.copy()
-            next_observations = after
-            ended = terminations | truncations
-            # The vector environment resets in the step that ends an episode: `after` then holds the
-            # first observation of the next episode, and the infos the last of the ended one.
-            if ended.any():
-                next_observations = after.copy()
-                for index in np.flatnonzero(ended):
-                    next_observations[index] = infos["final_obs"][index]
-            self._record(env_actions, rewards, terminations, truncations, next_observations)
-            for index in np.flatnonzero(ended):
-                self.recorders[index] = self._make_recorder(after[index], int(index))
+            is_kept = self.num_steps <= self.replay_steps
+            after = self.envs.step(self.to_env(actions), records=is_kept)
+            self.recent = [*self.recent, *after.returns][-RECENT_EPISODES:]
+            self.replay += after.episodes
+            self.replay_ends += [self.num_steps] * len(after.episodes)
             rows.append(
                 (
                     observations,
                     actions,
-                    rewards.astype(np.float32),
-                    terminations,
-                    truncations,
-                    next_observations,
+                    after.rewards,
+                    after.terminations,
+                    after.truncations,
+                    after.next_observations,
                 )
             )
-            self.observations = after
         # Transposes the rows to one array for each field, with time as the first axis.
         return update.Rollout(
             *(cast(jax.Array, np.stack(column)) for column in zip(*rows, strict=True))
         )
-
-    def _record(
-        self,
-        actions: np.ndarray,
-        rewards: np.ndarray,
-        terminations: Any,
-        truncations: Any,
-        next_observations: Any,
-    ) -> None:
-        """Sums returns, and records the replay while some of its steps are left."""
-        self.returns += rewards
-        for index in np.flatnonzero(terminations | truncations):
-            self.recent = [*self.recent, self.returns[index]][-RECENT_EPISODES:]
-            self.returns[index] = 0.0
-        if self.num_steps > self.replay_steps:
-            return
-        for index, recorder in enumerate(self.recorders):
-            recorder.write(actions[index], rewards[index], next_observations[index])
-            if terminations[index] or truncations[index]:
-                episode = recorder.close(bool(terminations[index]), bool(truncations[index]))
-                self.replay.append(episode)
-                self.replay_ends.append(self.num_steps)
-
-
-def _view_maker(
-    make_env: recording.MakeEnv, seed: int, index: int, num_envs: int
-) -> recording.MakeEnv:
-    """Makes the constructor of one environment with its own seeds of the training's stream."""
-    # A lambda in the caller's loop would bind the last index in all environments.
-    return lambda: policy.PolicyView(
-        make_env(), seeding.episode_seeds(seed, TRAINING_STREAM, index, num_envs), index
-    )

@@ -1,4 +1,4 @@
-"""Update of PPO from one rollout: generalized advantages and the clipped surrogate objective."""
+"""Update of PPO from one rollout: all passes over it in one compiled call."""
 
 import dataclasses
 import functools
@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jax_s4rl.collection.ppo import network as ppo_network
+from jax_s4rl.collection.ppo import objective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +75,16 @@ class Config:
             )
 
     @property
+    def weights(self) -> objective.Weights:
+        """Weights and ranges of the loss."""
+        return objective.Weights(
+            clip_range=self.clip_range,
+            entropy_weight=self.entropy_weight,
+            value_weight=self.value_weight,
+            min_spread=self.min_spread,
+        )
+
+    @property
     def num_updates(self) -> int:
         """Number of rollouts that fit into `total_steps`."""
         return self.total_steps // (self.num_envs * self.rollout_length)
@@ -93,6 +104,11 @@ class Rollout(NamedTuple):
     truncations: Bool[Array, "T B"]
     next_observations: Float[Array, "T B O"]
 
+    @property
+    def outcomes(self) -> objective.Outcomes:
+        """Rewards and ends."""
+        return objective.Outcomes(self.rewards, self.terminations, self.truncations)
+
 
 class TrainState(NamedTuple):
     """State of the training that an update changes."""
@@ -105,57 +121,7 @@ class _Samples(NamedTuple):
     """Flattened steps of a whole rollout, or of a minibatch."""
 
     observations: Float[Array, "S O"]
-    actions: Shaped[Array, "S *action"]
-    old_log_probability: Float[Array, " S"]
-    advantages: Float[Array, " S"]
-    targets: Float[Array, " S"]
-
-
-Metrics = dict[str, Float[Array, ""]]
-
-
-def advantages(
-    rollout: Rollout,
-    values: Float[Array, "T B"],
-    next_values: Float[Array, "T B"],
-    discount: float,
-    gae_lambda: float,
-) -> Float[Array, "T B"]:
-    """Estimates advantages: `A_t = delta_t + discount lambda A_{t+1}` inside an episode.
-
-    Here `delta_t = r_t + discount V(next) - V(now)`. After a termination the next value is 0; after
-    a truncation it is the critic's value of the true last observation. In both cases no advantage
-    of the next episode is added.
-
-    Args:
-        rollout: Steps that were played.
-        values: Values of `observations`.
-        next_values: Values of `next_observations`.
-        discount: Discount factor of rewards.
-        gae_lambda: Decay factor lambda of the estimates.
-
-    Returns:
-        The advantages.
-
-    Source:
-        Schulman et al. 2016, High-dimensional continuous control using generalized advantage
-        estimation, eq. 16.
-    """
-    deltas = rollout.rewards + discount * jnp.where(rollout.terminations, 0.0, next_values) - values
-    continues = ~(rollout.terminations | rollout.truncations)
-
-    def backward(
-        next_advantage: Float[Array, " B"], step: tuple[Float[Array, " B"], Bool[Array, " B"]]
-    ) -> tuple[Float[Array, " B"], Float[Array, " B"]]:
-        delta, step_continues = step
-        # `where` and not a product, so that a non-finite value stays in its own episode.
-        following = jnp.where(step_continues, next_advantage, 0.0)
-        advantage = delta + discount * gae_lambda * following
-        return advantage, advantage
-
-    start = jnp.zeros_like(values[0])
-    _, estimates = jax.lax.scan(backward, start, (deltas, continues), reverse=True)
-    return estimates
+    played: objective.Played
 
 
 def make_optimizer(config: Config) -> optax.GradientTransformation:
@@ -175,7 +141,7 @@ def update(
     normalizer: ppo_network.Normalizer,
     rollout: Rollout,
     order: Int[Array, "minibatches M"],
-) -> tuple[TrainState, Metrics]:
+) -> tuple[TrainState, objective.Metrics]:
     """Updates the networks from one rollout, with all passes over it in one compiled call.
 
     Args:
@@ -196,7 +162,9 @@ def update(
     gradient = jax.value_and_grad(_loss, argnums=2, has_aux=True)
     samples = _prepare(network, config, train_state.parameters, normalizer, rollout)
 
-    def minibatch(state: TrainState, rows: Int[Array, " M"]) -> tuple[TrainState, Metrics]:
+    def minibatch(
+        state: TrainState, rows: Int[Array, " M"]
+    ) -> tuple[TrainState, objective.Metrics]:
         part = jax.tree.map(lambda array: array[rows], samples)
         (_, metrics), gradients = gradient(network, config, state.parameters, normalizer, part)
         # Optax raises a float to the power of its integer step count, which strict promotion
@@ -247,15 +215,18 @@ def _prepare(
     """
     outputs = ppo_network.apply(network, parameters, rollout.observations, normalizer)
     after = ppo_network.apply(network, parameters, rollout.next_observations, normalizer)
-    scaled = rollout._replace(rewards=rollout.rewards * config.reward_scale)
-    estimates = advantages(scaled, outputs.value, after.value, config.discount, config.gae_lambda)
-    samples = _Samples(
-        observations=rollout.observations,
+    scaled = rollout.outcomes._replace(rewards=rollout.rewards * config.reward_scale)
+    estimates = objective.advantages(
+        scaled, outputs.value, after.value, config.discount, config.gae_lambda
+    )
+    played = objective.Played(
         actions=rollout.actions,
-        old_log_probability=ppo_network.log_probability(outputs, rollout.actions, network.discrete),
+        log_probability=ppo_network.log_probability(outputs, rollout.actions, network.discrete),
+        values=outputs.value,
         advantages=estimates,
         targets=estimates + outputs.value,
     )
+    samples = _Samples(rollout.observations, played)
     return jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:]), samples)
 
 
@@ -265,27 +236,7 @@ def _loss(
     parameters: Any,
     normalizer: ppo_network.Normalizer,
     part: _Samples,
-) -> tuple[Float[Array, ""], Metrics]:
+) -> tuple[Float[Array, ""], objective.Metrics]:
     """Computes PPO's loss of a minibatch, and its parts as metrics."""
     outputs = ppo_network.apply(network, parameters, part.observations, normalizer)
-    log_ratio = (
-        ppo_network.log_probability(outputs, part.actions, network.discrete)
-        - part.old_log_probability
-    )
-    ratio = jnp.exp(log_ratio)
-    advantage = (part.advantages - jnp.mean(part.advantages)) / (
-        jnp.std(part.advantages) + config.min_spread
-    )
-    clipped = jnp.clip(ratio, 1 - config.clip_range, 1 + config.clip_range)
-    policy_loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
-    value_loss = 0.5 * jnp.mean((outputs.value - part.targets) ** 2)
-    entropy = jnp.mean(ppo_network.entropy(outputs, network.discrete))
-    total = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
-    # An estimate of KL(old || new) from samples of the old policy that is never negative.
-    divergence = jnp.mean(ratio - 1 - log_ratio)
-    return total, {
-        "policy": policy_loss,
-        "value": value_loss,
-        "entropy": entropy,
-        "divergence": divergence,
-    }
+    return objective.loss(outputs, part.played, config.weights, network.discrete)

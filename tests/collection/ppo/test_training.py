@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jax_s4rl.collection import catalog, recording, seeding
-from jax_s4rl.collection.ppo import policy
+from jax_s4rl.collection.ppo import environments, policy
 from jax_s4rl.collection.ppo import training as ppo_training
 from jax_s4rl.data import trajectories
 from tests.collection import worlds
@@ -59,11 +59,7 @@ def test_the_same_seed_gives_the_same_policy(training):
 
 @pytest.mark.parametrize("world", [worlds.Corridor, worlds.Slope])
 def test_what_follows_is_never_a_reset(world):
-    envs = gymnasium.vector.SyncVectorEnv(
-        [ppo_training._view_maker(world, 0, index, 4) for index in range(4)],
-        copy=False,
-        autoreset_mode=gymnasium.vector.AutoresetMode.SAME_STEP,
-    )
+    envs = environments.Environments(world, 4, seed=0, streams=(ppo_training.TRAINING_STREAM,))
     trainer = ppo_training._Trainer(envs, world, worlds.CONFIG, 0, 0)
     rollout = trainer._play(trainer.moments.normalizer(False), jax.random.key(0))
     after = np.asarray(rollout.next_observations)

@@ -10,9 +10,6 @@ from jax_s4rl.collection.ppo import network as ppo_network
 from jax_s4rl.collection.ppo import update as ppo_update
 from tests.collection import worlds
 
-ROUNDING = 1e-5
-DISCOUNT, LAMBDA = 0.9, 0.8
-
 
 def make_rollout(length=12, num_envs=3, seed=0):
     rng = np.random.default_rng(seed)
@@ -26,45 +23,6 @@ def make_rollout(length=12, num_envs=3, seed=0):
         jnp.asarray(ends & ~by_world),
         jnp.asarray(rng.normal(size=(length, num_envs, 2)), jnp.float32),
     )
-
-
-def advantages_by_hand(rollout, values, next_values):
-    """The sum of discounted errors up to the episode's end, written out forwards."""
-    rewards, terminated = np.float64(rollout.rewards), np.asarray(rollout.terminations)
-    ended = terminated | np.asarray(rollout.truncations)
-    found = np.zeros(rewards.shape)
-    for start, env in np.ndindex(*rewards.shape):
-        weight = 1.0
-        for t in range(start, len(rewards)):
-            after = 0.0 if terminated[t, env] else next_values[t, env]
-            found[start, env] += weight * (rewards[t, env] + DISCOUNT * after - values[t, env])
-            weight *= DISCOUNT * LAMBDA
-            if ended[t, env]:
-                break
-    return found
-
-
-def test_advantages_agree_with_the_sum_written_out():
-    rollout = make_rollout()
-    values, next_values = np.random.default_rng(1).normal(size=(2, 12, 3)).astype(np.float32)
-    found = ppo_update.advantages(
-        rollout, jnp.asarray(values), jnp.asarray(next_values), DISCOUNT, LAMBDA
-    )
-    np.testing.assert_allclose(
-        found, advantages_by_hand(rollout, values, next_values), rtol=ROUNDING, atol=ROUNDING
-    )
-
-
-def test_a_clock_bootstraps_from_the_last_observation_and_a_world_does_not():
-    one = jnp.ones((1, 1))
-    for terminated, truncated, wanted in (
-        (False, True, 1 + DISCOUNT * 5 - 2),
-        (True, False, 1 - 2),
-    ):
-        flags = jnp.full((1, 1), terminated), jnp.full((1, 1), truncated)
-        rollout = ppo_update.Rollout(one[..., None], one, one, *flags, one[..., None])
-        found = ppo_update.advantages(rollout, 2 * one, 5 * one, DISCOUNT, LAMBDA)
-        np.testing.assert_allclose(found, wanted, rtol=ROUNDING)
 
 
 @pytest.fixture(scope="module")

@@ -97,3 +97,15 @@ def scored(task, **values):
             own = spread(2 * value, width=1.0)
             lines += runs("some", data, method, own, task.score)
     return task.holding(lines)
+
+
+def online_runs(file, env, methods=("s5", "lstm", "mlp"), **metrics):
+    """Three runs of each method that learned online in an environment, without attention."""
+    found = []
+    for number, method in enumerate(methods):
+        for seed in range(3):
+            line = row(file, None, method, seed, tokens=None, context=None)
+            own = {"score_greedy": 0.3 * number, "score_sampled": 0.1 * number + 0.01 * seed}
+            metrics_of_run = line["metrics"] | own | metrics
+            found.append(line | {"env": env, "metrics": metrics_of_run})
+    return found

@@ -44,8 +44,8 @@ def test_a_control_that_beats_attention_is_named():
     task = made_up.scored(TASK, attention=20.0, s4=60.0, s4d=60.0, mlp=40.0)
     *_, simple = front.sentences(measure(task))
     assert simple == (
-        "A model without memory (mlp) is level with the best mixer in 0 of 2 settings where it ran, "
-        "and better than attention in 2 of the others."
+        "A model without memory (mlp) is level with the best mixer in 0 of 2 settings where it ran"
+        ", and better than attention in 2 of the others."
     )
 
 

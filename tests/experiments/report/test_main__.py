@@ -5,7 +5,7 @@ import re
 import pytest
 
 from experiments.report import __main__ as report
-from experiments.report import catalog, document, front, load, systems, verdicts
+from experiments.report import catalog, document, front, load, online, systems, verdicts
 from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
@@ -83,6 +83,14 @@ LATER = (
 )
 
 
+ONLINE = (
+    ("recurrent_ppo", "memory_chain/5"),
+    ("recurrent_ppo", "repeat_first/1"),
+    ("recurrent_ppo", "meta_cartpole/8"),
+    ("algorithm_distillation", "meta_cartpole/8"),
+)
+
+
 @pytest.fixture(name="later")
 def write_later(tmp_path):
     """What the report says if experiments without committed rows have some."""
@@ -91,7 +99,10 @@ def write_later(tmp_path):
         if task is catalog.LONG_MEMORY:
             longer = {f"success_at_{length}_greedy": 0.5 for length in load.TESTED}
             rows = [load.with_metrics(row, **longer) if row["seed"] == 0 else row for row in rows]
-        made_up.write(tmp_path, task.name, rows)
+        made_up.write(tmp_path, task.file, rows)
+    for file, env in ONLINE:
+        by_trial = {f"by_trial_{kind}": [0.1] * 8 for kind in ("greedy", "sampled")}
+        made_up.write(tmp_path, file, made_up.online_runs(file, env, **by_trial))
     founding = [
         made_up.row(
             *("founding_report", "umbrella_length/7/random", method, seed),
@@ -109,7 +120,7 @@ def write_later(tmp_path):
 
 def test_tasks_whose_rows_arrive_later_get_a_page_each(later):
     readme = document.markdown(later, folder=report.PICTURES)
-    for task in (*LATER, catalog.LONGER_TESTS):
+    for task in (*LATER, *online.TASKS, catalog.LONGER_TESTS):
         assert f"## {task.title}\n" in readme
         assert f"{task.title}: not run yet" not in readme
     assert "## The founding report's table" in readme
@@ -121,7 +132,7 @@ def test_tasks_whose_rows_arrive_later_get_a_page_each(later):
 @pytest.mark.slow
 def test_their_pictures_can_be_drawn(later):
     pictures = report.shown_pictures(later)
-    assert len(pictures) == len(LATER) + 3
+    assert len(pictures) == len(LATER) + len(online.TASKS) + 3
     assert all(picture.draw().startswith(b"\x89PNG") for picture in pictures)
 
 

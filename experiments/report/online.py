@@ -1,0 +1,130 @@
+"""Tasks of the report whose agents learn while they play, and the distillation of their learning.
+
+Rows of online runs name an environment in place of a data set.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from experiments.report import load
+from experiments.report.load import GREEDY, SAMPLED
+from experiments.report.tasks import Point, Setting, Task
+
+CHAIN, CARDS, TRIALS = "memory_chain", "repeat_first", "meta_cartpole"
+LENGTHS = (5, 10, 20, 50, 100)
+DECKS = 16
+SHOWN = "shown"
+# Trials whose returns have a column.
+NUM_TRIALS, SHOWN_TRIALS = 8, (1, 2, 4, 8)
+
+
+def of_chains(row: load.Row) -> list[load.Row]:
+    """Returns a row of a memory chain, with the environment as its data set, else none."""
+    return [row | {"dataset": row["env"]}] if row["env"].startswith(CHAIN) else []
+
+
+def of_cards(row: load.Row) -> list[load.Row]:
+    """Returns a row of RepeatFirst for each number of decks that it was tested with, else none."""
+    if not row["env"].startswith(CARDS):
+        return []
+    found = [row | {"dataset": row["env"]}]
+    longer = _scores(row, f"score_{{kind}}_at_{DECKS}_decks")
+    if longer:
+        found.append(load.with_metrics(row, **longer) | {"dataset": f"{CARDS}/{DECKS}"})
+    return found
+
+
+def of_trials(row: load.Row) -> list[load.Row]:
+    """Returns a row of Meta-CartPole for its gain, and one for each shown trial, else none."""
+    if not row["env"].startswith(TRIALS):
+        return []
+    found = [row | {"dataset": row["env"]}]
+    for number in SHOWN_TRIALS:
+        values = _scores(row, "by_trial_{kind}")
+        own = {name: by_trial[number - 1] for name, by_trial in values.items()}
+        if own:
+            dataset = trial_of(row["env"], number)
+            found.append(load.with_metrics(row, **own) | {"dataset": dataset})
+    return found
+
+
+def trial_of(env: str, number: int) -> str:
+    """Returns the name under which the report holds the returns of one trial."""
+    return f"{env}, trial {number}"
+
+
+def _scores(row: load.Row, name: str) -> dict[str, Any]:
+    """Returns values of a row under the names of scores."""
+    pairs = ((f"score_{kind}", name.format(kind=kind)) for kind in (GREEDY, SAMPLED))
+    return {new: row["metrics"][old] for new, old in pairs if old in row["metrics"]}
+
+
+def _task(name: str, file: str, title: str, points: Sequence[tuple[str, str]], **more: Any) -> Task:
+    """Returns a task with one setting of several points, each a title and an environment."""
+    return Task(
+        name=name,
+        file=file,
+        title=title,
+        score="score",
+        settings=(Setting(title, tuple(Point(head, (env,)) for head, env in points)),),
+        # A share is its own scale.
+        floor=0.0,
+        ceiling=1.0,
+        is_judged=False,
+        **more,
+    )
+
+
+def _by_trial(env: str) -> list[tuple[str, str]]:
+    trials = [(f"trial {number}", trial_of(env, number)) for number in SHOWN_TRIALS]
+    return [*trials, (f"trial {NUM_TRIALS} minus 1", env)]
+
+
+TASKS = (
+    _task(
+        "recurrent_chains",
+        "recurrent_ppo",
+        "Recurrent PPO: a bit to remember",
+        [
+            *((f"{length} steps", f"{CHAIN}/{length}") for length in LENGTHS),
+            ("20, shown", f"{CHAIN}/20/{SHOWN}"),
+        ],
+        label="right answers",
+        unit="%",
+        prepare=of_chains,
+    ),
+    _task(
+        "recurrent_cards",
+        "recurrent_ppo",
+        "Recurrent PPO: the first card",
+        [
+            ("52 cards", f"{CARDS}/1"),
+            ("832 cards", f"{CARDS}/{DECKS}"),
+            ("52, shown", f"{CARDS}/1/{SHOWN}"),
+        ],
+        label="share of the best return",
+        unit="%",
+        prepare=of_cards,
+    ),
+    _task(
+        "recurrent_trials",
+        "recurrent_ppo",
+        "Recurrent PPO: CartPole behind an unknown map",
+        [
+            *_by_trial(f"{TRIALS}/{NUM_TRIALS}"),
+            ("gain, shown", f"{TRIALS}/{NUM_TRIALS}/{SHOWN}"),
+        ],
+        label="return of a trial",
+        unit="%",
+        prepare=of_trials,
+    ),
+    _task(
+        "algorithm_distillation",
+        "algorithm_distillation",
+        "Algorithm distillation",
+        _by_trial(f"{TRIALS}/{NUM_TRIALS}"),
+        label="return of a trial",
+        unit="%",
+        prepare=of_trials,
+    ),
+)

@@ -1,0 +1,51 @@
+"""Tasks that are learned online fit their scripts, and their rows become one for each column."""
+
+from experiments import algorithm_distillation, recurrent_ppo
+from experiments.report import online, tables
+from tests.experiments.report import made_up
+
+CHAINS, CARDS, TRIALS, DISTILLED = online.TASKS
+
+
+def test_points_are_environments_of_the_scripts():
+    names = {name for part in recurrent_ppo.PARTS.values() for name, _ in part()}
+    for task in (CHAINS, CARDS, TRIALS):
+        wanted = {data.partition(", trial")[0] for point in task.points for data in point.data} - {
+            f"{online.CARDS}/{recurrent_ppo.LONG_DECKS}"
+        }
+        assert wanted <= names, task.name
+        names -= wanted
+    assert not names
+    assert DISTILLED.points[-1].data == (algorithm_distillation.ENV,)
+    assert online.NUM_TRIALS == algorithm_distillation.NUM_TRIALS
+    families = (recurrent_ppo.CHAIN, recurrent_ppo.CARDS, recurrent_ppo.TRIALS)
+    assert families == (online.CHAIN, online.CARDS, online.TRIALS)
+    assert (online.DECKS, online.LENGTHS) == (recurrent_ppo.LONG_DECKS, recurrent_ppo.LENGTHS)
+
+
+def test_a_task_holds_the_rows_of_its_own_environments():
+    rows = made_up.online_runs("recurrent_ppo", "memory_chain/5")
+    assert len(CHAINS.holding(rows).rows.scored) == 9
+    assert not CARDS.holding(rows).rows.scored
+    assert not TRIALS.holding(rows).rows.scored
+
+
+def test_tests_with_more_decks_and_single_trials_have_columns():
+    decks = {"score_greedy_at_16_decks": 0.25, "score_sampled_at_16_decks": 0.5}
+    rows = made_up.online_runs("recurrent_ppo", "repeat_first/1", ("s5",), **decks)
+    head, lines, _ = tables.of_task(CARDS.holding(rows))
+    assert head[1:] == ["52 cards", "832 cards"]
+    assert lines[0][2].replace("*", "") == "25.0 / 50.0"
+    by_trial = {
+        f"by_trial_{kind}": [0.125 * number for number in range(8)]
+        for kind in ("greedy", "sampled")
+    }
+    rows = made_up.online_runs("recurrent_ppo", "meta_cartpole/8", ("s5", "lstm"), **by_trial)
+    head, lines, _ = tables.of_task(TRIALS.holding(rows))
+    assert head[1:] == ["trial 1", "trial 2", "trial 4", "trial 8", "trial 8 minus 1"]
+    assert [cell.replace("*", "") for cell in lines[0][1:5]] == [
+        "0.0 / 0.0",
+        "12.5 / 12.5",
+        "37.5 / 37.5",
+        "87.5 / 87.5",
+    ]
