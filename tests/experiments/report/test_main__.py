@@ -91,7 +91,7 @@ def write_later(tmp_path):
         if task is catalog.LONG_MEMORY:
             longer = {f"success_at_{length}_greedy": 0.5 for length in load.TESTED}
             rows = [load.with_metrics(row, **longer) if row["seed"] == 0 else row for row in rows]
-        made_up.write(tmp_path, task.name, rows)
+        made_up.write(tmp_path, task.file, rows)
     founding = [
         made_up.row(
             *("founding_report", "umbrella_length/7/random", method, seed),
