@@ -34,6 +34,14 @@ TRAJECTORY_TRANSFORMER = Task(
 )
 # What is done with the latent variable of a clone while it acts, by the start of its metrics.
 CHOICES = {"drawn": "drawn latent", "mean": "mean latent", "best": "best of 16 latents"}
+# What the latent variable of a clone knows, in nats a step, by the heads of a table.
+KNOWN = {
+    "KL": "kl",
+    "KL, first step": "kl_first",
+    "loss, own future": "loss_posterior",
+    "loss, no future": "loss_prior",
+    "loss, another's": "loss_other",
+}
 # Variants of clones that a table names by their mixer alone; others are a part of the method.
 PLAIN = "learned future"
 
@@ -46,12 +54,14 @@ def of_latents(row: load.Row) -> list[load.Row]:
     found, metrics = [], row["metrics"]
     variant = load.variant(row)
     for choice, title in CHOICES.items():
-        own = {
+        own: dict[str, object] = {
             name.removeprefix(f"{choice}_"): value
             for name, value in metrics.items()
             if name.startswith(f"{choice}_")
         }
         if own:
+            # What is known does not depend on the way of acting, and is shown once.
+            own |= dict.fromkeys(KNOWN.values()) if found else {}
             more = [] if variant == PLAIN else [variant]
             method = ", ".join([row["method"], *more, title])
             found.append(load.with_metrics(row, variant="", **own) | {"method": method})
@@ -73,6 +83,7 @@ FUTURE_LATENTS = Task(
     ),
     is_judged=False,
     prepare=of_latents,
+    further=KNOWN,
 )
 FUTURE_UMBRELLA = Task(
     name="future_umbrella",
@@ -88,5 +99,6 @@ FUTURE_UMBRELLA = Task(
     ),
     is_judged=False,
     prepare=of_latents,
+    further=KNOWN,
 )
 TASKS = (TRAJECTORY_TRANSFORMER, FUTURE_LATENTS, FUTURE_UMBRELLA)

@@ -1,7 +1,7 @@
 """Tasks about other systems fit their scripts and stay out of the claims about mixers."""
 
 from experiments import future_latents, key_to_door, trajectory_transformer, umbrella
-from experiments.report import load, systems
+from experiments.report import load, systems, tables
 from jax_s4rl.models import latent_policy
 from tests.experiments.report import made_up
 
@@ -47,3 +47,26 @@ def test_names_of_future_latents_are_those_of_the_script():
     assert [point.data for point in umbrellas.points] == [
         (umbrella.dataset(length),) for length in future_latents.UMBRELLA_LENGTHS
     ]
+
+
+def test_what_a_latent_knows_is_shown_once():
+    known = dict(zip(systems.KNOWN.values(), (0.1, 0.5, 1.0, 2.0, 3.0), strict=True))
+    scored = {
+        f"{choice}_success_{kind}": 0.5
+        for choice in systems.CHOICES
+        for kind in (load.GREEDY, load.SAMPLED)
+    }
+    rows = [
+        made_up.row(
+            *("future_latents", key_to_door.SMALL, "s4d", seed),
+            variant=future_latents.LATENT,
+            **(known | {"kl": 0.1 + seed} | scored),
+        )
+        for seed in (0, 1)
+    ]
+    assert tables.of_further(systems.FUTURE_LATENTS) == []
+    (table,) = tables.of_further(systems.FUTURE_LATENTS.holding(rows))
+    assert table.rows == [
+        ["1,000 walks", "S4D, drawn latent", "0.60", "0.50", "1.00", "2.00", "3.00"],
+    ]
+    assert len(table.head) == 7
