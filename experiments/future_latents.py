@@ -10,11 +10,13 @@ prior that knows the past alone. Both learn from the same random walks to key an
 with a drawn latent variable, with its mean, and with the best of 16 draws by the value V(h, z).
 
 `controls` changes one thing at a time: the future of another episode, whose gain is an artefact; no
-price, with which the latent variable may tell the action itself; a price of 1. `backward` compares
-the mixers that read backward, and times them at rows of 128 to 4,096 steps. `umbrella` has one
-action that decides 20 and 100 steps before the end: the divergence of posterior and prior should
-lie at that step, where one bit is known. Every row of a clone says what its latent variable knows,
-on episodes that it did not learn from. Rows go to `experiments/results/future_latents.jsonl`.
+price, or a tenth of a nat for a nat, with which it pays to tell the action itself; a value of less
+weight, for which the return may not be worth its price. `backward` compares the mixers that read
+backward, and times them at rows of 128 to 4,096 steps. `umbrella` has one action that decides, 20
+and 50 steps before the end. Without a value, and at a low price, the divergence of posterior and
+prior should lie at that step, where one bit is known; with a value it may tell the later coin flips
+too. Every row of a clone says what its latent variable knows, on episodes that it did not learn
+from. Rows go to `experiments/results/future_latents.jsonl`.
 """
 
 import dataclasses
@@ -47,14 +49,21 @@ OBJECTIVE = agent.Objective()
 CONTROLS = {
     "future of another": dataclasses.replace(OBJECTIVE, future=latent_cloning.OTHER),
     "beta 0": dataclasses.replace(OBJECTIVE, beta=0.0),
-    "beta 1": dataclasses.replace(OBJECTIVE, beta=1.0),
+    "beta 0.1": dataclasses.replace(OBJECTIVE, beta=0.1),
+    "value weight 1": dataclasses.replace(OBJECTIVE, value_weight=1.0),
+}
+# On umbrella: what the latent variable tells if the value has no use for it.
+NO_VALUE = "no value, beta 0.1"
+UMBRELLA_OBJECTIVES = {
+    LATENT: OBJECTIVE,
+    NO_VALUE: dataclasses.replace(OBJECTIVE, beta=0.1, value_weight=0.0),
 }
 # Mixers that read backward, beside S5, which all other parts have.
 READERS = ("s5", "lstm", "s4d")
 ROW_LENGTHS = (128, 1_024, 4_096)
 # Rows of a batch, and calls, of which the median is taken, that are timed.
 TIMED_ROWS, TIMED_CALLS = 4, 5
-UMBRELLA_LENGTHS = (20, 100)
+UMBRELLA_LENGTHS = (20, 50)
 # Number of episodes that what is known is measured on.
 MEASURED_ROWS = 512
 
@@ -162,12 +171,14 @@ def umbrella_trials(options: runner.Options) -> list[runner.Trial]:
             point=POINT,
             metrics=metrics,
             evaluation=(("episodes", options.episodes),),
-            variant=LATENT,
+            variant=variant,
+            objective=objective,
             shapes=umbrella.dataset(umbrella.LENGTHS[0]),
             context_length=length,
             regime="episodes",
         )
         for length in UMBRELLA_LENGTHS
+        for variant, objective in UMBRELLA_OBJECTIVES.items()
         for mixer in contenders(options)
     ]
 

@@ -95,7 +95,7 @@ FUTURE_UMBRELLA = Task(
     judged_by=GREEDY,
     settings=(
         _one("20 steps", "umbrella_length/13/random"),
-        _one("100 steps", "umbrella_length/22/random"),
+        _one("50 steps", "umbrella_length/17/random"),
     ),
     is_judged=False,
     prepare=of_latents,

@@ -29,15 +29,21 @@ Config = latent_cloning.LatentCloningConfig
 class Objective:
     """Weights of the losses beside that of the action, and the future that is read."""
 
-    beta: float = 0.1
-    """Weight of the divergence of the posterior from the prior, summed over dimensions; with 0 the
-    posterior may tell the action, and the prior nothing."""
+    beta: float = 1.0
+    """Weight of the divergence of the posterior from the prior, summed over dimensions.
+
+    With less than 1, a nat about the action costs less than it gains: it pays to tell the policy
+    the action that the next observation shows, which no prior can do while acting.
+    """
     free_nats: float = 0.05
     """Divergence of a step that costs no more than less of it would."""
     decoder_weight: float = 1e-3
     """Weight of the error of the summary that is decoded from the latent variable."""
-    value_weight: float = 1.0
-    """Weight of the squared error of the value, in the unit of the largest recorded return."""
+    value_weight: float = 10.0
+    """Weight of the squared error of the value, in the unit of the largest recorded return.
+
+    It has to be large enough for the latent variable to tell the return in spite of its price.
+    """
     future: str = latent_cloning.OWN
     """Future that is read in training: own, that of another episode (other), or none."""
 

@@ -53,13 +53,13 @@ def test_without_a_price_the_latent_tells_the_action_and_acting_loses_it():
     task = dataclasses.replace(TASK, record=record)
     settings = dataclasses.replace(
         SETTINGS,
-        objective=latent_cloning.Objective(beta=0.0),
-        num_updates=120,
-        updates_per_dispatch=60,
+        objective=latent_cloning.Objective(beta=0.0, free_nats=0.0, value_weight=1.0),
+        num_updates=200,
+        updates_per_dispatch=100,
         optimization=dataclasses.replace(SETTINGS.optimization, learning_rate=1e-2),
     )
     (trained,) = latent_cloning.train(settings, task, seeds=[0])
-    found = latent_information.measure(trained, record, num_rows=1)
+    found = latent_information.measure(trained, record)
     assert found.gap > 0.3
     assert found.other_loss > found.posterior_loss + 0.3
-    assert found.mean_kl > 1
+    assert found.mean_kl > 0.05
