@@ -31,6 +31,7 @@ EXPERIMENTS = (
     "cartpole",
     "pendulum",
     "trajectory_transformer",
+    "future_latents",
     "tokens",
     "checkpoints",
     "hindsight_credit",

@@ -17,14 +17,30 @@ import rich.console
 
 from experiments import reference_rows, run_options, shards
 from jax_s4rl import cache_folders, self_test
-from jax_s4rl.agents import cql, decision_transformer, tasks, trajectory_transformer
+from jax_s4rl.agents import (
+    cql,
+    decision_transformer,
+    latent_cloning,
+    tasks,
+    trajectory_transformer,
+)
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import selection, trajectories
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.training import config_io, update
 
-Trained = decision_transformer.Trained | cql.Trained | trajectory_transformer.Trained
-Settings = decision_transformer.Settings | cql.Settings | trajectory_transformer.Settings
+Trained = (
+    decision_transformer.Trained
+    | cql.Trained
+    | trajectory_transformer.Trained
+    | latent_cloning.Trained
+)
+Settings = (
+    decision_transformer.Settings
+    | cql.Settings
+    | trajectory_transformer.Settings
+    | latent_cloning.Settings
+)
 Metrics = Callable[..., dict[str, Any]]
 """Scores a trained model: `metrics(task, trained, **evaluation)` returns the metrics of a row and,
 under "seconds", the time that they took."""
@@ -41,6 +57,7 @@ AGENTS: dict[type, Any] = {
     decision_transformer.Settings: decision_transformer,
     cql.Settings: cql,
     trajectory_transformer.Settings: trajectory_transformer,
+    latent_cloning.Settings: latent_cloning,
 }
 # Updates of a quick look.
 QUICK_UPDATES = 20

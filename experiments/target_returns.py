@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from experiments import runner
-from jax_s4rl.agents import cql, decision_transformer, tasks, trajectory_transformer
+from jax_s4rl.agents import (
+    cql,
+    decision_transformer,
+    latent_cloning,
+    tasks,
+    trajectory_transformer,
+)
 from jax_s4rl.data import selection
 from jax_s4rl.evaluation import return_sweep, rollout
 from jax_s4rl.modules import tokens
@@ -54,7 +60,7 @@ def act(
     seed: int,
     **more: Any,
 ) -> rollout.Rollout:
-    """Runs one episode per target; Q-networks and planners ignore targets.
+    """Runs one episode per target; Q-networks, planners and latent clones ignore targets.
 
     Args:
         trained: Trained model.
@@ -69,6 +75,8 @@ def act(
     """
     if isinstance(trained, cql.Trained):
         return cql.act(trained, task, greedy=greedy, seed=seed, **more)
+    if isinstance(trained, latent_cloning.Trained):
+        return latent_cloning.act(trained, task, greedy=greedy, seed=seed, **more)
     if isinstance(trained, trajectory_transformer.Trained):
         return trajectory_transformer.act(trained, task, len(targets), seed=seed, **more)
     return decision_transformer.act(trained, task, targets, greedy=greedy, seed=seed, **more)

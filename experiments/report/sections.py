@@ -177,6 +177,7 @@ def of_task(measured: Measured, task: Task) -> list[document.Block]:
         document.Paragraph(document.text(task.name, "question")),
         picture,
         tables.of_task(task),
+        *tables.of_further(task),
         document.Paragraph(f"**Result.** {result(measured, task)}"),
     ]
     deviations = [*document.items(task.name, "deviations"), _sizes(task), *_edges(task)]

@@ -1,5 +1,6 @@
 """The tasks of the report about other systems than the decision transformer."""
 
+from experiments.report import load
 from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Setting, Task
 
@@ -31,4 +32,73 @@ TRAJECTORY_TRANSFORMER = Task(
     ceiling=1.0,
     is_judged=False,
 )
-TASKS = (TRAJECTORY_TRANSFORMER,)
+# What is done with the latent variable of a clone while it acts, by the start of its metrics.
+CHOICES = {"drawn": "drawn latent", "mean": "mean latent", "best": "best of 16 latents"}
+# What the latent variable of a clone knows, in nats a step, by the heads of a table.
+KNOWN = {
+    "KL": "kl",
+    "KL, first step": "kl_first",
+    "loss, own future": "loss_posterior",
+    "loss, no future": "loss_prior",
+    "loss, another's": "loss_other",
+}
+# Variants of clones that a table names by their mixer alone; others are a part of the method.
+PLAIN = "learned future"
+
+
+def of_latents(row: load.Row) -> list[load.Row]:
+    """Returns a row of future latents for each way in which its latent variable acts.
+
+    The method names the variant and that way; a decision transformer has its return in place.
+    """
+    found, metrics = [], row["metrics"]
+    variant = load.variant(row)
+    for choice, title in CHOICES.items():
+        own: dict[str, object] = {
+            name.removeprefix(f"{choice}_"): value
+            for name, value in metrics.items()
+            if name.startswith(f"{choice}_")
+        }
+        if own:
+            # What is known does not depend on the way of acting, and is shown once.
+            own |= dict.fromkeys(KNOWN.values()) if found else {}
+            more = [] if variant == PLAIN else [variant]
+            method = ", ".join([row["method"], *more, title])
+            found.append(load.with_metrics(row, variant="", **own) | {"method": method})
+    if found or not variant:
+        return found or [row]
+    return [load.with_metrics(row, variant="") | {"method": f"{row['method']}, {variant}"}]
+
+
+FUTURE_LATENTS = Task(
+    name="future_latents",
+    file="future_latents",
+    title="A learned summary of the future in place of the return",
+    score="success",
+    label="episodes that reach the door with the key",
+    unit="%",
+    settings=(
+        _one("1,000 walks", "key_to_door/dt/random-1000"),
+        _one("10,000 walks", "key_to_door/dt/random-10000"),
+    ),
+    is_judged=False,
+    prepare=of_latents,
+    further=KNOWN,
+)
+FUTURE_UMBRELLA = Task(
+    name="future_umbrella",
+    file="future_latents",
+    title="A learned summary of the future: one action that decides",
+    score="first_action",
+    label="right first actions",
+    unit="%",
+    judged_by=GREEDY,
+    settings=(
+        _one("20 steps", "umbrella_length/13/random"),
+        _one("50 steps", "umbrella_length/17/random"),
+    ),
+    is_judged=False,
+    prepare=of_latents,
+    further=KNOWN,
+)
+TASKS = (TRAJECTORY_TRANSFORMER, FUTURE_LATENTS, FUTURE_UMBRELLA)

@@ -108,6 +108,20 @@ def _bold(text: str, is_bold: bool) -> str:
     return f"**{text}**" if is_bold else text
 
 
+def of_further(task: Task) -> list[document.Table]:
+    """Shows the means of the further metrics of a task, if it has some, for methods with them."""
+    lines = []
+    for point in task.points:
+        methods = scores.every_method(task, point)
+        for name in sorted(methods, key=place):
+            runs = [row for own in methods[name].values() for row in own]
+            values = [load.values(runs, metric) for metric in task.further.values()]
+            if values and all(values):
+                means = [document.number(float(sum(own) / len(own))) for own in values]
+                lines.append([point.title, _title(name), *means])
+    return [document.Table(["setting", "method", *task.further], lines, 2)] if lines else []
+
+
 def place(method: str) -> tuple[int, str]:
     """Returns the place of a method in tables and pictures: mixers, baselines, references."""
     if method in REFERENCES:

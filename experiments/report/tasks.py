@@ -64,6 +64,7 @@ class Task:
         axis: Label and metric of the number that scores are drawn against, if any.
         is_judged: Whether claims on all environments count its settings.
         prepare: Returns the rows that the report reads instead of one of the file.
+        further: Metrics of a second table of its page, by their heads; none for no table.
         rows: Its rows; none before they are read.
     """
 
@@ -81,6 +82,7 @@ class Task:
     axis: tuple[str, str] | None = None
     is_judged: bool = True
     prepare: Callable[[load.Row], list[load.Row]] = lambda row: [row]
+    further: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rows: load.Rows = dataclasses.field(default_factory=lambda: load.sort([]))
 
     @property

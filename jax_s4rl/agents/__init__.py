@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import hindsight_policy as hindsight_policy
     from jax_s4rl.agents import inspection as inspection
     from jax_s4rl.agents import interruption as interruption
+    from jax_s4rl.agents import latent_cloning as latent_cloning
+    from jax_s4rl.agents import latent_information as latent_information
     from jax_s4rl.agents import learning_history as learning_history
     from jax_s4rl.agents import loading as loading
     from jax_s4rl.agents import model_card as model_card

@@ -166,6 +166,45 @@ def gather_packed(store: Store, episodes: Int[Array, "B M"], context_length: int
     return _cut(store, steps, mask)._replace(resets=mask & (offsets[None, :] == begins))
 
 
+def has_next(
+    mask: Bool[Array, "B K"], resets: Bool[Array, "B K"] | None = None
+) -> Bool[Array, "B K"]:
+    """Marks the steps whose next step lies in the same row and belongs to the same episode.
+
+    Args:
+        mask: True on real steps.
+        resets: True where an episode starts in a packed row; None if each row holds one episode.
+
+    Returns:
+        The flags; False in the padding.
+
+    Example:
+        >>> has_next(jnp.array([[True, True, True, False]])).tolist()
+        [[True, True, False, False]]
+    """
+    # A step has a next one if the step to its right is real and does not start an episode. `roll`
+    # wraps around, so the last column is set to False.
+    continues = mask if resets is None else mask & ~resets
+    return mask & jnp.roll(continues, -1, axis=1).at[:, -1].set(False)
+
+
+def rewards(batch: Windows) -> Float[Array, "B K"]:
+    """Computes the reward of every step from the returns-to-go.
+
+    The last step of a row that cuts its episode gets the return of the whole rest, so that the
+    rewards of a row add up to the return-to-go of its first step.
+
+    Args:
+        batch: Rows of steps.
+
+    Returns:
+        The rewards; 0 in the padding.
+    """
+    to_go = batch.returns_to_go
+    follows = has_next(batch.mask, batch.resets)
+    return to_go - jnp.where(follows, jnp.roll(to_go, -1, axis=1), jnp.zeros_like(to_go))
+
+
 def _cut(store: Store, steps: Int[Array, "B K"], mask: Bool[Array, "B K"]) -> Windows:
     """Gathers the given steps and fills the padding."""
     time_steps = store.time_steps[steps]

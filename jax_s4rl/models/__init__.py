@@ -1,4 +1,4 @@
-"""The decision and the trajectory transformer, the Q-network, and the policies that act."""
+"""The models, such as the decision transformer and the Q-network, and the policies that act."""
 
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from jax_s4rl.models import critic as critic
     from jax_s4rl.models import decision_transformer as decision_transformer
     from jax_s4rl.models import hindsight_network as hindsight_network
+    from jax_s4rl.models import latent_cloning as latent_cloning
+    from jax_s4rl.models import latent_policy as latent_policy
     from jax_s4rl.models import memory_agent as memory_agent
     from jax_s4rl.models import policy as policy
     from jax_s4rl.models import presets as presets

@@ -41,10 +41,7 @@ class DecisionTransformer(nn.Module):
         self.tokenizer = _tokenizer(config)
         self.blocks = [_block(chosen) for _ in range(chosen.num_layers)]
         self.norm = nn.LayerNorm()
-        is_gaussian = config.num_actions is None and chosen.continuous_head == heads.GAUSSIAN
-        self.action_head = heads.Action(
-            config.num_actions or config.action_size or 0, is_gaussian, chosen.action_bound
-        )
+        self.action_head = action_head(config)
         if chosen.returns == tokens.OUTSIDE:
             self.film = heads.Film()
         if chosen.observation_loss:
@@ -86,6 +83,31 @@ class DecisionTransformer(nn.Module):
         Raises:
             ValueError: The window is longer than the model was built for.
         """
+        hidden = self.features(
+            returns_to_go,
+            observations,
+            actions,
+            previous_actions,
+            time_steps,
+            mask,
+            resets,
+            noise=noise,
+        )
+        return self._predict(hidden, returns_to_go, actions)
+
+    def features(
+        self,
+        returns_to_go: Float[Array, "batch length"],
+        observations: Num[Array, "batch length *shape"],
+        actions: Num[Array, "batch length *action"],
+        previous_actions: Num[Array, "batch length *action"],
+        time_steps: Int[Array, "batch length"],
+        mask: Bool[Array, "batch length"],
+        resets: Bool[Array, "batch length"] | None = None,
+        *,
+        noise: Key[Array, " batch"] | None = None,
+    ) -> Float[Array, "batch length width"]:
+        """Computes the hidden features of every step, which the heads read; see `__call__`."""
         if mask.shape[1] > self.config.model.context_length:
             raise ValueError(
                 f"the window has {mask.shape[1]} steps but the model was built for context_length="
@@ -112,7 +134,7 @@ class DecisionTransformer(nn.Module):
         # Not strict: the last key is that of the tokens.
         for layer, own in zip(self.blocks, keys, strict=False):
             x = run_block(layer, x, own)
-        return self._predict(self.tokenizer.predictive(x), returns_to_go, actions)
+        return self._normalize(self.tokenizer.predictive(x))
 
     def init_state(self, batch_size: int, max_steps: int) -> list[Any]:
         """Returns the state of every block before episodes of at most `max_steps` steps."""
@@ -149,6 +171,22 @@ class DecisionTransformer(nn.Module):
             The predictions, without the next observation (no action is chosen yet), and the state
             after this step.
         """
+        hidden, state = self.step_features(
+            constants, state, return_to_go, observation, previous_action, time_step, reset
+        )
+        return self._predict(hidden, return_to_go, None), state
+
+    def step_features(
+        self,
+        constants: list[Any],
+        state: list[Any],
+        return_to_go: Float[Array, " batch"],
+        observation: Num[Array, "batch *shape"],
+        previous_action: Num[Array, "batch *action"],
+        time_step: Int[Array, " batch"],
+        reset: Bool[Array, " batch"],
+    ) -> tuple[Float[Array, "batch width"], list[Any]]:
+        """Computes the hidden features of one step; equal to that step of `features`."""
         arrived = self.tokenizer.step(return_to_go, observation, previous_action, time_step)
         x = arrived[-1]
         # Each new token runs through all blocks; the output of the last one predicts the action.
@@ -160,16 +198,15 @@ class DecisionTransformer(nn.Module):
                 x, layer_state = layer.step(layer_constants, x, layer_state, clear)
                 states.append(layer_state)
             state = states
-        return self._predict(x, return_to_go, None), state
+        return self._normalize(x), state
 
     def _predict(
         self,
-        x: Float[Array, "*rows width"],
+        hidden: Float[Array, "*rows width"],
         returns_to_go: Float[Array, "*rows"],
         actions: Num[Array, "..."] | None,
     ) -> heads.Predictions:
         chosen, scale = self.config.model, self.config.return_scale
-        hidden = self._normalize(x.astype(jnp.float32))
         conditioned = (
             self.film(hidden, returns_to_go / scale) if chosen.returns == tokens.OUTSIDE else hidden
         )
@@ -182,6 +219,7 @@ class DecisionTransformer(nn.Module):
         return heads.Predictions(action, log_std, observation, return_to_go)
 
     def _normalize(self, x: Float[Array, "*rows width"]) -> Float[Array, "*rows width"]:
+        x = x.astype(jnp.float32)
         if self.config.model.norm == block.NONE:
             return x
         # One axis of rows: XLA sums the gradients of scale and bias faster over one than over two.
@@ -195,18 +233,32 @@ def _tokenizer(config: configs.DecisionTransformerConfig) -> tokens.Tokenizer:
         returns=chosen.returns,
         time_embedding=chosen.time_embedding,
         width=chosen.width,
-        observation=embeddings.Observation(
-            kind=config.observation_kind,
-            width=chosen.width,
-            num_observations=config.num_observations,
-            mean=config.observation_mean,
-            std=config.observation_std,
-        ),
+        observation=observation_embedding(config),
         num_actions=config.num_actions,
         action_mean=config.action_mean,
         action_std=config.action_std,
         return_scale=config.return_scale,
         horizon=config.horizon,
+    )
+
+
+def observation_embedding(config: configs.DecisionTransformerConfig) -> embeddings.Observation:
+    """Returns the embedding of observations that fits a configuration."""
+    return embeddings.Observation(
+        kind=config.observation_kind,
+        width=config.model.width,
+        num_observations=config.num_observations,
+        mean=config.observation_mean,
+        std=config.observation_std,
+    )
+
+
+def action_head(config: configs.DecisionTransformerConfig) -> heads.Action:
+    """Returns the head of actions that fits a configuration."""
+    chosen = config.model
+    is_gaussian = config.num_actions is None and chosen.continuous_head == heads.GAUSSIAN
+    return heads.Action(
+        config.num_actions or config.action_size or 0, is_gaussian, chosen.action_bound
     )
 
 

@@ -1,8 +1,9 @@
-"""The policy of a decision transformer, which acts step by step and carries the model's state."""
+"""Acts step by step and carries the state of a model; the policy of a decision transformer."""
 
 import dataclasses
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
@@ -31,8 +32,8 @@ class PolicyState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
-    """Acts with a trained decision transformer; a set of pure functions over one configuration.
+class Stepper:
+    """Runs a model step by step; a set of pure functions over one configuration.
 
     While acting, a memory should not be older than the memories during training. If an episode fits
     into the model's context, one memory lasts from its start to its end. For longer episodes, the
@@ -91,6 +92,11 @@ class Policy:
             )
 
     @property
+    def model(self) -> nn.Module:
+        """Model with the methods `prepare`, `init_state` and `step` of a decision transformer."""
+        raise NotImplementedError
+
+    @property
     def is_staggered(self) -> bool:
         """Whether episodes are longer than the context, so that two memories are carried."""
         return self.memory == RESTART and self.max_steps > self.config.model.context_length
@@ -100,7 +106,7 @@ class Policy:
 
         Constants are, for instance, discretized systems.
         """
-        return params, self._model().apply({"params": params}, method="prepare")
+        return params, self.model.apply({"params": params}, method="prepare")
 
     def init(self, prepared: tuple[Any, Any], num_envs: int) -> PolicyState:
         """Returns the state before the first step of `num_envs` episodes."""
@@ -108,7 +114,7 @@ class Policy:
         copies, max_steps = (
             (2, config.model.context_length) if self.is_staggered else (1, self.max_steps)
         )
-        memories = self._model().apply(
+        memories: Any = self.model.apply(
             {"params": prepared[0]}, copies * num_envs, max_steps, method="init_state"
         )
         if config.num_actions is not None:
@@ -116,6 +122,68 @@ class Policy:
         else:
             previous_action = jnp.zeros((num_envs, config.action_size or 0))
         return PolicyState(list(memories), jnp.zeros((num_envs,), jnp.int32), previous_action)
+
+    def advance(
+        self,
+        prepared: tuple[Any, Any],
+        state: PolicyState,
+        observation: Num[Array, "batch *shape"],
+        return_to_go: Float[Array, " batch"],
+    ) -> tuple[Any, list[Any]]:
+        """Runs the model for one step.
+
+        Args:
+            prepared: Parameters and constants that `prepare` returned.
+            state: State that `init` or the previous step returned.
+            observation: Observation of this step, unscaled.
+            return_to_go: Target return from this step on, unscaled.
+
+        Returns:
+            What the `step` of the model predicts, a tree of arrays [batch, ...], and the state of
+            every block after the step.
+
+        Raises:
+            ValueError: Observations do not have the shape that the model was built for.
+        """
+        if observation.shape[1:] != self.config.observation_shape:
+            raise ValueError(
+                f"observations have shape {observation.shape[1:]} but the model was built for "
+                f"{self.config.observation_shape}; act in the environment that the data come from"
+            )
+        params, constants = prepared
+        inputs = (return_to_go, observation, state.previous_action, state.time_step)
+        if not self.is_staggered:
+            reset = state.time_step == 0
+            return self._step(params, constants, state.memories, inputs, reset)
+        resets, first_decides = _stagger(state.time_step, self.config.model.context_length)
+        # Both memories are one batch of twice the size, so that the model runs only once.
+        doubled = jax.tree.map(lambda x: jnp.concatenate([x, x]), inputs)
+        predicted, memories = self._step(
+            params, constants, state.memories, doubled, jnp.concatenate(resets)
+        )
+        return jax.tree.map(lambda both: _of_older(first_decides, both), predicted), memories
+
+    def _step(
+        self,
+        params: Any,
+        constants: Any,
+        memories: list[Any],
+        inputs: tuple[Array, ...],
+        reset: Array,
+    ) -> Any:
+        return self.model.apply(
+            {"params": params}, constants, memories, *inputs, reset, method="step"
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy(Stepper):
+    """Acts with a trained decision transformer."""
+
+    @property
+    def model(self) -> decision_transformer.DecisionTransformer:
+        """The decision transformer."""
+        return decision_transformer.DecisionTransformer(self.config)
 
     def act(
         self,
@@ -145,13 +213,8 @@ class Policy:
         Raises:
             ValueError: Observations do not have the shape that the model was built for.
         """
-        if observation.shape[1:] != self.config.observation_shape:
-            raise ValueError(
-                f"observations have shape {observation.shape[1:]} but the model was built for "
-                f"{self.config.observation_shape}; act in the environment that the data come from"
-            )
-        predicted, memories = self._predict(prepared, state, observation, return_to_go)
-        action = _choose(self.config, predicted, greedy, key)
+        predicted, memories = self.advance(prepared, state, observation, return_to_go)
+        action = choose(self.config, predicted, greedy, key)
         return action, PolicyState(memories, state.time_step + 1, action)
 
     def follow(
@@ -174,52 +237,27 @@ class Policy:
         Returns:
             The predictions, without the next observation, and the state after them.
         """
-        predicted, memories = self._predict(prepared, state, observation, return_to_go)
+        predicted, memories = self.advance(prepared, state, observation, return_to_go)
         return predicted, PolicyState(memories, state.time_step + 1, action)
 
-    def _predict(
-        self,
-        prepared: tuple[Any, Any],
-        state: PolicyState,
-        observation: Num[Array, "batch *shape"],
-        return_to_go: Float[Array, " batch"],
-    ) -> tuple[heads.Predictions, list[Any]]:
-        params, constants = prepared
-        inputs = (return_to_go, observation, state.previous_action, state.time_step)
-        if not self.is_staggered:
-            reset = state.time_step == 0
-            return self._step(params, constants, state.memories, inputs, reset)
-        resets, first_decides = _stagger(state.time_step, self.config.model.context_length)
-        # Both memories are one batch of twice the size, so that the model runs only once.
-        doubled = jax.tree.map(lambda x: jnp.concatenate([x, x]), inputs)
-        predicted, memories = self._step(
-            params, constants, state.memories, doubled, jnp.concatenate(resets)
-        )
-        return jax.tree.map(lambda both: _of_older(first_decides, both), predicted), memories
 
-    def _step(
-        self,
-        params: Any,
-        constants: Any,
-        memories: list[Any],
-        inputs: tuple[Array, ...],
-        reset: Array,
-    ) -> Any:
-        return self._model().apply(
-            {"params": params}, constants, memories, *inputs, reset, method="step"
-        )
-
-    def _model(self) -> decision_transformer.DecisionTransformer:
-        return decision_transformer.DecisionTransformer(self.config)
-
-
-def _choose(
+def choose(
     config: configs.DecisionTransformerConfig,
     predicted: heads.Predictions,
     greedy: Bool[Array, " batch"],
     key: PRNGKeyArray,
 ) -> Num[Array, "batch *action"]:
-    """Returns the likeliest actions where `greedy`, and drawn actions elsewhere."""
+    """Chooses the likeliest actions where `greedy`, and draws actions elsewhere.
+
+    Args:
+        config: Shape of the model.
+        predicted: Predictions of the actions.
+        greedy: Whether the likeliest action is taken, for each episode.
+        key: Typed random key for the draws.
+
+    Returns:
+        The actions, unscaled.
+    """
     center = predicted.action
     if config.num_actions is not None:
         largest = jnp.argmax(center, axis=-1).astype(jnp.int32)

@@ -10,11 +10,13 @@ from jax_s4rl import _lazy
 
 if TYPE_CHECKING:
     from jax_s4rl.modules import attention as attention
+    from jax_s4rl.modules import backward as backward
     from jax_s4rl.modules import block as block
     from jax_s4rl.modules import dropout as dropout
     from jax_s4rl.modules import embeddings as embeddings
     from jax_s4rl.modules import groups as groups
     from jax_s4rl.modules import heads as heads
+    from jax_s4rl.modules import latents as latents
     from jax_s4rl.modules import lru as lru
     from jax_s4rl.modules import lstm as lstm
     from jax_s4rl.modules import mamba as mamba

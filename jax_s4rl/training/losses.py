@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, Num
 
+from jax_s4rl.data import windows
+
 
 def cross_entropy(
     logits: Float[Array, "batch length actions"],
@@ -188,10 +190,7 @@ def next_observation(
         >>> float(total), float(weight)
         (5.0, 2.0)
     """
-    # A step has a next one if the step to its right is real and does not start an episode. `roll`
-    # wraps around, so the last column is set to False.
-    continues = mask if resets is None else mask & ~resets
-    follows = mask & jnp.roll(continues, -1, axis=1).at[:, -1].set(False)
+    follows = windows.has_next(mask, resets)
     targets = jnp.roll(observations, -1, axis=1)
     loss = cross_entropy if observations.ndim == mask.ndim else squared_error
     return loss(predicted, targets, follows)
@@ -213,6 +212,64 @@ def scalar_error(
         Sum over real steps, and their number.
     """
     return squared_error(predicted[..., None], targets[..., None], mask)
+
+
+def normal_kl(
+    mean: Float[Array, "*rows size"],
+    log_std: Float[Array, "*rows size"],
+    other_mean: Float[Array, "*rows size"],
+    other_log_std: Float[Array, "*rows size"],
+) -> Float[Array, "*rows"]:
+    """Computes the divergence KL(q || p) of diagonal normal distributions, summed over dimensions.
+
+    `KL = sum (s/o)^2 / 2 - 1/2 - log(s/o) + ((m - n) / o)^2 / 2` with means m, n and standard
+    deviations s, o. The sum, not the mean, over dimensions: its weight in a loss does not depend on
+    their number.
+
+    Args:
+        mean: Means of q.
+        log_std: Logarithms of the standard deviations of q.
+        other_mean: Means of p.
+        other_log_std: Logarithms of the standard deviations of p.
+
+    Returns:
+        Divergence of each row in nats, at least 0.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> zeros = jnp.zeros((1, 2))
+        >>> normal_kl(jnp.ones((1, 2)), zeros, zeros, zeros).tolist()  # a half for each dimension
+        [1.0]
+    """
+    twice = 2 * (log_std - other_log_std)
+    shift = (mean - other_mean) * jnp.exp(-other_log_std)
+    # `expm1` keeps the digits where the two are nearly equal, and rounding could pass below 0.
+    spread = jnp.maximum(jnp.expm1(twice) - twice, 0.0)
+    return 0.5 * jnp.sum(spread + jnp.square(shift), axis=-1)
+
+
+def kl(
+    divergences: Float[Array, "batch length"],
+    mask: Bool[Array, "batch length"],
+    free_nats: float = 0.0,
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Computes the loss of divergences between posteriors and priors, over real steps.
+
+    Args:
+        divergences: Divergence of each step in nats, from `normal_kl`.
+        mask: True at real steps.
+        free_nats: Divergence of a step that costs no more than less of it would.
+
+    Returns:
+        Sum over real steps, in nats, and their number.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> total, _ = kl(jnp.array([[0.1, 2.0]]), jnp.array([[True, True]]), free_nats=0.5)
+        >>> float(total)
+        2.5
+    """
+    return _masked_sum(jnp.maximum(divergences, free_nats), mask)
 
 
 def _masked_sum(

@@ -113,3 +113,16 @@ def test_observations_of_every_type_mean_the_same_on_the_device(values):
 def test_observations_that_a_device_cannot_tell_apart_are_refused(values):
     with pytest.raises(ValueError, match=r"unit|rescale"):
         windows.make_store(records.of_observations(values))
+
+
+def test_rewards_are_those_recorded_and_the_rest_at_a_cut():
+    record = records.make_record(LENGTHS)
+    store = windows.make_store(record)
+    # All episodes in one row, cut 2 steps before the end of the last.
+    batch = windows.gather_packed(store, jnp.arange(4)[None], record.num_steps - 2)
+    found = np.asarray(windows.rewards(batch))[0]
+    np.testing.assert_allclose(found[:-1], record.rewards[:-3], atol=1e-5)
+    np.testing.assert_allclose(found[-1], record.rewards[-3:].sum(), atol=1e-5)
+    follows = np.asarray(windows.has_next(batch.mask, batch.resets))[0]
+    np.testing.assert_array_equal(np.flatnonzero(~follows), [2, 3, 8, record.num_steps - 3])
+    assert not windows.has_next(jnp.zeros((1, 3), bool)).any()

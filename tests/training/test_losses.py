@@ -99,3 +99,31 @@ def test_a_weighted_cross_entropy_by_hand():
     gradient = jax.grad(lambda x: losses.weighted_cross_entropy(x, labels, weights)[0])(logits)
     np.testing.assert_allclose(gradient[0, 0], [-0.5, 0.5, 0.0], atol=1e-6)
     np.testing.assert_array_equal(gradient[0, 2], 0.0)
+
+
+def test_the_divergence_of_normals_is_that_of_the_expected_log_ratio():
+    mean, log_std, other_mean, other_log_std = (
+        0.5 * jax.random.normal(jax.random.key(seed), (3, 2)) for seed in range(4)
+    )
+    found = losses.normal_kl(mean, log_std, other_mean, other_log_std)
+    grid = np.linspace(-12, 12, 20_001)[:, None, None]
+    own = scipy.stats.norm.logpdf(grid, np.asarray(mean, float), np.exp(np.asarray(log_std, float)))
+    other = scipy.stats.norm.logpdf(
+        grid, np.asarray(other_mean, float), np.exp(np.asarray(other_log_std, float))
+    )
+    wanted = np.trapezoid(np.exp(own) * (own - other), grid, axis=0).sum(axis=-1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4)
+
+
+def test_the_divergence_of_equal_normals_is_zero_and_of_near_ones_not_negative():
+    mean, log_std = (jax.random.normal(jax.random.key(seed), (50, 8)) for seed in range(2))
+    np.testing.assert_array_equal(losses.normal_kl(mean, log_std, mean, log_std), 0)
+    near = losses.normal_kl(mean, log_std, mean, log_std + 1e-7 * mean)
+    assert float(near.min()) >= 0
+
+
+def test_free_nats_cost_the_same_and_padding_nothing():
+    divergences = jnp.array([[0.1, 2.0, 9.0], [0.2, 9.0, 9.0]])
+    total, weight = losses.kl(divergences, MASK, free_nats=0.5)
+    assert float(total) == 0.5 + 2 + 0.5
+    assert float(weight) == 3

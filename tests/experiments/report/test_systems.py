@@ -1,11 +1,13 @@
 """Tasks about other systems fit their scripts and stay out of the claims about mixers."""
 
-from experiments import trajectory_transformer
-from experiments.report import systems
+from experiments import future_latents, key_to_door, trajectory_transformer, umbrella
+from experiments.report import load, systems, tables
+from jax_s4rl.models import latent_policy
+from tests.experiments.report import made_up
 
 
 def test_points_are_data_and_variants_of_the_script():
-    (task,) = systems.TASKS
+    task = systems.TRAJECTORY_TRANSFORMER
     variants = {
         study.dataset: {"", *trajectory_transformer.VARIANTS.get(name, {})}
         for name, study in trajectory_transformer.STUDIES.items()
@@ -18,3 +20,53 @@ def test_points_are_data_and_variants_of_the_script():
 
 def test_claims_on_all_environments_leave_them_out():
     assert not any(task.is_judged for task in systems.TASKS)
+
+
+def test_a_clone_has_a_line_for_each_way_of_its_latent():
+    numbers = {"drawn_success_greedy": 0.1, "mean_success_greedy": 0.2, "best_success_greedy": 0.3}
+    row = made_up.row("e", "d", "s4d", 0, variant=future_latents.LATENT, **numbers)
+    found = systems.of_latents(row)
+    assert [each["method"] for each in found] == [
+        *("s4d, drawn latent", "s4d, mean latent", "s4d, best of 16 latents"),
+    ]
+    assert [each["metrics"]["success_greedy"] for each in found] == [0.1, 0.2, 0.3]
+    assert {load.variant(each) for each in found} == {""}
+    changed = systems.of_latents(load.with_metrics(row, variant="beta 0"))
+    assert changed[0]["method"] == "s4d, beta 0, drawn latent"
+    plain = made_up.row("e", "d", "s4d", 0, variant=future_latents.RETURN, success_greedy=0.9)
+    (alone,) = systems.of_latents(plain)
+    assert (alone["method"], load.variant(alone)) == ("s4d, return", "")
+
+
+def test_names_of_future_latents_are_those_of_the_script():
+    assert tuple(systems.CHOICES) == latent_policy.CHOICES
+    assert systems.PLAIN == future_latents.LATENT
+    assert f"best of {latent_policy.LatentPolicy.num_candidates} latents" == systems.CHOICES["best"]
+    doors, umbrellas = systems.FUTURE_LATENTS, systems.FUTURE_UMBRELLA
+    assert [point.data for point in doors.points] == [(key_to_door.SMALL,), (key_to_door.LARGE,)]
+    assert [point.data for point in umbrellas.points] == [
+        (umbrella.dataset(length),) for length in future_latents.UMBRELLA_LENGTHS
+    ]
+
+
+def test_what_a_latent_knows_is_shown_once():
+    known = dict(zip(systems.KNOWN.values(), (0.1, 0.5, 1.0, 2.0, 3.0), strict=True))
+    scored = {
+        f"{choice}_success_{kind}": 0.5
+        for choice in systems.CHOICES
+        for kind in (load.GREEDY, load.SAMPLED)
+    }
+    rows = [
+        made_up.row(
+            *("future_latents", key_to_door.SMALL, "s4d", seed),
+            variant=future_latents.LATENT,
+            **(known | {"kl": 0.1 + seed} | scored),
+        )
+        for seed in (0, 1)
+    ]
+    assert tables.of_further(systems.FUTURE_LATENTS) == []
+    (table,) = tables.of_further(systems.FUTURE_LATENTS.holding(rows))
+    assert table.rows == [
+        ["1,000 walks", "S4D, drawn latent", "0.60", "0.50", "1.00", "2.00", "3.00"],
+    ]
+    assert len(table.head) == 7
