@@ -4,6 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Also where a container forbids it: else each process of the tests compiles the same source files again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo report doctor docs test coverage test-slow test-core test-newest lint format bench clean
 
 $(READY): pyproject.toml constraints.txt
