@@ -16,6 +16,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 os.environ.setdefault("MPLBACKEND", "agg")
+# Threads of two workers wait for each other: seconds for an eigenproblem that takes milliseconds.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Datasets and compiled programs of the tests lie in a folder of their own: a run of the tests
 # neither uses nor changes those of the user. Workers inherit it.
