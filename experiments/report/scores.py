@@ -1,6 +1,7 @@
 """Statistics: means with intervals, differences of two methods on one scale, ratios of times."""
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -128,6 +129,13 @@ def of_setting(task: Task, setting: Setting, method: str) -> Strata:
     for point in setting.points:
         found.update(at_point(task, point, method))
     return found
+
+
+def last_point(task: Task) -> Point | None:
+    """Returns the last of the shown points at which a method ran; None if there is none."""
+    shown = [setting.points for setting in task.settings if setting.is_shown]
+    known = [point for point in itertools.chain.from_iterable(shown) if methods_at(task, point)]
+    return known[-1] if known else None
 
 
 def methods_at(task: Task, point: Point) -> dict[str, Strata]:

@@ -223,13 +223,23 @@ def _needless(task: Task) -> str:
 
 
 def _last_point(task: Task) -> str:
-    """Names the best and the worst method at the last point of a task."""
-    point = [point for point in task.points if scores.methods_at(task, point)][-1]
+    """Names the best and the worst method at the last point of a task, if one has a memory."""
+    point = scores.last_point(task)
+    assert point is not None
+    methods = scores.methods_at(task, point)
     values = {
         name: value
-        for name, own in scores.methods_at(task, point).items()
+        for name, own in methods.items()
         if (value := comparisons.score(task, own)) is not None
     }
+    if control := methods.get(load.MEMORYLESS):
+        kind = task.kind_of(control)
+        others = [own for name, own in methods.items() if name != load.MEMORYLESS]
+        found = [scores.compare(task, own, control, kind) for own in others]
+        known = {difference.outcome for difference in found if difference}
+        if known and not known & {scores.BETTER, scores.FEW}:
+            share = comparisons.show(task, values[load.MEMORYLESS])
+            return f"At {point.title} nothing is better than a model without memory ({share} %)."
     ends = [pick(values, key=lambda name: values[name]) for pick in (max, min)]
     best, worst = (
         f"{comparisons.method_name(name)} with {comparisons.show(task, values[name])} %"

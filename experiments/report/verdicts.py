@@ -149,15 +149,13 @@ def _remembers(measured: Measured) -> Claim:
     text, texts, verdicts = "State space models remember longest", [], []
     for name in ("long_memory", "longer_tests", "long_waits"):
         task = measured.task(name)
-        points = [point for point in task.points if scores.methods_at(task, point)]
-        if not points:
-            continue
-        methods = scores.methods_at(task, points[-1])
+        point = scores.last_point(task)
+        methods = scores.methods_at(task, point) if point else {}
         known = {own: comparisons.score(task, runs) for own, runs in methods.items()}
         values = {own: value for own, value in known.items() if value is not None}
         ours = [own for own in values if own in STATE_SPACES]
         others = [own for own in values if own not in ours]
-        if not ours or not others:
+        if not point or not ours or not others:
             continue
         best, rival = (max(each, key=lambda own: values[own]) for each in (ours, others))
         difference = scores.compare(
@@ -169,8 +167,12 @@ def _remembers(measured: Measured) -> Claim:
             f"{comparisons.method_name(own)} {comparisons.show(task, values[own])} %"
             for own in (best, rival)
         ]
-        texts.append(f"{task.title.lower()}, {points[-1].title}: {' against '.join(shown)}")
-    verdict = verdicts[0] if len(set(verdicts)) == 1 else PARTLY if verdicts else OPEN
+        texts.append(f"{task.title.lower()}, {point.title}: {' against '.join(shown)}")
+    verdict = OPEN
+    if verdicts:
+        # Some tests that hold make a part; without one, a test that refutes decides.
+        mixed = PARTLY if HOLDS in verdicts else REFUTED
+        verdict = verdicts[0] if len(set(verdicts)) == 1 else mixed
     return Claim(text, verdict, "; ".join(texts) or "-", "remembers")
 
 

@@ -57,6 +57,16 @@ def test_a_task_that_counts_for_no_claim_names_its_ends():
     assert result == "At c the best is LSTM with 30.0 %, the last S4D with 20.0 %."
 
 
+def test_a_task_on_which_nothing_remembers_says_so():
+    level = made_up.scored(TASK, lstm=20.0, s4d=20.5, mlp=20.0)
+    task = made_up.task(is_judged=False).holding([*level.rows.references, *level.rows.scored])
+    result = sections.result(measure(task), task)
+    assert result == "At c nothing is better than a model without memory (20.0 %)."
+    ahead = made_up.scored(TASK, lstm=30.0, s4d=20.5, mlp=20.0)
+    task = made_up.task(is_judged=False).holding([*ahead.rows.references, *ahead.rows.scored])
+    assert sections.result(measure(task), task).startswith("At c the best is LSTM")
+
+
 @pytest.mark.parametrize(("best", "edges"), [(0.01, 1), (0.003, 0)])
 def test_rates_on_the_edge_of_the_grid_are_counted(best, edges):
     rows = made_up.scored(TASK, attention=20.0).rows

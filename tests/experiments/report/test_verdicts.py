@@ -198,6 +198,20 @@ def test_state_space_models_remember_longest_only_if_they_are_better_at_the_long
         assert claim.verdict == verdict
         assert "4,000 steps" in claim.numbers
 
+    # Equal where a T-maze is longest, whatever a short chain says, and worse after a wait.
+    mazes = [
+        *made_up.runs("long_memory", "t_maze/100/random", "s4d", made_up.spread(1.8), "success"),
+        *made_up.runs("long_memory", "t_maze/100/random", "lstm", made_up.spread(1.8), "success"),
+        *made_up.runs("long_memory", "memory_chain/10/random", "s4d", [2.0] * 5, "success"),
+        *made_up.runs("long_memory", "memory_chain/10/random", "lstm", [1.0] * 5, "success"),
+        *made_up.bounds("long_memory", "t_maze/100/random", "success"),
+    ]
+    waits = catalog.LONG_WAITS.holding([*tested("s4d", 0.2), *tested("lstm", 0.5)])
+    memory = next(each for each in catalog.TASKS if each.name == "long_memory").holding(mazes)
+    claim = of(measure(memory, waits), "State space models remember")
+    assert claim.verdict == verdicts.REFUTED
+    assert "100: S4D 90.0 % against LSTM 90.0 %" in claim.numbers
+
 
 def test_outcomes_are_counted_in_words():
     words = [WORSE, BETTER, BETTER, scores.FEW]
