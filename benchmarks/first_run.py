@@ -26,6 +26,7 @@ EXPERIMENTS = (
     "random_walk",
     "umbrella",
     "memory",
+    "long_memory",
     "key_door",
     "key_to_door",
     "cartpole",

@@ -57,8 +57,13 @@ def _s4(measured: Measured) -> str:
     for method, own in pairs.items():
         lost = [pair.name for pair in own if pair.main.outcome == scores.WORSE]
         where = f", namely on {document.listed(lost)}" if lost else ""
-        among = "" if parts else " in which a model without memory is behind or was not run,"
-        counts = f"of {len(own)} settings{among} {NAMES[method]} is {verdicts.count_in(own)}"
+        among = (
+            ""
+            if parts
+            else " where a model without memory is behind or was not run, judged by the actions "
+            "that were fixed in advance,"
+        )
+        counts = f"in {len(own)} settings{among} {NAMES[method]} is {verdicts.count_in(own)}"
         parts.append(counts + where)
     text = "; ".join(parts)
     return f"**{start}.** {text[0].upper()}{text[1:]}."

@@ -167,7 +167,7 @@ def _remembers(measured: Measured) -> Claim:
             f"{comparisons.method_name(own)} {comparisons.show(task, values[own])} %"
             for own in (best, rival)
         ]
-        texts.append(f"{task.title.lower()}, {point.title}: {' against '.join(shown)}")
+        texts.append(f"{task.title.lower()} (longest: {point.title}): {' against '.join(shown)}")
     verdict = OPEN
     if verdicts:
         # Some tests that hold make a part; without one, a test that refutes decides.

@@ -22,9 +22,9 @@ def test_without_rows_nothing_is_said():
 def test_what_is_lost_is_named_in_the_first_sentence():
     first, *_ = front.sentences(measure(made_up.scored(TASK, attention=30.0, s4=20.0, s4d=30.2)))
     assert first == (
-        "**Neither S4 nor S4D beats attention everywhere.** Of 2 settings in which a model without "
-        "memory is behind or was not run, S4 is worse in 2, namely on Some (curve) and Some "
-        "(other); of 2 settings S4D is equal in 2."
+        "**Neither S4 nor S4D beats attention everywhere.** In 2 settings where a model without "
+        "memory is behind or was not run, judged by the actions that were fixed in advance, S4 is "
+        "worse in 2, namely on Some (curve) and Some (other); in 2 settings S4D is equal in 2."
     )
 
 
@@ -34,7 +34,7 @@ def test_the_first_sentence_changes_with_the_rows():
     better = made_up.scored(TASK, attention=20.0, s4=30.0, s4d=30.0)
     equal = made_up.task(name="pendulum", settings=TASK.settings[1:])
     equal = made_up.scored(equal, attention=20.0, s4=20.0, s4d=20.0)
-    start = "**S4 and S4D beat attention in most settings where memory helps, not in all.** Of 3 "
+    start = "**S4 and S4D beat attention in most settings where memory helps, not in all.** In 3 "
     assert front.sentences(measure(better, equal))[0].startswith(start)
     task = made_up.scored(TASK, attention=20.0, s4=30.0, s4d=20.0)
     assert front.sentences(measure(task))[0].startswith("**It is open whether S4 and S4D beat")
