@@ -5,7 +5,17 @@ import re
 import pytest
 
 from experiments.report import __main__ as report
-from experiments.report import catalog, document, front, load, online, systems, verdicts
+from experiments.report import (
+    catalog,
+    comparisons,
+    document,
+    front,
+    load,
+    online,
+    scores,
+    systems,
+    verdicts,
+)
 from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
@@ -203,4 +213,7 @@ def test_the_committed_rows_give_five_sentences(committed):
     _, measured, _ = committed
     sentences = front.sentences(measured)
     assert len(sentences) == 5
-    assert "worse" in sentences[0] or "beat attention in every setting" in sentences[0]
+    pairs = [pair for method in comparisons.S4_MIXERS for pair in measured.of(method)]
+    for pair in pairs:
+        assert pair.main.outcome in sentences[0]
+        assert pair.main.outcome != scores.WORSE or pair.name in sentences[0]
