@@ -3,7 +3,7 @@
     python -m experiments.future_latents            # everything; --quick for a look
     python -m experiments.future_latents --parts umbrella
 
-A decision transformer is told the return. A latent-conditioned clone learns what to tell itself: in
+A decision transformer is given the return. A latent-conditioned clone learns its own condition: in
 training its latent variable reads a summary of the later steps, at a price; acting draws it from a
 prior that knows the past alone. Both learn from the same random walks to key and door, 1,000 and
 10,000 of them, in the same balanced batches, around attention and S4D. A clone acts in three ways:
