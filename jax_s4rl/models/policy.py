@@ -1,5 +1,6 @@
 """Acts step by step and carries the state of a model; the policy of a decision transformer."""
 
+import abc
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -32,7 +33,7 @@ class PolicyState(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Stepper:
+class Stepper(abc.ABC):
     """Runs a model step by step; a set of pure functions over one configuration.
 
     While acting, a memory should not be older than the memories during training. If an episode fits
@@ -92,9 +93,9 @@ class Stepper:
             )
 
     @property
+    @abc.abstractmethod
     def model(self) -> nn.Module:
         """Model with the methods `prepare`, `init_state` and `step` of a decision transformer."""
-        raise NotImplementedError
 
     @property
     def is_staggered(self) -> bool:

@@ -42,9 +42,9 @@ def test_files_are_those_of_scripts():
 
 @pytest.mark.parametrize("task", HELD, ids=lambda task: task.name)
 def test_every_point_has_rows_of_attention_on_a_known_scale(task):
-    for point in task.points:
+    for number, point in enumerate(task.points):
         found = scores.methods_at(task, point)
-        if task.name not in UNFINISHED:
+        if number == 0 or task.name not in UNFINISHED:
             assert any(name.startswith("attention") for name in found), point.title
         for strata in found.values():
             for rows in strata.values():
