@@ -90,7 +90,7 @@ MASKED_CARTPOLE = Task(
 KEY_DOOR = Task(
     name="key_door",
     file="key_door",
-    title="Key and door",
+    title="Three rooms",
     score="return",
     label="return",
     settings=(
@@ -257,7 +257,7 @@ PAPER_SIZE = Task(
         _one("key-to-door, 1K", SIZES["1K"], variant="interleaved"),
         _one("key-to-door, 10K", SIZES["10K"], variant="interleaved"),
         _one("walks", "random_walk/random-1000", variant="interleaved"),
-        _one("key and door", "key_door/ppo-replay", variant="interleaved"),
+        _one("three rooms", "key_door/ppo-replay", variant="interleaved"),
         _one("CartPole", "cartpole/mixed", variant="interleaved", is_continuous=True),
         _one("no velocities", "masked_cartpole/mixed", variant="interleaved", is_continuous=True),
         _one("Pendulum", "pendulum/medium", variant="interleaved", is_continuous=True),

@@ -229,13 +229,6 @@ def answers(question: Question) -> list[Answer]:
     return found
 
 
-def carried(measured: Measured) -> list[Answer]:
-    """Returns what never clearing the memory changes on CartPole without velocities."""
-    asked = [question for question in measured.questions if question.name == "carried"]
-    every = [answer for question in asked for answer in answers(question)]
-    return [answer for answer in every if answer.dataset == MASKED]
-
-
 class CarriedTest(NamedTuple):
     """Scores of models that were trained in one way and act from a carried state.
 

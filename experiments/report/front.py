@@ -25,7 +25,7 @@ SIMPLE = {
 CARRIED = ("s4", "s4d", "lstm")
 # Changes of the training that may mend it, in words.
 MENDS = {
-    load.SHORT_MEMORY: "with no feature that remembers more than half a training row,",
+    load.SHORT_MEMORY: "with no feature that remembers more than half a training sequence,",
     load.WHOLE_EPISODES: "trained on whole episodes,",
 }
 # Attention that acts with a window as long as its training, at any wait.
@@ -149,7 +149,7 @@ def best_methods(task: Task, setting: Setting) -> dict[str, str]:
         return {}
     best = max(full, key=lambda name: sum(full[name].values()))
     ahead = {
-        name: "on the data where it ran"
+        name: f"{len(own)} of {most} data sets"
         for name, own in every.items()
         if name in SIMPLE and name not in full and all(_beats(own, each) for each in full.values())
     }
@@ -163,14 +163,16 @@ def _beats(own: Mapping[str, float], other: Mapping[str, float]) -> bool:
 
 def _carry(measured: Measured) -> str:
     """Says what becomes of models that act from a state that is never cleared."""
-    answers = {answer.method: answer for answer in comparisons.carried(measured)}
-    texts = []
-    for name in CARRIED:
-        if name in answers:
-            task = answers[name].task
-            sides = answers[name].sides[task.judged_by]
-            carried, cleared = (comparisons.show(task, side) for side in sides)
-            texts.append(f"from {cleared} to {carried} ({NAMES[name]})")
+    tests = comparisons.carried_tests(measured)
+    found = {(test.title, test.training): test.scores for test in tests}
+    cleared, never = (
+        found.get((title, load.AS_TRAINED), {})
+        for title in (comparisons.CLEARED, comparisons.NEVER)
+    )
+    known = [name for name in CARRIED if name in cleared and name in never]
+    texts = [
+        f"from {_mean(cleared[name])} to {_mean(never[name])} ({NAMES[name]})" for name in known
+    ]
     parts = []
     if texts:
         parts.append(
@@ -196,13 +198,29 @@ def _carry(measured: Measured) -> str:
         )
     if not parts:
         return ""
-    mixers = [answers[name] for name in comparisons.S4_MIXERS if name in answers]
-    outcomes = {answer.by_kind[answer.task.judged_by].outcome for answer in mixers}
+    low, high = _scale(measured)
+    outcomes = {
+        scores.difference(
+            *([[(value - low) / (high - low) for value in own[name]]] for own in (never, cleared))
+        ).outcome
+        for name in comparisons.S4_MIXERS
+        if name in known
+    }
     lost = "S4 loses where it should help most: acting from a carried state"
     start = lost if outcomes == {scores.WORSE} else "Acting from a carried state"
     if mended:
         start += ", if its training has not shown such states"
     return f"**{start}.** {' '.join(parts)}"
+
+
+def _scale(measured: Measured) -> tuple[float, float]:
+    """Returns random play and the optimum of CartPole without velocities."""
+    task = measured.task("masked_cartpole")
+    return task.scale(comparisons.MASKED, task.judged_by) or (0.0, 0.0)
+
+
+def _mean(values: Sequence[float]) -> str:
+    return document.number(float(np.mean(values)))
 
 
 def _mended(measured: Measured) -> list[str]:
@@ -215,8 +233,7 @@ def _mended(measured: Measured) -> list[str]:
         for test in tests
     }
     before = values.get((comparisons.CLEARED, load.AS_TRAINED), {})
-    task = measured.task("masked_cartpole")
-    low, high = task.scale(comparisons.MASKED, task.judged_by) or (0.0, 0.0)
+    low, high = _scale(measured)
     least = -scores.MATTERS * (high - low)
     texts = []
     for training, words in MENDS.items():

@@ -182,7 +182,6 @@ def compare(
     removes what makes one recording easier than another.
     """
     first, second = [], []
-    counts, other_counts = [], []
     keys = [f"{metric.format(score=task.score)}_{kind}" for metric in metrics]
     for name in strata:
         scale = task.scale(strata[name][0]["dataset"], kind)
@@ -194,8 +193,6 @@ def compare(
             continue
         low, high = scale
         one, two = ([(value - low) / (high - low) for value in own] for own in (one, two))
-        counts.append(len(one))
-        other_counts.append(len(two))
         if len(set(map(load.recording, both[0]))) > 1:
             one = [a - b for a, b in zip(one, two, strict=True)]
             two = [0.0] * len(one)
@@ -203,10 +200,16 @@ def compare(
         second.append(two)
     if not first:
         return None
+    return difference(first, second)
+
+
+def difference(first: Iterable[Sequence[float]], second: Iterable[Sequence[float]]) -> Difference:
+    """Returns the scores of one method minus those of another, both by data set, from 0 to 1."""
     pair = _freeze(first), _freeze(second)
     gain = _bootstrap(bootstrap.mean_difference, *pair)
     chance = _bootstrap(bootstrap.probability_of_improvement, *pair)
-    return Difference(gain, chance, (min(counts), min(other_counts)), pair)
+    one, two = (min(map(len, own)) for own in pair)
+    return Difference(gain, chance, (one, two), pair)
 
 
 def sides(question: Question) -> dict[tuple[str, int | None, str], tuple[Task, list[Strata]]]:

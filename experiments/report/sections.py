@@ -15,6 +15,7 @@ from experiments.report import (
 )
 from experiments.report.catalog import CARRIED, ELSEWHERE, FOUNDING, SPEED
 from experiments.report.comparisons import Measured
+from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
 
 TITLE = "S4 in place of attention: what the experiments say"
@@ -33,12 +34,9 @@ def first_page(measured: Measured, claims: Sequence[verdicts.Claim]) -> list[doc
     content += [
         document.Heading("Task by task"),
         plots.forest(measured),
-        _note("forest", matters=f"{100 * scores.MATTERS:g}"),
+        _note("forest", matters=f"{100 * scores.MATTERS:g}", greedy=_greedy(measured)),
         tables.of_counts(measured),
-        document.Heading("Acting from a carried state"),
-        document.Paragraph(document.text("notes", "carried")),
-        tables.of_carried(measured),
-        *_carried_changes(measured),
+        *_carried(measured),
         document.Heading("Speed"),
     ]
     if measured.lengths:
@@ -60,6 +58,12 @@ def first_page(measured: Measured, claims: Sequence[verdicts.Claim]) -> list[doc
         document.Paragraph(document.text("notes", "pages")),
     ]
     return content
+
+
+def _greedy(measured: Measured) -> str:
+    """Names the tasks with rows whose greedy actions decide."""
+    tasks = [task for task in measured.tasks if task.is_judged and task.rows.scored]
+    return document.listed([task.title for task in tasks if task.judged_by == GREEDY])
 
 
 def _note(name: str, **fields: object) -> document.Note:
@@ -93,13 +97,14 @@ def _task_speeds(measured: Measured) -> str:
     return document.text("notes", "speed of tasks", **fields)
 
 
-def _carried_changes(measured: Measured) -> list[document.Block]:
-    """Returns what mends acting from a carried state; nothing without rows."""
+def _carried(measured: Measured) -> list[document.Block]:
+    """Says how models act from a carried state, and what mends it; nothing without rows."""
     if not measured.rows.get(CARRIED):
         return []
     return [
-        document.Paragraph(document.text("notes", "carried changes")),
-        tables.of_carried_changes(measured),
+        document.Heading("Acting from a carried state"),
+        document.Paragraph(document.text("notes", "carried")),
+        tables.of_carried(measured),
         _files(CARRIED, f"python -m experiments.{CARRIED}"),
     ]
 

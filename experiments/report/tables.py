@@ -237,32 +237,6 @@ def of_counts(measured: Measured) -> document.Table:
 
 
 def of_carried(measured: Measured) -> document.Table:
-    """Shows the methods that act from a carried state: without clearing it, and after waits."""
-    waits = measured.task("long_waits")
-    points = [point for point in waits.points if scores.methods_at(waits, point)]
-    points = points[:: max(len(points) - 1, 1)]
-    known = [scores.methods_at(waits, point) for point in points]
-    answers = {answer.method: answer for answer in comparisons.carried(measured)}
-    names = sorted({*answers, *(known[-1] if known else ())}, key=place)
-    rows = []
-    for name in names:
-        cells = ["-"] * 3
-        if name in answers:
-            answer = answers[name]
-            kind = answer.task.judged_by
-            first, second = answer.sides[kind]
-            cells = [comparisons.show(answer.task, value) for value in (second, first)]
-            cells.append(document.show(answer.by_kind[kind].gain, "%", signed=True))
-        for methods in known:
-            value = comparisons.score(waits, methods[name]) if name in methods else None
-            cells.append(comparisons.show(waits, value))
-        rows.append([_title(name), *cells])
-    head = [f"CartPole: {name}" for name in ("return, cleared", "never cleared", "change, %")]
-    head += [f"key-to-door: success after {point.title}, %" for point in points]
-    return document.Table(["acting model", *head], rows)
-
-
-def of_carried_changes(measured: Measured) -> document.Table:
     """Shows what changes of the training do to acting from a carried state."""
     tests = comparisons.carried_tests(measured)
     names = sorted({name for _, _, _, known in tests for name in known}, key=place)

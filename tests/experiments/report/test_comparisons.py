@@ -90,18 +90,6 @@ def _lower(row, value):
     return row | {"metrics": row["metrics"] | scores_of_both}
 
 
-def test_what_a_carried_memory_changes_is_found_among_the_questions():
-    assert comparisons.carried(comparisons.Measured([], [], [], [], {})) == []
-    lines = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
-    for row in made_up.runs(
-        "memory", comparisons.MASKED, "s4", made_up.spread(40), "return", variant="context 32"
-    ):
-        lines.append(row | {"metrics": row["metrics"] | {"return_carried_sampled": 5.0}})
-    asked = catalog.questions({"memory": lines})
-    (answer,) = comparisons.carried(comparisons.Measured([], asked, [], [], {}))
-    assert answer.sides["sampled"] == pytest.approx((5.0, 20.0))
-
-
 def test_answers_have_both_sides_and_their_difference():
     lines = made_up.bounds("some", "some/a", "return", 0.0, 100.0)
     for variant, value in (("with", 60.0), ("without", 40.0)):

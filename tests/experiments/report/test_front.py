@@ -70,7 +70,7 @@ def test_lookup_is_compared_where_it_is_known():
     task = TASK.holding([*held.rows.references, *lookup, *held.rows.scored])
     (simple,) = front.sentences(measure(task))
     assert simple.startswith("**A simple method has the best mean score in 2 of 2 settings**")
-    assert simple.endswith("(lookup) on Some (curve, on the data where it ran; other).")
+    assert simple.endswith("(lookup) on Some (curve, 1 of 2 data sets; other).")
 
 
 def test_a_baseline_is_compared_on_the_data_that_it_has():
@@ -79,7 +79,7 @@ def test_a_baseline_is_compared_on_the_data_that_it_has():
     every = [*held.rows.references, *held.rows.scored]
     task = TASK.holding([*every, *few])
     curve, other = task.settings
-    assert front.best_methods(task, curve) == {"s4": "", "cql": "on the data where it ran"}
+    assert front.best_methods(task, curve) == {"s4": "", "cql": "1 of 2 data sets"}
     assert front.best_methods(task, other) == {"s4": ""}
     lower = made_up.runs("some", "some/a", "cql", made_up.spread(50.0), "return")
     assert front.best_methods(TASK.holding([*every, *lower]), curve) == {"s4": ""}
@@ -87,18 +87,25 @@ def test_a_baseline_is_compared_on_the_data_that_it_has():
 
 @pytest.mark.parametrize(("carried", "start"), [(5.0, "S4 loses"), (40.0, "Acting from")])
 def test_what_a_carried_state_changes_has_a_sentence_of_its_own(carried, start):
-    lines = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
+    masked = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
+    trained = []
     for method in ("s4", "s4d", "lstm"):
-        for row in made_up.runs(
-            "memory", comparisons.MASKED, method, made_up.spread(80), "return", variant="context 32"
-        ):
-            metrics = row["metrics"] | {"return_carried_sampled": carried}
-            lines.append(row | {"metrics": metrics})
-    measured = measure()._replace(questions=catalog.questions({"memory": lines}))
+        trained += with_carried(method, load.AS_TRAINED, 80.0, carried)
+    rows = {"memory": masked, catalog.CARRIED: trained}
+    measured = measure()._replace(tasks=catalog.tasks(rows), rows=rows)
     (sentence,) = front.sentences(measured)
     assert sentence.startswith(f"**{start}")
     shown = "from 40.0 to 5.00 (S4)" if carried < 10 else "from 40.0 to 40.0 (S4)"
     assert shown in sentence
+
+
+def with_carried(method, training, value, carried):
+    """Returns made-up runs on CartPole without velocities, with a return of a carried state."""
+    more = {} if carried is None else {"return_carried_sampled": carried}
+    runs = made_up.runs(
+        "memory", comparisons.MASKED, method, made_up.spread(value), "return", variant=training
+    )
+    return [row | {"metrics": row["metrics"] | more} for row in runs]
 
 
 @pytest.mark.parametrize(("short", "whole"), [(60.0, 90.0), (60.0, 20.0), (10.0, 20.0)])
@@ -111,24 +118,12 @@ def test_what_mends_a_carried_state_is_named(short, whole):
             (load.SHORT_MEMORY, 80.0, short),
             (load.WHOLE_EPISODES, 2 * whole, None),
         ):
-            values = made_up.spread(value)
-            more = {} if carried is None else {"return_carried_sampled": carried}
-            for row in made_up.runs(
-                "memory", comparisons.MASKED, method, values, "return", variant=training
-            ):
-                changed.append(row | {"metrics": row["metrics"] | more})
-    lines = [
-        row | {"metrics": row["metrics"] | {"variant": "context 32"}}
-        for row in changed
-        if load.variant(row) == load.AS_TRAINED
-    ]
-    rows = {"memory": [*masked, *lines], catalog.CARRIED: changed}
-    measured = measure()._replace(
-        questions=catalog.questions(rows), tasks=catalog.tasks(rows), rows=rows
-    )
+            changed += with_carried(method, training, value, carried)
+    rows = {"memory": masked, catalog.CARRIED: changed}
+    measured = measure()._replace(tasks=catalog.tasks(rows), rows=rows)
     sentence = next(each for each in front.sentences(measured) if "never cleared" in each)
     assert ("if its training has not shown such states" in sentence) == (max(short, whole) >= 40)
-    returned = f"half a training row, the return is {short:.1f} (S4)"
+    returned = f"half a training sequence, the return is {short:.1f} (S4)"
     assert (returned in sentence) == (short >= 40)
     returned = "Trained on whole episodes, the return is 90.0 (S4) and 90.0 (S4D)"
     assert (returned in sentence) == (whole >= 40)

@@ -115,30 +115,6 @@ def test_outcomes_are_counted_for_both_ways_of_choosing_actions():
     ]
 
 
-def test_models_that_act_from_a_carried_state_stand_together():
-    lines = []
-    for seed in range(5):
-        tested = {"success_at_90_sampled": 0.6, "success_at_4000_sampled": 0.4}
-        lines.append(
-            made_up.row(
-                "key_to_door", "d", "s4", seed, variant="tested with longer waits", **tested
-            )
-        )
-    waits = catalog.LONG_WAITS.holding(lines)
-    masked = made_up.bounds("memory", comparisons.MASKED, "return", 0.0, 100.0)
-    for row in made_up.runs(
-        "memory", comparisons.MASKED, "s4", [80.0] * 5, "return", variant="context 32"
-    ):
-        masked.append(row | {"metrics": row["metrics"] | {"return_carried_sampled": 10.0}})
-    asked = catalog.questions({"memory": masked})
-    table = tables.of_carried(comparisons.Measured([waits], asked, [], [], {}))
-    assert table.head[4:] == [
-        "key-to-door: success after 90 steps, %",
-        "key-to-door: success after 4,000 steps, %",
-    ]
-    assert table.rows == [["S4", "40.0", "10.0", "-30.0 [-30.0, -30.0]", "60.0", "40.0"]]
-
-
 def test_planned_hours_stand_beside_those_so_far():
     run = made_up.row("carried_state", "d", "s4", 0) | {"seconds": {"train": 1_800.0}}
     table = tables.of_hours({catalog.CARRIED: [run]})
@@ -164,7 +140,7 @@ def test_what_mends_a_carried_state_stands_by_test_and_change():
     ]
     masked = catalog.tasks({})
     measured = comparisons.Measured(masked, [], [], [], {catalog.CARRIED: lines})
-    table = tables.of_carried_changes(measured)
+    table = tables.of_carried(measured)
     assert table.head == ["test", "training", "S4", "LSTM"]
     same = "20.0 [20.0, 20.0]"
     assert table.rows == [
