@@ -28,7 +28,8 @@ def loaded(monkeypatch, task):
 @pytest.fixture
 def columns(loaded):
     found = {}
-    for trial in founding_report.both_columns(PLAN, OPTIONS):
+    others = founding_report.right_column(PLAN, founding_report.OTHER_MIXERS, OPTIONS)
+    for trial in founding_report.both_columns(PLAN, OPTIONS) + others:
         found.setdefault(trial.variant.partition(" (")[0], {})[trial.method] = trial
     return found
 
@@ -125,18 +126,22 @@ def test_every_trial_of_a_part_is_another_and_says_how_long_it_trains(loaded, pa
         assert f"({trial.settings.num_updates:,} of 10,000 updates)" in trial.variant
 
 
-def test_ten_seeds_and_one_on_further_graphs():
+def test_ten_seeds_but_of_further_graphs_and_switches():
     found = {
         part: len(founding_report.EXPERIMENT.seeds(part, OPTIONS))
         for part in founding_report.EXPERIMENT.parts
     }
     assert found.pop("graphs") == 1
+    assert found.pop("switches") == 3
     assert set(found.values()) == {10}
 
 
 def test_the_mixers_of_the_options_are_those_of_the_right_column(loaded):
-    planned = founding_report.both_columns(PLAN, runner.Options(mixers=("s4d",)))
-    assert [trial.method for trial in planned] == ["attention", "s4", "s4d", "mlp"]
+    options = runner.Options(mixers=("s4", "lstm"))
+    planned = founding_report.both_columns(PLAN, options)
+    assert [trial.method for trial in planned] == ["attention", "s4", "s4", "mlp"]
+    others = founding_report.others_trials(options)
+    assert [trial.method for trial in others] == ["lstm", "lstm"]
 
 
 @pytest.mark.slow
@@ -172,5 +177,5 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch, task):
     monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     rows = fakes.look_twice(founding_report.EXPERIMENT, tmp_path, monkeypatch)
     assert [row["method"] for row in rows[:2]] == ["random", "optimal"]
-    assert [row["method"] for row in rows[2:]] == ["attention", "s4", "s4d", "mlp"]
+    assert [row["method"] for row in rows[2:]] == ["attention", "s4", "mlp"]
     assert all(0 <= row["metrics"]["share_above_half_greedy"] <= 1 for row in rows)
