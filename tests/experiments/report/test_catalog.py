@@ -29,6 +29,12 @@ def test_names_and_titles_are_unique():
         assert len({each.title for each in entries}) == len(entries)
 
 
+@pytest.mark.parametrize("task", catalog.TASKS, ids=lambda task: task.name)
+def test_every_column_of_a_table_has_its_own_head(task):
+    heads = [point.title for each in task.settings if each.is_shown for point in each.points]
+    assert len(set(heads)) == len(heads)
+
+
 def test_every_file_of_rows_is_known():
     known = {*catalog.files(), *report.ELSEWHERE}
     assert {path.stem for path in catalog.FOLDER.glob("*.jsonl")} <= known
