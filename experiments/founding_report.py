@@ -151,11 +151,17 @@ SWITCHES: dict[str, Callable[[Settings], Settings]] = {
     "long warm-up": long_warmup,
     WRONG_HISTORY: same,
 }
+ONE_TOKEN = f"{RIGHT_WAY}, one token"
 # Those of one mixer alone.
 OTHERS_ONLY = {
     protocol.ATTENTION: ("one bare layer",),
     "s4": ("post-norm blocks", "tanh"),
 }
+
+
+def but_for(name: str) -> str:
+    """Returns the variant of models as they should be, but for one difference."""
+    return f"{RIGHT_WAY} but for: {name}"
 
 
 def switches_of(mixer: str) -> list[str]:
@@ -301,8 +307,9 @@ def switches_trials(options: runner.Options) -> list[runner.Trial]:
             for name in switches_of(mixer):
                 is_wrong = name == WRONG_HISTORY
                 history = founding_metrics.WRONG if is_wrong else founding_metrics.RIGHT
-                variant = f"{RIGHT_WAY} but for: {name}"
-                found.append(trial(plan, mixer, variant, SWITCHES[name](base), options, history))
+                found.append(
+                    trial(plan, mixer, but_for(name), SWITCHES[name](base), options, history)
+                )
     return found
 
 
@@ -313,7 +320,7 @@ def tokens_trials(options: runner.Options) -> list[runner.Trial]:
         for mixer in (protocol.ATTENTION, "s4", "s4d"):
             if mixer in options.mixers:
                 settings = protocol.override(matched(plan, mixer), tokens=tokens.CONCATENATED)
-                found.append(trial(plan, mixer, f"{RIGHT_WAY}, one token", settings, options))
+                found.append(trial(plan, mixer, ONE_TOKEN, settings, options))
     return found
 
 

@@ -2,10 +2,10 @@
 
     python -m experiments.founding_table
 
-prints two tables: scores, with floors and ceilings that are exact but for CartPole, and times and
-parameters. Theirs are of the report's table, figure and notebooks (its source is named in
-`experiments.founding_report`), one run each; the others are means of ten runs with 95 % bootstrap
-intervals.
+prints three tables: scores, with floors and ceilings that are exact but for CartPole; scores with
+one difference at a time; times and parameters. Theirs are of the report's table, figure and
+notebooks (its source is named in `experiments.founding_report`), one run each; the others are means
+of ten runs, of single differences three, with 95 % bootstrap intervals.
 """
 
 import dataclasses
@@ -87,6 +87,19 @@ NUMBERS = (
         {ATTENTION: 107.0, S4: 129.0},
     ),
 )
+# Numbers that single differences are about.
+SWITCHED = (
+    (
+        "graph walk: share of optimal walks",
+        founding_report.GRAPHS[0].dataset,
+        "optimal_share_greedy",
+    ),
+    (
+        "umbrella 8: right first actions",
+        founding_report.UMBRELLAS[8].dataset,
+        "first_action_greedy",
+    ),
+)
 # Reference rows of CartPole have the steps alone, whatever the target.
 SAME_ENDS = {"best_of_sweep_greedy": "steps_greedy"}
 # Published seconds of 100 updates, on other machines: a laptop's CPU, and a GPU for CartPole.
@@ -124,6 +137,28 @@ def scores(rows: Sequence[Row]) -> str:
                 published = NOTHING if theirs is None else f"{theirs:g}"
                 lines.append([number.title, name, published, *cells, *map(_short, ends)])
     return _markdown(["number", "model", "theirs", *COLUMNS, "random play", "optimum"], lines)
+
+
+def differences(rows: Sequence[Row]) -> str:
+    """Makes the table of single differences.
+
+    Args:
+        rows: Result rows of the experiment; missing ones leave gaps.
+
+    Returns:
+        Markdown: a line for each difference that has a row, and task; a column for each model.
+    """
+    variants = {"none": founding_report.RIGHT_WAY}
+    variants |= {name: founding_report.but_for(name) for name in founding_report.SWITCHES}
+    variants["one token a step"] = founding_report.ONE_TOKEN
+    lines = []
+    for title, data, key in SWITCHED:
+        own = _of_data(rows, data)
+        for name, variant in variants.items():
+            cells = [_interval(_runs(own, method, variant, key)) for method in METHODS]
+            if cells != [NOTHING] * len(METHODS):
+                lines.append([title, name, *cells])
+    return _markdown(["number", "difference", *METHODS.values()], lines)
 
 
 def times(rows: Sequence[Row]) -> str:
@@ -218,7 +253,7 @@ class Config:
 
 
 def main(config: Config) -> None:
-    """Prints both tables.
+    """Prints all tables.
 
     Args:
         config: Options.
@@ -231,7 +266,7 @@ def main(config: Config) -> None:
         raise ValueError(
             f"got no rows in {config.rows}; run python -m experiments.founding_report first"
         )
-    print(scores(rows), times(rows), sep="\n\n")
+    print(scores(rows), differences(rows), times(rows), sep="\n\n")
 
 
 if __name__ == "__main__":

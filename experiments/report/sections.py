@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from experiments.report import (
     comparisons,
     document,
+    founding,
     front,
     load,
     plots,
@@ -13,7 +14,7 @@ from experiments.report import (
     tables,
     verdicts,
 )
-from experiments.report.catalog import CARRIED, ELSEWHERE, FOUNDING, SPEED
+from experiments.report.catalog import CARRIED, ELSEWHERE, SPEED
 from experiments.report.comparisons import Measured
 from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
@@ -111,7 +112,7 @@ def _carried(measured: Measured) -> list[document.Block]:
 
 def _founding(measured: Measured) -> list[document.Block]:
     """Returns the founding report's scores in two columns; nothing without rows."""
-    rows = measured.rows.get(FOUNDING)
+    rows = measured.rows.get(founding.TASK.file)
     if not rows:
         return []
     # Its script reads environments and models, which a report without its rows does not need.
@@ -127,19 +128,22 @@ def _founding(measured: Measured) -> list[document.Block]:
 
 
 def of_founding(measured: Measured) -> list[document.Block]:
-    """Returns the page of the founding report; nothing without rows."""
-    rows = measured.rows.get(FOUNDING)
+    """Returns single differences and times of the founding report; nothing without rows."""
+    rows = measured.rows.get(founding.TASK.file)
     if not rows:
         return []
     from experiments import founding_table
 
-    return [
-        document.Heading("The founding report"),
-        document.Paragraph(document.text(FOUNDING, "question")),
-        document.parse_table(founding_table.times(rows), 2),
-        document.Numbered(document.items(FOUNDING, "deviations")),
-        _files(FOUNDING, f"python -m experiments.{FOUNDING}"),
-    ]
+    tables_of_it = (
+        ("One difference at a time", "founding differences", founding_table.differences(rows)),
+        ("Times and parameters", "founding times", founding_table.times(rows)),
+    )
+    content: list[document.Block] = []
+    for title, note, text in tables_of_it:
+        made = document.parse_table(text, 2)
+        if made.rows:
+            content += [document.Heading(title, 3), _note(note), made]
+    return content
 
 
 def _files(name: str, command: str) -> document.Note:

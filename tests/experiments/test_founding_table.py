@@ -74,13 +74,27 @@ def test_several_graphs_count_alike(rows):
     assert found[4].startswith("0.5 (0 to 1")
 
 
+def test_single_differences_stand_beside_none(rows):
+    for row in rows:
+        row["metrics"]["first_action_greedy"] = row["metrics"]["share_above_half_greedy"]
+    switch = founding_report.but_for("tanh")
+    rows.append(make_row("attention", 0.1, switch, 0, first_action_greedy=0.7))
+    rows.append(make_row("s4", 0.1, switch, 0, "umbrella_length/0/random", first_action_greedy=0.7))
+    title = "umbrella 8: right first actions"
+    assert lines_of(founding_table.differences(rows)) == [
+        [title, "none", "-", "0.5 (0.5 to 0.5)", "-", "-", "-"],
+        [title, "tanh", "0.7", "-", "-", "-", "-"],
+        [title, "one token a step", "-", "0 (0 to 0)", "-", "-", "-"],
+    ]
+
+
 def test_times_are_of_a_hundred_updates(rows):
     (found,) = lines_of(founding_table.times(rows))
     assert found[:2] == ["umbrella_length/7/random", "S4"]
     assert found[4:] == ["2 (2 to 2)", "1,234"] * 2
 
 
-def test_the_command_prints_both_tables(tmp_path, capsys, rows):
+def test_the_command_prints_all_tables(tmp_path, capsys, rows):
     path = tmp_path / "rows.jsonl"
     with pytest.raises(ValueError, match=r"run python -m experiments.founding_report first"):
         founding_table.main(founding_table.Config(path))
@@ -88,4 +102,5 @@ def test_the_command_prints_both_tables(tmp_path, capsys, rows):
     founding_table.main(founding_table.Config(path))
     shown = capsys.readouterr().out
     assert "theirs | as they did | as it should be" in shown
+    assert "| number | difference | DT |" in shown
     assert "s per 100 updates" in shown

@@ -135,7 +135,8 @@ def test_tasks_whose_rows_arrive_later_get_a_page_each(later):
         assert f"{task.title}: not run yet" not in readme
     assert "## The founding report's table" in readme
     assert "| umbrella 8: share of total rewards above 0.5 | S4 | 0.4925 |" in readme
-    assert "The founding report's four tasks" not in readme
+    assert "### One difference at a time" not in readme
+    assert "### Times and parameters" in readme
     assert max(len(block.head) for block in later if isinstance(block, document.Table)) <= 8
 
 
