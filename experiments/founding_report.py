@@ -106,7 +106,7 @@ DOOR_KEY = Plan(
     context_length=250,
     targets=tuple(number / 10 for number in range(12)),
     batch_size=16,
-    num_updates=120,
+    num_updates=100,
     shapes="founding/door_key/random-100",
 )
 # The scale of these rewards is not known; it is taken from the largest return that they asked for.
@@ -237,7 +237,8 @@ def trial(
         "targets": plan.targets,
         # Theirs are 2,000 episodes of umbrella.
         "episodes": 8 * options.episodes if is_umbrella else options.episodes // 5,
-        "episodes_each": options.episodes // 50,
+        # A model that fails at DoorKey acts for 250 steps, and attention reads 750 tokens at each.
+        "episodes_each": 1 if plan.family == founding_metrics.DOOR_KEY else options.episodes // 50,
         "history": history,
         "divisor": plan.divisor,
     }
