@@ -25,8 +25,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="jax_s4rl-tests-")
     atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
-    for _variable in ("JAX_S4RL_DATA", "JAX_COMPILATION_CACHE_DIR"):
-        os.environ.pop(_variable, None)
+    os.environ.pop("JAX_S4RL_DATA", None)
+    # Workers, the processes that they start, and the runs that are given the same $TESTS_COMPILED
+    # share compiled programs, also small ones, which take most of the time together. The flags of
+    # XLA and its version are part of a program's name.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ.get("TESTS_COMPILED") or os.path.join(
+        os.environ["XDG_CACHE_HOME"], "compiled"
+    )
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax_s4rl  # noqa: F401, I001 (before JAX, whose messages it chooses)
 import jax
