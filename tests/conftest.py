@@ -33,7 +33,6 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
         os.environ["XDG_CACHE_HOME"], "compiled"
     )
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 import jax_s4rl  # noqa: F401, I001 (before JAX, whose messages it chooses)
 import jax
@@ -60,7 +59,7 @@ def pytest_collection_finish():
     """Looks for garbage rarely, and not among what was imported: that took 9 % of the time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 10, 10)
+    gc.set_threshold(50_000, 5, 5)
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out what `-m` does not ask for
