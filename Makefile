@@ -50,9 +50,12 @@ coverage: $(READY)
 	$(BIN)/python -m coverage run $(PYTEST) $(HURRY) -p tests.kept_coverage -m 'not slow and not gpu'
 	$(BIN)/python -m tests.statement_coverage
 
-# The part of the tests that a new JAX can break.
+# The part of the tests that a new JAX can break; most of tests/data is NumPy alone.
+CORE := tests/test_self_test.py tests/kernels tests/modules tests/models tests/training \
+  $(shell grep -lE '^(import jax$$|import jax\.|from jax )' tests/data/test_*.py)
+
 test-core: $(READY)
-	$(BIN)/python $(PYTEST) $(HURRY) -m 'not slow and not gpu' tests/test_self_test.py tests/kernels tests/modules tests/models tests/training tests/data
+	$(BIN)/python $(PYTEST) $(HURRY) -m 'not slow and not gpu' $(CORE)
 
 # The same with the newest Python and JAX at hand, in a virtual environment of its own.
 test-newest:

@@ -26,6 +26,9 @@ def compiled() -> Path:
 def enable_compilation_cache() -> Path:
     """Keeps compiled programs on disk, so that the next process need not compile them again.
 
+    Programs that compile in less than 0.1 seconds are left out, unless JAX's setting of that time
+    is shorter.
+
     Returns:
         The folder, see `compiled`.
     """
@@ -35,7 +38,8 @@ def enable_compilation_cache() -> Path:
     folder = compiled()
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # Much of the start of a script is many small programs, so those are kept too.
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    shortest = "jax_persistent_cache_min_compile_time_secs"
+    jax.config.update(shortest, min(0.1, getattr(jax.config, shortest)))
     return folder
 
 

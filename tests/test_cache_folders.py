@@ -44,3 +44,11 @@ def test_otherwise_it_lies_in_the_users_cache(tmp_path, monkeypatch):
     monkeypatch.delenv(cache_folders.COMPILED_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folders.enable_compilation_cache() == tmp_path / "jax_s4rl" / "compiled"
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(0.0, 0.0), (1.0, 0.1)])
+def test_a_shorter_time_of_the_user_stays(tmp_path, monkeypatch, given, wanted):
+    monkeypatch.setenv(cache_folders.COMPILED_VARIABLE, str(tmp_path))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", given)
+    cache_folders.enable_compilation_cache()
+    assert jax.config.jax_persistent_cache_min_compile_time_secs == wanted

@@ -1,7 +1,7 @@
 """Named model shapes, and parameter matching between models with different mixers."""
 
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from jax_s4rl.models import configs, decision_transformer, trajectory_transformer
 from jax_s4rl.modules import mixers, tokens
@@ -34,6 +34,9 @@ PRESETS = {
     ),
 }
 
+# Of the mixers, only attention can have a table of positions; one of a user is not known.
+_WITHOUT_LENGTH = tuple(name for name in mixers.NAMES if name != "attention")
+
 
 def get(name: str) -> configs.ModelConfig:
     """Returns the preset of a name.
@@ -56,17 +59,28 @@ def get(name: str) -> configs.ModelConfig:
     return PRESETS[name]
 
 
-def count(
-    config: configs.DecisionTransformerConfig | trajectory_transformer.TrajectoryTransformerConfig,
-) -> int:
-    """Returns the number of trained scalars of a model, from shapes alone: nothing is drawn."""
+def count(config: Config) -> int:
+    """Returns the number of trained scalars of a model, from shapes alone: nothing is drawn.
+
+    A trace of the whole model takes seconds, so the count is that of a model of one block with one
+    hidden feature: all blocks have the same parameters, and each hidden feature adds a row of the
+    first matrix, its bias, and a row of the second matrix.
+    """
+    model = config.model
+    least = 1 if model.mlp_ratio else 0
     # Dropout and initial steps do not change the shapes, so models that differ in them share these.
-    mixer = dataclasses.replace(config.model.mixer, step_range=None)
-    model = dataclasses.replace(config.model, dropout=0.0, mixer=mixer)
-    changed = dataclasses.replace(config, model=model)
-    if isinstance(changed, configs.DecisionTransformerConfig):
-        return decision_transformer.num_parameters(decision_transformer.shapes(changed))
-    return decision_transformer.num_parameters(trajectory_transformer.shapes(changed))
+    small = dataclasses.replace(
+        model,
+        num_layers=1,
+        mlp_ratio=least / model.width,
+        dropout=0.0,
+        mixer=dataclasses.replace(model.mixer, step_range=None),
+    )
+    one_block = _shapes(dataclasses.replace(config, model=small))
+    block = decision_transformer.num_parameters(one_block["blocks_0"])
+    rest = decision_transformer.num_parameters(one_block) - block
+    more = round(model.mlp_ratio * model.width) - least
+    return rest + model.num_layers * (block + more * (2 * model.width + 1))
 
 
 def match_parameters(config: Config, mixer: mixers.MixerConfig) -> Config:
@@ -101,3 +115,12 @@ def match_parameters(config: Config, mixer: mixers.MixerConfig) -> Config:
             f"the {wanted:,} to be matched; choose a smaller width, or a smaller state of the mixer"
         )
     return with_hidden(hidden)
+
+
+def _shapes(config: Config) -> Any:
+    if isinstance(config, configs.DecisionTransformerConfig):
+        if config.model.mixer.name in _WITHOUT_LENGTH:
+            model = dataclasses.replace(config.model, context_length=1)
+            config = dataclasses.replace(config, model=model)
+        return decision_transformer.shapes(config)
+    return trajectory_transformer.shapes(config)

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+
+from jax_s4rl import cache_folders
 from tests.faults import commands, outcomes, watch
 
 # Longest run of a command, in seconds.
@@ -258,6 +261,9 @@ def _run(name: str, folder: Path, notes: Path, cache: Path, fault: Fault | None)
     # The sign that signals may come.
     seen = os.open(notes / SEEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
     os.environ["XDG_CACHE_HOME"] = str(cache)
+    # Not the folder that all tests share: a killed child leaves half of a file there.
+    os.environ.pop(cache_folders.COMPILED_VARIABLE, None)
+    jax.config.update("jax_compilation_cache_dir", None)
     allowed = [folder, notes, cache, Path(tempfile.gettempdir())]
     with watch.watched(*allowed) as found:
         try:

@@ -4,9 +4,9 @@ import dataclasses
 
 import pytest
 
-from jax_s4rl.models import configs, presets
+from jax_s4rl.models import configs, decision_transformer, presets, trajectory_transformer
 from jax_s4rl.modules import mixers
-from tests.models import small
+from tests.models import small, small_trajectory
 
 FACTS = {"observation_shape": (17,), "num_actions": 6, "horizon": 1000}
 
@@ -29,6 +29,27 @@ def test_the_paper_has_three_blocks_of_minigpt():
     # Linear return, observations; table of actions and of time; head.
     rest = 2 * 128 + 18 * 128 + 7 * 128 + 1000 * 128 + 129 * 6
     assert presets.count(config("paper")) == blocks + rest
+
+
+@pytest.mark.parametrize(
+    "name", small.marked([(name,) for name in mixers.NAMES], [("attention",), ("mlp",), ("lstm",)])
+)
+def test_parameters_counted_in_one_block_are_those_of_the_whole_model(name):
+    for changes in (
+        {"num_layers": 2, "mlp_ratio": 1.5, "context_length": 7, "time_embedding": "none"},
+        {"num_layers": 3, "mlp_ratio": 0, "returns": "none", "norm": "none"},
+    ):
+        options = {"positions": "learned"} if name == "attention" else {}
+        changed = small.config(small.mixer_config(name, **options), **changes)
+        whole = decision_transformer.num_parameters(decision_transformer.shapes(changed))
+        assert presets.count(changed) == whole
+
+
+@pytest.mark.parametrize("changes", [{"mlp_ratio": 1.5}, {"mlp_ratio": 0, "positions": "learned"}])
+def test_parameters_of_a_trajectory_transformer_are_counted_in_one_block(changes):
+    changed = small_trajectory.config("mlp", num_layers=3, **changes)
+    whole = decision_transformer.num_parameters(trajectory_transformer.shapes(changed))
+    assert presets.count(changed) == whole
 
 
 @pytest.mark.slow
