@@ -169,6 +169,7 @@ def train(make_env: recording.MakeEnv, settings: Settings, *, seed: int) -> Iter
     Raises:
         ValueError: If the spaces of the environment or the settings do not fit, the environment
             returns something else than its spaces say, or the installed JAX must not be used.
+        FloatingPointError: If the loss or a parameter is no longer finite.
     """
     self_test.require()
     config, rules = configure(make_env, settings), settings.rules
@@ -189,7 +190,22 @@ def train(make_env: recording.MakeEnv, settings: Settings, *, seed: int) -> Iter
             state, metrics = recurrent_update.update(config, rules, state, rows, order, progress)
             num_steps = (number + 1) * settings.num_envs * settings.row_length
             parts = {name: float(value) for name, value in metrics.items()}
+            _check_finite(num_steps, parts, state.params)
             yield Round(num_steps, episodes, parts, state.params)
+
+
+def _check_finite(num_steps: int, metrics: dict[str, float], params: Any) -> None:
+    """Checks that the training still makes sense.
+
+    Raises:
+        FloatingPointError: If a metric or a parameter is not finite.
+    """
+    leaves = [*metrics.values(), *jax.tree.leaves(params)]
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise FloatingPointError(
+            f"the loss or a parameter is no longer finite after {num_steps:,} steps; lower the "
+            "learning rate, or weigh divergences more if latent variables see the future"
+        )
 
 
 def configure(

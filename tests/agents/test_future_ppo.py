@@ -55,6 +55,40 @@ def test_a_bandit_is_learned_by_its_seed_and_acted_from_the_prior():
         assert known.actor.kl.shape == (4,)
 
 
+class Echo(worlds.Corridor):
+    """The same corridor, whose right actions are coin flips that the next observation tells."""
+
+    def reset(self, *, seed=None, options=None):
+        self.luck, self.flips = 0, np.random.default_rng(seed)
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        self.luck = int(self.flips.integers(2))
+        _, _, terminated, truncated, info = super().step(action)
+        right = float(np.ravel(action)[0] == self.luck)
+        return self._look(), right, terminated, truncated, info
+
+    def _look(self):
+        return np.array([2 * self.luck - 1, self.clock], np.float32)
+
+
+@pytest.mark.slow
+def test_without_a_price_the_latent_variables_tell_all_and_a_high_price_leaves_nothing():
+    """Collapse: training lives on luck that no prior can know, and acting loses it."""
+    found = {}
+    for beta in (0.0, 10.0):
+        settings = choose(LEARNS, beta=beta, final_beta=beta, free_nats=0.0)
+        rounds = list(recurrent_ppo.train(Echo, settings, seed=0))
+        names = ("actor_kl", "critic_kl", "critic_gap")
+        found[beta] = {
+            name: float(np.mean([each.metrics[name] for each in rounds[-5:]])) for name in names
+        }
+    assert min(found[0.0][name] for name in ("actor_kl", "critic_kl")) > 1
+    assert found[0.0]["critic_gap"] > 0.1
+    assert max(found[10.0][name] for name in ("actor_kl", "critic_kl")) < 0.01
+    assert abs(found[10.0]["critic_gap"]) < 0.02
+
+
 def test_settings_make_networks_of_their_own_and_plain_ones_stay():
     config = recurrent_ppo.configure(worlds.Corridor, SETTINGS)
     assert isinstance(config, future_actor_critic.FutureConfig)
