@@ -66,9 +66,9 @@ LENGTHS = (10, 20, 50)
 CONTROLLED_LENGTH = 20
 # Environment steps by task.
 STEPS = {
-    f"{UMBRELLA}/10": 100_000,
-    f"{UMBRELLA}/20": 150_000,
-    f"{UMBRELLA}/50": 300_000,
+    f"{UMBRELLA}/10": 200_000,
+    f"{UMBRELLA}/20": 300_000,
+    f"{UMBRELLA}/50": 400_000,
     f"{CARTPOLE}/{DELAYED}": 150_000,
     f"{CARTPOLE}/{MASKED}": 150_000,
     f"{DOOR}/30": 300_000,
