@@ -38,6 +38,7 @@ EXPERIMENTS = (
     "hindsight_credit",
     "value_transport",
     "recurrent_ppo",
+    "future_ppo",
     "algorithm_distillation",
     "speed_per_task",
 )

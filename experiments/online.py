@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,63 @@ class Run:
         """Twelve hexadecimal digits of everything that fixes the run but its seed."""
         values = config_io.identity({"env": self.env, "settings": self.settings})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Options of the command line of trainings in environments."""
+
+    parts: tuple[str, ...] = ()
+    """Parts of the experiment; all of them if none is named."""
+    seeds: int = 3
+    """Training runs of each."""
+    steps: int | None = None
+    """Environment steps of each training; those of its task if None."""
+    quick: bool = False
+    """A look in a few minutes: the shortest task, few steps, one seed; rows go under runs/."""
+    out: Path | None = None
+    """File to which result rows are appended instead of experiments/results/."""
+
+
+def chosen_parts(options: Options, known: Iterable[str]) -> tuple[str, ...]:
+    """Returns the parts of an experiment that are run, after a check of the options.
+
+    Args:
+        options: Options of the command line.
+        known: Names of all parts.
+
+    Raises:
+        ValueError: If a part is unknown, or a number is too small.
+    """
+    known = tuple(known)
+    if unknown := [part for part in options.parts if part not in known]:
+        raise ValueError(f"got parts {', '.join(unknown)}; choose from {', '.join(known)}")
+    if options.seeds < 1:
+        raise ValueError(f"got seeds={options.seeds}; ask for 1 or more")
+    return options.parts or known
+
+
+def run_script(
+    name: str,
+    options: Options,
+    quick: Mapping[str, Any],
+    planned: Callable[[Options], Sequence[Run]],
+) -> None:
+    """Trains what has no row yet, and appends a row for each run.
+
+    Args:
+        name: Name of the experiment.
+        options: Options of the command line.
+        quick: Options that a quick look replaces.
+        planned: Function that returns every run of some options.
+
+    Raises:
+        ValueError: If a part is unknown, or a number is too small.
+    """
+    out = out_file(name, options.out, quick=options.quick)
+    if options.quick:
+        options = dataclasses.replace(options, **quick)
+    run_missing(name, planned(options), out, "score_sampled")
 
 
 def out_file(name: str, out: Path | None, *, quick: bool) -> Path:

@@ -20,25 +20,21 @@ Rows have scores of likeliest and of sampled actions in 400 new episodes of chai
 100 of trials each; they go to `experiments/results/recurrent_ppo.jsonl`.
 """
 
-import collections
 import dataclasses
 import functools
 import itertools
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 
-from experiments import online, target_returns
-from jax_s4rl.agents import recurrent_ppo, tasks
+from experiments import online, online_training
+from jax_s4rl.agents import recurrent_ppo
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import meta_cartpole, reference_scores, registry
-from jax_s4rl.evaluation import rollout
-from jax_s4rl.models import recurrent_policy
 from jax_s4rl.modules import mixers
 
 NAME = "recurrent_ppo"
@@ -65,30 +61,10 @@ STEPS = {
 FEWEST_STEPS = 200_000
 TRIAL_STEPS = 100
 TWINS = (f"{CHAIN}/20/{SHOWN}", f"{CARDS}/1/{SHOWN}", f"{TRIALS}/8/{SHOWN}")
-# Share of successes that counts as learned, and share at which a training stops, in the latest
-# episodes of so many.
-AIM, STOP, RECENT = 0.95, 0.99, 400
 # Test episodes of each way of choosing actions; long ones are few.
 JUDGED = {CHAIN: 400, CARDS: 200, TRIALS: 100}
 LONG_DECKS, LONG_JUDGED = 16, 20
-POINTS = 50
 QUICK = {"parts": ("chains",), "seeds": 1, "steps": 24_576}
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Options of the command line."""
-
-    parts: tuple[str, ...] = ()
-    """Parts of the experiment; all of them if none is named."""
-    seeds: int = 3
-    """Training runs of each."""
-    steps: int | None = None
-    """Environment steps of each training; those of its task if None."""
-    quick: bool = False
-    """A look in a few minutes: the shortest chain, few steps, one seed; rows go under runs/."""
-    out: Path | None = None
-    """File to which result rows are appended instead of experiments/results/."""
 
 
 def make_env(name: str) -> gymnasium.Env:
@@ -146,20 +122,17 @@ PARTS: dict[str, Callable[[], list[tuple[str, str]]]] = {
 }
 
 
-def planned(options: Options) -> list[online.Run]:
+def planned(options: online.Options) -> list[online.Run]:
     """Returns every run.
 
     Raises:
         ValueError: If a part is unknown, or a number is too small.
     """
-    if unknown := [part for part in options.parts if part not in PARTS]:
-        raise ValueError(f"got parts {', '.join(unknown)}; choose from {', '.join(PARTS)}")
-    if options.seeds < 1:
-        raise ValueError(f"got seeds={options.seeds}; ask for 1 or more")
+    parts = online.chosen_parts(options, PARTS)
     if options.quick:
         pairs = chains(LENGTHS[:1])
     else:
-        pairs = [pair for part in options.parts or PARTS for pair in PARTS[part]()]
+        pairs = [pair for part in parts for pair in PARTS[part]()]
     return [
         online.Run(name, method, settings(name, method, options.steps), seed, measure)
         for (name, method), seed in itertools.product(pairs, range(options.seeds))
@@ -169,36 +142,21 @@ def planned(options: Options) -> list[online.Run]:
 def measure(run: online.Run) -> dict[str, Any]:
     """Trains one agent, tests it, and returns its metrics and their "seconds"."""
     began = time.perf_counter()
-    making = functools.partial(make_env, run.env)
     family = run.env.partition("/")[0]
-    recent: collections.deque[float] = collections.deque(maxlen=RECENT)
-    curve: list[float] = []
-    learned_at, params, num_steps = None, None, 0
-    for each in recurrent_ppo.train(making, run.settings, seed=run.seed):
-        recent.extend(float(episode.rewards.sum()) for episode in each.episodes)
-        params, num_steps = each.params, each.num_steps
-        curve += [float(np.mean(recent))] if recent else []
-        if family != CHAIN or len(recent) < RECENT:
-            continue
-        share = float(np.mean(np.array(recent) > 0))
-        learned_at = num_steps if learned_at is None and share >= AIM else learned_at
-        if share >= STOP:
-            break
-    trained = time.perf_counter() - began
-    found = judge(run.env, run.settings, params, JUDGED[family], seed=run.seed)
+    trained = online_training.train(
+        run, functools.partial(make_env, run.env), is_right if family == CHAIN else None
+    )
+    found = judge(run.env, run.settings, trained.params, JUDGED[family], seed=run.seed)
     if run.env == f"{CARDS}/1":
         name = f"{CARDS}/{LONG_DECKS}"
-        longer = judge(name, run.settings, params, LONG_JUDGED, seed=run.seed)
+        longer = judge(name, run.settings, trained.params, LONG_JUDGED, seed=run.seed)
         found |= {f"{key}_at_{LONG_DECKS}_decks": value for key, value in longer.items()}
-    return found | {
-        "steps": num_steps,
-        "learned_at": learned_at,
-        "return_curve": [
-            float(np.mean(part)) for part in np.array_split(curve, POINTS) if len(part)
-        ],
-        "steps_per_second": num_steps / trained,
-        "seconds": time.perf_counter() - began,
-    }
+    return found | trained.found | {"seconds": time.perf_counter() - began}
+
+
+def is_right(episode: trajectories.Episode) -> bool:
+    """Returns whether the answer of a chain is right."""
+    return float(episode.rewards.sum()) > 0
 
 
 def judge(
@@ -217,24 +175,8 @@ def judge(
         Metrics for likeliest ("greedy") and for sampled actions.
     """
     making = functools.partial(make_env, name)
-    with_limit = making()
-    max_steps = tasks.max_steps_of(with_limit)
-    with_limit.close()
-    assert max_steps is not None
-    policy = recurrent_policy.RecurrentPolicy(recurrent_ppo.configure(making, settings), max_steps)
-    found: dict[str, Any] = {}
-    for kind in target_returns.KINDS:
-        record = rollout.rollout(
-            making,
-            policy,
-            params,
-            np.zeros(episodes, np.float32),
-            greedy=kind == target_returns.KINDS[0],
-            seed=target_returns.environment_seed(seed),
-        ).record
-        scores = SCORES[name.partition("/")[0]](name, record)
-        found |= {f"{key}_{kind}": value for key, value in scores.items()}
-    return found
+    records = online_training.play(making, settings, params, episodes, seed=seed)
+    return online_training.scores(records, functools.partial(SCORES[name.partition("/")[0]], name))
 
 
 def score_chain(name: str, record: trajectories.Trajectories) -> dict[str, Any]:
@@ -268,20 +210,17 @@ SCORES: dict[str, Callable[[str, trajectories.Trajectories], dict[str, Any]]] = 
 }
 
 
-def main(options: Options) -> None:
+def main(options: online.Options) -> None:
     """Trains what has no row yet, and appends a row for each run.
 
     Args:
-        options: Options of the command line.
+        options: online.Options of the command line.
 
     Raises:
         ValueError: If a part is unknown, or a number is too small.
     """
-    out = online.out_file(NAME, options.out, quick=options.quick)
-    if options.quick:
-        options = dataclasses.replace(options, **QUICK)
-    online.run_missing(NAME, planned(options), out, "score_sampled")
+    online.run_script(NAME, options, QUICK, planned)
 
 
 if __name__ == "__main__":
-    entry_point.run(main, Options, __doc__)
+    entry_point.run(main, online.Options, __doc__)

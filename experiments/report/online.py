@@ -3,7 +3,7 @@
 Rows of online runs name an environment in place of a data set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from experiments.report import load
@@ -14,13 +14,33 @@ CHAIN, CARDS, TRIALS = "memory_chain", "repeat_first", "meta_cartpole"
 LENGTHS = (5, 10, 20, 50, 100)
 DECKS = 16
 SHOWN = "shown"
+UMBRELLA, CARTPOLE, DOOR = "umbrella", "cartpole", "key_to_door"
+AHEAD_LENGTHS = (10, 20, 50)
+# What the latent variables of the future know, by the heads of a table: divergences and losses of
+# the actions in nats a step.
+KNOWN = {
+    "KL": "actor_kl",
+    "KL, first step": "actor_kl_first",
+    "loss, own future": "actor_loss_posterior",
+    "loss, no future": "actor_loss_prior",
+    "loss, another's": "actor_loss_other",
+    "score of means": "score_sampled_of_means",
+}
 # Trials whose returns have a column.
 NUM_TRIALS, SHOWN_TRIALS = 8, (1, 2, 4, 8)
 
 
-def of_chains(row: load.Row) -> list[load.Row]:
-    """Returns a row of a memory chain, with the environment as its data set, else none."""
-    return [row | {"dataset": row["env"]}] if row["env"].startswith(CHAIN) else []
+def of_family(family: str) -> Callable[[load.Row], list[load.Row]]:
+    """Returns a function that gives a row of a family its environment as data set, and no others.
+
+    Args:
+        family: Name that the environments start with.
+    """
+
+    def prepare(row: load.Row) -> list[load.Row]:
+        return [row | {"dataset": row["env"]}] if row["env"].startswith(family) else []
+
+    return prepare
 
 
 def of_cards(row: load.Row) -> list[load.Row]:
@@ -91,7 +111,7 @@ TASKS = (
         ],
         label="right answers",
         unit="%",
-        prepare=of_chains,
+        prepare=of_family(CHAIN),
     ),
     _task(
         "recurrent_cards",
@@ -126,5 +146,35 @@ TASKS = (
         label="return of a trial",
         unit="%",
         prepare=of_trials,
+    ),
+    _task(
+        "future_ppo_umbrella",
+        "future_ppo",
+        "Policy gradients into the future: one action that decides",
+        [(f"{length} steps", f"{UMBRELLA}/{length}") for length in AHEAD_LENGTHS],
+        label="right first actions",
+        unit="%",
+        prepare=of_family(UMBRELLA),
+        further=KNOWN,
+    ),
+    _task(
+        "future_ppo_cartpole",
+        "future_ppo",
+        "Policy gradients into the future: CartPole with less to see",
+        [("paid at the end", f"{CARTPOLE}/delayed"), ("no velocities", f"{CARTPOLE}/masked")],
+        label="share of the best return",
+        unit="%",
+        prepare=of_family(CARTPOLE),
+        further=KNOWN,
+    ),
+    _task(
+        "future_ppo_door",
+        "future_ppo",
+        "Policy gradients into the future: a key behind small apples",
+        [("30 steps", f"{DOOR}/30")],
+        label="episodes that open the door",
+        unit="%",
+        prepare=of_family(DOOR),
+        further=KNOWN,
     ),
 )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import export as export
     from jax_s4rl.agents import exported_policy as exported_policy
     from jax_s4rl.agents import film as film
+    from jax_s4rl.agents import future_information as future_information
+    from jax_s4rl.agents import future_ppo as future_ppo
+    from jax_s4rl.agents import future_update as future_update
     from jax_s4rl.agents import held_out as held_out
     from jax_s4rl.agents import hindsight_credit as hindsight_credit
     from jax_s4rl.agents import hindsight_policy as hindsight_policy

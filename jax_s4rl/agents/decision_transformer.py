@@ -1,7 +1,6 @@
 """Trains decision transformers on offline datasets, and evaluates them in environments."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,11 +9,10 @@ import jax
 import numpy as np
 import rich.console
 
-from jax_s4rl.agents import _statistics, contract, multi_seed, tasks
+from jax_s4rl.agents import _programs, _statistics, contract, multi_seed, tasks
 from jax_s4rl.data import regimes, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, decision_transformer, policy
-from jax_s4rl.modules import groups, mixers
 from jax_s4rl.training import loop, losses, optimizer, update
 
 
@@ -132,42 +130,16 @@ def prepare(
         ValueError: If settings cannot be built, or do not fit the devices or the episodes.
     """
     config = configure(settings, task)
-    init_params, transformation, loss = _functions(
-        config,
-        mixers.definition(settings.model.mixer.name),
-        settings.optimization,
-        settings.num_updates,
-    )
-    return multi_seed.build(
+    return _programs.build(
+        decision_transformer,
         config,
         settings,
-        init_params=init_params,
-        transformation=transformation,
-        loss=loss,
-        draw=regimes.make(
-            settings.regime, task.record, context_length=settings.model.context_length
-        ),
-        store=windows.make_store(task.record, settings.weighting),
+        _programs.rows_of(settings, task.record),
+        loss_function,
+        mixer_names=(settings.model.mixer.name,),
         num_seeds=num_seeds,
-        num_micro_batches=settings.num_micro_batches,
         devices=devices,
     )
-
-
-# The same functions for equal settings, so that their trainings share a compiled program.
-@multi_seed.shared
-def _functions(
-    config: configs.DecisionTransformerConfig,
-    definition: Any,  # of the mixer, which can be registered anew under its name
-    optimization: optimizer.OptimizerConfig,
-    num_updates: int,
-) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:
-    """Makes what draws the parameters of a model, their optimizer, and the loss."""
-    init_boxed = functools.partial(decision_transformer.init, config)
-    # The boxes around the leaves name their groups.
-    labels = groups.labels(decision_transformer.shapes(config))
-    transformation = optimizer.make(optimization, labels, num_updates)
-    return lambda key: groups.strip(init_boxed(key)), transformation, loss_function(config)
 
 
 def train(

@@ -5,7 +5,6 @@ a latent variable. A decision transformer is the case in which that variable is 
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -14,13 +13,13 @@ import jax
 import numpy as np
 import rich.console
 
-from jax_s4rl.agents import decision_transformer, multi_seed, tasks
-from jax_s4rl.data import regimes, windows
+from jax_s4rl.agents import _programs, decision_transformer, multi_seed, tasks
+from jax_s4rl.data import windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, latent_cloning, latent_policy
 from jax_s4rl.models import decision_transformer as network
-from jax_s4rl.modules import groups, mixers, tokens
-from jax_s4rl.training import loop, losses, optimizer, update
+from jax_s4rl.modules import tokens
+from jax_s4rl.training import loop, losses, update
 
 Config = latent_cloning.LatentCloningConfig
 
@@ -132,65 +131,18 @@ def configure(settings: Settings, task: tasks.Task) -> Config:
 def prepare(
     settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
 ) -> multi_seed.Program[Config]:
-    """Builds model, optimizer and update, and puts the data on the devices.
-
-    Args:
-        settings: Settings of model and training.
-        task: Task to learn, with its episodes.
-        num_seeds: Number of models trained at once.
-        devices: Devices to train on; all devices if None.
-
-    Returns:
-        The program.
-
-    Raises:
-        ValueError: If settings cannot be built, or do not fit the devices or the episodes.
-    """
+    """Builds the program of a training, as `decision_transformer.prepare` does."""
     config = configure(settings, task)
-    init_params, transformation, loss = _functions(
-        config,
-        (
-            mixers.definition(settings.model.mixer.name),
-            mixers.definition(settings.latent.backward.name),
-        ),
-        settings.objective,
-        settings.optimization,
-        settings.num_updates,
-    )
-    return multi_seed.build(
+    return _programs.build(
+        latent_cloning,
         config,
         settings,
-        init_params=init_params,
-        transformation=transformation,
-        loss=loss,
-        draw=regimes.make(
-            settings.regime, task.record, context_length=settings.model.context_length
-        ),
-        store=windows.make_store(task.record, settings.weighting),
+        _programs.rows_of(settings, task.record),
+        loss_function,
+        settings.objective,
+        mixer_names=(settings.model.mixer.name, settings.latent.backward.name),
         num_seeds=num_seeds,
-        num_micro_batches=settings.num_micro_batches,
         devices=devices,
-    )
-
-
-# The same functions for equal settings, so that their trainings share a compiled program.
-@multi_seed.shared
-def _functions(
-    config: Config,
-    definitions: Any,  # of the mixers, which can be registered anew under their names
-    objective: Objective,
-    optimization: optimizer.OptimizerConfig,
-    num_updates: int,
-) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:
-    """Makes what draws the parameters of a model, their optimizer, and the loss."""
-    init_boxed = functools.partial(latent_cloning.init, config)
-    # The boxes around the leaves name their groups.
-    labels = groups.labels(latent_cloning.shapes(config))
-    transformation = optimizer.make(optimization, labels, num_updates)
-    return (
-        lambda key: groups.strip(init_boxed(key)),
-        transformation,
-        loss_function(config, objective),
     )
 
 
@@ -296,19 +248,8 @@ def train(
 ) -> Iterator[Trained]:
     """Trains one model for each seed, all in one program.
 
-    Args:
-        settings: Settings of model and training.
-        task: Task to learn, with its episodes.
-        seeds: Seeds of parameters, drawn rows, latent variables and dropout.
-        console: Console for the progress bar.
-        devices: Devices to train on; all devices if None.
-
-    Yields:
-        The trained models, in the order of the seeds.
-
-    Raises:
-        ValueError: If settings cannot be built, or do not fit the devices or the episodes.
-        FloatingPointError: If the loss is no longer finite.
+    It takes, yields and raises what `decision_transformer.train` does; seeds are also those of the
+    latent variables.
     """
     program = prepare(settings, task, len(seeds), devices)
     title = f"{task.dataset}: latent cloning, {settings.model.mixer.name}, {len(seeds)} seeds"

@@ -113,8 +113,29 @@ class Settings:
         """What an update depends on besides its data."""
         num_steps = self.num_updates * self.num_epochs * self.num_minibatches
         return recurrent_update.Rules(
-            self.weights, self.discount, self.gae_lambda, self.optimization, num_steps
+            self.weights, self.discount, self.gae_lambda, self.optimization, num_steps, self.form
         )
+
+    @property
+    def form(self) -> recurrent_update.Form:
+        """Kind of PPO."""
+        return recurrent_update.Plain()
+
+    def networks(self, **facts: int) -> recurrent_actor_critic.RecurrentConfig:
+        """Returns the shape of the networks.
+
+        Args:
+            **facts: Facts of the environment, by the names of fields.
+
+        Raises:
+            ValueError: If they cannot be built.
+        """
+        return recurrent_actor_critic.RecurrentConfig(**facts, **self._choices())
+
+    def _choices(self) -> dict[str, Any]:
+        """Returns the choices for the networks, by the names of their fields."""
+        names = {field.name for field in dataclasses.fields(recurrent_actor_critic.RecurrentConfig)}
+        return {name: value for name, value in vars(self).items() if name in names}
 
 
 class Round(NamedTuple):
@@ -124,7 +145,7 @@ class Round(NamedTuple):
         num_steps: Number of environment steps of the training so far.
         episodes: Episodes that ended in the round, in the order of their ends; the observations are
             flat (`collection.ppo.policy.flatten`).
-        metrics: Mean parts of the loss.
+        metrics: Mean parts of the loss, and what the form of PPO measures of the rows.
         params: Parameters after the update.
     """
 
@@ -148,6 +169,7 @@ def train(make_env: recording.MakeEnv, settings: Settings, *, seed: int) -> Iter
     Raises:
         ValueError: If the spaces of the environment or the settings do not fit, the environment
             returns something else than its spaces say, or the installed JAX must not be used.
+        FloatingPointError: If the loss or a parameter is no longer finite.
     """
     self_test.require()
     config, rules = configure(make_env, settings), settings.rules
@@ -164,10 +186,26 @@ def train(make_env: recording.MakeEnv, settings: Settings, *, seed: int) -> Iter
             order = recurrent_update.draw_order(
                 rng, settings.num_envs, settings.num_epochs, settings.num_minibatches
             )
-            state, metrics = recurrent_update.update(config, rules, state, rows, order)
+            progress = np.float32(number / settings.num_updates)
+            state, metrics = recurrent_update.update(config, rules, state, rows, order, progress)
             num_steps = (number + 1) * settings.num_envs * settings.row_length
             parts = {name: float(value) for name, value in metrics.items()}
+            _check_finite(num_steps, parts, state.params)
             yield Round(num_steps, episodes, parts, state.params)
+
+
+def _check_finite(num_steps: int, metrics: dict[str, float], params: Any) -> None:
+    """Checks that the training still makes sense.
+
+    Raises:
+        FloatingPointError: If a metric or a parameter is not finite.
+    """
+    leaves = [*metrics.values(), *jax.tree.leaves(params)]
+    if not all(np.isfinite(leaf).all() for leaf in leaves):
+        raise FloatingPointError(
+            f"the loss or a parameter is no longer finite after {num_steps:,} steps; lower the "
+            "learning rate, or weigh divergences more if latent variables see the future"
+        )
 
 
 def configure(
@@ -200,17 +238,10 @@ def configure(
             "got attention without a window, whose memory ends, for memories that may never be "
             "cleared; give the mixer a window, or the environment a time limit"
         )
-    return recurrent_actor_critic.RecurrentConfig(
+    return settings.networks(
         observation_size=gymnasium.spaces.flatdim(space),
         num_actions=int(actions.n),
         max_length=max(settings.row_length, limit or 1),
-        mixer=mixer,
-        width=settings.width,
-        num_blocks=settings.num_blocks,
-        norm=settings.norm,
-        sees_reward=settings.sees_reward,
-        clears_at_start=settings.clears_at_start,
-        clear_flag=settings.clear_flag,
     )
 
 
@@ -250,8 +281,9 @@ class Player:
             self._memory = _init_state(config, params, len(self._previous_action))
         start, episodes = self._memory, []
         steps: list[_Step] = []
+        draws = self._draws(length, key)
         for number in range(length):
-            inputs = self._inputs(self._envs.observations)
+            inputs = self._inputs(self._envs.observations, draws[number])
             self._memory, *chosen = _act(
                 config, params, constants, self._memory, inputs, key, np.int32(number)
             )
@@ -263,7 +295,7 @@ class Player:
             # The value of a last observation needs the memory of its episode, which the next step
             # clears. After a termination it counts nothing.
             if after.truncations.any() or number == length - 1:
-                last = self._inputs(after.next_observations)
+                last = self._inputs(after.next_observations, draws[number])
                 last_values = np.asarray(_value(config, params, constants, self._memory, last))
             ended = after.terminations | after.truncations
             self._previous_action = np.where(ended, np.int32(-1), actions)
@@ -280,12 +312,23 @@ class Player:
             )
         return _stack(start, steps), episodes
 
-    def _inputs(self, observations: np.ndarray) -> recurrent_actor_critic.Inputs:
+    def _draws(self, length: int, key: jax.Array) -> Any:
+        """Draws the noise of latent variables of all steps, `[T, B, D]`, or none for each step."""
+        if not self._config.num_draws:
+            return [None] * length
+        shape = (length, len(self._previous_action), self._config.num_draws)
+        # The keys of actions have the numbers of their steps.
+        return np.asarray(jax.random.normal(jax.random.fold_in(key, length), shape))
+
+    def _inputs(
+        self, observations: np.ndarray, draws: np.ndarray | None
+    ) -> recurrent_actor_critic.Inputs:
         return recurrent_actor_critic.Inputs(
             observations,  # pyright: ignore[reportArgumentType]
             self._previous_action,  # pyright: ignore[reportArgumentType]
             self._previous_reward,  # pyright: ignore[reportArgumentType]
             self._previous_action < 0,  # pyright: ignore[reportArgumentType]
+            draws,  # pyright: ignore[reportArgumentType]
         )
 
 

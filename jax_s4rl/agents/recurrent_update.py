@@ -5,8 +5,9 @@ with a stale state). The flags of a step say what happened before it: whether it
 an episode. So at the first gradient step every probability ratio is 1.
 """
 
+import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +43,86 @@ class Rows(NamedTuple):
     outcomes: objective.Outcomes
 
 
+class Minibatch(NamedTuple):
+    """Rows of some environments, of which a gradient step is made.
+
+    Attributes:
+        start: State of every block before the rows; it gets no gradient.
+        inputs: Inputs of all steps, `[M, T, ...]`.
+        viewed: What the form of PPO computed for them before the gradient steps, see `Form.view`.
+    """
+
+    start: list[Any]
+    inputs: recurrent_actor_critic.Inputs
+    viewed: Any
+
+
+class Form(Protocol):
+    """What kinds of PPO differ in; their updates are the same otherwise."""
+
+    def view(
+        self, config: Any, rules: "Rules", params: Any, rows: Rows
+    ) -> tuple[Any, objective.Metrics]:
+        """Computes what all gradient steps of a round share.
+
+        Args:
+            config: Shape of the networks.
+            rules: Rules of the updates.
+            params: Parameters that played the rows.
+            rows: Rows that were played.
+
+        Returns:
+            Arrays that the loss takes, `[B, T, ...]`, and metrics of the rows.
+        """
+        ...
+
+    def loss(
+        self,
+        config: Any,
+        weights: objective.Weights,
+        params: Any,
+        part: Minibatch,
+        progress: Float[Array, ""],
+    ) -> tuple[Float[Array, ""], objective.Metrics]:
+        """Computes the loss of a minibatch.
+
+        Args:
+            config: Shape of the networks.
+            weights: Weights and ranges of PPO's loss.
+            params: Parameters of the networks.
+            part: Rows of the minibatch.
+            progress: Share of the training that is done, from 0 to 1.
+
+        Returns:
+            The loss, and its parts as metrics.
+        """
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Plain:
+    """PPO as it is."""
+
+    def view(
+        self, config: Any, rules: "Rules", params: Any, rows: Rows
+    ) -> tuple[objective.Played, objective.Metrics]:
+        """Estimates the advantages, see `estimate`."""
+        del config, params
+        return estimate(rules, rows), {}
+
+    def loss(
+        self,
+        config: recurrent_actor_critic.RecurrentConfig,
+        weights: objective.Weights,
+        params: Any,
+        part: Minibatch,
+        progress: Float[Array, ""],
+    ) -> tuple[Float[Array, ""], objective.Metrics]:
+        """Computes PPO's loss, see `loss`."""
+        del progress
+        return loss(config, weights, params, *part)
+
+
 class Rules(NamedTuple):
     """What an update depends on besides its data.
 
@@ -51,6 +132,7 @@ class Rules(NamedTuple):
         gae_lambda: Decay factor lambda of generalized advantage estimation.
         optimization: Learning rate and clipping of Adam.
         num_steps: Number of gradient steps of the whole training.
+        form: Kind of PPO.
     """
 
     weights: objective.Weights
@@ -58,6 +140,7 @@ class Rules(NamedTuple):
     gae_lambda: float
     optimization: optimizer.OptimizerConfig
     num_steps: int
+    form: Form = Plain()
 
 
 class TrainState(NamedTuple):
@@ -100,6 +183,7 @@ def update(
     state: TrainState,
     rows: Rows,
     order: Int[np.ndarray, "minibatches M"],
+    progress: Float[np.ndarray, ""],
 ) -> tuple[TrainState, objective.Metrics]:
     """Updates the networks from one row of each environment.
 
@@ -109,23 +193,28 @@ def update(
         state: State before the update.
         rows: Rows that were played with the parameters of the state.
         order: Environments whose rows make each gradient step, from `draw_order`.
+        progress: Share of the training that is done, from 0 to 1.
 
     Returns:
-        The state after the update, and the mean metrics of its gradient steps.
+        The state after the update, and the metrics of the rows and the mean ones of its gradient
+        steps.
     """
-    played = estimate(rules, rows)
-    gradient = jax.value_and_grad(loss, argnums=2, has_aux=True)
+    viewed, metrics_of_rows = rules.form.view(config, rules, state.params, rows)
+    gradient = jax.value_and_grad(rules.form.loss, argnums=2, has_aux=True)
 
     def minibatch(
         state: TrainState, chosen: Int[Array, " M"]
     ) -> tuple[TrainState, objective.Metrics]:
-        part = jax.tree.map(lambda array: array[chosen], (rows.start, rows.inputs, played))
-        (_, metrics), gradients = gradient(config, rules.weights, state.params, *part)
+        whole = Minibatch(rows.start, rows.inputs, viewed)
+        part = jax.tree.map(lambda array: array[chosen], whole)
+        (_, metrics), gradients = gradient(
+            config, rules.weights, state.params, part, jnp.asarray(progress)
+        )
         changes, after = _optimizer(rules).update(gradients, state.optimizer_state, state.params)
         return TrainState(jax.tree.map(jnp.add, state.params, changes), after), metrics
 
     state, metrics = jax.lax.scan(minibatch, state, jnp.asarray(order))
-    return state, jax.tree.map(jnp.mean, metrics)
+    return state, metrics_of_rows | jax.tree.map(jnp.mean, metrics)
 
 
 def estimate(rules: Rules, rows: Rows) -> objective.Played:

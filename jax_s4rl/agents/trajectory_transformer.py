@@ -1,7 +1,6 @@
 """Trajectory Transformer: trains a model of whole trajectories on a task, and acts by planning."""
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 import rich.console
 
-from jax_s4rl.agents import _statistics, contract, multi_seed, planner, tasks
+from jax_s4rl.agents import _programs, _statistics, contract, multi_seed, planner, tasks
 from jax_s4rl.data import discretizer as discretizers
 from jax_s4rl.data import returns, transition_rows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import beam_search, decision_transformer, trajectory_transformer
-from jax_s4rl.modules import embeddings, groups, mixers
+from jax_s4rl.modules import embeddings, groups
 from jax_s4rl.training import checkpoints, config_io, loop, losses, optimizer, update
 
 Config = trajectory_transformer.TrajectoryTransformerConfig
@@ -218,45 +217,20 @@ def prepare(
     Raises:
         ValueError: If settings cannot be built, or do not fit the devices or the episodes.
     """
-    init_params, transformation, loss = _functions(
-        config,
-        mixers.definition(settings.model.mixer.name),
-        settings.optimization,
-        settings.num_updates,
-        settings.loss_weights,
+    rows = _programs.Rows(
+        transition_rows.make_draw(settings.model.context_length, config.stop),
+        transition_rows.make_store(tokens, task.record, settings.weighting),
     )
-    return multi_seed.build(
+    return _programs.build(
+        trajectory_transformer,
         config,
         settings,
-        init_params=init_params,
-        transformation=transformation,
-        loss=loss,
-        draw=transition_rows.make_draw(settings.model.context_length, config.stop),
-        store=transition_rows.make_store(tokens, task.record, settings.weighting),
+        rows,
+        loss_function,
+        settings.loss_weights,
+        mixer_names=(settings.model.mixer.name,),
         num_seeds=num_seeds,
-        num_micro_batches=settings.num_micro_batches,
         devices=devices,
-    )
-
-
-# The same functions for equal settings, so that their trainings share a compiled program.
-@multi_seed.shared
-def _functions(
-    config: Config,
-    definition: Any,  # of the mixer, which can be registered anew under its name
-    optimization: optimizer.OptimizerConfig,
-    num_updates: int,
-    loss_weights: tuple[float, ...],
-) -> tuple[Callable[[jax.Array], Any], Any, update.LossFunction]:
-    """Makes what draws the parameters of a model, their optimizer, and the loss."""
-    init_boxed = functools.partial(trajectory_transformer.init, config)
-    # The boxes around the leaves name their groups.
-    labels = groups.labels(trajectory_transformer.shapes(config))
-    transformation = optimizer.make(optimization, labels, num_updates)
-    return (
-        lambda key: groups.strip(init_boxed(key)),
-        transformation,
-        loss_function(config, loss_weights),
     )
 
 

@@ -1,4 +1,4 @@
-"""Wrappers for evaluation: a key shown at a wrong cell, and resets with fixed options."""
+"""Wrappers: a key shown at a wrong cell, resets with fixed options, rewards paid at the end."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -94,3 +94,38 @@ class FixedOptions(gymnasium.Wrapper):
     ) -> tuple[Any, dict[str, Any]]:
         """Starts an episode with the fixed options, updated with those given here."""
         return self.env.reset(seed=seed, options={**self.options, **(options or {})})
+
+
+class DelayedRewards(gymnasium.Wrapper):
+    """Pays the whole return of an episode with its last step, and nothing before.
+
+    A time limit inside the wrapped environment is an end; one around the wrapper is not, so that
+    nothing is paid there.
+
+    Args:
+        env: Environment.
+
+    Example:
+        >>> env = DelayedRewards(gymnasium.make("CartPole-v1"))
+        >>> _ = env.reset(seed=0)
+        >>> [env.step(1)[1:3] for _ in range(8)][-2:]
+        [(0.0, False), (8.0, True)]
+    """
+
+    def __init__(self, env: gymnasium.Env):
+        super().__init__(env)
+        self.owed = 0.0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode, which owes nothing yet."""
+        self.owed = 0.0
+        return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Plays one action; the last one of an episode earns the return."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.owed += float(reward)
+        paid = self.owed if terminated or truncated else 0.0
+        return observation, paid, terminated, truncated, info

@@ -132,10 +132,10 @@ class LatentCloning(nn.Module):
         )
         self.prior = latents.NormalHead(latent.size, width)
         self.posterior = latents.NormalHead(latent.size, width)
-        self.decoder = _Hidden(width, width)
+        self.decoder = latents.Readout(width, width)
         self.condition = nn.Dense(width)
         self.action_head = decision_transformer.action_head(config)
-        self.value = _Hidden(width, 1)
+        self.value = latents.Readout(width, 1)
 
     def __call__(
         self,
@@ -236,17 +236,6 @@ class LatentCloning(nn.Module):
     def step(self, *arguments: Any) -> tuple[Float[Array, "batch width"], list[Any]]:
         """Computes features of the past, see `DecisionTransformer.step_features`."""
         return self.trunk.step_features(*arguments)
-
-
-class _Hidden(nn.Module):
-    """A map with one hidden layer."""
-
-    width: int
-    size: int
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "*rows features"]) -> Float[Array, "*rows size"]:
-        return nn.Dense(self.size, name="output")(nn.gelu(nn.Dense(self.width, name="hidden")(x)))
 
 
 def init(config: LatentCloningConfig, key: jax.Array) -> Any:

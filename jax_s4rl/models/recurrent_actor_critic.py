@@ -65,6 +65,15 @@ class RecurrentConfig:
         mixers.check(self.mixer, width=self.width)
         block.check(0, 0.0, self.norm, "independent")
 
+    @property
+    def num_draws(self) -> int:
+        """Number of draws of a standard normal that a step takes, for latent variables."""
+        return 0
+
+    def build(self) -> "RecurrentActorCritic":
+        """Returns the networks of this shape."""
+        return RecurrentActorCritic(self)
+
 
 class Inputs(NamedTuple):
     """What the agent is given at one step, or at the steps of rows.
@@ -74,12 +83,14 @@ class Inputs(NamedTuple):
         previous_action: Action of the step before; -1 at the first step of an episode.
         previous_reward: Reward of the step before; 0 at the first step.
         is_first: Whether the step is the first one of an episode.
+        draws: Draws of a standard normal for latent variables; None for networks without any.
     """
 
     observation: Float[Array, "*steps O"]
     previous_action: Int[Array, "*steps"]
     previous_reward: Float[Array, "*steps"]
     is_first: Bool[Array, "*steps"]
+    draws: Float[Array, "*steps D"] | None = None
 
 
 class Outputs(NamedTuple):
@@ -134,11 +145,22 @@ class RecurrentActorCritic(nn.Module):
         Returns:
             The state after the rows, and the outputs of all steps.
         """
+        states, x = self.features(state, inputs)
+        return states, self._leave(x, inputs)
+
+    def features(
+        self, state: list[Any], inputs: Inputs
+    ) -> tuple[list[Any], Float[Array, "*steps width"]]:
+        """Computes the features of the past that actor and critic read; see `__call__`."""
         x, states = self._enter(inputs), []
         for layer, own in zip(self.blocks, state, strict=True):
             x, own = layer(x, own, resets=self._clears(inputs))
             states.append(own)
-        return states, self._leave(x)
+        return states, x
+
+    def call_all(self, inputs: Inputs) -> Any:
+        """Calls every layer, so that all parameters are drawn."""
+        return self(self.init_state(1), inputs)
 
     def init_state(self, batch_size: int) -> list[Any]:
         """Returns the state of every block before the first step."""
@@ -165,7 +187,7 @@ class RecurrentActorCritic(nn.Module):
         for layer, fixed, own in zip(self.blocks, constants, state, strict=True):
             x, own = layer.step(fixed, x, own, self._clears(inputs))
             states.append(own)
-        return states, self._leave(x)
+        return states, self._leave(x, inputs)
 
     def _enter(self, inputs: Inputs) -> Float[Array, "*steps width"]:
         # The number -1 has no place among the actions and becomes zeros.
@@ -184,10 +206,18 @@ class RecurrentActorCritic(nn.Module):
             clears |= inputs.observation[..., self.config.clear_flag] > 0
         return clears
 
-    def _leave(self, x: Float[Array, "*steps width"]) -> Outputs:
+    def _leave(self, x: Float[Array, "*steps width"], inputs: Inputs) -> Outputs:
+        del inputs
+        return self._judge(x, x)
+
+    def _judge(
+        self,
+        for_actor: Float[Array, "*steps features"],
+        for_critic: Float[Array, "*steps features"],
+    ) -> Outputs:
         return Outputs(
-            self.logits(_activated(self.actor, x)),
-            self.value(_activated(self.critic, x))[..., 0],
+            self.logits(_activated(self.actor, for_actor)),
+            self.value(_activated(self.critic, for_critic))[..., 0],
         )
 
 
@@ -201,23 +231,19 @@ def init(config: RecurrentConfig, key: jax.Array) -> Any:
     Returns:
         The tree of parameters.
     """
-    model, inputs = RecurrentActorCritic(config), empty_inputs(config, (1, 1))
-
-    def whole(module: RecurrentActorCritic) -> Any:
-        return module(module.init_state(1), inputs)
-
-    return groups.strip(nn.init(whole, model)(key)["params"])
+    inputs = empty_inputs(config, (1, 1))
+    return groups.strip(config.build().init(key, inputs, method="call_all")["params"])
 
 
 def init_state(config: RecurrentConfig, params: Any, batch_size: int) -> list[Any]:
     """Returns the state before the first step of `batch_size` environments."""
-    model = RecurrentActorCritic(config)
+    model = config.build()
     return model.apply({"params": params}, batch_size, method="init_state")  # pyright: ignore[reportReturnType]
 
 
 def prepare(config: RecurrentConfig, params: Any) -> list[Any]:
     """Returns the constants that all steps with the same parameters share."""
-    return RecurrentActorCritic(config).apply({"params": params}, method="prepare")  # pyright: ignore[reportReturnType]
+    return config.build().apply({"params": params}, method="prepare")  # pyright: ignore[reportReturnType]
 
 
 def along(
@@ -234,7 +260,7 @@ def along(
     Returns:
         The state after the rows, and the outputs of all steps.
     """
-    return RecurrentActorCritic(config).apply({"params": params}, state, inputs)  # pyright: ignore[reportReturnType]
+    return config.build().apply({"params": params}, state, inputs)  # pyright: ignore[reportReturnType]
 
 
 def step(
@@ -252,7 +278,7 @@ def step(
     Returns:
         The state after the step, and its outputs.
     """
-    model = RecurrentActorCritic(config)
+    model = config.build()
     return model.apply({"params": params}, constants, state, inputs, method="step")  # pyright: ignore[reportReturnType]
 
 
@@ -273,6 +299,7 @@ def empty_inputs(config: RecurrentConfig, shape: tuple[int, ...]) -> Inputs:
         jnp.full(shape, -1, jnp.int32),
         jnp.zeros(shape),
         jnp.ones(shape, bool),
+        jnp.zeros((*shape, config.num_draws)) if config.num_draws else None,
     )
 
 

@@ -9,6 +9,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from jax_s4rl.models import recurrent_actor_critic
 
+DRAWN, MEAN = "drawn", "mean"
+CHOICES = (DRAWN, MEAN)
+
 
 class PolicyState(NamedTuple):
     """State of an acting agent.
@@ -31,10 +34,22 @@ class RecurrentPolicy:
     Attributes:
         config: Shape of actor and critic.
         max_steps: Longest episode, in steps.
+        latent: Choice of latent variables, if the networks have any: "drawn" anew at each step, or
+            their "mean".
     """
 
     config: recurrent_actor_critic.RecurrentConfig
     max_steps: int
+    latent: str = DRAWN
+
+    def __post_init__(self) -> None:
+        """Checks the choice.
+
+        Raises:
+            ValueError: There is no such choice.
+        """
+        if self.latent not in CHOICES:
+            raise ValueError(f"latent is {self.latent!r}; choose one of {', '.join(CHOICES)}")
 
     def prepare(self, params: Any) -> tuple[Any, list[Any]]:
         """Returns the parameters with the constants that all steps share."""
@@ -71,9 +86,23 @@ class RecurrentPolicy:
         is_first = state.previous_action < 0
         # A target falls by each reward.
         inputs = recurrent_actor_critic.Inputs(
-            observation, state.previous_action, state.return_to_go - return_to_go, is_first
+            observation,
+            state.previous_action,
+            state.return_to_go - return_to_go,
+            is_first,
+            self._draws(len(is_first), key),
         )
         memory, outputs = recurrent_actor_critic.step(self.config, *prepared, state.memory, inputs)
         drawn = jax.random.categorical(key, outputs.logits)
         action = jnp.where(greedy, jnp.argmax(outputs.logits, axis=-1), drawn).astype(jnp.int32)
         return action, PolicyState(memory, action, return_to_go)
+
+    def _draws(self, num_envs: int, key: PRNGKeyArray) -> Float[Array, "batch D"] | None:
+        """Draws the noise of latent variables; zeros give their means."""
+        shape = (num_envs, self.config.num_draws)
+        if not self.config.num_draws:
+            return None
+        if self.latent == MEAN:
+            return jnp.zeros(shape)
+        # Another key than that of the action.
+        return jax.random.normal(jax.random.fold_in(key, 0), shape)

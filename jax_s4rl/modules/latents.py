@@ -1,4 +1,4 @@
-"""Normal distributions of latent variables, predicted from features."""
+"""Normal distributions of latent variables, predicted from features, and what is read off them."""
 
 from typing import NamedTuple
 
@@ -47,3 +47,20 @@ class NormalHead(nn.Module):
         mean, spread = jnp.split(output(hidden), 2, axis=-1)
         # Bounded smoothly: a clip has no gradient beyond the bounds.
         return Normal(mean, LARGEST_LOG_STD * jnp.tanh(spread / LARGEST_LOG_STD))
+
+
+class Readout(nn.Module):
+    """Reads numbers off features or latent variables, by a map with one hidden layer.
+
+    Attributes:
+        width: Number of hidden features.
+        size: Number of numbers.
+    """
+
+    width: int
+    size: int
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*rows features"]) -> Float[Array, "*rows size"]:
+        """Reads the numbers of each row of features."""
+        return nn.Dense(self.size, name="output")(nn.gelu(nn.Dense(self.width, name="hidden")(x)))

@@ -111,6 +111,17 @@ def test_a_bandit_is_learned_and_its_rounds_are_recorded():
     jax.tree.map(np.testing.assert_array_equal, again.params, rounds[0].params)
 
 
+@pytest.mark.slow
+def test_a_training_that_diverges_stops_with_a_sentence():
+    fast = dataclasses.replace(SETTINGS.optimization, learning_rate=1e30, clip=1e30)
+    with pytest.raises(FloatingPointError, match=r"no longer finite after \d+ steps; lower"):
+        list(
+            recurrent_ppo.train(
+                worlds.Corridor, dataclasses.replace(SETTINGS, optimization=fast), seed=0
+            )
+        )
+
+
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [

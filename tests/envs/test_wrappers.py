@@ -1,5 +1,6 @@
-"""The key is shown elsewhere, and nothing else is changed."""
+"""Wrappers: the key is shown elsewhere, rewards come late, and nothing else is changed."""
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -73,3 +74,20 @@ def test_nothing_else_is_changed():
     assert plain.reset(seed=0, options={"start": 7})[0] == fixed.reset(seed=0)[0]
     for target in (1, 4, 9):
         assert plain.step(target)[:4] == fixed.step(target)[:4]
+
+
+@pytest.mark.parametrize("limit", [5, 100])
+def test_the_return_is_paid_with_the_last_step_of_each_episode(limit):
+    plain = gymnasium.make("CartPole-v1", max_episode_steps=limit)
+    delayed = wrappers.DelayedRewards(gymnasium.make("CartPole-v1", max_episode_steps=limit))
+    for seed in (0, 1):
+        np.testing.assert_array_equal(plain.reset(seed=seed)[0], delayed.reset(seed=seed)[0])
+        rewards, ended = [], False
+        while not ended:
+            wanted, found = plain.step(1), delayed.step(1)
+            np.testing.assert_array_equal(wanted[0], found[0])
+            assert wanted[2:4] == found[2:4]
+            ended = wanted[2] or wanted[3]
+            rewards.append(found[1])
+        assert rewards == [0.0] * (len(rewards) - 1) + [float(len(rewards))]
+        assert (len(rewards) == limit) == (limit == 5)

@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from experiments import online
 from jax_s4rl.evaluation import result_rows
 
@@ -45,3 +47,20 @@ def test_rows_of_a_quick_look_are_kept_apart():
     assert online.out_file("walks", None, quick=True) == Path("runs/walks-quick.jsonl")
     assert online.out_file("walks", Path("own"), quick=True) == Path("own")
     assert online.out_file("walks", None, quick=False).parts[-2:] == ("results", "walks.jsonl")
+
+
+def test_parts_are_checked_and_a_quick_look_replaces_options(tmp_path, monkeypatch):
+    assert online.chosen_parts(online.Options(), ["a", "b"]) == ("a", "b")
+    assert online.chosen_parts(online.Options(parts=("b",)), ["a", "b"]) == ("b",)
+    with pytest.raises(ValueError, match="got parts c; choose from a, b"):
+        online.chosen_parts(online.Options(parts=("c",)), ["a", "b"])
+    with pytest.raises(ValueError, match="got seeds=0"):
+        online.chosen_parts(online.Options(seeds=0), ["a", "b"])
+    monkeypatch.chdir(tmp_path)
+
+    def planned(options):
+        measure = lambda run: {"score_sampled": 0.5, "seconds": 1.0}  # noqa: E731
+        return [run(seed, measure) for seed in range(options.seeds)]
+
+    online.run_script("walks", online.Options(quick=True), {"seeds": 2}, planned)
+    assert len(list(result_rows.read_rows(tmp_path / "runs" / "walks-quick.jsonl"))) == 2

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from experiments import online
 from experiments import recurrent_ppo as experiment
 from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.evaluation import result_rows
 
 
 def test_no_two_runs_are_equal_and_parts_are_checked():
-    runs = experiment.planned(experiment.Options())
+    runs = experiment.planned(online.Options())
     assert len({(run.digest, run.seed, run.method) for run in runs}) == len(runs)
     digests = {(run.env, run.digest) for run in runs}
     assert len(digests) == len({(run.env, run.method) for run in runs})
@@ -18,9 +19,9 @@ def test_no_two_runs_are_equal_and_parts_are_checked():
     cleared = {run.settings.clear_flag is not None for run in runs if run.method == "s5"}
     assert cleared == {False}
     with pytest.raises(ValueError, match="got parts luck; choose from chains"):
-        experiment.main(experiment.Options(parts=("luck",)))
+        experiment.main(online.Options(parts=("luck",)))
     with pytest.raises(ValueError, match="got seeds=0"):
-        experiment.main(experiment.Options(seeds=0))
+        experiment.main(online.Options(seeds=0))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(experiment, "METHODS", ("mlp",))
     monkeypatch.setattr(experiment, "JUDGED", {"memory_chain": 20})
     for _ in range(2):
-        experiment.main(experiment.Options(quick=True))
+        experiment.main(online.Options(quick=True))
     rows = list(result_rows.read_rows(tmp_path / "runs" / f"{experiment.NAME}-quick.jsonl"))
     assert [row["method"] for row in rows] == ["mlp"]
     metrics = rows[0]["metrics"]

@@ -23,3 +23,13 @@ def test_spreads_are_bounded_and_draws_are_scaled():
     plain = latents.Normal(jnp.array([1.0]), jnp.log(jnp.array([2.0])))
     assert float(plain.at(jnp.array([-3.0]))[0]) == -5
     np.testing.assert_array_equal(plain.at(jnp.zeros(1)), plain.mean)
+
+
+def test_a_readout_has_one_hidden_layer():
+    readout = latents.Readout(3, 2)
+    variables = filling.fill(readout.init, jax.random.key(0), X)
+    hidden, output = (variables["params"][name] for name in ("hidden", "output"))
+    wanted = jax.nn.gelu(X @ hidden["kernel"] + hidden["bias"][None]) @ output["kernel"]
+    np.testing.assert_allclose(
+        readout.apply(variables, X), wanted + output["bias"][None], rtol=1e-5, atol=1e-6
+    )

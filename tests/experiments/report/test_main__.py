@@ -98,6 +98,9 @@ ONLINE = (
     ("recurrent_ppo", "repeat_first/1"),
     ("recurrent_ppo", "meta_cartpole/8"),
     ("algorithm_distillation", "meta_cartpole/8"),
+    ("future_ppo", "umbrella/20"),
+    ("future_ppo", "cartpole/delayed"),
+    ("future_ppo", "key_to_door/30"),
 )
 
 

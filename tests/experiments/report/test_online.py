@@ -1,10 +1,10 @@
 """Tasks that are learned online fit their scripts, and their rows become one for each column."""
 
-from experiments import algorithm_distillation, recurrent_ppo
+from experiments import algorithm_distillation, future_ppo, recurrent_ppo
 from experiments.report import online, tables
 from tests.experiments.report import made_up
 
-CHAINS, CARDS, TRIALS, DISTILLED = online.TASKS
+CHAINS, CARDS, TRIALS, DISTILLED, *AHEAD = online.TASKS
 
 
 def test_points_are_environments_of_the_scripts():
@@ -49,3 +49,26 @@ def test_tests_with_more_decks_and_single_trials_have_columns():
         "37.5 / 37.5",
         "87.5 / 87.5",
     ]
+
+
+def test_points_of_agents_into_the_future_are_environments_of_the_script():
+    names = {name for pairs in future_ppo.PARTS.values() for name, _ in pairs}
+    assert {data for task in AHEAD for point in task.points for data in point.data} == names
+    families = (future_ppo.UMBRELLA, future_ppo.CARTPOLE, future_ppo.DOOR)
+    assert families == (online.UMBRELLA, online.CARTPOLE, online.DOOR)
+    assert online.AHEAD_LENGTHS == future_ppo.LENGTHS
+
+
+def test_what_a_latent_variable_knows_has_a_table_of_its_own():
+    known = dict.fromkeys(online.KNOWN.values(), 0.25)
+    methods = (future_ppo.S5, future_ppo.FUTURE)
+    plain, ahead = (
+        made_up.online_runs("future_ppo", "umbrella/20", (method,), **more)
+        for method, more in zip(methods, ({}, known), strict=True)
+    )
+    umbrella = AHEAD[0].holding([*plain, *ahead])
+    head, lines, _ = tables.of_task(umbrella)
+    assert head[1:] == ["20 steps"]
+    assert len(lines) == 2
+    (table,) = tables.of_further(umbrella)
+    assert [line[1:3] for line in table.rows] == [["S5, future", "0.25"]]
