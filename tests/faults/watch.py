@@ -85,6 +85,7 @@ def _is_inside(path: str, folder: str) -> bool:
     return place == folder or place.startswith(folder + "/")
 
 
-def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    for observe in tuple(_observers):
+def _hook(event: str, arguments: tuple[Any, ...], observers: Any = _observers) -> None:
+    # A hook stays until the process ends, when the names of a module are None.
+    for observe in tuple(observers):
         observe(event, arguments)
