@@ -3,9 +3,9 @@
     python -m experiments.founding_table
 
 prints three tables: scores, with floors and ceilings that are exact but for CartPole; scores with
-one difference at a time; times and parameters. Theirs are of the report's table, figure and
-notebooks (its source is named in `experiments.founding_report`), one run each; the others are means
-of ten runs, of single differences three, with 95 % bootstrap intervals.
+one difference at a time; numbers of parameters. Theirs are of the report's table and figure (its
+source is named in `experiments.founding_report`), one run each; the others are means of several
+runs with 95 % bootstrap intervals.
 """
 
 import dataclasses
@@ -46,17 +46,15 @@ class Number(NamedTuple):
 _UMBRELLA = {1: (1.0, 1.0), 2: (0.26, 0.50), 4: (0.51, 0.485), 8: (0.36, 0.4925)}
 NUMBERS = (
     Number(
-        "graph walk: share of optimal walks",
+        "graph walk: optimal walks",
         "founding/graph-*",
         "optimal_share_greedy",
         {ATTENTION: 1.0, S4: 1.0},
     ),
-    Number(
-        "graph walk: slope of achieved on target return", "founding/graph-*", "slope_greedy", {}
-    ),
+    Number("graph walk: slope of achieved on target", "founding/graph-*", "slope_greedy", {}),
     *(
         Number(
-            f"umbrella {length}: share of total rewards above 0.5",
+            f"umbrella {length}: total reward above 0.5",
             founding_report.UMBRELLA_DATA[length],
             "share_above_half_greedy",
             dict(zip((ATTENTION, S4), values, strict=True)),
@@ -68,20 +66,20 @@ NUMBERS = (
         for length, data in founding_report.UMBRELLA_DATA.items()
     ),
     Number(
-        "DoorKey: steps, share of those allowed (less is better)",
+        "DoorKey: steps of those allowed",
         founding_report.DOOR_KEY.dataset,
         "steps_share_greedy",
         {ATTENTION: 0.18, S4: 0.11},
     ),
     Number("DoorKey: success", founding_report.DOOR_KEY.dataset, "success_greedy", {}),
     Number(
-        "CartPole: steps, target of the longest recorded episode",
+        "CartPole: steps, longest recorded as target",
         founding_report.CARTPOLE.dataset,
         "steps_greedy",
         {},
     ),
     Number(
-        "CartPole: steps, best of all targets",
+        "CartPole: steps, best target",
         founding_report.CARTPOLE.dataset,
         "best_of_sweep_greedy",
         {ATTENTION: 107.0, S4: 129.0},
@@ -90,7 +88,7 @@ NUMBERS = (
 # Numbers that single differences are about.
 SWITCHED = (
     (
-        "graph walk: share of optimal walks",
+        "graph walk: optimal walks",
         founding_report.GRAPHS[0].dataset,
         "optimal_share_greedy",
     ),
@@ -102,11 +100,6 @@ SWITCHED = (
 )
 # Reference rows of CartPole have the steps alone, whatever the target.
 SAME_ENDS = {"best_of_sweep_greedy": "steps_greedy"}
-# Published seconds of 100 updates, on other machines: a laptop's CPU, and a GPU for CartPole.
-THEIR_SECONDS = {
-    "founding/graph-*": {ATTENTION: 13.0, S4: 6.0},
-    founding_report.CARTPOLE.dataset: {ATTENTION: 8.0},
-}
 # Published numbers of parameters, the table of 4,096 time steps included.
 THEIR_PARAMETERS = {
     founding_report.CARTPOLE.dataset: {ATTENTION: 170_000, S4: 142_000},
@@ -139,6 +132,31 @@ def scores(rows: Sequence[Row]) -> str:
     return _markdown(["number", "model", "theirs", *COLUMNS, "random play", "optimum"], lines)
 
 
+def side_by_side(rows: Sequence[Row]) -> str:
+    """Makes the table of the report's own numbers, both models in one line.
+
+    Args:
+        rows: Result rows of the experiment; missing ones leave gaps.
+
+    Returns:
+        Markdown, one line for each number that has a published value.
+    """
+    lines = []
+    for number in NUMBERS:
+        if number.theirs:
+            own = _of_data(rows, number.data)
+            ours = [
+                _interval(_runs(own, method, column, number.key))
+                for column in COLUMNS
+                for method in (ATTENTION, S4)
+            ]
+            ends = (_short(_reference(own, end, number.key)) for end in ("random", "optimal"))
+            theirs = ", ".join(f"{number.theirs[method]:g}" for method in (ATTENTION, S4))
+            lines.append([number.title, theirs, *ours, ", ".join(ends)])
+    heads = [f"{column}: {METHODS[method]}" for column in COLUMNS for method in (ATTENTION, S4)]
+    return _markdown(["number", "theirs: DT, S4", *heads, "random, optimum"], lines, 1)
+
+
 def differences(rows: Sequence[Row]) -> str:
     """Makes the table of single differences.
 
@@ -161,16 +179,14 @@ def differences(rows: Sequence[Row]) -> str:
     return _markdown(["number", "difference", *METHODS.values()], lines)
 
 
-def times(rows: Sequence[Row]) -> str:
-    """Makes the table of times and sizes.
-
-    The seconds of a run are its equal share of those of all seeds that were trained together.
+def sizes(rows: Sequence[Row]) -> str:
+    """Makes the table of numbers of parameters.
 
     Args:
-        rows: Result rows of the experiment.
+        rows: Result rows of the experiment; missing ones leave gaps.
 
     Returns:
-        Markdown: seconds of 100 updates and numbers of parameters, for each data and method.
+        Markdown, one line for the data and the method of every row.
     """
     patterns = ["founding/graph-*", *founding_report.UMBRELLA_DATA.values()]
     patterns += [founding_report.DOOR_KEY.dataset, founding_report.CARTPOLE.dataset]
@@ -178,21 +194,16 @@ def times(rows: Sequence[Row]) -> str:
     for data in patterns:
         own = _of_data(rows, data)
         for method, name in METHODS.items():
-            cells: list[str] = []
-            for column in COLUMNS:
-                chosen = [row for row in own if _is_of(row, method, column)]
-                seconds = [100 * row["seconds"]["train"] / row["updates"] for row in chosen]
-                sizes = sorted({row["parameters"] for row in chosen})
-                cells += [_interval(seconds), " or ".join(f"{size:,}" for size in sizes) or NOTHING]
-            if any(cell != NOTHING for cell in cells):
+            found = [
+                {row["parameters"] for row in own if _is_of(row, method, column)}
+                for column in COLUMNS
+            ]
+            if any(found):
                 size = THEIR_PARAMETERS.get(data, {}).get(method)
-                theirs = [_short(THEIR_SECONDS.get(data, {}).get(method))]
-                theirs.append(NOTHING if size is None else f"{size:,}")
-                lines.append([data, name, *theirs, *cells])
-    heads = ["data", "model"]
-    for column in ("theirs", *COLUMNS):
-        heads += [f"s per 100 updates, {column}", f"parameters, {column}"]
-    return _markdown(heads, lines)
+                theirs = NOTHING if size is None else f"{size:,}"
+                cells = [" or ".join(f"{n:,}" for n in sorted(each)) or NOTHING for each in found]
+                lines.append([data, name, theirs, *cells])
+    return _markdown(["parameters of models", "model", "theirs", *COLUMNS], lines)
 
 
 def _of_data(rows: Iterable[Row], pattern: str) -> list[Row]:
@@ -232,15 +243,15 @@ def _interval(values: Sequence[float]) -> str:
         return NOTHING
     value, low, high = bootstrap.mean([values])
     # A single run has no interval.
-    return f"{value:.3g}" if len(values) == 1 else f"{value:.3g} ({low:.3g} to {high:.3g})"
+    return f"{value:.3g}" if len(values) == 1 else f"{value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _short(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.3g}"
 
 
-def _markdown(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    ruler = ["---", "---", *["---:"] * (len(heads) - 2)]
+def _markdown(heads: Sequence[str], lines: Iterable[Sequence[str]], words: int = 2) -> str:
+    ruler = [*["---"] * words, *["---:"] * (len(heads) - words)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ruler, *lines))
 
 
@@ -266,7 +277,7 @@ def main(config: Config) -> None:
         raise ValueError(
             f"got no rows in {config.rows}; run python -m experiments.founding_report first"
         )
-    print(scores(rows), differences(rows), times(rows), sep="\n\n")
+    print(scores(rows), differences(rows), sizes(rows), sep="\n\n")
 
 
 if __name__ == "__main__":

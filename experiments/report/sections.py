@@ -14,7 +14,7 @@ from experiments.report import (
     tables,
     verdicts,
 )
-from experiments.report.catalog import CARRIED, ELSEWHERE, SPEED
+from experiments.report.catalog import CARRIED, SPEED
 from experiments.report.comparisons import Measured
 from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
@@ -118,32 +118,22 @@ def _founding(measured: Measured) -> list[document.Block]:
     # Its script reads environments and models, which a report without its rows does not need.
     from experiments import founding_table
 
-    every = document.parse_table(founding_table.scores(rows), 2)
-    theirs = every.head.index("theirs")
     return [
         document.Heading("The founding report's table"),
         document.Paragraph(document.text("notes", "founding")),
-        every._replace(rows=[row for row in every.rows if row[theirs] != founding_table.NOTHING]),
+        document.parse_table(founding_table.side_by_side(rows)),
     ]
 
 
 def of_founding(measured: Measured) -> list[document.Block]:
-    """Returns single differences and times of the founding report; nothing without rows."""
+    """Returns single differences of the founding report; nothing without rows."""
     rows = measured.rows.get(founding.TASK.file)
     if not rows:
         return []
     from experiments import founding_table
 
-    tables_of_it = (
-        ("One difference at a time", "founding differences", founding_table.differences(rows)),
-        ("Times and parameters", "founding times", founding_table.times(rows)),
-    )
-    content: list[document.Block] = []
-    for title, note, text in tables_of_it:
-        made = document.parse_table(text, 2)
-        if made.rows:
-            content += [document.Heading(title, 3), _note(note), made]
-    return content
+    made = document.parse_table(founding_table.differences(rows), 2)
+    return [document.Heading("One difference at a time", 3), made] if made.rows else []
 
 
 def _files(name: str, command: str) -> document.Note:
@@ -154,16 +144,12 @@ def _files(name: str, command: str) -> document.Note:
 
 def untested(measured: Measured) -> list[str]:
     """Lists tasks and files that have no rows, then questions that no script covers."""
-    missing = [
-        f"{task.title}: not run yet (`{task.command}`)."
-        for task in measured.tasks
-        if not task.rows.scored
-    ]
-    missing += [
-        f"{document.text('notes', name)} Not run yet (`python -m experiments.{name}`)."
-        for name in ELSEWHERE
-        if name != SPEED and not measured.rows.get(name)
-    ]
+    # Tasks of one system differ after a colon.
+    titles = [task.title.partition(":")[0] for task in measured.tasks if not task.rows.scored]
+    if not measured.rows.get(CARRIED):
+        titles.append(document.text("notes", CARRIED))
+    names = "; ".join(dict.fromkeys(titles))
+    missing = [document.text("notes", "not run", names=names)] if titles else []
     no_control = []
     for task in measured.tasks:
         if task.is_judged and task.rows.scored:
@@ -295,9 +281,18 @@ def _edges(task: Task) -> list[str]:
     return [document.text("notes", "edges", edges=edges, mixers=len(rates))]
 
 
+def _is_answered(question: Question) -> bool:
+    """Returns whether a question has an outcome: some had too few runs."""
+    return any(
+        difference.outcome != scores.FEW
+        for answer in comparisons.answers(question)
+        for difference in answer.by_kind.values()
+    )
+
+
 def of_questions(questions: Sequence[Question]) -> list[document.Block]:
     """Returns the page of single choices: what each is, and what it changes."""
-    answered = [question for question in questions if comparisons.answers(question)]
+    answered = [question for question in questions if _is_answered(question)]
     if not answered:
         return []
     entries = [f"**{each.title}**: {document.text('questions', each.name)}" for each in answered]

@@ -183,7 +183,7 @@ def _best_variant(task: Task, point: Point, method: str) -> str:
 def of_choices(questions: Iterable[Question]) -> document.Table:
     """Shows what single choices change: a line for each question and data set.
 
-    A cell holds the differences of all methods on the common scale, in percent; those that have an
+    A cell holds the differences that matter on the common scale, in percent; those that have an
     outcome of better or worse are bold.
     """
     lines = [
@@ -209,13 +209,12 @@ def of_choices(questions: Iterable[Question]) -> document.Table:
 
 def _changes(lines: Sequence[tuple[Question, comparisons.Answer]], kind: str) -> str:
     texts = []
-    for _, answer in lines:
-        difference = answer.by_kind.get(kind)
-        if difference:
-            change = round(100 * difference.gain.value)
-            text = f"{comparisons.method_name(answer.method)} {f'{change:+}' if change else '0'}"
+    known = [(answer, answer.by_kind[kind]) for _, answer in lines if kind in answer.by_kind]
+    for answer, difference in known:
+        if abs(difference.gain.value) >= scores.MATTERS:
+            text = f"{comparisons.method_name(answer.method)} {100 * difference.gain.value:+.0f}"
             texts.append(_bold(text, difference.outcome in (scores.BETTER, scores.WORSE)))
-    return ", ".join(texts) or "-"
+    return ", ".join(texts) or ("none" if known else "-")
 
 
 def of_counts(measured: Measured) -> document.Table:
@@ -242,6 +241,8 @@ def of_carried(measured: Measured) -> document.Table:
     names = sorted({name for _, _, _, known in tests for name in known}, key=place)
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for title, task, change, known in tests:
+        if title == comparisons.CLEARED and change != load.AS_TRAINED:
+            continue  # the full table has what the changes do where nothing is carried
         cells = {name: document.show(scores.mean([own]), task.unit) for name, own in known.items()}
         rows[title, change] = cells
     body = [[*key, *(cells.get(name, "-") for name in names)] for key, cells in rows.items()]

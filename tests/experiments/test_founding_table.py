@@ -40,12 +40,21 @@ def lines_of(text):
 def test_both_columns_stand_between_their_number_and_its_bounds(rows):
     lines = lines_of(founding_table.scores(rows))
     (found,) = [
-        line for line in lines if line[0].startswith("umbrella 8: share") and line[1] == "S4"
+        line for line in lines if line[0].startswith("umbrella 8: total") and line[1] == "S4"
     ]
     assert found[2] == "0.4925"
-    assert found[3].startswith("0.445 (")
-    assert found[4] == "0.5 (0.5 to 0.5)"
+    assert found[3].startswith("0.445 [")
+    assert found[4] == "0.5 [0.5, 0.5]"
     assert found[5:] == ["0.363", "0.5"]
+
+
+def test_the_reports_own_numbers_have_both_models_in_a_line(rows):
+    lines = lines_of(founding_table.side_by_side(rows))
+    assert len(lines) == 7
+    (found,) = [line for line in lines if line[0].startswith("umbrella 8")]
+    assert found[:3] == ["umbrella 8: total reward above 0.5", "0.36, 0.4925", "-"]
+    assert found[3].startswith("0.445 [")
+    assert found[4:] == ["-", "0.5 [0.5, 0.5]", "0.363, 0.5"]
 
 
 def test_published_numbers_stand_without_rows():
@@ -69,9 +78,9 @@ def test_several_graphs_count_alike(rows):
     ]
     lines = lines_of(founding_table.scores([*rows, *graphs]))
     (found,) = [
-        line for line in lines if line[0].startswith("graph walk: share") and line[1] == "S4"
+        line for line in lines if line[0].startswith("graph walk: optimal") and line[1] == "S4"
     ]
-    assert found[4].startswith("0.5 (0 to 1")
+    assert found[4].startswith("0.5 [0, 1")
 
 
 def test_single_differences_stand_beside_none(rows):
@@ -82,16 +91,19 @@ def test_single_differences_stand_beside_none(rows):
     rows.append(make_row("s4", 0.1, switch, 0, "umbrella_length/0/random", first_action_greedy=0.7))
     title = "umbrella 8: right first actions"
     assert lines_of(founding_table.differences(rows)) == [
-        [title, "none", "-", "0.5 (0.5 to 0.5)", "-", "-", "-"],
+        [title, "none", "-", "0.5 [0.5, 0.5]", "-", "-", "-"],
         [title, "tanh", "0.7", "-", "-", "-", "-"],
-        [title, "one token a step", "-", "0 (0 to 0)", "-", "-", "-"],
+        [title, "one token a step", "-", "0 [0, 0]", "-", "-", "-"],
     ]
 
 
-def test_times_are_of_a_hundred_updates(rows):
-    (found,) = lines_of(founding_table.times(rows))
-    assert found[:2] == ["umbrella_length/7/random", "S4"]
-    assert found[4:] == ["2 (2 to 2)", "1,234"] * 2
+def test_sizes_stand_beside_theirs(rows):
+    rows.append(make_row("s4", 0.5, founding_report.THEIR_WAY, 10) | {"parameters": 99})
+    rows.append(make_row("s4", 0.5, founding_report.THEIR_WAY, 0, founding_report.CARTPOLE.dataset))
+    assert lines_of(founding_table.sizes(rows)) == [
+        ["umbrella_length/7/random", "S4", "-", "99 or 1,234", "1,234"],
+        [founding_report.CARTPOLE.dataset, "S4", "142,000", "1,234", "-"],
+    ]
 
 
 def test_the_command_prints_all_tables(tmp_path, capsys, rows):
@@ -103,4 +115,4 @@ def test_the_command_prints_all_tables(tmp_path, capsys, rows):
     shown = capsys.readouterr().out
     assert "theirs | as they did | as it should be" in shown
     assert "| number | difference | DT |" in shown
-    assert "s per 100 updates" in shown
+    assert "| parameters of models |" in shown

@@ -101,8 +101,8 @@ def test_choices_have_a_line_for_each_data_set_and_name_what_changes():
     table = tables.of_choices([question("T", s4d=30.0, s4=20.5), question("U", s4=20.0)])
     assert table.head == ["choice", "data", "context", "greedy", "sampled"]
     assert table.rows == [
-        ["T", "some/a", "32", "**S4D +20**, S4 +1", "**S4D +10**, S4 0"],
-        ["U", "some/a", "32", "S4 0", "S4 0"],
+        ["T", "some/a", "32", "**S4D +20**", "**S4D +10**"],
+        ["U", "some/a", "32", "none", "none"],
     ]
 
 
