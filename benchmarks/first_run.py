@@ -31,6 +31,7 @@ EXPERIMENTS = (
     "key_to_door",
     "cartpole",
     "pendulum",
+    "founding_report",
     "trajectory_transformer",
     "future_latents",
     "tokens",
