@@ -266,7 +266,7 @@ def main(options: online.Options) -> None:
     """Trains what has no row yet, and appends a row for each run.
 
     Args:
-        options: online.Options of the command line.
+        options: Options of the command line.
 
     Raises:
         ValueError: If a part is unknown, or a number is too small.
