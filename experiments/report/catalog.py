@@ -206,8 +206,8 @@ LONGER_TESTS = Task(
     label="right turns and answers",
     unit=SHARE,
     settings=[
-        Setting(title, tuple(Point(f"{n:,}", (f"{name} {n}",)) for n in load.TESTED), is_shown=own)
-        for name, title, own in (("t_maze", "T-maze", True), ("memory_chain", "chain", False))
+        Setting(title, [Point(f"{n:,}", (f"{name} {n}",)) for n in load.TESTED], is_shown=shown)
+        for name, title, shown in (("t_maze", "T-maze", True), ("memory_chain", "chain", False))
     ],
     # A share is its own scale.
     floor=0.0,

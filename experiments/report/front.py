@@ -169,6 +169,7 @@ def _carry(measured: Measured) -> str:
         found.get((title, load.AS_TRAINED), {})
         for title in (comparisons.CLEARED, comparisons.NEVER)
     )
+    low, high = _scale(measured)
     known = [name for name in CARRIED if name in cleared and name in never]
     texts = [
         f"from {_mean(cleared[name])} to {_mean(never[name])} ({NAMES[name]})" for name in known
@@ -179,7 +180,8 @@ def _carry(measured: Measured) -> str:
             "A state that is never cleared changes the return on CartPole without velocities "
             f"{document.listed(texts)}."
         )
-    mended = _mended(measured)
+    trained = {way: own for (title, way), own in found.items() if title == comparisons.NEVER}
+    mended = _mended(cleared, trained, least=-scores.MATTERS * (high - low))
     parts += mended
     task = measured.task("long_waits")
     points = [point for point in task.points if scores.methods_at(task, point)]
@@ -198,7 +200,6 @@ def _carry(measured: Measured) -> str:
         )
     if not parts:
         return ""
-    low, high = _scale(measured)
     outcomes = {
         scores.difference(
             *([[(value - low) / (high - low) for value in own[name]]] for own in (never, cleared))
@@ -223,28 +224,25 @@ def _mean(values: Sequence[float]) -> str:
     return document.number(float(np.mean(values)))
 
 
-def _mended(measured: Measured) -> list[str]:
-    """Says which trainings mend a state that is never cleared, for S4 and S4D alike."""
-    tests = comparisons.carried_tests(measured)
-    values = {
-        (test.title, test.training): {
-            name: float(np.mean(own)) for name, own in test.scores.items()
-        }
-        for test in tests
-    }
-    before = values.get((comparisons.CLEARED, load.AS_TRAINED), {})
-    low, high = _scale(measured)
-    least = -scores.MATTERS * (high - low)
+def _mended(
+    before: Mapping[str, Sequence[float]],
+    trained: Mapping[str, Mapping[str, Sequence[float]]],
+    least: float,
+) -> list[str]:
+    """Says which trainings mend a state that is never cleared, for S4 and S4D alike.
+
+    Args:
+        before: Returns of every run as trained, with cleared states, by method.
+        trained: Returns with states that are never cleared, by training and method.
+        least: Smallest change of a mean return with which a training mends.
+    """
     texts = []
     for training, words in MENDS.items():
-        after = values.get((comparisons.NEVER, training), {})
+        after = trained.get(training, {})
         known = [name for name in comparisons.S4_MIXERS if name in before and name in after]
-        if known and all(after[name] - before[name] >= least for name in known):
+        if known and all(np.mean(after[name]) - np.mean(before[name]) >= least for name in known):
             names = [name for name in (*CARRIED, scores.ATTENTION) if name in after]
-            shown = [
-                f"{document.number(after[name])} ({comparisons.method_name(name)})"
-                for name in names
-            ]
+            shown = [f"{_mean(after[name])} ({comparisons.method_name(name)})" for name in names]
             texts.append(f"{words} the return is {document.listed(shown)}")
     return [f"{text[0].upper()}{text[1:]}." for text in texts]
 
