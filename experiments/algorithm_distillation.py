@@ -187,12 +187,13 @@ def task(run_settings: Settings, seed: int) -> tasks.Task:
 
 
 def measure(run: online.Run) -> dict[str, Any]:
-    """Trains one model, tests it, and returns its metrics and their "seconds"."""
+    """Trains one model, tests it, and returns its metrics, parameters and seconds."""
     began = time.perf_counter()
     own = task(run.settings, run.seed)
     (trained,) = decision_transformer.train(run.settings.model, own, seeds=(run.seed,))
     data = recurrent_ppo.score_trials(ENV, own.record)
     found: dict[str, Any] = {
+        "parameters": trained.num_parameters,
         "by_trial_in_data": data["by_trial"],
         "score_in_data": data["score"],
         "updates_per_second": trained.log.updates_per_second,

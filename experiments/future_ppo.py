@@ -211,7 +211,7 @@ def planned(options: online.Options) -> list[online.Run]:
 
 
 def measure(run: online.Run) -> dict[str, Any]:
-    """Trains one agent, tests it, and returns its metrics and their "seconds"."""
+    """Trains one agent, tests it, and returns its metrics, parameters and seconds."""
     began = time.perf_counter()
     family, making = family_of(run.env), functools.partial(make_env, run.env)
     trained = online_training.train(run, making, family.succeeds)

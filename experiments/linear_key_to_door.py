@@ -211,12 +211,14 @@ def main(options: Options) -> None:
 
 
 def measure(run: online.Run) -> dict[str, Any]:
-    """Trains one policy, and returns its metrics and their "seconds"."""
+    """Trains one policy, and returns its metrics, parameters and seconds."""
     began = time.perf_counter()
     length = int(run.env.rpartition("/")[2])
-    log = hindsight_policy.train(make_line(length), run.settings, run.seed)
+    line = make_line(length)
+    log = hindsight_policy.train(line, run.settings, run.seed)
     found = log.last_rewards > 0
     return {
+        "parameters": hindsight_policy.num_parameters(line, run.settings),
         "length": length,
         "treasure": float(found[-LAST:].mean()),
         "treasure_curve": [

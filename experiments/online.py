@@ -29,7 +29,8 @@ class Run:
     seed: int
     """Seed of the training."""
     measure: Callable[["Run"], dict[str, Any]] = dataclasses.field(compare=False, repr=False)
-    """Function that trains, and returns the metrics and under "seconds" the time."""
+    """Function that trains, and returns metrics, with the time under "seconds" and the number of
+    trained scalars under "parameters"."""
     variant: str = ""
     """Difference from other runs of the same method and environment."""
 
@@ -121,12 +122,13 @@ def run_missing(name: str, runs: Sequence[Run], out: Path, score: str) -> None:
         if (run.digest, run.seed) in done:
             continue
         metrics = run.measure(run)
-        seconds = metrics.pop("seconds")
+        seconds, parameters = (metrics.pop(name) for name in ("seconds", "parameters"))
         row = result_rows.make_row(
             experiment=name,
             env=run.env,
             method=run.method,
             seed=run.seed,
+            parameters=parameters,
             updates=run.settings.num_updates,
             metrics={"cell": run.digest, "variant": run.variant} | metrics,
             seconds={"train": seconds},

@@ -12,6 +12,7 @@ from jax_s4rl.agents import recurrent_ppo, tasks
 from jax_s4rl.collection import recording
 from jax_s4rl.data import trajectories
 from jax_s4rl.evaluation import rollout
+from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.models import recurrent_policy
 
 # Share of successes that counts as learned, and share at which a training stops, in the latest
@@ -25,9 +26,9 @@ class Trained(NamedTuple):
 
     Attributes:
         params: Parameters of the networks.
-        found: Metrics of the training: steps, whether it ended because it diverged, steps and
-            episodes at which it had learned (None if it had not), the curve of returns, and steps
-            per second.
+        found: Metrics of the training: number of parameters, steps, whether it ended because it
+            diverged, steps and episodes at which it had learned (None if it had not), the curve of
+            returns, and steps per second.
         by_round: Metrics of each round.
     """
 
@@ -81,6 +82,7 @@ def train(
         raise diverged[0]
     seconds = time.perf_counter() - began
     found = {
+        "parameters": network.num_parameters(params),
         "steps": num_steps,
         "diverged": bool(diverged),
         "learned_at": learned_at,

@@ -140,7 +140,7 @@ def planned(options: online.Options) -> list[online.Run]:
 
 
 def measure(run: online.Run) -> dict[str, Any]:
-    """Trains one agent, tests it, and returns its metrics and their "seconds"."""
+    """Trains one agent, tests it, and returns its metrics, parameters and seconds."""
     began = time.perf_counter()
     family = run.env.partition("/")[0]
     trained = online_training.train(

@@ -32,6 +32,7 @@ from jax_s4rl.data import trajectories, value_transport
 from jax_s4rl.envs import registry
 from jax_s4rl.envs.key_door import config, layout
 from jax_s4rl.evaluation import key_door
+from jax_s4rl.models import decision_transformer as network
 
 NAME = "value_transport_online"
 ENV_ID, PRESET = "jax_s4rl/KeyToDoor-v0", "high_var"
@@ -96,20 +97,22 @@ def make_env(steps: int, obs: str = "visible") -> gymnasium.Env:
 
 
 def measure(run: online.Run) -> dict[str, Any]:
-    """Trains one agent, and returns its metrics and their "seconds"."""
+    """Trains one agent, and returns its metrics, parameters and seconds."""
     began = time.perf_counter()
     steps = int(run.env.rpartition("/")[2])
     making = functools.partial(make_env, steps)
     # The records of all updates would be large.
     last: collections.deque[trajectories.Trajectories] = collections.deque(maxlen=LAST)
-    doors, paid, lowest = [], [], 0.0
+    doors, paid, lowest, parameters = [], [], 0.0, 0
     for update in transport_agent.train(making, run.settings, seed=run.seed):
         last.append(update.record)
         doors.append(float(at_the_door(update.record).mean()))
         paid.append(float(update.transported.sum(axis=1).mean()))
         lowest = min(lowest, float(update.transported.min()))
+        parameters = network.num_parameters(update.params)
     rates = key_door.rates(events(trajectories.concatenate(list(last)), steps))
     return {
+        "parameters": parameters,
         "distractor": steps,
         "key": rates.key,
         "success": rates.success,

@@ -2,10 +2,10 @@
 
     python -m experiments.report        # or: make report
 
-writes `experiments/README.md` with its pictures and full tables, the same as one self-contained
-page, `runs/report.html`, the verdicts into `docs/results.md`, and what was found, in five
-sentences and a picture, into the project's README. Nothing is trained or fetched; the same rows
-give the same text.
+writes `experiments/README.md` and, about the systems that the paper builds on,
+`experiments/systems.md`, with pictures and full tables; both as one self-contained page,
+`runs/report.html`; the verdicts into `docs/results.md`; and what was found, in five sentences and a
+picture, into the project's README. Nothing is trained or fetched; the same rows give the same text.
 """
 
 import dataclasses
@@ -30,7 +30,7 @@ from jax_s4rl.cli import entry_point
 from jax_s4rl.data import atomic_files
 from jax_s4rl.evaluation import documents
 
-README = Path(__file__).parents[1] / "README.md"
+README, SYSTEMS = (Path(__file__).parents[1] / name for name in ("README.md", "systems.md"))
 ROOT = Path(__file__).parents[2]
 PICTURES, TABLES = "results/pictures", "results/tables"
 SECTION, LINES = "verdicts", "results"
@@ -39,13 +39,7 @@ NOTICE = "<!-- `make report` writes this text from committed result rows. -->\n\
 # and of the same trials under other versions of JAX.
 MORE_ROWS = ("earlier", "reproductions", "jax_versions")
 # Files of rows that belong to nothing in the report.
-ELSEWHERE = {
-    "demo",
-    "linear_key_to_door",
-    "reference_scores",
-    "value_transport_online",
-    *MORE_ROWS,
-}
+ELSEWHERE = {"demo", "reference_scores", *MORE_ROWS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +50,8 @@ class Config:
     """The HTML page."""
     readme: Path = README
     """The Markdown document, with its pictures and full tables in folders beside it."""
+    systems: Path = SYSTEMS
+    """The Markdown document about further systems, in the same folder."""
     verdicts: Path = ROOT / "docs" / "results.md"
     """Document whose section shows the verdicts alone."""
     rows: Path = FOLDER
@@ -94,17 +90,18 @@ def main(config: Config) -> None:
     rows = read(config)
     measured = measure(rows)
     claims = verdicts.judge(measured)
-    content = write(rows, measured, claims)
+    content, systems = write(rows, measured, claims), sections.of_systems(measured)
     overview = front.picture(rows.experiments, rows.lengths)
     folder = config.readme.parent
     files: dict[Path, bytes] = {
-        config.page: document.page(sections.TITLE, content).encode(),
+        config.page: document.page(sections.TITLE, [*content, *systems]).encode(),
         config.readme: readme(content).encode(),
+        config.systems: readme(systems).encode(),
         config.verdicts: _with(config.verdicts, SECTION, in_short(claims)),
         config.front: _with(config.front, LINES, lines(measured)),
         config.pictures / document.picture_file(overview): overview.draw(),
     }
-    for picture in shown_pictures(content):
+    for picture in shown_pictures([*content, *systems]):
         files[folder / PICTURES / document.picture_file(picture)] = picture.draw()
     for name, text in every_table(rows, measured).items():
         files[folder / TABLES / f"{name}.csv"] = text.encode()
@@ -114,8 +111,9 @@ def main(config: Config) -> None:
     for kind, pattern in ((PICTURES, "*.png"), (TABLES, "*.csv")):
         for path in set((folder / kind).glob(pattern)) - files.keys():
             path.unlink()
-    words = document.count_words(readme(content))
-    print(f"Page:     {config.page}\nMarkdown: {config.readme}, {words:,} words")
+    for path in (config.readme, config.systems):
+        print(f"{path}: {document.count_words(path.read_text()):,} words")
+    print(f"Both as one page: {config.page}")
 
 
 def _with(path: Path, section: str, content: str) -> bytes:
@@ -162,10 +160,10 @@ def measure(rows: Rows) -> comparisons.Measured:
 def write(
     rows: Rows, measured: comparisons.Measured, claims: Sequence[verdicts.Claim]
 ) -> list[document.Block]:
-    """Returns everything that the report says."""
+    """Returns all that the report says about S4 in place of attention."""
     return [
         *sections.first_page(measured, claims),
-        *(block for task in measured.tasks for block in sections.of_task(measured, task)),
+        *sections.of_tasks(measured),
         *sections.of_founding(measured),
         *sections.of_questions(measured.questions),
         *sections.cost(measured, rows.more, rows.looks),
@@ -173,7 +171,7 @@ def write(
 
 
 def readme(content: Sequence[document.Block]) -> str:
-    """Returns the report as Markdown, with a comment for those who would edit it."""
+    """Returns a document as Markdown, with a comment for those who would edit it."""
     return NOTICE + document.markdown(content, folder=PICTURES)
 
 

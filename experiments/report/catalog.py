@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.report import credit, founding, load, online, systems
+from experiments.report import founding, load, systems
 from experiments.report.load import GREEDY, SAMPLED
 from experiments.report.tasks import Point, Question, Setting, Side, Task
 from jax_s4rl.evaluation import documents
@@ -279,11 +279,8 @@ TASKS = (
     PENDULUM,
     LOCOMOTION,
     PAPER_SIZE,
-    credit.HINDSIGHT,
-    credit.TRANSPORT,
     founding.TASK,
     *systems.TASKS,
-    *online.TASKS,
 )
 
 

@@ -1,4 +1,9 @@
-"""Tasks of the report that are about credit: hindsight, and value transport."""
+"""Tasks of the report that are about credit: hindsight, and value transport.
+
+Rows of online runs name an environment in place of a data set.
+"""
+
+from collections.abc import Callable
 
 from experiments.report import load
 from experiments.report.load import GREEDY, SAMPLED
@@ -7,6 +12,20 @@ from experiments.report.tasks import Point, Setting, Task
 SHARE = "%"
 HIDDEN_KEY = "key_to_door/hidden/random-10000"
 RECORDED, TRANSPORTED = "recorded rewards", "transported rewards"
+# Cells of the linear key-to-door.
+LINES = (23, 43, 63, 83, 103)
+# What the credit of online policies is conditioned on, and how value is paid, for readers.
+CREDITS = {
+    "none": "REINFORCE",
+    "return": "credit by return",
+    "state": "credit by state",
+    "reward": "credit by reward",
+}
+WAYS = {
+    "transport": "with transport",
+    "none": "without",
+    "undiscounted": "without, no discount",
+}
 
 
 def of_hindsight(row: load.Row) -> list[load.Row]:
@@ -27,6 +46,22 @@ def of_transport(row: load.Row) -> list[load.Row]:
         return [load.with_metrics(row, variant=each) for each in (RECORDED, TRANSPORTED)]
     method = f"{row['method']}, {rest}" if rest else row["method"]
     return [load.with_metrics(row, variant=side) | {"method": method}]
+
+
+def of_online(score: str, names: dict[str, str]) -> Callable[[load.Row], list[load.Row]]:
+    """Returns a function that gives a row of an online run its score and a name for readers.
+
+    Args:
+        score: Metric that is the score, of sampled actions.
+        names: Methods of the rows, by how readers know them.
+    """
+
+    def prepare(row: load.Row) -> list[load.Row]:
+        named = row | {"dataset": row["env"], "method": names.get(row["method"], row["method"])}
+        value = row["metrics"].get(score)
+        return [named if value is None else load.with_metrics(named, score_sampled=value)]
+
+    return prepare
 
 
 HINDSIGHT = Task(
@@ -68,3 +103,39 @@ TRANSPORT = Task(
     is_judged=False,
     prepare=of_transport,
 )
+LINEAR = Task(
+    name="linear_key_to_door",
+    file="linear_key_to_door",
+    title="Credit in hindsight while a policy learns",
+    score="score",
+    label="episodes that found the treasure",
+    unit=SHARE,
+    kinds=(SAMPLED,),
+    settings=[
+        Setting(title, (Point(title, (f"linear_key_to_door/{cells}",)),))
+        for cells in LINES
+        for title in (f"{cells} cells",)
+    ],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_online("treasure", CREDITS),
+)
+TRANSPORT_ONLINE = Task(
+    name="value_transport_online",
+    file="value_transport_online",
+    title="Value transport while an agent plays",
+    score="score",
+    label="episodes that took the key",
+    unit=SHARE,
+    kinds=(SAMPLED,),
+    settings=[Setting("90 steps", (Point("90 steps", ("value_transport_online/90",)),))],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_online("key", WAYS),
+    further={"door": "success", "apples": "apples"},
+)
+TASKS = (HINDSIGHT, LINEAR, TRANSPORT, TRANSPORT_ONLINE)

@@ -1,6 +1,9 @@
-"""Pages of the report: the first with all verdicts, one for each task, one for single choices."""
+"""Pages of the report: the first with all verdicts, one for each task, one for single choices.
 
-from collections.abc import Sequence
+The systems that the paper builds on have a document of their own, with a page for each.
+"""
+
+from collections.abc import Iterable, Sequence
 
 from experiments.report import (
     comparisons,
@@ -11,6 +14,7 @@ from experiments.report import (
     plots,
     reruns,
     scores,
+    systems,
     tables,
     verdicts,
 )
@@ -20,6 +24,8 @@ from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
 
 TITLE = "S4 in place of attention: what the experiments say"
+SYSTEMS_TITLE = "The systems that the paper builds on"
+SYSTEMS = {task.name for task in systems.TASKS}
 # How rows name a machine on which a process had one core.
 ONE_CORE = ", 1 cores"
 
@@ -144,12 +150,10 @@ def _files(name: str, command: str) -> document.Note:
 
 def untested(measured: Measured) -> list[str]:
     """Lists tasks and files that have no rows, then questions that no script covers."""
-    # Tasks of one system differ after a colon.
-    titles = [task.title.partition(":")[0] for task in measured.tasks if not task.rows.scored]
+    titles = _without_rows(task for task in measured.tasks if task.name not in SYSTEMS)
     if not measured.rows.get(CARRIED):
         titles.append(document.text("notes", CARRIED))
-    names = "; ".join(dict.fromkeys(titles))
-    missing = [document.text("notes", "not run", names=names)] if titles else []
+    missing = _not_run(titles)
     no_control = []
     for task in measured.tasks:
         if task.is_judged and task.rows.scored:
@@ -160,6 +164,34 @@ def untested(measured: Measured) -> list[str]:
     if no_control:
         missing.append(document.text("notes", "no control", tasks=document.listed(no_control)))
     return [*missing, *document.items("notes", "untested")]
+
+
+def _without_rows(tasks: Iterable[Task]) -> list[str]:
+    """Returns the titles of tasks without rows; those of one system differ after a colon."""
+    titles = [task.title.partition(":")[0] for task in tasks if not task.rows.scored]
+    return list(dict.fromkeys(titles))
+
+
+def _not_run(titles: Sequence[str]) -> list[str]:
+    return [document.text("notes", "not run", names="; ".join(titles))] if titles else []
+
+
+def of_tasks(measured: Measured) -> list[document.Block]:
+    """Returns the pages of the paper's own tasks."""
+    tasks = [task for task in measured.tasks if task.name not in SYSTEMS]
+    return [block for task in tasks for block in of_task(measured, task)]
+
+
+def of_systems(measured: Measured) -> list[document.Block]:
+    """Returns the document of the systems that the paper builds on."""
+    tasks = [task for task in measured.tasks if task.name in SYSTEMS]
+    pages = [block for task in tasks for block in of_task(measured, task)]
+    return [
+        document.Heading(SYSTEMS_TITLE, 1),
+        document.Paragraph(document.text("notes", "systems")),
+        *map(document.Paragraph, _not_run(_without_rows(tasks))),
+        *pages,
+    ]
 
 
 def of_task(measured: Measured, task: Task) -> list[document.Block]:

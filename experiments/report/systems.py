@@ -1,6 +1,6 @@
-"""The tasks of the report about other systems than the decision transformer."""
+"""The tasks of the systems that the paper builds on, which have a document of their own."""
 
-from experiments.report import load
+from experiments.report import credit, load, online
 from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Setting, Task
 
@@ -101,4 +101,10 @@ FUTURE_UMBRELLA = Task(
     prepare=of_latents,
     further=KNOWN,
 )
-TASKS = (TRAJECTORY_TRANSFORMER, FUTURE_LATENTS, FUTURE_UMBRELLA)
+TASKS = (
+    TRAJECTORY_TRANSFORMER,
+    *credit.TASKS,
+    FUTURE_LATENTS,
+    FUTURE_UMBRELLA,
+    *online.TASKS,
+)

@@ -147,6 +147,19 @@ def train(simulator: Simulator, settings: Settings, seed: int) -> Log:
     return Log(*(np.asarray(values) for values in log))
 
 
+def num_parameters(simulator: Simulator, settings: Settings) -> int:
+    """Returns the number of trained scalars of policy and value, and of hindsight if it has any.
+
+    Args:
+        simulator: Decision problem.
+        settings: Settings of the training.
+    """
+    init = functools.partial(_init, simulator, settings)
+    shapes = jax.eval_shape(init, jax.random.key(0))
+    used = shapes.policy if settings.credit == NONE else shapes
+    return sum(leaf.size for leaf in jax.tree.leaves(used))
+
+
 def play(simulator: Simulator, settings: Settings, params: Any, key: PRNGKeyArray) -> Episodes:
     """Plays one batch of episodes with sampled actions.
 

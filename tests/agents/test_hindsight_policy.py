@@ -65,7 +65,17 @@ def test_a_reward_that_no_action_changes_gives_no_credit():
     assert log.hindsight_loss[-50:].mean() == pytest.approx(np.log(2), abs=0.05)
 
 
-@pytest.mark.slow
+def test_parameters_are_counted_without_what_is_not_used():
+    counts = {
+        credit: hindsight_policy.num_parameters(
+            Late(), dataclasses.replace(SETTINGS, credit=credit)
+        )
+        for credit in hindsight_policy.CREDITS
+    }
+    # One input per return, one per feature of a state, three per reward.
+    assert counts["none"] < counts["return"] < counts["reward"]
+
+
 def test_episodes_are_those_of_the_simulator():
     init = jax.jit(hindsight_policy._init, static_argnums=(0, 1))
     params = init(Late(), SETTINGS, jax.random.key(0)).policy

@@ -31,7 +31,7 @@ def test_rows_are_not_measured_twice(tmp_path):
 
     def measure(run):
         measured.append(run.seed)
-        return {"score": 0.25, "seconds": 2.0}
+        return {"score": 0.25, "seconds": 2.0, "parameters": 7}
 
     out = tmp_path / "rows.jsonl"
     online.run_missing("walks", [run(0, measure)], out, "score")
@@ -41,6 +41,7 @@ def test_rows_are_not_measured_twice(tmp_path):
     assert [row["seed"] for row in rows] == [0, 1]
     assert rows[0]["metrics"] == {"cell": run().digest, "variant": "", "score": 0.25}
     assert (rows[0]["updates"], rows[0]["seconds"]["train"]) == (3, 2.0)
+    assert rows[0]["parameters"] == 7
 
 
 def test_rows_of_a_quick_look_are_kept_apart():
@@ -59,7 +60,7 @@ def test_parts_are_checked_and_a_quick_look_replaces_options(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
 
     def planned(options):
-        measure = lambda run: {"score_sampled": 0.5, "seconds": 1.0}  # noqa: E731
+        measure = lambda run: {"score_sampled": 0.5, "seconds": 1.0, "parameters": 7}  # noqa: E731
         return [run(seed, measure) for seed in range(options.seeds)]
 
     online.run_script("walks", online.Options(quick=True), {"seeds": 2}, planned)

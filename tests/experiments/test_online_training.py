@@ -48,14 +48,17 @@ def test_a_divergence_is_a_result_and_what_came_before_is_kept(monkeypatch):
     def train(number):
         def rounds(*_, **__):
             for each in range(number):
-                yield recurrent_ppo.Round(48 * (each + 1), [], {"policy": 0.0}, f"params {each}")
+                yield recurrent_ppo.Round(
+                    48 * (each + 1), [], {"policy": 0.0}, {"w": np.full(3, each)}
+                )
             raise FloatingPointError("no longer finite")
 
         monkeypatch.setattr(recurrent_ppo, "train", rounds)
         return online_training.train(RUN, worlds.Corridor)
 
     trained = train(2)
-    assert trained.params == "params 1"
+    assert trained.params["w"][0] == 1
+    assert trained.found["parameters"] == 3
     assert (trained.found["diverged"], trained.found["steps"]) == (True, 96)
     with pytest.raises(FloatingPointError, match="no longer finite"):
         train(0)

@@ -6,14 +6,14 @@ import importlib.util
 import pytest
 
 from experiments.report import __main__ as report
-from experiments.report import catalog, document, load, online, scores
+from experiments.report import catalog, credit, document, load, online, scores
 from experiments.report.tasks import fits
 from jax_s4rl.collection import catalog as recipes
 from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
 # Agents that learn online have neither recorded data nor attention beside them.
-ONLINE = {task.name for task in online.TASKS}
+ONLINE = {task.name for task in (*online.TASKS, credit.LINEAR, credit.TRANSPORT_ONLINE)}
 HELD = [
     task for task in catalog.tasks(catalog.read()) if task.rows.scored and task.name not in ONLINE
 ]

@@ -2,8 +2,14 @@
 
 import pytest
 
-from experiments import hindsight_credit, value_transport
+from experiments import (
+    hindsight_credit,
+    linear_key_to_door,
+    value_transport,
+    value_transport_online,
+)
 from experiments.report import credit, load
+from jax_s4rl.agents import hindsight_policy
 from tests.experiments.report import made_up
 
 
@@ -37,3 +43,17 @@ def test_names_are_those_of_the_scripts():
         value_transport.RECORDED,
         value_transport.TRANSPORTED,
     )
+    names = [point.data[0] for point in credit.LINEAR.points]
+    cells = linear_key_to_door.LENGTHS
+    assert names == [f"{linear_key_to_door.NAME}/{number}" for number in cells]
+    assert set(credit.CREDITS) == set(hindsight_policy.CREDITS)
+    (steps,) = value_transport_online.DISTRACTORS
+    assert credit.TRANSPORT_ONLINE.points[0].data == (f"{value_transport_online.NAME}/{steps}",)
+    assert set(credit.WAYS) == set(value_transport_online.WAYS)
+
+
+def test_rows_of_online_runs_have_scores_and_names_for_readers():
+    rows = made_up.online_runs("linear_key_to_door", "linear_key_to_door/23", ("none",), treasure=1)
+    (row, *_) = credit.LINEAR.holding(rows).rows.scored
+    assert (row["dataset"], row["method"]) == ("linear_key_to_door/23", "REINFORCE")
+    assert row["metrics"]["score_sampled"] == 1

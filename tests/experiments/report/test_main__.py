@@ -1,5 +1,6 @@
 """The report says what the rows say, and the committed one what the committed rows say."""
 
+import itertools
 import re
 
 import pytest
@@ -8,11 +9,12 @@ from experiments.report import __main__ as report
 from experiments.report import (
     catalog,
     comparisons,
+    credit,
     document,
     front,
     load,
-    online,
     scores,
+    sections,
     systems,
     verdicts,
 )
@@ -20,7 +22,7 @@ from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
 # Words that a reader can be asked for.
-MOST_WORDS = 6_000
+MOST_WORDS = {report.README: 6_000, report.SYSTEMS: 4_000}
 
 
 def write(folder):
@@ -30,6 +32,7 @@ def write(folder):
     settings = report.Config(
         folder / "page.html",
         folder / "README.md",
+        folder / "systems.md",
         section,
         folder / "lines",
         folder / "benchmarks",
@@ -37,7 +40,7 @@ def write(folder):
         folder / "overview",
     )
     report.main(settings)
-    return settings.page.read_text(), settings.readme.read_text()
+    return [path.read_text() for path in (settings.page, settings.readme, settings.systems)]
 
 
 def test_one_page_and_one_readme(tmp_path):
@@ -48,7 +51,7 @@ def test_one_page_and_one_readme(tmp_path):
     stale = tmp_path / report.PICTURES / "stale.png"
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"")
-    page, readme = write(tmp_path)
+    page, readme, further = write(tmp_path)
     assert page.count("<img") == 2
     assert not re.findall(r"(?:src|href)=['\"](?!#|data:)", page)
     shown = re.findall(r"!\[[^\]]*\]\(([^)]+)\)", readme)
@@ -61,6 +64,10 @@ def test_one_page_and_one_readme(tmp_path):
         "| S4D beats attention in every environment | **" in (tmp_path / "results.md").read_text()
     )
     assert (tmp_path / "overview" / "overview.png").exists()
+    # Systems have a document of their own, which names those without rows.
+    assert "Recurrent PPO" in further
+    assert "Recurrent PPO" not in readme
+    assert "id='the-systems-that-the-paper-builds-on'" in page
     # Links lead to headlines that are there.
     assert set(re.findall(r"href='#([^']+)'", page)) <= set(re.findall(r" id='([^']+)'", page))
 
@@ -84,16 +91,17 @@ def made_rows(task):
     return lines
 
 
-LATER = (
-    catalog.LONG_MEMORY,
-    catalog.HIDDEN_STATE,
-    catalog.LOCOMOTION,
-    catalog.PAPER_SIZE,
-    *systems.TASKS,
+LATER = (catalog.LONG_MEMORY, catalog.HIDDEN_STATE, catalog.LOCOMOTION, catalog.PAPER_SIZE)
+RECORDED = (
+    systems.TRAJECTORY_TRANSFORMER,
+    systems.FUTURE_LATENTS,
+    systems.FUTURE_UMBRELLA,
 )
 
 
 ONLINE = (
+    ("linear_key_to_door", "linear_key_to_door/23"),
+    ("value_transport_online", "value_transport_online/90"),
     ("recurrent_ppo", "memory_chain/5"),
     ("recurrent_ppo", "repeat_first/1"),
     ("recurrent_ppo", "meta_cartpole/8"),
@@ -107,15 +115,16 @@ ONLINE = (
 @pytest.fixture(name="later")
 def write_later(tmp_path):
     """What the report says if experiments without committed rows have some."""
-    for task in LATER:
+    for task in (*LATER, *RECORDED):
         rows = made_rows(task)
         if task is catalog.LONG_MEMORY:
             longer = {f"success_at_{length}_greedy": 0.5 for length in load.TESTED}
             rows = [load.with_metrics(row, **longer) if row["seed"] == 0 else row for row in rows]
         made_up.write(tmp_path, task.file, rows)
     for file, env in ONLINE:
-        by_trial = {f"by_trial_{kind}": [0.1] * 8 for kind in ("greedy", "sampled")}
-        made_up.write(tmp_path, file, made_up.online_runs(file, env, **by_trial))
+        more = {f"by_trial_{kind}": [0.1] * 8 for kind in ("greedy", "sampled")}
+        more |= {"treasure": 0.5, "key": 0.5}
+        made_up.write(tmp_path, file, made_up.online_runs(file, env, **more))
     founding = [
         made_up.row(
             *("founding_report", "umbrella_length/7/random", method, seed),
@@ -128,25 +137,33 @@ def write_later(tmp_path):
     made_up.write(tmp_path, "founding_report", founding)
     rows = report.read(report.Config(rows=tmp_path))
     measured = report.measure(rows)
-    return report.write(rows, measured, verdicts.judge(measured))
+    content = report.write(rows, measured, verdicts.judge(measured))
+    return content, sections.of_systems(measured)
 
 
 def test_tasks_whose_rows_arrive_later_get_a_page_each(later):
-    readme = document.markdown(later, folder=report.PICTURES)
-    for task in (*LATER, *online.TASKS, catalog.LONGER_TESTS):
+    readme, further = (document.markdown(each, folder=report.PICTURES) for each in later)
+    for task in (*LATER, catalog.LONGER_TESTS):
         assert f"## {task.title}\n" in readme
+    for task in systems.TASKS:
+        has_rows = task not in (credit.HINDSIGHT, credit.TRANSPORT)
+        assert (f"## {task.title}\n" in further) == has_rows
+        assert f"## {task.title}\n" not in readme
+    wanted = f"Not run yet: {credit.HINDSIGHT.title}; {credit.TRANSPORT.title}. "
+    assert wanted in further
     (missing,) = [line for line in readme.splitlines() if line.startswith("* Not run yet")]
     assert not any(task.title.partition(":")[0] in missing for task in LATER)
     assert "## The founding report's table" in readme
     assert "| umbrella 8: total reward above 0.5 | 0.36, 0.4925 | 0.25 " in readme
     assert "### One difference at a time" not in readme
-    assert max(len(block.head) for block in later if isinstance(block, document.Table)) <= 8
+    blocks = itertools.chain(*later)
+    assert max(len(block.head) for block in blocks if isinstance(block, document.Table)) <= 8
 
 
 @pytest.mark.slow
 def test_their_pictures_can_be_drawn(later):
-    pictures = report.shown_pictures(later)
-    assert len(pictures) == len(LATER) + len(online.TASKS) + 3
+    pictures = report.shown_pictures([*itertools.chain(*later)])
+    assert len(pictures) == len(LATER) + len(systems.TASKS) - 2 + 3
     assert all(picture.draw().startswith(b"\x89PNG") for picture in pictures)
 
 
@@ -172,14 +189,15 @@ def read_committed():
 
 
 @pytest.mark.slow
-def test_the_committed_readme_and_pictures_are_what_the_lines_give(committed):
-    content = report.write(*committed)
-    text = report.README.read_text()
-    assert text == report.readme(content), (
-        "the lines have changed: run `make report` and commit what it writes"
-    )
-    assert document.count_words(text) < MOST_WORDS
-    for picture in report.shown_pictures(content):
+def test_the_committed_documents_and_pictures_are_what_the_lines_give(committed):
+    contents = report.write(*committed), sections.of_systems(committed[1])
+    for (path, most), content in zip(MOST_WORDS.items(), contents, strict=True):
+        text = path.read_text()
+        assert text == report.readme(content), (
+            "the lines have changed: run `make report` and commit what it writes"
+        )
+        assert document.count_words(text) < most
+    for picture in report.shown_pictures([*itertools.chain(*contents)]):
         path = report.README.parent / report.PICTURES / document.picture_file(picture)
         assert path.exists(), f"{path.name} is missing: run `make report`"
         assert picture.digest.encode() in path.read_bytes(), (
