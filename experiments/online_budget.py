@@ -1,14 +1,14 @@
 """Online budget: how good is the best of a tuning grid, if k episodes may be played to find it?
 
     python -m experiments.online_budget            # everything, resumable; --quick for a look
-    python -m experiments.online_budget_report     # prints the curves
 
 A tuning grid that is judged by its best point says what a method can reach, not what a user gets
 who has only a few episodes in the environment to find that point. On two tasks, CartPole and key
 and door, every mixer is trained at every point of its tuning grid, and acts in episodes of its own.
 The curve of a mixer is the true score of the policy that a bandit chooses after k of these episodes
-(`jax_s4rl.evaluation.online_budget`). All mixers have the same grid and as many policies. The rows
-hold the return of every episode; they go to `experiments/results/online_budget.jsonl`.
+(`jax_s4rl.evaluation.online_budget`); the report draws it. All mixers have the same grid and as
+many policies. The rows hold the return of every episode; they go to
+`experiments/results/online_budget.jsonl`.
 """
 
 import dataclasses

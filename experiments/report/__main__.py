@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.report import (
+    budgets,
     catalog,
     comparisons,
     document,
@@ -166,6 +167,7 @@ def write(
         *sections.of_tasks(measured),
         *sections.of_founding(measured),
         *sections.of_questions(measured.questions),
+        *budgets.page(rows.experiments[catalog.BUDGET]),
         *sections.cost(measured, rows.more, rows.looks),
     ]
 
@@ -182,7 +184,9 @@ def every_table(rows: Rows, measured: comparisons.Measured) -> dict[str, str]:
         tasks = [task for task in measured.tasks if task.file == name]
         for question in measured.questions if not tasks else ():
             tasks += question.tasks.values() if question.file == name else ()
-        if own and name != catalog.SPEED:
+        if name == catalog.BUDGET and own:
+            found[name] = budgets.to_csv(own)
+        elif own and name != catalog.SPEED:
             found[name] = full_tables.runs_csv(own, tasks)
     committed = [row for own in rows.experiments.values() for row in own]
     return found | {

@@ -367,8 +367,8 @@ QUESTIONS = (
     ),
 )
 # Files of rows that no task and no question reads.
-SPEED, CARRIED = "speed_per_task", "carried_state"
-ELSEWHERE = (SPEED, CARRIED)
+SPEED, CARRIED, BUDGET = "speed_per_task", "carried_state", "online_budget"
+ELSEWHERE = (SPEED, CARRIED, BUDGET)
 # Hours of one core that experiments were expected to take, written down before they began.
 PLANNED = {"carried_state": 1.0, "long_memory": 12.0, "founding_report": 8.0}
 

@@ -6,6 +6,7 @@ The systems that the paper builds on have a document of their own, with a page f
 from collections.abc import Iterable, Sequence
 
 from experiments.report import (
+    budgets,
     comparisons,
     document,
     founding,
@@ -18,12 +19,13 @@ from experiments.report import (
     tables,
     verdicts,
 )
-from experiments.report.catalog import CARRIED, SPEED
+from experiments.report.catalog import BUDGET, CARRIED, SPEED
 from experiments.report.comparisons import Measured
 from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
 
 TITLE = "S4 in place of attention: what the experiments say"
+CARRIED_TITLE = "Acting from a carried state"
 SYSTEMS_TITLE = "The systems that the paper builds on"
 SYSTEMS = {task.name for task in systems.TASKS}
 # How rows name a machine on which a process had one core.
@@ -109,7 +111,7 @@ def _carried(measured: Measured) -> list[document.Block]:
     if not measured.rows.get(CARRIED):
         return []
     return [
-        document.Heading("Acting from a carried state"),
+        document.Heading(CARRIED_TITLE),
         document.Paragraph(document.text("notes", "carried")),
         tables.of_carried(measured),
         _files(CARRIED, f"python -m experiments.{CARRIED}"),
@@ -151,8 +153,8 @@ def _files(name: str, command: str) -> document.Note:
 def untested(measured: Measured) -> list[str]:
     """Lists tasks and files that have no rows, then questions that no script covers."""
     titles = _without_rows(task for task in measured.tasks if task.name not in SYSTEMS)
-    if not measured.rows.get(CARRIED):
-        titles.append(document.text("notes", CARRIED))
+    further = {CARRIED: CARRIED_TITLE, BUDGET: budgets.TITLE}
+    titles += [title for file, title in further.items() if not measured.rows.get(file)]
     missing = _not_run(titles)
     no_control = []
     for task in measured.tasks:

@@ -40,7 +40,8 @@ def test_a_task_without_rows_is_listed_as_untested_and_has_no_page():
     assert sections.of_task(empty, TASK) == []
     first, *_ = sections.untested(empty)
     assert first == (
-        "Not run yet: Some; Acting from a carried state. `docs/results.md` names their commands."
+        "Not run yet: Some; Acting from a carried state; The best of a tuning grid, after some "
+        "episodes. `docs/results.md` names their commands."
     )
 
 
