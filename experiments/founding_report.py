@@ -126,8 +126,18 @@ CARTPOLE = Plan(
     shapes="cartpole/random",
 )
 QUICK_AT = UMBRELLAS[2]
-# The parts `others`, `switches` and `tokens` are about these.
 SWITCHED = (GRAPHS[0], UMBRELLAS[LONGEST])
+# What the parts of the experiment are about.
+PLANS: dict[str, Sequence[Plan]] = {
+    "umbrella": tuple(UMBRELLAS.values()),
+    "graph": GRAPHS[:1],
+    "cartpole": (CARTPOLE,),
+    "door_key": (DOOR_KEY,),
+    "graphs": GRAPHS[1:],
+    "others": SWITCHED,
+    "switches": SWITCHED,
+    "tokens": SWITCHED,
+}
 
 
 def long_warmup(settings: Settings) -> Settings:
@@ -279,19 +289,10 @@ def both_columns(plan: Plan, options: runner.Options) -> list[runner.Trial]:
     return their_column(plan, options) + right_column(plan, wanted, options)
 
 
-def on_all(plans: Sequence[Plan], options: runner.Options) -> list[runner.Trial]:
-    """Returns both columns of several tasks."""
+def on_all(part: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns both columns of all tasks of a part; a quick look has one."""
+    plans = (QUICK_AT,) if options.quick else PLANS[part]
     return list(itertools.chain.from_iterable(both_columns(plan, options) for plan in plans))
-
-
-def graphs_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns both columns on nine more graphs."""
-    return on_all(GRAPHS[1:], options)
-
-
-def umbrella_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns both columns at all lengths."""
-    return on_all((QUICK_AT,) if options.quick else tuple(UMBRELLAS.values()), options)
 
 
 def others_trials(options: runner.Options) -> list[runner.Trial]:
@@ -330,24 +331,17 @@ def tokens_trials(options: runner.Options) -> list[runner.Trial]:
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play and the optimum of every task."""
-    plans = (QUICK_AT,) if options.quick else (*GRAPHS, *UMBRELLAS.values(), DOOR_KEY, CARTPOLE)
+    """Returns random play and the optimum of every task of the parts: some data take long."""
+    named = [PLANS[part] for part in options.parts or PLANS]
+    plans = (QUICK_AT,) if options.quick else dict.fromkeys(itertools.chain(*named))
     lines = (founding_metrics.references(plan.family, plan.dataset) for plan in plans)
     return list(itertools.chain.from_iterable(lines))
 
 
 EXPERIMENT = runner.Experiment(
     name="founding_report",
-    parts={
-        "umbrella": umbrella_trials,
-        "graph": functools.partial(both_columns, GRAPHS[0]),
-        "cartpole": functools.partial(both_columns, CARTPOLE),
-        "door_key": functools.partial(both_columns, DOOR_KEY),
-        "graphs": graphs_trials,
-        "others": others_trials,
-        "switches": switches_trials,
-        "tokens": tokens_trials,
-    },
+    parts={part: functools.partial(on_all, part) for part in PLANS}
+    | {"others": others_trials, "switches": switches_trials, "tokens": tokens_trials},
     references=references,
     quick=("umbrella",),
     most_seeds={"graphs": 1, "switches": 3},

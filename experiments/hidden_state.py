@@ -1,7 +1,7 @@
 """Hidden state: what does a mixer make up for where a part of the state is not observed?
 
     python -m experiments.hidden_state            # everything, resumable; --quick for a look
-    python -m experiments.hidden_state --parts cartpole
+    python -m experiments.hidden_state --parts cartpole-tuning cartpole
 
 Each task hides a part of the state, and has a fully observed twin of the same world: CartPole and
 Pendulum without velocities, which follow from the last two observations; MiniGrid's Memory, where
@@ -78,7 +78,8 @@ MIXERS = ("attention", "s4d", "s4", "s5", "lstm", protocol.MEMORYLESS)
 CLONED = "s4d"
 GRID = tuple(tuning.Point(rate) for rate in (1e-3, 3e-3, 3e-4, 1e-2))
 TUNED_BY = "score"
-# The tuning part chooses the settings, by dataset and mixer.
+# Each task has a part that chooses its settings, by dataset and mixer; its name ends so.
+TUNING = f"-{runner.TUNING}"
 CHOSEN = tuning.Chosen("hidden_state", TUNED_BY, GRID, by=("dataset", "method"))
 
 
@@ -115,16 +116,13 @@ def contenders(options: runner.Options) -> tuple[str, ...]:
     return MIXERS if options.mixers == runner.MIXERS else options.mixers
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns every mixer at every rate on every task and twin, on datasets of their own."""
-    found = []
-    for name, setting in SETTINGS.items():
-        planned = itertools.product(setting.pair, contenders(options), GRID)
-        found += [
-            trial(mixer, name, dataset, options, **tuning.on_grid(point))
-            for dataset, mixer, point in planned
-        ]
-    return found
+def tuning_trials(name: str, options: runner.Options) -> list[runner.Trial]:
+    """Returns every mixer at every rate on a task and its twin, on datasets of their own."""
+    planned = itertools.product(SETTINGS[name].pair, contenders(options), GRID)
+    return [
+        trial(mixer, name, dataset, options, **tuning.on_grid(point))
+        for dataset, mixer, point in planned
+    ]
 
 
 def task_trials(name: str, options: runner.Options) -> list[runner.Trial]:
@@ -171,10 +169,10 @@ def metrics(
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play, the optimum, and the best recorded episode of every dataset."""
-    names = EXPERIMENT.quick if options.quick else tuple(SETTINGS)
+    """Returns random play, the optimum, and the best recorded episode of the datasets of parts."""
+    named = EXPERIMENT.quick if options.quick else options.parts or tuple(SETTINGS)
     found = []
-    for name in names:
+    for name in dict.fromkeys(part.removesuffix(TUNING) for part in named):
         for method, dataset, bound in reference_rows.bounds(*SETTINGS[name].pair):
             both = {f"return_{kind}": bound["return"] for kind in SETTINGS[name].kinds}
             both["score"] = bound["return"]
@@ -184,11 +182,14 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
 
 EXPERIMENT = runner.Experiment(
     name="hidden_state",
-    parts={"tuning": tuning_trials}
-    | {name: functools.partial(task_trials, name) for name in SETTINGS},
+    parts={
+        part: functools.partial(planned, name)
+        for name in SETTINGS
+        for part, planned in ((name + TUNING, tuning_trials), (name, task_trials))
+    },
     references=references,
     quick=("key_to_door",),
-    most_seeds=tuning.MOST_SEEDS,
+    most_seeds=dict.fromkeys((name + TUNING for name in SETTINGS), tuning.MOST_SEEDS["tuning"]),
 )
 
 

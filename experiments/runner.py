@@ -63,7 +63,8 @@ AGENTS: dict[type, Any] = {
 QUICK_UPDATES = 20
 # Seeds of one program: more do not fit the caches of a CPU, and each takes longer (docs/scale.md).
 SEEDS_AT_ONCE = 5
-# The part whose rows choose the settings of the others, where there is one.
+# The part whose rows choose the settings of the others, where there is one; or the end of the
+# names of such parts.
 TUNING = "tuning"
 
 Options = run_options.Options
@@ -255,17 +256,19 @@ def _plan(
 
 def _check_tuned(experiment: Experiment, options: Options, parts: Sequence[str], out: Path) -> None:
     """Checks that the settings of all trials are known, so that all shards plan the same ones."""
-    if TUNING not in parts or len(parts) == 1:
+    choosing = [part for part in parts if part.endswith(TUNING)]
+    if len(choosing) == len(parts):
         return
     rows = list(result_rows.read_rows(out))
-    seeds = experiment.seeds(TUNING, options)
-    trials = experiment.trials(TUNING, options)
-    if missing := sum(len(_missing(trial, seeds, rows)) for trial in trials):
-        raise ValueError(
-            f"{out} lacks {missing} rows of the part {TUNING}, which choose the settings of the "
-            f"other parts; run all shards with --parts {TUNING}, then python -m experiments.merge "
-            f"{out}, then the shards of the other parts"
-        )
+    for part in choosing:
+        seeds = experiment.seeds(part, options)
+        trials = experiment.trials(part, options)
+        if missing := sum(len(_missing(trial, seeds, rows)) for trial in trials):
+            raise ValueError(
+                f"{out} lacks {missing} rows of the part {part}, which choose the settings of the "
+                f"other parts; run all shards with --parts {' '.join(choosing)}, then "
+                f"python -m experiments.merge {out}, then the shards of the other parts"
+            )
 
 
 def run_trials(

@@ -126,6 +126,13 @@ def test_every_trial_of_a_part_is_another_and_says_how_long_it_trains(loaded, pa
         assert f"({trial.settings.num_updates:,} of 10,000 updates)" in trial.variant
 
 
+def test_references_need_the_data_of_their_part_alone(monkeypatch):
+    monkeypatch.setattr(founding_metrics, "references", lambda family, dataset: [dataset])
+    found = founding_report.references(runner.Options(parts=("cartpole", "tokens")))
+    assert found == [plan.dataset for plan in (founding_report.CARTPOLE, *founding_report.SWITCHED)]
+    assert len(founding_report.references(runner.Options())) == 10 + 4 + 1 + 1
+
+
 def test_ten_seeds_but_of_further_graphs_and_switches():
     found = {
         part: len(founding_report.EXPERIMENT.seeds(part, OPTIONS))

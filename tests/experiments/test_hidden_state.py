@@ -1,5 +1,7 @@
 """Hidden state: its pairs, its trials, its metrics, and a quick run from end to end."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -37,12 +39,19 @@ def test_every_trial_of_a_part_is_another(loaded, part):
 @pytest.mark.slow
 def test_every_mixer_gets_the_same_grid_on_task_and_twin(loaded):
     grids = {}
-    for trial in hidden_state.tuning_trials(runner.Options()):
+    planned = [hidden_state.tuning_trials(name, runner.Options()) for name in hidden_state.SETTINGS]
+    for trial in itertools.chain(*planned):
         assert trial.data_seed == tuning.DATA_SEED
         point = tuning.Point(trial.settings.optimization.learning_rate)
         grids.setdefault((trial.dataset, trial.method), []).append(point)
     assert len(grids) == 2 * len(hidden_state.SETTINGS) * len(hidden_state.MIXERS)
     assert all(tuple(grid) == hidden_state.GRID for grid in grids.values())
+
+
+@pytest.mark.parametrize("part", ["pendulum", "pendulum-tuning"])
+def test_references_need_the_data_of_their_part_alone(loaded, part):
+    found = hidden_state.references(runner.Options(parts=(part,)))
+    assert {row.dataset for row in found} == set(hidden_state.SETTINGS["pendulum"].pair)
 
 
 def test_the_rate_is_chosen_by_the_dataset(loaded, monkeypatch):
