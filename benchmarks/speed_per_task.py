@@ -46,6 +46,7 @@ from jax_s4rl.models import policy
 from jax_s4rl.modules import groups, mixers
 from jax_s4rl.training import config_io, optimizer
 
+NAME = "speed_per_task"
 # Seconds of untimed updates before each timed one.
 SETTLE = 0.5
 UPDATES_PER_CALL = 5
@@ -112,11 +113,11 @@ def run(options: Options) -> None:
         raise ValueError(f"got tasks {', '.join(unknown)}; choose from {', '.join(TASKS)}")
     for name in options.mixers:
         mixers.check(mixers.MixerConfig(name))
-    out = options.out or runner.results_file("speed_per_task")
+    out = options.out or runner.results_file(NAME)
     console = rich.console.Console(soft_wrap=True)
     entry_point.check_writable(out)
     for name in options.tasks:
-        task = tasks.load(TASKS[name][0])
+        task = tasks.load(dataset(name))
         chosen = {mixer: configure(name, mixer, task) for mixer in options.mixers}
         missing = {
             mixer: settings
@@ -127,6 +128,11 @@ def run(options: Options) -> None:
         for row in measure(name, task, missing, options) if missing else ():
             result_rows.append_row(out, row)
             console.print(line(row), highlight=False)
+
+
+def dataset(name: str) -> str:
+    """Returns the name of the dataset of a task."""
+    return TASKS[name][0]
 
 
 def configure(name: str, mixer: str, task: tasks.Task) -> decision_transformer.Settings:
@@ -174,7 +180,7 @@ def measure(
     """
     with contextlib.ExitStack() as stack:
         running = {
-            mixer: stack.enter_context(workers.apart("task_worker", name, mixer))
+            mixer: stack.enter_context(workers.apart("task_worker", NAME, name, mixer))
             for mixer in chosen
         }
         trained = workers.take_turns(running, options.repeats, SETTLE)
@@ -184,7 +190,7 @@ def measure(
         facts = running[mixer].facts
         times = {"update": trained[mixer].split(UPDATES_PER_CALL).wall} | acted[mixer]
         row = result_rows.make_row(
-            experiment="speed_per_task",
+            experiment=NAME,
             env=task.env_id,
             dataset=task.dataset,
             method=mixer,

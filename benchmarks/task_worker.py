@@ -1,13 +1,15 @@
 """Worker that trains one decision transformer on one task, one dispatch of updates per request.
 
-Run as `python -m benchmarks.task_worker TASK MIXER`; `benchmarks.speed_per_task` starts it.
+Run as `python -m benchmarks.task_worker BENCHMARK TASK MODEL`; the benchmark, which starts it, is
+`speed_per_task` or `founding_times`.
 """
 
+import importlib
 import sys
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks import speed_per_task, workers
+from benchmarks import workers
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import presets
 from jax_s4rl.training import loop
@@ -37,15 +39,17 @@ def prepare(
     return call, {"parameters": presets.count(program.config), "compile": compile_seconds}
 
 
-def main(name: str, mixer: str) -> None:
+def main(benchmark: str, name: str, model: str) -> None:
     """Serves one model.
 
     Args:
+        benchmark: Name of the module that has the settings.
         name: Name of the task.
-        mixer: Name of the mixer.
+        model: Name of the model, of its mixer in `speed_per_task`.
     """
-    task = tasks.load(speed_per_task.TASKS[name][0])
-    workers.serve(*prepare(speed_per_task.configure(name, mixer, task), task))
+    asks = importlib.import_module(f"benchmarks.{benchmark}")
+    task = tasks.load(asks.dataset(name))
+    workers.serve(*prepare(asks.configure(name, model, task), task))
 
 
 if __name__ == "__main__":

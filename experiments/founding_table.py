@@ -2,8 +2,9 @@
 
     python -m experiments.founding_table
 
-prints three tables: scores, with floors and ceilings that are exact but for CartPole; scores with
-one difference at a time; numbers of parameters. Theirs are of the report's table and figure (its
+prints four tables: scores, with floors and ceilings that are exact but for CartPole; scores with
+one difference at a time; numbers of parameters; times of an update
+(`benchmarks.founding_times`). Theirs are of the report's table and figure (its
 source is named in `experiments.founding_report`), one run each; the others are means of several
 runs with 95 % bootstrap intervals.
 """
@@ -20,6 +21,7 @@ from jax_s4rl.evaluation import bootstrap, result_rows
 
 Row = Mapping[str, Any]
 RESULTS = runner.results_file(founding_report.EXPERIMENT.name)
+TIMES = runner.results_file("founding_times")
 COLUMNS = (founding_report.THEIR_WAY, founding_report.RIGHT_WAY)
 ATTENTION, S4 = founding_report.THEIR_MIXERS
 METHODS = {ATTENTION: "DT", S4: "S4", "s4d": "S4D", "lstm": "LSTM", "mlp": "MLP"}
@@ -108,6 +110,15 @@ THEIR_PARAMETERS = {
         for data in ("founding/graph-*", founding_report.DOOR_KEY.dataset)
     },
 }
+
+
+# Published durations of whole trainings.
+THEIR_MINUTES = (
+    ("graph walk, 25 steps", founding_report.GRAPHS[0].dataset, "23, 9 min"),
+    ("umbrella 8, 10 steps", founding_report.UMBRELLAS[8].dataset, "3:15, 2:45 min"),
+    ("DoorKey, 250 steps", founding_report.DOOR_KEY.dataset, "20, 7 min"),
+    ("CartPole, 126 steps", founding_report.CARTPOLE.dataset, "30, 6 min"),
+)
 
 
 def scores(rows: Sequence[Row]) -> str:
@@ -206,6 +217,33 @@ def sizes(rows: Sequence[Row]) -> str:
     return _markdown(["parameters of models", "model", "theirs", *COLUMNS], lines)
 
 
+def times(rows: Sequence[Row]) -> str:
+    """Makes the table of times: milliseconds of an update, as they did and like for like.
+
+    Args:
+        rows: Result rows of `benchmarks.founding_times`; those of the last machine count.
+
+    Returns:
+        Markdown, one line for each task that has rows.
+    """
+    rows = [row for row in rows if row["machine"] == rows[-1]["machine"]]
+    lines = []
+    for title, data, minutes in THEIR_MINUTES:
+        found = {
+            (row["metrics"]["variant"], row["method"]): 1e3 * row["seconds"]["update_median"]
+            for row in rows
+            if row["dataset"] == data
+        }
+        if found:
+            cells = []
+            for column in COLUMNS:
+                both = [found[column, method] for method in (ATTENTION, S4)]
+                cells += [*(f"{value:.1f}" for value in both), f"{both[0] / both[1]:.2f}"]
+            lines.append([title, minutes, *cells])
+    heads = [f"{column}: {name}" for column in COLUMNS for name in ("DT, ms", "S4, ms", "ratio")]
+    return _markdown(["task", "theirs: DT, S4", *heads], lines)
+
+
 def _of_data(rows: Iterable[Row], pattern: str) -> list[Row]:
     return [row for row in rows if fnmatch.fnmatchcase(row["dataset"], f"{pattern}*")]
 
@@ -261,6 +299,8 @@ class Config:
 
     rows: Path = RESULTS
     """File of result rows."""
+    times: Path = TIMES
+    """File of rows of times."""
 
 
 def main(config: Config) -> None:
@@ -277,7 +317,9 @@ def main(config: Config) -> None:
         raise ValueError(
             f"got no rows in {config.rows}; run python -m experiments.founding_report first"
         )
-    print(scores(rows), differences(rows), sizes(rows), sep="\n\n")
+    timed = list(result_rows.read_rows(config.times))
+    tables = [scores(rows), differences(rows), sizes(rows), *([times(timed)] if timed else [])]
+    print(*tables, sep="\n\n")
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ def every_table(rows: Rows, measured: comparisons.Measured) -> dict[str, str]:
             tasks += question.tasks.values() if question.file == name else ()
         if name == catalog.BUDGET and own:
             found[name] = budgets.to_csv(own)
-        elif own and name != catalog.SPEED:
+        elif own and name not in (catalog.SPEED, catalog.TIMES):
             found[name] = full_tables.runs_csv(own, tasks)
     committed = [row for own in rows.experiments.values() for row in own]
     return found | {

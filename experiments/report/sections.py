@@ -19,7 +19,7 @@ from experiments.report import (
     tables,
     verdicts,
 )
-from experiments.report.catalog import BUDGET, CARRIED, SPEED
+from experiments.report.catalog import BUDGET, CARRIED, SPEED, TIMES
 from experiments.report.comparisons import Measured
 from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
@@ -134,14 +134,22 @@ def _founding(measured: Measured) -> list[document.Block]:
 
 
 def of_founding(measured: Measured) -> list[document.Block]:
-    """Returns single differences of the founding report; nothing without rows."""
-    rows = measured.rows.get(founding.TASK.file)
-    if not rows:
-        return []
+    """Returns single differences and times of the founding report; nothing without rows."""
+    rows, timed = (measured.rows.get(name) for name in (founding.TASK.file, TIMES))
+    found: list[document.Block] = []
+    if not rows and not timed:
+        return found
     from experiments import founding_table
 
-    made = document.parse_table(founding_table.differences(rows), 2)
-    return [document.Heading("One difference at a time", 3), made] if made.rows else []
+    if rows and (made := document.parse_table(founding_table.differences(rows), 2)).rows:
+        found += [document.Heading("One difference at a time", 3), made]
+    if timed:
+        found += [
+            document.Heading("Milliseconds of an update", 3),
+            document.parse_table(founding_table.times(timed), 2),
+            _note("founding times", machine=timed[-1]["machine"]),
+        ]
+    return found
 
 
 def _files(name: str, command: str) -> document.Note:

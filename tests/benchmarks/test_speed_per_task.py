@@ -58,11 +58,13 @@ def test_every_mixer_of_every_task_gets_a_line_and_none_twice(tmp_path, timed):
     speed_per_task.run(options)
     speed_per_task.run(options)
     assert timed == [
-        ("task_worker", name, mixer) for name in options.tasks for mixer in options.mixers
+        ("task_worker", "speed_per_task", name, mixer)
+        for name in options.tasks
+        for mixer in options.mixers
     ]
     rows = list(result_rows.read_rows(options.out))
     assert [(row["metrics"]["task"], row["method"]) for row in rows] == [
-        arguments[1:] for arguments in timed
+        arguments[2:] for arguments in timed
     ]
     assert rows[0]["seconds"] == {
         "compile": 1.5,
@@ -85,7 +87,7 @@ def test_the_mixers_that_have_no_line_are_timed(tmp_path, timed):
         speed_per_task.run(
             speed_per_task.Options(tasks=("cartpole",), mixers=names, out=tmp_path / "lines")
         )
-    assert [mixer for _, _, mixer in timed] == ["s4d", "attention"]
+    assert [arguments[-1] for arguments in timed] == ["s4d", "attention"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_the_model_is_found_by_its_task_and_mixer(monkeypatch):
         task_worker, "prepare", lambda settings, task: (settings, {"of": task.dataset})
     )
     monkeypatch.setattr(workers, "serve", lambda settings, facts: served.append((settings, facts)))
-    task_worker.main("cartpole", "s5")
+    task_worker.main("speed_per_task", "cartpole", "s5")
     ((settings, facts),) = served
     assert settings == speed_per_task.configure("cartpole", "s5", task)
     assert (settings.model.mixer.name, facts) == ("s5", {"of": "cartpole/mixed"})

@@ -116,3 +116,19 @@ def test_the_command_prints_all_tables(tmp_path, capsys, rows):
     assert "theirs | as they did | as it should be" in shown
     assert "| number | difference | DT |" in shown
     assert "| parameters of models |" in shown
+
+
+def test_times_stand_by_task_with_their_ratio():
+    def timed(method, column, seconds, machine="this"):
+        row = make_row(method, None, column, dataset=founding_report.CARTPOLE.dataset)
+        own = {"metrics": {"variant": column}, "seconds": {"update_median": seconds}}
+        return row | own | {"machine": machine}
+
+    rows = [
+        timed(method, column, seconds)
+        for column in founding_table.COLUMNS
+        for method, seconds in (("attention", 0.03), ("s4", 0.01))
+    ]
+    old = timed("attention", founding_report.THEIR_WAY, 9.0, "another")
+    (line,) = lines_of(founding_table.times([old, *rows]))
+    assert line == ["CartPole, 126 steps", "30, 6 min", *(2 * ["30.0", "10.0", "3.00"])]
