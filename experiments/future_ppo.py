@@ -13,7 +13,8 @@ whole return is paid at the end, or whose velocities are hidden. `key_to_door`, 
 door 30 steps later, behind apples that are worth a tenth of it. `controls`, on 20 steps of the
 umbrella, changes one thing at a time: the future of another environment, whose gain is an artefact;
 none, which is plain PPO with noise; no price; a high one; ratios beside the probability of acting;
-a baseline that knows the future, with which nothing should be learned; an LSTM that reads backward.
+a baseline from a drawn latent variable; a baseline that knows the future, with which nothing should
+be learned; an LSTM that reads backward.
 
 Rows have scores of likeliest and of sampled actions in new episodes, those of sampled actions with
 the means of the latent variables ("_of_means"), and what these know by time step. They go to
@@ -59,6 +60,7 @@ CONTROLS: dict[str, dict[str, Any]] = {
     "s5, future, beta 0": {"beta": 0.0, "final_beta": 0.0},
     "s5, future, beta 10": {"beta": 10.0, "final_beta": 10.0},
     "s5, future, acting ratio": {"ratio": future_update.ACTING},
+    "s5, future, drawn baseline": {"baseline": future_update.PRIOR},
     "s5, future, future baseline": {"baseline": future_update.POSTERIOR},
 }
 READER = "s5, future, lstm reads"

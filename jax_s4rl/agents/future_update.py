@@ -1,8 +1,8 @@
 """The part of recurrent PPO's update that lets latent variables see the future of a round.
 
 The rows are run again with latent variables of the posterior, from the noise with which they were
-played. The advantages are those of the values that were played with: their latent variables are of
-the prior, so no baseline depends on the action that it judges, and no return leaks into it.
+played. The advantages are those of values at the mean of the prior: no baseline depends on the
+action that it judges, no return leaks into it, and no draw makes it noisy.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ from jax_s4rl.collection.ppo import objective
 from jax_s4rl.models import future_actor_critic, latent_cloning
 from jax_s4rl.training import losses
 
-PRIOR, POSTERIOR, ACTING = "prior", "posterior", "acting"
-RATIOS, BASELINES = (POSTERIOR, ACTING), (PRIOR, POSTERIOR)
+MEAN, PRIOR, POSTERIOR, ACTING = "mean", "prior", "posterior", "acting"
+RATIOS, BASELINES = (POSTERIOR, ACTING), (MEAN, PRIOR, POSTERIOR)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,10 +45,12 @@ class Objective:
     The ratio compares two policies under latent variables of the same noise. Beside the probability
     of acting, whose latent variable was of the prior, it is not 1 at first, and is clipped wrongly.
     """
-    baseline: str = PRIOR
-    """Latent variable of the values of which advantages are made: prior or posterior.
+    baseline: str = MEAN
+    """Latent variable of the values of which advantages are made: mean of the prior, the draw of
+    the prior that was played with, or that of the posterior.
 
-    That of the posterior depends on what the action led to. It leaks the return into the baseline:
+    Values tell luck by their latent variable, so a draw of the prior makes them noisy. That of the
+    posterior depends on what the action led to. It leaks the return into the baseline:
     advantages vanish and nothing is learned, while the losses look excellent.
     """
 
@@ -117,9 +119,13 @@ class IntoTheFuture:
         log_probability = ppo_network.log_probability(said, rows.actions, discrete=True)
         judged = rows
         if choices.baseline == POSTERIOR:
-            following = jnp.roll(found.said.value, -1, axis=1)
-            next_values = jnp.where(has_next(rows), following, rows.next_values)
-            judged = rows._replace(values=found.said.value, next_values=next_values)
+            judged = _judged_by(rows, found.said.value)
+        elif choices.baseline == MEAN:
+            # A draw of 0 is the mean.
+            draws = jax.tree.map(jnp.zeros_like, rows.inputs.draws)
+            inputs = rows.inputs._replace(draws=draws)
+            plain = future_actor_critic.look_ahead(config, params, rows.start, inputs, None)
+            judged = _judged_by(rows, plain.said.value)
         played = recurrent_update.estimate(rules, judged)
         errors = (jnp.square(each - played.targets) for each in (rows.values, found.said.value))
         by_prior, by_posterior = map(jnp.mean, errors)
@@ -164,6 +170,12 @@ class IntoTheFuture:
             total += (beta * price + choices.decoder_weight * error) / count
             metrics[f"{name}_decoder"] = error / count
         return total, metrics
+
+
+def _judged_by(rows: recurrent_update.Rows, values: Float[Array, "B T"]) -> recurrent_update.Rows:
+    """Returns rows with other values; the values behind their ends are those of playing."""
+    following = jnp.where(has_next(rows), jnp.roll(values, -1, axis=1), rows.next_values)
+    return rows._replace(values=values, next_values=following)
 
 
 def divergences(latent: future_actor_critic.Inferred) -> Float[Array, "B T"]:

@@ -58,10 +58,10 @@ def test_ratios_of_the_first_minibatch_are_one_under_the_same_latent_variables(f
 
 
 @pytest.mark.slow
-def test_advantages_are_those_of_values_that_were_played_with():
+def test_advantages_of_drawn_values_are_those_of_values_that_were_played_with():
     rows, _ = play()
     wanted = recurrent_update.estimate(RULES, rows)
-    viewed, metrics = look(rows)
+    viewed, metrics = look(rows, baseline="prior")
     np.testing.assert_allclose(viewed.played.advantages, wanted.advantages, atol=ROUNDING)
     np.testing.assert_allclose(viewed.played.targets, wanted.targets, atol=ROUNDING)
     # Values are clipped around those of the same latent variable.
@@ -69,13 +69,28 @@ def test_advantages_are_those_of_values_that_were_played_with():
     np.testing.assert_allclose(viewed.played.values, found.said.value, atol=ROUNDING)
     gap = np.square(rows.values - wanted.targets) - np.square(found.said.value - wanted.targets)
     assert float(metrics["critic_gap"]) == pytest.approx(float(gap.mean()), abs=ROUNDING)
-    leaking, _ = look(rows, baseline="posterior")
+
+
+@pytest.mark.slow
+def test_other_baselines_judge_by_values_of_their_own():
+    rows, _ = play()
+    later = look(rows)[0].later
+    calm = rows.inputs._replace(draws=jnp.zeros_like(rows.inputs.draws))
+    values = {
+        "mean": AHEAD(CONFIG, PARAMS, rows.start, calm, None).said.value,
+        "posterior": AHEAD(CONFIG, PARAMS, rows.start, rows.inputs, later).said.value,
+    }
     ends = ~np.asarray(future_update.has_next(rows))
-    following = np.where(ends, rows.next_values, np.roll(found.said.value, -1, axis=1))
-    judged = rows._replace(values=found.said.value, next_values=following)
-    np.testing.assert_allclose(
-        leaking.played.advantages, recurrent_update.estimate(RULES, judged).advantages, atol=1e-4
-    )
+    for baseline, own in values.items():
+        assert np.abs(own - rows.values).max() > ROUNDING
+        following = np.where(ends, rows.next_values, np.roll(own, -1, axis=1))
+        judged = rows._replace(values=own, next_values=following)
+        viewed, _ = look(rows, baseline=baseline)
+        np.testing.assert_allclose(
+            viewed.played.advantages,
+            recurrent_update.estimate(RULES, judged).advantages,
+            atol=1e-4,
+        )
 
 
 @pytest.mark.slow
@@ -157,7 +172,7 @@ def test_the_future_of_another_is_that_of_the_environment_before_in_every_pass()
         ({"free_nats": float("nan")}, "free_nats is nan"),
         ({"future": "mine"}, "future is 'mine'; choose one of own, other, none"),
         ({"ratio": "prior"}, "ratio is 'prior'; choose one of posterior, acting"),
-        ({"baseline": "none"}, "baseline is 'none'; choose one of prior, posterior"),
+        ({"baseline": "none"}, "baseline is 'none'; choose one of mean, prior, posterior"),
     ],
 )
 def test_choices_that_do_not_exist_are_refused(choice, sentence):
