@@ -195,7 +195,7 @@ EXPERIMENT = runner.Experiment(
     },
     references=references,
     quick=(RANDOM,),
-    most_seeds={"tuning": 2},
+    most_seeds={"tuning": 1},
     takes_updates=True,
 )
 
