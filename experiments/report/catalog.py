@@ -371,8 +371,6 @@ CARRIED, BUDGET = "carried_state", "online_budget"
 # These are of benchmarks.
 SPEED, TIMES = "speed_per_task", "founding_times"
 ELSEWHERE = (CARRIED, BUDGET, SPEED, TIMES)
-# Hours of one core that experiments were expected to take, written down before they began.
-PLANNED = {"carried_state": 1.0, "long_memory": 12.0, "founding_report": 8.0}
 
 
 def files() -> list[str]:
