@@ -176,6 +176,7 @@ def differences(rows: Sequence[Row]) -> str:
 
     Returns:
         Markdown: a line for each difference that has a row, and task; a column for each model.
+        Without rows of differences, no lines.
     """
     variants = {"none": founding_report.RIGHT_WAY}
     variants |= {name: founding_report.but_for(name) for name in founding_report.SWITCHES}
@@ -187,6 +188,9 @@ def differences(rows: Sequence[Row]) -> str:
             cells = [_interval(_runs(own, method, variant, key)) for method in METHODS]
             if cells != [NOTHING] * len(METHODS):
                 lines.append([title, name, *cells])
+    # What differs from nothing says nothing.
+    if {name for _, name, *_ in lines} == {"none"}:
+        lines = []
     return _markdown(["number", "difference", *METHODS.values()], lines)
 
 

@@ -127,6 +127,16 @@ def count_words(text: str) -> int:
     return sum(any(map(str.isalnum, word)) for word in text.split())
 
 
+def note(name: str, **fields: object) -> Note:
+    """Returns a part of `templates/notes.md` as a note."""
+    return Note(text("notes", name, **fields))
+
+
+def files(name: str, command: str) -> Note:
+    """Returns a note that names the full table and the command of an experiment."""
+    return note("end of a task", csv=f"results/tables/{name}.csv", command=command)
+
+
 def show(interval: bootstrap.Interval | None, unit: str = "", *, signed: bool = False) -> str:
     """Returns an interval as text; None is a minus, and without ends only the value is shown.
 

@@ -1,5 +1,6 @@
 """What was found, in five sentences, and the picture of the project's README."""
 
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,8 +26,8 @@ SIMPLE = {
 CARRIED = ("s4", "s4d", "lstm")
 # Changes of the training that may mend it, in words.
 MENDS = {
-    load.SHORT_MEMORY: "with no feature that remembers more than half a training sequence,",
-    load.WHOLE_EPISODES: "trained on whole episodes,",
+    load.SHORT_MEMORY: "features that remember half a training sequence at most",
+    load.WHOLE_EPISODES: "training on whole episodes",
 }
 # Attention that acts with a window as long as its training, at any wait.
 ROTARY = "attention, rotary positions"
@@ -53,20 +54,25 @@ def _s4(measured: Measured) -> str:
         start = "Neither S4 nor S4D beats attention everywhere"
     else:
         start = "It is open whether S4 and S4D beat attention everywhere"
-    parts = []
-    for method, own in pairs.items():
-        lost = [pair.name for pair in own if pair.main.outcome == scores.WORSE]
-        where = f", namely on {document.listed(lost)}" if lost else ""
-        among = (
-            ""
-            if parts
-            else " where a model without memory is behind or was not run, judged by the actions "
-            "that were fixed in advance,"
-        )
-        counts = f"in {len(own)} settings{among} {NAMES[method]} is {verdicts.count_in(own)}"
-        parts.append(counts + where)
-    text = "; ".join(parts)
-    return f"**{start}.** {text[0].upper()}{text[1:]}."
+    parts = [_of(own, f"{NAMES[method]} is") for method, own in pairs.items()]
+    never = all(scores.WORSE not in own for own in outcomes.values())
+    end = " Neither is worse in any." if never else ""
+    return (
+        f"**{start}.** Settings that a model without memory solves as well do not count. "
+        f"Of the others, {'; '.join(parts)}.{end}"
+    )
+
+
+def _of(pairs: Sequence[comparisons.Judged], subject: str) -> str:
+    """Counts the outcomes of comparisons, and names the settings that are lost."""
+    lost: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair.main.outcome == scores.WORSE:
+            title = pair.setting.title if len(pair.task.settings) > 1 else ""
+            lost.setdefault(pair.task.title, []).append(title)
+    names = [f"{task} ({'; '.join(own)})" if all(own) else task for task, own in lost.items()]
+    where = f", on {document.listed(names)}" if names else ""
+    return f"{subject} {verdicts.count_in(pairs)} of {len(pairs)}{where}"
 
 
 def _lstm(measured: Measured) -> str:
@@ -76,49 +82,45 @@ def _lstm(measured: Measured) -> str:
         return ""
     outcomes = [pair.main.outcome for pair in s4]
     lead = outcomes.count(scores.BETTER) - outcomes.count(scores.WORSE)
-    start = "S4 and an LSTM are level"
+    start = "Neither S4 nor an LSTM is ahead"
     if lead:
         more, less = ("beats", "loses to it") if lead > 0 else ("loses to", "beats it")
         start = f"S4 {more} an LSTM more often than it {less}"
     return (
-        f"**{start}.** Against the LSTM, of {len(s4)} settings S4 is {verdicts.count_in(s4)}; "
-        f"against attention, of {len(lstm)} settings the LSTM is {verdicts.count_in(lstm)}."
+        f"**{start}.** In the same settings, {_of(s4, 'against the LSTM S4 is')}; "
+        f"{_of(lstm, 'against attention the LSTM is')}."
     )
 
 
 def _simple(measured: Measured) -> str:
-    """Names the simple methods that have the best score, with what they win."""
-    wins: dict[str, dict[str, list[str]]] = {}
+    """Counts the settings that need no memory, and those that simple methods win."""
+    wins: collections.Counter[str] = collections.Counter()
     total = won = 0
     needs = []
     for task, setting in _judged_settings(measured):
         best = best_methods(task, setting)
         total += bool(best)
         won += bool(set(best) & set(SIMPLE))
-        for name, part in best.items():
-            title = "" if len(task.settings) == 1 else setting.title
-            text = ", ".join(filter(None, (title, part)))
-            wins.setdefault(name, {}).setdefault(task.title, []).append(text)
+        wins.update(best.keys() & SIMPLE.keys())
         needs.append(comparisons.needs_memory(task, setting))
-    shown = [f"{text} on {_titles(wins[name])}" for name, text in SIMPLE.items() if name in wins]
-    start = f"**A simple method has the best mean score in {won} of {total} settings**"
-    parts = [f"{start}: {'; '.join(shown)}."] if won else []
+    shown = [f"{text} in {wins[name]}" for name, text in SIMPLE.items() if wins[name]]
     controlled = [each for each in needs if each is not None]
+    needless = controlled.count(False)
+    starts, parts = [], []
     if controlled:
+        starts.append(f"{needless} of {len(controlled)} settings need no memory")
         outcomes = [pair.main.outcome for pair in measured.of(load.MEMORYLESS)]
         better = outcomes.count(scores.BETTER)
-        also = f", and better than attention in {better} of the others" if better else ""
+        also = f"; it is better than attention in {better} others" if better else ""
         parts.append(
-            f"A model without memory (mlp) is level with the best mixer in "
-            f"{controlled.count(False)} of {len(controlled)} settings where it ran{also}."
+            f"A model that sees one step alone (mlp) is level with the best mixer there{also}."
         )
-    return " ".join(parts)
-
-
-def _titles(settings: Mapping[str, Sequence[str]]) -> str:
-    """Returns tasks with the titles of their settings."""
-    texts = {task: "; ".join(filter(None, own)) for task, own in settings.items()}
-    return document.listed([f"{task} ({own})" if own else task for task, own in texts.items()])
+    if won:
+        among = "" if controlled else " settings"
+        starts.append(f"a simple method has the best mean score in {won} of {total}{among}")
+        parts.append(f"The simple methods are {document.listed(shown)}.")
+    start = ", and ".join(starts)
+    return " ".join([f"**{start[:1].upper()}{start[1:]}.**", *parts]) if start else ""
 
 
 def _judged_settings(measured: Measured) -> list[tuple[Task, Setting]]:
@@ -177,26 +179,29 @@ def _carry(measured: Measured) -> str:
     parts = []
     if texts:
         parts.append(
-            "A state that is never cleared changes the return on CartPole without velocities "
+            "On CartPole without velocities, never clearing the state changes the return "
             f"{document.listed(texts)}."
         )
     trained = {way: own for (title, way), own in found.items() if title == comparisons.NEVER}
     mended = _mended(cleared, trained, least=-scores.MATTERS * (high - low))
-    parts += mended
+    if mended:
+        shown = [f"with {words} it is {values}" for words, values in mended.items()]
+        text = "; ".join(shown)
+        parts.append(f"{text[0].upper()}{text[1:]}.")
     task = measured.task("long_waits")
     points = [point for point in task.points if scores.methods_at(task, point)]
     if points:
         methods = scores.methods_at(task, points[-1])
         values = {name: comparisons.score(task, own) or 0.0 for name, own in methods.items()}
         shown = [
-            f"{comparisons.method_name(name).replace(', ', ' with ')} "
+            f"{comparisons.method_name(name).partition(',')[0]} "
             f"{comparisons.show(task, values[name])} %"
             for name in sorted(values, key=lambda name: -values[name])
             if name in CARRIED or name == ROTARY
         ]
         parts.append(
-            f"After a wait of {points[-1].title}, far longer than in training, models still open "
-            f"the door in these shares of episodes: {', '.join(shown)}."
+            f"After a wait of {points[-1].title} between key and door, far longer than in "
+            f"training, the door is still opened in these shares of episodes: {', '.join(shown)}."
         )
     if not parts:
         return ""
@@ -207,10 +212,10 @@ def _carry(measured: Measured) -> str:
         for name in comparisons.S4_MIXERS
         if name in known
     }
-    lost = "S4 loses where it should help most: acting from a carried state"
-    start = lost if outcomes == {scores.WORSE} else "Acting from a carried state"
-    if mended:
-        start += ", if its training has not shown such states"
+    lost = "S4 fails when it acts for longer than it was trained and never clears its state"
+    start = lost if outcomes == {scores.WORSE} else "Acting with a state that is never cleared"
+    if mended and outcomes == {scores.WORSE}:
+        start += f"; {' and '.join(mended)} {'mends' if len(mended) == 1 else 'mend'} it"
     return f"**{start}.** {' '.join(parts)}"
 
 
@@ -228,23 +233,26 @@ def _mended(
     before: Mapping[str, Sequence[float]],
     trained: Mapping[str, Mapping[str, Sequence[float]]],
     least: float,
-) -> list[str]:
-    """Says which trainings mend a state that is never cleared, for S4 and S4D alike.
+) -> dict[str, str]:
+    """Returns the trainings that mend a state that is never cleared, for S4 and S4D alike.
 
     Args:
         before: Returns of every run as trained, with cleared states, by method.
         trained: Returns with states that are never cleared, by training and method.
         least: Smallest change of a mean return with which a training mends.
+
+    Returns:
+        By training in words, the returns in words.
     """
-    texts = []
+    texts = {}
     for training, words in MENDS.items():
         after = trained.get(training, {})
         known = [name for name in comparisons.S4_MIXERS if name in before and name in after]
         if known and all(np.mean(after[name]) - np.mean(before[name]) >= least for name in known):
             names = [name for name in (*CARRIED, scores.ATTENTION) if name in after]
             shown = [f"{_mean(after[name])} ({comparisons.method_name(name)})" for name in names]
-            texts.append(f"{words} the return is {document.listed(shown)}")
-    return [f"{text[0].upper()}{text[1:]}." for text in texts]
+            texts[words] = document.listed(shown)
+    return texts
 
 
 def _speed(measured: Measured) -> str:
@@ -259,11 +267,11 @@ def _speed(measured: Measured) -> str:
         verdicts.PARTLY: "S4D is several times faster at long contexts only",
     }.get(verdicts.at_least(updates, verdicts.SEVERAL), "S4D is not several times faster")
     return (
-        f"**With as many tokens and parameters, {start}.** An update of attention takes "
+        f"**At equal size, {start}.** An update of attention takes "
         f"{document.show_ratio(first.value)} times as long as one of S4D at {first.place:,} "
-        f"steps, and {document.show_ratio(last.value)} times at {last.place:,}; an action takes "
-        f"{document.show_ratio(acted.value)} times as long after {acted.place:,} steps (S4D "
-        "without feed-forward part)."
+        f"steps, and {document.show_ratio(last.value)} times at {last.place:,}. After "
+        f"{acted.place:,} steps an action of attention takes {document.show_ratio(acted.value)} "
+        "times as long as one of a smaller S4D, without feed-forward part."
     )
 
 

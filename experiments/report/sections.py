@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from experiments.report import (
     budgets,
+    carried,
     comparisons,
     document,
     founding,
@@ -25,7 +26,6 @@ from experiments.report.load import GREEDY
 from experiments.report.tasks import Point, Question, Task
 
 TITLE = "S4 in place of attention: what the experiments say"
-CARRIED_TITLE = "Acting from a carried state"
 SYSTEMS_TITLE = "The systems that the paper builds on"
 SYSTEMS = {task.name for task in systems.TASKS}
 # How rows name a machine on which a process had one core.
@@ -36,27 +36,27 @@ def first_page(measured: Measured, claims: Sequence[verdicts.Claim]) -> list[doc
     """Returns title, what was found, the main pictures and tables, and the verdicts."""
     content: list[document.Block] = [
         document.Heading(TITLE, 1),
-        document.Paragraph(document.text("notes", "start")),
+        document.Paragraph(document.text("notes", "start", matters=f"{100 * scores.MATTERS:g}")),
         document.Heading("What was found"),
         document.Numbered(front.sentences(measured)),
     ]
     content += [
         document.Heading("Task by task"),
         plots.forest(measured),
-        _note("forest", matters=f"{100 * scores.MATTERS:g}", greedy=_greedy(measured)),
+        document.note("forest", matters=f"{100 * scores.MATTERS:g}", greedy=_greedy(measured)),
         tables.of_counts(measured),
-        *_carried(measured),
+        *carried.section(measured),
         document.Heading("Speed"),
     ]
     if measured.lengths:
         machine = scores.on_main_machine(measured.lengths)[0]["machine"]
-        content += [plots.speed(measured.lengths), _note("speed", machine=machine)]
+        content += [plots.speed(measured.lengths), document.note("speed", machine=machine)]
     if measured.rows.get(SPEED):
         content.append(document.Paragraph(_task_speeds(measured)))
     content += [
         document.Heading("The Decision Transformer's key-to-door table"),
         tables.of_doors(measured),
-        _note("doors"),
+        document.note("doors"),
         *_founding(measured),
         document.Heading("Claims and verdicts"),
         tables.of_claims(claims),
@@ -73,10 +73,6 @@ def _greedy(measured: Measured) -> str:
     """Names the tasks with rows whose greedy actions decide."""
     tasks = [task for task in measured.tasks if task.is_judged and task.rows.scored]
     return document.listed([task.title for task in tasks if task.judged_by == GREEDY])
-
-
-def _note(name: str, **fields: object) -> document.Note:
-    return document.Note(document.text("notes", name, **fields))
 
 
 def _rules(claims: Sequence[verdicts.Claim]) -> list[document.Block]:
@@ -104,18 +100,6 @@ def _task_speeds(measured: Measured) -> str:
         low, high = (document.show_ratio(end(values)) for end in (min, max))
         fields[name] = f"{low} to {high}"
     return document.text("notes", "speed of tasks", **fields)
-
-
-def _carried(measured: Measured) -> list[document.Block]:
-    """Says how models act from a carried state, and what mends it; nothing without rows."""
-    if not measured.rows.get(CARRIED):
-        return []
-    return [
-        document.Heading(CARRIED_TITLE),
-        document.Paragraph(document.text("notes", "carried")),
-        tables.of_carried(measured),
-        _files(CARRIED, f"python -m experiments.{CARRIED}"),
-    ]
 
 
 def _founding(measured: Measured) -> list[document.Block]:
@@ -147,21 +131,15 @@ def of_founding(measured: Measured) -> list[document.Block]:
         found += [
             document.Heading("Milliseconds of an update", 3),
             document.parse_table(founding_table.times(timed), 2),
-            _note("founding times", machine=timed[-1]["machine"]),
+            document.note("founding times", machine=timed[-1]["machine"]),
         ]
     return found
-
-
-def _files(name: str, command: str) -> document.Note:
-    """Names the full table and the command of an experiment."""
-    csv = f"experiments/results/tables/{name}.csv"
-    return _note("end of a task", csv=csv, command=command)
 
 
 def untested(measured: Measured) -> list[str]:
     """Lists tasks and files that have no rows, then questions that no script covers."""
     titles = _without_rows(task for task in measured.tasks if task.name not in SYSTEMS)
-    further = {CARRIED: CARRIED_TITLE, BUDGET: budgets.TITLE}
+    further = {CARRIED: carried.TITLE, BUDGET: budgets.TITLE}
     titles += [title for file, title in further.items() if not measured.rows.get(file)]
     missing = _not_run(titles)
     no_control = []
@@ -217,8 +195,8 @@ def of_task(measured: Measured, task: Task) -> list[document.Block]:
         *tables.of_further(task),
         document.Paragraph(f"**Result.** {result(measured, task)}"),
     ]
-    deviations = [*document.items(task.name, "deviations"), _sizes(task), *_edges(task)]
-    return [*content, document.Numbered(deviations), _files(task.file, task.command)]
+    deviations = [*document.items(task.name, "deviations"), _sizes(task)]
+    return [*content, document.Numbered(deviations), document.files(task.file, task.command)]
 
 
 def result(measured: Measured, task: Task) -> str:
@@ -290,7 +268,9 @@ def _sizes(task: Task) -> str:
     shown = [row for point in task.points for row in _runs(task, point)]
     sizes = [row["parameters"] for row in shown]
     updates = [row["updates"] for row in shown]
-    return document.text("notes", "sizes", sizes=_range(sizes), updates=_range(updates))
+    return document.text(
+        "notes", "sizes", sizes=_range(sizes), updates=_range(updates), edges=_edges(task)
+    )
 
 
 def _range(values: Sequence[int]) -> str:
@@ -304,8 +284,8 @@ def _runs(task: Task, point: Point) -> list[load.Row]:
     return [row for own in mixers for rows in own.values() for row in rows]
 
 
-def _edges(task: Task) -> list[str]:
-    """Says for how many mixers the best learning rate lies on the edge of the grid."""
+def _edges(task: Task) -> str:
+    """Says for how many mixers the best learning rate is at the edge of the grid; empty without."""
     rates: dict[str, dict[float, list[float]]] = {}
     for row in task.rows.tuning:
         rate, _, rest = (
@@ -318,9 +298,7 @@ def _edges(task: Task) -> list[str]:
     for own in rates.values():
         best = max(own, key=lambda rate, own=own: sum(own[rate]) / len(own[rate]))
         edges += best in (min(own), max(own))
-    if not rates:
-        return []
-    return [document.text("notes", "edges", edges=edges, mixers=len(rates))]
+    return document.text("notes", "edges", edges=edges, mixers=len(rates)) if rates else ""
 
 
 def _is_answered(question: Question) -> bool:
@@ -352,16 +330,14 @@ def cost(
     """Says what all of it took, and whether rows come out again."""
     committed = [row for rows in measured.rows.values() for row in rows]
     trained = [row for row in [*committed, *more["earlier"]] if row["seed"] is not None]
-    by_machine = load.group_by(trained, lambda row: row["machine"])
-    hours = {machine: load.minutes(rows) / 60 for machine, rows in by_machine.items()}
-    if not hours:
+    if not trained:
         return []
-    shown = "; ".join(
-        f"{spent:.1f} on {machine.replace(ONE_CORE, ', one core')}"
-        for machine, spent in hours.items()
+    hours, one_core = (
+        f"{load.minutes(rows) / 60:.1f}"
+        for rows in (trained, [row for row in trained if row["machine"].endswith(ONE_CORE)])
     )
     texts = [
-        document.text("notes", "hours", hours=f"{sum(hours.values()):.1f}", machines=shown),
+        document.text("notes", "hours", hours=hours, one_core=one_core),
         *reruns.texts(committed, more["reproductions"], more["jax_versions"]),
     ]
     if looks:

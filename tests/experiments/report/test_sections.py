@@ -82,7 +82,7 @@ def test_rates_on_the_edge_of_the_grid_are_counted(best, edges):
     task = TASK.holding(lines)
     blocks = sections.of_task(measure(task), task)
     (deviations,) = [block for block in blocks if isinstance(block, document.Numbered)]
-    assert f"for {edges} of 1 mixers" in deviations.items[-1]
+    assert f"for {edges} of 1" in deviations.items[-1]
 
 
 def test_the_page_of_choices():
@@ -116,13 +116,13 @@ def test_the_first_page_has_every_rule_of_its_claims():
     assert len(rules.items) == 2 + len({claim.rule for claim in claims})
 
 
-def test_hours_are_told_by_machine():
+def test_hours_are_told_and_how_many_are_of_one_core():
     # Ten runs of three minutes and a compilation of one for each machine and method.
     rows = made_up.runs("cartpole", "d", "s4d", made_up.spread(1.0, count=10), "return")
     more = {"earlier": [], "reproductions": [], "jax_versions": []}
     others = [row | {"machine": "old, 1 cores"} for row in rows]
     blocks = sections.cost(measure(rows={"cartpole": rows}), more | {"earlier": others}, [])
-    assert "took 1.0 hours (0.5 on a machine; 0.5 on old, one core)" in texts(blocks)
+    assert "took 1.0 hours, 0.5 of them of one core" in texts(blocks)
     assert sections.cost(measure(), more, []) == []
     look = made_up.row("q", None, "quick", seconds={"look": 70.4}, look="cartpole")
     assert "at most 70 s" in texts(sections.cost(measure(rows={"cartpole": rows}), more, [look]))

@@ -210,7 +210,7 @@ def test_state_space_models_remember_longest_only_if_they_are_better_at_the_long
     memory = next(each for each in catalog.TASKS if each.name == "long_memory").holding(mazes)
     claim = of(measure(memory, waits), "State space models remember")
     assert claim.verdict == verdicts.REFUTED
-    assert "(longest: 100): S4D 90.0 % against LSTM 90.0 %" in claim.numbers
+    assert "(longest run: 100): S4D 90.0 % against LSTM 90.0 %" in claim.numbers
 
 
 def test_outcomes_are_counted_in_words():
