@@ -56,23 +56,36 @@ def _s4(measured: Measured) -> str:
         start = "It is open whether S4 and S4D beat attention everywhere"
     parts = [_of(own, f"{NAMES[method]} is") for method, own in pairs.items()]
     never = all(scores.WORSE not in own for own in outcomes.values())
-    end = " Neither is worse in any." if never else ""
+    end = " Neither is worse in any of these." if never else ""
+    aside = []
+    for method in comparisons.S4_MIXERS:
+        own = [pair for pair in measured.judged if (pair.method, pair.counts) == (method, False)]
+        if lost := _lost([pair for pair in own if pair.other == scores.ATTENTION]):
+            aside.append(f"{NAMES[method]} is worse on {lost}")
+    there = f"; there {' and '.join(aside)}" if aside else ""
     return (
-        f"**{start}.** Settings that a model without memory solves as well do not count. "
+        f"**{start}.** Settings that a model without memory solves as well do not count{there}. "
         f"Of the others, {'; '.join(parts)}.{end}"
     )
 
 
 def _of(pairs: Sequence[comparisons.Judged], subject: str) -> str:
     """Counts the outcomes of comparisons, and names the settings that are lost."""
+    lost = _lost(pairs)
+    where = f", on {lost}" if lost else ""
+    return f"{subject} {verdicts.count_in(pairs)} of {len(pairs)}{where}"
+
+
+def _lost(pairs: Sequence[comparisons.Judged]) -> str:
+    """Names the tasks and settings where a method is worse than another; empty without any."""
     lost: dict[str, list[str]] = {}
     for pair in pairs:
         if pair.main.outcome == scores.WORSE:
             title = pair.setting.title if len(pair.task.settings) > 1 else ""
             lost.setdefault(pair.task.title, []).append(title)
-    names = [f"{task} ({'; '.join(own)})" if all(own) else task for task, own in lost.items()]
-    where = f", on {document.listed(names)}" if names else ""
-    return f"{subject} {verdicts.count_in(pairs)} of {len(pairs)}{where}"
+    return document.listed(
+        [f"{task} ({'; '.join(own)})" if all(own) else task for task, own in lost.items()]
+    )
 
 
 def _lstm(measured: Measured) -> str:

@@ -191,7 +191,8 @@ def _every_run(drawn: mpl_figure.Figure, task: Task, points: Sequence[Point]) ->
     heights = []
     every = [_methods(task, point) for point in points]
     for first in range(0, len(points), columns):
-        heights.append(1.3 + max(map(len, every[first : first + columns])))
+        # In lower panels the names of methods would touch.
+        heights.append(1.3 + max(4, *map(len, every[first : first + columns])))
     drawn.set_size_inches(WIDTH if columns > 1 else 0.72 * WIDTH, 0.24 * sum(heights) + 0.5)
     grid = drawn.subplots(len(heights), columns, squeeze=False, height_ratios=heights)
     panels = list(grid.ravel())

@@ -31,7 +31,7 @@ def test_what_is_lost_is_named_in_the_first_sentence():
 def test_the_first_sentence_changes_with_the_rows():
     first, *_ = front.sentences(measure(made_up.scored(TASK, attention=20.0, s4=30.0, s4d=40.0)))
     assert first.startswith("**S4 and S4D beat attention wherever memory helps.**")
-    assert first.endswith("S4D is better in 2 of 2. Neither is worse in any.")
+    assert first.endswith("S4D is better in 2 of 2. Neither is worse in any of these.")
     better = made_up.scored(TASK, attention=20.0, s4=30.0, s4d=30.0)
     equal = made_up.task(name="pendulum", settings=TASK.settings[1:])
     equal = made_up.scored(equal, attention=20.0, s4=20.0, s4d=20.0)
@@ -39,6 +39,17 @@ def test_the_first_sentence_changes_with_the_rows():
     assert front.sentences(measure(better, equal))[0].startswith(start)
     task = made_up.scored(TASK, attention=20.0, s4=30.0, s4d=20.0)
     assert front.sentences(measure(task))[0].startswith("**It is open whether S4 and S4D beat")
+
+
+def test_losses_where_no_memory_is_needed_are_named_too():
+    task = made_up.task(settings=TASK.settings[1:])
+    task = made_up.scored(task, attention=30.0, s4=20.0, s4d=30.0, mlp=30.0)
+    counted = made_up.task(name="pendulum", title="Other", settings=TASK.settings[1:])
+    counted = made_up.scored(counted, attention=20.0, s4=30.0, s4d=30.0)
+    first, *_ = front.sentences(measure(task, counted))
+    assert (
+        "as well do not count; there S4 is worse on Some. Of the others, S4 is better in" in first
+    )
 
 
 def test_a_control_that_beats_attention_is_named():
