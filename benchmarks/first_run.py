@@ -41,6 +41,13 @@ EXPERIMENTS = (
     "recurrent_ppo",
     "future_ppo",
     "algorithm_distillation",
+    "linear_key_to_door",
+    "value_transport_online",
+    "carried_state",
+    "hidden_state",
+    "online_budget",
+    "paper_size",
+    "uniform_batches",
     "speed_per_task",
 )
 # Packages of the scripts that are not in `experiments`.

@@ -175,7 +175,8 @@ def settings(name: str, method: str, steps: int | None = None) -> recurrent_ppo.
     """
     base = recurrent_ppo.Settings(total_steps=steps or STEPS[name])
     if method in (MEMORYLESS, LSTM):
-        return dataclasses.replace(base, mixer=mixers.MixerConfig(method))
+        sees_action = method != MEMORYLESS
+        return dataclasses.replace(base, mixer=mixers.MixerConfig(method), sees_action=sees_action)
     if method == S5:
         return base
     reader = (

@@ -12,7 +12,8 @@ are right. `repeat_first`, the suit of the first of 52 cards, which is also test
 `meta_cartpole`, CartPole in 8 trials behind a map that only the trials tell: the score is the
 return of the last trial minus that of the first one, on maps that no training had. "s5, cleared
 every trial" is the control that cannot learn within an episode, "s5, never cleared" the one whose
-memory holds the maps of earlier episodes as well, and "mlp" the one without memory.
+memory holds the maps of earlier episodes as well, and "mlp" the one without memory: it does not see
+its last action either, by which it could carry a bit.
 Names that end in "shown" are fully observed twins: of task and twin, the difference is what
 observability costs, and on the twin that of a memory and none is what a memory gains by itself.
 
@@ -98,6 +99,7 @@ def settings(name: str, method: str, steps: int | None = None) -> recurrent_ppo.
     return dataclasses.replace(
         base,
         mixer=mixer,
+        sees_action=method != MEMORYLESS,
         clear_flag=meta_cartpole.TRIAL_ENDED if method == CLEARED else None,
         clears_at_start=method != NEVER,
         total_steps=steps or (FEWEST_STEPS if is_short else STEPS[task]),

@@ -155,9 +155,18 @@ def untested(measured: Measured) -> list[str]:
 
 
 def _without_rows(tasks: Iterable[Task]) -> list[str]:
-    """Returns the titles of tasks without rows; those of one system differ after a colon."""
-    titles = [task.title.partition(":")[0] for task in tasks if not task.rows.scored]
-    return list(dict.fromkeys(titles))
+    """Returns the titles of tasks without rows; one for all tasks of a system, if none has some.
+
+    Titles of one system differ after a colon.
+    """
+    tasks = list(tasks)
+    begun = {task.title.partition(":")[0] for task in tasks if task.rows.scored}
+    missing = [task.title for task in tasks if not task.rows.scored]
+    starts = [title.partition(":")[0] for title in missing]
+    named = (
+        title if start in begun else start for title, start in zip(missing, starts, strict=True)
+    )
+    return list(dict.fromkeys(named))
 
 
 def _not_run(titles: Sequence[str]) -> list[str]:

@@ -49,6 +49,8 @@ class Settings:
     """Number of residual blocks around a mixer."""
     norm: str = block.NONE
     """Position of the layer norm of a block: pre, post or none."""
+    sees_action: bool = dataclasses.field(default=True, metadata={"added_in": "0.3"})
+    """Whether the action of the step before is an input; it can carry a bit without a memory."""
     sees_reward: bool = False
     """Whether the reward of the step before is an input."""
     clears_at_start: bool = True
@@ -300,16 +302,8 @@ class Player:
             ended = after.terminations | after.truncations
             self._previous_action = np.where(ended, np.int32(-1), actions)
             self._previous_reward = np.where(ended, np.float32(0), after.rewards)
-            steps.append(
-                _Step(
-                    inputs,
-                    actions,
-                    log_probability,
-                    values,
-                    last_values,
-                    objective.Outcomes(after.rewards, after.terminations, after.truncations),  # pyright: ignore[reportArgumentType]
-                )
-            )
+            outcomes = objective.Outcomes(after.rewards, after.terminations, after.truncations)  # pyright: ignore[reportArgumentType]
+            steps.append(_Step(inputs, actions, log_probability, values, last_values, outcomes))
         return _stack(start, steps), episodes
 
     def _draws(self, length: int, key: jax.Array) -> Any:

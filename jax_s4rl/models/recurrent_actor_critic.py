@@ -40,6 +40,11 @@ class RecurrentConfig:
     """Number of residual blocks around a mixer."""
     norm: str = block.NONE
     """Position of the layer norm of a block: pre, post or none."""
+    sees_action: bool = dataclasses.field(default=True, metadata={"added_in": "0.3"})
+    """Whether the action of the step before is an input.
+
+    An agent without memory that sees it can carry a bit by repeating its actions.
+    """
     sees_reward: bool = False
     """Whether the reward of the step before is an input."""
     clears_at_start: bool = True
@@ -190,12 +195,11 @@ class RecurrentActorCritic(nn.Module):
         return states, self._leave(x, inputs)
 
     def _enter(self, inputs: Inputs) -> Float[Array, "*steps width"]:
-        # The number -1 has no place among the actions and becomes zeros.
-        parts = [
-            inputs.observation,
-            jax.nn.one_hot(inputs.previous_action, self.config.num_actions),
-            inputs.is_first.astype(jnp.float32)[..., None],
-        ]
+        parts = [inputs.observation]
+        if self.config.sees_action:
+            # The number -1 has no place among the actions and becomes zeros.
+            parts.append(jax.nn.one_hot(inputs.previous_action, self.config.num_actions))
+        parts.append(inputs.is_first.astype(jnp.float32)[..., None])
         if self.config.sees_reward:
             parts.append(inputs.previous_reward[..., None])
         return _activated(self.entry, jnp.concatenate(parts, axis=-1))

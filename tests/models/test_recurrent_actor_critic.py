@@ -106,6 +106,10 @@ def test_inputs_are_all_used_and_a_feature_can_clear_the_memory():
     for name, changed in changes.items():
         other = along(base._replace(**{name: changed}))[1].value
         assert (np.abs(other - values) > 0).all(), name
+    blind, params = make("mlp", sees_action=False)
+    along = jax.jit(functools.partial(networks.along, blind, params, [()]))
+    repeated = base._replace(previous_action=changes["previous_action"])
+    np.testing.assert_array_equal(along(base)[1].value, along(repeated)[1].value)
     flagged = dataclasses.replace(config, clear_flag=1)
     flags = networks.RecurrentActorCritic(flagged)._clears(base)
     np.testing.assert_array_equal(flags, STARTS | (base.observation[..., 1] > 0))
