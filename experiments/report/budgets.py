@@ -10,7 +10,7 @@ from experiments.report import comparisons, document, full_tables, load, plots
 from jax_s4rl.evaluation.online_budget import Curve
 
 NAME = "online_budget"
-TITLE = "The best of a tuning grid, after some episodes"
+TITLE = "The best of a tuning grid"
 # Numbers of episodes that the result and the full table show.
 SHOWN = (1, 10, 100)
 DATASETS = {
@@ -51,17 +51,13 @@ def result(found: Mapping[tuple[str, str], Curve]) -> str:
     """
     texts = []
     for dataset, own in _by_dataset(found).items():
-        best = {
-            number: max(own, key=lambda name, number=number: own[name].mean[number - 1])
-            for number in (SHOWN[0], SHOWN[-1])
-        }
-        parts = [
-            f"{comparisons.method_name(name)} with "
-            f"{document.number(float(own[name].mean[number - 1]))} after {number} "
-            f"{'episode' if number == 1 else 'episodes'}"
-            for number, name in best.items()
-        ]
-        texts.append(f"{DATASETS.get(dataset, dataset)}: the best is {document.listed(parts)}.")
+        parts = []
+        for number in (SHOWN[0], SHOWN[-1]):
+            best = max(own, key=lambda name, at=number - 1: own[name].mean[at])
+            value = document.number(float(own[best].mean[number - 1]))
+            verb = "it is" if parts else "episode the best is"
+            parts.append(f"after {number} {verb} {comparisons.method_name(best)} with {value}")
+        texts.append(f"{DATASETS.get(dataset, dataset)}: {', '.join(parts)}.")
     return " ".join(texts)
 
 
@@ -98,5 +94,5 @@ def _picture(rows: Sequence[load.Row], found: Mapping[tuple[str, str], Curve]) -
         handles, names = panels[0].get_legend_handles_labels()
         drawn.legend(handles, names, loc="outside lower center", ncols=5, fontsize=9)
 
-    text = f"{TITLE}: mean return of the chosen policy against episodes played"
+    text = f"{TITLE}: return of the chosen policy against episodes played"
     return plots.picture(NAME, text, rows, fill)

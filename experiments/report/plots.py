@@ -87,9 +87,8 @@ def forest(measured: Measured) -> document.Picture:
         drawn.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9)
 
     text = (
-        "Difference to attention on every task with 95 % intervals, in percent of the way from "
-        "random play to the optimum: S4, S4D, LSTM and mlp; left with greedy, right with sampled "
-        "actions. A star marks tasks that need no memory."
+        "Differences to attention on every task, with 95 % intervals; left with greedy, right "
+        "with sampled actions"
     )
     return picture("forest", text, rows, fill)
 

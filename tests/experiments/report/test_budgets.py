@@ -25,8 +25,8 @@ def test_the_page_says_who_is_best_after_few_and_after_many_episodes():
     content = budgets.page(rows())
     text = document.markdown(content, folder="pictures")
     assert f"## {budgets.TITLE}" in text
-    assert "CartPole, medium data: the best is S4D with 3" in text
-    assert "after 1 episode and S4D with 5.00 after 100 episodes." in text
+    assert "CartPole, medium data: after 1 episode the best is S4D with 3" in text
+    assert ", after 100 it is S4D with 5.00." in text
     (picture,) = [block for block in content if isinstance(block, document.Picture)]
     assert picture.draw().startswith(b"\x89PNG")
     assert budgets.page([]) == []

@@ -32,7 +32,7 @@ def test_a_page_of_a_task():
     result = "S4 (curve and other) is better; mlp (curve and other) is worse; all other differences"
     assert result in texts(blocks)
     (deviations,) = [block for block in blocks if isinstance(block, document.Numbered)]
-    assert "1,234 parameters and make 300 updates" in deviations.items[-1]
+    assert "Parameters: 1,234; updates: 300." in deviations.items[-1]
 
 
 def test_a_task_without_rows_is_listed_as_untested_and_has_no_page():
@@ -40,8 +40,8 @@ def test_a_task_without_rows_is_listed_as_untested_and_has_no_page():
     assert sections.of_task(empty, TASK) == []
     first, *_ = sections.untested(empty)
     assert first == (
-        "Not run yet: Some; Acting from a carried state; The best of a tuning grid, after some "
-        "episodes. `docs/results.md` names their commands."
+        "Not run yet: Some; Acting from a carried state; The best of a tuning grid. "
+        "`docs/results.md` names their commands."
     )
 
 
@@ -82,7 +82,7 @@ def test_rates_on_the_edge_of_the_grid_are_counted(best, edges):
     task = TASK.holding(lines)
     blocks = sections.of_task(measure(task), task)
     (deviations,) = [block for block in blocks if isinstance(block, document.Numbered)]
-    assert f"for {edges} of 1" in deviations.items[-1]
+    assert f"for {edges} of 1 mixers" in deviations.items[-1]
 
 
 def test_the_page_of_choices():
