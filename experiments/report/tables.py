@@ -264,9 +264,9 @@ def of_hours(rows: Mapping[str, Sequence[load.Row]]) -> document.Table:
     """Shows the hours that experiments were expected to take, and those that they took so far."""
     found = []
     for name, planned in PLANNED.items():
-        trained = [row for row in rows.get(name, ()) if row["seed"] is not None]
-        took = document.number(load.minutes(trained) / 60) if trained else "-"
-        found.append([name, document.number(planned), took])
+        if trained := [row for row in rows.get(name, ()) if row["seed"] is not None]:
+            took = document.number(load.minutes(trained) / 60)
+            found.append([name, document.number(planned), took])
     return document.Table(["experiment", "hours of a core, planned", "so far"], found)
 
 

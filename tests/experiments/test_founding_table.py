@@ -131,4 +131,5 @@ def test_times_stand_by_task_with_their_ratio():
     ]
     old = timed("attention", founding_report.THEIR_WAY, 9.0, "another")
     (line,) = lines_of(founding_table.times([old, *rows]))
-    assert line == ["CartPole, 126 steps", "30, 6 min", *(2 * ["30.0", "10.0", "3.00"])]
+    assert line == ["CartPole, 126 steps", "5.00", *(2 * ["30.0", "10.0", "3.00"])]
+    assert [line[number] for number in founding_table.RATIOS] == ["5.00", "3.00", "3.00"]
