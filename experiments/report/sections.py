@@ -133,7 +133,7 @@ def of_founding(measured: Measured) -> list[document.Block]:
             [line[n] for n in (0, *founding_table.RATIOS)] for line in (every.head, *every.rows)
         ]
         found += [
-            document.Heading("Times of DT over those of S4", 3),
+            document.Heading("Times", 3),
             document.Table(shown[0], shown[1:]),
             document.note("founding times", machine=timed[-1]["machine"]),
         ]
