@@ -129,12 +129,12 @@ def of_founding(measured: Measured) -> list[document.Block]:
         found += [document.Heading("One difference at a time", 3), made]
     if timed:
         every = document.parse_table(founding_table.times(timed))
-        shown = [
-            [line[n] for n in (0, *founding_table.RATIOS)] for line in (every.head, *every.rows)
-        ]
+        columns = (0, *founding_table.RATIOS)
+        head = [every.head[column] for column in columns]
+        ratios = [[line[column] for column in columns] for line in every.rows]
         found += [
             document.Heading("Times", 3),
-            document.Table(shown[0], shown[1:]),
+            document.Table(head, ratios),
             document.note("founding times", machine=timed[-1]["machine"]),
         ]
     return found
