@@ -1,4 +1,4 @@
-"""Times of the founding report: what is timed, what stands in a row, what is not done twice."""
+"""Times of the founding report: models that are timed, contents of a row, and no second timing."""
 
 import contextlib
 import types
