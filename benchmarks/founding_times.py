@@ -21,7 +21,7 @@ from typing import Any
 
 import rich.console
 
-from benchmarks import timing, workers
+from benchmarks import speed_per_task, timing, workers
 from experiments import founding_report, protocol, runner
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.cli import entry_point
@@ -87,13 +87,7 @@ def run(options: Options) -> None:
         task = tasks.load(dataset(name))
         chosen = {model: configure(name, model, task) for model in MODELS}
         cells = {model: _digest(options, settings) for model, settings in chosen.items()}
-        machine = result_rows.machine()
-        done = {
-            row["metrics"]["cell"]
-            for row in result_rows.read_rows(out)
-            if row["machine"] == machine
-        }
-        if set(cells.values()) <= done:
+        if set(cells.values()) <= speed_per_task.done(out):
             continue
         for row in _measure(name, task, chosen, cells, options.repeats):
             result_rows.append_row(out, row)

@@ -113,8 +113,8 @@ def _simple(measured: Measured) -> str:
     for task, setting in _judged_settings(measured):
         best = best_methods(task, setting)
         total += bool(best)
-        won += bool(set(best) & set(SIMPLE))
-        wins.update(best.keys() & SIMPLE.keys())
+        won += bool(best & SIMPLE.keys())
+        wins.update(best & SIMPLE.keys())
         needs.append(comparisons.needs_memory(task, setting))
     shown = [f"{text} in {wins[name]}" for name, text in SIMPLE.items() if wins[name]]
     controlled = [each for each in needs if each is not None]
@@ -142,11 +142,10 @@ def _judged_settings(measured: Measured) -> list[tuple[Task, Setting]]:
     ]
 
 
-def best_methods(task: Task, setting: Setting) -> dict[str, str]:
+def best_methods(task: Task, setting: Setting) -> set[str]:
     """Returns the method of the best mean, and baselines that beat it where they ran.
 
-    A baseline may lack some data sets of a setting; there it is compared on those that it has, and
-    its value says how many these are.
+    A baseline may lack some data sets of a setting; it is compared on those that it has.
     """
     every: dict[str, dict[str, float]] = {}
     for point in setting.points:
@@ -161,14 +160,14 @@ def best_methods(task: Task, setting: Setting) -> dict[str, str]:
     most = max(map(len, every.values()), default=0)
     full = {name: own for name, own in every.items() if len(own) == most}
     if not full:
-        return {}
+        return set()
     best = max(full, key=lambda name: sum(full[name].values()))
     ahead = {
-        name: f"{len(own)} of {most} data sets"
+        name
         for name, own in every.items()
         if name in SIMPLE and name not in full and all(_beats(own, each) for each in full.values())
     }
-    return {best: ""} | ahead
+    return {best} | ahead
 
 
 def _beats(own: Mapping[str, float], other: Mapping[str, float]) -> bool:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jax_s4rl import parameter_groups
 from jax_s4rl.collection.ppo import network as ppo_network
-from jax_s4rl.models import hindsight_network
+from jax_s4rl.models import decision_transformer, hindsight_network
 from jax_s4rl.training import hindsight, losses, optimizer
 
 NONE, STATE, REWARD, RETURN = "none", "state", "reward", "return"
@@ -157,7 +157,7 @@ def num_parameters(simulator: Simulator, settings: Settings) -> int:
     init = functools.partial(_init, simulator, settings)
     shapes = jax.eval_shape(init, jax.random.key(0))
     used = shapes.policy if settings.credit == NONE else shapes
-    return sum(leaf.size for leaf in jax.tree.leaves(used))
+    return decision_transformer.num_parameters(used)
 
 
 def play(simulator: Simulator, settings: Settings, params: Any, key: PRNGKeyArray) -> Episodes:

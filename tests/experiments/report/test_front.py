@@ -92,10 +92,10 @@ def test_a_baseline_is_compared_on_the_data_that_it_has():
     every = [*held.rows.references, *held.rows.scored]
     task = TASK.holding([*every, *few])
     curve, other = task.settings
-    assert front.best_methods(task, curve) == {"s4": "", "cql": "1 of 2 data sets"}
-    assert front.best_methods(task, other) == {"s4": ""}
+    assert front.best_methods(task, curve) == {"s4", "cql"}
+    assert front.best_methods(task, other) == {"s4"}
     lower = made_up.runs("some", "some/a", "cql", made_up.spread(50.0), "return")
-    assert front.best_methods(TASK.holding([*every, *lower]), curve) == {"s4": ""}
+    assert front.best_methods(TASK.holding([*every, *lower]), curve) == {"s4"}
 
 
 @pytest.mark.parametrize(("carried", "start"), [(5.0, "S4 fails"), (40.0, "Acting with")])
