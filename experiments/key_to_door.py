@@ -279,14 +279,16 @@ def distractor_trials(options: runner.Options) -> list[runner.Trial]:
     return found
 
 
-def own_distractor_trials(options: runner.Options) -> list[runner.Trial]:
+def own_distractor_trials(
+    options: runner.Options, mixers: tuple[str, ...] = ("attention", "s4d"), **more: Any
+) -> list[runner.Trial]:
     """Returns models trained and tested with a longer middle phase: memory, no extrapolation."""
     found = []
     for steps in catalog.LONGER_WAITS:
         dataset = f"key_to_door/dt_{steps}/random-1000"
         (data_seed,) = choose_data_seeds(1, dataset)
-        for mixer in ("attention", "s4d"):
-            plain = trial(mixer, dataset, UPDATES, options, data_seed=data_seed)
+        for mixer in mixers:
+            plain = trial(mixer, dataset, UPDATES, options, data_seed=data_seed, **more)
             few = dataclasses.replace(plain, evaluation=(("episodes", options.episodes * 2 // 5),))
             context = STEPS + steps - WAIT
             found.append(
@@ -305,13 +307,13 @@ def controls_trials(options: runner.Options) -> list[runner.Trial]:
 
 
 def other_controls_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns the same from ten thousand episodes, and with apples."""
+    """Returns the same from ten thousand episodes, with apples, and with longer middle phases."""
     point = CHOSEN.of(protocol.ATTENTION, options)
     updates = {LARGE: LARGE_UPDATES, LOW_VAR: UPDATES, LOW_VAR_LARGE: LARGE_UPDATES}
     return [
         trial(protocol.MEMORYLESS, dataset, number, options, point=point)
         for dataset, number in updates.items()
-    ]
+    ] + own_distractor_trials(options, (protocol.MEMORYLESS,), point=point)
 
 
 def data_seeds(options: runner.Options) -> list[int]:
