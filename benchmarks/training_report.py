@@ -54,29 +54,26 @@ def _preface() -> str:
 
 
 def ratios(found: tables.Newest) -> str:
-    """Formats the time of attention with three tokens per step over that of the other models.
+    """Formats how many times longer attention takes.
 
-    One row has attention with one token per step: the share of the token layout alone.
+    The first row compares equal tokens and parameters. In all others attention has three tokens per
+    step; in one the other model is attention with one: the share of the token layout alone.
     """
     contexts = sorted({key[2] for key in found})
+    one, equal = ("attention", "concatenated"), ("s4d/matched", "concatenated")
     others = {
         "s4d, concatenated (aim: 8, 9, 11, 15), median": (FAST, "median"),
         "the same, minimum": (FAST, "minimum"),
         "the same, processor time": (FAST, "cpu"),
-        "attention, concatenated: the share of the tokens": (
-            ("attention", "concatenated"),
-            "median",
-        ),
-        "s4d/matched, concatenated: as many parameters": (
-            ("s4d/matched", "concatenated"),
-            "median",
-        ),
+        "attention, concatenated: the share of the tokens": (one, "median"),
+        "s4d/matched, concatenated: as many parameters": (equal, "median"),
         "PyTorch, transformers (aim: 1)": (("peer", "interleaved"), "median", True),
     }
-    lines = [
-        [name, *(_ratio(found, other, context, of, bool(inverse)) for context in contexts)]
-        for name, (other, of, *inverse) in others.items()
-    ]
+    fair = [_ratio(found, one, equal, context, "median") for context in contexts]
+    lines = [["equal tokens and parameters: attention over s4d/matched", *fair]]
+    for name, (other, of, *inverse) in others.items():
+        pair = (other, ATTENTION) if inverse else (ATTENTION, other)
+        lines.append([name, *(_ratio(found, *pair, context, of) for context in contexts)])
     head = ["time of attention, interleaved, over that of", *_titles(contexts)]
     return tables.markdown(head, lines, left=1)
 
@@ -86,13 +83,12 @@ def _titles(contexts: list[int]) -> list[str]:
 
 
 def _ratio(
-    found: tables.Newest, other: tuple[str, str], context: int, of: str, inverse: bool
+    found: tables.Newest, above: tuple[str, str], below: tuple[str, str], context: int, of: str
 ) -> str:
-    rows = found.get((*ATTENTION, context)), found.get((*other, context))
+    rows = found.get((*above, context)), found.get((*below, context))
     if rows[0] is None or rows[1] is None:
         return "-"
-    ratio = rows[0]["seconds"][of] / rows[1]["seconds"][of]
-    return f"{1 / ratio if inverse else ratio:.2f}"
+    return f"{rows[0]['seconds'][of] / rows[1]['seconds'][of]:.2f}"
 
 
 def table(found: tables.Newest) -> str:

@@ -4,18 +4,20 @@
 
 writes `experiments/README.md` and, about the systems that the paper builds on,
 `experiments/systems.md`, with pictures and full tables; both as one self-contained page,
-`runs/report.html`; the verdicts into `docs/results.md`; and what was found, in five sentences and a
-picture, into the project's README. Nothing is trained or fetched; the same rows give the same text.
+`runs/report.html`; verdicts, single choices and costs into `docs/results.md`; and what was found,
+in five headlines and a picture, into the project's README. Nothing is trained or fetched; the same
+rows give the same text.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from experiments.report import (
     budgets,
     catalog,
+    choices,
     comparisons,
     document,
     front,
@@ -34,7 +36,7 @@ from jax_s4rl.evaluation import documents
 README, SYSTEMS = (Path(__file__).parents[1] / name for name in ("README.md", "systems.md"))
 ROOT = Path(__file__).parents[2]
 PICTURES, TABLES = "results/pictures", "results/tables"
-SECTION, LINES = "verdicts", "results"
+VERDICTS, CHOICES, COST, LINES = "verdicts", "choices", "cost", "results"
 NOTICE = "<!-- `make report` writes this text from committed result rows. -->\n\n"
 # Rows of code that was changed since (only their time counts), of trials that were trained again,
 # and of the same trials under other versions of JAX.
@@ -53,8 +55,8 @@ class Config:
     """The Markdown document, with its pictures and full tables in folders beside it."""
     systems: Path = SYSTEMS
     """The Markdown document about further systems, in the same folder."""
-    verdicts: Path = ROOT / "docs" / "results.md"
-    """Document whose section shows the verdicts alone."""
+    results: Path = ROOT / "docs" / "results.md"
+    """Document whose sections show verdicts, single choices and costs."""
     rows: Path = FOLDER
     """Folder of result rows."""
     benchmarks: Path = ROOT / "benchmarks" / "results"
@@ -98,8 +100,8 @@ def main(config: Config) -> None:
         config.page: document.page(sections.TITLE, [*content, *systems]).encode(),
         config.readme: readme(content).encode(),
         config.systems: readme(systems).encode(),
-        config.verdicts: _with(config.verdicts, SECTION, in_short(claims)),
-        config.front: _with(config.front, LINES, lines(measured)),
+        config.results: _with(config.results, in_short(rows, measured, claims)),
+        config.front: _with(config.front, {LINES: lines(measured)}),
         config.pictures / document.picture_file(overview): overview.draw(),
     }
     for picture in shown_pictures([*content, *systems]):
@@ -117,8 +119,11 @@ def main(config: Config) -> None:
     print(f"Both as one page: {config.page}")
 
 
-def _with(path: Path, section: str, content: str) -> bytes:
-    return documents.replace_section(path.read_text(), section, content).encode()
+def _with(path: Path, contents: Mapping[str, str]) -> bytes:
+    text = path.read_text()
+    for name, content in contents.items():
+        text = documents.replace_section(text, name, content)
+    return text.encode()
 
 
 def read(config: Config) -> Rows:
@@ -153,7 +158,7 @@ def read(config: Config) -> Rows:
 def measure(rows: Rows) -> comparisons.Measured:
     """Returns all tasks and questions with their rows, compared."""
     tasks = catalog.tasks(rows.experiments)
-    questions = catalog.questions(rows.experiments)
+    questions = choices.questions(rows.experiments)
     judged = comparisons.judge_all(tasks)
     return comparisons.Measured(tasks, questions, judged, rows.lengths, rows.experiments)
 
@@ -166,9 +171,7 @@ def write(
         *sections.first_page(measured, claims),
         *sections.of_tasks(measured),
         *sections.of_founding(measured),
-        *sections.of_questions(measured.questions),
         *budgets.page(rows.experiments[catalog.BUDGET]),
-        *sections.cost(measured, rows.more, rows.looks),
     ]
 
 
@@ -197,14 +200,22 @@ def every_table(rows: Rows, measured: comparisons.Measured) -> dict[str, str]:
     }
 
 
-def in_short(claims: Sequence[verdicts.Claim]) -> str:
-    """Returns the verdicts as Markdown."""
-    return document.markdown([tables.of_claims(claims)], folder=PICTURES)
+def in_short(
+    rows: Rows, measured: comparisons.Measured, claims: Sequence[verdicts.Claim]
+) -> dict[str, str]:
+    """Returns verdicts, single choices, and what the rows took, as Markdown by section."""
+    content: dict[str, Sequence[document.Block]] = {
+        VERDICTS: [tables.of_claims(claims)],
+        CHOICES: sections.of_questions(measured.questions),
+        COST: sections.cost(measured, rows.more, rows.looks),
+    }
+    return {name: document.markdown(own, folder=PICTURES) for name, own in content.items()}
 
 
 def lines(measured: comparisons.Measured) -> str:
-    """Returns what was found as Markdown."""
-    return document.markdown([document.Bullets(front.sentences(measured))], folder=PICTURES)
+    """Returns the headlines of what was found as Markdown."""
+    headlines = [f"{finding.headline}." for finding in front.findings(measured)]
+    return document.markdown([document.Bullets(headlines)], folder=PICTURES)
 
 
 def shown_pictures(content: Sequence[document.Block]) -> list[document.Picture]:

@@ -1,24 +1,24 @@
-"""The tasks and questions of the report, in its order; adding one is adding one entry.
+"""The tasks of the report, in its order; adding one is adding one entry.
 
 Questions and deviations of a task are in `templates/NAME.md`. The report lists tasks that have
 no rows under "What we could not test".
 """
 
-import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.report import founding, load, systems
 from experiments.report.load import GREEDY, SAMPLED
-from experiments.report.tasks import Point, Question, Setting, Side, Task
+from experiments.report.tasks import Point, Setting, Task
 from jax_s4rl.evaluation import documents
 
 FOLDER = Path(__file__).parents[1] / "results"
 SHARE = "%"
 
 
-def _one(title: str, *data: str, variant: str = "", **more: bool) -> Setting:
+def _one(title: str, *data: str, variant: str = "", **more: Any) -> Setting:
     """Returns a setting of one point of the same name."""
     return Setting(title, (Point(title, data, variant),), **more)
 
@@ -74,6 +74,7 @@ MEMORY = Task(
                 Point(f"{steps} steps", (f"memory_len/{number}/random",), "whole episodes")
                 for number, steps in ((9, 10), (17, 50), (22, 100))
             ),
+            hides=True,
         ),
     ),
 )
@@ -84,7 +85,14 @@ MASKED_CARTPOLE = Task(
     score="return",
     label="return",
     settings=(
-        _one("mixed data", "masked_cartpole/mixed", variant="context 32", is_continuous=True),
+        _one(
+            "mixed data",
+            "masked_cartpole/mixed",
+            variant="context 32",
+            is_continuous=True,
+            hides=True,
+            replaced_by="hidden_state",
+        ),
     ),
 )
 KEY_DOOR = Task(
@@ -100,10 +108,11 @@ KEY_DOOR = Task(
                 Point("random, 1,000", ("key_door/random-1000",)),
                 Point("random, 10,000", ("key_door/random-10000",)),
             ),
+            hides=True,
         ),
-        _one("PPO's replay", "key_door/ppo-replay"),
-        _one("PPO's expert", "key_door/ppo-expert"),
-        _one("mixed data", "key_door/mixed"),
+        _one("PPO's replay", "key_door/ppo-replay", hides=True),
+        _one("PPO's expert", "key_door/ppo-expert", hides=True),
+        _one("mixed data", "key_door/mixed", hides=True),
     ),
 )
 BALANCED = "balanced batches"
@@ -187,13 +196,13 @@ STEPS = (10, 30, 100, 300, 1_000, 3_000)
 LONG_MEMORY = Task(
     name="long_memory",
     file="long_memory",
-    title="Memory of up to 3,000 steps",
+    title="T-maze and memory chain",
     score="success",
     label="right turns and answers",
     unit=SHARE,
     settings=(
-        Setting("T-maze", _lengths("t_maze", STEPS)),
-        Setting("memory chain", _lengths("memory_chain", STEPS), is_shown=False),
+        Setting("T-maze", _lengths("t_maze", STEPS), hides=True),
+        Setting("memory chain", _lengths("memory_chain", STEPS), is_shown=False, hides=True),
     ),
     axis=("steps to remember", "length"),
     prepare=load.of_long_memory,
@@ -223,10 +232,10 @@ HIDDEN_STATE = Task(
     score="return",
     label="return",
     settings=(
-        _one("CartPole, no velocities", "masked_cartpole/*", is_continuous=True),
-        _one("Pendulum, no velocity", "masked_pendulum/*", is_continuous=True),
-        _one("MiniGrid's Memory", "minigrid_memory/mixed"),
-        _one("key in hand hidden", "key_to_door/hidden/*"),
+        _one("CartPole, no velocities", "masked_cartpole/*", is_continuous=True, hides=True),
+        _one("Pendulum, no velocity", "masked_pendulum/*", is_continuous=True, hides=True),
+        _one("MiniGrid's Memory", "minigrid_memory/mixed", hides=True),
+        _one("key in hand hidden", "key_to_door/hidden/*", hides=True),
     ),
 )
 LOCOMOTION = Task(
@@ -238,7 +247,7 @@ LOCOMOTION = Task(
     kinds=(GREEDY,),
     judged_by=GREEDY,
     settings=[
-        _one(f"{prefix}{title}", f"{data}{robot}/medium*", is_continuous=True)
+        _one(f"{prefix}{title}", f"{data}{robot}/medium*", is_continuous=True, hides=bool(data))
         for (prefix, data), (robot, title) in itertools.product(
             (("", ""), ("masked ", "masked_")),
             (("hopper", "Hopper"), ("halfcheetah", "HalfCheetah"), ("walker2d", "Walker2d")),
@@ -250,6 +259,7 @@ LOCOMOTION = Task(
 PAPER_SIZE = Task(
     name="paper_size",
     file="paper_size",
+    group="models of the paper's size",
     title="Models of the paper's size",
     score="score",
     label="score",
@@ -257,9 +267,15 @@ PAPER_SIZE = Task(
         _one("key-to-door, 1K", SIZES["1K"], variant="interleaved"),
         _one("key-to-door, 10K", SIZES["10K"], variant="interleaved"),
         _one("walks", "random_walk/random-1000", variant="interleaved"),
-        _one("three rooms", "key_door/ppo-replay", variant="interleaved"),
+        _one("three rooms", "key_door/ppo-replay", variant="interleaved", hides=True),
         _one("CartPole", "cartpole/mixed", variant="interleaved", is_continuous=True),
-        _one("no velocities", "masked_cartpole/mixed", variant="interleaved", is_continuous=True),
+        _one(
+            "no velocities",
+            "masked_cartpole/mixed",
+            variant="interleaved",
+            is_continuous=True,
+            hides=True,
+        ),
         _one("Pendulum", "pendulum/medium", variant="interleaved", is_continuous=True),
     ),
     prepare=load.of_paper_size,
@@ -284,99 +300,18 @@ TASKS = (
 )
 
 
-def _returns(task: Task) -> Task:
-    """Returns a task whose rows hold its score as a return."""
-    return dataclasses.replace(task, score="return", unit="")
-
-
-WALKS_RETURN = _returns(RANDOM_WALK)
-BITS_RETURN = _returns(MEMORY)
-DOORS_RETURN = _returns(KEY_TO_DOOR)
-# Rows of tasks and of their twins, under one name.
-_TWINS = dataclasses.replace(HIDDEN_STATE, prepare=load.of_twins)
-_LONG_TWINS = dataclasses.replace(LONG_MEMORY, prepare=load.of_twins)
-QUESTIONS = (
-    Question(
-        "twins",
-        "What the hidden part costs",
-        "hidden_state",
-        {"*": _TWINS},
-        Side("shown", "shown"),
-        Side("hidden", "hidden"),
-    ),
-    Question(
-        "long_twins",
-        "What remembering costs",
-        "long_memory",
-        {"*/100/*": _LONG_TWINS, "*/1000/*": _LONG_TWINS},
-        Side("shown", "shown"),
-        Side("hidden", "hidden"),
-    ),
-    Question(
-        "tokens",
-        "One token a step in place of three",
-        "tokens",
-        {"random_walk/*": WALKS_RETURN, "key_to_door/*": DOORS_RETURN, "cartpole/*": CARTPOLE},
-        Side("one", "concatenated"),
-        Side("three", "interleaved"),
-    ),
-    Question(
-        "batches",
-        "Balanced in place of uniform batches",
-        "key_to_door",
-        {SIZES["1K"]: KEY_TO_DOOR, SIZES["10K"]: KEY_TO_DOOR},
-        Side("balanced", BALANCED),
-        Side("uniform", "uniform batches, [24][05]00 updates"),
-    ),
-    Question(
-        "relabelled",
-        "Relabelled returns on pieces of walks",
-        "random_walk",
-        {"random_walk/nosuffix-1000": RANDOM_WALK},
-        Side("relabelled", "relabelled returns"),
-        Side("recorded", ""),
-    ),
-    Question(
-        "carried",
-        "A memory that is never cleared",
-        "memory",
-        {"masked_cartpole/*": MASKED_CARTPOLE, "memory_len/*": MEMORY},
-        # Contexts of 32 and 16 steps.
-        Side("carried", "context [13][26]", "{score}_carried"),
-        Side("cleared", "context [13][26]"),
-    ),
-    Question(
-        "step_ranges",
-        "Initial steps that follow the context",
-        "step_ranges",
-        {
-            "masked_cartpole/*": MASKED_CARTPOLE,
-            "memory_len/*": BITS_RETURN,
-            "random_walk/*": WALKS_RETURN,
-        },
-        Side("1/L to 1", "1/L to 1"),
-        Side("0.001 to 0.1", "0.001 to 0.1"),
-    ),
-    Question(
-        "checkpoints",
-        "The checkpoint of lowest loss in place of the last",
-        "checkpoints",
-        {"cartpole/*": CARTPOLE, "key_door/*": KEY_DOOR},
-        Side("lowest loss", "", "lowest_loss"),
-        Side("last", "", "return"),
-    ),
-)
-# Files of rows that no task and no question reads.
+# Files of rows that no task reads, but a part of page one.
 CARRIED, BUDGET = "carried_state", "online_budget"
 # These are of benchmarks.
 SPEED, TIMES = "speed_per_task", "founding_times"
-ELSEWHERE = (CARRIED, BUDGET, SPEED, TIMES)
+# Files that only questions read.
+CHOICES = ("tokens", "step_ranges", "checkpoints")
+ELSEWHERE = (CARRIED, BUDGET, SPEED, TIMES, *CHOICES)
 
 
 def files() -> list[str]:
     """Returns the names of all files of rows that the report reads, each once."""
-    names = [*(task.file for task in TASKS), *(question.file for question in QUESTIONS)]
-    return list(dict.fromkeys([*names, *ELSEWHERE]))
+    return list(dict.fromkeys([*(task.file for task in TASKS), *ELSEWHERE]))
 
 
 def read(folder: Path = FOLDER) -> dict[str, list[load.Row]]:
@@ -390,8 +325,3 @@ def read(folder: Path = FOLDER) -> dict[str, list[load.Row]]:
 def tasks(rows: Mapping[str, Sequence[load.Row]]) -> list[Task]:
     """Returns all tasks with their rows."""
     return [task.holding(rows.get(task.file, ())) for task in TASKS]
-
-
-def questions(rows: Mapping[str, Sequence[load.Row]]) -> list[Question]:
-    """Returns all questions with their rows."""
-    return [question.holding(rows) for question in QUESTIONS]

@@ -1,6 +1,6 @@
 """Comparisons of methods: in every setting of every task, and with and without one choice."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.report import catalog, document, load, scores
@@ -36,7 +36,8 @@ class Judged(NamedTuple):
         method: The method.
         other: What it is measured by.
         by_kind: The differences, by way of choosing actions.
-        counts: Whether claims on sequence models count the setting.
+        counts: Whether claims on sequence models count the setting: a mixer is better there than a
+            model without memory.
     """
 
     task: Task
@@ -82,10 +83,15 @@ class Measured(NamedTuple):
         """Returns a question by its name."""
         return next(question for question in self.questions if question.name == name)
 
-    def of(self, method: str, other: str = scores.ATTENTION) -> list[Judged]:
-        """Returns the comparisons of two methods that claims count."""
-        pairs = [each for each in self.judged if (each.method, each.other) == (method, other)]
-        return [each for each in pairs if each.counts and each.main.outcome != scores.FEW]
+    def of(self, method: str, other: str = scores.ATTENTION, group: str = "") -> list[Judged]:
+        """Returns the comparisons of two methods that claims on a kind of models count."""
+        return [
+            each
+            for each in self.judged
+            if (each.method, each.other, each.task.group) == (method, other, group)
+            and each.counts
+            and each.main.outcome != scores.FEW
+        ]
 
 
 def setting_name(task: Task, setting: Setting) -> str:
@@ -104,23 +110,56 @@ def show(task: Task, value: float | None) -> str:
     return document.number(value, task.unit)
 
 
-def judge_all(tasks: Iterable[Task]) -> list[Judged]:
+def judged_settings(tasks: Sequence[Task]) -> list[tuple[Task, Setting]]:
+    """Returns the settings of claims on all environments; no data twice for one kind of models."""
+    return [
+        (task, setting)
+        for task in tasks
+        if task.is_judged
+        for setting in task.settings
+        if not _is_replaced(task, setting, tasks)
+    ]
+
+
+def _is_replaced(task: Task, setting: Setting, tasks: Sequence[Task]) -> bool:
+    """Returns whether another task has enough runs on data of a setting, and counts for it."""
+    data = _data(task, setting)
+    return any(
+        data & _data(other, own) and _is_known(other, own)
+        for other in tasks
+        if other.name == setting.replaced_by
+        for own in other.settings
+    )
+
+
+def _data(task: Task, setting: Setting) -> set[str]:
+    strata = scores.of_setting(task, setting, scores.ATTENTION)
+    return {rows[0]["dataset"] for rows in strata.values()}
+
+
+def _is_known(task: Task, setting: Setting) -> bool:
+    """Returns whether S4 and attention have enough runs for an outcome."""
+    s4, attention = (scores.of_setting(task, setting, name) for name in ("s4", scores.ATTENTION))
+    difference = scores.compare(task, s4, attention, task.kind_of(s4))
+    return difference is not None and difference.outcome != scores.FEW
+
+
+def judge_all(tasks: Sequence[Task]) -> list[Judged]:
     """Compares all mixers in all settings that count for claims on all environments."""
     found = []
-    for task in tasks:
-        for setting in task.settings if task.is_judged else ():
-            runs = {method: scores.of_setting(task, setting, method) for method in _ALL}
-            counts = needs_memory(task, setting) is not False
-            pairs = [(method, scores.ATTENTION) for method in COMPARED]
-            pairs += [(method, "lstm") for method in S4_MIXERS]
-            for method, other in pairs:
-                differences = {
-                    kind: each
-                    for kind in task.kinds
-                    if (each := scores.compare(task, runs[method], runs[other], kind))
-                }
-                if differences:
-                    found.append(Judged(task, setting, method, other, differences, counts))
+    for task, setting in judged_settings(tasks):
+        runs = {method: scores.of_setting(task, setting, method) for method in _ALL}
+        counts = needs_memory(task, setting) is True
+        pairs = [(method, scores.ATTENTION) for method in COMPARED]
+        pairs += [(method, "lstm") for method in S4_MIXERS]
+        for method, other in pairs:
+            differences = {
+                kind: each
+                for kind in task.kinds
+                if (each := scores.compare(task, runs[method], runs[other], kind))
+            }
+            if differences:
+                found.append(Judged(task, setting, method, other, differences, counts))
     return found
 
 

@@ -1,8 +1,8 @@
-"""What was found, in five sentences, and the picture of the project's README."""
+"""What was found, in five headlines with numbers, and the picture of the project's README."""
 
 import collections
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import figure as mpl_figure
@@ -12,44 +12,63 @@ from experiments import figures
 from experiments.report import comparisons, document, load, plots, scores, verdicts
 from experiments.report.comparisons import NAMES, Measured
 from experiments.report.tasks import Setting, Task
+from jax_s4rl.envs.key_door import config
 
 # Data whose target returns the picture shows, and models.
 SWEEP, SWEPT = "cartpole/mixed", (scores.ATTENTION, "s4d")
-# Methods that are no return-conditioned sequence model, in words.
+# Methods that are no return-conditioned sequence model: what each does.
 SIMPLE = {
-    "percent_bc": "cloning of the best tenth of the episodes (%BC)",
-    "bc": "cloning of all episodes (BC)",
-    "cql": "conservative Q-learning (CQL)",
-    "lookup": "repeating a recorded episode (lookup)",
+    "percent_bc": "clones the best tenth of the episodes",
+    "bc": "clones all episodes",
+    "cql": "is conservative Q-learning",
+    "lookup": "repeats a recorded episode",
 }
 # The mixers whose states are carried on, in the order of the sentence.
 CARRIED = ("s4", "s4d", "lstm")
 # Changes of the training that may mend it, in words.
 MENDS = {
     load.SHORT_MEMORY: "features that remember half a training sequence at most",
-    load.WHOLE_EPISODES: "training on whole episodes",
+    load.WHOLE_EPISODES: "training on episodes as long as those acted",
 }
 # Attention that acts with a window as long as its training, at any wait.
 ROTARY = "attention, rotary positions"
 
 
-def sentences(measured: Measured) -> list[str]:
-    """Returns what was found, in five sentences; sentences without rows are left out."""
+class Finding(NamedTuple):
+    """What was found about one thing.
+
+    Attributes:
+        headline: The finding in one sentence.
+        numbers: Sentences with the numbers behind it.
+    """
+
+    headline: str
+    numbers: str
+
+    @property
+    def text(self) -> str:
+        """Headline and numbers as Markdown."""
+        return f"**{self.headline}.** {self.numbers}".rstrip()
+
+
+def findings(measured: Measured) -> list[Finding]:
+    """Returns what was found about five things; those without rows are left out."""
     found = (_s4(measured), _lstm(measured), _simple(measured), _carry(measured), _speed(measured))
-    return [sentence for sentence in found if sentence]
+    return [finding for finding in found if finding]
 
 
-def _s4(measured: Measured) -> str:
+def _s4(measured: Measured) -> Finding | None:
     """Says whether S4 and S4D beat attention, and where they lose."""
     pairs = {method: measured.of(method) for method in comparisons.S4_MIXERS}
     if not all(pairs.values()):
-        return ""
+        return None
     outcomes = {name: [pair.main.outcome for pair in own] for name, own in pairs.items()}
     words = {verdicts.everywhere(own) for own in outcomes.values()}
+    where = "where a model without memory (mlp) falls behind"
     if words == {verdicts.HOLDS}:
-        start = "S4 and S4D beat attention wherever memory helps"
+        start = f"S4 and S4D beat attention {where}"
     elif all(2 * own.count(scores.BETTER) > len(own) for own in outcomes.values()):
-        start = "S4 and S4D beat attention in most settings where memory helps, not in all"
+        start = f"S4 and S4D beat attention in most settings {where}, not in all"
     elif words == {verdicts.REFUTED}:
         start = "Neither S4 nor S4D beats attention everywhere"
     else:
@@ -59,13 +78,32 @@ def _s4(measured: Measured) -> str:
     end = " Neither is worse in any of these." if never else ""
     aside = []
     for method in comparisons.S4_MIXERS:
-        own = [pair for pair in measured.judged if (pair.method, pair.counts) == (method, False)]
+        own = [
+            pair
+            for pair in measured.judged
+            if pair.method == method and not pair.counts and not pair.task.group
+        ]
         if lost := _lost([pair for pair in own if pair.other == scores.ATTENTION]):
             aside.append(f"{NAMES[method]} is worse on {lost}")
     there = f"; there {' and '.join(aside)}" if aside else ""
+    return Finding(
+        start,
+        f"Other settings do not count{there}. "
+        f"Of those that do, {'; '.join(parts)}.{end}{_hidden(pairs)}",
+    )
+
+
+def _hidden(pairs: Mapping[str, Sequence[comparisons.Judged]]) -> str:
+    """Says how it is without settings whose observations hide nothing, if there are such."""
+    every = [pair for own in pairs.values() for pair in own]
+    seen = [pair.name for pair in every if not pair.setting.hides]
+    if not seen:
+        return ""
+    left = {method: [pair for pair in own if pair.setting.hides] for method, own in pairs.items()}
+    parts = [_of(own, f"{NAMES[method]} is") for method, own in left.items()]
     return (
-        f"**{start}.** Settings that a model without memory solves as well do not count{there}. "
-        f"Of the others, {'; '.join(parts)}.{end}"
+        f" On {document.listed(list(dict.fromkeys(seen)))} observations hide nothing, so that a "
+        f"memory can help to learn but not to act; without them {'; '.join(parts)}."
     )
 
 
@@ -88,58 +126,58 @@ def _lost(pairs: Sequence[comparisons.Judged]) -> str:
     )
 
 
-def _lstm(measured: Measured) -> str:
+def _lstm(measured: Measured) -> Finding | None:
     """Says how an LSTM does against attention, and S4 against it."""
     lstm, s4 = measured.of("lstm"), measured.of("s4", "lstm")
     if not lstm or not s4:
-        return ""
+        return None
     outcomes = [pair.main.outcome for pair in s4]
     lead = outcomes.count(scores.BETTER) - outcomes.count(scores.WORSE)
     start = "Neither S4 nor an LSTM is ahead"
     if lead:
         more, less = ("beats", "loses to it") if lead > 0 else ("loses to", "beats it")
         start = f"S4 {more} an LSTM more often than it {less}"
-    return (
-        f"**{start}.** In the same settings, {_of(s4, 'against the LSTM S4 is')}; "
-        f"{_of(lstm, 'against attention the LSTM is')}."
+    return Finding(
+        start,
+        f"Where both ran, {_of(s4, 'against the LSTM S4 is')}; "
+        f"{_of(lstm, 'against attention the LSTM is')}.",
     )
 
 
-def _simple(measured: Measured) -> str:
+def _simple(measured: Measured) -> Finding | None:
     """Counts the settings that need no memory, and those that simple methods win."""
     wins: collections.Counter[str] = collections.Counter()
     total = won = 0
     needs = []
-    for task, setting in _judged_settings(measured):
+    for task, setting in comparisons.judged_settings(measured.tasks):
+        if task.group:
+            continue
         best = best_methods(task, setting)
         total += bool(best)
         won += bool(best & SIMPLE.keys())
         wins.update(best & SIMPLE.keys())
         needs.append(comparisons.needs_memory(task, setting))
-    shown = [f"{text} in {wins[name]}" for name, text in SIMPLE.items() if wins[name]]
     controlled = [each for each in needs if each is not None]
-    needless = controlled.count(False)
     starts, parts = [], []
     if controlled:
+        needless = controlled.count(False)
         starts.append(f"{needless} of {len(controlled)} settings need no memory")
-        outcomes = [pair.main.outcome for pair in measured.of(load.MEMORYLESS)]
-        better = outcomes.count(scores.BETTER)
+        better = [pair.main.outcome for pair in measured.of(load.MEMORYLESS)].count(scores.BETTER)
         also = f"; it is better than attention in {better} others" if better else ""
-        parts.append(
-            f"A model that sees one step alone (mlp) is level with the best mixer there{also}."
-        )
+        parts.append(f"Where none is needed, mlp is level with the best mixer{also}.")
     if won:
         among = "" if controlled else " settings"
-        starts.append(f"a simple method has the best mean score in {won} of {total}{among}")
-        parts.append(f"The simple methods are {document.listed(shown)}.")
+        own = [name for name in SIMPLE if wins[name]]
+        shown = [f"{comparisons.method_name(name)} in {wins[name]}" for name in own]
+        shared = ", with ties" if sum(wins.values()) > won else ""
+        starts.append(
+            f"a simple method has the best mean score in {won} of {total}{among} "
+            f"({document.listed(shown)}{shared})"
+        )
+        words = [f"{comparisons.method_name(name)} {SIMPLE[name]}" for name in own]
+        parts.append(f"{', '.join(words)}.")
     start = ", and ".join(starts)
-    return " ".join([f"**{start[:1].upper()}{start[1:]}.**", *parts]) if start else ""
-
-
-def _judged_settings(measured: Measured) -> list[tuple[Task, Setting]]:
-    return [
-        (task, setting) for task in measured.tasks if task.is_judged for setting in task.settings
-    ]
+    return Finding(start[:1].upper() + start[1:], " ".join(parts)) if start else None
 
 
 def best_methods(task: Task, setting: Setting) -> set[str]:
@@ -175,7 +213,7 @@ def _beats(own: Mapping[str, float], other: Mapping[str, float]) -> bool:
     return set(own) <= set(other) and sum(own.values()) > sum(other[data] for data in own)
 
 
-def _carry(measured: Measured) -> str:
+def _carry(measured: Measured) -> Finding | None:
     """Says what becomes of models that act from a state that is never cleared."""
     tests = comparisons.carried_tests(measured)
     found = {(test.title, test.training): test.scores for test in tests}
@@ -212,11 +250,12 @@ def _carry(measured: Measured) -> str:
             if name in CARRIED or name == ROTARY
         ]
         parts.append(
-            f"After a wait of {points[-1].title} between key and door, far longer than in "
-            f"training, the door is still opened in these shares of episodes: {', '.join(shown)}."
+            f"After {points[-1].title} between key and door, trained with "
+            f"{config.DEFAULT_PHASES[1]}, the door is opened in these shares of episodes: "
+            f"{', '.join(shown)}."
         )
     if not parts:
-        return ""
+        return None
     outcomes = {
         scores.difference(
             *([[(value - low) / (high - low) for value in own[name]]] for own in (never, cleared))
@@ -227,8 +266,8 @@ def _carry(measured: Measured) -> str:
     lost = "S4 fails when it acts for longer than it was trained and never clears its state"
     start = lost if outcomes == {scores.WORSE} else "Acting with a state that is never cleared"
     if mended and outcomes == {scores.WORSE}:
-        start += f"; {' and '.join(mended)} {'mends' if len(mended) == 1 else 'mend'} it"
-    return f"**{start}.** {' '.join(parts)}"
+        start += f"; {' and '.join(mended)} {'avoids' if len(mended) == 1 else 'avoid'} it"
+    return Finding(start, " ".join(parts))
 
 
 def _scale(measured: Measured) -> tuple[float, float]:
@@ -267,23 +306,24 @@ def _mended(
     return texts
 
 
-def _speed(measured: Measured) -> str:
+def _speed(measured: Measured) -> Finding | None:
     """Says how many times longer attention takes, with as many tokens and parameters."""
     updates = scores.time_ratios(measured.lengths, "equal tokens and parameters", "training")
     actions = scores.time_ratios(measured.lengths, "equal tokens", "acting")
     if not updates or not actions:
-        return ""
+        return None
     first, last, acted = _near(updates, 100), updates[-1], actions[-1]
     start = {
         verdicts.HOLDS: "S4D is several times faster",
         verdicts.PARTLY: "S4D is several times faster at long contexts only",
     }.get(verdicts.at_least(updates, verdicts.SEVERAL), "S4D is not several times faster")
-    return (
-        f"**At equal size, {start}.** An update of attention takes "
+    return Finding(
+        f"At equal size, {start}",
+        f"An update of attention takes "
         f"{document.show_ratio(first.value)} times as long as one of S4D at {first.place:,} "
         f"steps, and {document.show_ratio(last.value)} times at {last.place:,}. After "
         f"{acted.place:,} steps an action of attention takes {document.show_ratio(acted.value)} "
-        "times as long as one of a smaller S4D, without feed-forward part."
+        "times as long as one of a smaller S4D, without feed-forward part.",
     )
 
 

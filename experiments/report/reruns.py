@@ -107,12 +107,15 @@ def texts(
         found.append(document.text("notes", "lost commits", **fields))
     clean = [row for row in versions if row["versions"]["jaxlib"] != HAZARDOUS]
     if clean:
+        trained = [row for row in committed if row["seed"] is not None]
         pairs = match(committed, clean)
         control = match(
             committed, [row for row in versions if row["versions"]["jaxlib"] == HAZARDOUS]
         )
         fields = {
             "old": HAZARDOUS,
+            "rows": f"{sum(row['versions'].get('jaxlib') == HAZARDOUS for row in trained):,}",
+            "all": f"{len(trained):,}",
             "version": ", ".join(sorted({row["versions"]["jaxlib"] for row in clean})),
             "runs": len(pairs),
             "same": sum(pair.is_same for pair in pairs),

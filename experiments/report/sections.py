@@ -38,7 +38,7 @@ def first_page(measured: Measured, claims: Sequence[verdicts.Claim]) -> list[doc
         document.Heading(TITLE, 1),
         document.Paragraph(document.text("notes", "start", matters=f"{100 * scores.MATTERS:g}")),
         document.Heading("What was found"),
-        document.Numbered(front.sentences(measured)),
+        document.Numbered([finding.text for finding in front.findings(measured)]),
     ]
     content += [
         document.Heading("Task by task"),
@@ -108,11 +108,13 @@ def _founding(measured: Measured) -> list[document.Block]:
     if not rows:
         return []
     # Its script reads environments and models, which a report without its rows does not need.
-    from experiments import founding_table
+    from experiments import founding_report, founding_table
 
+    shares = [row["updates"] / founding_report.THEIR_UPDATES for row in rows if row["updates"]]
+    updates = f"{100 * min(shares):g} to {100 * max(shares):g} %"
     return [
         document.Heading("The founding report's table"),
-        document.Paragraph(document.text("notes", "founding")),
+        document.Paragraph(document.text("notes", "founding", updates=updates)),
         document.parse_table(founding_table.side_by_side(rows)),
     ]
 
@@ -153,9 +155,29 @@ def untested(measured: Measured) -> list[str]:
             if None in known:
                 part = f" ({known.count(None)} of {len(known)} settings)"
                 no_control.append(task.title + (part if known.count(None) < len(known) else ""))
+    points = [text for task in measured.tasks if (text := _points_without_rows(task))]
+    if points:
+        missing.append(document.text("notes", "no rows", points="; ".join(points)))
     if no_control:
         missing.append(document.text("notes", "no control", tasks=document.listed(no_control)))
     return [*missing, *document.items("notes", "untested")]
+
+
+def _points_without_rows(task: Task) -> str:
+    """Names the points of a task that nothing was run on, by setting; empty if there are none.
+
+    Of a task without any runs, and of a system's, no points are named.
+    """
+    if not task.rows.scored or task.name in SYSTEMS:
+        return ""
+    parts = []
+    for setting in task.settings:
+        titles = [each.title for each in setting.points if not scores.methods_at(task, each)]
+        if len(titles) == len(setting.points):
+            parts.append(setting.title)
+        elif titles:
+            parts.append(f"{setting.title} {document.listed(titles)}")
+    return f"{task.title} ({'; '.join(parts)})" if parts else ""
 
 
 def _without_rows(tasks: Iterable[Task]) -> list[str]:
@@ -330,7 +352,6 @@ def of_questions(questions: Sequence[Question]) -> list[document.Block]:
         return []
     entries = [f"**{each.title}**: {document.text('questions', each.name)}" for each in answered]
     return [
-        document.Heading("One choice at a time"),
         document.Paragraph(document.text("notes", "choices")),
         document.Bullets(entries),
         tables.of_choices(answered),
@@ -358,4 +379,4 @@ def cost(
         text = document.text("notes", "looks", longest=f"{max(last.values()):.0f}")
         texts.append(text)
     planned = tables.of_hours(measured.rows)
-    return [document.Heading("What it took"), *map(document.Paragraph, texts), planned]
+    return [*map(document.Paragraph, texts), planned]

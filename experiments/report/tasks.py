@@ -37,12 +37,17 @@ class Setting:
         points: The points.
         is_continuous: Whether the state of the environment is continuous.
         is_shown: Whether the table of the task has its points.
+        hides: Whether observations hide what the best action depends on, so that a memory can pay.
+        replaced_by: Name of a task that has the same data, better tuned; once it has enough runs,
+            this setting counts for nothing.
     """
 
     title: str
     points: Sequence[Point]
     is_continuous: bool = False
     is_shown: bool = True
+    hides: bool = False
+    replaced_by: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +68,7 @@ class Task:
         ceiling: Method of the reference row that is 1 on the common scale, or its score.
         axis: Label and metric of the number that scores are drawn against, if any.
         is_judged: Whether claims on all environments count its settings.
+        group: Kind of models, as a part of claims: those of one kind are judged together.
         prepare: Returns the rows that the report reads instead of one of the file.
         further: Metrics of a second table of its page, by their heads; none for no table.
         rows: Its rows; none before they are read.
@@ -81,6 +87,7 @@ class Task:
     ceiling: str | float = "optimal"
     axis: tuple[str, str] | None = None
     is_judged: bool = True
+    group: str = ""
     prepare: Callable[[load.Row], list[load.Row]] = lambda row: [row]
     further: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rows: load.Rows = dataclasses.field(default_factory=lambda: load.sort([]))

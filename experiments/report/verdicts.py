@@ -1,11 +1,12 @@
 """The claims of the paper: every verdict is computed here, by rules of one sentence each."""
 
 import collections
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from experiments.report import comparisons, document, load, scores
-from experiments.report.catalog import BALANCED, RANDOM_WALK, SIZES, UNIFORM
+from experiments.report.catalog import BALANCED, PAPER_SIZE, RANDOM_WALK, SIZES, UNIFORM
 from experiments.report.comparisons import NAMES, Judged, Measured
 from jax_s4rl.evaluation import bootstrap
 
@@ -28,6 +29,8 @@ STATE_SPACES = ("s4", "s4d", "s5", "lru", "mamba2", "mamba")
 # Methods that score without training and join no recorded episodes.
 EXACT = ("lookup", "blind", "random")
 AS_PUBLISHED = "as published"
+# Questions on the number of tokens, by the kinds of models that they ask about.
+TOKENS = {"tokens": "", "paper_tokens": PAPER_SIZE.group}
 # The Decision Transformer's table, success in percent; our method and variant of each line.
 PUBLISHED = {
     "DT": ("attention", {"1K": 71.8, "10K": 94.6}),
@@ -60,17 +63,27 @@ class Claim(NamedTuple):
 
 
 def judge(measured: Measured) -> list[Claim]:
-    """Judges all claims."""
+    """Judges all claims; those on settings for each kind of models that was run."""
+    groups = dict.fromkeys(task.group for task in measured.tasks)
     return [
-        *(_everywhere(measured, method) for method in comparisons.S4_MIXERS),
-        *(_continuous(measured, method) for method in comparisons.S4_MIXERS),
+        *(
+            claim(measured, method, group)
+            for group, claim, method in itertools.product(
+                groups, (_everywhere, _continuous), comparisons.S4_MIXERS
+            )
+            if not group or measured.of(method, group=group)
+        ),
         _remembers(measured),
         _faster(measured, "training", "equal tokens and parameters", SEVERAL),
         _faster(measured, "training", "one token against three", SEVERAL),
         _faster(measured, "acting", "equal tokens", SEVERAL),
         _faster(measured, "training", "equal tokens and parameters", EXTREME),
         _faster(measured, "acting", "equal tokens", EXTREME),
-        _tokens(measured),
+        *(
+            _tokens(measured, question, group)
+            for question, group in TOKENS.items()
+            if not group or comparisons.answers(measured.question(question))
+        ),
         _joins(measured),
         *(_published(measured, variants) for variants in (dict.fromkeys(SIZES, BALANCED), UNIFORM)),
     ]
@@ -108,10 +121,10 @@ def everywhere(outcomes: Sequence[str]) -> str:
     return HOLDS if set(outcomes) == {scores.BETTER} else UNDECIDED
 
 
-def _everywhere(measured: Measured, method: str) -> Claim:
-    pairs = measured.of(method)
+def _everywhere(measured: Measured, method: str, group: str) -> Claim:
+    pairs = measured.of(method, group=group)
     outcomes = [each.outcome for pair in pairs for each in pair.by_kind.values()]
-    text = f"{NAMES[method]} beats attention in every environment"
+    text = f"{NAMES[method]} beats attention in every environment" + _in_group(group)
     return Claim(text, everywhere(outcomes), by_kinds(pairs) or "-", "everywhere")
 
 
@@ -122,11 +135,15 @@ def most(interval: bootstrap.Interval | None) -> str:
     return HOLDS if interval.low > 0 else REFUTED if interval.high < 0 else UNDECIDED
 
 
-def _continuous(measured: Measured, method: str) -> Claim:
-    text = f"{NAMES[method]} gains most where the state is continuous"
+def _in_group(group: str) -> str:
+    return f": {group}" if group else ""
+
+
+def _continuous(measured: Measured, method: str, group: str) -> Claim:
+    text = f"{NAMES[method]} gains most where the state is continuous" + _in_group(group)
     texts, intervals, fewest = [], [], LEAST_SETTINGS
     for kind in (load.GREEDY, load.SAMPLED):
-        pairs = [each for each in measured.of(method) if kind in each.by_kind]
+        pairs = [each for each in measured.of(method, group=group) if kind in each.by_kind]
         sides = [
             [each.by_kind[kind] for each in pairs if each.setting.is_continuous is is_continuous]
             for is_continuous in (True, False)
@@ -145,9 +162,9 @@ def _continuous(measured: Measured, method: str) -> Claim:
 
 
 def _remembers(measured: Measured) -> Claim:
-    """Judges the longest tests: state space models against every other method."""
+    """Judges the longest tests of memory: state space models against every other method."""
     text, texts, verdicts = "State space models remember longest", [], []
-    for name in ("long_memory", "longer_tests", "long_waits"):
+    for name in ("long_memory", "longer_tests"):
         task = measured.task(name)
         point = scores.last_point(task)
         methods = scores.methods_at(task, point) if point else {}
@@ -209,9 +226,9 @@ def _spread(ratios: Sequence[scores.Ratio]) -> Sequence[scores.Ratio]:
     return [ratios[len(ratios) * part // 3 - (part == 3)] for part in range(4)]
 
 
-def _tokens(measured: Measured) -> Claim:
+def _tokens(measured: Measured, question: str, group: str) -> Claim:
     outcomes: dict[str, list[str]] = {}
-    for answer in comparisons.answers(measured.question("tokens")):
+    for answer in comparisons.answers(measured.question(question)):
         for kind, difference in answer.by_kind.items():
             outcomes.setdefault(kind, []).append(difference.outcome)
     every = {word for own in outcomes.values() for word in own} - {scores.FEW}
@@ -219,7 +236,8 @@ def _tokens(measured: Measured) -> Claim:
     if every and every <= {scores.BETTER, scores.EQUAL}:
         verdict = HOLDS
     numbers = "; ".join(f"{kind}: {count(own)}" for kind, own in outcomes.items())
-    return Claim("One token a step does as well as three", verdict, numbers or "-", "tokens")
+    text = "One token a step does as well as three" + _in_group(group)
+    return Claim(text, verdict, numbers or "-", "tokens")
 
 
 def leads(measured: Measured, pick: Callable[[str], bool]) -> dict[str, bootstrap.Interval]:

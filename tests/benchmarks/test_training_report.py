@@ -24,6 +24,8 @@ ROWS = [
     row("attention", "interleaved", median=1.0),
     row("s4d"),
     row("peer", "interleaved", median=1.5),
+    row("attention", median=0.6),
+    row("s4d/matched", median=0.5),
 ]
 
 
@@ -31,7 +33,11 @@ def test_ratios_are_held_against_interleaved_attention():
     shown = training_report.ratios(tables.newest(ROWS, training_report.KEY))
     assert "aim: 8, 9, 11, 15), median | 10.00 |" in shown
     assert "PyTorch, transformers (aim: 1) | 1.50 |" in shown
-    assert "the share of the tokens | - |" in shown
+    assert "the share of the tokens | 1.67 |" in shown
+    assert "equal tokens and parameters: attention over s4d/matched | 1.20 |" in shown
+    assert "the share of the tokens | - |" in training_report.ratios(
+        tables.newest(ROWS[:3], training_report.KEY)
+    )
 
 
 def test_the_newest_line_counts():

@@ -81,7 +81,7 @@ def task(**changes):
     points = tasks.Point("a", ("some/a",)), tasks.Point("b", ("some/b",))
     settings = (
         tasks.Setting("curve", points, is_continuous=True),
-        tasks.Setting("other", (tasks.Point("c", ("some/c",)),)),
+        tasks.Setting("other", (tasks.Point("c", ("some/c",)),), hides=True),
     )
     named: dict[str, Any] = {"name": "cartpole", "file": "some", "title": "Some", "score": "return"}
     return tasks.Task(**(named | {"label": "return", "settings": settings} | changes))

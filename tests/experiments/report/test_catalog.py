@@ -9,7 +9,6 @@ from experiments.report import __main__ as report
 from experiments.report import catalog, credit, document, load, online, scores
 from experiments.report.tasks import fits
 from jax_s4rl.collection import catalog as recipes
-from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
 # Agents that learn online have neither recorded data nor attention beside them.
@@ -18,15 +17,14 @@ HELD = [
     task for task in catalog.tasks(catalog.read()) if task.rows.scored and task.name not in ONLINE
 ]
 JUDGED = [task for task in HELD if task.is_judged]
-# Tasks and questions of a script whose longest parts have no rows yet; and attention, which reads
+# Tasks of a script whose longest parts have no rows yet; and attention, which reads
 # its whole history at every step, is not tested at the greatest length.
-UNFINISHED = {"long_memory", "longer_tests", "long_twins"}
+UNFINISHED = {"long_memory", "longer_tests"}
 
 
 def test_names_and_titles_are_unique():
-    for entries in (catalog.TASKS, catalog.QUESTIONS):
-        assert len({each.name for each in entries}) == len(entries)
-        assert len({each.title for each in entries}) == len(entries)
+    assert len({each.name for each in catalog.TASKS}) == len(catalog.TASKS)
+    assert len({each.title for each in catalog.TASKS}) == len(catalog.TASKS)
 
 
 @pytest.mark.parametrize("task", catalog.TASKS, ids=lambda task: task.name)
@@ -78,8 +76,6 @@ def test_every_task_has_a_question_and_deviations():
     for task in catalog.TASKS:
         assert document.text(task.name, "question")
         assert document.items(task.name, "deviations")
-    for question in catalog.QUESTIONS:
-        assert document.text("questions", question.name)
 
 
 def test_tables_have_eight_columns_at_most():
@@ -104,14 +100,3 @@ def test_a_file_that_does_not_exist_has_no_rows(tmp_path):
     rows = catalog.read(tmp_path)
     assert [name for name, own in rows.items() if own] == ["cartpole"]
     assert [task.name for task in catalog.tasks(rows) if task.rows.scored] == ["cartpole"]
-
-
-def test_questions_find_both_sides_in_the_rows():
-    rows = {name: list(documents.read_rows(path)) for name, path in _files().items()}
-    for question in catalog.questions(rows):
-        if rows.get(question.file) and question.name not in UNFINISHED:
-            assert scores.sides(question), question.name
-
-
-def _files():
-    return {path.stem: path for path in catalog.FOLDER.glob("*.jsonl")}

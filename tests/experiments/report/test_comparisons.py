@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from experiments.report import catalog, comparisons, scores
-from experiments.report.tasks import Side
+from experiments.report import comparisons, scores
+from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
 
 TASK = made_up.task()
@@ -38,37 +38,59 @@ def test_a_setting_needs_memory_if_the_best_mixer_is_better_than_none(mlp, needs
     task = made_up.scored(TASK, attention=20.0, s4=30.0, **control)
     assert comparisons.needs_memory(task, task.settings[0]) is needs
     counted = {each.counts for each in comparisons.judge_all([task])}
-    assert counted == {needs is not False}
+    assert counted == {needs is True}
 
 
 def test_claims_count_what_needs_memory_and_has_enough_runs():
     tasks = [
-        made_up.scored(TASK, attention=20.0, s4=30.0),
+        made_up.scored(TASK, attention=20.0, s4=30.0, mlp=5.0),
         made_up.scored(TASK, attention=20.0, s4=30.0, mlp=30.0),
+        made_up.scored(TASK, attention=20.0, s4=30.0),
     ]
     few = TASK.holding(
         row for row in [*tasks[0].rows.references, *tasks[0].rows.scored] if row["seed"] != 4
     )
     judged = comparisons.judge_all([*tasks, few])
     measured = comparisons.Measured(tasks, [], judged, [], {})
-    assert len(judged) == 2 * 1 + 2 * 2 + 2
+    assert len(judged) == 2 * (2 + 2 + 1 + 2)
     assert [each.task for each in measured.of("s4")] == [tasks[0]] * 2
 
 
 def test_a_task_has_one_line_for_a_method_and_leaves_out_what_needs_no_memory():
     task = made_up.scored(TASK, attention=20.0, s4=30.0)
     # On "some/c" the model without memory is level.
-    control = made_up.runs("some", "some/c", "mlp", made_up.spread(60.0, 1.0), "return")
+    control = [
+        run
+        for data, value in (("some/a", 10.0), ("some/b", 10.0), ("some/c", 60.0))
+        for run in made_up.runs("some", data, "mlp", made_up.spread(value, 1.0), "return")
+    ]
     lines = comparisons.of_tasks(
         comparisons.judge_all([TASK.holding([*task.rows.references, *task.rows.scored, *control])])
     )
     assert [(line.title, line.method, line.kind, line.counts) for line in lines] == [
-        ("Some", "s4", "greedy", True),
-        ("Some", "s4", "sampled", True),
+        ("Some", method, kind, True) for method in ("s4", "mlp") for kind in ("greedy", "sampled")
     ]
     assert lines[1].gain.value == pytest.approx(0.1)
     assert lines[1].gain.low < 0.1 < lines[1].gain.high
     assert lines[1].settings == pytest.approx([0.1])
+
+
+def test_data_that_a_better_tuned_task_has_too_count_once():
+    values = {"attention": 20.0, "s4": 30.0, "mlp": 5.0}
+    replaced = [dataclasses.replace(each, replaced_by="pendulum") for each in TASK.settings]
+    old = made_up.scored(made_up.task(settings=replaced), **values)
+    # The task that replaces the other has its data of one setting.
+    new = made_up.task(name="pendulum", settings=TASK.settings[1:])
+    titles = [setting.title for _, setting in comparisons.judged_settings([old, new])]
+    assert titles == ["curve", "other", "other"]
+    held = made_up.scored(new, **values)
+    found = comparisons.judged_settings([old, held])
+    assert [(task.name, own.title) for task, own in found] == [
+        ("cartpole", "curve"),
+        ("pendulum", "other"),
+    ]
+    few = new.holding(row for row in [*held.rows.references, *held.rows.scored] if row["seed"] != 4)
+    assert len(comparisons.judged_settings([old, few])) == 3
 
 
 def test_settings_of_a_task_weigh_alike():
@@ -96,7 +118,7 @@ def test_answers_have_both_sides_and_their_difference():
         lines += made_up.runs(
             "some", "some/a", "s4d", made_up.spread(value), "return", variant=variant
         )
-    question = catalog.Question(
+    question = Question(
         "n", "T", "some", {"*": TASK.holding(lines)}, Side("yes", "with"), Side("no", "without")
     )
     (answer,) = comparisons.answers(question)
@@ -112,7 +134,7 @@ def test_answers_may_compare_two_metrics_of_the_same_runs():
         for row in made_up.runs("some", "some/a", "s4d", made_up.spread(40), "return")
     ]
     sides = Side("carried", "", "{score}_carried"), Side("cleared", "")
-    question = catalog.Question("n", "T", "some", {"*": TASK.holding(lines)}, *sides)
+    question = Question("n", "T", "some", {"*": TASK.holding(lines)}, *sides)
     (answer,) = comparisons.answers(question)
     assert answer.by_kind.keys() == {"greedy"}
     assert answer.by_kind["greedy"].outcome == scores.WORSE

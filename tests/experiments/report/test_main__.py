@@ -22,12 +22,13 @@ from jax_s4rl.evaluation import documents
 from tests.experiments.report import made_up
 
 # Words that a reader can be asked for.
+MARKS = " ".join(f"<!-- {name} --><!-- /{name} -->" for name in ("verdicts", "choices", "cost"))
 MOST_WORDS = {report.README: 6_000, report.SYSTEMS: 4_000}
 
 
 def write(folder):
     section, lines = folder / "results.md", folder / "front.md"
-    section.write_text("<!-- verdicts --><!-- /verdicts -->")
+    section.write_text(MARKS)
     lines.write_text("<!-- results --><!-- /results -->")
     settings = report.Config(
         folder / "page.html",
@@ -171,7 +172,7 @@ def test_a_folder_without_lines_is_refused_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError, match="has no result rows; name the folder"):
         write(tmp_path)
     assert not (tmp_path / "README.md").exists()
-    assert (tmp_path / "results.md").read_text() == "<!-- verdicts --><!-- /verdicts -->"
+    assert (tmp_path / "results.md").read_text() == MARKS
     assert not (tmp_path / "overview").exists()
 
 
@@ -219,10 +220,8 @@ def test_the_committed_full_tables_are_what_the_lines_give(committed):
 def test_the_committed_verdicts_and_front_page_are_what_the_lines_give(committed):
     config = report.Config()
     rows, measured, claims = committed
-    for path, section, content in (
-        (config.verdicts, report.SECTION, report.in_short(claims)),
-        (config.front, report.LINES, report.lines(measured)),
-    ):
+    contents = [(config.results, *own) for own in report.in_short(rows, measured, claims).items()]
+    for path, section, content in (*contents, (config.front, report.LINES, report.lines(measured))):
         text = path.read_text()
         wanted = documents.replace_section(text, section, content)
         assert text == wanted, f"{path.name} is old: run `make report` and commit what it writes"
@@ -231,11 +230,11 @@ def test_the_committed_verdicts_and_front_page_are_what_the_lines_give(committed
 
 
 @pytest.mark.slow
-def test_the_committed_rows_give_five_sentences(committed):
+def test_the_committed_rows_give_five_findings(committed):
     _, measured, _ = committed
-    sentences = front.sentences(measured)
-    assert len(sentences) == 5
+    findings = front.findings(measured)
+    assert len(findings) == 5
     pairs = [pair for method in comparisons.S4_MIXERS for pair in measured.of(method)]
     for pair in pairs:
-        assert pair.main.outcome in sentences[0]
-        assert pair.main.outcome != scores.WORSE or pair.name in sentences[0]
+        assert pair.main.outcome in findings[0].text
+        assert pair.main.outcome != scores.WORSE or pair.name in findings[0].text

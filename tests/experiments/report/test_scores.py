@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from experiments.report import catalog, document, scores
-from experiments.report.tasks import Point, Side
+from experiments.report import document, scores
+from experiments.report.tasks import Point, Question, Side
 from jax_s4rl.evaluation import bootstrap
 from tests.experiments.report import made_up
 
@@ -173,7 +173,7 @@ def test_of_the_settings_of_the_control_the_better_one_counts():
 
 
 def test_sides_of_a_question_share_data_context_and_method():
-    question = catalog.Question(
+    question = Question(
         "name", "Title", "some", {"some/*": TASK}, Side("one", "1"), Side("other", "2*")
     )
     rows = [*runs(1.0, variant="1"), *runs(2.0, variant="2"), *runs(3.0, variant="2b")]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from experiments.report import catalog, comparisons, document, load, sections, verdicts
-from experiments.report.tasks import Side
+from experiments.report import catalog, choices, comparisons, document, load, sections, verdicts
+from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
 
 TASK = made_up.task()
@@ -38,16 +38,30 @@ def test_a_page_of_a_task():
 def test_a_task_without_rows_is_listed_as_untested_and_has_no_page():
     empty = measure(TASK)
     assert sections.of_task(empty, TASK) == []
-    first, *_ = sections.untested(empty)
+    first, *others = sections.untested(empty)
+    assert not any(each.startswith("Points without a run") for each in others)
     assert first == (
         "Not run yet: Some; Acting from a carried state; The best of a tuning grid. "
         "`docs/results.md` names their commands."
     )
 
 
+def test_points_of_a_task_that_have_no_rows_are_listed():
+    held = made_up.scored(TASK, attention=20.0)
+    known = [*held.rows.references, *held.rows.scored]
+
+    def without(*data):
+        task = TASK.holding(row for row in known if row["dataset"] not in data)
+        return sections.untested(measure(task))
+
+    assert "Points without a run: Some (curve b)." in without("some/b")
+    assert "Points without a run: Some (curve b; other)." in without("some/b", "some/c")
+    assert not any(each.startswith("Points without a run") for each in without())
+
+
 def test_settings_without_control_are_listed():
     task = made_up.scored(TASK, attention=20.0, s4=30.0)
-    assert any("not run on Some, so" in each for each in sections.untested(measure(task)))
+    assert any("not run on Some: no" in each for each in sections.untested(measure(task)))
     task = made_up.scored(TASK, attention=20.0, s4=30.0, mlp=30.0)
     assert not any("not run on" in each for each in sections.untested(measure(task)))
     result = sections.result(measure(task), task)
@@ -92,7 +106,7 @@ def test_the_page_of_choices():
             "some", "some/a", "s4d", made_up.spread(value), "return", variant=variant
         )
     sides = Side("yes", "with"), Side("no", "without")
-    question = catalog.Question("tokens", "T", "some", {"*": TASK.holding(lines)}, *sides)
+    question = Question("tokens", "T", "some", {"*": TASK.holding(lines)}, *sides)
     blocks = sections.of_questions([question])
     (table,) = [block for block in blocks if isinstance(block, document.Table)]
     assert len(table.head) <= 8
@@ -109,7 +123,7 @@ def test_a_task_without_outcomes_says_so():
 
 
 def test_the_first_page_has_every_rule_of_its_claims():
-    measured = comparisons.Measured(catalog.tasks({}), catalog.questions({}), [], [], {})
+    measured = comparisons.Measured(catalog.tasks({}), choices.questions({}), [], [], {})
     claims = verdicts.judge(measured)
     blocks = sections.first_page(measured, claims)
     (rules,) = [b for b in blocks if isinstance(b, document.Numbered) and len(b.items) > 5]

@@ -107,11 +107,12 @@ def test_choices_have_a_line_for_each_data_set_and_name_what_changes():
 
 
 def test_outcomes_are_counted_for_both_ways_of_choosing_actions():
-    task = made_up.scored(TASK, attention=20.0, s4=30.0, lstm=2.0)
+    task = made_up.scored(TASK, attention=20.0, s4=30.0, lstm=2.0, mlp=20.1)
     measured = comparisons.Measured([task], [], comparisons.judge_all([task]), [], {})
     assert tables.of_counts(measured).rows == [
         ["S4", "2 / 2", "0 / 0", "0 / 0", "0 / 0"],
         ["LSTM", "0 / 0", "0 / 0", "0 / 0", "2 / 2"],
+        ["mlp", "0 / 0", "2 / 2", "0 / 0", "0 / 0"],
     ]
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.report import catalog, comparisons, scores, verdicts
+from experiments.report import catalog, choices, comparisons, scores, verdicts
 from experiments.report.scores import BETTER, EQUAL, UNDECIDED, WORSE
 from jax_s4rl.evaluation import bootstrap
 from tests.experiments.report import made_up
@@ -16,7 +16,7 @@ def measure(*tasks, lengths=(), questions=()):
     every = [*tasks, *empty]
     judged = comparisons.judge_all(every)
     named = {question.name for question in questions}
-    others = [question for question in catalog.questions({}) if question.name not in named]
+    others = [question for question in choices.questions({}) if question.name not in named]
     return comparisons.Measured(every, [*questions, *others], judged, lengths, {})
 
 
@@ -43,14 +43,26 @@ def test_without_rows_nothing_is_judged():
 
 
 def test_the_numbers_name_greedy_and_sampled_outcomes():
-    claim = of(measure(made_up.scored(TASK, attention=20.0, s4=30.0)), "S4 beats")
+    task = made_up.scored(TASK, attention=20.0, s4=30.0, mlp=5.0)
+    claim = of(measure(task), "S4 beats")
     assert claim.verdict == verdicts.HOLDS
     assert claim.numbers == "greedy: 2 better; sampled: 2 better"
 
 
-def test_settings_without_need_of_memory_count_for_nothing():
-    task = made_up.scored(TASK, attention=20.0, s4=30.0, mlp=30.0)
+@pytest.mark.parametrize("control", [{}, {"mlp": 30.0}])
+def test_settings_that_need_no_memory_as_far_as_is_known_count_for_nothing(control):
+    task = made_up.scored(TASK, attention=20.0, s4=30.0, **control)
     assert of(measure(task), "S4 beats").verdict == verdicts.OPEN
+
+
+def test_models_of_each_kind_are_judged_apart():
+    small = made_up.scored(TASK, attention=20.0, s4=30.0, mlp=5.0)
+    large = made_up.task(name="pendulum", title="Large", group="large models")
+    large = made_up.scored(large, attention=30.0, s4=20.0, mlp=5.0)
+    claims = {claim.text: claim.verdict for claim in verdicts.judge(measure(small, large))}
+    assert claims["S4 beats attention in every environment"] == verdicts.HOLDS
+    assert claims["S4 beats attention in every environment: large models"] == verdicts.REFUTED
+    assert not any(text.startswith("S4D") and "large" in text for text in claims)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +93,7 @@ def test_gains_on_continuous_and_discrete_state(settings, verdict):
 
 
 def _rows(value):
-    task = made_up.scored(TASK, attention=20.0, s4=value)
+    task = made_up.scored(TASK, attention=20.0, s4=value, mlp=5.0)
     return [*task.rows.references, *task.rows.scored]
 
 
@@ -113,7 +125,7 @@ def test_one_token_does_as_well_as_three(one, verdict):
         for seed, each in enumerate(made_up.spread(value, 2.0)):
             both = {"return_greedy": each, "return_sampled": each, "variant": variant}
             lines.append(made_up.row("tokens", "cartpole/mixed", "s4d", seed, **both))
-    question = next(each for each in catalog.QUESTIONS if each.name == "tokens")
+    question = next(each for each in choices.QUESTIONS if each.name == "tokens")
     claim = of(measure(questions=[question.holding({"tokens": lines})]), "One token")
     assert claim.verdict == verdict
 
@@ -177,28 +189,27 @@ def test_published_numbers_that_random_play_meets_do_not_count():
     assert uniform.verdict == verdicts.REFUTED
 
 
-def test_state_space_models_remember_longest_only_if_they_are_better_at_the_longest_wait():
+def test_state_space_models_remember_longest_only_if_they_are_better_at_the_longest_test():
     def tested(method, share):
         return [
             made_up.row(
-                "key_to_door",
-                "d",
+                "long_memory",
+                "t_maze/100/random",
                 method,
                 seed,
-                variant="tested with longer waits",
-                success_at_90_sampled=0.9,
-                success_at_4000_sampled=value,
+                success_at_300_sampled=0.9,
+                success_at_3000_sampled=value,
             )
             for seed, value in enumerate(made_up.spread(share))
         ]
 
     for share, verdict in ((0.9, verdicts.HOLDS), (0.2, verdicts.REFUTED)):
         lines = [*tested("s4d", share), *tested("lstm", 0.5)]
-        claim = of(measure(catalog.LONG_WAITS.holding(lines)), "State space models remember")
+        claim = of(measure(catalog.LONGER_TESTS.holding(lines)), "State space models remember")
         assert claim.verdict == verdict
-        assert "4,000 steps" in claim.numbers
+        assert "(longest run: 3,000)" in claim.numbers
 
-    # Equal where a T-maze is longest, whatever a short chain says, and worse after a wait.
+    # Equal where a T-maze is longest, whatever a short chain says, and worse in a longer test.
     mazes = [
         *made_up.runs("long_memory", "t_maze/100/random", "s4d", made_up.spread(1.8), "success"),
         *made_up.runs("long_memory", "t_maze/100/random", "lstm", made_up.spread(1.8), "success"),
@@ -206,9 +217,9 @@ def test_state_space_models_remember_longest_only_if_they_are_better_at_the_long
         *made_up.runs("long_memory", "memory_chain/10/random", "lstm", [1.0] * 5, "success"),
         *made_up.bounds("long_memory", "t_maze/100/random", "success"),
     ]
-    waits = catalog.LONG_WAITS.holding([*tested("s4d", 0.2), *tested("lstm", 0.5)])
+    longer = catalog.LONGER_TESTS.holding([*tested("s4d", 0.2), *tested("lstm", 0.5)])
     memory = next(each for each in catalog.TASKS if each.name == "long_memory").holding(mazes)
-    claim = of(measure(memory, waits), "State space models remember")
+    claim = of(measure(memory, longer), "State space models remember")
     assert claim.verdict == verdicts.REFUTED
     assert "(longest run: 100): S4D 90.0 % against LSTM 90.0 %" in claim.numbers
 
