@@ -104,6 +104,11 @@ def show(task: Task, value: float | None) -> str:
     return document.number(value, task.unit)
 
 
+def say(task: Task, value: float | None) -> str:
+    """Returns a score as text for a sentence, with its unit."""
+    return f"{show(task, value)} {task.unit}".strip()
+
+
 def judge_all(tasks: Iterable[Task]) -> list[Judged]:
     """Compares all mixers in all settings that count for claims on all environments."""
     found = []

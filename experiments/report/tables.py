@@ -2,9 +2,11 @@
 
 import functools
 import operator
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from experiments import twins
 from experiments.report import comparisons, document, load, scores, verdicts
 from experiments.report.catalog import BALANCED, SIZES, UNIFORM
 from experiments.report.comparisons import Measured
@@ -119,18 +121,53 @@ def _bold(text: str, is_bold: bool) -> str:
     return f"**{text}**" if is_bold else text
 
 
-def of_further(task: Task) -> list[document.Table]:
-    """Shows the means of the further metrics of a task, if it has some, for methods with them."""
+def beside(task: Task) -> list[document.Table]:
+    """Returns the tables that a page has beside that of the scores."""
+    further = _of_metrics(
+        task, task.further, lambda values: document.number(statistics.fmean(values))
+    )
+    spreads = _of_metrics(task, task.spreads, document.spread)
+    return [*further, *spreads, *_of_twins(task)]
+
+
+def _of_metrics(
+    task: Task, metrics: Mapping[str, str], show: Callable[[list[float]], str]
+) -> list[document.Table]:
+    """Shows metrics of methods that have some of them at a point; no table if none has one."""
     lines = []
     for point in task.points:
         methods = scores.every_method(task, point)
         for name in sorted(methods, key=place):
             runs = [row for own in methods[name].values() for row in own]
-            values = [load.values(runs, metric) for metric in task.further.values()]
-            if values and all(values):
-                means = [document.number(float(sum(own) / len(own))) for own in values]
-                lines.append([point.title, _title(name), *means])
-    return [document.Table(["setting", "method", *task.further], lines, 2)] if lines else []
+            values = [load.values(runs, metric) for metric in metrics.values()]
+            if any(values):
+                cells = [show(list(map(float, own))) if own else "-" for own in values]
+                lines.append([point.title, _title(name), *cells])
+    return [document.Table(["setting", "method", *metrics], lines, 2)] if lines else []
+
+
+def _of_twins(task: Task) -> list[document.Table]:
+    """Shows what hiding costs methods, and what a memory gains where nothing is hidden."""
+    if task.twin is None:
+        return []
+    metric = task.key(task.judged_by)
+    found = [
+        {method: values for (method, variant), values in own.items() if not variant}
+        for own in (
+            twins.observability_gaps(task.rows.scored, task.twin, metric),
+            twins.memory_biases(task.rows.scored, task.twin, metric),
+        )
+    ]
+    names = sorted({name for own in found for name in own}, key=place)
+    lines = [
+        [
+            _title(name),
+            *(document.spread(own[name], task.unit) if name in own else "-" for own in found),
+        ]
+        for name in names
+    ]
+    head = ["method", "shown minus hidden", "shown, minus mlp"]
+    return [document.Table(head, lines)] if lines else []
 
 
 def place(method: str) -> tuple[int, str]:
