@@ -17,7 +17,7 @@ LENGTHS = (5, 10, 20, 50, 100)
 DECKS = 16
 SHOWN = "shown"
 UMBRELLA, CARTPOLE, DOOR = "umbrella", "cartpole", "key_to_door"
-AHEAD_LENGTHS = (10, 20, 50)
+AHEAD_LENGTHS = (10, 20, 50, 100)
 # Lengths at which an agent that looks ahead has to be ahead.
 BARRED_LENGTHS = AHEAD_LENGTHS[1:]
 S5, LSTM, MEMORYLESS, AHEAD = "s5", "lstm", "mlp", "s5, future"
