@@ -5,7 +5,8 @@
 
 An agent with a memory (`jax_s4rl.agents.recurrent_ppo`) learns from rounds of 16 environments and
 256 steps; the memory is carried from round to round and cleared where an episode starts. All
-methods have the same networks, but for the mixer of their blocks, and the same steps.
+methods have the same networks, but for the mixer of their blocks, and up to the same steps; without
+memory chains of all lengths have those of the shortest one, because nothing is learned there.
 
 Parts: `chains`, a bit that is asked for 5 to 100 steps later; an agent stops when its last episodes
 are right. `repeat_first`, the suit of the first of 52 cards, which is also tested with 16 decks.
@@ -61,7 +62,6 @@ STEPS = {
 }
 FEWEST_STEPS = 200_000
 TRIAL_STEPS = 100
-TWINS = (f"{CHAIN}/20/{SHOWN}", f"{CARDS}/1/{SHOWN}", f"{TRIALS}/8/{SHOWN}")
 # Test episodes of each way of choosing actions; long ones are few.
 JUDGED = {CHAIN: 400, CARDS: 200, TRIALS: 100}
 LONG_DECKS, LONG_JUDGED = 16, 20
@@ -111,14 +111,18 @@ def chains(lengths: tuple[int, ...] = LENGTHS) -> list[tuple[str, str]]:
     return list(itertools.product((f"{CHAIN}/{length}" for length in lengths), METHODS))
 
 
+def of_twin(name: str) -> list[tuple[str, str]]:
+    """Returns the fully observed twin of a task with its methods."""
+    return [(f"{name}/{SHOWN}", method) for method in (S5, MEMORYLESS, LSTM)]
+
+
 def with_twin(name: str, *controls: str) -> list[tuple[str, str]]:
-    """Returns a task with all methods and controls, and its twin with and without memory."""
-    twin = f"{name}/{SHOWN}"
-    return [(name, method) for method in (*METHODS, *controls)] + [(twin, S5), (twin, MEMORYLESS)]
+    """Returns a task with all methods and controls, and its twin."""
+    return [(name, method) for method in (*METHODS, *controls)] + of_twin(name)
 
 
 PARTS: dict[str, Callable[[], list[tuple[str, str]]]] = {
-    "chains": lambda: [*chains(), (TWINS[0], S5), (TWINS[0], MEMORYLESS)],
+    "chains": lambda: [*chains(), *of_twin(f"{CHAIN}/20")],
     "repeat_first": lambda: with_twin(f"{CARDS}/1"),
     "meta_cartpole": lambda: with_twin(f"{TRIALS}/8", CLEARED, NEVER),
 }
