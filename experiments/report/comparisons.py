@@ -66,6 +66,7 @@ class Measured(NamedTuple):
         judged: All comparisons of mixers in all settings.
         lengths: Rows of the benchmark of lengths.
         rows: Rows of all files, by name.
+        row_times: Rows of the benchmark of rows of recurrent PPO.
     """
 
     tasks: Sequence[Task]
@@ -73,6 +74,7 @@ class Measured(NamedTuple):
     judged: Sequence[Judged]
     lengths: Sequence[load.Row]
     rows: Mapping[str, Sequence[load.Row]]
+    row_times: Sequence[load.Row] = ()
 
     def task(self, name: str) -> Task:
         """Returns a task by its name."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from experiments import twins
-from experiments.report import limits, load
+from experiments.report import document, limits, load
 from experiments.report.load import GREEDY, SAMPLED
 from experiments.report.tasks import Bar, Point, Setting, Task
 
@@ -88,6 +88,37 @@ def _scores(row: load.Row, name: str) -> dict[str, Any]:
     """Returns values of a row under the names of scores."""
     pairs = ((f"score_{kind}", name.format(kind=kind)) for kind in (GREEDY, SAMPLED))
     return {new: row["metrics"][old] for new, old in pairs if old in row["metrics"]}
+
+
+def row_times(rows: Sequence[load.Row]) -> list[document.Block]:
+    """Says how many times longer than S5 an LSTM takes for rows of recurrent PPO.
+
+    Args:
+        rows: Rows of the benchmark of such rows, oldest first; the machine of the last one counts.
+
+    Returns:
+        A headline and a sentence; nothing without rows.
+    """
+    if not rows:
+        return []
+    machine = rows[-1]["machine"]
+    medians = {
+        (row["context_length"], row["method"]): row["seconds"]["median"]
+        for row in rows
+        if row["machine"] == machine
+    }
+    lengths = sorted({length for length, _ in medians})
+    texts = [
+        f"{document.show_ratio(medians[length, LSTM] / medians[length, S5])} ({length:,} steps)"
+        for length in lengths
+        if {(length, LSTM), (length, S5)} <= medians.keys()
+    ]
+    return [
+        document.Heading("Recurrent PPO: time of long rows"),
+        document.Paragraph(
+            document.text("notes", "row times", ratios=document.listed(texts), machine=machine)
+        ),
+    ]
 
 
 def _task(name: str, file: str, title: str, points: Sequence[tuple[str, str]], **more: Any) -> Task:

@@ -14,6 +14,7 @@ from experiments.report import (
     founding,
     front,
     load,
+    online,
     plots,
     reruns,
     scores,
@@ -194,6 +195,7 @@ def of_systems(measured: Measured) -> list[document.Block]:
         document.Paragraph(document.text("notes", "systems")),
         *map(document.Paragraph, _not_run(_without_rows(tasks))),
         *pages,
+        *online.row_times(measured.row_times),
     ]
 
 

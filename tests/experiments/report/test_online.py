@@ -104,6 +104,19 @@ def test_a_twin_tells_what_hiding_costs():
     assert table.rows[0] == ["S5", "0.0", "0.0"]
 
 
+def test_times_of_rows_are_told_once_there_are_some():
+    assert online.row_times([]) == []
+    rows = [
+        made_up.timed(method, None, length, milliseconds)
+        for length in (1_024, 128)
+        for method, milliseconds in (("s5", 20.0), ("lstm", 0.05 * length))
+    ]
+    old = [row | {"machine": "old"} for row in rows[:1]]
+    head, sentence = online.row_times([*old, *rows])
+    assert head.text == "Recurrent PPO: time of long rows"
+    assert "0.32 (128 steps) and 2.56 (1,024 steps)" in sentence.text
+
+
 def test_what_a_latent_variable_knows_has_a_table_of_its_own():
     known = dict.fromkeys(online.KNOWN.values(), 0.25)
     methods = (future_ppo.S5, future_ppo.FUTURE)
