@@ -19,7 +19,9 @@ Names that end in "shown" are fully observed twins: of task and twin, the differ
 observability costs, and on the twin that of a memory and none is what a memory gains by itself.
 
 Rows have scores of likeliest and of sampled actions in 400 new episodes of chains, 200 of cards and
-100 of trials each; they go to `experiments/results/recurrent_ppo.jsonl`.
+100 of trials each. Chains are also played in one compiled program (`experiments.simulated_chain`)
+with the same bits, which gives likeliest actions the same score. Rows go to
+`experiments/results/recurrent_ppo.jsonl`.
 """
 
 import dataclasses
@@ -32,11 +34,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from experiments import online, online_training
+from experiments import online, online_training, simulated_chain, target_returns
 from jax_s4rl.agents import recurrent_ppo
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import meta_cartpole, reference_scores, registry
+from jax_s4rl.envs import memory_chain, meta_cartpole, reference_scores, registry
+from jax_s4rl.models import recurrent_policy
 from jax_s4rl.modules import mixers
 
 NAME = "recurrent_ppo"
@@ -182,7 +185,35 @@ def judge(
     """
     making = functools.partial(make_env, name)
     records = online_training.play(making, settings, params, episodes, seed=seed)
-    return online_training.scores(records, functools.partial(SCORES[name.partition("/")[0]], name))
+    family = name.partition("/")[0]
+    found = online_training.scores(records, functools.partial(SCORES[family], name))
+    if family == CHAIN:
+        greedy = records[target_returns.KINDS[0]]
+        found["score_greedy_in_program"] = score_in_program(name, settings, params, greedy)
+    return found
+
+
+def score_in_program(
+    name: str,
+    settings: recurrent_ppo.Settings,
+    params: Any,
+    record: trajectories.Trajectories,
+) -> float:
+    """Returns the share of right answers where chain and agent are one compiled program.
+
+    Args:
+        name: Name of the chain or of its twin.
+        settings: Settings of the agent.
+        params: Parameters of its networks.
+        record: Episodes that were played step by step, whose bits are played again.
+    """
+    _, length, *kind = name.split("/")
+    chain = simulated_chain.Chain(int(length), is_shown=bool(kind))
+    config = recurrent_ppo.configure(functools.partial(make_env, name), settings)
+    policy = recurrent_policy.RecurrentPolicy(config, chain.num_steps)
+    bits = record.observations[record.episode_starts, memory_chain.BIT] > 0
+    earned = simulated_chain.returns(chain, policy, params, bits.astype(np.int32))
+    return float((np.asarray(earned) > 0).mean())
 
 
 def score_chain(name: str, record: trajectories.Trajectories) -> dict[str, Any]:
