@@ -142,7 +142,7 @@ def _by_trial(env: str) -> list[tuple[str, str]]:
     return [*trials, (GAIN, env)]
 
 
-EPISODES = {"episodes to 95 % of the last 400": LEARNED}
+EPISODES = {"episodes until 95 % of 400 are right": LEARNED}
 GAIN = f"trial {NUM_TRIALS} minus 1"
 GAINS = Bar(
     "every run of S5 is better in the last trial than in the first one",

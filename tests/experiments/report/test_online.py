@@ -75,7 +75,8 @@ def test_who_needs_fewer_episodes_is_told_and_never_is_a_number_of_them():
         ]
     umbrella = AHEAD[0].holding(rows)
     (table,) = tables.beside(umbrella)
-    assert {line[1]: line[2] for line in table.rows} == {
+    assert table.head == [*online.EPISODES, "20 steps"]
+    assert dict(table.rows) == {
         "S5, future": "1,500 (1,000 to 2,000)",
         "S5": "3,000 to never",
         "LSTM": "never",
