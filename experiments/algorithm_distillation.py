@@ -10,9 +10,11 @@ learns to predict the actions of such rows, and then acts in eight trials behind
 history. It gets better from trial to trial only if it has taken over the learning itself, for its
 parameters stay as they are.
 
-Three models: around S5 and around attention of the same context, trained on rows in their order,
-and S5 trained on rows whose trials all come from the last part ("s5, last part alone"), which
-clones what was learned and has met no learning. The score is the return of the last trial minus
+Models: around S5 and around attention of the same context, trained on rows in their order; S5
+trained on rows whose trials all come from the last part ("s5, last part alone"), which clones what
+was learned and has met no learning; and S5 on rows in their order that is given returns ("s5, given
+the return"), those from a step to the end of its row, and acts on the best one of a row in the
+data. The score is the return of the last trial minus
 that of the first one. Histories are kept in the folder of datasets; rows go to
 `experiments/results/algorithm_distillation.jsonl`.
 """
@@ -38,7 +40,8 @@ NAME = "algorithm_distillation"
 NUM_TRIALS, TRIAL_STEPS = 8, recurrent_ppo.TRIAL_STEPS
 ENV = f"{recurrent_ppo.TRIALS}/{NUM_TRIALS}"
 S5, ATTENTION, LAST_PART = "s5", "attention", "s5, last part alone"
-METHODS = (S5, ATTENTION, LAST_PART)
+GIVEN_RETURN = "s5, given the return"
+METHODS = (S5, ATTENTION, LAST_PART, GIVEN_RETURN)
 ROWS_OF_A_MAP = 32
 EPISODES = 100
 QUICK = {"maps": 2, "source_steps": 8_192, "updates": 5, "seeds": 1, "episodes": 10}
@@ -114,7 +117,7 @@ def settings(method: str, options: Options) -> Settings:
     )
     model = protocol.settings(
         mixer=mixer,
-        returns=tokens.NONE,
+        returns=tokens.INSIDE if method == GIVEN_RETURN else tokens.NONE,
         time_embedding=tokens.NONE,
         regime="episodes",
         context_length=NUM_TRIALS * TRIAL_STEPS,
@@ -192,10 +195,13 @@ def measure(run: online.Run) -> dict[str, Any]:
     own = task(run.settings, run.seed)
     (trained,) = decision_transformer.train(run.settings.model, own, seeds=(run.seed,))
     data = recurrent_ppo.score_trials(ENV, own.record)
+    # A model without returns takes no notice of its target.
+    target = target_returns.best(own)
     found: dict[str, Any] = {
         "parameters": trained.num_parameters,
         "by_trial_in_data": data["by_trial"],
         "score_in_data": data["score"],
+        "target": target,
         "updates_per_second": trained.log.updates_per_second,
         "last_loss": trained.log.losses[-1],
     }
@@ -204,7 +210,7 @@ def measure(run: online.Run) -> dict[str, Any]:
         acted = decision_transformer.act(
             trained,
             own,
-            np.zeros(number, np.float32),
+            np.full(number, target, np.float32),
             greedy=np.full(number, kind == target_returns.KINDS[0]),
             seed=target_returns.environment_seed(run.seed),
         )

@@ -7,8 +7,8 @@ Recurrent PPO (`jax_s4rl.agents.recurrent_ppo`) around S5, and the same with lat
 see the later steps of a round while learning, at a price (`jax_s4rl.agents.future_ppo`); both act
 from the past alone. Beside them an LSTM and an agent without memory, which are plain PPO.
 
-Parts: `umbrella`, where the first action alone decides and all other rewards are coin flips, 10, 20
-and 50 steps before the end; an agent stops when its first actions are right. `cartpole`, whose
+Parts: `umbrella`, where the first action alone decides and all other rewards are coin flips, 10 to
+100 steps before the end; an agent stops when its first actions are right. `cartpole`, whose
 whole return is paid at the end, or whose velocities are hidden. `key_to_door`, a key that opens a
 door 30 steps later, behind apples that are worth a tenth of it. `controls`, on 20 steps of the
 umbrella, changes one thing at a time: the future of another environment, whose gain is an artefact;
@@ -64,13 +64,14 @@ CONTROLS: dict[str, dict[str, Any]] = {
     "s5, future, future baseline": {"baseline": future_update.POSTERIOR},
 }
 READER = "s5, future, lstm reads"
-LENGTHS = (10, 20, 50)
+LENGTHS = (10, 20, 50, 100)
 CONTROLLED_LENGTH = 20
 # Environment steps by task.
 STEPS = {
     f"{UMBRELLA}/10": 200_000,
     f"{UMBRELLA}/20": 300_000,
     f"{UMBRELLA}/50": 400_000,
+    f"{UMBRELLA}/100": 500_000,
     f"{CARTPOLE}/{DELAYED}": 150_000,
     f"{CARTPOLE}/{MASKED}": 150_000,
     f"{DOOR}/30": 300_000,

@@ -5,7 +5,8 @@
 
 An agent with a memory (`jax_s4rl.agents.recurrent_ppo`) learns from rounds of 16 environments and
 256 steps; the memory is carried from round to round and cleared where an episode starts. All
-methods have the same networks, but for the mixer of their blocks, and the same steps.
+methods have the same networks, but for the mixer of their blocks, and up to the same steps; without
+memory chains of all lengths have those of the shortest one, because nothing is learned there.
 
 Parts: `chains`, a bit that is asked for 5 to 100 steps later; an agent stops when its last episodes
 are right. `repeat_first`, the suit of the first of 52 cards, which is also tested with 16 decks.
@@ -18,7 +19,9 @@ Names that end in "shown" are fully observed twins: of task and twin, the differ
 observability costs, and on the twin that of a memory and none is what a memory gains by itself.
 
 Rows have scores of likeliest and of sampled actions in 400 new episodes of chains, 200 of cards and
-100 of trials each; they go to `experiments/results/recurrent_ppo.jsonl`.
+100 of trials each. Chains are also played in one compiled program (`experiments.simulated_chain`)
+with the same bits, which gives likeliest actions the same score. Rows go to
+`experiments/results/recurrent_ppo.jsonl`.
 """
 
 import dataclasses
@@ -31,11 +34,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from experiments import online, online_training
+from experiments import online, online_training, simulated_chain, target_returns
 from jax_s4rl.agents import recurrent_ppo
 from jax_s4rl.cli import entry_point
 from jax_s4rl.data import trajectories
-from jax_s4rl.envs import meta_cartpole, reference_scores, registry
+from jax_s4rl.envs import memory_chain, meta_cartpole, reference_scores, registry
+from jax_s4rl.models import recurrent_policy
 from jax_s4rl.modules import mixers
 
 NAME = "recurrent_ppo"
@@ -61,7 +65,6 @@ STEPS = {
 }
 FEWEST_STEPS = 200_000
 TRIAL_STEPS = 100
-TWINS = (f"{CHAIN}/20/{SHOWN}", f"{CARDS}/1/{SHOWN}", f"{TRIALS}/8/{SHOWN}")
 # Test episodes of each way of choosing actions; long ones are few.
 JUDGED = {CHAIN: 400, CARDS: 200, TRIALS: 100}
 LONG_DECKS, LONG_JUDGED = 16, 20
@@ -111,14 +114,18 @@ def chains(lengths: tuple[int, ...] = LENGTHS) -> list[tuple[str, str]]:
     return list(itertools.product((f"{CHAIN}/{length}" for length in lengths), METHODS))
 
 
+def of_twin(name: str) -> list[tuple[str, str]]:
+    """Returns the fully observed twin of a task with its methods."""
+    return [(f"{name}/{SHOWN}", method) for method in (S5, MEMORYLESS, LSTM)]
+
+
 def with_twin(name: str, *controls: str) -> list[tuple[str, str]]:
-    """Returns a task with all methods and controls, and its twin with and without memory."""
-    twin = f"{name}/{SHOWN}"
-    return [(name, method) for method in (*METHODS, *controls)] + [(twin, S5), (twin, MEMORYLESS)]
+    """Returns a task with all methods and controls, and its twin."""
+    return [(name, method) for method in (*METHODS, *controls)] + of_twin(name)
 
 
 PARTS: dict[str, Callable[[], list[tuple[str, str]]]] = {
-    "chains": lambda: [*chains(), (TWINS[0], S5), (TWINS[0], MEMORYLESS)],
+    "chains": lambda: [*chains(), *of_twin(f"{CHAIN}/20")],
     "repeat_first": lambda: with_twin(f"{CARDS}/1"),
     "meta_cartpole": lambda: with_twin(f"{TRIALS}/8", CLEARED, NEVER),
 }
@@ -178,7 +185,35 @@ def judge(
     """
     making = functools.partial(make_env, name)
     records = online_training.play(making, settings, params, episodes, seed=seed)
-    return online_training.scores(records, functools.partial(SCORES[name.partition("/")[0]], name))
+    family = name.partition("/")[0]
+    found = online_training.scores(records, functools.partial(SCORES[family], name))
+    if family == CHAIN:
+        greedy = records[target_returns.KINDS[0]]
+        found["score_greedy_in_program"] = score_in_program(name, settings, params, greedy)
+    return found
+
+
+def score_in_program(
+    name: str,
+    settings: recurrent_ppo.Settings,
+    params: Any,
+    record: trajectories.Trajectories,
+) -> float:
+    """Returns the share of right answers where chain and agent are one compiled program.
+
+    Args:
+        name: Name of the chain or of its twin.
+        settings: Settings of the agent.
+        params: Parameters of its networks.
+        record: Episodes that were played step by step, whose bits are played again.
+    """
+    _, length, *kind = name.split("/")
+    chain = simulated_chain.Chain(int(length), is_shown=bool(kind))
+    config = recurrent_ppo.configure(functools.partial(make_env, name), settings)
+    policy = recurrent_policy.RecurrentPolicy(config, chain.num_steps)
+    bits = record.observations[record.episode_starts, memory_chain.BIT] > 0
+    earned = simulated_chain.returns(chain, policy, params, bits.astype(np.int32))
+    return float((np.asarray(earned) > 0).mean())
 
 
 def score_chain(name: str, record: trajectories.Trajectories) -> dict[str, Any]:

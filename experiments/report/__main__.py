@@ -73,12 +73,14 @@ class Rows(NamedTuple):
     Attributes:
         experiments: Rows of the files that the report shows, by name.
         lengths: Rows of the benchmark of lengths.
+        row_times: Rows of the benchmark of rows of recurrent PPO.
         looks: Rows of quick looks at experiments.
         more: Rows of the other files, by their names in `MORE_ROWS`.
     """
 
     experiments: dict[str, list[load.Row]]
     lengths: list[load.Row]
+    row_times: list[load.Row]
     looks: list[load.Row]
     more: dict[str, list[load.Row]]
 
@@ -150,6 +152,7 @@ def read(config: Config) -> Rows:
     return Rows(
         catalog.read(config.rows),
         rows(config.benchmarks, "lengths"),
+        rows(config.benchmarks, "recurrent_rows"),
         rows(config.benchmarks, "first_run"),
         {name: rows(config.rows, name) for name in MORE_ROWS},
     )
@@ -160,7 +163,9 @@ def measure(rows: Rows) -> comparisons.Measured:
     tasks = catalog.tasks(rows.experiments)
     questions = choices.questions(rows.experiments)
     judged = comparisons.judge_all(tasks)
-    return comparisons.Measured(tasks, questions, judged, rows.lengths, rows.experiments)
+    return comparisons.Measured(
+        tasks, questions, judged, rows.lengths, rows.experiments, rows.row_times
+    )
 
 
 def write(

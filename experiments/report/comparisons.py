@@ -67,6 +67,7 @@ class Measured(NamedTuple):
         judged: All comparisons of mixers in all settings.
         lengths: Rows of the benchmark of lengths.
         rows: Rows of all files, by name.
+        row_times: Rows of the benchmark of rows of recurrent PPO.
     """
 
     tasks: Sequence[Task]
@@ -74,6 +75,7 @@ class Measured(NamedTuple):
     judged: Sequence[Judged]
     lengths: Sequence[load.Row]
     rows: Mapping[str, Sequence[load.Row]]
+    row_times: Sequence[load.Row] = ()
 
     def task(self, name: str) -> Task:
         """Returns a task by its name."""
@@ -108,6 +110,11 @@ def method_name(method: str) -> str:
 def show(task: Task, value: float | None) -> str:
     """Returns a score as text."""
     return document.number(value, task.unit)
+
+
+def say(task: Task, value: float | None) -> str:
+    """Returns a score as text for a sentence, with its unit."""
+    return f"{show(task, value)} {task.unit}".strip()
 
 
 def judged_settings(tasks: Sequence[Task]) -> list[tuple[Task, Setting]]:

@@ -5,15 +5,19 @@ Rows of online runs name an environment in place of a data set.
 
 from collections.abc import Callable
 
-from experiments.report import load
+from experiments.report import limits, load
 from experiments.report.load import GREEDY, SAMPLED
-from experiments.report.tasks import Point, Setting, Task
+from experiments.report.tasks import Bar, Point, Setting, Task
 
 SHARE = "%"
 HIDDEN_KEY = "key_to_door/hidden/random-10000"
 RECORDED, TRANSPORTED = "recorded rewards", "transported rewards"
 # Cells of the linear key-to-door.
 LINES = (23, 43, 63, 83, 103)
+LONG_UMBRELLA = "umbrella, 100 steps"
+# Mixers that were run on it.
+LONG_MIXERS = ("attention", "s4d")
+DISTRACTOR = "90 steps"
 # What the credit of online policies is conditioned on, and how value is paid, for readers.
 CREDITS = {
     "none": "REINFORCE",
@@ -76,7 +80,7 @@ HINDSIGHT = Task(
         Setting(title, (Point(title, (data,)),))
         for title, data in (
             ("umbrella, 20 steps", "umbrella_length/13/random"),
-            ("umbrella, 100 steps", "umbrella_length/22/random-100000"),
+            (LONG_UMBRELLA, "umbrella_length/22/random-100000"),
             ("key-to-door", "key_to_door/dt/random-10000"),
         )
     ],
@@ -85,6 +89,21 @@ HINDSIGHT = Task(
     ceiling=1.0,
     is_judged=False,
     prepare=of_hindsight,
+    bars=(
+        Bar(
+            "with 100 steps the first action has a rank correlation of 0.95 with both mixers",
+            (LONG_UMBRELLA,),
+            LONG_MIXERS,
+            limits.at_least(0.95),
+        ),
+        Bar(
+            "there the credit of every other action is within 0.02 of zero",
+            (LONG_UMBRELLA,),
+            LONG_MIXERS,
+            limits.at_most(0.02),
+            "largest_of_others",
+        ),
+    ),
 )
 TRANSPORT = Task(
     name="value_transport",
@@ -121,6 +140,20 @@ LINEAR = Task(
     ceiling=1.0,
     is_judged=False,
     prepare=of_online("treasure", CREDITS),
+    bars=(
+        Bar(
+            "with 103 cells credit by reward finds the treasure in 90 % of the episodes",
+            ("103 cells",),
+            (CREDITS["reward"],),
+            limits.at_least(0.9),
+        ),
+        Bar(
+            "it is above REINFORCE and credit by state at every length",
+            [f"{cells} cells" for cells in LINES],
+            (CREDITS["reward"], CREDITS["none"], CREDITS["state"]),
+            limits.first_is_most,
+        ),
+    ),
 )
 TRANSPORT_ONLINE = Task(
     name="value_transport_online",
@@ -130,12 +163,39 @@ TRANSPORT_ONLINE = Task(
     label="episodes that took the key",
     unit=SHARE,
     kinds=(SAMPLED,),
-    settings=[Setting("90 steps", (Point("90 steps", ("value_transport_online/90",)),))],
+    settings=[Setting(DISTRACTOR, (Point(DISTRACTOR, ("value_transport_online/90",)),))],
     # A share is its own scale.
     floor=0.0,
     ceiling=1.0,
     is_judged=False,
     prepare=of_online("key", WAYS),
     further={"door": "success", "apples": "apples"},
+    bars=(
+        Bar(
+            "with transport the key is taken in 90 % of the episodes, in 4 of 5 runs",
+            (DISTRACTOR,),
+            (WAYS["transport"],),
+            limits.in_most(0.9, 0.8),
+        ),
+        Bar(
+            "without it the key is taken in at most 30 %",
+            (DISTRACTOR,),
+            (WAYS["none"],),
+            limits.at_most(0.3),
+        ),
+        Bar(
+            "what knows no discount is between the two",
+            (DISTRACTOR,),
+            (WAYS["transport"], WAYS["undiscounted"], WAYS["none"]),
+            limits.in_order,
+        ),
+        Bar(
+            "transport costs no apples",
+            (DISTRACTOR,),
+            (WAYS["none"], WAYS["transport"]),
+            limits.first_at_most(1.0),
+            "apples",
+        ),
+    ),
 )
 TASKS = (HINDSIGHT, LINEAR, TRANSPORT, TRANSPORT_ONLINE)

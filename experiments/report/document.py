@@ -154,19 +154,48 @@ def show(interval: bootstrap.Interval | None, unit: str = "", *, signed: bool = 
 def number(value: Any, unit: str = "", *, signed: bool = False, like: float | None = None) -> str:
     """Returns a number as text: one decimal for percents and above 10, else two or three.
 
-    It has as many decimals as the number that it should look like, if there is one.
+    It has as many decimals as the number that it should look like, if there is one. What is
+    infinite was never reached.
 
     Example:
         >>> number(0.5), number(0.5, "%"), number(-0.0001), number(0.5, like=20.0), number(None)
         ('0.50', '50.0', '0.000', '0.5', '-')
+        >>> number(math.inf)
+        'never'
     """
     if value is None or math.isnan(value):
         return "-"
+    if math.isinf(value):
+        return "never"
     value *= 100 if unit == "%" else 1
     size = abs(value if like is None else like)
     decimals = 1 if unit == "%" or size >= 10 else 2 if size >= 0.1 or not size else 3
     # Adding zero removes the sign of a rounded negative zero.
     return f"{round(value, decimals) + 0.0:{'+' if signed else ''}.{decimals}f}"
+
+
+def spread(values: Sequence[float], unit: str = "") -> str:
+    """Returns the mean of some runs with the least and the most of them; of one, its value.
+
+    Thousands have no decimals. If some runs never got there, there is no mean.
+
+    Example:
+        >>> spread([0.1, 0.3], "%"), spread([1_000, 3_000]), spread([2_000, math.inf])
+        ('20.0 (10.0 to 30.0)', '2,000 (1,000 to 3,000)', '2,000 to never')
+    """
+    ends = min(values), max(values)
+    largest = max((abs(end) for end in ends if not math.isinf(end)), default=0.0)
+
+    def text(value: float) -> str:
+        is_large = largest >= 1_000 and not math.isinf(value)
+        return f"{value:,.0f}" if is_large else number(value, unit, like=largest)
+
+    low, high = map(text, ends)
+    if low == high:
+        return low
+    if math.isinf(ends[1]):
+        return f"{low} to {high}"
+    return f"{text(sum(values) / len(values))} ({low} to {high})"
 
 
 def show_ratio(value: float, ends: tuple[float, float] | None = None) -> str:

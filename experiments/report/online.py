@@ -3,19 +3,25 @@
 Rows of online runs name an environment in place of a data set.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from experiments.report import load
+from experiments import twins
+from experiments.report import document, limits, load
 from experiments.report.load import GREEDY, SAMPLED
-from experiments.report.tasks import Point, Setting, Task
+from experiments.report.tasks import Bar, Point, Setting, Task
 
 CHAIN, CARDS, TRIALS = "memory_chain", "repeat_first", "meta_cartpole"
 LENGTHS = (5, 10, 20, 50, 100)
 DECKS = 16
 SHOWN = "shown"
 UMBRELLA, CARTPOLE, DOOR = "umbrella", "cartpole", "key_to_door"
-AHEAD_LENGTHS = (10, 20, 50)
+AHEAD_LENGTHS = (10, 20, 50, 100)
+# Lengths at which an agent that looks ahead has to be ahead.
+BARRED_LENGTHS = AHEAD_LENGTHS[1:]
+S5, LSTM, MEMORYLESS, AHEAD = "s5", "lstm", "mlp", "s5, future"
+LEARNED = "learned_after_episodes"
 # What the latent variables of the future know, by the heads of a table: divergences and losses of
 # the actions in nats a step.
 KNOWN = {
@@ -38,7 +44,12 @@ def of_family(family: str) -> Callable[[load.Row], list[load.Row]]:
     """
 
     def prepare(row: load.Row) -> list[load.Row]:
-        return [row | {"dataset": row["env"]}] if row["env"].startswith(family) else []
+        if not row["env"].startswith(family):
+            return []
+        metrics = row["metrics"]
+        if LEARNED in metrics and metrics[LEARNED] is None:
+            row = load.with_metrics(row, **{LEARNED: math.inf})
+        return [row | {"dataset": row["env"]}]
 
     return prepare
 
@@ -79,6 +90,37 @@ def _scores(row: load.Row, name: str) -> dict[str, Any]:
     return {new: row["metrics"][old] for new, old in pairs if old in row["metrics"]}
 
 
+def row_times(rows: Sequence[load.Row]) -> list[document.Block]:
+    """Says how many times longer than S5 an LSTM takes for rows of recurrent PPO.
+
+    Args:
+        rows: Rows of the benchmark of such rows, oldest first; the machine of the last one counts.
+
+    Returns:
+        A headline and a sentence; nothing without rows.
+    """
+    if not rows:
+        return []
+    machine = rows[-1]["machine"]
+    medians = {
+        (row["context_length"], row["method"]): row["seconds"]["median"]
+        for row in rows
+        if row["machine"] == machine
+    }
+    lengths = sorted({length for length, _ in medians})
+    texts = [
+        f"{document.show_ratio(medians[length, LSTM] / medians[length, S5])} ({length:,} steps)"
+        for length in lengths
+        if {(length, LSTM), (length, S5)} <= medians.keys()
+    ]
+    return [
+        document.Heading("Recurrent PPO: time of long rows"),
+        document.Paragraph(
+            document.text("notes", "row times", ratios=document.listed(texts), machine=machine)
+        ),
+    ]
+
+
 def _task(name: str, file: str, title: str, points: Sequence[tuple[str, str]], **more: Any) -> Task:
     """Returns a task with one setting of several points, each a title and an environment."""
     return Task(
@@ -97,10 +139,18 @@ def _task(name: str, file: str, title: str, points: Sequence[tuple[str, str]], *
 
 def _by_trial(env: str) -> list[tuple[str, str]]:
     trials = [(f"trial {number}", trial_of(env, number)) for number in SHOWN_TRIALS]
-    return [*trials, (f"trial {NUM_TRIALS} minus 1", env)]
+    return [*trials, (GAIN, env)]
 
 
-# Of each task the last point is the result, so that twins stand first.
+EPISODES = {"episodes until 95 % of 400 are right": LEARNED}
+GAIN = f"trial {NUM_TRIALS} minus 1"
+GAINS = Bar(
+    "every run of S5 is better in the last trial than in the first one",
+    (GAIN,),
+    (S5,),
+    limits.in_each(above=0.0),
+)
+# Of tasks without a bar the last point is the result.
 TASKS = (
     _task(
         "recurrent_chains",
@@ -113,6 +163,16 @@ TASKS = (
         label="right answers",
         unit="%",
         prepare=of_family(CHAIN),
+        spreads=EPISODES,
+        twin=twins.Pair(f"{CHAIN}/20", f"{CHAIN}/20/{SHOWN}"),
+        bars=(
+            Bar(
+                "S5 gives 95 % right answers at every length",
+                [f"{length} steps" for length in LENGTHS],
+                (S5,),
+                limits.at_least(0.95),
+            ),
+        ),
     ),
     _task(
         "recurrent_cards",
@@ -126,6 +186,8 @@ TASKS = (
         label="share of the best return",
         unit="%",
         prepare=of_cards,
+        twin=twins.Pair(f"{CARDS}/1", f"{CARDS}/1/{SHOWN}"),
+        bars=(Bar("S5 has 95 % of the best return", ("52 cards",), (S5,), limits.at_least(0.95)),),
     ),
     _task(
         "recurrent_trials",
@@ -138,6 +200,11 @@ TASKS = (
         label="return of a trial",
         unit="%",
         prepare=of_trials,
+        # A gain of the twin says nothing, for there is nothing to learn.
+        twin=twins.Pair(
+            *(trial_of(f"{TRIALS}/{NUM_TRIALS}{end}", NUM_TRIALS) for end in ("", f"/{SHOWN}"))
+        ),
+        bars=(GAINS,),
     ),
     _task(
         "algorithm_distillation",
@@ -147,6 +214,7 @@ TASKS = (
         label="return of a trial",
         unit="%",
         prepare=of_trials,
+        bars=(GAINS,),
     ),
     _task(
         "future_ppo_umbrella",
@@ -157,6 +225,16 @@ TASKS = (
         unit="%",
         prepare=of_family(UMBRELLA),
         further=KNOWN,
+        spreads=EPISODES,
+        bars=(
+            Bar(
+                "S5 that looks ahead needs fewer episodes than all that do not",
+                [f"{length} steps" for length in BARRED_LENGTHS],
+                (AHEAD, S5, LSTM, MEMORYLESS),
+                limits.first_is_least,
+                LEARNED,
+            ),
+        ),
     ),
     _task(
         "future_ppo_cartpole",

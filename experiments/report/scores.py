@@ -131,11 +131,15 @@ def of_setting(task: Task, setting: Setting, method: str) -> Strata:
     return found
 
 
-def last_point(task: Task) -> Point | None:
-    """Returns the last of the shown points at which a method ran; None if there is none."""
+def deciding_point(task: Task) -> Point | None:
+    """Returns the last of the shown points at which a method ran; None if there is none.
+
+    Points of the first bar come before all others.
+    """
     shown = [setting.points for setting in task.settings if setting.is_shown]
     known = [point for point in itertools.chain.from_iterable(shown) if methods_at(task, point)]
-    return known[-1] if known else None
+    barred = [point for point in known if any(point.title in bar.points for bar in task.bars[:1])]
+    return (barred or known)[-1] if known else None
 
 
 def methods_at(task: Task, point: Point) -> dict[str, Strata]:

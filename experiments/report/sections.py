@@ -6,6 +6,7 @@ The systems that the paper builds on have a document of their own, with a page f
 from collections.abc import Iterable, Sequence
 
 from experiments.report import (
+    bars,
     budgets,
     carried,
     comparisons,
@@ -13,6 +14,7 @@ from experiments.report import (
     founding,
     front,
     load,
+    online,
     plots,
     reruns,
     scores,
@@ -28,6 +30,7 @@ from experiments.report.tasks import Point, Question, Task
 TITLE = "S4 in place of attention: what the experiments say"
 SYSTEMS_TITLE = "The systems that the paper builds on"
 SYSTEMS = {task.name for task in systems.TASKS}
+NO_BAR = "No bar was set for it."
 # How rows name a machine on which a process had one core.
 ONE_CORE = ", 1 cores"
 
@@ -214,6 +217,7 @@ def of_systems(measured: Measured) -> list[document.Block]:
         document.Paragraph(document.text("notes", "systems")),
         *map(document.Paragraph, _not_run(_without_rows(tasks))),
         *pages,
+        *online.row_times(measured.row_times),
     ]
 
 
@@ -227,7 +231,7 @@ def of_task(measured: Measured, task: Task) -> list[document.Block]:
         document.Paragraph(document.text(task.name, "question")),
         picture,
         tables.of_task(task),
-        *tables.of_further(task),
+        *tables.beside(task),
         document.Paragraph(f"**Result.** {result(measured, task)}"),
     ]
     deviations = [*document.items(task.name, "deviations"), _sizes(task)]
@@ -237,7 +241,7 @@ def of_task(measured: Measured, task: Task) -> list[document.Block]:
 def result(measured: Measured, task: Task) -> str:
     """Returns the result of a task in one sentence: outcomes against attention by method."""
     if not task.is_judged:
-        return _last_point(task)
+        return " ".join([_deciding_point(task), *_bars(task)])
     own = [pair for pair in measured.judged if pair.task.name == task.name]
     pairs = [
         pair for pair in own if pair.other == scores.ATTENTION and pair.method in comparisons.SHOWN
@@ -272,9 +276,9 @@ def _needless(task: Task) -> str:
     return f" A model without memory is level with the best mixer in {where}."
 
 
-def _last_point(task: Task) -> str:
-    """Names the best and the worst method at the last point of a task, if one has a memory."""
-    point = scores.last_point(task)
+def _deciding_point(task: Task) -> str:
+    """Names the best and the worst method at the deciding point, if one has a memory."""
+    point = scores.deciding_point(task)
     assert point is not None
     methods = scores.methods_at(task, point)
     values = {
@@ -288,14 +292,19 @@ def _last_point(task: Task) -> str:
         found = [scores.compare(task, own, control, kind) for own in others]
         known = {difference.outcome for difference in found if difference}
         if known and not known & {scores.BETTER, scores.FEW}:
-            share = comparisons.show(task, values[load.MEMORYLESS])
-            return f"At {point.title} nothing is better than a model without memory ({share} %)."
+            score = comparisons.say(task, values[load.MEMORYLESS])
+            return f"At {point.title} nothing is better than a model without memory ({score})."
     ends = [pick(values, key=lambda name: values[name]) for pick in (max, min)]
     best, worst = (
-        f"{comparisons.method_name(name)} with {comparisons.show(task, values[name])} %"
+        f"{comparisons.method_name(name)} with {comparisons.say(task, values[name])}"
         for name in ends
     )
     return f"At {point.title} the best is {best}, the last {worst}."
+
+
+def _bars(task: Task) -> list[str]:
+    """Returns the bars of a task; of a system without any, a sentence that says so."""
+    return bars.sentences(task) or ([NO_BAR] if task.name in SYSTEMS else [])
 
 
 def _sizes(task: Task) -> str:

@@ -1,8 +1,8 @@
 """The tasks of the systems that the paper builds on, which have a document of their own."""
 
-from experiments.report import credit, load, online
+from experiments.report import credit, limits, load, online
 from experiments.report.load import GREEDY
-from experiments.report.tasks import Point, Setting, Task
+from experiments.report.tasks import Bar, Point, Setting, Task
 
 
 def _one(title: str, dataset: str, variant: str = "", *, is_continuous: bool = False) -> Setting:
@@ -11,6 +11,11 @@ def _one(title: str, dataset: str, variant: str = "", *, is_continuous: bool = F
 
 
 NO_SUFFIX, CARTPOLE = "random_walk/nosuffix-1000", "cartpole/mixed"
+PIECES, POLE, PENDULUM = "pieces to join", "CartPole", "Pendulum"
+PLANNERS = ("attention", "s4d")
+# Horizons at which plans are timed.
+HORIZONS = (1, 5, 15)
+TIME = "ms_per_plan_at_{}"
 TRAJECTORY_TRANSFORMER = Task(
     name="trajectory_transformer",
     file="trajectory_transformer",
@@ -21,16 +26,40 @@ TRAJECTORY_TRANSFORMER = Task(
     kinds=(GREEDY,),
     judged_by=GREEDY,
     settings=(
-        _one("pieces to join", NO_SUFFIX),
+        _one(PIECES, NO_SUFFIX),
         _one("pieces, history", NO_SUFFIX, "history"),
-        _one("CartPole", CARTPOLE, is_continuous=True),
+        _one(POLE, CARTPOLE, is_continuous=True),
         _one("CartPole, no history", CARTPOLE, "no history", is_continuous=True),
-        _one("Pendulum", "pendulum/replay", is_continuous=True),
+        _one(PENDULUM, "pendulum/replay", is_continuous=True),
     ),
     # A share is its own scale.
     floor=0.0,
     ceiling=1.0,
     is_judged=False,
+    further={f"ms a plan, horizon {horizon}": TIME.format(horizon) for horizon in HORIZONS}
+    | {"distinct plans": "distinct_beams"},
+    bars=(
+        Bar(
+            "on the graph both mixers find 95 % of the shortest paths",
+            (PIECES,),
+            PLANNERS,
+            limits.at_least(0.95),
+        ),
+        Bar("both have all 500 steps on CartPole", (POLE,), PLANNERS, limits.at_least(1.0)),
+        Bar(
+            "on Pendulum both are within 10 % of the best controller in the data",
+            (PENDULUM,),
+            PLANNERS,
+            limits.at_least(0.9),
+        ),
+        Bar(
+            "at horizon 15 a plan takes S4D at most a third of attention's time, in ms",
+            (POLE,),
+            ("s4d", "attention"),
+            limits.first_at_most(1 / 3),
+            TIME.format(HORIZONS[-1]),
+        ),
+    ),
 )
 # What is done with the latent variable of a clone while it acts, by the start of its metrics.
 CHOICES = {"drawn": "drawn latent", "mean": "mean latent", "best": "best of 16 latents"}

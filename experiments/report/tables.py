@@ -1,10 +1,13 @@
 """Tables of the report, of at most eight columns."""
 
 import functools
+import itertools
 import operator
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from experiments import twins
 from experiments.report import comparisons, document, load, scores, verdicts
 from experiments.report.catalog import BALANCED, SIZES, UNIFORM
 from experiments.report.comparisons import Measured
@@ -119,18 +122,71 @@ def _bold(text: str, is_bold: bool) -> str:
     return f"**{text}**" if is_bold else text
 
 
-def of_further(task: Task) -> list[document.Table]:
-    """Shows the means of the further metrics of a task, if it has some, for methods with them."""
+def beside(task: Task) -> list[document.Table]:
+    """Returns the tables that a page has beside that of the scores."""
+    spreads = itertools.starmap(functools.partial(_of_spread, task), task.spreads.items())
+    return [*_of_further(task), *filter(lambda made: made.rows, spreads), *_of_twins(task)]
+
+
+def _of_further(task: Task) -> list[document.Table]:
+    """Shows the means of the further metrics of a task, for methods that have some of them."""
     lines = []
     for point in task.points:
-        methods = scores.every_method(task, point)
-        for name in sorted(methods, key=place):
-            runs = [row for own in methods[name].values() for row in own]
-            values = [load.values(runs, metric) for metric in task.further.values()]
-            if values and all(values):
-                means = [document.number(float(sum(own) / len(own))) for own in values]
+        runs = _runs_at(task, point)
+        for name in sorted(runs, key=place):
+            values = [load.values(runs[name], metric) for metric in task.further.values()]
+            if any(values):
+                means = [document.number(statistics.fmean(own)) if own else "-" for own in values]
                 lines.append([point.title, _title(name), *means])
     return [document.Table(["setting", "method", *task.further], lines, 2)] if lines else []
+
+
+def _of_spread(task: Task, title: str, metric: str) -> document.Table:
+    """Shows a metric with the least and the most of the runs, a column for each point."""
+    columns: dict[str, dict[str, str]] = {}
+    for point in task.points:
+        values = {
+            name: list(map(float, load.values(runs, metric)))
+            for name, runs in _runs_at(task, point).items()
+        }
+        known = {name: document.spread(own) for name, own in values.items() if own}
+        if known:
+            columns[point.title] = known
+    names = sorted({name for own in columns.values() for name in own}, key=place)
+    lines = [[_title(name), *(own.get(name, "-") for own in columns.values())] for name in names]
+    return document.Table([title, *columns], lines)
+
+
+def _runs_at(task: Task, point: Point) -> dict[str, list[load.Row]]:
+    """Returns the runs at a point by method."""
+    methods = scores.every_method(task, point)
+    return {
+        name: [row for own in strata.values() for row in own] for name, strata in methods.items()
+    }
+
+
+def _of_twins(task: Task) -> list[document.Table]:
+    """Shows what hiding costs methods, and what a memory gains where nothing is hidden."""
+    if task.twin is None:
+        return []
+    metric = task.key(task.judged_by)
+    found = [
+        {method: values for (method, variant), values in own.items() if not variant}
+        for own in (
+            twins.observability_gaps(task.rows.scored, task.twin, metric),
+            twins.memory_biases(task.rows.scored, task.twin, metric),
+        )
+    ]
+    names = sorted({name for own in found for name in own}, key=place)
+    lines = [
+        [
+            _title(name),
+            *(document.spread(own[name], task.unit) if name in own else "-" for own in found),
+        ]
+        for name in names
+    ]
+    head = ["method", "shown minus hidden", "shown, minus mlp"]
+    return [document.Table(head, lines)] if lines else []
 
 
 def place(method: str) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from experiments import twins
 from experiments.report import load
 from experiments.report.load import GREEDY, SAMPLED
 
@@ -50,6 +51,24 @@ class Setting:
     replaced_by: str = ""
 
 
+class Bar(NamedTuple):
+    """What a system has to reach, written down before its runs.
+
+    Attributes:
+        text: It in words.
+        points: Titles of the points; it has to be reached at each of them.
+        methods: Names of the methods whose runs count.
+        is_met: Function of the values of the runs of each method.
+        metric: Metric that counts; the score if it is empty.
+    """
+
+    text: str
+    points: Sequence[str]
+    methods: Sequence[str]
+    is_met: Callable[[Sequence[Sequence[float]]], bool]
+    metric: str = ""
+
+
 @dataclasses.dataclass(frozen=True)
 class Task:
     """A task on which methods are compared.
@@ -71,6 +90,11 @@ class Task:
         group: Kind of models, as a part of claims: those of one kind are judged together.
         prepare: Returns the rows that the report reads instead of one of the file.
         further: Metrics of a second table of its page, by their heads; none for no table.
+        spreads: Metrics of a table that shows the least and the most of the runs, by their heads;
+            an infinite one was never reached.
+        twin: Data of which a table shows what hiding costs and what a memory gains, if any.
+        bars: What it has to reach. The result is told at the last point of the first one, without
+            bars at the last point of all.
         rows: Its rows; none before they are read.
     """
 
@@ -90,6 +114,9 @@ class Task:
     group: str = ""
     prepare: Callable[[load.Row], list[load.Row]] = lambda row: [row]
     further: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    spreads: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    twin: twins.Pair | None = None
+    bars: Sequence[Bar] = ()
     rows: load.Rows = dataclasses.field(default_factory=lambda: load.sort([]))
 
     @property

@@ -166,7 +166,7 @@ def _remembers(measured: Measured) -> Claim:
     text, texts, verdicts = "State space models remember longest", [], []
     for name in ("long_memory", "longer_tests"):
         task = measured.task(name)
-        point = scores.last_point(task)
+        point = scores.deciding_point(task)
         methods = scores.methods_at(task, point) if point else {}
         known = {own: comparisons.score(task, runs) for own, runs in methods.items()}
         values = {own: value for own, value in known.items() if value is not None}

@@ -11,7 +11,7 @@ from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.data import trajectories
 from jax_s4rl.envs import meta_cartpole, registry
 from jax_s4rl.evaluation import result_rows
-from jax_s4rl.modules import mixers
+from jax_s4rl.modules import mixers, tokens
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,9 @@ def test_rows_have_a_trial_of_each_part_or_of_the_last(record, is_history):
 
 def test_no_two_runs_are_equal_and_options_are_checked():
     runs = experiment.planned(experiment.Options())
-    assert len({(run.digest, run.seed) for run in runs}) == len(runs) == 9
+    assert len({(run.digest, run.seed) for run in runs}) == len(runs) == 12
+    given = {run.method for run in runs if run.settings.model.model.returns != tokens.NONE}
+    assert given == {experiment.GIVEN_RETURN}
     with pytest.raises(ValueError, match="got the method 'luck'"):
         experiment.main(experiment.Options(methods=("luck",)))
     with pytest.raises(ValueError, match="got maps=0"):
@@ -51,7 +53,8 @@ def test_no_two_runs_are_equal_and_options_are_checked():
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAX_S4RL_DATA", str(tmp_path / "data"))
-    few = {"methods": ("s5",), "maps": 1, "source_steps": 2_048, "updates": 2, "seeds": 1}
+    methods = (experiment.S5, experiment.GIVEN_RETURN)
+    few = {"methods": methods, "maps": 1, "source_steps": 2_048, "updates": 2, "seeds": 1}
     monkeypatch.setattr(experiment, "QUICK", few | {"episodes": 3})
     wide = experiment.settings
 
@@ -66,6 +69,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     for _ in range(2):
         experiment.main(experiment.Options(quick=True))
     rows = list(result_rows.read_rows(tmp_path / "runs" / f"{experiment.NAME}-quick.jsonl"))
-    assert [row["method"] for row in rows] == ["s5"]
+    assert [row["method"] for row in rows] == list(methods)
+    assert rows[0]["metrics"]["target"] > 0
     assert len(rows[0]["metrics"]["by_trial_sampled"]) == experiment.NUM_TRIALS
     assert len(list((tmp_path / "data" / "learning_histories").rglob("*.npz"))) == 1

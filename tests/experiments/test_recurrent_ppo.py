@@ -24,6 +24,13 @@ def test_no_two_runs_are_equal_and_parts_are_checked():
         experiment.main(online.Options(seeds=0))
 
 
+def test_every_twin_has_every_method():
+    runs = {(run.env, run.method) for run in experiment.planned(online.Options())}
+    for name in ("memory_chain/20", "repeat_first/1", "meta_cartpole/8"):
+        for method in experiment.METHODS:
+            assert {(name, method), (f"{name}/shown", method)} <= runs
+
+
 @pytest.mark.parametrize(
     "name", ["memory_chain/5", "repeat_first/1/shown", "meta_cartpole/2", "meta_cartpole/2/shown"]
 )

@@ -46,6 +46,11 @@ def test_names_are_those_of_the_scripts():
     names = [point.data[0] for point in credit.LINEAR.points]
     cells = linear_key_to_door.LENGTHS
     assert names == [f"{linear_key_to_door.NAME}/{number}" for number in cells]
+    (umbrella,) = (
+        point for point in credit.HINDSIGHT.points if point.title in credit.LONG_UMBRELLA
+    )
+    assert umbrella.data == (hindsight_credit.UMBRELLA,)
+    assert credit.LONG_MIXERS == hindsight_credit.SHOWN
     assert set(credit.CREDITS) == set(hindsight_policy.CREDITS)
     (steps,) = value_transport_online.DISTRACTORS
     assert credit.TRANSPORT_ONLINE.points[0].data == (f"{value_transport_online.NAME}/{steps}",)

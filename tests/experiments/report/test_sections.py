@@ -2,7 +2,18 @@
 
 import pytest
 
-from experiments.report import catalog, choices, comparisons, document, load, sections, verdicts
+from experiments.report import (
+    catalog,
+    choices,
+    comparisons,
+    document,
+    limits,
+    load,
+    sections,
+    systems,
+    tasks,
+    verdicts,
+)
 from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
 
@@ -72,14 +83,32 @@ def test_a_task_that_counts_for_no_claim_names_its_ends():
     held = made_up.scored(TASK, lstm=30.0, s4d=20.0)
     task = made_up.task(is_judged=False).holding([*held.rows.references, *held.rows.scored])
     result = sections.result(measure(task), task)
-    assert result == "At c the best is LSTM with 30.0 %, the last S4D with 20.0 %."
+    # A score without a unit has none in the sentence either.
+    assert result == "At c the best is LSTM with 30.0, the last S4D with 20.0."
+
+
+def test_the_result_is_told_where_the_first_bar_is():
+    bar = tasks.Bar("both have 25", ("a", "b"), ("lstm", "s4d"), limits.at_least(25.0))
+    held = made_up.scored(TASK, lstm=30.0, s4d=20.0)
+    task = made_up.task(is_judged=False, bars=(bar,))
+    task = task.holding([*held.rows.references, *held.rows.scored])
+    result = sections.result(measure(task), task)
+    assert result.startswith("At b the best is LSTM with 30.0, the last S4D with 20.0.")
+    assert result.endswith("Bar: both have 25: **missed** (missed at a and b).")
+
+
+def test_a_system_without_a_bar_says_so():
+    task = systems.FUTURE_LATENTS
+    rows = made_up.runs(task.file, task.points[-1].data[0], "s4d", made_up.spread(0.5), task.score)
+    task = task.holding([load.with_metrics(row, variant="return") for row in rows])
+    assert sections.result(measure(task), task).endswith(sections.NO_BAR)
 
 
 def test_a_task_on_which_nothing_remembers_says_so():
     level = made_up.scored(TASK, lstm=20.0, s4d=20.5, mlp=20.0)
     task = made_up.task(is_judged=False).holding([*level.rows.references, *level.rows.scored])
     result = sections.result(measure(task), task)
-    assert result == "At c nothing is better than a model without memory (20.0 %)."
+    assert result == "At c nothing is better than a model without memory (20.0)."
     ahead = made_up.scored(TASK, lstm=30.0, s4d=20.5, mlp=20.0)
     task = made_up.task(is_judged=False).holding([*ahead.rows.references, *ahead.rows.scored])
     assert sections.result(measure(task), task).startswith("At c the best is LSTM")

@@ -1,7 +1,9 @@
 """Tasks about other systems fit their scripts and stay out of the claims about mixers."""
 
+import pytest
+
 from experiments import future_latents, key_to_door, trajectory_transformer, umbrella
-from experiments.report import load, systems, tables
+from experiments.report import bars, load, systems, tables
 from jax_s4rl.models import latent_policy
 from tests.experiments.report import made_up
 
@@ -16,6 +18,41 @@ def test_points_are_data_and_variants_of_the_script():
         (dataset,) = point.data
         assert point.variant in variants[dataset]
     assert {point.data[0] for point in task.points} == variants.keys()
+
+
+def test_times_and_bars_are_those_of_the_script():
+    assert systems.HORIZONS == trajectory_transformer.HORIZONS
+    assert set(systems.PLANNERS) == set(trajectory_transformer.MIXERS)
+    timed = trajectory_transformer.STUDIES[trajectory_transformer.CARTPOLE]
+    assert timed.horizons == systems.HORIZONS
+    assert timed.dataset == systems.CARTPOLE
+
+
+def test_a_plan_has_its_times_and_its_bars():
+    times = {systems.TIME.format(number): 3.0 * number for number in systems.HORIZONS}
+    rows = [
+        made_up.row(
+            *("trajectory_transformer", systems.CARTPOLE, mixer, 0),
+            **{name: share * time for name, time in times.items()},
+            score_greedy=1.0,
+            distinct_beams=32,
+        )
+        for mixer, share in (("attention", 4.0), ("s4d", 1.0))
+    ]
+    task = systems.TRAJECTORY_TRANSFORMER.holding(rows)
+    (table,) = tables.beside(task)
+    assert table.head[2:] == [*(f"ms a plan, horizon {n}" for n in (1, 5, 15)), "distinct plans"]
+    assert table.rows[1] == ["CartPole", "S4D", "3.00", "15.0", "45.0", "32.0"]
+    graph, pole, _, time = bars.sentences(task)
+    assert graph.endswith("**not measured**.")
+    assert pole.endswith("**met** (attention 100.0 %, S4D 100.0 %).")
+    assert time.endswith("**met** (S4D 45.0, attention 180.0).")
+
+
+@pytest.mark.parametrize("task", systems.TASKS, ids=lambda task: task.name)
+def test_bars_name_points_of_their_tasks(task):
+    titles = {point.title for point in task.points}
+    assert all(set(bar.points) <= titles for bar in task.bars)
 
 
 def test_claims_on_all_environments_leave_them_out():
@@ -64,8 +101,8 @@ def test_what_a_latent_knows_is_shown_once():
         )
         for seed in (0, 1)
     ]
-    assert tables.of_further(systems.FUTURE_LATENTS) == []
-    (table,) = tables.of_further(systems.FUTURE_LATENTS.holding(rows))
+    assert tables.beside(systems.FUTURE_LATENTS) == []
+    (table,) = tables.beside(systems.FUTURE_LATENTS.holding(rows))
     assert table.rows == [
         ["1,000 walks", "S4D, drawn latent", "0.60", "0.50", "1.00", "2.00", "3.00"],
     ]
