@@ -50,5 +50,8 @@ def _runs(task: Task, bar: Bar, title: str) -> list[list[float]]:
 
 
 def _mean(task: Task, bar: Bar, values: Sequence[float]) -> str:
+    """Returns a mean as text; few runs, which decide little, are counted."""
     mean = statistics.fmean(values)
-    return document.number(mean) if bar.metric else comparisons.say(task, mean)
+    text = document.number(mean) if bar.metric else comparisons.say(task, mean)
+    few = {1: " in one run", 2: " in two runs"}
+    return text + few.get(len(values), "")

@@ -47,4 +47,4 @@ def test_another_metric_than_the_score_has_no_unit():
     rows = [made_up.row("some", "some/a", "lstm", 0, others=0.25, return_sampled=0.5)]
     bar = Bar("a bar", ("a",), ("lstm",), limits.at_most(0.3), "others")
     (sentence,) = bars.sentences(made_up.task(unit="%", bars=(bar,)).holding(rows))
-    assert sentence == "Bar: a bar: **met** (LSTM 0.25)."
+    assert sentence == "Bar: a bar: **met** (LSTM 0.25 in one run)."
