@@ -49,7 +49,7 @@ def _mended(measured: Measured) -> list[document.Block]:
         return []
     verdict = f"in {sum(fits)} of {len(fits)} cases"
     fields = {"lost": _names(lost), "texts": "; ".join(texts), "verdict": verdict}
-    return [document.note("mended", **fields)]
+    return [document.note("mended", matters=f"{100 * scores.MATTERS:g}", **fields)]
 
 
 def _names(methods: Sequence[str]) -> str:

@@ -85,11 +85,11 @@ def _s4(measured: Measured) -> Finding | None:
         ]
         if lost := _lost([pair for pair in own if pair.other == scores.ATTENTION]):
             aside.append(f"{NAMES[method]} is worse on {lost}")
-    there = f"; there {' and '.join(aside)}" if aside else ""
+    there = f", where {' and '.join(aside)}" if aside else ""
     return Finding(
         start,
-        f"Other settings do not count{there}. "
-        f"Of those that do, {'; '.join(parts)}.{end}{_hidden(pairs)}",
+        f"In settings that count, {'; '.join(parts)}.{end}{_hidden(pairs)} "
+        f"Settings in which mlp is level do not count{there}.",
     )
 
 
@@ -102,15 +102,15 @@ def _hidden(pairs: Mapping[str, Sequence[comparisons.Judged]]) -> str:
     left = {method: [pair for pair in own if pair.setting.hides] for method, own in pairs.items()}
     parts = [_of(own, f"{NAMES[method]} is") for method, own in left.items()]
     return (
-        f" On {document.listed(list(dict.fromkeys(seen)))} observations hide nothing, so that a "
-        f"memory can help to learn but not to act; without them {'; '.join(parts)}."
+        f" Among them, observations hide nothing on {document.listed(list(dict.fromkeys(seen)))}; "
+        f"in the rest {'; '.join(parts)}."
     )
 
 
 def _of(pairs: Sequence[comparisons.Judged], subject: str) -> str:
     """Counts the outcomes of comparisons, and names the settings that are lost."""
     lost = _lost(pairs)
-    where = f", on {lost}" if lost else ""
+    where = f", worse on {lost}" if lost else ""
     return f"{subject} {verdicts.count_in(pairs)} of {len(pairs)}{where}"
 
 
@@ -266,7 +266,8 @@ def _carry(measured: Measured) -> Finding | None:
     lost = "S4 fails when it acts for longer than it was trained and never clears its state"
     start = lost if outcomes == {scores.WORSE} else "Acting with a state that is never cleared"
     if mended and outcomes == {scores.WORSE}:
-        start += f"; {' and '.join(mended)} {'avoids' if len(mended) == 1 else 'avoid'} it"
+        verb = "avoids" if len(mended) == 1 else "avoid"
+        start += f"; on CartPole {' and '.join(mended)} {verb} it"
     return Finding(start, " ".join(parts))
 
 
@@ -323,7 +324,7 @@ def _speed(measured: Measured) -> Finding | None:
         f"{document.show_ratio(first.value)} times as long as one of S4D at {first.place:,} "
         f"steps, and {document.show_ratio(last.value)} times at {last.place:,}. After "
         f"{acted.place:,} steps an action of attention takes {document.show_ratio(acted.value)} "
-        "times as long as one of a smaller S4D, without feed-forward part.",
+        "times as long as one of S4D, which has no feed-forward part there.",
     )
 
 

@@ -275,7 +275,7 @@ def _joins(measured: Measured) -> Claim:
     for name, pick in ways.items():
         if own := leads(measured, pick):
             joined = sum(lead.low > 0 for lead in own.values())
-            texts.append(f"{name}: {joined} of {len(own)} mixers")
+            texts.append(f"{joined} of {len(own)} mixers {name}")
             decides = own if name == AS_PUBLISHED else decides
     verdict = OPEN
     if decides:
