@@ -1,6 +1,7 @@
 """Losses of an agent that acts, values and reconstructs: advantage actor-critic with a memory."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +30,37 @@ class Weights:
     """Weight of half the squared error of the reconstructed last reward."""
     reads: float = 5e-5
     """Weight of the strengths of reads."""
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def clip_gradient(values: Float[Array, "*shape"], limit: float) -> Float[Array, "*shape"]:
+    """Returns values as they are, and clips each number of the gradient that passes through them.
+
+    Args:
+        values: Outputs of a network.
+        limit: Largest size of a number of their gradient.
+
+    Returns:
+        The values.
+
+    Example:
+        >>> jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(1.0).item()
+        10.0
+    """
+    del limit
+    return values
+
+
+def _forward(values: Array, limit: float) -> tuple[Array, None]:
+    del limit
+    return values, None
+
+
+def _backward(limit: float, _: None, gradient: Array) -> tuple[Array]:
+    return (jnp.clip(gradient, -limit, limit),)
+
+
+clip_gradient.defvjp(_forward, _backward)
 
 
 def actor_critic(
