@@ -216,14 +216,30 @@ def along(config: MemoryAgentConfig, params: Any, inputs: Inputs) -> Outputs:
         Outputs of all steps, `[batch, steps, ...]`.
     """
     model = MemoryAgent(config)
-
-    def body(state: State, step: Inputs) -> tuple[State, Outputs]:
-        found: Any = model.apply({"params": params}, state, step)
-        return found
-
     by_step = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), inputs)
-    _, outputs = jax.lax.scan(body, init_state(config, len(inputs.observation)), by_step)
+    start = init_state(config, len(inputs.observation))
+    fixed = jax.lax.stop_gradient(params)
+
+    def write(state: State, step: Inputs) -> tuple[State, None]:
+        after, _ = _apply(model, fixed, state, step)
+        return after, None
+
+    # Rows have no gradient, so they are written first. A second pass reads them from one array: a
+    # gradient through a memory that is carried would keep a copy of it for every step.
+    rows = jax.lax.scan(write, start, by_step)[0].memory
+
+    def read(state: State, step: Inputs) -> tuple[State, Outputs]:
+        after, outputs = _apply(model, params, state._replace(memory=rows), step)
+        return after._replace(memory=empty), outputs
+
+    empty = jnp.zeros(())
+    _, outputs = jax.lax.scan(read, start._replace(memory=empty), by_step)
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outputs)
+
+
+def _apply(model: MemoryAgent, params: Any, state: State, inputs: Inputs) -> tuple[State, Outputs]:
+    found: Any = model.apply({"params": params}, state, inputs)
+    return found
 
 
 class PolicyState(NamedTuple):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,6 @@ class Weights:
     """Weight of the strengths of reads."""
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def clip_gradient(values: Float[Array, "*shape"], limit: float) -> Float[Array, "*shape"]:
     """Returns values as they are, and clips each number of the gradient that passes through them.
 
@@ -47,6 +47,12 @@ def clip_gradient(values: Float[Array, "*shape"], limit: float) -> Float[Array, 
         >>> jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(1.0).item()
         10.0
     """
+    clipped: Any = _clip(values, limit)
+    return clipped
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _clip(values: Array, limit: float) -> Array:
     del limit
     return values
 
@@ -60,7 +66,7 @@ def _backward(limit: float, _: None, gradient: Array) -> tuple[Array]:
     return (jnp.clip(gradient, -limit, limit),)
 
 
-clip_gradient.defvjp(_forward, _backward)
+_clip.defvjp(_forward, _backward)
 
 
 def actor_critic(
