@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
-from jaxtyping import Bool, Float
 
 from jax_s4rl.envs import _actions
 from jax_s4rl.envs.key_door.random_play import Chances
@@ -29,12 +28,12 @@ class Room(NamedTuple):
     """A room.
 
     Attributes:
-        walls: Whether each cell is a wall.
+        walls: Whether each cell is a wall, Bool[7, 11].
         starts: Cells at which the agent may enter.
         places: Cells at which the objects of the room may lie.
     """
 
-    walls: Bool[np.ndarray, "7 11"]
+    walls: np.ndarray
     starts: tuple[Cell, ...]
     places: tuple[Cell, ...]
 
@@ -76,11 +75,11 @@ _MARK_CELL = (0, 5)
 class CroppedKeyToDoorEnv(gymnasium.Env):
     """Take a key, eat apples, and open a door with the key, each for a number of steps.
 
-    This is the task of Hung et al. (2019), with kinds of cells in place of colors. Rooms lie in 7 x
-    11 cells. The key lies on one of ten cells of the upper half of the first room, the agent starts
-    on one of ten of its lower half. In the second room, ten of 22 places have apples, which come back
-    after 20 steps; an apple is worth 1 or 10, drawn for each episode. In the last room a door lies
-    two cells above the start; it lets only pass who has the key, and pays 10 once.
+    This is the task of Hung et al. (2019), with kinds of cells in place of colors. Each room lies
+    in 7 x 11 cells. The key lies on one of ten cells of the upper half of the first room, the agent
+    starts on one of ten of its lower half. In the second room, ten of 22 places have apples, which
+    come back after 20 steps; an apple is worth 1 or 10, drawn for each episode. In the last room a
+    door lies two cells above the start; it opens with the key alone, and pays 10 once.
 
     * Observation: the 5 x 5 cells around the agent, one-hot over `KINDS`, float32 [150]; the cell
       of the agent shows floor, cells beyond the room too. A key that was taken is not shown, but
@@ -258,11 +257,11 @@ def chances(distractor_steps: int = 90) -> Chances:
 
 def _visits(room: Room, place: Cell, num_steps: int, rest: int) -> float:
     """Returns how often an object of a cell is taken, if it is away for `rest` steps each time."""
-    cells = list(map(tuple, np.argwhere(~room.walls).tolist()))
+    cells = [(row, column) for row, column in np.argwhere(~room.walls).tolist()]
     moves = _moves(cells)
     here = cells.index(place)
     # Chance of each cell while the object is there, and while it was taken 0, 1, ... steps ago.
-    present: Float[np.ndarray, " cells"] = np.zeros(len(cells))
+    present = np.zeros(len(cells))
     present[[cells.index(cell) for cell in room.starts]] = 1 / len(room.starts)
     away, taken = np.zeros((rest, len(cells))), 0.0
     for _ in range(num_steps):
@@ -275,8 +274,8 @@ def _visits(room: Room, place: Cell, num_steps: int, rest: int) -> float:
     return float(taken)
 
 
-def _moves(cells: list[Cell]) -> Float[np.ndarray, "cells cells"]:
-    """Returns the chance of each cell (last axis) after a random move from each cell."""
+def _moves(cells: list[Cell]) -> np.ndarray:
+    """Returns the chance of each cell (last axis) after a random move from each, Float[C, C]."""
     chance = np.zeros((len(cells), len(cells)))
     for number, (row, column) in enumerate(cells):
         for down, right in MOVES:
