@@ -12,8 +12,9 @@ from experiments.report.tasks import Point, Setting, Task
 SHARE = "%"
 HIDDEN_KEY = "key_to_door/hidden/random-10000"
 RECORDED, TRANSPORTED = "recorded rewards", "transported rewards"
-# Cells of the linear key-to-door.
+# Cells of the linear key-to-door, and steps between key and door while an agent plays.
 LINES = (23, 43, 63, 83, 103)
+DISTRACTORS = (30, 90, 270)
 # What the credit of online policies is conditioned on, and how value is paid, for readers.
 CREDITS = {
     "none": "REINFORCE",
@@ -25,6 +26,7 @@ WAYS = {
     "transport": "with transport",
     "none": "without",
     "undiscounted": "without, no discount",
+    "frames": "decision transformer, same episodes",
 }
 
 
@@ -130,12 +132,16 @@ TRANSPORT_ONLINE = Task(
     label="episodes that took the key",
     unit=SHARE,
     kinds=(SAMPLED,),
-    settings=[Setting("90 steps", (Point("90 steps", ("value_transport_online/90",)),))],
+    settings=[
+        Setting(title, (Point(title, (f"value_transport_online/{steps}",)),))
+        for steps in DISTRACTORS
+        for title in (f"{steps} steps",)
+    ],
     # A share is its own scale.
     floor=0.0,
     ceiling=1.0,
     is_judged=False,
     prepare=of_online("key", WAYS),
-    further={"door": "success", "apples": "apples"},
+    further={"door": "success", "apples": "apples", "reward of apples": "apple_income"},
 )
 TASKS = (HINDSIGHT, LINEAR, TRANSPORT, TRANSPORT_ONLINE)
