@@ -16,6 +16,10 @@ from jax_s4rl.modules import mixers
 def test_no_two_runs_are_equal_and_ways_are_checked():
     runs = experiment.planned(experiment.Options())
     assert len({(run.digest, run.seed) for run in runs}) == len(runs) == 4 * 5 + 3 * (2 + 2)
+    (other,) = {run.method for run in runs} - {
+        run.method for run in experiment.planned(experiment.Options(distractors=(270,)))
+    }
+    assert other == experiment.NOTHING
     agents = [run for run in runs if run.method != experiment.FRAMES]
     transports = {run.method: run.settings.transports for run in agents}
     assert transports == {"transport": True, "none": False, "undiscounted": False}
@@ -61,6 +65,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("JAX_S4RL_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(experiment, "QUICK", {"seeds": 1, "updates": 2, "distractors": (2,)})
+    monkeypatch.setattr(experiment, "MAIN", 2)
     wide = experiment.settings
 
     def narrow(way, updates, steps):
