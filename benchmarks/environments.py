@@ -59,6 +59,7 @@ SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("jax_s4rl/MiniGridMemory-v0", {}),
     ("jax_s4rl/RepeatFirst-v0", {}),
     ("jax_s4rl/MetaCartPole-v0", {}),
+    ("jax_s4rl/CroppedKeyToDoor-v0", {}),
 )
 MUJOCO: tuple[tuple[str, dict[str, Any]], ...] = (
     ("Hopper-v5", {}),

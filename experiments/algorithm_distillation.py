@@ -32,7 +32,7 @@ from jax_s4rl import cache_folders
 from jax_s4rl.agents import decision_transformer, learning_history, tasks
 from jax_s4rl.agents import recurrent_ppo as agent
 from jax_s4rl.cli import entry_point
-from jax_s4rl.data import histories, trajectories
+from jax_s4rl.data import histories, learnable, trajectories
 from jax_s4rl.envs import meta_cartpole
 from jax_s4rl.modules import attention, mixers, tokens
 
@@ -178,7 +178,11 @@ def rows_of(
 
 
 def task(run_settings: Settings, seed: int) -> tasks.Task:
-    """Returns the task of a model: rows of all histories, and eight trials to act in."""
+    """Returns the task of a model: rows of all histories, and eight trials to act in.
+
+    Raises:
+        ValueError: If the histories have one action only, or no rewards.
+    """
     rng = np.random.default_rng(seed)
     rows = [
         rows_of(history(run_settings.source, number), is_history=run_settings.is_history, rng=rng)
@@ -186,7 +190,10 @@ def task(run_settings: Settings, seed: int) -> tasks.Task:
     ]
     kwargs = {"num_trials": NUM_TRIALS, "trial_steps": TRIAL_STEPS}
     env_id = recurrent_ppo.IDS[recurrent_ppo.TRIALS]
-    return tasks.describe(trajectories.concatenate(rows), NAME, env_id, kwargs, scores={})
+    record = trajectories.concatenate(rows)
+    learnable.check_actions(record, NAME)
+    learnable.check_rewards(record, NAME, "the histories have no learning to take over")
+    return tasks.describe(record, NAME, env_id, kwargs, scores={})
 
 
 def measure(run: online.Run) -> dict[str, Any]:

@@ -79,7 +79,7 @@ class TransportTrial(runner.Trial):
     def load(self) -> tasks.Task:
         """Loads the task, with the better of the relabelled episodes."""
         task = tasks.load(self.dataset, seed=self.data_seed)
-        value_transport.check(task.record)
+        value_transport.check(task.record, task.dataset)
         reader = _reader(self.reader, self.dataset, self.data_seed)
         record = transport_of.relabel(reader, task.record, self.rule)
         return dataclasses.replace(task, record=runner.KEPT[self.keep](record))

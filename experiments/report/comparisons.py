@@ -291,7 +291,7 @@ class CarriedTest(NamedTuple):
     scores: dict[str, list[float]]
 
 
-CLEARED, NEVER = "CartPole: return, cleared", "CartPole: return, never cleared"
+CLEARED, NEVER = "CartPole, cleared", "CartPole, never cleared"
 
 
 def carried_tests(measured: Measured) -> list[CarriedTest]:
@@ -308,7 +308,7 @@ def carried_tests(measured: Measured) -> list[CarriedTest]:
         (CLEARED, pole, cleared),
         (NEVER, pole, carried),
         (
-            f"key-to-door: success after {longest:,} steps, %",
+            f"key-to-door, {longest:,} steps, %",
             waits,
             f"success_at_{longest}_sampled",
         ),

@@ -12,12 +12,13 @@ from experiments.report.tasks import Bar, Point, Setting, Task
 SHARE = "%"
 HIDDEN_KEY = "key_to_door/hidden/random-10000"
 RECORDED, TRANSPORTED = "recorded rewards", "transported rewards"
-# Cells of the linear key-to-door.
+# Cells of the linear key-to-door, and steps between key and door while an agent plays.
 LINES = (23, 43, 63, 83, 103)
 LONG_UMBRELLA = "umbrella, 100 steps"
 # Mixers that were run on it.
 LONG_MIXERS = ("attention", "s4d")
 DISTRACTOR = "90 steps"
+DISTRACTORS = (30, 90, 270)
 # What the credit of online policies is conditioned on, and how value is paid, for readers.
 CREDITS = {
     "none": "REINFORCE",
@@ -29,6 +30,7 @@ WAYS = {
     "transport": "with transport",
     "none": "without",
     "undiscounted": "without, no discount",
+    "frames": "decision transformer, same episodes",
 }
 
 
@@ -163,13 +165,17 @@ TRANSPORT_ONLINE = Task(
     label="episodes that took the key",
     unit=SHARE,
     kinds=(SAMPLED,),
-    settings=[Setting(DISTRACTOR, (Point(DISTRACTOR, ("value_transport_online/90",)),))],
+    settings=[
+        Setting(title, (Point(title, (f"value_transport_online/{steps}",)),))
+        for steps in DISTRACTORS
+        for title in (f"{steps} steps",)
+    ],
     # A share is its own scale.
     floor=0.0,
     ceiling=1.0,
     is_judged=False,
     prepare=of_online("key", WAYS),
-    further={"door": "success", "apples": "apples"},
+    further={"door": "success", "apples": "apples", "reward of apples": "apple_income"},
     bars=(
         Bar(
             "with transport the key is taken in 90 % of the episodes, in 4 of 5 runs",

@@ -12,7 +12,7 @@ import rich.console
 
 from jax_s4rl import parameter_groups
 from jax_s4rl.agents import _statistics, contract, multi_seed, tasks
-from jax_s4rl.data import transitions
+from jax_s4rl.data import learnable, transitions
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import decision_transformer, q_network, q_policy
 from jax_s4rl.training import cql_loss, loop, optimizer, target_network, update
@@ -92,7 +92,8 @@ def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
         Shape and scales of the network.
 
     Raises:
-        ValueError: If the task has continuous actions, or its parts do not fit each other.
+        ValueError: If the task has continuous actions, one action only or rewards of 0 alone, or
+            its parts do not fit each other.
     """
     if task.num_actions is None:
         raise ValueError(
@@ -100,6 +101,8 @@ def configure(settings: Settings, task: tasks.Task) -> q_network.QConfig:
             "choose another dataset, or train a decision transformer"
         )
     contract.check(task)
+    learnable.check_actions(task.record, task.dataset)
+    learnable.check_rewards(task.record, task.dataset, "all values are 0")
     space = task.encoders[0].encoded_space
     return q_network.QConfig(
         observation_shape=task.record.observations.shape[1:],

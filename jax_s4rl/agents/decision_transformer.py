@@ -10,9 +10,10 @@ import numpy as np
 import rich.console
 
 from jax_s4rl.agents import _programs, _statistics, contract, multi_seed, tasks
-from jax_s4rl.data import regimes, windows
+from jax_s4rl.data import learnable, regimes, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, decision_transformer, policy
+from jax_s4rl.modules import tokens
 from jax_s4rl.training import loop, losses, optimizer, update
 
 
@@ -127,9 +128,11 @@ def prepare(
         The program.
 
     Raises:
-        ValueError: If settings cannot be built, or do not fit the devices or the episodes.
+        ValueError: If settings cannot be built, do not fit the devices or the episodes, or need
+            returns and a choice of actions that the episodes lack.
     """
     config = configure(settings, task)
+    _check_conditioning(settings, task)
     return _programs.build(
         decision_transformer,
         config,
@@ -205,6 +208,15 @@ def configure(settings: Settings, task: tasks.Task) -> configs.DecisionTransform
         return_scale=float(largest_return) if largest_return > 0 else 1.0,
         model=settings.model,
     )
+
+
+def _check_conditioning(settings: Settings, task: tasks.Task) -> None:
+    """Checks that a return can tell actions apart; behavior cloning takes whatever was done."""
+    if settings.model.returns == tokens.NONE:
+        return
+    remedy = "give its rewards, or set returns='none' to clone the behavior"
+    learnable.check_rewards(task.record, task.dataset, "no return is better than another", remedy)
+    learnable.check_actions(task.record, task.dataset)
 
 
 def loss_function(

@@ -14,7 +14,7 @@ import numpy as np
 import rich.console
 
 from jax_s4rl.agents import _programs, decision_transformer, multi_seed, tasks
-from jax_s4rl.data import windows
+from jax_s4rl.data import learnable, windows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import configs, latent_cloning, latent_policy
 from jax_s4rl.models import decision_transformer as network
@@ -121,11 +121,14 @@ def configure(settings: Settings, task: tasks.Task) -> Config:
         Shape and scales of the model.
 
     Raises:
-        ValueError: If the model cannot be built, or the parts of the task do not fit each other.
+        ValueError: If the model cannot be built, the parts of the task do not fit each other, or
+            the data have one action only or rewards of 0 alone.
     """
     trunk = decision_transformer.configure(settings, task)
+    learnable.check_actions(task.record, task.dataset)
+    learnable.check_rewards(task.record, task.dataset, "the value of a latent variable is 0")
     largest = float(np.abs(task.record.rewards).max())
-    return Config(**vars(trunk), latent=settings.latent, reward_scale=largest or 1.0)
+    return Config(**vars(trunk), latent=settings.latent, reward_scale=largest)
 
 
 def prepare(

@@ -13,7 +13,7 @@ import rich.console
 
 from jax_s4rl.agents import _programs, _statistics, contract, multi_seed, planner, tasks
 from jax_s4rl.data import discretizer as discretizers
-from jax_s4rl.data import returns, transition_rows
+from jax_s4rl.data import learnable, returns, transition_rows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import beam_search, decision_transformer, trajectory_transformer
 from jax_s4rl.modules import embeddings, groups
@@ -180,16 +180,14 @@ def _check(settings: Settings, task: tasks.Task) -> int | None:
             "every number of an observation; choose another dataset, or train a decision "
             "transformer"
         )
-    if settings.plan.search.rank_by == beam_search.RETURN and not record.rewards.any():
-        raise ValueError(
-            f"{task.dataset} has only rewards of 0, so no plan is better than another; give its "
-            "rewards, or set rank_by='likelihood'"
+    if settings.plan.search.rank_by == beam_search.RETURN:
+        learnable.check_rewards(
+            record,
+            task.dataset,
+            "no plan is better than another",
+            "give its rewards, or set rank_by='likelihood'",
         )
-    if (record.actions == record.actions[:1]).all():
-        raise ValueError(
-            f"{task.dataset} has one action only, so there is nothing to choose between; record "
-            "more than one"
-        )
+    learnable.check_actions(record, task.dataset)
     return about.get("num_observations")
 
 

@@ -7,6 +7,7 @@ rewards enter the returns that train policy and value, and nothing else.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -26,7 +27,11 @@ from jax_s4rl.training import actor_critic_loss, optimizer
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Settings of agent and training; those of the published agent but for its size."""
+    """Settings of agent and training.
+
+    Losses, transport and optimizer are those of the published agent; its pixels, convolutions, two
+    LSTMs of 256 and three heads on 1,000 rows are replaced by a smaller network.
+    """
 
     width: int = 64
     """Number of features of latents, controller and memory rows."""
@@ -45,7 +50,13 @@ class Settings:
     )
     """Weights of the parts of the loss."""
     learning_rate: float = 2e-4
-    """Learning rate of Adam."""
+    """Learning rate of Adam, which stays as it is."""
+    betas: tuple[float, float] = (0.0, 0.95)
+    """Decay rates of Adam's first and second moments."""
+    epsilon: float = 1e-6
+    """Term in Adam's denominator."""
+    clip: float = 10.0
+    """Largest size of a number of the gradient into logits and value; parameters have no limit."""
 
 
 class Update(NamedTuple):
@@ -221,7 +232,9 @@ def _optimizer(settings: Settings) -> Any:
         weight_decay=0.0,
         warmup_limit=0.0,
         final_fraction=1.0,
-        betas=(0.0, 0.95),
+        clip=math.inf,
+        betas=settings.betas,
+        epsilon=settings.epsilon,
     )
     return optimizer.make(config, parameter_groups.DEFAULT, settings.num_updates)
 
@@ -252,6 +265,9 @@ def _loss(
     extra: Float[Array, "batch steps"],
 ) -> Array:
     found = memory_agent.along(config, params, batch.inputs)
+    logits, value = (
+        actor_critic_loss.clip_gradient(each, settings.clip) for each in (found.logits, found.value)
+    )
     targets = _lambda_returns(
         jnp.asarray(batch.rewards) + extra, found.value, settings.rule.discount
     )
@@ -260,7 +276,7 @@ def _loss(
     seen = (observation, action, reward)
     return (
         actor_critic_loss.actor_critic(
-            found.logits, found.value, jnp.asarray(batch.actions), targets, settings.weights
+            logits, value, jnp.asarray(batch.actions), targets, settings.weights
         )
         + actor_critic_loss.reconstruction(said, seen, settings.weights)
         + actor_critic_loss.read_strength(found.strengths, settings.weights)

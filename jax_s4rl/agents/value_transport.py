@@ -42,8 +42,8 @@ def relabel(
         The same episodes with other rewards.
 
     Raises:
-        ValueError: If all rewards are 0, the reader has another mixer or no return head, or an
-            episode is longer than its context.
+        ValueError: If all rewards are 0 or all actions the same, the reader has another mixer or
+            no return head, or an episode is longer than its context.
     """
     transport.check(record)
     longest = int(record.episode_lengths.max())

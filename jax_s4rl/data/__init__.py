@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from jax_s4rl.data import episode_recorder as episode_recorder
     from jax_s4rl.data import hdf5 as hdf5
     from jax_s4rl.data import histories as histories
+    from jax_s4rl.data import learnable as learnable
     from jax_s4rl.data import minari_datasets as minari_datasets
     from jax_s4rl.data import observations as observations
     from jax_s4rl.data import player as player

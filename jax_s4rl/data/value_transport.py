@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jax_s4rl.data import trajectories
+from jax_s4rl.data import learnable, trajectories
 
 # Steps over which nothing is transported if rewards are not discounted.
 UNDISCOUNTED_PERIOD = 25
@@ -177,20 +177,18 @@ def attention_reads(weights: Float[np.ndarray, "T H T"], rule: Rule) -> Reads:
     return Reads(strengths, np.broadcast_to(steps, weights.shape), weights)
 
 
-def check(record: trajectories.Trajectories) -> None:
-    """Checks that episodes have rewards, before a model is trained to read them.
+def check(record: trajectories.Trajectories, name: str = "the record") -> None:
+    """Checks that there is value to transport and a choice to learn, before a reader is trained.
 
     Args:
         record: Recorded episodes.
+        name: Name of the dataset, for errors.
 
     Raises:
-        ValueError: If all rewards are 0.
+        ValueError: If all rewards are 0, or all actions are the same.
     """
-    if not record.rewards.any():
-        raise ValueError(
-            f"got {record.num_steps} steps whose rewards are all 0, wanted some that are not: "
-            "there is no value to transport; take data with rewards"
-        )
+    learnable.check_rewards(record, name, "there is no value to transport")
+    learnable.check_actions(record, name)
 
 
 def relabel(
@@ -211,8 +209,8 @@ def relabel(
         The same episodes with other rewards.
 
     Raises:
-        ValueError: If no step has a reward, or there is not one of the reads for each episode or
-            one of the values for each step.
+        ValueError: If no step has a reward, there is one action only, or there is not one of the
+            reads for each episode or one of the values for each step.
     """
     check(record)
     reads = list(reads)

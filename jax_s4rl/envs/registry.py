@@ -237,6 +237,7 @@ def nearest(env_id: str) -> list[str]:
 # Entry points are strings: a class would be imported at once, and cannot be written into the
 # metadata of a dataset.
 ENTRY_POINTS = {
+    "jax_s4rl/CroppedKeyToDoor-v0": "jax_s4rl.envs.key_door.cropped:CroppedKeyToDoorEnv",
     "jax_s4rl/KeyDoor-v0": "jax_s4rl.envs.key_door.environment:KeyDoorEnv",
     "jax_s4rl/KeyToDoor-v0": "jax_s4rl.envs.key_door.environment:KeyToDoorEnv",
     "jax_s4rl/MaskedCartPole-v0": "jax_s4rl.envs.masked_cartpole:MaskedCartPoleEnv",

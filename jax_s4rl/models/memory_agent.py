@@ -132,9 +132,11 @@ class MemoryAgent(nn.Module):
         known = jnp.concatenate([seen, state.hidden, state.reads], axis=-1)
         latent = nn.Dense(width)(nn.tanh(nn.Dense(2 * width)(known)))
         controller, hidden = nn.OptimizedLSTMCell(width)(state.controller, latent)
-        strengths, weights = self._read(hidden, state)
+        # Rows have no gradient; said here as well, none is computed along the whole memory.
+        rows = jax.lax.stop_gradient(state.memory)
+        strengths, weights = self._read(hidden, rows, state.step)
         # [batch, heads, rows] and [batch, rows, width].
-        reads = jnp.einsum("bhr,brw->bhw", weights, state.memory).reshape(len(hidden), -1)
+        reads = jnp.einsum("bhr,brw->bhw", weights, rows).reshape(len(hidden), -1)
         # Written after the read, without gradient: no latent is trained to be remembered.
         memory = state.memory.at[:, state.step].set(jax.lax.stop_gradient(latent))
         acting = nn.tanh(nn.Dense(width)(jnp.concatenate([latent, hidden, reads], axis=-1)))
@@ -153,15 +155,18 @@ class MemoryAgent(nn.Module):
         return State(controller, hidden, reads, memory, state.step + 1), outputs
 
     def _read(
-        self, hidden: Float[Array, "batch width"], state: State
+        self,
+        hidden: Float[Array, "batch width"],
+        rows: Float[Array, "batch rows width"],
+        step: Int[Array, ""],
     ) -> tuple[Float[Array, "batch heads"], Float[Array, "batch heads rows"]]:
         """Returns the strengths of the reads, and the weights of all rows."""
         heads, width = self.config.num_heads, self.config.width
         keys = nn.Dense(heads * width)(hidden).reshape(-1, heads, width)
         strengths = nn.softplus(nn.Dense(heads)(hidden))
-        similar = jnp.einsum("bhw,brw->bhr", _unit(keys), _unit(state.memory))
+        similar = jnp.einsum("bhw,brw->bhr", _unit(keys), _unit(rows))
         # Rows that are not written would get weight, and mass would leak to them early on.
-        is_written = (jnp.arange(state.memory.shape[1]) < state.step)[None, None]
+        is_written = (jnp.arange(rows.shape[1]) < step)[None, None]
         scores = jnp.where(is_written, strengths[..., None] * similar, HIDDEN)
         return strengths, jnp.where(is_written, jax.nn.softmax(scores), 0.0)
 
@@ -211,14 +216,30 @@ def along(config: MemoryAgentConfig, params: Any, inputs: Inputs) -> Outputs:
         Outputs of all steps, `[batch, steps, ...]`.
     """
     model = MemoryAgent(config)
-
-    def body(state: State, step: Inputs) -> tuple[State, Outputs]:
-        found: Any = model.apply({"params": params}, state, step)
-        return found
-
     by_step = jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), inputs)
-    _, outputs = jax.lax.scan(body, init_state(config, len(inputs.observation)), by_step)
+    start = init_state(config, len(inputs.observation))
+    fixed = jax.lax.stop_gradient(params)
+
+    def write(state: State, step: Inputs) -> tuple[State, None]:
+        after, _ = _apply(model, fixed, state, step)
+        return after, None
+
+    # Rows have no gradient, so they are written first. A second pass reads them from one array: a
+    # gradient through a memory that is carried would keep a copy of it for every step.
+    rows = jax.lax.scan(write, start, by_step)[0].memory
+
+    def read(state: State, step: Inputs) -> tuple[State, Outputs]:
+        after, outputs = _apply(model, params, state._replace(memory=rows), step)
+        return after._replace(memory=empty), outputs
+
+    empty = jnp.zeros(())
+    _, outputs = jax.lax.scan(read, start._replace(memory=empty), by_step)
     return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outputs)
+
+
+def _apply(model: MemoryAgent, params: Any, state: State, inputs: Inputs) -> tuple[State, Outputs]:
+    found: Any = model.apply({"params": params}, state, inputs)
+    return found
 
 
 class PolicyState(NamedTuple):

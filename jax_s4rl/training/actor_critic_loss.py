@@ -1,6 +1,8 @@
 """Losses of an agent that acts, values and reconstructs: advantage actor-critic with a memory."""
 
 import dataclasses
+import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,6 +31,42 @@ class Weights:
     """Weight of half the squared error of the reconstructed last reward."""
     reads: float = 5e-5
     """Weight of the strengths of reads."""
+
+
+def clip_gradient(values: Float[Array, "*shape"], limit: float) -> Float[Array, "*shape"]:
+    """Returns values as they are, and clips each number of the gradient that passes through them.
+
+    Args:
+        values: Outputs of a network.
+        limit: Largest size of a number of their gradient.
+
+    Returns:
+        The values.
+
+    Example:
+        >>> jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(1.0).item()
+        10.0
+    """
+    clipped: Any = _clip(values, limit)
+    return clipped
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _clip(values: Array, limit: float) -> Array:
+    del limit
+    return values
+
+
+def _forward(values: Array, limit: float) -> tuple[Array, None]:
+    del limit
+    return values, None
+
+
+def _backward(limit: float, _: None, gradient: Array) -> tuple[Array]:
+    return (jnp.clip(gradient, -limit, limit),)
+
+
+_clip.defvjp(_forward, _backward)
 
 
 def actor_critic(

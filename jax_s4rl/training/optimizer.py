@@ -30,11 +30,13 @@ class OptimizerConfig:
     final_fraction: float = 0.1
     """Learning rate at the end of the cosine, as a share of the peak."""
     clip: float = 1.0
-    """Largest global norm of a gradient, above 0."""
+    """Largest global norm of a gradient, above 0; infinity for no limit."""
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of Adam's first and second moments."""
     warmup_limit: float = dataclasses.field(default=0.1, metadata={"added_in": "0.3"})
     """Longest warm-up as a share of the run, 0 or more; above 1, a run can end while rates rise."""
+    epsilon: float = dataclasses.field(default=1e-8, metadata={"added_in": "0.3"})
+    """Term in Adam's denominator, above 0; a larger one makes small gradients count less."""
 
     def __post_init__(self) -> None:
         # A list becomes a tuple: programs are found by their settings.
@@ -126,7 +128,11 @@ def _adamw(
 ) -> optax.GradientTransformation:
     beta1, beta2 = config.betas
     return optax.adamw(
-        schedule(peak, config, num_updates), b1=beta1, b2=beta2, weight_decay=weight_decay
+        schedule(peak, config, num_updates),
+        b1=beta1,
+        b2=beta2,
+        eps=config.epsilon,
+        weight_decay=weight_decay,
     )
 
 
@@ -144,7 +150,7 @@ def _permissive(transformation: optax.GradientTransformation) -> optax.GradientT
 def _check(config: OptimizerConfig, num_updates: int) -> None:
     if num_updates < 1:
         raise ValueError(f"num_updates is {num_updates}; train for at least 1 update")
-    for name in ("learning_rate", "state_space_learning_rate", "clip"):
+    for name in ("learning_rate", "state_space_learning_rate", "clip", "epsilon"):
         value = getattr(config, name)
         if not value > 0:
             raise ValueError(f"{name} is {value}; it has to be above zero")

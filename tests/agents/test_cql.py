@@ -1,5 +1,7 @@
 """Conservative Q-learning end to end: training of several seeds at once, and acting."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.envs import registry
 from jax_s4rl.models import q_network
 from jax_s4rl.training import cql_loss, optimizer, target_network
+from tests.data import records
 
 SMALL = cql.Settings(
     network=q_network.NetworkConfig(width=32, num_layers=1),
@@ -93,3 +96,10 @@ def test_continuous_actions_are_refused():
         ValueError, match="tiny has continuous actions, but Q-learning needs discrete ones"
     ):
         cql.configure(SMALL, continuous)
+
+
+@pytest.mark.parametrize(("changes", "sentence"), records.EMPTY_HANDED)
+def test_data_that_teach_nothing_are_refused(task, changes, sentence):
+    empty = dataclasses.replace(task, record=records.without(task.record, changes))
+    with pytest.raises(ValueError, match=sentence):
+        cql.configure(SMALL, empty)

@@ -18,6 +18,7 @@ from jax_s4rl.models import decision_transformer as network
 from jax_s4rl.modules import groups, mixers
 from jax_s4rl.training import loop, optimizer, update
 from tests import filling
+from tests.data import records
 
 SMALL = decision_transformer.Settings(
     model=configs.ModelConfig(
@@ -268,3 +269,12 @@ def test_after_the_first_dispatch_nothing_is_compiled_and_no_data_are_moved(task
         assert compiled
     finally:
         jax.monitoring.clear_event_listeners()
+
+
+@pytest.mark.parametrize(("changes", "sentence"), records.EMPTY_HANDED)
+def test_data_that_teach_nothing_are_refused(task, changes, sentence):
+    empty = dataclasses.replace(task, record=records.without(task.record, changes))
+    with pytest.raises(ValueError, match=sentence):
+        decision_transformer.prepare(SMALL, empty)
+    # A clone takes over whatever was done.
+    decision_transformer.prepare(with_model(returns="none"), empty)

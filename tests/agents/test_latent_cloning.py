@@ -14,6 +14,7 @@ from jax_s4rl.models import latent_cloning as network
 from jax_s4rl.modules import groups
 from tests import filling
 from tests.agents.small_latent_agent import RECORD, SETTINGS, TASK
+from tests.data import records
 
 CONFIG = latent_cloning.configure(SETTINGS, TASK)
 BATCH = windows.gather_windows(windows.make_store(RECORD), jnp.array([0, 4]), 6)
@@ -90,3 +91,10 @@ def test_an_unknown_future_and_a_trunk_with_returns_are_refused_before_training(
     settings = dataclasses.replace(SETTINGS, model=model)
     with pytest.raises(ValueError, match="set returns='none'"):
         next(latent_cloning.train(settings, TASK, seeds=[0]))
+
+
+@pytest.mark.parametrize(("changes", "sentence"), records.EMPTY_HANDED)
+def test_data_that_teach_nothing_are_refused(changes, sentence):
+    empty = dataclasses.replace(TASK, record=records.without(RECORD, changes))
+    with pytest.raises(ValueError, match=sentence):
+        latent_cloning.configure(SETTINGS, empty)

@@ -58,6 +58,21 @@ def test_rewards_are_paid_to_the_steps_that_were_read():
     assert found.dtype == np.float32
 
 
+def test_the_optimizer_is_that_of_the_published_agent():
+    params = {"w": jnp.zeros(2)}
+    transformation = transport_agent._optimizer(SETTINGS)
+    state = transformation.init(params)
+    moment, found = np.zeros(2), []
+    for step, gradient in enumerate(([1e-6, 300.0], [-2e-6, 1.0]), start=1):
+        changes, state = transformation.update({"w": jnp.array(gradient)}, state, params)
+        moment = 0.95 * moment + 0.05 * np.square(gradient)
+        root = np.sqrt(moment / (1 - 0.95**step))
+        # No first moment, no limit of the norm, a constant rate.
+        found.append((changes["w"], -2e-4 * np.array(gradient) / (root + 1e-6)))
+    for changes, expected in found:
+        np.testing.assert_allclose(changes, expected, rtol=1e-4)
+
+
 @pytest.mark.slow
 def test_transported_rewards_change_the_targets_alone():
     record = records.make_record((5, 5, 5))

@@ -46,7 +46,7 @@ def test_rewards_are_those_of_the_rule_for_each_episode():
 
 def test_no_rewards_are_refused_before_the_reader_runs():
     nothing = dataclasses.replace(RECORD, rewards=np.zeros(RECORD.num_steps, np.float32))
-    with pytest.raises(ValueError, match="rewards are all 0"):
+    with pytest.raises(ValueError, match="has only rewards of 0"):
         value_transport.relabel(make(), nothing)
 
 

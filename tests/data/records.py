@@ -32,6 +32,20 @@ def make_record(
     return trajectories.from_episodes(episodes)
 
 
+# What a record lacks, by the sentence that refuses it.
+EMPTY_HANDED = [
+    ({"actions": np.ones_like}, "has one action only"),
+    ({"rewards": np.zeros_like}, "has only rewards of 0"),
+]
+
+
+def without(record, changes):
+    """A record whose fields are replaced by functions of their own values."""
+    return dataclasses.replace(
+        record, **{name: change(getattr(record, name)) for name, change in changes.items()}
+    )
+
+
 def assert_same(left, right):
     for name in left.__dataclass_fields__:
         one, other = getattr(left, name), getattr(right, name)

@@ -134,7 +134,8 @@ def test_relabelled_episodes_differ_in_their_rewards_alone():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"rewards": np.zeros(14, np.float32)}, "rewards are all 0"),
+        ({"rewards": np.zeros(14, np.float32)}, "has only rewards of 0"),
+        ({"actions": np.zeros(14, np.int32)}, "has one action only"),
         ({}, "a value for each step"),
     ],
 )

@@ -161,6 +161,7 @@ TWO_ROOMS = {
 # Every id in every observation mode, and what else changes spaces or the end of an episode.
 MODES = {
     "jax_s4rl/Bsuite-v0": [{"bsuite_id": "umbrella_length/4"}, {"bsuite_id": "cartpole/0"}],
+    "jax_s4rl/CroppedKeyToDoor-v0": [{}, {"distractor_steps": 0}],
     "jax_s4rl/KeyDoor-v0": [*OBSERVATIONS, TWO_ROOMS],
     "jax_s4rl/KeyToDoor-v0": [
         {},

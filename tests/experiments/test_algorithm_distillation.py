@@ -12,6 +12,7 @@ from jax_s4rl.data import trajectories
 from jax_s4rl.envs import meta_cartpole, registry
 from jax_s4rl.evaluation import result_rows
 from jax_s4rl.modules import mixers, tokens
+from tests.data import records
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,14 @@ def test_no_two_runs_are_equal_and_options_are_checked():
         experiment.main(experiment.Options(methods=("luck",)))
     with pytest.raises(ValueError, match="got maps=0"):
         experiment.main(experiment.Options(maps=0))
+
+
+@pytest.mark.parametrize(("changes", "sentence"), records.EMPTY_HANDED)
+def test_histories_that_teach_nothing_are_refused(record, monkeypatch, changes, sentence):
+    monkeypatch.setattr(experiment, "history", lambda *_: records.without(record, changes))
+    (run, *_) = experiment.planned(experiment.Options(maps=1))
+    with pytest.raises(ValueError, match=sentence):
+        experiment.task(run.settings, 0)
 
 
 @pytest.mark.slow

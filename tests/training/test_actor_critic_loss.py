@@ -45,3 +45,11 @@ def test_the_first_step_has_no_last_action_to_reconstruct():
     seen = jnp.ones((1, 1, 4)), jnp.zeros((1, 1, 2)), jnp.zeros((1, 1))
     found = actor_critic_loss.reconstruction(predicted, seen, Weights(observation=0.0))
     assert float(found) == 0
+
+
+def test_a_gradient_is_clipped_number_by_number_and_values_stay():
+    values = jnp.array([3.0, -50.0, 0.5])
+    np.testing.assert_array_equal(actor_critic_loss.clip_gradient(values, 10.0), values)
+    slopes = jnp.array([4.0, -30.0, 11.0])
+    found = jax.grad(lambda x: (slopes * actor_critic_loss.clip_gradient(x, 10.0)).sum())(values)
+    np.testing.assert_array_equal(found, [4, -10, 10])

@@ -1,5 +1,7 @@
 """AdamW: the state space group has a lower rate and no decay, and rates follow their schedule."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,6 +28,15 @@ def test_the_state_space_group_is_slower():
     # The first step of Adam is the rate itself, against the gradient.
     assert changes["w"] == pytest.approx(-1e-2, rel=1e-3)
     assert changes["A"] == pytest.approx(-1e-3, rel=1e-3)
+
+
+def test_a_large_epsilon_makes_small_gradients_count_less():
+    config = optimizer.OptimizerConfig(
+        learning_rate=1e-2, weight_decay=0.0, warmup_updates=0, epsilon=1e-3, clip=math.inf
+    )
+    assert first_changes(config, jnp.array([1e-3]))["w"] == pytest.approx(-5e-3, rel=1e-3)
+    # Without a limit of the norm, a large gradient stays one in the moments.
+    assert first_changes(config, jnp.array([1e3]))["w"] == pytest.approx(-1e-2, rel=1e-3)
 
 
 def test_only_the_default_group_decays():

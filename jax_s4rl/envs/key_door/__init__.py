@@ -6,6 +6,7 @@ from jax_s4rl import _lazy
 
 if TYPE_CHECKING:
     from jax_s4rl.envs.key_door import config as config
+    from jax_s4rl.envs.key_door import cropped as cropped
     from jax_s4rl.envs.key_door import environment as environment
     from jax_s4rl.envs.key_door import layout as layout
     from jax_s4rl.envs.key_door import observations as observations

@@ -145,8 +145,8 @@ def test_what_mends_a_carried_state_stands_by_test_and_change():
     assert table.head == ["test", "training", "S4", "LSTM"]
     same = "20.0 [20.0, 20.0]"
     assert table.rows == [
-        ["CartPole: return, cleared", "as trained", same, "-"],
-        ["CartPole: return, never cleared", "as trained", "10.0 [10.0, 10.0]", "-"],
-        ["CartPole: return, never cleared", load.WHOLE_EPISODES, same, "-"],
-        ["key-to-door: success after 4,000 steps, %", "as trained", "-", "50.0"],
+        ["CartPole, cleared", "as trained", same, "-"],
+        ["CartPole, never cleared", "as trained", "10.0 [10.0, 10.0]", "-"],
+        ["CartPole, never cleared", load.WHOLE_EPISODES, same, "-"],
+        ["key-to-door, 4,000 steps, %", "as trained", "-", "50.0"],
     ]
