@@ -203,16 +203,9 @@ def settings_of(plan: Plan) -> Settings:
 
 
 def matched(plan: Plan, mixer: str) -> Settings:
-    """Returns settings around a mixer as they should be, with as many parameters as attention.
-
-    The mixer without memory sees one token per step: of three, the one that predicts the action
-    holds the observation alone.
-    """
-    base = settings_of(plan)
-    if mixer == protocol.MEMORYLESS:
-        base = protocol.override(base, tokens=tokens.CONCATENATED)
-    config = mixers.MixerConfig(mixer)
-    return protocol.match_parameters(base, config, tasks.load(plan.shapes or plan.dataset))
+    """Returns settings around a mixer as they should be, with as many parameters as attention."""
+    shapes = tasks.load(plan.shapes or plan.dataset)
+    return protocol.match_parameters(settings_of(plan), mixers.MixerConfig(mixer), shapes)
 
 
 def their_settings(plan: Plan, mixer: str) -> Settings:

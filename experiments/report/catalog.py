@@ -254,13 +254,15 @@ PAPER_SIZE = Task(
     score="score",
     label="score",
     settings=(
-        _one("key-to-door, 1K", SIZES["1K"], variant="interleaved"),
-        _one("key-to-door, 10K", SIZES["10K"], variant="interleaved"),
-        _one("walks", "random_walk/random-1000", variant="interleaved"),
-        _one("three rooms", "key_door/ppo-replay", variant="interleaved"),
-        _one("CartPole", "cartpole/mixed", variant="interleaved", is_continuous=True),
-        _one("no velocities", "masked_cartpole/mixed", variant="interleaved", is_continuous=True),
-        _one("Pendulum", "pendulum/medium", variant="interleaved", is_continuous=True),
+        _one("key-to-door, 1K", SIZES["1K"], variant=load.THREE_TOKENS),
+        _one("key-to-door, 10K", SIZES["10K"], variant=load.THREE_TOKENS),
+        _one("walks", "random_walk/random-1000", variant=load.THREE_TOKENS),
+        _one("three rooms", "key_door/ppo-replay", variant=load.THREE_TOKENS),
+        _one("CartPole", "cartpole/mixed", variant=load.THREE_TOKENS, is_continuous=True),
+        _one(
+            "no velocities", "masked_cartpole/mixed", variant=load.THREE_TOKENS, is_continuous=True
+        ),
+        _one("Pendulum", "pendulum/medium", variant=load.THREE_TOKENS, is_continuous=True),
     ),
     prepare=load.of_paper_size,
 )
