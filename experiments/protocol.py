@@ -22,7 +22,7 @@ CLONED = ("attention", "s4d")
 # Of Q-learning that gets what the others have: updates, weights of the conservative part, and
 # factors of the rewards.
 Q_UPDATES = 5_000
-CONSERVATISM, REWARD_SCALES = (0.1, 1.0), (1.0, 10.0)
+CONSERVATISM, REWARD_SCALES = (1.0, 0.1), (1.0, 10.0)
 
 
 def mixer_config(name: str, **options: Any) -> mixers.MixerConfig:

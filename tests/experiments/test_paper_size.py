@@ -153,7 +153,7 @@ def test_q_learning_has_the_batches_and_the_time_of_the_others(loaded):
             assert trial.settings.weighting == weighting
             assert trial.settings.network.time_embedding == time
     variants = [trial.variant for trial in paper_size.q_trials(NAME, 0, runner.Options())]
-    assert variants[1] == "conservatism 0.1, uniform batches, time embedding, rewards x 10"
+    assert variants[1] == "conservatism 1, uniform batches, time embedding, rewards x 10"
     assert len(set(variants)) == 4
     assert paper_size.q_trials("pendulum", 0, runner.Options()) == []
 
