@@ -132,8 +132,12 @@ class Search:
         best, number = self.best(model), self.enough()
         return best if number == self.updates else best._replace(updates=number)
 
-    def left_open(self, model: Model) -> dict[str, bool]:
+    def left_open(self, model: Model, number: int) -> dict[str, bool]:
         """Returns what the search for a model has left open; nothing that was not tried.
+
+        Args:
+            model: The model.
+            number: Updates of its results.
 
         Returns:
             "rate_at_edge", and if updates were doubled "still_rising": whether the last doubling
@@ -142,7 +146,7 @@ class Search:
         if not self.scores(model):
             return {}
         found = {"rate_at_edge": bool(self._outward(model))}
-        curve, number = self.curve(model), self.enough()
+        curve = self.curve(model)
         last = 2 * number if 2 * number in curve else number
         if last // 2 in curve and last in curve:
             gain = curve[last] - curve[last // 2]
@@ -151,7 +155,8 @@ class Search:
 
     def tuned(self, model: Model) -> dict[str, Any]:
         """Returns what the results of a model have from the search, for `protocol.trial`."""
-        return {"point": self.chosen(model), "notes": tuple(self.left_open(model).items())}
+        notes = self.left_open(model, self.enough())
+        return {"point": self.chosen(model), "notes": tuple(notes.items())}
 
 
 def parts(

@@ -98,12 +98,12 @@ def test_updates_are_doubled_until_no_model_gains():
 
 
 def test_what_a_search_leaves_open_is_told():
-    assert searching({}).left_open(S4D) == {}
-    assert searching(grid(s4d=HIGH)).left_open(S4D) == {"rate_at_edge": True}
+    assert searching({}).left_open(S4D, 1_000) == {}
+    assert searching(grid(s4d=HIGH)).left_open(S4D, 1_000) == {"rate_at_edge": True}
     scores = grid()
     for model, gain in ((ATTENTION, 0.01), (S4D, 0.1)):
         scores = more(scores, model, MIDDLE._replace(updates=2_000), 0.6 + gain)
-    found = {model: searching(scores).left_open(model)["still_rising"] for model in MODELS}
+    found = {model: searching(scores).left_open(model, 2_000)["still_rising"] for model in MODELS}
     assert found == {ATTENTION: False, S4D: True}
     assert searching(scores).tuned(S4D) == {
         "point": MIDDLE._replace(updates=2_000),
@@ -113,7 +113,7 @@ def test_what_a_search_leaves_open_is_told():
     for model, score in ((ATTENTION, 0.61), (S4D, 0.7)):
         scores = more(scores, model, MIDDLE._replace(updates=4_000), score)
     assert searching(scores).enough() == 2_000
-    assert searching(scores).left_open(S4D)["still_rising"] is False
+    assert searching(scores).left_open(S4D, 2_000)["still_rising"] is False
 
 
 def test_parts_follow_each_other_and_end_with_the_results():
