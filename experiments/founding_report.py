@@ -17,7 +17,7 @@ a short warm-up, right past actions; beside the two models, one without memory. 
 further parts: `others` has S4D and an LSTM, `switches` turns on one difference at a time, and
 `tokens` has one token per step in place of three. `baselines` has behavior cloning of all episodes
 (BC) and of the best tenth (%BC), around attention as it should be, and conservative Q-learning with
-the same batches and time steps, on the data of all their numbers: about three hours of a core.
+the same batches and time steps, on the data of all their numbers (planned: three hours of a core).
 
 Trials have ten seeds, but for one of each of nine further graphs, which count together with the
 first, three of each switch, and five of the baselines. Two cores cannot carry their 10,000 updates

@@ -18,8 +18,8 @@ alike:
 - `10k`: the same point on ten thousand episodes, with 8,000 updates. The published code makes
   100,000; the report says which share of them every row has.
 
-Results are judged by 1,000 episodes of each way of choosing actions. All of it takes five to six
-hours of a core. On several machines (`--shard`) these parts are run one by one, with a merge after
+Results are judged by 1,000 episodes of each way of choosing actions. Planned: five to six hours
+of a core. On several machines (`--shard`) these parts are run one by one, with a merge after
 each. Rows go to `experiments/results/uniform_batches.jsonl`.
 """
 

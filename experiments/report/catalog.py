@@ -9,13 +9,19 @@ import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from experiments.report import founding, load, systems
+from experiments.report import doors, founding, load, systems
+from experiments.report.doors import (
+    BALANCED,
+    KEY_TO_DOOR,
+    SIZES,
+    UNIFORM_BATCHES,
+)
+from experiments.report.doors import UNIFORM as UNIFORM
 from experiments.report.load import GREEDY, SAMPLED
-from experiments.report.tasks import Point, Question, Setting, Side, Task
+from experiments.report.tasks import SHARE, Point, Question, Setting, Side, Task
 from jax_s4rl.evaluation import documents
 
 FOLDER = Path(__file__).parents[1] / "results"
-SHARE = "%"
 
 
 def _one(title: str, *data: str, variant: str = "", **more: bool) -> Setting:
@@ -104,43 +110,6 @@ KEY_DOOR = Task(
         _one("PPO's replay", "key_door/ppo-replay"),
         _one("PPO's expert", "key_door/ppo-expert"),
         _one("mixed data", "key_door/mixed"),
-    ),
-)
-BALANCED = "balanced batches"
-# Data of the Decision Transformer's table, and uniform batches after the most updates.
-SIZES = {"1K": "key_to_door/dt/random-1000", "10K": "key_to_door/dt/random-10000"}
-UNIFORM = {"1K": "uniform batches, 4500 updates", "10K": "uniform batches, 2000 updates"}
-KEY_TO_DOOR = Task(
-    name="key_to_door",
-    file="key_to_door",
-    title="Key-to-door",
-    score="success",
-    label="success",
-    unit=SHARE,
-    settings=(
-        Setting(
-            "balanced batches",
-            tuple(Point(size, (data,), BALANCED) for size, data in SIZES.items()),
-            is_shown=False,
-        ),
-        Setting(
-            "uniform batches",
-            tuple(Point(f"uniform, {size}", (SIZES[size],), UNIFORM[size]) for size in SIZES),
-        ),
-        Setting(
-            "apples between",
-            (
-                Point("apples, 1K", ("key_to_door/low_var/random-1000",), BALANCED),
-                Point("apples, 10K", ("key_to_door/low_var/random-10000",), BALANCED),
-            ),
-        ),
-        Setting(
-            "longer waits",
-            (
-                Point("90 steps", ("key_to_door/dt_90/random-1000",), BALANCED),
-                Point("300 steps", ("key_to_door/dt_300/random-1000",), BALANCED),
-            ),
-        ),
     ),
 )
 LONG_WAITS = Task(
@@ -268,6 +237,7 @@ PAPER_SIZE = Task(
 )
 TASKS = (
     KEY_TO_DOOR,
+    UNIFORM_BATCHES,
     LONG_WAITS,
     MEMORY,
     MASKED_CARTPOLE,
@@ -391,7 +361,7 @@ def read(folder: Path = FOLDER) -> dict[str, list[load.Row]]:
 
 def tasks(rows: Mapping[str, Sequence[load.Row]]) -> list[Task]:
     """Returns all tasks with their rows."""
-    return [task.holding(rows.get(task.file, ())) for task in TASKS]
+    return doors.settle([task.holding(rows.get(task.file, ())) for task in TASKS])
 
 
 def questions(rows: Mapping[str, Sequence[load.Row]]) -> list[Question]:

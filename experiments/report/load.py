@@ -42,6 +42,8 @@ TWINS = {
     "minigrid_memory/shown": "minigrid_memory/mixed",
     "key_to_door/shown/random-1000": "key_to_door/hidden/random-1000",
 }
+# Updates of the published code of key-to-door.
+PUBLISHED_UPDATES = 100_000
 # Variants of models of the paper's size, by their tokens per step.
 ONE_TOKEN, THREE_TOKENS = "concatenated", "interleaved"
 # Scores of tasks that are not judged by their returns, by the start of their data sets.
@@ -268,3 +270,10 @@ def of_paper_size(row: Row) -> list[Row]:
     if row["method"] == MEMORYLESS and variant(row) == ONE_TOKEN:
         known["variant"] = THREE_TOKENS
     return [with_metrics(row, **known)]
+
+
+def of_uniform(row: Row) -> list[Row]:
+    """Returns a row of uniform batches with its percentage of the published updates."""
+    if row["seed"] is None:
+        return [row]
+    return [with_metrics(row, updates_percent=100 * row["updates"] / PUBLISHED_UPDATES)]

@@ -21,12 +21,12 @@ REFERENCES = {"lookup": "lookup", "random": "random play", "optimal": "optimum"}
 PLANNED = {
     "carried_state": 1.0,
     "long_memory": 12.0,
-    "founding_report": 8.0,
+    "founding_report": 11.0,
     "online_budget": 1.0,
-    "hidden_state": 5.5,
-    "locomotion": 6.0,
+    "hidden_state": 15.0,
+    "locomotion": 9.0,
     "paper_size": 6.0,
-    "uniform_batches": 4.0,
+    "uniform_batches": 5.5,
 }
 
 
