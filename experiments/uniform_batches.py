@@ -159,10 +159,8 @@ EXPERIMENT = runner.Experiment(
     parts={
         "tuning": tuning_trials,
         "edges": edges_trials,
-        **{
-            name: functools.partial(updates_trials, factor=factor)
-            for name, factor in zip(("updates", "updates_2"), stages.DOUBLINGS, strict=True)
-        },
+        "updates": functools.partial(updates_trials, factor=stages.DOUBLINGS[0]),
+        "updates_2": functools.partial(updates_trials, factor=stages.DOUBLINGS[1]),
         "1k": small_trials,
         "10k": large_trials,
     },
