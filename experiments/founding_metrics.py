@@ -47,8 +47,8 @@ def measure(
         history: Past actions that the model is given while it acts, right or wrong.
         divisor: Scale of the rewards, by which wrong past actions are divided.
     """
-    assert isinstance(trained, decision_transformer.Trained)
     if history == WRONG:
+        assert isinstance(trained, decision_transformer.Trained)
         trained = dataclasses.replace(trained, params=with_wrong_history(trained.params, divisor))
     if family == UMBRELLA:
         return _of_umbrella(task, trained, targets, episodes)
@@ -61,7 +61,9 @@ def measure(
         own = target_returns.episodes_of(acted, kind, target_returns.best(task))
         described = _describe(family, acted.record.select(own), task)
         found |= {f"{name}_{kind}": value for name, value in described.items()}
-        found[f"best_of_sweep_{kind}"] = max(found[f"achieved_{kind}"])
+        # Clones and Q-networks cannot be asked for a return: theirs is the same for all targets.
+        achieved = found.get(f"achieved_{kind}", [found[f"return_{kind}"]])
+        found[f"best_of_sweep_{kind}"] = max(achieved)
     return found
 
 
@@ -85,7 +87,7 @@ def with_wrong_history(params: Any, divisor: float) -> Any:
 
 def _of_umbrella(
     task: tasks.Task,
-    trained: decision_transformer.Trained,
+    trained: runner.Trained,
     targets: tuple[float, ...],
     episodes: int,
 ) -> dict[str, Any]:

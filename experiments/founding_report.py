@@ -15,13 +15,16 @@ as long as the training, and wrong past actions while acting (`founding_metrics`
 be*: three pre-norm blocks around every mixer, with as many parameters as attention, cross-entropy,
 a short warm-up, right past actions; beside the two models, one without memory. Two tasks have
 further parts: `others` has S4D and an LSTM, `switches` turns on one difference at a time, and
-`tokens` has one token per step in place of three.
+`tokens` has one token per step in place of three. `baselines` has behavior cloning of all episodes
+(BC) and of the best tenth (%BC), around attention as it should be, and conservative Q-learning with
+the same batches and time steps, on the data of all their numbers (planned: three hours of a core).
 
 Trials have ten seeds, but for one of each of nine further graphs, which count together with the
-first, and three of each switch. Two cores cannot carry their 10,000 updates or more for every
-trial; the variant of a row says how many it has. On the graph and umbrella, whose optimum is known,
-there are enough for another seed of attention, as it should be, to reach it at the longest length:
-first 500, with which only some seeds learned umbrella 8, so that its number was doubled once.
+first, three of each switch, and five of the baselines. Two cores cannot carry their 10,000 updates
+or more for every trial; the variant of a row says how many it has. On the graph and umbrella, whose
+optimum is known, there are enough for another seed of attention, as it should be, to reach it at
+the longest length: first 500, with which only some seeds learned umbrella 8, so that its number was
+doubled once.
 Rows go to `experiments/results/founding_report.jsonl`.
 """
 
@@ -42,6 +45,8 @@ SEEDS = 10
 THEIR_WAY, RIGHT_WAY = "as they did", "as it should be"
 # The least number of their updates: a hundred epochs of a hundred. Their warm-up is as long.
 THEIR_UPDATES = WARMUP = 10_000
+# Of Q-learning, which takes milliseconds for each.
+Q_UPDATES = 3_000
 THEIR_MIXERS = (protocol.ATTENTION, "s4")
 OTHER_MIXERS = ("s4d", "lstm")
 
@@ -137,6 +142,7 @@ PLANS: dict[str, Sequence[Plan]] = {
     "others": SWITCHED,
     "switches": SWITCHED,
     "tokens": SWITCHED,
+    "baselines": (GRAPHS[0], *UMBRELLAS.values(), DOOR_KEY, CARTPOLE),
 }
 
 
@@ -203,16 +209,9 @@ def settings_of(plan: Plan) -> Settings:
 
 
 def matched(plan: Plan, mixer: str) -> Settings:
-    """Returns settings around a mixer as they should be, with as many parameters as attention.
-
-    The mixer without memory sees one token per step: of three, the one that predicts the action
-    holds the observation alone.
-    """
-    base = settings_of(plan)
-    if mixer == protocol.MEMORYLESS:
-        base = protocol.override(base, tokens=tokens.CONCATENATED)
-    config = mixers.MixerConfig(mixer)
-    return protocol.match_parameters(base, config, tasks.load(plan.shapes or plan.dataset))
+    """Returns settings around a mixer as they should be, with as many parameters as attention."""
+    shapes = tasks.load(plan.shapes or plan.dataset)
+    return protocol.match_parameters(settings_of(plan), mixers.MixerConfig(mixer), shapes)
 
 
 def their_settings(plan: Plan, mixer: str) -> Settings:
@@ -244,9 +243,33 @@ def trial(
         options: Options of the run.
         history: Past actions while acting, right or wrong.
     """
+    return runner.Trial(
+        method=mixer,
+        dataset=plan.dataset,
+        settings=settings,
+        variant=_with_updates(variant, runner.QUICK_UPDATES if options.quick else plan.num_updates),
+        evaluation=evaluation(plan, options, history),
+        metrics=founding_metrics.measure,
+    )
+
+
+def _with_updates(variant: str, number: int) -> str:
+    """Returns a variant that says how many updates it has."""
+    return f"{variant} ({number:,} of {THEIR_UPDATES:,} updates)"
+
+
+def evaluation(
+    plan: Plan, options: runner.Options, history: str = founding_metrics.RIGHT
+) -> tuple[tuple[str, Any], ...]:
+    """Returns the arguments of the metrics of a task.
+
+    Args:
+        plan: Task.
+        options: Options of the run.
+        history: Past actions while acting, right or wrong.
+    """
     is_umbrella = plan.family == founding_metrics.UMBRELLA
-    number = runner.QUICK_UPDATES if options.quick else plan.num_updates
-    evaluation: dict[str, Any] = {
+    found: dict[str, Any] = {
         "family": plan.family,
         "targets": plan.targets,
         # Theirs are 2,000 episodes of umbrella.
@@ -256,14 +279,7 @@ def trial(
         "history": history,
         "divisor": plan.divisor,
     }
-    return runner.Trial(
-        method=mixer,
-        dataset=plan.dataset,
-        settings=settings,
-        variant=f"{variant} ({number:,} of {THEIR_UPDATES:,} updates)",
-        evaluation=tuple(evaluation.items()),
-        metrics=founding_metrics.measure,
-    )
+    return tuple(found.items())
 
 
 def their_column(plan: Plan, options: runner.Options) -> list[runner.Trial]:
@@ -330,6 +346,28 @@ def tokens_trials(options: runner.Options) -> list[runner.Trial]:
     return found
 
 
+def baselines_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns both clones around attention, and Q-learning, on the data of all their numbers."""
+    found = []
+    for plan in PLANS["baselines"]:
+        base = settings_of(plan)
+        clone = trial(plan, "bc", RIGHT_WAY, protocol.override(base, returns=tokens.NONE), options)
+        best = dataclasses.replace(clone, method="percent_bc", keep=runner.BEST_TENTH)
+        learned = protocol.fair_cql_trials(
+            plan.dataset,
+            base,
+            metrics=founding_metrics.measure,
+            evaluation=evaluation(plan, options),
+            num_updates=Q_UPDATES,
+        )
+        found += [clone, best]
+        found += [
+            dataclasses.replace(each, variant=_with_updates(each.variant, Q_UPDATES))
+            for each in learned
+        ]
+    return found
+
+
 def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play and the optimum of every task of the parts: some data take long."""
     named = [PLANS[part] for part in options.parts or PLANS]
@@ -341,10 +379,15 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
 EXPERIMENT = runner.Experiment(
     name="founding_report",
     parts={part: functools.partial(on_all, part) for part in PLANS}
-    | {"others": others_trials, "switches": switches_trials, "tokens": tokens_trials},
+    | {
+        "others": others_trials,
+        "switches": switches_trials,
+        "tokens": tokens_trials,
+        "baselines": baselines_trials,
+    },
     references=references,
     quick=("umbrella",),
-    most_seeds={"graphs": 1, "switches": 3},
+    most_seeds={"graphs": 1, "switches": 3, "baselines": 5},
     own_seeds=SEEDS,
 )
 

@@ -25,6 +25,7 @@ TIMES = runner.results_file("founding_times")
 COLUMNS = (founding_report.THEIR_WAY, founding_report.RIGHT_WAY)
 ATTENTION, S4 = founding_report.THEIR_MIXERS
 METHODS = {ATTENTION: "DT", S4: "S4", "s4d": "S4D", "lstm": "LSTM", "mlp": "MLP"}
+BASELINES = {"bc": "BC", "percent_bc": "%BC"}
 NOTHING = "-"
 
 
@@ -138,7 +139,7 @@ def scores(rows: Sequence[Row]) -> str:
     for number in NUMBERS:
         own = _of_data(rows, number.data)
         ends = [_reference(own, method, number.key) for method in ("random", "optimal")]
-        for method, name in METHODS.items():
+        for method, name in (METHODS | BASELINES).items():
             cells = [_interval(_runs(own, method, column, number.key)) for column in COLUMNS]
             theirs = number.theirs.get(method)
             if theirs is not None or cells != [NOTHING, NOTHING]:

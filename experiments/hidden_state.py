@@ -11,22 +11,41 @@ way to act is the same with and without the key: to its cell while it lies there
 last room. So a mixer without memory can be level, and the gap shows whether the hidden flag matters
 to a model that is conditioned on returns.)
 
-Every mixer, `mlp`, which has no memory, and behavior cloning (BC, around S4D) learn from task and
-twin, all with the same updates, batches and tuning grid, and as many parameters as attention, which
-has rotary positions. Nobody is given the step of the episode. The rate is chosen by the task and by
-the twin on datasets of their own. Contexts are 20 steps of CartPole and Pendulum, 32 of Memory,
-whose good episodes have 9 at most, and all 60 of key-to-door. Observability gap and memory bias
-compare two rows each, so they are not in the rows: see `twins`. Rows go to
+Every mixer and `mlp`, which has no memory, learn from task and twin, all with the same updates and
+batches, and as many parameters as attention, which has rotary positions. Nobody is given the step
+of the episode. Contexts are 20 steps of CartPole and Pendulum, 32 of Memory, whose good episodes
+have 9 at most, and all 60 of key-to-door. Baselines: behavior cloning (BC) and that of the best
+tenth (%BC; on key-to-door of the successes), around S4D at its tuned settings; conservative
+Q-learning with the same batches, which sees one step; and lookup, which repeats the recorded
+episode with the nearest first observation (`experiments.lookup`). Every run is judged by 1,000
+episodes of each way of choosing actions.
+
+Each task is tuned by itself, on data of another seed, with one seed of each tried point, in parts
+that follow each other (`experiments.stages`): `TASK-tuning` (three learning rates), `TASK-edges`,
+`TASK-edges-2`, `TASK-axes` (ranges of initial steps of S4 and S4D), `TASK-updates`,
+`TASK-updates-2`; then `TASK`, the results. Settings are chosen by the task and by the twin, each
+for itself, but for the number of updates, which is the same for all. Observability gap and memory
+bias compare two rows each, so they are not in the rows: see `twins`.
+
+On several machines (`--shard`) these parts are run one by one, with a merge after each. Rows go to
 `experiments/results/hidden_state.jsonl`.
 """
 
-import functools
 import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import protocol, reference_rows, runner, target_returns, tuning, twins
+from experiments import (
+    lookup,
+    protocol,
+    reference_rows,
+    runner,
+    stages,
+    target_returns,
+    tuning,
+    twins,
+)
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.modules import attention, mixers, tokens
 
@@ -38,15 +57,16 @@ class Setting(NamedTuple):
         pair: Datasets of the two.
         settings: Settings around attention, before tuning.
         kinds: Ways of choosing actions; models that predict one action have greedy ones only.
-        episodes: Judged episodes of each way, as a multiple of the episodes of the options.
+        keep: Episodes of percentile behavior cloning.
     """
 
     pair: twins.Pair
     settings: decision_transformer.Settings
     kinds: tuple[str, ...] = target_returns.KINDS
-    episodes: float = 1.0
+    keep: str = runner.BEST_TENTH
 
 
+NAME = "hidden_state"
 UPDATES = 1_000
 ROTARY = protocol.settings(
     mixer=mixers.MixerConfig(protocol.ATTENTION, positions=attention.ROTARY),
@@ -67,26 +87,27 @@ SETTINGS = {
         twins.Pair("minigrid_memory/mixed", "minigrid_memory/shown"),
         protocol.override(ROTARY, context_length=32, weighting="uniform"),
     ),
-    # Each episode pays 0 or 1, so that a share needs more of them.
     "key_to_door": Setting(
         twins.Pair("key_to_door/hidden/random-1000", "key_to_door/shown/random-1000"),
         EPISODES,
-        episodes=4.0,
+        keep=runner.SUCCESSES,
     ),
 }
-MIXERS = ("attention", "s4d", "s4", "s5", "lstm", protocol.MEMORYLESS)
+# S5 is left out: two cores can carry the search of so many models.
+MIXERS = ("attention", "s4d", "s4", "lstm", protocol.MEMORYLESS)
 CLONED = "s4d"
-GRID = tuple(tuning.Point(rate) for rate in (1e-3, 3e-3, 3e-4, 1e-2))
+# Of equal points the first one is chosen: so the middle of the rates comes first.
+GRID = tuple(tuning.Point(rate) for rate in (3e-3, 1e-3, 1e-2))
 TUNED_BY = "score"
-# Each task has a part that chooses its settings, by dataset and mixer; its name ends so.
-TUNING = f"-{runner.TUNING}"
-CHOSEN = tuning.Chosen("hidden_state", TUNED_BY, GRID, by=("dataset", "method"))
+TUNING_SEEDS = 1
+# Judged episodes of the results, as a multiple of those of the options, which tuning has.
+JUDGED = 4
 
 
 def trial(
     mixer: str, name: str, dataset: str, options: runner.Options, **overrides: Any
 ) -> runner.Trial:
-    """Returns the trial of a mixer on a task or its twin, at the rate that tuning chose.
+    """Returns the trial of a mixer on a task or its twin, at the point that tuning chose.
 
     Args:
         mixer: Name of the mixer.
@@ -96,19 +117,22 @@ def trial(
         **overrides: Arguments of `protocol.trial`.
     """
     setting = SETTINGS[name]
-    overrides.setdefault("point", CHOSEN.of((dataset, mixer), options))
+    overrides.setdefault("evaluation", evaluation(name, JUDGED * options.episodes))
+    if "point" not in overrides:
+        overrides |= search(name, options).tuned((dataset, mixer))
     return protocol.trial(
         dataset,
         mixer,
         setting.settings,
         metrics=metrics,
-        evaluation=(
-            ("episodes", round(setting.episodes * options.episodes)),
-            ("kinds", setting.kinds),
-        ),
-        mixer_options=mixers.MixerConfig(mixer),
+        mixer_options=stages.mixer_at(mixer, overrides["point"], setting.settings.model),
         **overrides,
     )
+
+
+def evaluation(name: str, episodes: int) -> tuple[tuple[str, Any], ...]:
+    """Returns the number of judged episodes, and the ways of choosing actions of a task."""
+    return (("episodes", episodes), ("kinds", SETTINGS[name].kinds))
 
 
 def contenders(options: runner.Options) -> tuple[str, ...]:
@@ -116,24 +140,45 @@ def contenders(options: runner.Options) -> tuple[str, ...]:
     return MIXERS if options.mixers == runner.MIXERS else options.mixers
 
 
-def tuning_trials(name: str, options: runner.Options) -> list[runner.Trial]:
-    """Returns every mixer at every rate on a task and its twin, on datasets of their own."""
-    planned = itertools.product(SETTINGS[name].pair, contenders(options), GRID)
-    return [
-        trial(mixer, name, dataset, options, **tuning.on_grid(point))
-        for dataset, mixer, point in planned
-    ]
+def search(name: str, options: runner.Options) -> stages.Search:
+    """Returns the search for the settings of a task and of its twin."""
+    pair, judged = SETTINGS[name].pair, evaluation(name, options.episodes)
+
+    def scale() -> float:
+        hidden = tasks.load(pair.hidden)
+        return hidden.optimal_return - hidden.random_return
+
+    return stages.Search(
+        rows=tuning.Search(NAME, TUNED_BY),
+        models=list(itertools.product(pair, contenders(options))),
+        grid=GRID,
+        updates=UPDATES,
+        trial=lambda model, **more: trial(
+            model[1], name, model[0], options, evaluation=judged, **more
+        ),
+        scale=scale,
+        options=options,
+    )
 
 
 def task_trials(name: str, options: runner.Options) -> list[runner.Trial]:
-    """Returns all methods on one task and its twin; a quick look has no clones."""
-    pair = SETTINGS[name].pair
+    """Returns all methods on one task and its twin; a quick look has no baselines."""
+    setting = SETTINGS[name]
     found = [
         trial(mixer, name, dataset, options)
-        for dataset, mixer in itertools.product(pair, contenders(options))
+        for dataset, mixer in itertools.product(setting.pair, contenders(options))
     ]
-    if not options.quick:
-        found += [trial(CLONED, name, dataset, options, method="bc") for dataset in pair]
+    for dataset in () if options.quick else setting.pair:
+        found += [
+            trial(CLONED, name, dataset, options, method="bc"),
+            trial(CLONED, name, dataset, options, method="percent_bc", keep=setting.keep),
+        ]
+        # Actions of Pendulum are continuous.
+        if setting.kinds != GREEDY:
+            judged = evaluation(name, JUDGED * options.episodes)
+            found += protocol.fair_cql_trials(
+                dataset, setting.settings, metrics=metrics, evaluation=judged
+            )
     return found
 
 
@@ -169,11 +214,16 @@ def metrics(
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play, the optimum, and the best recorded episode of the datasets of parts."""
+    """Returns random play, the optimum, the best recorded episode and lookup, of named parts."""
     named = EXPERIMENT.quick if options.quick else options.parts or tuple(SETTINGS)
     found = []
-    for name in dict.fromkeys(part.removesuffix(TUNING) for part in named):
-        for method, dataset, bound in reference_rows.bounds(*SETTINGS[name].pair):
+    for name in dict.fromkeys(map(stages.task_of, named)):
+        pair = SETTINGS[name].pair
+        known = [
+            *reference_rows.bounds(*pair),
+            *(lookup.reference(dataset, JUDGED * options.episodes) for dataset in pair),
+        ]
+        for method, dataset, bound in known:
             both = {f"return_{kind}": bound["return"] for kind in SETTINGS[name].kinds}
             both["score"] = bound["return"]
             found.append(reference_rows.Reference(method, dataset, both))
@@ -181,15 +231,11 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
 
 
 EXPERIMENT = runner.Experiment(
-    name="hidden_state",
-    parts={
-        part: functools.partial(planned, name)
-        for name in SETTINGS
-        for part, planned in ((name + TUNING, tuning_trials), (name, task_trials))
-    },
+    name=NAME,
+    parts=stages.parts(tuple(SETTINGS), search, task_trials),
     references=references,
     quick=("key_to_door",),
-    most_seeds=dict.fromkeys((name + TUNING for name in SETTINGS), 1),
+    most_seeds=stages.most_seeds(tuple(SETTINGS), TUNING_SEEDS),
 )
 
 

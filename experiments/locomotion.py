@@ -1,17 +1,28 @@
 """Locomotion: does S4 gain most where the state is continuous?
 
     python -m experiments.locomotion            # everything, resumable; --quick for a look
-    python -m experiments.locomotion --parts hopper masked_hopper --updates 5000
+    python -m experiments.locomotion --updates 300 --parts hopper-tuning hopper-edges hopper
 
 MuJoCo's Hopper, HalfCheetah and Walker2d, with D4RL's kinds of data (`medium`, `medium-replay`,
 `medium-expert`) recorded from this project's PPO, and the same without velocities. The model and
 its training are those of the Decision Transformer paper: 3 blocks, 1 head, width 128, three tokens
 per step, context 20, batches of 64, a constant learning rate of 1e-4 after a warm-up, weight decay
-1e-4, dropout 0.1, gradients clipped at 0.25. It made 100,000 updates; here their number is the
-option `--updates`. With fewer, 1e-4 can be too low, so the part `tuning` tries higher rates, the
-same for every mixer. Mixers other than attention have as many parameters and no table of time
-steps. Baselines: the mixer without memory, behavior cloning of all episodes (BC) and of the best
-tenth (%BC), random play, the best recorded episode.
+1e-4, dropout 0.1, gradients clipped at 0.25. Mixers other than attention have as many parameters
+and no table of time steps. Baselines: the mixer without memory, which has one token per step,
+because of three, the one that predicts the action holds the observation alone; behavior cloning of
+all episodes (BC) and of the best tenth (%BC) at attention's settings, random play, the best
+recorded episode.
+
+The paper made 100,000 updates; here the option `--updates` is the number that the search begins
+with. With fewer, 1e-4 can be too low. So every robot is tuned by itself, on its replay of another
+seed, with one seed of each tried point, in parts that follow each other (`experiments.stages`):
+`ROBOT-tuning` (three rates), `ROBOT-edges`, `ROBOT-edges-2`, `ROBOT-axes` (no dropout, and ranges
+of initial steps of S4 and S4D), `ROBOT-updates`, `ROBOT-updates-2`; then `ROBOT`, the results on
+its three datasets. Without velocities a robot has the settings of the same robot with them. Where
+the best rate lies on the edge or the curve still rises, the rows of the results say so. Planned for
+one robot, with `--updates 300`: six hours of a core if twice as many are enough, twelve if it takes
+four times as many, without recording. A score has 100 judged episodes, as published; 1,000, of up
+to 1,000 steps each, would take many minutes for every run.
 
 The target of the score is the best recorded return, or that of D4RL's expert if it is less (see
 `target_returns`). The sweep has the paper's targets too, scaled to these data: as large relative to
@@ -24,14 +35,14 @@ import dataclasses
 import functools
 from typing import Any
 
-from experiments import protocol, reference_rows, runner, target_returns, tuning
+from experiments import protocol, reference_rows, runner, stages, target_returns, tuning
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.envs import masked_locomotion, reference_scores
 from jax_s4rl.evaluation import return_sweep
 from jax_s4rl.models import presets
-from jax_s4rl.modules import mixers
 from jax_s4rl.training import optimizer
 
+NAME = "locomotion"
 ROBOTS = masked_locomotion.ROBOTS
 MASKED = "masked_"
 KINDS = ("medium", "medium-replay", "medium-expert")
@@ -39,7 +50,7 @@ PARTS = (*ROBOTS, *(f"{MASKED}{robot}" for robot in ROBOTS))
 # D4RL's kind `random`: uniformly random play needs no training of PPO, so a quick look has it.
 RANDOM = "hopper_random"
 RANDOM_ON = "hopper/random"
-TUNED_ON = "hopper/medium-replay"
+TUNED_ON = "medium-replay"
 # Return targets of the paper's public code (experiment.py), the larger ones first.
 PUBLISHED = {
     "hopper": (3_600.0, 1_800.0),
@@ -65,12 +76,12 @@ SETTINGS = decision_transformer.Settings(
     ),
 )
 GRID = tuple(tuning.Point(rate, 0.1) for rate in (1e-4, 3e-4, 1e-3))
-# The tuning part chooses the rates.
-CHOSEN = tuning.Chosen("locomotion", "return_greedy", GRID)
+TUNED_BY = "return_greedy"
+TUNING_SEEDS = 1
 
 
 def trial(mixer: str, dataset: str, options: runner.Options, **overrides: Any) -> runner.Trial:
-    """Returns the trial of a mixer on a dataset, at the rate that tuning chose.
+    """Returns the trial of a mixer on a dataset, at the point that tuning chose for its robot.
 
     Args:
         mixer: Name of the mixer.
@@ -78,23 +89,24 @@ def trial(mixer: str, dataset: str, options: runner.Options, **overrides: Any) -
         options: Options of the run.
         **overrides: Arguments of `protocol.trial`.
     """
-    overrides.setdefault("point", point_of(mixer, options))
+    if "point" not in overrides:
+        robot = robot_of(dataset)
+        overrides |= search(robot, options).tuned((tuned_on(robot), mixer))
     return protocol.trial(
         dataset,
         mixer,
         SETTINGS,
         metrics=metrics,
         evaluation=evaluation(options),
-        mixer_options=mixers.MixerConfig(mixer),
+        mixer_options=stages.mixer_at(mixer, overrides["point"], SETTINGS.model),
         num_updates=options.updates or UPDATES,
         **overrides,
     )
 
 
-def point_of(mixer: str, options: runner.Options) -> tuning.Point:
-    """Returns the chosen point of a mixer; the paper's if it was not tuned."""
-    chosen = CHOSEN.of(mixer, options)
-    return chosen if chosen in GRID else GRID[0]
+def tuned_on(robot: str) -> str:
+    """Returns the dataset that a robot is tuned on, whose recording of the tuning seed is used."""
+    return f"{robot}/{TUNED_ON}"
 
 
 def chosen_mixers(options: runner.Options) -> list[str]:
@@ -103,17 +115,24 @@ def chosen_mixers(options: runner.Options) -> list[str]:
     return around if options.quick else [*around, protocol.MEMORYLESS]
 
 
-def tuning_trials(options: runner.Options) -> list[runner.Trial]:
-    """Returns every rate for every mixer, on a dataset of its own."""
-    return [
-        trial(mixer, TUNED_ON, options, **tuning.on_grid(point))
-        for mixer in chosen_mixers(options)
-        for point in GRID
-    ]
+def search(robot: str, options: runner.Options) -> stages.Search:
+    """Returns the search for the settings of a robot; it judges fewer episodes than its results."""
+    few = dataclasses.replace(options, episodes=max(50, options.episodes // 2))
+    ends = reference_scores.D4RL[ROBOTS[robot]]
+    return stages.Search(
+        rows=tuning.Search(NAME, TUNED_BY),
+        models=[(tuned_on(robot), mixer) for mixer in chosen_mixers(options)],
+        grid=GRID,
+        updates=options.updates or UPDATES,
+        trial=lambda model, **more: trial(model[1], model[0], few, **more),
+        scale=lambda: ends.optimal - ends.random,
+        options=options,
+        dropouts=(0.0,),
+    )
 
 
 def robot_trials(robot: str, options: runner.Options) -> list[runner.Trial]:
-    """Returns all methods on the three datasets of a robot; clones have attention's rate."""
+    """Returns all methods on the three datasets of a robot; clones have attention's settings."""
     found = []
     for dataset in (f"{robot}/{kind}" for kind in KINDS):
         found += [trial(mixer, dataset, options) for mixer in chosen_mixers(options)]
@@ -131,7 +150,7 @@ def random_trials(options: runner.Options) -> list[runner.Trial]:
 
 def evaluation(options: runner.Options) -> tuple[tuple[str, Any], ...]:
     """Returns the episodes for the score, and for every target of the sweep."""
-    return (("episodes", options.episodes // 5), ("episodes_each", options.episodes // 25))
+    return (("episodes", options.episodes * 2 // 5), ("episodes_each", options.episodes // 25))
 
 
 def robot_of(dataset: str) -> str:
@@ -172,7 +191,7 @@ def normalize(dataset: str, mean_return: float) -> float:
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
     """Returns random play and the best recorded return of every dataset of the parts."""
-    named = options.parts or tuple(EXPERIMENT.parts)
+    named = dict.fromkeys(map(stages.task_of, options.parts or EXPERIMENT.parts))
     datasets = [f"{robot}/{kind}" for robot in named if robot in PARTS for kind in KINDS]
     if RANDOM in named:
         datasets.append(RANDOM_ON)
@@ -187,15 +206,13 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
 
 
 EXPERIMENT = runner.Experiment(
-    name="locomotion",
-    parts={
-        "tuning": tuning_trials,
-        **{robot: functools.partial(robot_trials, robot) for robot in PARTS},
-        RANDOM: random_trials,
-    },
+    name=NAME,
+    parts=stages.parts(tuple(ROBOTS), search, robot_trials)
+    | {robot: functools.partial(robot_trials, robot) for robot in PARTS if robot.startswith(MASKED)}
+    | {RANDOM: random_trials},
     references=references,
     quick=(RANDOM,),
-    most_seeds={"tuning": 1},
+    most_seeds=stages.most_seeds(tuple(ROBOTS), TUNING_SEEDS),
     takes_updates=True,
 )
 

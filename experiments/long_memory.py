@@ -26,8 +26,8 @@ time steps, which ends with training, and with attention not at 3,000. `twins` t
 show the cue always (see `twins`), at the rates of the task that hides it. `contexts` trains on
 windows below, at and above the time to remember; their memory is cleared as often as in training,
 or never ("carried"). `baselines`: behavior cloning of all episodes and of the best tenth, around
-S4D, and conservative Q-learning, which sees one step. Rows go to
-`experiments/results/long_memory.jsonl`.
+S4D, and conservative Q-learning, which sees one step: with batches of all episodes alike, and also
+half of successes and told the time step. Rows go to `experiments/results/long_memory.jsonl`.
 """
 
 import dataclasses
@@ -96,8 +96,8 @@ TUNED_BY = "success_sampled"
 # The tuning parts choose the settings, by dataset and mixer.
 CHOSEN = tuning.Chosen("long_memory", TUNED_BY, GRID, by=("dataset", "method"))
 TIME_TABLE = "time table"
-# Conservatism of Q-learning, as in `experiments.memory`.
-CONSERVATISM = memory.CONSERVATISM
+# Further Q-learning: half of each batch are successes, and the network knows the time step.
+FAIR = {"weighting": "balanced", "time_embedding": tokens.LEARNED}
 
 
 def planned_at(lengths: Iterable[int]) -> list[tuple[str, int]]:
@@ -262,15 +262,12 @@ def baselines_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns clones around S4D, and Q-learning."""
     found = []
     for family, length in planned_at(BASELINES_AT):
+        dataset, evaluation = dataset_of(family, length), (("episodes", judged(length, options)),)
+        scored = {"metrics": metrics, "evaluation": evaluation}
         found += [trial("s4d", family, length, options, method=clone) for clone in memory.CLONES]
-        found.append(
-            protocol.cql_trial(
-                dataset_of(family, length),
-                CONSERVATISM,
-                metrics=metrics,
-                evaluation=(("episodes", judged(length, options)),),
-            )
-        )
+        found.append(protocol.cql_trial(dataset, memory.CONSERVATISM, **scored))
+        fair = protocol.override(settings(family, length), **FAIR)
+        found += protocol.fair_cql_trials(dataset, fair, **scored)
     return found
 
 

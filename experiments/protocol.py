@@ -19,6 +19,10 @@ ATTENTION, MEMORYLESS = "attention", "mlp"
 CONTROL = "settings of attention"
 # Baselines are cloned around these mixers.
 CLONED = ("attention", "s4d")
+# Of Q-learning that gets what the others have: updates, weights of the conservative part, and
+# factors of the rewards.
+Q_UPDATES = 5_000
+CONSERVATISM, REWARD_SCALES = (1.0, 0.1), (1.0, 10.0)
 
 
 def mixer_config(name: str, **options: Any) -> mixers.MixerConfig:
@@ -79,7 +83,9 @@ def match_parameters(
 ) -> decision_transformer.Settings:
     """Returns the same settings around another mixer, with as many parameters as attention has.
 
-    The time embedding stays with attention and with the mixer without memory.
+    The time embedding stays with attention and with the mixer without memory. The latter gets one
+    token per step, whatever the layout of the others: of three, the one that predicts the action
+    holds the observation alone, so that it would never see the target return.
 
     Args:
         base: Settings around attention.
@@ -92,7 +98,7 @@ def match_parameters(
     if mixer.name == base.model.mixer.name:
         return base
     if mixer.name == MEMORYLESS:
-        return override(base, mixer=mixer)
+        return override(base, mixer=mixer, tokens=tokens.CONCATENATED)
     timeless = override(base, time_embedding=tokens.NONE)
     matched = presets.match_parameters(decision_transformer.configure(timeless, task), mixer)
     return dataclasses.replace(base, model=matched.model)
@@ -112,6 +118,7 @@ def trial(
     keep: str = "",
     shapes: str = "",
     mixer_options: mixers.MixerConfig | None = None,
+    notes: tuple[tuple[str, bool], ...] = (),
     **overrides: Any,
 ) -> runner.Trial:
     """Builds the trial of a decision transformer, or of behavior cloning.
@@ -131,6 +138,8 @@ def trial(
         shapes: Dataset with the same shapes that loads faster; `dataset` if empty.
         mixer_options: Mixer with its options, unless it is that of `base`; the step range of
             version 0.1 if None.
+        notes: What the rows say about the search for the point; clones leave it out, because they
+            only borrow the point.
         **overrides: Fields of the settings or of their model to replace before parameters are
             matched.
 
@@ -154,6 +163,7 @@ def trial(
         keep=keep or (runner.BEST_TENTH if method == "percent_bc" else runner.ALL),
         evaluation=evaluation,
         metrics=metrics,
+        notes=() if method else notes,
     )
 
 
@@ -236,3 +246,45 @@ def cql_trial(
         evaluation=evaluation,
         metrics=metrics,
     )
+
+
+def fair_cql_trials(
+    dataset: str,
+    base: decision_transformer.Settings,
+    *,
+    metrics: runner.Metrics,
+    evaluation: tuple[tuple[str, Any], ...],
+    num_updates: int = Q_UPDATES,
+    data_seed: int = 0,
+) -> list[runner.Trial]:
+    """Builds conservative Q-learning with the batches and the time embedding of other models.
+
+    A reward of 1 can be too small for the conservative part of the loss, so there are trials with
+    larger rewards; the variant names both.
+
+    Args:
+        dataset: Name of the dataset.
+        base: Settings of the models beside it.
+        metrics: Function that scores the trained model.
+        evaluation: Keyword arguments of `metrics`.
+        num_updates: Gradient steps.
+        data_seed: Seed of the dataset.
+
+    Returns:
+        A trial for each conservatism and scale of the rewards.
+    """
+    return [
+        cql_trial(
+            dataset,
+            conservatism,
+            metrics=metrics,
+            evaluation=evaluation,
+            num_updates=num_updates,
+            data_seed=data_seed,
+            weighting=base.weighting,
+            time_embedding=base.model.time_embedding,
+            reward_scale=reward_scale,
+        )
+        for conservatism in CONSERVATISM
+        for reward_scale in REWARD_SCALES
+    ]

@@ -75,7 +75,7 @@ MIXERS = run_options.MIXERS
 class Trial:
     """One method trained on one dataset, with the function that scores it.
 
-    All fields but `metrics` enter the digest by their names, so their names stay as they are.
+    All fields but the last two enter the digest by their names, so their names stay as they are.
     """
 
     method: str
@@ -95,6 +95,8 @@ class Trial:
     """Keyword arguments of `metrics`."""
     metrics: Metrics = dataclasses.field(kw_only=True, compare=False, repr=False)
     """Function that scores a trained model."""
+    notes: tuple[tuple[str, bool], ...] = dataclasses.field(default=(), compare=False)
+    """What its rows say about it beside the metrics, for instance what tuning has left open."""
 
     @property
     def digest(self) -> str:
@@ -360,6 +362,7 @@ def make_row(
         "episodes_in_data": task.record.num_episodes,
         "updates_per_second": trained.log.updates_per_second,
         "last_loss": trained.log.losses[-1],
+        **dict(trial.notes),
     }
     return result_rows.make_row(
         experiment=experiment,

@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.report import founding, load, systems
+from experiments.report import doors, founding, load, systems
+from experiments.report.doors import SIZES
 from experiments.report.load import GREEDY, SAMPLED
-from experiments.report.tasks import Point, Setting, Task
+from experiments.report.tasks import SHARE, Point, Setting, Task
 from jax_s4rl.evaluation import documents
 
 FOLDER = Path(__file__).parents[1] / "results"
-SHARE = "%"
 
 
 def _one(title: str, *data: str, variant: str = "", **more: Any) -> Setting:
@@ -113,43 +113,6 @@ KEY_DOOR = Task(
         _one("PPO's replay", "key_door/ppo-replay", hides=True),
         _one("PPO's expert", "key_door/ppo-expert", hides=True),
         _one("mixed data", "key_door/mixed", hides=True),
-    ),
-)
-BALANCED = "balanced batches"
-# Data of the Decision Transformer's table, and uniform batches after the most updates.
-SIZES = {"1K": "key_to_door/dt/random-1000", "10K": "key_to_door/dt/random-10000"}
-UNIFORM = {"1K": "uniform batches, 4500 updates", "10K": "uniform batches, 2000 updates"}
-KEY_TO_DOOR = Task(
-    name="key_to_door",
-    file="key_to_door",
-    title="Key-to-door",
-    score="success",
-    label="success",
-    unit=SHARE,
-    settings=(
-        Setting(
-            "balanced batches",
-            tuple(Point(size, (data,), BALANCED) for size, data in SIZES.items()),
-            is_shown=False,
-        ),
-        Setting(
-            "uniform batches",
-            tuple(Point(f"uniform, {size}", (SIZES[size],), UNIFORM[size]) for size in SIZES),
-        ),
-        Setting(
-            "apples between",
-            (
-                Point("apples, 1K", ("key_to_door/low_var/random-1000",), BALANCED),
-                Point("apples, 10K", ("key_to_door/low_var/random-10000",), BALANCED),
-            ),
-        ),
-        Setting(
-            "longer waits",
-            (
-                Point("90 steps", ("key_to_door/dt_90/random-1000",), BALANCED),
-                Point("300 steps", ("key_to_door/dt_300/random-1000",), BALANCED),
-            ),
-        ),
     ),
 )
 LONG_WAITS = Task(
@@ -264,24 +227,25 @@ PAPER_SIZE = Task(
     score="score",
     label="score",
     settings=(
-        _one("key-to-door, 1K", SIZES["1K"], variant="interleaved"),
-        _one("key-to-door, 10K", SIZES["10K"], variant="interleaved"),
-        _one("walks", "random_walk/random-1000", variant="interleaved"),
-        _one("three rooms", "key_door/ppo-replay", variant="interleaved", hides=True),
-        _one("CartPole", "cartpole/mixed", variant="interleaved", is_continuous=True),
+        _one("key-to-door, 1K", SIZES["1K"], variant=load.THREE_TOKENS),
+        _one("key-to-door, 10K", SIZES["10K"], variant=load.THREE_TOKENS),
+        _one("walks", "random_walk/random-1000", variant=load.THREE_TOKENS),
+        _one("three rooms", "key_door/ppo-replay", variant=load.THREE_TOKENS, hides=True),
+        _one("CartPole", "cartpole/mixed", variant=load.THREE_TOKENS, is_continuous=True),
         _one(
             "no velocities",
             "masked_cartpole/mixed",
-            variant="interleaved",
+            variant=load.THREE_TOKENS,
             is_continuous=True,
             hides=True,
         ),
-        _one("Pendulum", "pendulum/medium", variant="interleaved", is_continuous=True),
+        _one("Pendulum", "pendulum/medium", variant=load.THREE_TOKENS, is_continuous=True),
     ),
     prepare=load.of_paper_size,
 )
 TASKS = (
-    KEY_TO_DOOR,
+    doors.KEY_TO_DOOR,
+    doors.UNIFORM_BATCHES,
     LONG_WAITS,
     MEMORY,
     MASKED_CARTPOLE,

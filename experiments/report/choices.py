@@ -6,7 +6,7 @@ What each asks is in `templates/questions.md`.
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from experiments.report import catalog, load
+from experiments.report import catalog, doors, load
 from experiments.report.tasks import Question, Side, Task
 
 
@@ -17,7 +17,7 @@ def _returns(task: Task) -> Task:
 
 WALKS_RETURN = _returns(catalog.RANDOM_WALK)
 BITS_RETURN = _returns(catalog.MEMORY)
-DOORS_RETURN = _returns(catalog.KEY_TO_DOOR)
+DOORS_RETURN = _returns(doors.KEY_TO_DOOR)
 # Rows of tasks and of their twins, under one name.
 _TWINS = dataclasses.replace(catalog.HIDDEN_STATE, prepare=load.of_twins)
 _LONG_TWINS = dataclasses.replace(catalog.LONG_MEMORY, prepare=load.of_twins)
@@ -62,8 +62,8 @@ QUESTIONS = (
         "batches",
         "Balanced in place of uniform batches",
         "key_to_door",
-        {catalog.SIZES["1K"]: catalog.KEY_TO_DOOR, catalog.SIZES["10K"]: catalog.KEY_TO_DOOR},
-        Side("balanced", catalog.BALANCED),
+        {doors.SIZES["1K"]: doors.KEY_TO_DOOR, doors.SIZES["10K"]: doors.KEY_TO_DOOR},
+        Side("balanced", doors.BALANCED),
         Side("uniform", "uniform batches, [24][05]00 updates"),
     ),
     Question(

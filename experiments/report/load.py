@@ -42,6 +42,10 @@ TWINS = {
     "minigrid_memory/shown": "minigrid_memory/mixed",
     "key_to_door/shown/random-1000": "key_to_door/hidden/random-1000",
 }
+# Updates of the published code of key-to-door.
+PUBLISHED_UPDATES = 100_000
+# Variants of models of the paper's size, by their tokens per step.
+ONE_TOKEN, THREE_TOKENS = "concatenated", "interleaved"
 # Scores of tasks that are not judged by their returns, by the start of their data sets.
 SCORES = {"key_to_door/": "success", "random_walk/": "optimal_share"}
 
@@ -253,11 +257,23 @@ def of_twins(row: Row) -> list[Row]:
 
 
 def of_paper_size(row: Row) -> list[Row]:
-    """Returns a row of models of the paper's size with the score of its task as "score"."""
+    """Returns a row of models of the paper's size with the score of its task as "score".
+
+    The model without memory has one token per step alone, and stands beside those with three.
+    """
     dataset = row["dataset"] or ""
     name = next((own for start, own in SCORES.items() if dataset.startswith(start)), "return")
     keys = {f"score_{kind}": row["metrics"].get(f"{name}_{kind}") for kind in (GREEDY, SAMPLED)}
     known = {key: value for key, value in keys.items() if value is not None}
     if not known and name in row["metrics"]:
         known = {"score": row["metrics"][name]}
+    if row["method"] == MEMORYLESS and variant(row) == ONE_TOKEN:
+        known["variant"] = THREE_TOKENS
     return [with_metrics(row, **known)]
+
+
+def of_uniform(row: Row) -> list[Row]:
+    """Returns a row of uniform batches with its percentage of the published updates."""
+    if row["seed"] is None:
+        return [row]
+    return [with_metrics(row, updates_percent=100 * row["updates"] / PUBLISHED_UPDATES)]

@@ -13,6 +13,7 @@ from experiments.report import (
     document,
     founding,
     front,
+    left_open,
     load,
     online,
     plots,
@@ -312,8 +313,10 @@ def _sizes(task: Task) -> str:
     shown = [row for point in task.points for row in _runs(task, point)]
     sizes = [row["parameters"] for row in shown]
     updates = [row["updates"] for row in shown]
+    # Searches in stages say what they left open; of others, rows of tuning do.
+    edges = left_open.text(task) or _edges(task)
     return document.text(
-        "notes", "sizes", sizes=_range(sizes), updates=_range(updates), edges=_edges(task)
+        "notes", "sizes", sizes=_range(sizes), updates=_range(updates), edges=edges
     )
 
 

@@ -11,6 +11,8 @@ from experiments.report import load
 from experiments.report.load import GREEDY, SAMPLED
 
 BOTH = (GREEDY, SAMPLED)
+# Unit of scores that are shares.
+SHARE = "%"
 
 
 class Point(NamedTuple):

@@ -2,12 +2,13 @@
 
 import collections
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-from experiments.report import comparisons, document, load, scores
-from experiments.report.catalog import BALANCED, PAPER_SIZE, RANDOM_WALK, SIZES, UNIFORM
+from experiments.report import comparisons, document, doors, load, scores
+from experiments.report.catalog import PAPER_SIZE, RANDOM_WALK
 from experiments.report.comparisons import NAMES, Judged, Measured
+from experiments.report.doors import BALANCED, SIZES
 from jax_s4rl.evaluation import bootstrap
 
 HOLDS, PARTLY, REFUTED, OPEN = "holds", "holds in part", "refuted", "not yet run"
@@ -85,7 +86,8 @@ def judge(measured: Measured) -> list[Claim]:
             if not group or comparisons.answers(measured.question(question))
         ),
         _joins(measured),
-        *(_published(measured, variants) for variants in (dict.fromkeys(SIZES, BALANCED), UNIFORM)),
+        _published(measured, is_uniform=False),
+        _published(measured, is_uniform=True),
     ]
 
 
@@ -312,14 +314,17 @@ class Entry(NamedTuple):
         return low - scores.MATTERS <= self.published / 100 <= high + scores.MATTERS
 
 
-def entries(measured: Measured, variants: Mapping[str, str]) -> list[Entry]:
+def entries(measured: Measured, *, is_uniform: bool = False) -> list[Entry]:
     """Returns all published numbers with ours.
 
     Args:
         measured: Everything that was measured.
-        variants: Our variant of attention, by number of episodes.
+        is_uniform: Whether our attention has uniform batches.
     """
     task = measured.task("key_to_door")
+    attention, variants = task, dict.fromkeys(SIZES, BALANCED)
+    if is_uniform:
+        attention, variants = doors.uniform(task, measured.task(doors.UNIFORM_BATCHES.name))
     found = []
     for line, (method, numbers) in PUBLISHED.items():
         for size, published in numbers.items():
@@ -331,17 +336,18 @@ def entries(measured: Measured, variants: Mapping[str, str]) -> list[Entry]:
             else:
                 strata = scores.methods_at(task, point).get(method, {})
                 if method == scores.ATTENTION:
-                    strata = scores.at_point(task, point, method, variants[size])
+                    strata = scores.at_point(attention, point, method, variants[size])
                 ours = scores.mean(scores.runs(r, task.key(load.SAMPLED)) for r in strata.values())
             can_fail = random is not None and abs(published / 100 - random) > scores.MATTERS
             found.append(Entry(line, size, published, ours, can_fail))
     return found
 
 
-def _published(measured: Measured, variants: Mapping[str, str]) -> Claim:
-    every = [each for each in entries(measured, variants) if each.can_fail and each.ours]
-    kind = "balanced batches" if variants["1K"] == BALANCED else "uniform batches"
-    if variants["1K"] != BALANCED:
+def _published(measured: Measured, *, is_uniform: bool) -> Claim:
+    found = entries(measured, is_uniform=is_uniform)
+    every = [each for each in found if each.can_fail and each.ours]
+    kind = "uniform batches" if is_uniform else "balanced batches"
+    if is_uniform:
         every = [each for each in every if each.line == "DT"]
     good = [each.agrees for each in every]
     verdict = OPEN if not good else HOLDS if all(good) else PARTLY if any(good) else REFUTED

@@ -137,3 +137,18 @@ def test_references_are_floors_and_ceilings(monkeypatch, family, env_id, keys):
         assert 0.03 < optimal < 0.06 < random < 1
         # The mean reward of the optimum follows from its mean number of steps.
         assert lines["optimal"]["return_greedy"] == pytest.approx(1 - 0.9 * optimal)
+
+
+def test_clones_cannot_be_asked_so_their_best_target_is_their_return(monkeypatch):
+    task = make_task("CartPole-v1", "founding/cartpole/random")
+    fakes.acting(monkeypatch, task)
+    found = founding_metrics.measure(
+        task,
+        fakes.trained("none"),
+        family=founding_metrics.CARTPOLE,
+        targets=(0.0, 500.0),
+        episodes=40,
+        episodes_each=2,
+    )
+    for kind in ("greedy", "sampled"):
+        assert found[f"best_of_sweep_{kind}"] == found[f"return_{kind}"] == found[f"steps_{kind}"]

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from experiments import founding_metrics, founding_report, run_options, runner
+from experiments import founding_metrics, founding_report, protocol, run_options, runner
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.collection import behaviors, catalog
 from jax_s4rl.models import presets
@@ -126,6 +126,24 @@ def test_every_trial_of_a_part_is_another_and_says_how_long_it_trains(loaded, pa
         assert f"({trial.settings.num_updates:,} of 10,000 updates)" in trial.variant
 
 
+def test_baselines_learn_from_the_data_of_all_their_numbers(loaded):
+    planned = founding_report.baselines_trials(OPTIONS)
+    assert len({trial.dataset for trial in planned}) == 1 + 4 + 1 + 1
+    own = [trial for trial in planned if trial.dataset == PLAN.dataset]
+    assert [trial.method for trial in own] == ["bc", "percent_bc", *(4 * ["cql"])]
+    assert [trial.keep for trial in own[:2]] == [runner.ALL, runner.BEST_TENTH]
+    attention = founding_report.matched(PLAN, "attention")
+    for clone in own[:2]:
+        assert clone.variant == "as it should be (500 of 10,000 updates)"
+        assert clone.settings == protocol.override(attention, returns="none")
+    for learned in own[2:]:
+        assert learned.settings.weighting == attention.weighting
+        assert learned.settings.network.time_embedding == attention.model.time_embedding
+    assert own[2].variant == (
+        "conservatism 1, uniform batches, time embedding (3,000 of 10,000 updates)"
+    )
+
+
 def test_references_need_the_data_of_their_part_alone(monkeypatch):
     monkeypatch.setattr(founding_metrics, "references", lambda family, dataset: [dataset])
     found = founding_report.references(runner.Options(parts=("cartpole", "tokens")))
@@ -140,6 +158,7 @@ def test_ten_seeds_but_of_further_graphs_and_switches():
     }
     assert found.pop("graphs") == 1
     assert found.pop("switches") == 3
+    assert found.pop("baselines") == 5
     assert set(found.values()) == {10}
 
 

@@ -29,10 +29,13 @@ def make_task(dataset="hopper/medium"):
 @pytest.fixture
 def loaded(monkeypatch):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: make_task(dataset))
+    monkeypatch.setattr(runner, "results_file", lambda name: runner.Path("none.jsonl"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["tuning", "hopper", "masked_walker2d", locomotion.RANDOM])
+@pytest.mark.parametrize(
+    "part", ["hopper-tuning", "walker2d-axes", "hopper", "masked_walker2d", locomotion.RANDOM]
+)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = locomotion.EXPERIMENT.parts[part](runner.Options(mixers=("attention", "s4d")))
     assert len({trial.digest for trial in planned}) == len(planned)
@@ -60,17 +63,34 @@ def test_the_protocol_is_that_of_the_paper(loaded):
 
 
 @pytest.mark.slow
-def test_every_mixer_gets_the_same_updates_and_rates(loaded):
+def test_every_mixer_gets_the_same_updates_and_rates_on_the_robot_itself(loaded):
     grids = {}
-    for trial in locomotion.tuning_trials(runner.Options(updates=7)):
-        assert (trial.data_seed, trial.dataset) == (tuning.DATA_SEED, locomotion.TUNED_ON)
+    for trial in locomotion.search("walker2d", runner.Options(updates=7)).first():
+        assert (trial.data_seed, trial.dataset) == (tuning.DATA_SEED, "walker2d/medium-replay")
         assert trial.settings.num_updates == 7
+        assert dict(trial.evaluation)["episodes"] == 50
         rate, model = trial.settings.optimization.learning_rate, trial.settings.model
         grids.setdefault(trial.method, []).append(tuning.Point(rate, model.dropout))
         # The range of the steps follows the context.
         assert model.mixer.step_range is None
+        assert model.tokens == ("concatenated" if trial.method == "mlp" else "interleaved")
     assert set(grids) == {*locomotion.METHODS, "mlp"}
     assert all(grid == list(locomotion.GRID) for grid in grids.values())
+
+
+def test_the_search_of_a_robot_sets_it_with_and_without_velocities(loaded, monkeypatch):
+    best = locomotion.GRID[2]
+    known = {("walker2d/medium-replay", "s4"): {best: 2_000.0, best._replace(updates=14): 2_001.0}}
+    monkeypatch.setattr(tuning.Search, "scores", lambda rows, model, options: known.get(model, {}))
+    options = runner.Options(mixers=("s4",), updates=7, quick=True)
+    rates = {}
+    for robot in locomotion.PARTS:
+        for trial in locomotion.robot_trials(robot, options)[:1]:
+            rates[robot] = trial.settings.optimization.learning_rate, dict(trial.notes)
+            assert dict(trial.evaluation)["episodes"] == 100
+    told = {"rate_at_edge": True, "still_rising": False}
+    assert rates.pop("walker2d") == rates.pop("masked_walker2d") == (1e-3, told)
+    assert set(map(str, rates.values())) == {str((1e-4, {}))}
 
 
 def test_clones_have_no_returns_and_the_best_tenth_is_kept_for_one_of_them(loaded):
@@ -114,6 +134,8 @@ def test_references_are_those_of_the_parts(loaded):
     assert found[0].metrics["score_greedy"] == locomotion.normalize(
         "hopper/medium", found[0].metrics["return_greedy"]
     )
+    staged = locomotion.references(runner.Options(parts=("hopper-tuning", "hopper-axes")))
+    assert staged == found
     quick = locomotion.references(runner.Options(parts=(locomotion.RANDOM,)))
     assert {row.dataset for row in quick} == {locomotion.RANDOM_ON}
 

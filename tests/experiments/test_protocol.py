@@ -7,7 +7,7 @@ import pytest
 from experiments import protocol, runner, tuning
 from jax_s4rl.agents import cql, decision_transformer, tasks
 from jax_s4rl.models import presets
-from jax_s4rl.modules import mixers
+from jax_s4rl.modules import mixers, tokens
 from jax_s4rl.training import cql_loss
 from tests.agents import runs
 
@@ -70,6 +70,12 @@ def test_the_mixer_without_memory_is_not_matched(loaded):
     found = trial("mlp").settings
     assert found.model.mixer.name == "mlp"
     assert found.model.mlp_ratio == SETTINGS.model.mlp_ratio
+
+
+@pytest.mark.parametrize("layout", tokens.LAYOUTS)
+def test_the_mixer_without_memory_sees_the_return_whatever_the_layout(loaded, layout):
+    found = {mixer: trial(mixer, tokens=layout).settings.model.tokens for mixer in ("mlp", "lstm")}
+    assert found == {"mlp": "concatenated", "lstm": layout}
 
 
 def test_overrides_reach_the_training_and_the_model():

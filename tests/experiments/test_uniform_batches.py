@@ -31,8 +31,9 @@ def options_with(path, scores):
     with path.open("w") as file:
         for point, score in scores.items():
             metrics = {"variant": point.variant, key_to_door.TUNED_BY: score}
-            file.write(json.dumps(empty | {"method": "attention", "metrics": metrics}) + "\n")
-    return runner.Options(out=path, mixers=("attention",))
+            row = {"method": "attention", "dataset": key_to_door.SMALL, "metrics": metrics}
+            file.write(json.dumps(empty | row) + "\n")
+    return runner.Options(out=path, mixers=("attention",), quick=True)
 
 
 def test_rate_dropout_decay_and_updates_follow_the_tuning(loaded, tmp_path):
@@ -52,10 +53,20 @@ def test_rate_dropout_decay_and_updates_follow_the_tuning(loaded, tmp_path):
     assert [each.digest for each in uniform_batches.edges_trials(options)] == [outward.digest]
     found = uniform_batches.small_trials(options)
     assert {trial.settings.num_updates for trial in found} == {3_000}
+    assert dict(found[0].evaluation)["episodes"] == 4 * options.episodes
+    assert dict(found[0].notes) == {"rate_at_edge": True, "still_rising": True}
     (large,) = uniform_batches.large_trials(options)
-    assert large.settings.num_updates == uniform_batches.PUBLISHED_UPDATES // 10
+    assert large.settings.num_updates == uniform_batches.LARGE_UPDATES
     assert large.settings.weighting == "uniform"
     assert large.settings.optimization.weight_decay == 1.0
+
+
+def test_the_model_without_memory_gets_the_same_grid(loaded):
+    found = uniform_batches.tuning_trials(runner.Options(mixers=("s4d",)))
+    methods = [trial.method for trial in found]
+    assert methods == 8 * ["s4d"] + 8 * ["mlp"]
+    variants = [trial.variant for trial in found]
+    assert variants[:8] == variants[8:]
 
 
 def test_nothing_is_tried_outward_before_there_are_rows(loaded):

@@ -4,6 +4,7 @@ import pytest
 
 from experiments import runner, tuning
 from experiments.report import load
+from jax_s4rl.modules import tokens
 from tests.experiments.report import made_up
 
 
@@ -127,6 +128,16 @@ def test_models_of_the_papers_size_have_the_score_of_their_task():
     assert load.of_paper_size(row)[0]["metrics"]["score_greedy"] == 0.5
     row = made_up.row("e", "key_door/d", "random", **{"return": 9.0}, success_greedy=0.5)
     assert load.of_paper_size(row)[0]["metrics"]["score"] == 9.0
+
+
+def test_the_model_without_memory_stands_beside_models_with_three_tokens():
+    rows = [
+        made_up.row("e", "cartpole/mixed", method, 0, variant=load.ONE_TOKEN, return_greedy=1.0)
+        for method in ("mlp", "s4d")
+    ]
+    found = [load.variant(load.of_paper_size(row)[0]) for row in rows]
+    assert found == [load.THREE_TOKENS, load.ONE_TOKEN]
+    assert {load.ONE_TOKEN, load.THREE_TOKENS} == set(tokens.LAYOUTS)
 
 
 def test_names_in_rows_are_those_of_the_scripts():

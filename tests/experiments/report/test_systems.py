@@ -45,8 +45,8 @@ def test_a_plan_has_its_times_and_its_bars():
     assert table.rows[1] == ["CartPole", "S4D", "3.00", "15.0", "45.0", "32.0"]
     graph, pole, _, time = bars.sentences(task)
     assert graph.endswith("**not measured**.")
-    assert pole.endswith("**met** (attention 100.0 %, S4D 100.0 %).")
-    assert time.endswith("**met** (S4D 45.0, attention 180.0).")
+    assert pole.endswith("**met** (attention 100.0 % in one run, S4D 100.0 % in one run).")
+    assert time.endswith("**met** (S4D 45.0 in one run, attention 180.0 in one run).")
 
 
 @pytest.mark.parametrize("task", systems.TASKS, ids=lambda task: task.name)

@@ -1,6 +1,6 @@
 """Tables show every method once."""
 
-from experiments.report import catalog, comparisons, load, tables, verdicts
+from experiments.report import catalog, comparisons, doors, load, tables, verdicts
 from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
 
@@ -51,7 +51,7 @@ def test_methods_that_lack_data_of_a_point_have_no_cell():
 
 def test_the_published_table_stands_beside_ours():
     lines = []
-    for dataset in catalog.SIZES.values():
+    for dataset in doors.SIZES.values():
         lines += made_up.bounds("key_to_door", dataset, "success", 0.027, 1.0)
         lines += made_up.runs(
             "key_to_door",
@@ -59,14 +59,14 @@ def test_the_published_table_stands_beside_ours():
             "attention",
             [0.8] * 5,
             "success",
-            variant=catalog.BALANCED,
+            variant=doors.BALANCED,
         )
     for weight, share in (("1", 0.1), ("0.01", 0.6)):
         lines += made_up.runs(
-            *("key_to_door", catalog.SIZES["1K"], "cql", [share] * 5, "success"),
+            *("key_to_door", doors.SIZES["1K"], "cql", [share] * 5, "success"),
             variant=f"conservatism {weight}",
         )
-    tasks = [task.holding(lines if task is catalog.KEY_TO_DOOR else []) for task in catalog.TASKS]
+    tasks = [task.holding(lines if task is doors.KEY_TO_DOOR else []) for task in catalog.TASKS]
     table = tables.of_doors(comparisons.Measured(tasks, [], [], [], {}))
     assert len(table.head) == 7
     lines = {line[0]: line[1:] for line in table.rows}
