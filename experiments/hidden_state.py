@@ -113,7 +113,7 @@ def trial(
 
 def contenders(options: runner.Options) -> tuple[str, ...]:
     """Returns the mixers to compare: all of them, or those that the options name."""
-    return MIXERS if options.mixers == runner.MIXERS else options.mixers
+    return options.contenders(MIXERS)
 
 
 def tuning_trials(name: str, options: runner.Options) -> list[runner.Trial]:

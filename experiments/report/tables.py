@@ -5,6 +5,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from experiments import methods
 from experiments.report import comparisons, document, load, scores, verdicts
 from experiments.report.catalog import BALANCED, SIZES, UNIFORM
 from experiments.report.comparisons import Measured
@@ -14,7 +15,7 @@ T = TypeVar("T")
 Column = str | Callable[[T], document.Cell]
 
 # Order of methods in tables; others follow as they come.
-ORDER = (*load.MIXERS, "lru", "mamba2", "mamba", load.MEMORYLESS, "percent_bc", "bc", "cql")
+ORDER = tuple(methods.METHODS)
 # Lines of scores that need no training, by their names in the rows.
 REFERENCES = {"lookup": "lookup", "random": "random play", "optimal": "optimum"}
 # Hours of one core that experiments were expected to take, written down before they began.
