@@ -191,7 +191,7 @@ class Planner:
             ValueError: Observations do not have the size that the model was built for.
         """
         del greedy
-        numbers = observation.reshape(len(observation), -1)
+        numbers = observation.reshape(len(observation), -1).astype(jnp.float32)
         size = self.config.observation_size
         wanted = sum(self.observation_parts) or size
         if numbers.shape[1] != wanted:
@@ -200,7 +200,7 @@ class Planner:
                 f"{wanted}; act in the environment that the data come from"
             )
         if self.observation_parts:
-            numbers = one_hot.pack(numbers.astype(jnp.float32), self.observation_parts)
+            numbers = one_hot.pack(numbers, self.observation_parts)
         tokens = discretizers.encode(self.discretizer.edges[:size], numbers)
         logits, memory, history = self._read(prepared, state, tokens, return_to_go)
         plan = beam_search.plan(
