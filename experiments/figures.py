@@ -9,22 +9,11 @@ import matplotlib as mpl
 from matplotlib import figure as mpl_figure
 from matplotlib.axes import Axes
 
+from experiments import methods
+
 Row = dict[str, Any]
 
-COLORS = {
-    "attention": "#1f6fb4",
-    "s4d": "#d1580a",
-    "s4": "#b0306a",
-    "s5": "#2a8a4a",
-    "lru": "#00808a",
-    "mamba2": "#6b8e23",
-    "mamba": "#c0392b",
-    "lstm": "#7a4bb5",
-    "mlp": "#5a4a2f",
-    "bc": "#6d6d6d",
-    "percent_bc": "#1d1d1d",
-    "cql": "#8a6d00",
-}
+# Of methods that have none.
 OTHER_COLORS = ("#8a3a3a", "#4a5a8a", "#6f7d2c")
 INK, FAINT = "#222222", "#8a8a8a"
 STYLE: Any = {
@@ -99,6 +88,6 @@ def number(value: float) -> str:
 
 def color(method: str) -> str:
     """A method's color, the same in every picture."""
-    if method in COLORS:
-        return COLORS[method]
+    if method in methods.METHODS:
+        return methods.METHODS[method].color
     return OTHER_COLORS[sum(method.encode()) % len(OTHER_COLORS)]

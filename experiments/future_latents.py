@@ -112,7 +112,7 @@ def return_trial(
 
 def contenders(options: runner.Options) -> tuple[str, ...]:
     """Returns the mixers to compare: attention and S4D, or those that the options name."""
-    return MIXERS if options.mixers == runner.MIXERS else options.mixers
+    return options.contenders(MIXERS)
 
 
 def small_trials(options: runner.Options) -> list[runner.Trial]:

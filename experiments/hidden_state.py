@@ -137,7 +137,7 @@ def evaluation(name: str, episodes: int) -> tuple[tuple[str, Any], ...]:
 
 def contenders(options: runner.Options) -> tuple[str, ...]:
     """Returns the mixers to compare: all of them, or those that the options name."""
-    return MIXERS if options.mixers == runner.MIXERS else options.mixers
+    return options.contenders(MIXERS)
 
 
 def search(name: str, options: runner.Options) -> stages.Search:

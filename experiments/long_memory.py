@@ -50,7 +50,7 @@ FAMILIES = (T_MAZE, CHAIN)
 # in as many, and two cores cannot carry the updates that longer ones would need.
 LONGEST_CHAIN = 100
 HIDDEN, SHOWN = "random", "shown"
-MIXERS = ("attention", "s4d", "s4", "s5", "lru", "lstm", protocol.MEMORYLESS)
+MIXERS = (*runner.MIXERS, "lru", *protocol.SELECTIVE, protocol.MEMORYLESS)
 
 
 class Budget(NamedTuple):
@@ -199,7 +199,7 @@ def judged(length: int, options: runner.Options) -> int:
 
 def contenders(options: runner.Options) -> list[tuple[str, bool]]:
     """Returns the mixers to compare, each with whether it has a table of time steps."""
-    chosen = MIXERS if options.mixers == runner.MIXERS else options.mixers
+    chosen = options.contenders(MIXERS)
     tables = [(protocol.ATTENTION, True)] if protocol.ATTENTION in chosen else []
     return [*((mixer, False) for mixer in chosen), *tables]
 

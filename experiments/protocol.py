@@ -15,6 +15,8 @@ from jax_s4rl.modules import attention, mixers, tokens
 from jax_s4rl.training import cql_loss, optimizer
 
 ATTENTION, MEMORYLESS = "attention", "mlp"
+# Mixers that came after the rows of most experiments; those about memory compare them too.
+SELECTIVE = ("mamba2", "mamba")
 # Variant of the mixer without memory where it is trained at other settings as well.
 CONTROL = "settings of attention"
 # Baselines are cloned around these mixers.

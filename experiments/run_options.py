@@ -21,7 +21,8 @@ class Options:
     parts: tuple[str, ...] = ()
     """Parts of the experiment; all of them if none is named; an unknown name lists them."""
     mixers: tuple[str, ...] = MIXERS
-    """Sequence mixers to compare; baselines, and parts about certain mixers, ignore this."""
+    """Sequence mixers to compare, in place of those of the experiment; baselines, and parts about
+    certain mixers, ignore this."""
     seeds: int | None = None
     """Training seeds of each trial; those of the experiment, mostly 5, if none are given."""
     episodes: int = 250
@@ -73,6 +74,14 @@ class Options:
             raise ValueError(
                 "--quick chooses parts, mixers, seeds and episodes by itself; leave these out"
             )
+
+    def contenders(self, own: Sequence[str]) -> tuple[str, ...]:
+        """Returns the mixers to compare: those that were asked for, else those of the experiment.
+
+        Args:
+            own: Mixers of the experiment.
+        """
+        return tuple(own) if self.mixers == MIXERS else self.mixers
 
     def chosen_shard(self) -> shards.Shard | None:
         """Returns the shard to run, None for all trials.

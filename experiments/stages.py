@@ -14,7 +14,7 @@ still lies on the edge ("rate_at_edge"), and whether the curve was still rising 
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from experiments import runner, step_ranges, tuning
@@ -171,15 +171,12 @@ def parts(
         search: Returns the search of a task.
         results: Returns the trials of the results of a task.
     """
-    stages: Mapping[str, Callable[[Search], list[runner.Trial]]] = {
-        TUNING: Search.first,
-        **dict.fromkeys(EDGES, Search.edges),
-        AXES: Search.axes,
-        **{
-            stage: functools.partial(Search.doubled, factor=factor)
-            for stage, factor in zip(UPDATES, DOUBLINGS, strict=True)
-        },
-    }
+    stages: dict[str, Callable[[Search], list[runner.Trial]]] = {TUNING: Search.first}
+    for stage in EDGES:
+        stages[stage] = Search.edges
+    stages[AXES] = Search.axes
+    for stage, factor in zip(UPDATES, DOUBLINGS, strict=True):
+        stages[stage] = functools.partial(Search.doubled, factor=factor)
 
     def of_stage(
         stage: Callable[[Search], list[runner.Trial]], name: str, options: runner.Options

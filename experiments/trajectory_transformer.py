@@ -8,41 +8,47 @@ every action by a beam search; there is no target return. On the graph no record
 two steps of a shortest path, so that its last steps are never seen in one walk; each transition is
 imagined from its node alone, because the history tells which walk it is. CartPole has mixed data,
 where an end is a failure and costs 100. Pendulum has all episodes of a training of PPO. On both the
-last five transitions are read again before each plan.
+last five transitions are read again before each plan. Key-to-door has a thousand and ten thousand
+random walks, those of the decision transformers in `experiments.key_to_door`: the one-hot parts of
+an observation (place, cell of the key) are one token each, half of each batch are successes as
+there, and each transition is imagined from its observation, which shows all but the time.
 
-The score is a share: of shortest paths; of 500 steps; of the way from random play to the best
-controller in the data, which is the best mean return of a tenth of the episodes in their order.
-`variants` changes one choice at a time: the search as published, whose copies of a beam may be
-equal; with history on the graph, without it on CartPole; and imitation, which ranks plans by their
-likelihood. A model is also timed at several horizons. Conservative Q-learning is the baseline where
-actions are discrete. Rows go to `experiments/results/trajectory_transformer.jsonl`.
+The score is a share: of shortest paths; of 500 steps; of doors opened; of the way from random play
+to the best controller in the data, which is the best mean return of a tenth of the episodes in
+their order. `variants` changes one choice at a time: the search as published, whose copies of a
+beam may be equal; with history on the graph, without it on CartPole; and imitation, which ranks
+plans by their likelihood. `controls` changes choices of the paper around S4D on Pendulum: uniform
+bins, actions from the 40 likeliest bins, a table of positions. A model is also timed at several
+horizons. Conservative Q-learning is the baseline on graph and CartPole. Rows go to
+`experiments/results/trajectory_transformer.jsonl`.
 """
 
 import dataclasses
 import functools
-import time
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from experiments import protocol, random_walk, reference_rows, runner, target_returns
-from jax_s4rl.agents import acting, planner, tasks
+from experiments import (
+    key_to_door,
+    protocol,
+    random_walk,
+    reference_rows,
+    runner,
+    trajectory_metrics,
+)
+from jax_s4rl.agents import planner, tasks
 from jax_s4rl.agents import trajectory_transformer as agent
-from jax_s4rl.evaluation import random_walk as walks
+from jax_s4rl.data import discretizer
 from jax_s4rl.models import beam_search, presets, trajectory_transformer
 from jax_s4rl.modules import mixers
 from jax_s4rl.training import optimizer
 
 MIXERS = ("attention", "s4d")
 WALKS, CARTPOLE, PENDULUM = "walks", "cartpole", "pendulum"
-# Groups of recorded episodes in their order, each taken for those of one controller.
-CONTROLLERS = 10
+DOORS, DOORS_LARGE = "doors", "doors_large"
 HORIZONS = (1, 5, 15)
 # Real state size of state space models: a beam holds a state of each feature of each block.
 STATE_SIZE = 16
-# Plans that are timed at a horizon.
-TIMED_PLANS = 5
 # Conservatism of Q-learning, one of those on the pages of walks and of CartPole.
 CONSERVATISM = 0.1
 
@@ -56,7 +62,7 @@ class Study:
     settings: agent.Settings
     """Settings of model, training and plans around attention."""
     episodes: int
-    """Episodes of a model, all acted at once."""
+    """Episodes of a model, all acted at once; on the graph those from each start."""
     horizons: tuple[int, ...] = ()
     """Horizons at which plans are timed."""
 
@@ -106,6 +112,20 @@ SEARCH = beam_search.SearchConfig(
 WALK_SEARCH = dataclasses.replace(
     SEARCH, horizon=8, beam_width=64, num_expansions=6, action_mass=0.98
 )
+# All four actions are tried, up to the longest way through a room.
+DOOR_SEARCH = dataclasses.replace(
+    SEARCH, horizon=10, beam_width=16, num_expansions=4, action_mass=1.0
+)
+DOOR_SETTINGS = settings(
+    DOOR_SEARCH,
+    context_length=2,
+    num_updates=1_500,
+    batch_size=512,
+    memory=planner.TRANSITION,
+    weighting="balanced",
+    # Place, key in hand, door opened, cell of the key.
+    observation_parts=(75, 1, 1, 25),
+)
 STUDIES = {
     WALKS: Study(
         "random_walk/nosuffix-1000",
@@ -136,9 +156,13 @@ STUDIES = {
         ),
         episodes=4,
     ),
+    DOORS: Study(key_to_door.SMALL, DOOR_SETTINGS, episodes=25),
+    DOORS_LARGE: Study(key_to_door.LARGE, DOOR_SETTINGS, episodes=25),
 }
+# Studies with a baseline of their own; key-to-door has its baselines on its own page.
+WITH_CQL = (WALKS, CARTPOLE)
 PUBLISHED = {"distinct": False, "num_expansions": 2, "action_mass": 0.4}
-# Changes of the plan, by study and variant.
+# Changes, by study and variant: fields of the plan, its search, or the settings.
 VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     WALKS: {
         "published search": PUBLISHED,
@@ -150,6 +174,13 @@ VARIANTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "no history": {"memory": planner.TRANSITION},
         "imitation": {"rank_by": beam_search.LIKELIHOOD},
     },
+}
+# Changes around one mixer, each in one row.
+CONTROLLED = PENDULUM, "s4d"
+CONTROLS: Mapping[str, Mapping[str, Any]] = {
+    "uniform bins": {"bins": discretizer.UNIFORM},
+    "top 40 actions": {"most_actions": 40, "action_mass": 1.0},
+    "table of positions": {"positions": trajectory_transformer.LEARNED},
 }
 # Transitions in a row, by the memory of the plan; a batch has as many transitions whatever it is.
 ROWS = {planner.ROW: 20, planner.TRANSITION: 2}
@@ -165,30 +196,51 @@ def trial(
         study: Name of the study.
         options: Options of the run.
         variant: Name of the variant.
-        **changes: Fields of the plan or of its search to replace.
+        **changes: Fields to replace: of the plan, its search or the settings, or `positions`.
     """
     own = STUDIES[study]
-    plan = own.settings.plan
-    search = {name: value for name, value in changes.items() if hasattr(plan.search, name)}
-    memory = changes.get("memory", plan.memory)
-    plan = planner.PlanConfig(dataclasses.replace(plan.search, **search), memory, plan.past)
-    changed = dataclasses.replace(own.settings, plan=plan)
-    num_transitions = changed.batch_size * changed.model.context_length
-    changed = dataclasses.replace(
-        changed,
-        model=dataclasses.replace(changed.model, context_length=ROWS[memory]),
-        batch_size=num_transitions // ROWS[memory],
-    )
+    positions = changes.pop("positions", None)
+    changed = match_parameters(change(own.settings, changes), mixer, tasks.load(own.dataset))
+    if positions is not None:
+        # The table is not counted among the parameters.
+        changed = dataclasses.replace(
+            changed, model=dataclasses.replace(changed.model, positions=positions)
+        )
+    scale = options.episodes / runner.Options().episodes
     return runner.Trial(
         method=mixer,
         dataset=own.dataset,
-        settings=match_parameters(changed, mixer, tasks.load(own.dataset)),
+        settings=changed,
         variant=variant,
         evaluation=(
-            ("episodes", min(own.episodes, options.episodes // 25)),
+            ("episodes", max(1, round(own.episodes * scale))),
             ("horizons", () if variant else own.horizons),
         ),
-        metrics=metrics,
+        metrics=trajectory_metrics.metrics,
+    )
+
+
+def change(base: agent.Settings, changes: Mapping[str, Any]) -> agent.Settings:
+    """Returns settings with other choices, and as many transitions in a batch.
+
+    Args:
+        base: Settings.
+        changes: Fields of the plan, its search, or the settings to replace.
+    """
+    left = dict(changes)
+    names = {field.name for field in dataclasses.fields(beam_search.SearchConfig)}
+    search = {name: left.pop(name) for name in names & left.keys()}
+    memory = left.pop("memory", base.plan.memory)
+    plan = dataclasses.replace(
+        base.plan, search=dataclasses.replace(base.plan.search, **search), memory=memory
+    )
+    num_transitions = base.batch_size * base.model.context_length
+    return dataclasses.replace(
+        base,
+        plan=plan,
+        model=dataclasses.replace(base.model, context_length=ROWS[memory]),
+        batch_size=num_transitions // ROWS[memory],
+        **left,
     )
 
 
@@ -214,19 +266,24 @@ def match_parameters(base: agent.Settings, mixer: str, task: tasks.Task) -> agen
 
 def contenders(options: runner.Options) -> tuple[str, ...]:
     """Returns the mixers to compare: attention and S4D, or those that the options name."""
-    return MIXERS if options.mixers == runner.MIXERS else options.mixers
+    return options.contenders(MIXERS)
 
 
 def study_trials(study: str, options: runner.Options) -> list[runner.Trial]:
-    """Returns the mixers on one data set, and Q-learning where actions are discrete."""
+    """Returns the mixers on one data set, and Q-learning on some."""
     found = [trial(mixer, study, options) for mixer in contenders(options)]
-    if options.quick or study == PENDULUM:
+    if options.quick or study not in WITH_CQL:
         return found
     own = STUDIES[study]
     evaluation = (("episodes", own.episodes),)
     return [
         *found,
-        protocol.cql_trial(own.dataset, CONSERVATISM, metrics=metrics, evaluation=evaluation),
+        protocol.cql_trial(
+            own.dataset,
+            CONSERVATISM,
+            metrics=trajectory_metrics.metrics,
+            evaluation=evaluation,
+        ),
     ]
 
 
@@ -240,123 +297,14 @@ def variants_trials(options: runner.Options) -> list[runner.Trial]:
     ]
 
 
-def metrics(
-    task: tasks.Task,
-    trained: runner.Trained,
-    *,
-    episodes: int,
-    horizons: tuple[int, ...] = (),
-) -> dict[str, Any]:
-    """Returns the score, what it is computed from, and the time of plans.
-
-    Args:
-        task: Task with the episodes that were learned from; its environment is acted in.
-        trained: Trained model.
-        episodes: Episodes; on the graph those from each start.
-        horizons: Horizons at which plans are timed.
-    """
-    if task.dataset.startswith("random_walk/"):
-        found = walk_metrics(task, trained, episodes)
-    else:
-        found = return_metrics(task, trained, episodes)
-    if isinstance(trained, agent.Trained):
-        plans = plan_metrics(task, trained, horizons)
-        found["seconds"] += plans.pop("seconds")
-        found |= plans
-    return found
-
-
-def walk_metrics(task: tasks.Task, trained: runner.Trained, episodes: int) -> dict[str, Any]:
-    """Returns shares of walks, as many from each start; the score is that of shortest paths."""
-    world = random_walk.open_world(task)
-    recorded = walks.lookup(task.record, world.n_nodes)
-    starts = np.tile(world.starts, episodes)
-    targets, greedy = np.zeros(len(starts)), np.ones(len(starts), bool)
-    acted = random_walk.walk(trained, task, starts, targets, greedy)
-    found = random_walk.describe(acted, recorded, world, ("greedy",))
-    found["score_greedy"] = found["optimal_share_greedy"]
-    found["ms_per_call"] = acted.milliseconds_per_call
-    return found | {"seconds": target_returns.seconds(acted)}
-
-
-def return_metrics(task: tasks.Task, trained: runner.Trained, episodes: int) -> dict[str, Any]:
-    """Returns mean and standard deviation of the returns, and the score."""
-    acted = target_returns.act(
-        trained,
-        task,
-        np.zeros(episodes, np.float32),
-        greedy=np.ones(episodes, bool),
-        seed=target_returns.environment_seed(trained.seed),
-    )
-    returns = acted.record.episode_returns
-    return {
-        "return_greedy": float(returns.mean()),
-        "std_greedy": float(returns.std()),
-        "score_greedy": score(task, float(returns.mean())),
-        "ms_per_call": acted.milliseconds_per_call,
-        "seconds": target_returns.seconds(acted),
-    }
-
-
-def score(task: tasks.Task, mean_return: float) -> float:
-    """Returns a mean return as a share: of the optimum, or of the way to the best controller."""
-    if task.dataset == STUDIES[CARTPOLE].dataset:
-        return mean_return / task.optimal_return
-    random = task.random_return
-    return (mean_return - random) / (best_controller(task) - random)
-
-
-def best_controller(task: tasks.Task) -> float:
-    """Returns the best mean return of a tenth of the recorded episodes, in their order."""
-    groups = np.array_split(task.record.episode_returns, CONTROLLERS)
-    return max(float(group.mean()) for group in groups if len(group))
-
-
-def plan_metrics(
-    task: tasks.Task, trained: agent.Trained, horizons: tuple[int, ...]
-) -> dict[str, Any]:
-    """Returns the number of different plans in a beam, and milliseconds of a plan by horizon.
-
-    Args:
-        task: Task whose environment gives the observations.
-        trained: Trained model.
-        horizons: Horizons at which plans are timed.
-    """
-    own = trained.settings.plan
-    found: dict[str, Any] = {}
-    begin, distinct = time.perf_counter(), 0
-    for horizon in horizons or (own.search.horizon,):
-        search = dataclasses.replace(own.search, horizon=horizon)
-        plan = dataclasses.replace(own, search=search)
-        milliseconds, distinct = time_plan(task, trained, plan)
-        if horizons:
-            found[f"ms_per_plan_at_{horizon}"] = milliseconds
-    # The last horizon is that of the plans that act.
-    return found | {"distinct_beams": distinct, "seconds": time.perf_counter() - begin}
-
-
-def time_plan(
-    task: tasks.Task, trained: agent.Trained, plan: planner.PlanConfig
-) -> tuple[float, int]:
-    """Returns the median milliseconds of a planned action, and the different plans of the last.
-
-    Args:
-        task: Task whose environment gives the observation.
-        trained: Trained model.
-        plan: Memory and size of the search.
-    """
-    env = task.make_env()
-    observation, _ = env.reset(seed=0)
-    env.close()
-    policy: Any = trained.policy(task.max_steps, plan)
-    state = acting.start(policy, trained.params, 0.0)
-    times = []
-    for _ in range(1 + min(TIMED_PLANS, task.max_steps - 1)):
-        begin = time.perf_counter()
-        _, state = acting.act(state, task.encoders, observation)
-        times.append(time.perf_counter() - begin)
-    # The first call compiles.
-    return 1e3 * float(np.median(times[1:])), int(state.memory.num_distinct[0])
+def controls_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns the choices of the paper that are changed around one mixer."""
+    study, mixer = CONTROLLED
+    if mixer not in contenders(options):
+        return []
+    return [
+        trial(mixer, study, options, variant, **changes) for variant, changes in CONTROLS.items()
+    ]
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
@@ -374,13 +322,13 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
             ]
             continue
         task = tasks.load(dataset)
-        bounds = [
-            *reference_rows.bounds(dataset),
-            reference_rows.Reference("controller", dataset, {"return": best_controller(task)}),
-        ]
+        bounds = [*reference_rows.bounds(dataset)]
+        if study in (CARTPOLE, PENDULUM):
+            best = {"return": trajectory_metrics.best_controller(task)}
+            bounds.append(reference_rows.Reference("controller", dataset, best))
         for method, _, bound in bounds:
             earned = bound["return"]
-            both = {"return_greedy": earned, "score_greedy": score(task, earned)}
+            both = {"return_greedy": earned, "score_greedy": trajectory_metrics.score(task, earned)}
             found.append(reference_rows.Reference(method, dataset, both))
     return found
 
@@ -388,10 +336,10 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
 EXPERIMENT = runner.Experiment(
     name="trajectory_transformer",
     parts={study: functools.partial(study_trials, study) for study in STUDIES}
-    | {"variants": variants_trials},
+    | {"variants": variants_trials, "controls": controls_trials},
     references=references,
     quick=(WALKS,),
-    most_seeds={"variants": 1},
+    most_seeds={"variants": 1, "controls": 1},
     own_seeds=3,
 )
 

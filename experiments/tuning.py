@@ -19,10 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from experiments import runner
+from experiments import methods, runner
 from jax_s4rl.agents import decision_transformer
 from jax_s4rl.evaluation import result_rows
-from jax_s4rl.modules import mixers
 
 # Seed of the dataset of the grid. No result is reported on it.
 DATA_SEED = 1_000
@@ -267,12 +266,14 @@ class Chosen(NamedTuple):
         metric: Name of the metric; larger is better.
         grid: Points of the grid.
         by: Fields of a row that name the tuned model.
+        compared: Mixers of the experiment.
     """
 
     experiment: str
     metric: str
     grid: tuple[Point, ...] = GRID
     by: tuple[str, ...] = ("method",)
+    compared: tuple[str, ...] = runner.MIXERS
 
     def of(self, name: Any, options: runner.Options) -> Point:
         """Returns the best point, from the rows that this run writes, else from the committed ones.
@@ -321,7 +322,7 @@ def parts(
     def grid(options: runner.Options) -> list[runner.Trial]:
         return [
             trial(mixer, *task, options, **on_grid(point))
-            for mixer, point in itertools.product(options.mixers, chosen.grid)
+            for mixer, point in itertools.product(options.contenders(chosen.compared), chosen.grid)
         ]
 
     def dynamics(options: runner.Options) -> list[runner.Trial]:
@@ -386,8 +387,7 @@ def _changes(
             yield other.rate_name, point._replace(rate=other.rate).of(settings)
     dropout = 0.0 if point.dropout else min(each.dropout for each in GRID if each.dropout)
     yield f"dropout {dropout:g}", point._replace(dropout=dropout).of(settings)
-    options = mixers.OPTIONS[model.mixer.name]
-    is_state_space = "state_size" in options or "channel_states" in options
+    is_state_space = methods.METHODS[model.mixer.name].is_state_space
     if is_state_space and optimization.state_space_learning_rate < point.rate:
         as_fast = dataclasses.replace(optimization, state_space_learning_rate=point.rate)
         yield AS_FAST, dataclasses.replace(settings, optimization=as_fast)

@@ -43,6 +43,7 @@ CLONED_AT = (5, 20, 50, 100)
 WHOLE_AT = (20, 50)
 OPENING = 10
 FIRST, WHOLE = "first step only", "whole episodes"
+MIXERS = (*runner.MIXERS, *protocol.SELECTIVE)
 # Mixers of the parts `first` and `whole`.
 SHOWN = ("attention", "s4d")
 UPDATES = 600
@@ -65,7 +66,7 @@ BOUNDS = {"dropout": 0.1, "weight_decay": 1.0}
 CONSERVATISM = 0.1
 # The tuning part chooses the settings.
 TUNED_BY = "first_action_greedy"
-CHOSEN = tuning.Chosen("umbrella", TUNED_BY)
+CHOSEN = tuning.Chosen("umbrella", TUNED_BY, compared=MIXERS)
 
 
 def lengths(options: runner.Options) -> tuple[int, ...]:
@@ -126,7 +127,9 @@ def cql_trial(length: int, options: runner.Options) -> runner.Trial:
 def lengths_trials(options: runner.Options) -> list[runner.Trial]:
     """Returns all mixers at all lengths."""
     return [
-        trial(mixer, length, options) for length in lengths(options) for mixer in options.mixers
+        trial(mixer, length, options)
+        for length in lengths(options)
+        for mixer in options.contenders(MIXERS)
     ]
 
 

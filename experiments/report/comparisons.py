@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from experiments import methods
 from experiments.report import catalog, document, load, scores
 from experiments.report.tasks import BOTH, Question, Setting, Side, Task
 from jax_s4rl.evaluation import bootstrap
@@ -13,18 +14,7 @@ COMPARED = (*SHOWN, "s5")
 S4_MIXERS = ("s4", "s4d")
 # Data of the comparison of a carried and a cleared memory on page one.
 MASKED = "masked_cartpole/mixed"
-NAMES = {
-    "s4": "S4",
-    "s4d": "S4D",
-    "s5": "S5",
-    "lru": "LRU",
-    "mamba2": "Mamba-2",
-    "mamba": "Mamba",
-    "lstm": "LSTM",
-    "bc": "BC",
-    "percent_bc": "%BC",
-    "cql": "CQL",
-}
+NAMES = {name: method.title for name, method in methods.METHODS.items()}
 
 
 class Judged(NamedTuple):

@@ -31,6 +31,8 @@ TRAJECTORY_TRANSFORMER = Task(
         _one(POLE, CARTPOLE, is_continuous=True),
         _one("CartPole, no history", CARTPOLE, "no history", is_continuous=True),
         _one(PENDULUM, "pendulum/replay", is_continuous=True),
+        _one("doors, 1K", "key_to_door/dt/random-1000"),
+        _one("doors, 10K", "key_to_door/dt/random-10000"),
     ),
     # A share is its own scale.
     floor=0.0,

@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from experiments import twins
+from experiments import methods, twins
 from experiments.report import comparisons, document, doors, load, scores, verdicts
 from experiments.report.comparisons import Measured
 from experiments.report.doors import BALANCED, SIZES
@@ -17,7 +17,7 @@ T = TypeVar("T")
 Column = str | Callable[[T], document.Cell]
 
 # Order of methods in tables; others follow as they come.
-ORDER = (*load.MIXERS, "lru", "mamba2", "mamba", load.MEMORYLESS, "percent_bc", "bc", "cql")
+ORDER = tuple(methods.METHODS)
 # Lines of scores that need no training, by their names in the rows.
 REFERENCES = {"lookup": "lookup", "random": "random play", "optimal": "optimum"}
 # Hours of one core that experiments were expected to take, written down before they began.

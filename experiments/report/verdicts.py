@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from experiments import methods
 from experiments.report import comparisons, document, doors, load, scores
 from experiments.report.catalog import PAPER_SIZE, RANDOM_WALK
 from experiments.report.comparisons import NAMES, Judged, Measured
@@ -25,8 +26,7 @@ TONES = {
 SEVERAL, EXTREME = 3.0, 10.0
 # One or two settings of a kind may be special, and their intervals only cover training again.
 LEAST_SETTINGS = 3
-# Mixers whose memory is a state of linear dynamics.
-STATE_SPACES = ("s4", "s4d", "s5", "lru", "mamba2", "mamba")
+STATE_SPACES = [name for name, method in methods.METHODS.items() if method.is_state_space]
 # Methods that score without training and join no recorded episodes.
 EXACT = ("lookup", "blind", "random")
 AS_PUBLISHED = "as published"

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from jax_s4rl.data import discretizer as discretizers
+from jax_s4rl.data import one_hot
 from jax_s4rl.models import beam_search, trajectory_transformer
 
 ROW, CARRY, TRANSITION = "row", "carry", "transition"
@@ -125,6 +126,8 @@ class Planner:
         discount: Weight of the next step's reward, with which the values were computed.
         is_discrete: Whether an action is one integer.
         max_steps: Longest episode to act in, in steps.
+        observation_parts: Lengths of the parts of an observation that are one token each; empty if
+            every number is one.
     """
 
     config: trajectory_transformer.TrajectoryTransformerConfig
@@ -133,6 +136,7 @@ class Planner:
     discount: float
     is_discrete: bool
     max_steps: int
+    observation_parts: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         """Checks before the first step that the model can plan.
@@ -187,13 +191,16 @@ class Planner:
             ValueError: Observations do not have the size that the model was built for.
         """
         del greedy
-        numbers = observation.reshape(len(observation), -1)
+        numbers = observation.reshape(len(observation), -1).astype(jnp.float32)
         size = self.config.observation_size
-        if numbers.shape[1] != size:
+        wanted = sum(self.observation_parts) or size
+        if numbers.shape[1] != wanted:
             raise ValueError(
-                f"observations have {numbers.shape[1]} numbers but the model was built for {size}; "
-                "act in the environment that the data come from"
+                f"observations have {numbers.shape[1]} numbers but the model was built for "
+                f"{wanted}; act in the environment that the data come from"
             )
+        if self.observation_parts:
+            numbers = one_hot.pack(numbers, self.observation_parts)
         tokens = discretizers.encode(self.discretizer.edges[:size], numbers)
         logits, memory, history = self._read(prepared, state, tokens, return_to_go)
         plan = beam_search.plan(

@@ -13,7 +13,7 @@ import rich.console
 
 from jax_s4rl.agents import _programs, _statistics, contract, multi_seed, planner, tasks
 from jax_s4rl.data import discretizer as discretizers
-from jax_s4rl.data import learnable, returns, transition_rows
+from jax_s4rl.data import learnable, one_hot, returns, transition_rows
 from jax_s4rl.evaluation import rollout
 from jax_s4rl.models import beam_search, decision_transformer, trajectory_transformer
 from jax_s4rl.modules import embeddings, groups
@@ -34,6 +34,11 @@ class Settings:
     """Memory and size of the search while acting."""
     num_bins: int = 100
     """Largest number of bins of a dimension that is no finite space."""
+    bins: str = discretizers.QUANTILE
+    """Kind of bins: quantile, which hold as many numbers each, or uniform, of equal widths."""
+    observation_parts: tuple[int, ...] = ()
+    """Lengths of the consecutive parts of an observation, if some of them are one-hot vectors: a
+    part of several numbers is one token then. None are given if every number is a token."""
     discount: float = 0.99
     """Weight of the next step's reward in values and plans, from 0 to 1."""
     terminal_reward: float | None = None
@@ -129,6 +134,7 @@ class Trained(Description):
             self.settings.discount,
             self.is_discrete,
             max_steps,
+            self.settings.observation_parts,
         )
 
 
@@ -143,8 +149,9 @@ def tokenize(settings: Settings, task: tasks.Task) -> tuple[Config, discretizers
         Shape of the model, bins, and tokens [N, D] of all transitions.
 
     Raises:
-        ValueError: If observations are images, the parts of the task do not fit each other, there
-            is nothing to choose by or between, or plans are longer than the rows of the training.
+        ValueError: If observations are images or do not have the parts of the settings, the parts
+            of the task do not fit each other, there is nothing to choose by or between, or plans
+            are longer than the rows of the training.
     """
     planner.check(settings.model, settings.plan, task.max_steps)
     record = task.record
@@ -158,13 +165,14 @@ def tokenize(settings: Settings, task: tasks.Task) -> tuple[Config, discretizers
     numbers = transition_rows.columns(record, rewards, values)
     action_size = 1 if record.is_discrete else record.actions.shape[1]
     observation_size = numbers.shape[1] - action_size - 2
-    categories = [
-        *([num_observations] * observation_size),
-        *([task.num_actions] * action_size),
-        None,
-        None,
-    ]
-    bins = discretizers.fit(numbers, settings.num_bins, categories)
+    of_observation = [num_observations] * observation_size
+    if parts := settings.observation_parts:
+        observations, rest = np.split(numbers, [observation_size], axis=1)
+        one_hot.check(observations, parts)
+        numbers = np.concatenate([one_hot.pack(observations, parts), rest], axis=1)
+        observation_size, of_observation = len(parts), one_hot.categories(parts)
+    categories = [*of_observation, *([task.num_actions] * action_size), None, None]
+    bins = discretizers.fit(numbers, settings.num_bins, categories, settings.bins)
     config = Config(observation_size, action_size, bins.counts, settings.model)
     return config, bins, discretizers.encode(bins.edges, numbers)
 

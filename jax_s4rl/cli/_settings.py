@@ -8,12 +8,15 @@ import dataclasses
 import math
 from typing import Any, Literal
 
+MixerName = Literal["attention", "s4", "s4d", "s5", "lru", "mamba2", "mamba", "lstm", "mlp"]
+"""Sequence mixers of the package."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Mixer:
     """A sequence mixer and its options; options of other mixers must keep their defaults."""
 
-    name: Literal["attention", "s4", "s4d", "s5", "lru", "mamba2", "mamba", "lstm", "mlp"] = "s4d"
+    name: MixerName = "s4d"
     """Sequence mixer: attention, s4, s4d, s5, lru, mamba2, mamba, lstm, mlp (which has no memory),
     or one that the program has registered."""
     state_size: int = 64

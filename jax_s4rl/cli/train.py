@@ -17,7 +17,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import rich.console
 import tyro
@@ -40,9 +40,7 @@ class Train:
     """Data and environment."""
     hold_out: float = 0.0
     """Share of the episodes that is not trained on; the loss on them is printed and stored."""
-    mixer: (
-        Literal["attention", "s4", "s4d", "s5", "lru", "mamba2", "mamba", "lstm", "mlp"] | None
-    ) = None
+    mixer: _settings.MixerName | None = None
     """Sequence mixer, short for --model.mixer.name."""
     seeds: int = 1
     """Number of models, trained at once with the seeds 0, 1, ..."""

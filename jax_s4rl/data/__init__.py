@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jax_s4rl.data import learnable as learnable
     from jax_s4rl.data import minari_datasets as minari_datasets
     from jax_s4rl.data import observations as observations
+    from jax_s4rl.data import one_hot as one_hot
     from jax_s4rl.data import player as player
     from jax_s4rl.data import regimes as regimes
     from jax_s4rl.data import returns as returns

@@ -1,4 +1,4 @@
-"""Discretizes each dimension of a transition: quantile bins, or exact categories if values are few.
+"""Discretizes each dimension of a transition: bins, or exact categories if values are few.
 
 A bin is known by its lower edge and its center. Bins of equal counts would be empty where a value
 is frequent, as zeros are in sparse rewards; such a value has a category of its own instead.
@@ -10,6 +10,9 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+
+QUANTILE, UNIFORM = "quantile", "uniform"
+KINDS = (QUANTILE, UNIFORM)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,28 +38,31 @@ def fit(
     numbers: Float[np.ndarray, "N D"],
     num_bins: int,
     categories: Sequence[int | None] | None = None,
+    kind: str = QUANTILE,
 ) -> Discretizer:
     """Chooses the bins of every dimension from all numbers of a data set.
 
     A dimension with at most `num_bins` different numbers has a bin for each of them, which is
-    exact. Any other has bins between every `ceil(N / num_bins)`-th of its sorted numbers, the
-    smallest and the largest included; a number that is several of these has a bin for itself.
+    exact. Any other has quantile bins, between every `ceil(N / num_bins)`-th of its sorted numbers,
+    the smallest and the largest included; a number that is several of these has a bin for itself.
+    Or it has uniform bins, which have equal widths from the smallest to the largest number.
 
     Args:
         numbers: Numbers of all transitions, finite.
         num_bins: Largest number of bins of a dimension, at least 1.
         categories: For each dimension, the number of its categories 0, 1, ... if it is a finite
             space, all of which have a bin, whatever the data hold; None for other dimensions.
+        kind: Kind of bins, quantile or uniform.
 
     Returns:
         The bins.
 
     Raises:
-        ValueError: If `num_bins` is below 1.
+        ValueError: If `num_bins` is below 1, or there is no such kind of bins.
 
     Source:
         Janner et al. (2021), "Offline Reinforcement Learning as One Big Sequence Modeling Problem",
-        section 3.1 (quantiles); the categories are an addition.
+        section 3.1; the categories are an addition.
 
     Example:
         >>> made = fit(np.array([[0.0, 7.0], [2.0, 7.0], [0.0, 7.0]], np.float32), 100)
@@ -65,9 +71,11 @@ def fit(
     """
     if num_bins < 1:
         raise ValueError(f"num_bins is {num_bins}; a dimension needs at least 1 bin")
+    if kind not in KINDS:
+        raise ValueError(f"the kind of bins is {kind!r}; choose one of {', '.join(KINDS)}")
     known = categories or [None] * numbers.shape[1]
     columns = [
-        _categories(np.arange(count)) if count is not None else _fit_column(column, num_bins)
+        _categories(np.arange(count)) if count is not None else _fit_column(column, num_bins, kind)
         for column, count in zip(numbers.T, known, strict=True)
     ]
     return Discretizer(*(tuple(part) for part in zip(*columns, strict=True)))
@@ -127,10 +135,14 @@ Bins = tuple[tuple[float, ...], tuple[float, ...]]
 """Inner edges and centers of one dimension."""
 
 
-def _fit_column(column: Float[np.ndarray, " N"], num_bins: int) -> Bins:
+def _fit_column(column: Float[np.ndarray, " N"], num_bins: int, kind: str) -> Bins:
     values = np.unique(column)
     if len(values) <= num_bins:
         return _categories(values)
+    if kind == UNIFORM:
+        # In float64: the width can overflow 32 bits.
+        bounds = np.linspace(float(values[0]), float(values[-1]), num_bins + 1)
+        return _as_bins(bounds[1:-1], (bounds[:-1] + bounds[1:]) / 2)
     ordered = np.sort(column)
     # At most `num_bins` thresholds, and the largest number behind them.
     thresholds = np.append(ordered[:: -(-len(ordered) // num_bins)], ordered[-1])

@@ -37,6 +37,9 @@ class SearchConfig:
     """Number of actions that are tried from each beam."""
     action_mass: float = 0.4
     """Share of the probability held by the most probable tokens that actions are drawn from."""
+    most_actions: int | None = None
+    """Largest number of tokens that each part of an action is drawn from, the most probable ones
+    (top-k); None for no such limit."""
     distinct: bool = False
     """Whether the actions that are tried from a beam differ in their first token, and the search
     starts from one beam in place of copies of it; otherwise copies can take the place of others."""
@@ -49,9 +52,9 @@ class SearchConfig:
         Raises:
             ValueError: A number is out of its range, or there is no such ranking.
         """
-        for name in ("horizon", "beam_width", "num_expansions"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}; it has to be at least 1")
+        for name in ("horizon", "beam_width", "num_expansions", "most_actions"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                raise ValueError(f"{name} is {value}; it has to be at least 1")
         if not 0 < self.action_mass <= 1:
             raise ValueError(
                 f"action_mass is {self.action_mass}; it is a share of the probability, above 0 and "
@@ -173,13 +176,14 @@ def plan(
 
 
 def most_probable(
-    logits: Float[Array, "*rows classes"], mass: float
+    logits: Float[Array, "*rows classes"], mass: float, most: int | None = None
 ) -> Float[Array, "*rows classes"]:
     """Keeps the most probable classes that hold a share of the probability.
 
     Args:
         logits: Unnormalized log-probabilities.
         mass: Share of the probability, above 0 and at most 1.
+        most: Largest number of classes; None for no limit.
 
     Returns:
         The logits; minus infinity for all other classes.
@@ -197,7 +201,10 @@ def most_probable(
     # A class is kept if those before it hold less than the share: so the first one always is.
     is_kept = jnp.cumsum(ranked, axis=-1) - ranked < mass
     places = jnp.argsort(order, axis=-1)
-    return jnp.where(jnp.take_along_axis(is_kept, places, axis=-1), logits, -jnp.inf)
+    is_kept = jnp.take_along_axis(is_kept, places, axis=-1)
+    if most is not None:
+        is_kept = is_kept & (places < most)
+    return jnp.where(is_kept, logits, -jnp.inf)
 
 
 def _start(
@@ -237,7 +244,7 @@ def _act(
     parts = []
     for part in range(layout.action_size):
         if part:
-            likely = most_probable(logits[:, :-1], config.action_mass)
+            likely = _likely_actions(logits, config)
             tokens = jax.random.categorical(keys[part], likely).astype(jnp.int32)
         likelihoods = likelihoods + _log_probability(logits, tokens, own.has_ended)
         parts.append(tokens)
@@ -290,8 +297,7 @@ def _propose(
     beams: _Beams, key: PRNGKeyArray, config: SearchConfig
 ) -> tuple[Int[Array, " copies"], Bool[Array, " copies"]]:
     """Draws the first token of the action of every copy; False where there is none to draw."""
-    # No action is the stop token, which could not be taken.
-    likely = most_probable(beams.logits[:, :-1], config.action_mass)
+    likely = _likely_actions(beams.logits, config)
     shape = (len(likely), config.num_expansions)
     if not config.distinct:
         tokens = jax.random.categorical(key, likely[:, None, :], shape=shape)
@@ -303,6 +309,13 @@ def _propose(
     is_first = (jnp.arange(config.num_expansions) == 0)[None]
     is_possible = jnp.isfinite(highest) & (is_first | ~beams.has_ended[:, None])
     return tokens.reshape(-1).astype(jnp.int32), is_possible.reshape(-1)
+
+
+def _likely_actions(
+    logits: Float[Array, "rows classes"], config: SearchConfig
+) -> Float[Array, "rows tokens"]:
+    # No action is the stop token, which could not be taken.
+    return most_probable(logits[:, :-1], config.action_mass, config.most_actions)
 
 
 def _expect(

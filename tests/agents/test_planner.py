@@ -115,6 +115,14 @@ def test_continuous_actions_are_the_centers_of_their_bins():
     np.testing.assert_array_equal(actions[..., 0], act(make()))
 
 
+def test_a_one_hot_part_is_planned_for_as_its_place():
+    policy = dataclasses.replace(make(), observation_parts=(3,))
+    prepared = rollout.prepare(policy, small_trajectory.params(policy.config))
+    state, targets, greedy = policy.init(prepared, ENVS), jnp.zeros(ENVS), jnp.ones(ENVS, bool)
+    inputs = (state, np.eye(4, dtype=np.float32)[[0, 2]][:, 1:], targets, greedy)
+    assert step(policy, prepared, *inputs, jax.random.key(0))[1].observation.tolist() == [[0], [2]]
+
+
 def test_observations_of_another_size_are_refused():
     policy = make()
     prepared = policy.prepare(small_trajectory.params(policy.config))

@@ -67,6 +67,34 @@ def test_an_index_has_all_its_categories():
     np.testing.assert_array_equal(tokens[:, 0], record.observations)
 
 
+def one_hot_task():
+    """A task whose observations are a flag and a place among three."""
+    place = np.eye(4, dtype=np.float32)[np.arange(RECORD.num_steps) % 4][:, :3]
+    flags = (np.arange(RECORD.num_steps) % 3 == 0).astype(np.float32)[:, None]
+    space = gymnasium.spaces.Box(0, 1, (4,), np.float32)
+    record = dataclasses.replace(RECORD, observations=np.concatenate([flags, place], axis=1))
+    return dataclasses.replace(TASK, record=record, observation_space=space)
+
+
+def test_a_one_hot_part_is_one_token_with_all_its_categories():
+    task = one_hot_task()
+    config, _, tokens = agent.tokenize(settings(observation_parts=(1, 3)), task)
+    assert (config.observation_size, config.counts[:2]) == (2, (2, 4))
+    observations = task.record.observations
+    wanted = np.where(observations[:, 1:].any(axis=1), observations[:, 1:].argmax(axis=1) + 1, 0)
+    np.testing.assert_array_equal(tokens[:, :2], np.stack([observations[:, 0], wanted], axis=1))
+    with pytest.raises(ValueError, match=r"part 0 of \(2, 2\) is no one-hot vector"):
+        agent.tokenize(settings(observation_parts=(2, 2)), task)
+
+
+def test_bins_are_of_the_chosen_kind():
+    edges = [
+        agent.tokenize(settings(bins=kind), TASK)[1].edges[0] for kind in ("quantile", "uniform")
+    ]
+    assert edges[0] != edges[1]
+    assert np.ptp(np.diff(edges[1])) < 1e-5
+
+
 def test_a_terminal_reward_replaces_that_of_terminations_before_values():
     config, bins, _ = agent.tokenize(settings(terminal_reward=-100.0, num_bins=100), TASK)
     assert bins.centers[5][0] == -100

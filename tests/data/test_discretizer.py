@@ -29,6 +29,19 @@ def test_a_round_trip_stays_within_half_a_bin():
         np.testing.assert_allclose(np.bincount(tokens[:, place]), MANY / counts, atol=1)
 
 
+def test_uniform_bins_have_equal_widths_and_few_values_stay_exact():
+    numbers = np.stack([np.arange(101.0) ** 2, np.arange(101) % 3.0], axis=1).astype(np.float32)
+    bins = discretizer.fit(numbers, 4, kind=discretizer.UNIFORM)
+    assert bins.edges[0] == (2_500.0, 5_000.0, 7_500.0)
+    assert bins.centers == ((1_250.0, 3_750.0, 6_250.0, 8_750.0), (0.0, 1.0, 2.0))
+    wide = discretizer.fit(
+        np.linspace(-3e38, 3e38, 9, dtype=np.float32)[:, None], 2, None, "uniform"
+    )
+    assert wide.edges == ((0.0,),)
+    with pytest.raises(ValueError, match="the kind of bins is 'even'; choose one of quantile, un"):
+        discretizer.fit(numbers, 4, kind="even")
+
+
 def test_thresholds_are_every_kth_sorted_number_and_the_largest():
     # Ten numbers in four bins: thresholds at sorted numbers 0, 3, 6 and 9.
     bins = discretizer.fit(np.arange(10, dtype=np.float32)[:, None], 4)

@@ -1,5 +1,6 @@
 """The pages about mixers are right: all of their code runs, and does what they say."""
 
+import ast
 import dataclasses
 import re
 
@@ -71,6 +72,34 @@ def test_a_mixer_of_a_users_own_is_checked_trained_saved_and_loaded(tmp_path):
         jax_s4rl.load(tmp_path / "runs" / "gated")
     mixers.register("gated", names["Gated"])
     assert jax_s4rl.load(tmp_path / "runs" / "gated").step == 10
+
+
+def test_a_mixer_touches_no_more_files_than_the_guide_of_the_package_says():
+    folders = ("jax_s4rl", "experiments")
+    found = {
+        str(path.relative_to(pages.ROOT))
+        for folder in folders
+        for path in (pages.ROOT / folder).rglob("*.py")
+        if _names(path, "mamba2")
+    }
+    # Whether experiments compare a mixer is another question than whether they can.
+    found.remove("experiments/protocol.py")
+    assert len(found) == 4
+    guide = (pages.ROOT / "CONTRIBUTING.md").read_text()
+    guide = guide[guide.index("## Add a mixer") : guide.index("## Add a dataset")]
+    assert all(f"`{name}`" in guide for name in found)
+
+
+def _names(path, mixer):
+    """Whether a string of a file is, or an import has, the name of a mixer."""
+    if path.stem == mixer:
+        return False
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and node.value == mixer:
+            return True
+        if isinstance(node, ast.ImportFrom) and mixer in {each.name for each in node.names}:
+            return True
+    return False
 
 
 def test_the_guide_is_short():

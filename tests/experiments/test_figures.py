@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree
 
-from experiments import demo_report, figures, runner
+from experiments import demo_report, figures, methods
 from tests.experiments import rows
 
 MEMORY = [row for row in rows.demo() if row["metrics"]["kind"] == "memory"]
@@ -34,9 +34,9 @@ def _ids(svg):
     ]
 
 
-def test_every_mixer_has_a_color_of_its_own():
-    names = {*runner.MIXERS, "lru", "mamba2", "mamba", "mlp", "bc", "percent_bc", "cql"}
-    assert len({figures.color(name) for name in names}) == len(names)
+def test_a_method_has_its_own_color_and_any_other_name_has_one():
+    assert figures.color("s4d") == methods.METHODS["s4d"].color
+    assert figures.color("a mixer of one's own") in figures.OTHER_COLORS
 
 
 def test_zero_has_no_sign():

@@ -54,6 +54,11 @@ def test_a_quick_look_is_small():
     assert Options(out=Path("x")).quick_look("some", ["small"]).out == Path("x")
 
 
+def test_an_experiment_has_its_own_mixers_unless_others_are_asked_for():
+    assert Options().contenders(["s4d", "mamba"]) == ("s4d", "mamba")
+    assert Options(mixers=("lstm",)).contenders(["s4d", "mamba"]) == ("lstm",)
+
+
 def test_the_shard_is_named_or_that_of_the_job_array(monkeypatch):
     assert Options(shard="2/3").chosen_shard() == shards.Shard(2, 3)
     with pytest.raises(ValueError, match="--array needs SLURM_ARRAY_TASK_ID"):

@@ -75,7 +75,7 @@ def test_every_mixer_gets_the_same_data_updates_and_grid(loaded):
         grids.setdefault(trial.method, []).append(
             (point, trial.settings.num_updates, trial.settings.batch_size)
         )
-    assert set(grids) == set(runner.MIXERS)
+    assert set(grids) == set(umbrella.MIXERS)
     assert all(
         grid == [(point, umbrella.UPDATES, 128) for point in tuning.GRID] for grid in grids.values()
     )

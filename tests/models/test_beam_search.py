@@ -156,12 +156,20 @@ def test_the_most_probable_classes_hold_the_mass():
     kept = np.isfinite(beam_search.most_probable(jnp.log(probabilities), 0.49))
     assert kept.tolist() == [[False, True, False], [False, False, True]]
     assert np.isfinite(beam_search.most_probable(jnp.log(probabilities), 1.0)).all()
+    kept = np.isfinite(beam_search.most_probable(jnp.log(probabilities), 1.0, 2))
+    assert kept.sum(axis=1).tolist() == [2, 2]
+    assert kept[0].tolist() == [False, True, True]
+
+
+def test_no_more_actions_are_tried_than_the_most_probable_ones():
+    assert np.isfinite(np.asarray(plan(most_actions=1).scores)).sum(axis=1).tolist() == [1] * 3
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"horizon": 0}, "horizon is 0; it has to be at least 1"),
+        ({"most_actions": 0}, "most_actions is 0; it has to be at least 1"),
         ({"action_mass": 0.0}, "action_mass is 0.0; it is a share of the probability"),
         ({"rank_by": "luck"}, "rank_by is 'luck'; choose one of return, likelihood"),
     ],
