@@ -21,7 +21,7 @@ class HindsightNetwork(nn.Module):
     """
 
     num_actions: int
-    width: int = 128
+    width: int = 256
 
     @nn.compact
     def __call__(
@@ -39,3 +39,19 @@ class HindsightNetwork(nn.Module):
         both = jnp.concatenate([observations, outcomes], axis=-1)
         features = nn.relu(nn.Dense(self.width)(both)) * nn.Dense(self.width)(outcomes)
         return nn.Dense(self.num_actions, kernel_init=nn.initializers.zeros)(features)
+
+
+def describe(rewards: Float[Array, "*batch"]) -> Float[Array, "*batch 3"]:
+    """Describes rewards as outcomes: powers set near ones apart.
+
+    Args:
+        rewards: Rewards, scaled to about 1.
+
+    Returns:
+        The reward, its square, and the root of its size.
+
+    Example:
+        >>> describe(jnp.array([-0.25])).tolist()
+        [[-0.25, 0.0625, 0.5]]
+    """
+    return jnp.stack([rewards, jnp.square(rewards), jnp.abs(rewards) ** 0.5], axis=-1)
