@@ -17,6 +17,7 @@ LINES = (23, 43, 63, 83, 103)
 # What the credit of online policies is conditioned on, and how value is paid, for readers.
 CREDITS = {
     "none": "REINFORCE",
+    "value": "REINFORCE with a baseline",
     "return": "credit by return",
     "state": "credit by state",
     "reward": "credit by reward",
@@ -68,6 +69,13 @@ HINDSIGHT = Task(
     name="hindsight_credit",
     file="hindsight_credit",
     title="Credit in hindsight",
+    further={
+        "error of deciding actions": "error",
+        "their mean size": "size",
+        "others, largest mean of a step": "largest_mean_of_others",
+        "others, largest": "largest_of_others",
+        "others, mean size": "others",
+    },
     score="rank_correlation",
     label="rank correlation of learned and exact credit",
     kinds=(GREEDY,),
@@ -107,6 +115,12 @@ LINEAR = Task(
     name="linear_key_to_door",
     file="linear_key_to_door",
     title="Credit in hindsight while a policy learns",
+    further={
+        "treasure, last of training": "treasure_last",
+        "largest possible": "largest_treasure_last",
+        "gradient, signal to noise, dB": "signal_to_noise",
+        "largest pi / h": "largest_ratio",
+    },
     score="score",
     label="episodes that found the treasure",
     unit=SHARE,

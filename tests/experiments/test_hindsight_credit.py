@@ -7,6 +7,7 @@ import pytest
 
 from experiments import hindsight_credit as experiment
 from experiments import run_options, runner
+from experiments.report import credit
 from jax_s4rl.agents import decision_transformer, hindsight_credit, tasks
 from jax_s4rl.evaluation import umbrella
 from jax_s4rl.modules import tokens
@@ -77,6 +78,7 @@ def test_perfect_credit_of_the_umbrella(monkeypatch):
     found = score(experiment.SHORT)
     assert found["rank_correlation"] == pytest.approx(1)
     assert found["error"] == found["others"] == found["largest_mean_of_others"] == 0
+    assert found.keys() >= set(credit.HINDSIGHT.further.values())
     assert found["steps"] == experiment.STEPS[experiment.SHORT]
 
 

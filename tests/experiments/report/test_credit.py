@@ -8,7 +8,7 @@ from experiments import (
     value_transport,
     value_transport_online,
 )
-from experiments.report import credit, load
+from experiments.report import credit, load, tables
 from jax_s4rl.agents import hindsight_policy
 from tests.experiments.report import made_up
 
@@ -57,3 +57,14 @@ def test_rows_of_online_runs_have_scores_and_names_for_readers():
     (row, *_) = credit.LINEAR.holding(rows).rows.scored
     assert (row["dataset"], row["method"]) == ("linear_key_to_door/23", "REINFORCE")
     assert row["metrics"]["score_sampled"] == 1
+
+
+def test_the_credit_of_actions_that_decide_nothing_has_a_table():
+    numbers = dict.fromkeys(credit.HINDSIGHT.further.values(), 0.015)
+    row = made_up.row(
+        *("hindsight_credit", hindsight_credit.UMBRELLA, "s4d", 0),
+        rank_correlation=0.97,
+        **numbers,
+    )
+    (table,) = tables.of_further(credit.HINDSIGHT.holding([row]))
+    assert table.rows == [["umbrella, 100 steps", "S4D", *["0.015"] * len(numbers)]]
