@@ -342,15 +342,12 @@ def _hindsight_logits(
         to_go = jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
         outcomes, here, plain = to_go[..., None] / settings.return_scale, observations, logits
     else:
-        batch, steps, size = observations.shape
         later = (
             observations
             if settings.credit == STATE
             else hindsight_network.describe(rewards / settings.return_scale)
         )
-        outcomes = jnp.broadcast_to(later[:, None], (batch, steps, *later.shape[1:]))
-        here = jnp.broadcast_to(observations[:, :, None], (batch, steps, steps, size))
-        plain = logits[:, :, None]
+        outcomes, here, plain = later[:, None], observations[:, :, None], logits[:, :, None]
     network = hindsight_network.HindsightNetwork(simulator.num_actions, settings.hindsight_width)
     change: Any = network.apply({"params": params}, here, outcomes)
     return hindsight.modulate(jnp.broadcast_to(plain, change.shape), change)

@@ -25,19 +25,20 @@ class HindsightNetwork(nn.Module):
 
     @nn.compact
     def __call__(
-        self, observations: Float[Array, "*batch O"], outcomes: Float[Array, "*batch Y"]
-    ) -> Float[Array, "*batch actions"]:
+        self, observations: Float[Array, "*#batch O"], outcomes: Float[Array, "*#batch Y"]
+    ) -> Float[Array, "..."]:
         """Computes the change to the logit of every action.
 
         Args:
             observations: Observation before the action, as a vector.
-            outcomes: Later outcome, as a vector: an observation, a reward, or a return.
+            outcomes: Later outcome, as a vector: an observation, a reward, or a return. Of all
+                pairs, axes of one entry in both arguments make the pairs behind the first layers.
 
         Returns:
-            Changes, all 0 before any training.
+            Changes `[*batch, actions]`, all 0 before any training.
         """
-        both = jnp.concatenate([observations, outcomes], axis=-1)
-        features = nn.relu(nn.Dense(self.width)(both)) * nn.Dense(self.width)(outcomes)
+        both = nn.Dense(self.width)(observations) + nn.Dense(self.width, use_bias=False)(outcomes)
+        features = nn.relu(both) * nn.Dense(self.width)(outcomes)
         return nn.Dense(self.num_actions, kernel_init=nn.initializers.zeros)(features)
 
 
