@@ -246,27 +246,26 @@ def later_cross_entropy(
 
 
 def gate(
-    advantages: Float[Array, "*batch"], ratios: Float[Array, "*batch"], *, threshold: float
-) -> Float[Array, "*batch"]:
-    """Sets the advantage of actions to 0 that hindsight says did not matter.
+    ratios: Float[Array, "*batch"], *, threshold: float | Float[Array, ""]
+) -> Bool[Array, "*batch"]:
+    """Says which actions mattered in hindsight; the advantages of all others are to be ignored.
 
     Where estimates of the credit are too noisy to scale updates, they can still decide which
     updates to make.
 
     Args:
-        advantages: Advantages of any estimator.
-        ratios: Credit `log h - log pi` of the actions that were taken.
+        ratios: Credit `log h - log pi`, of the action that was taken or the largest of a step.
         threshold: Smallest size of a credit that counts, in nats.
 
     Returns:
-        The advantages, some of them 0.
+        True for actions that mattered.
 
     Source:
         Alipov et al. (2021), "Towards Practical Credit Assignment for Deep Reinforcement Learning",
         abstract of the first version; their exact rule is not public.
 
     Example:
-        >>> gate(jnp.array([5.0, 5.0]), jnp.array([0.01, -0.3]), threshold=0.1).tolist()
-        [0.0, 5.0]
+        >>> gate(jnp.array([0.01, -0.3]), threshold=0.1).tolist()
+        [False, True]
     """
-    return jnp.where(jnp.abs(ratios) >= threshold, advantages, jnp.zeros_like(advantages))
+    return jnp.abs(ratios) >= threshold
