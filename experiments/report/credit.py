@@ -3,6 +3,7 @@
 Rows of online runs name an environment in place of a data set.
 """
 
+import math
 from collections.abc import Callable
 
 from experiments.report import load
@@ -14,6 +15,8 @@ HIDDEN_KEY = "key_to_door/hidden/random-10000"
 RECORDED, TRANSPORTED = "recorded rewards", "transported rewards"
 # Cells of the linear key-to-door.
 LINES = (23, 43, 63, 83, 103)
+# Steps of the umbrella chains of PPO with a gate.
+UMBRELLAS = (10, 20, 50)
 # What the credit of online policies is conditioned on, and how value is paid, for readers.
 CREDITS = {
     "none": "REINFORCE",
@@ -22,6 +25,8 @@ CREDITS = {
     "state": "credit by state",
     "reward": "credit by reward",
 }
+# Clones of recorded actions, for readers, behind the name of their mixer.
+CLONES = {"bc": "all episodes", "percent_bc": "best episodes", "weighted_bc": "by advantage"}
 WAYS = {
     "transport": "with transport",
     "none": "without",
@@ -32,7 +37,15 @@ WAYS = {
 def of_hindsight(row: load.Row) -> list[load.Row]:
     """Returns a row of hindsight credit, whose score does not depend on how a model acts."""
     score = row["metrics"].get("rank_correlation")
-    return [row if score is None else load.with_metrics(row, rank_correlation_greedy=score)]
+    return [] if score is None else [load.with_metrics(row, rank_correlation_greedy=score)]
+
+
+def of_clones(row: load.Row) -> list[load.Row]:
+    """Returns a row of a clone, with its mixer as a part of the method; none of other rows."""
+    if row["method"] not in CLONES:
+        return []
+    method = f"{load.variant(row)}, {CLONES[row['method']]}"
+    return [load.with_metrics(row, variant="") | {"method": method}]
 
 
 def of_transport(row: load.Row) -> list[load.Row]:
@@ -65,6 +78,15 @@ def of_online(score: str, names: dict[str, str]) -> Callable[[load.Row], list[lo
     return prepare
 
 
+def of_gate(row: load.Row) -> list[load.Row]:
+    """Returns a row of PPO with or without the gate; what has not learned never does."""
+    learned = row["metrics"].get("learned_at")
+    steps = math.inf if learned is None else learned
+    # Plain PPO lets every action through.
+    found = load.with_metrics(row, learned_at=steps, open=row["metrics"].get("open", 1.0))
+    return [found | {"dataset": row["env"]}]
+
+
 HINDSIGHT = Task(
     name="hindsight_credit",
     file="hindsight_credit",
@@ -93,6 +115,26 @@ HINDSIGHT = Task(
     ceiling=1.0,
     is_judged=False,
     prepare=of_hindsight,
+)
+CLONING = Task(
+    name="hindsight_cloning",
+    file="hindsight_credit",
+    title="Cloning by credit in hindsight",
+    score="score",
+    label="right first actions, or doors opened",
+    unit=SHARE,
+    settings=[
+        Setting(title, (Point(title, (data,)),))
+        for title, data in (
+            ("umbrella, 20 steps", "umbrella_length/13/random"),
+            ("key-to-door", "key_to_door/dt/random-10000"),
+        )
+    ],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_clones,
 )
 TRANSPORT = Task(
     name="value_transport",
@@ -152,4 +194,23 @@ TRANSPORT_ONLINE = Task(
     prepare=of_online("key", WAYS),
     further={"door": "success", "apples": "apples"},
 )
-TASKS = (HINDSIGHT, LINEAR, TRANSPORT, TRANSPORT_ONLINE)
+GATE = Task(
+    name="gated_ppo",
+    file="gated_ppo",
+    title="PPO that ignores actions that did not matter",
+    score="score",
+    label="right first actions",
+    unit=SHARE,
+    settings=[
+        Setting(title, (Point(title, (f"umbrella/{steps}",)),))
+        for steps in UMBRELLAS
+        for title in (f"{steps} steps",)
+    ],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_gate,
+    further={"steps to 95 %": "learned_at", "actions let through": "open"},
+)
+TASKS = (HINDSIGHT, CLONING, LINEAR, GATE, TRANSPORT, TRANSPORT_ONLINE)
