@@ -12,21 +12,23 @@ Parts: `short` and `umbrella` are bsuite's umbrella chain with 20 and 100 steps,
 action alone decides and all other rewards are coin flips: the credit of the first action should
 have the order of the exact one, and that of all others be 0. In 100 steps the return says so
 little about the first action that 10,000 episodes do not show it, so there are 100,000, and two
-mixers alone. `key_to_door` is the credit of each move on the way to the key and to the door. Rows
-go to `experiments/results/hindsight_credit.jsonl`.
+mixers alone. `key_to_door` is the credit of each move on the way to the key and to the door.
+`cloning` uses the credit: a clone of the recorded actions that weigh by their advantage in
+hindsight, beside cloning of all episodes and of the best ones, in the shorter chain and in
+key-to-door. Rows go to `experiments/results/hindsight_credit.jsonl`.
 """
 
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import rich.console
 import scipy.stats
 
-from experiments import protocol, reference_rows, runner, tuning
+from experiments import protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import decision_transformer, hindsight_credit, tasks
 from jax_s4rl.collection import behaviors, recording
 from jax_s4rl.data import trajectories
@@ -43,6 +45,10 @@ UPDATES = {SHORT: 3_000, UMBRELLA: 8_000, KEY_TO_DOOR: 1_500}
 # Mixers of the chain of 100 steps, which takes the longest.
 SHOWN = ("attention", "s4d")
 PARTS = {"short": SHORT, "umbrella": UMBRELLA, "key_to_door": KEY_TO_DOOR}
+CLONING, WEIGHTED = "cloning", "weighted_bc"
+# Of these data every mixer of `SHOWN` clones all episodes, the best ones, and by advantage. Hardly
+# any episode of key-to-door is a success, so that the best tenth is mostly failures.
+CLONED = {SHORT: runner.BEST_TENTH, KEY_TO_DOOR: runner.SUCCESSES}
 # Given the return, batches that are balanced over returns hold the same actions, and more of the
 # rare successes. The clone sees episodes as they come.
 OWN_SETTINGS = {KEY_TO_DOOR: {"weighting": "balanced", "batch_size": 64}}
@@ -84,6 +90,20 @@ class CreditTrial(runner.Trial):
         return self.metrics(task, trained, clone=clone, **dict(self.evaluation))
 
 
+@dataclasses.dataclass(frozen=True)
+class WeightedTrial(runner.Trial):
+    """A clone by advantages in hindsight; its settings are those of the model that gives them."""
+
+    def train(
+        self, task: tasks.Task, seeds: Any, console: rich.console.Console | None = None
+    ) -> Iterator[Any]:
+        """Trains the seeds one by one, for each has weights of its own."""
+        del console
+        assert isinstance(self.settings, decision_transformer.Settings)
+        for seed in seeds:
+            yield hindsight_credit.train_clone(self.settings, task, seed=seed)
+
+
 def trial(mixer: str, dataset: str, options: runner.Options) -> runner.Trial:
     """Returns the trial of a mixer on a dataset.
 
@@ -92,20 +112,50 @@ def trial(mixer: str, dataset: str, options: runner.Options) -> runner.Trial:
         dataset: Name of the dataset.
         options: Options of the run.
     """
-    plain = protocol.trial(
+    plain = _plain(
+        mixer, dataset, metrics=metrics, evaluation=(("episodes", JUDGED * options.episodes),)
+    )
+    return _as(CreditTrial, plain)
+
+
+def cloning_trials(options: runner.Options) -> list[runner.Trial]:
+    """Returns clones of all episodes, of the best ones, and by advantage in hindsight."""
+    found = []
+    for dataset, best in CLONED.items():
+        for mixer in SHOWN:
+            if mixer not in options.mixers:
+                continue
+            make = functools.partial(
+                _plain,
+                *(mixer, dataset),
+                metrics=acting_metrics,
+                evaluation=(("episodes", options.episodes),),
+            )
+            weighted = dataclasses.replace(make(), method=WEIGHTED, variant=mixer)
+            found += [
+                make(method="bc"),
+                make(method="percent_bc", keep=best),
+                _as(WeightedTrial, weighted),
+            ]
+    return found
+
+
+def _plain(mixer: str, dataset: str, **more: Any) -> runner.Trial:
+    return protocol.trial(
         dataset,
         mixer,
         SETTINGS,
         point=POINT,
-        metrics=metrics,
-        evaluation=(("episodes", JUDGED * options.episodes),),
         shapes=dataset if dataset == KEY_TO_DOOR else SHORT,
         context_length=STEPS[dataset],
         num_updates=UPDATES[dataset],
         **OWN_SETTINGS.get(dataset, {}),
+        **more,
     )
-    fields = {field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)}
-    return CreditTrial(**fields)
+
+
+def _as(kind: type[runner.Trial], plain: runner.Trial) -> runner.Trial:
+    return kind(**{field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)})
 
 
 def trials(dataset: str, options: runner.Options) -> list[runner.Trial]:
@@ -185,6 +235,29 @@ def largest_mean(
     return float(np.abs(sums[counts > 0] / counts[counts > 0]).max())
 
 
+def acting_metrics(task: tasks.Task, trained: runner.Trained, *, episodes: int) -> dict[str, Any]:
+    """Returns the share of episodes that a clone plays well, with likeliest and sampled actions.
+
+    In the umbrella chain the first action has to be right, in key-to-door the door is opened.
+
+    Args:
+        task: Task with the episodes that were learned from.
+        trained: Clone.
+        episodes: Number of new episodes of each way of choosing actions.
+    """
+    acted = target_returns.act_both_ways(trained, task, 0.0, episodes)
+    right = (
+        acted.record.episode_returns > 0
+        if task.dataset == KEY_TO_DOOR
+        else umbrella.umbrella_first_actions(acted.record)
+    )
+    found: dict[str, Any] = {
+        f"score_{kind}": float(right[target_returns.episodes_of(acted, kind)].mean())
+        for kind in target_returns.KINDS
+    }
+    return found | {"seconds": target_returns.seconds(acted)}
+
+
 def new_episodes(task: tasks.Task, count: int) -> trajectories.Trajectories:
     """Records random play that neither a model nor the choice of settings has seen."""
     env = task.make_env()
@@ -234,7 +307,10 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
 
 EXPERIMENT = runner.Experiment(
     name="hindsight_credit",
-    parts={name: functools.partial(trials, dataset) for name, dataset in PARTS.items()},
+    parts={
+        **{name: functools.partial(trials, dataset) for name, dataset in PARTS.items()},
+        CLONING: cloning_trials,
+    },
     references=references,
     quick=("short",),
     own_seeds=3,

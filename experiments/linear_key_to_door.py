@@ -8,16 +8,20 @@ The action that fits the cell takes its object. Apples pay 0.1 or 0.9 at random,
 treasure, which pays 0.2 and needs key and door, drowns in their noise: the deviation of the return
 grows with the length of the line, the value of the key does not.
 
-Policies learn online by the gradients of `jax_s4rl.agents.hindsight_policy`: REINFORCE with a
-baseline, and hindsight credit given a later state, a later reward, or the return. A later state
-shows the key in hand, and so the action itself; a later reward shows the treasure alone. The score
-is the share of the last episodes that found the treasure. Rows go to
+Policies learn online by the gradients of `jax_s4rl.agents.hindsight_policy`: REINFORCE, alone and
+with a learned baseline, and hindsight credit given a later state, a later reward, or the return. A
+later state shows the key in hand, and so the action itself; a later reward shows the treasure
+alone. One action of twenty is random while they learn. The score is the share of new episodes that
+find the treasure without random actions; beside it stand the share of the last episodes of the
+training, and how much of the gradient at its end is signal. Rows go to
 `experiments/results/linear_key_to_door.jsonl`.
 """
 
 import dataclasses
+import functools
 import itertools
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +31,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from experiments import online
-from jax_s4rl.agents import hindsight_policy
+from jax_s4rl.agents import gradient_noise, hindsight_policy
 from jax_s4rl.cli import entry_point
 
 NAME = "linear_key_to_door"
@@ -44,6 +48,10 @@ KINDS = (0.4, 0.4, 0.2)
 LAYOUT_SEED = 0
 # Updates whose episodes are the last ones, and points of the curve over all of them.
 LAST, CURVE = 50, 25
+# New episodes that are judged, and estimates of the gradient.
+JUDGED, ESTIMATES = 400, 64
+# Published learning rates of policies.
+RATE, RATE_WITH_VALUE = 3e-4, 1e-3
 QUICK = {"lengths": (23,), "seeds": 1, "updates": 50}
 
 
@@ -142,6 +150,38 @@ def make_line(length: int) -> Line:
     return Line((KEY, *map(int, between), DOOR, TREASURE))
 
 
+def expected_return(
+    line: Line, act: Callable[[Float[Array, "S 9"]], Float[Array, "S 4"]]
+) -> Float[Array, ""]:
+    """Computes the expected return of a policy exactly, by the chances of key and door.
+
+    Args:
+        line: Line to walk along.
+        act: Function that returns the probability of every action at some observations.
+
+    Returns:
+        The expected return, which can be differentiated.
+    """
+    shape = (line.num_steps, 2, 2)
+    states = Walk(*(jnp.asarray(numbers.ravel(), jnp.int32) for numbers in np.indices(shape)))
+    states = states._replace(has_key=states.has_key > 0, is_open=states.is_open > 0)
+    chances = act(jax.vmap(line.observe)(states)).reshape(*shape, line.num_actions)
+    # Chance of each state at a cell, by key and door.
+    here = jnp.zeros((2, 2)).at[0, 0].set(1.0)
+    total = jnp.zeros(())
+    for position, kind in enumerate(line.kinds):
+        taken = here * chances[position, :, :, FITTING[kind]]
+        if kind == KEY:
+            here = jnp.stack([here[0] - taken[0], here[1] + taken[0]])
+        elif kind == DOOR:
+            here = here.at[1, 0].add(-taken[1, 0]).at[1, 1].add(taken[1, 0])
+        elif kind == TREASURE:
+            total += TREASURE_REWARD * jnp.sum(here[:, 1])
+        elif kind != EMPTY:
+            total += sum(APPLE_REWARDS) / 2 * jnp.sum(taken)
+    return line.scale * total
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Options of the command line."""
@@ -149,7 +189,7 @@ class Options:
     lengths: tuple[int, ...] = LENGTHS
     """Numbers of cells."""
     credits: tuple[str, ...] = hindsight_policy.CREDITS
-    """Outcomes that credit is conditioned on, none for REINFORCE."""
+    """Outcomes that credit is conditioned on; none for REINFORCE, value for a learned baseline."""
     seeds: int = 5
     """Training runs of each."""
     updates: int = 1_250
@@ -161,7 +201,11 @@ class Options:
 
 
 def settings(credit: str, line: Line, num_updates: int) -> hindsight_policy.Settings:
-    """Returns the settings of a method, those of the published runs.
+    """Returns the settings of a method.
+
+    Learning rates, widths, batches, the entropy bonus and the share of random actions are those of
+    the published runs, which have no form that is conditioned on returns. Scales of what networks
+    are given, and all of AdamW but its rate, are choices of this project.
 
     Args:
         credit: Outcome that credit is conditioned on.
@@ -173,7 +217,7 @@ def settings(credit: str, line: Line, num_updates: int) -> hindsight_policy.Sett
         credit=credit,
         num_updates=num_updates,
         entropy_weight=0.03 * (20 / (line.num_steps - 3)) ** 0.683,
-        learning_rate=1e-3 if credit == hindsight_policy.NONE else 3e-4,
+        learning_rate=RATE_WITH_VALUE if credit == hindsight_policy.VALUE else RATE,
         # Rewards of a step are up to 0.9 of the scale; returns are about ten of the first line's.
         return_scale=line.scale if by_step else 10.0,
     )
@@ -215,20 +259,50 @@ def measure(run: online.Run) -> dict[str, Any]:
     began = time.perf_counter()
     length = int(run.env.rpartition("/")[2])
     line = make_line(length)
-    log = hindsight_policy.train(line, run.settings, run.seed)
+    settings = run.settings
+    log, params = hindsight_policy.train(line, settings, run.seed)
     found = log.last_rewards > 0
+    play_key, noise_key = jax.random.split(jax.random.fold_in(jax.random.key(run.seed), JUDGED))
+    chosen = dataclasses.replace(settings, uniform_share=0.0, batch_size=JUDGED)
+    play = jax.jit(hindsight_policy.play, static_argnums=(0, 1))
+    judged = np.asarray(play(line, chosen, params.policy, play_key).rewards)
     return {
-        "parameters": hindsight_policy.num_parameters(line, run.settings),
+        "parameters": hindsight_policy.num_parameters(line, settings),
         "length": length,
-        "treasure": float(found[-LAST:].mean()),
+        "treasure": float((judged[:, -1] > 0).mean()),
+        "treasure_last": float(found[-LAST:].mean()),
+        "largest_treasure_last": most(settings.uniform_share, line.num_actions),
         "treasure_curve": [
             float(part.mean()) for part in np.array_split(found, min(CURVE, len(found)))
         ],
-        "return": float(log.returns[-LAST:].mean()),
+        "return": float(judged.sum(axis=1).mean()),
+        "return_last": float(log.returns[-LAST:].mean()),
+        "signal_to_noise": signal_to_noise(line, settings, params, noise_key),
         "hindsight_loss": float(log.hindsight_loss[-LAST:].mean()),
         "largest_ratio": float(log.largest_ratio.max()),
         "seconds": time.perf_counter() - began,
     }
+
+
+def most(uniform_share: float, num_actions: int) -> float:
+    """Returns the largest chance of the treasure, which takes two actions, some of them random."""
+    return (1 - uniform_share + uniform_share / num_actions) ** 2
+
+
+def signal_to_noise(
+    line: Line,
+    settings: hindsight_policy.Settings,
+    params: hindsight_policy.Params,
+    key: PRNGKeyArray,
+) -> float:
+    """Returns the signal-to-noise ratio of the gradient of a batch, in decibels."""
+
+    def gain(policy: Any) -> Float[Array, ""]:
+        act = functools.partial(hindsight_policy.act, line, settings, policy)
+        return expected_return(line, lambda observations: jnp.exp(act(observations)[0]))
+
+    found = gradient_noise.estimates(line, settings, params, key, count=ESTIMATES)
+    return gradient_noise.signal_to_noise(found, jax.jit(jax.grad(gain))(params.policy))
 
 
 if __name__ == "__main__":

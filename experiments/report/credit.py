@@ -3,6 +3,7 @@
 Rows of online runs name an environment in place of a data set.
 """
 
+import math
 from collections.abc import Callable
 
 from experiments.report import limits, load
@@ -19,13 +20,18 @@ LONG_UMBRELLA = "umbrella, 100 steps"
 LONG_MIXERS = ("attention", "s4d")
 DISTRACTOR = "90 steps"
 DISTRACTORS = (30, 90, 270)
+# Steps of the umbrella chains of PPO with a gate.
+UMBRELLAS = (10, 20, 50)
 # What the credit of online policies is conditioned on, and how value is paid, for readers.
 CREDITS = {
     "none": "REINFORCE",
+    "value": "REINFORCE with a baseline",
     "return": "credit by return",
     "state": "credit by state",
     "reward": "credit by reward",
 }
+# Clones of recorded actions, for readers, behind the name of their mixer.
+CLONES = {"bc": "all episodes", "percent_bc": "best episodes", "weighted_bc": "by advantage"}
 WAYS = {
     "transport": "with transport",
     "none": "without",
@@ -37,7 +43,15 @@ WAYS = {
 def of_hindsight(row: load.Row) -> list[load.Row]:
     """Returns a row of hindsight credit, whose score does not depend on how a model acts."""
     score = row["metrics"].get("rank_correlation")
-    return [row if score is None else load.with_metrics(row, rank_correlation_greedy=score)]
+    return [] if score is None else [load.with_metrics(row, rank_correlation_greedy=score)]
+
+
+def of_clones(row: load.Row) -> list[load.Row]:
+    """Returns a row of a clone, with its mixer as a part of the method; none of other rows."""
+    if row["method"] not in CLONES:
+        return []
+    method = f"{load.variant(row)}, {CLONES[row['method']]}"
+    return [load.with_metrics(row, variant="") | {"method": method}]
 
 
 def of_transport(row: load.Row) -> list[load.Row]:
@@ -70,10 +84,26 @@ def of_online(score: str, names: dict[str, str]) -> Callable[[load.Row], list[lo
     return prepare
 
 
+def of_gate(row: load.Row) -> list[load.Row]:
+    """Returns a row of PPO with or without the gate; what has not learned never does."""
+    learned = row["metrics"].get("learned_at")
+    steps = math.inf if learned is None else learned
+    # Plain PPO lets every action through.
+    found = load.with_metrics(row, learned_at=steps, open=row["metrics"].get("open", 1.0))
+    return [found | {"dataset": row["env"]}]
+
+
 HINDSIGHT = Task(
     name="hindsight_credit",
     file="hindsight_credit",
     title="Credit in hindsight",
+    further={
+        "error of deciding actions": "error",
+        "their mean size": "size",
+        "others, largest mean of a step": "largest_mean_of_others",
+        "others, largest": "largest_of_others",
+        "others, mean size": "others",
+    },
     score="rank_correlation",
     label="rank correlation of learned and exact credit",
     kinds=(GREEDY,),
@@ -107,6 +137,26 @@ HINDSIGHT = Task(
         ),
     ),
 )
+CLONING = Task(
+    name="hindsight_cloning",
+    file="hindsight_credit",
+    title="Cloning by credit in hindsight",
+    score="score",
+    label="right first actions, or doors opened",
+    unit=SHARE,
+    settings=[
+        Setting(title, (Point(title, (data,)),))
+        for title, data in (
+            ("umbrella, 20 steps", "umbrella_length/13/random"),
+            ("key-to-door", "key_to_door/dt/random-10000"),
+        )
+    ],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_clones,
+)
 TRANSPORT = Task(
     name="value_transport",
     file="value_transport",
@@ -128,6 +178,12 @@ LINEAR = Task(
     name="linear_key_to_door",
     file="linear_key_to_door",
     title="Credit in hindsight while a policy learns",
+    further={
+        "treasure, last of training": "treasure_last",
+        "largest possible": "largest_treasure_last",
+        "gradient, signal to noise, dB": "signal_to_noise",
+        "largest pi / h": "largest_ratio",
+    },
     score="score",
     label="episodes that found the treasure",
     unit=SHARE,
@@ -204,4 +260,32 @@ TRANSPORT_ONLINE = Task(
         ),
     ),
 )
-TASKS = (HINDSIGHT, LINEAR, TRANSPORT, TRANSPORT_ONLINE)
+GATE = Task(
+    name="gated_ppo",
+    file="gated_ppo",
+    title="PPO that ignores actions that did not matter",
+    score="score",
+    label="right first actions",
+    unit=SHARE,
+    settings=[
+        Setting(title, (Point(title, (f"umbrella/{steps}",)),))
+        for steps in UMBRELLAS
+        for title in (f"{steps} steps",)
+    ],
+    # A share is its own scale.
+    floor=0.0,
+    ceiling=1.0,
+    is_judged=False,
+    prepare=of_gate,
+    further={"actions let through": "open"},
+    spreads={"steps until 95 % of 400 are right": "learned_at"},
+    bars=(
+        Bar(
+            "the gate costs no right first actions",
+            [f"{steps} steps" for steps in UMBRELLAS],
+            ("s5, gate", "s5"),
+            limits.first_is_not_below,
+        ),
+    ),
+)
+TASKS = (HINDSIGHT, CLONING, LINEAR, GATE, TRANSPORT, TRANSPORT_ONLINE)

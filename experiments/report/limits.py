@@ -76,6 +76,17 @@ def first_is_least(runs: Runs) -> bool:
     return all(first < other for other in others)
 
 
+def first_is_not_below(runs: Runs) -> bool:
+    """Returns whether the mean of the first method is at least that of each other.
+
+    Example:
+        >>> first_is_not_below([[1.0], [1.0]]), first_is_not_below([[0.9], [1.0]])
+        (True, False)
+    """
+    first, *others = map(statistics.fmean, runs)
+    return all(first >= other for other in others)
+
+
 def in_order(runs: Runs) -> bool:
     """Returns whether the mean of each method is above that of the next one.
 

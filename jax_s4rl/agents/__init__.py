@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from jax_s4rl.agents import future_information as future_information
     from jax_s4rl.agents import future_ppo as future_ppo
     from jax_s4rl.agents import future_update as future_update
+    from jax_s4rl.agents import gated_ppo as gated_ppo
+    from jax_s4rl.agents import gradient_noise as gradient_noise
     from jax_s4rl.agents import held_out as held_out
     from jax_s4rl.agents import hindsight_credit as hindsight_credit
     from jax_s4rl.agents import hindsight_policy as hindsight_policy

@@ -8,6 +8,8 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import numpy as np
+from jaxtyping import Float
 
 from jax_s4rl.agents import multi_seed
 from jax_s4rl.data import regimes, trajectories, windows
@@ -75,19 +77,24 @@ class Rows(NamedTuple):
     store: Any
 
 
-def rows_of(settings: RowSettings, record: trajectories.Trajectories) -> Rows:
+def rows_of(
+    settings: RowSettings,
+    record: trajectories.Trajectories,
+    loss_weights: Float[np.ndarray, " N"] | None = None,
+) -> Rows:
     """Returns recorded episodes as rows of batches.
 
     Args:
         settings: Settings of the rows.
         record: Episodes.
+        loss_weights: Weight of each step's action in the loss; None if all have the same.
 
     Raises:
         ValueError: If there is no such regime or weighting, or the episodes do not fit.
     """
     return Rows(
         regimes.make(settings.regime, record, context_length=settings.model.context_length),
-        windows.make_store(record, settings.weighting),
+        windows.make_store(record, settings.weighting, loss_weights),
     )
 
 

@@ -8,6 +8,7 @@ import gymnasium
 import jax
 import numpy as np
 import rich.console
+from jaxtyping import Float
 
 from jax_s4rl.agents import _programs, _statistics, contract, multi_seed, tasks
 from jax_s4rl.data import learnable, regimes, windows
@@ -114,7 +115,11 @@ def resolve(settings: Settings | None, mixer: str | None, overrides: dict[str, A
 
 
 def prepare(
-    settings: Settings, task: tasks.Task, num_seeds: int = 1, devices: Sequence[Any] | None = None
+    settings: Settings,
+    task: tasks.Task,
+    num_seeds: int = 1,
+    devices: Sequence[Any] | None = None,
+    loss_weights: Float[np.ndarray, " N"] | None = None,
 ) -> multi_seed.Program[configs.DecisionTransformerConfig]:
     """Builds model, optimizer and update, and puts the data on the devices.
 
@@ -123,6 +128,7 @@ def prepare(
         task: Task to learn, with its episodes.
         num_seeds: Number of models trained at once.
         devices: Devices to train on; all devices if None.
+        loss_weights: Weight of each recorded action in the loss, see `train`.
 
     Returns:
         The program.
@@ -133,11 +139,16 @@ def prepare(
     """
     config = configure(settings, task)
     _check_conditioning(settings, task)
+    if loss_weights is not None and not task.record.is_discrete:
+        raise ValueError(
+            "got loss weights for continuous actions, wanted discrete ones; bin the actions, or "
+            "train without weights"
+        )
     return _programs.build(
         decision_transformer,
         config,
         settings,
-        _programs.rows_of(settings, task.record),
+        _programs.rows_of(settings, task.record, loss_weights),
         loss_function,
         mixer_names=(settings.model.mixer.name,),
         num_seeds=num_seeds,
@@ -153,6 +164,7 @@ def train(
     console: rich.console.Console | None = None,
     watch: Callable[[loop.Dispatch], None] | None = None,
     devices: Sequence[Any] | None = None,
+    loss_weights: Float[np.ndarray, " N"] | None = None,
 ) -> Iterator[Trained]:
     """Trains one model for each seed, all in one program.
 
@@ -163,6 +175,8 @@ def train(
         console: Console for the progress bar.
         watch: Function that gets every dispatch, see `loop.run`.
         devices: Devices to train on; all devices if None.
+        loss_weights: Weight of each recorded action in the loss, 0 or more and about 1; 0 leaves an
+            action out. None if all have the same.
 
     Yields:
         The trained models, in the order of the seeds.
@@ -171,7 +185,7 @@ def train(
         ValueError: If settings cannot be built, or do not fit the devices or the episodes.
         FloatingPointError: If the loss is no longer finite.
     """
-    program = prepare(settings, task, len(seeds), devices)
+    program = prepare(settings, task, len(seeds), devices, loss_weights)
     title = (
         f"{task.dataset}: {settings.model.mixer.name}, {settings.model.tokens}, {len(seeds)} seeds"
     )
@@ -249,7 +263,14 @@ def loss_function(
             noise=noise if is_training and model_config.dropout else None,
         )
         actions = decision_transformer.action_targets(config, batch.actions)
-        total, weight = losses.action(predictions.action, predictions.log_std, actions, batch.mask)
+        if batch.loss_weights is None:
+            total, weight = losses.action(
+                predictions.action, predictions.log_std, actions, batch.mask
+            )
+        else:
+            total, weight = losses.weighted_cross_entropy(
+                predictions.action, actions, batch.loss_weights
+            )
         # The other losses are divided by the weight of the actions too, so their own weights are
         # dropped.
         if model_config.observation_loss:

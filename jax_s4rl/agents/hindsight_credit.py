@@ -3,8 +3,13 @@
 A decision transformer knows `q(a | history, return)`, a clone without returns `b(a | history)`.
 Their ratio says how much likelier the return makes an action: hindsight credit, for every mixer and
 without a network of its own. `evaluation.umbrella` and `evaluation.key_door` have exact values.
+
+    clone = hindsight_credit.train_clone(settings, task, seed=0)
+
+trains both, and then a clone that learns actions by the advantage that they had in hindsight.
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -12,7 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jax_s4rl.agents import agent as agents
-from jax_s4rl.agents import decision_transformer, inspection, loading
+from jax_s4rl.agents import decision_transformer, inspection, loading, tasks
 from jax_s4rl.data import returns, trajectories
 from jax_s4rl.models import configs
 from jax_s4rl.modules import tokens
@@ -24,8 +29,7 @@ class CreditMap(NamedTuple):
 
     Attributes:
         credit: Credit `log q - log b` of each action that was taken, in nats.
-        weights: Advantage `(1 - b / q) Z` of each action, with Z the return from its step on; the
-            weight of the action in weighted cloning.
+        weights: Advantage `(1 - b / q) Z` of each action, with Z the return from its step on.
         hindsight: Log-probability of every action given history and return, `[N, actions]`.
         behavior: Log-probability of every action given the history alone, `[N, actions]`.
     """
@@ -101,6 +105,7 @@ def of_agents(
 ) -> CreditMap:
     """Computes the credit of every action of episodes in any form, from two trained agents.
 
+        hindsight_credit.check(tasks.load("key_to_door/dt/random-1000").record)
         agent = jax_s4rl.train("key_to_door/dt/random-1000")
         clone = jax_s4rl.train("key_to_door/dt/random-1000", returns="none")
         episodes = jax_s4rl.evaluate(agent).record
@@ -121,6 +126,66 @@ def of_agents(
     """
     record = agent.read(data, reading)
     return of_record(_model(agent, number), _model(clone, number), record)
+
+
+def train_clone(
+    settings: decision_transformer.Settings, task: tasks.Task, *, seed: int
+) -> decision_transformer.Trained:
+    """Trains a clone of recorded actions that weigh by their advantage in hindsight.
+
+    Three trainings of the same length: a model that is conditioned on returns and a clone, whose
+    ratio gives the weights, and the clone that learns from them.
+
+    Args:
+        settings: Settings of the model that is conditioned on returns; those of the clones follow.
+        task: Task with the episodes to learn from.
+        seed: Seed of all three trainings.
+
+    Returns:
+        The clone, which acts without returns.
+
+    Raises:
+        ValueError: If the episodes do not tell which actions led to their returns, no action has a
+            positive advantage, or the model is not conditioned on returns.
+    """
+    check(task.record)
+    weighting = "uniform" if settings.weighting == "balanced" else settings.weighting
+    model = dataclasses.replace(settings.model, returns=tokens.NONE)
+    alone = dataclasses.replace(settings, model=model, weighting=weighting)
+    _check_pair(*(decision_transformer.configure(each, task) for each in (settings, alone)))
+    (trained,) = decision_transformer.train(settings, task, seeds=(seed,))
+    (clone,) = decision_transformer.train(alone, task, seeds=(seed,))
+    weights = cloning_weights(of_record(trained, clone, task.record).weights)
+    (weighted,) = decision_transformer.train(alone, task, seeds=(seed,), loss_weights=weights)
+    return weighted
+
+
+def cloning_weights(advantages: Float[np.ndarray, " N"]) -> Float[np.ndarray, " N"]:
+    """Makes weights of recorded actions from advantages; those above 0 have a mean of 1.
+
+    Actions of a negative advantage are left out: to make them less likely without end is no
+    cloning.
+
+    Args:
+        advantages: Advantage of each action, for instance `CreditMap.weights`.
+
+    Returns:
+        The weights, 0 or more.
+
+    Raises:
+        ValueError: If no advantage is above 0.
+
+    Example:
+        >>> cloning_weights(np.array([-1.0, 2.0, 0.0, 6.0])).tolist()
+        [0.0, 0.5, 0.0, 1.5]
+    """
+    positive = np.maximum(advantages, 0)
+    if not positive.any():
+        raise ValueError(
+            "got no action with a positive advantage, wanted some to clone; take data with returns "
+            "above 0, or add a constant to the rewards"
+        )
+    return positive / positive[positive > 0].mean()
 
 
 class _Model(NamedTuple):

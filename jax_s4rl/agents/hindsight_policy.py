@@ -1,14 +1,16 @@
 """Policy gradients with hindsight credit, online, in episodes that a program simulates.
 
 One compiled program plays and learns: a batch of episodes, one step of the hindsight network, one
-of the policy. With `credit="none"` it is REINFORCE with a value as baseline, which all others are
-compared with.
+of the policy. With `credit="none"` it is REINFORCE, with `credit="value"` REINFORCE with a learned
+value as baseline; all others are compared with these.
 """
 
 import dataclasses
 import functools
+import math
 from typing import Any, NamedTuple, Protocol
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -19,8 +21,10 @@ from jax_s4rl.collection.ppo import network as ppo_network
 from jax_s4rl.models import decision_transformer, hindsight_network
 from jax_s4rl.training import hindsight, losses, optimizer
 
-NONE, STATE, REWARD, RETURN = "none", "state", "reward", "return"
-CREDITS = (NONE, STATE, REWARD, RETURN)
+NONE, VALUE, STATE, REWARD, RETURN = "none", "value", "state", "reward", "return"
+CREDITS = (NONE, VALUE, STATE, REWARD, RETURN)
+# Credits that need no hindsight.
+PLAIN = (NONE, VALUE)
 
 
 class Simulator(Protocol):
@@ -59,15 +63,15 @@ class Settings:
     """Settings of the training."""
 
     credit: str = REWARD
-    """Outcome that credit is conditioned on: none (REINFORCE with a baseline), state, reward, or
-    return."""
+    """Outcome that credit is conditioned on: state, reward or return; or no hindsight: none
+    (REINFORCE), or value (REINFORCE with a learned baseline)."""
     num_updates: int = 1_250
     """Number of updates, each from a batch of new episodes."""
     batch_size: int = 8
     """Number of episodes of a batch."""
     width: int = 64
     """Number of units of the two hidden layers of the policy, and of its value."""
-    hindsight_width: int = 128
+    hindsight_width: int = 256
     """Number of features of the hindsight network."""
     learning_rate: float = 3e-4
     """Learning rate of policy and value."""
@@ -127,12 +131,49 @@ class Log(NamedTuple):
     largest_ratio: np.ndarray
 
 
-class _Params(NamedTuple):
+class Losses(NamedTuple):
+    """Parts of the loss, each with parameters of its own.
+
+    Attributes:
+        policy: Loss of the policy, a mean over steps.
+        entropy: Mean entropy of the policy, in nats.
+        value: Half the mean squared error of the value; 0 without one.
+        hindsight: Cross-entropy of the hindsight network; 0 without one.
+        largest_ratio: Largest `pi / h` of an action that was taken; 1 if it is not used.
+    """
+
+    policy: Float[Array, ""]
+    entropy: Float[Array, ""]
+    value: Float[Array, ""]
+    hindsight: Float[Array, ""]
+    largest_ratio: Float[Array, ""]
+
+
+class Params(NamedTuple):
+    """Parameters of all networks.
+
+    Attributes:
+        policy: Those of policy and value.
+        hindsight: Those of the hindsight network.
+    """
+
     policy: Any
     hindsight: Any
 
 
-def train(simulator: Simulator, settings: Settings, seed: int) -> Log:
+class Trained(NamedTuple):
+    """What a training gave.
+
+    Attributes:
+        log: What happened in each update.
+        params: Parameters after the last one.
+    """
+
+    log: Log
+    params: Params
+
+
+def train(simulator: Simulator, settings: Settings, seed: int) -> Trained:
     """Trains a policy from its first episode to its last update, in one compiled program.
 
     Args:
@@ -141,10 +182,10 @@ def train(simulator: Simulator, settings: Settings, seed: int) -> Log:
         seed: Seed of parameters, episodes and actions.
 
     Returns:
-        What happened in each update.
+        What happened in each update, and the parameters.
     """
-    log = _train(simulator, settings, jax.random.key(seed))
-    return Log(*(np.asarray(values) for values in log))
+    log, params = _train(simulator, settings, jax.random.key(seed))
+    return Trained(Log(*(np.asarray(values) for values in log)), params)
 
 
 def num_parameters(simulator: Simulator, settings: Settings) -> int:
@@ -156,7 +197,7 @@ def num_parameters(simulator: Simulator, settings: Settings) -> int:
     """
     init = functools.partial(_init, simulator, settings)
     shapes = jax.eval_shape(init, jax.random.key(0))
-    used = shapes.policy if settings.credit == NONE else shapes
+    used = shapes.policy if settings.credit in PLAIN else shapes
     return decision_transformer.num_parameters(used)
 
 
@@ -178,7 +219,7 @@ def play(simulator: Simulator, settings: Settings, params: Any, key: PRNGKeyArra
     def body(states: Any, key: PRNGKeyArray) -> tuple[Any, tuple[Array, ...]]:
         act_key, step_key = jax.random.split(key)
         observations = jax.vmap(simulator.observe)(states)
-        logits, _ = _policy(simulator, settings, params, observations)
+        logits, _ = act(simulator, settings, params, observations)
         actions = jax.random.categorical(act_key, logits).astype(jnp.int32)
         keys = jax.random.split(step_key, settings.batch_size)
         states, rewards = jax.vmap(simulator.step)(states, actions, keys)
@@ -189,45 +230,51 @@ def play(simulator: Simulator, settings: Settings, params: Any, key: PRNGKeyArra
     return Episodes(*(jnp.swapaxes(row, 0, 1) for row in rows))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
-def _train(simulator: Simulator, settings: Settings, key: PRNGKeyArray) -> Log:
-    init_key, loop_key = jax.random.split(key)
-    params = _init(simulator, settings, init_key)
-    optimizers = _Params(
-        _optimizer(settings.learning_rate, settings.num_updates),
-        _optimizer(settings.hindsight_learning_rate, settings.num_updates),
-    )
-    states = _Params(*(o.init(p) for o, p in zip(optimizers, params, strict=True)))
+def act(
+    simulator: Simulator, settings: Settings, params: Any, observations: Float[Array, "*batch O"]
+) -> tuple[Float[Array, "*batch A"], Float[Array, "*batch"]]:
+    """Computes the policy, with its share of random actions, and the value.
 
-    def update(carry: Any, key: PRNGKeyArray) -> tuple[Any, Log]:
-        params, states = carry
-        episodes = play(simulator, settings, params.policy, key)
-        gradient = jax.grad(functools.partial(_loss, simulator, settings), has_aux=True)
-        gradients, (hindsight_loss, largest_ratio) = gradient(params, episodes)
-        found = []
-        for rule, own, state, old in zip(optimizers, gradients, states, params, strict=True):
-            changes, state = rule.update(own, state, old)
-            found.append((jax.tree.map(jnp.add, old, changes), state))
-        params, states = (_Params(*column) for column in zip(*found, strict=True))
-        returns = jnp.sum(episodes.rewards, axis=1)
-        log = Log(returns, episodes.rewards[:, -1], hindsight_loss, largest_ratio)  # pyright: ignore[reportArgumentType]
-        return (params, states), log
+    Args:
+        simulator: Decision problem.
+        settings: Settings, of which the width and the share of random actions count.
+        params: Parameters of policy and value.
+        observations: Observations.
 
-    keys = jax.random.split(loop_key, settings.num_updates)
-    return jax.lax.scan(update, (params, states), keys)[1]
+    Returns:
+        Log-probability of every action, and values in units of the scale of returns.
+    """
+    size = observations.shape[-1]
+    plain = ppo_network.Normalizer(jnp.zeros(size), jnp.ones(size))
+    outputs = ppo_network.apply(_network(simulator, settings), params, observations, plain)
+    chosen = (1 - settings.uniform_share) * jax.nn.softmax(outputs.center)
+    return jnp.log(chosen + settings.uniform_share / simulator.num_actions), outputs.value
 
 
-def _loss(
-    simulator: Simulator, settings: Settings, params: _Params, episodes: Episodes
-) -> tuple[Array, tuple[Array, Array]]:
-    """Sums the losses of policy, value and hindsight; each has parameters of its own."""
+def evaluate(
+    simulator: Simulator, settings: Settings, params: Params, episodes: Episodes
+) -> Losses:
+    """Computes the parts of the loss of a batch of episodes.
+
+    Args:
+        simulator: Decision problem.
+        settings: Settings of the training.
+        params: Parameters of all networks.
+        episodes: Episodes that the policy played.
+
+    Returns:
+        The parts.
+    """
     observations, actions, rewards = episodes
-    logits, values = _policy(simulator, settings, params.policy, observations)
+    logits, values = act(simulator, settings, params.policy, observations)
     to_go = jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
     real = jnp.ones_like(actions, bool)
-    hindsight_loss, ratio = jnp.zeros(()), jnp.ones(())
-    if settings.credit == NONE:
-        gains = to_go - settings.return_scale * values
+    value_loss, hindsight_loss, ratio = jnp.zeros(()), jnp.zeros(()), jnp.ones(())
+    if settings.credit in PLAIN:
+        gains = to_go
+        if settings.credit == VALUE:
+            gains = to_go - settings.return_scale * values
+            value_loss = 0.5 * jnp.mean(jnp.square(values - to_go / settings.return_scale))
         policy_loss, count = hindsight.taken_action_loss(logits, actions, gains, real)
     else:
         own = _hindsight_logits(simulator, settings, params.hindsight, logits, episodes)
@@ -245,11 +292,41 @@ def _loss(
             policy_loss, count = hindsight.all_action_loss(logits, gains, real)
     chosen = jax.nn.softmax(logits)
     entropy = -jnp.mean(jnp.sum(chosen * jax.nn.log_softmax(logits), axis=-1))
-    total = policy_loss / count - settings.entropy_weight * entropy + hindsight_loss
-    if settings.credit == NONE:
-        # Others use no value, and its gradient would take a part of the clipped norm.
-        total += 0.5 * jnp.mean(jnp.square(values - to_go / settings.return_scale))
-    return total, (hindsight_loss, ratio)
+    return Losses(policy_loss / count, entropy, value_loss, hindsight_loss, ratio)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _train(simulator: Simulator, settings: Settings, key: PRNGKeyArray) -> tuple[Log, Params]:
+    init_key, loop_key = jax.random.split(key)
+    params = _init(simulator, settings, init_key)
+    optimizers = Params(
+        _optimizer(settings.learning_rate, settings.num_updates),
+        _optimizer(settings.hindsight_learning_rate, settings.num_updates),
+    )
+    states = Params(*(o.init(p) for o, p in zip(optimizers, params, strict=True)))
+
+    def update(carry: Any, key: PRNGKeyArray) -> tuple[Any, Log]:
+        params, states = carry
+        episodes = play(simulator, settings, params.policy, key)
+
+        def loss(params: Params) -> tuple[Array, Losses]:
+            parts = evaluate(simulator, settings, params, episodes)
+            total = parts.policy - settings.entropy_weight * parts.entropy
+            return total + parts.value + parts.hindsight, parts
+
+        gradients, parts = jax.grad(loss, has_aux=True)(params)
+        found = []
+        for rule, own, state, old in zip(optimizers, gradients, states, params, strict=True):
+            changes, state = rule.update(own, state, old)
+            found.append((jax.tree.map(jnp.add, old, changes), state))
+        params, states = (Params(*column) for column in zip(*found, strict=True))
+        returns = jnp.sum(episodes.rewards, axis=1)
+        log = Log(returns, episodes.rewards[:, -1], parts.hindsight, parts.largest_ratio)  # pyright: ignore[reportArgumentType]
+        return (params, states), log
+
+    keys = jax.random.split(loop_key, settings.num_updates)
+    (params, _), log = jax.lax.scan(update, (params, states), keys)
+    return log, params
 
 
 def _hindsight_logits(
@@ -265,74 +342,55 @@ def _hindsight_logits(
         to_go = jnp.cumsum(rewards[:, ::-1], axis=1)[:, ::-1]
         outcomes, here, plain = to_go[..., None] / settings.return_scale, observations, logits
     else:
-        batch, steps, size = observations.shape
         later = (
             observations
             if settings.credit == STATE
-            else _of_rewards(rewards / settings.return_scale)
+            else hindsight_network.describe(rewards / settings.return_scale)
         )
-        outcomes = jnp.broadcast_to(later[:, None], (batch, steps, *later.shape[1:]))
-        here = jnp.broadcast_to(observations[:, :, None], (batch, steps, steps, size))
-        plain = logits[:, :, None]
+        outcomes, here, plain = later[:, None], observations[:, :, None], logits[:, :, None]
     network = hindsight_network.HindsightNetwork(simulator.num_actions, settings.hindsight_width)
     change: Any = network.apply({"params": params}, here, outcomes)
     return hindsight.modulate(jnp.broadcast_to(plain, change.shape), change)
 
 
-def _of_rewards(rewards: Float[Array, "B T"]) -> Float[Array, "B T 3"]:
-    """Describes rewards to a network: powers set near ones apart."""
-    return jnp.stack([rewards, jnp.square(rewards), jnp.abs(rewards) ** 0.5], axis=-1)
-
-
 def _fit(settings: Settings, own: Array, episodes: Episodes) -> Array:
     """Computes the mean cross-entropy of the actions given what came later."""
-    actions, rewards = episodes.actions, episodes.rewards
     if settings.credit == RETURN:
-        total, count = losses.cross_entropy(own, actions, jnp.ones_like(actions, bool))
-        return total / count
-    steps = actions.shape[1]
-    ahead = jnp.arange(steps)[None, :] > jnp.arange(steps)[:, None]
-    # Outcomes without a reward change no advantage, so nothing is learned for them.
-    mask = ahead[None] & (rewards != 0)[:, None, :]
-    rows = (-1, steps)
-    total, count = losses.cross_entropy(
-        own.reshape(*rows, own.shape[-1]),
-        jnp.broadcast_to(actions[:, :, None], mask.shape).reshape(rows),
-        mask.reshape(rows),
-    )
+        real = jnp.ones_like(episodes.actions, bool)
+        total, count = losses.cross_entropy(own, episodes.actions, real)
+    else:
+        # Outcomes without a reward change no advantage, so nothing is learned for them.
+        total, count = hindsight.later_cross_entropy(own, episodes.actions, episodes.rewards != 0)
     return total / jnp.maximum(count, 1.0)
 
 
-def _policy(
-    simulator: Simulator, settings: Settings, params: Any, observations: Float[Array, "*batch O"]
-) -> tuple[Float[Array, "*batch A"], Float[Array, "*batch"]]:
-    """Returns logits of the policy, with its share of random actions, and its value."""
-    size = observations.shape[-1]
-    plain = ppo_network.Normalizer(jnp.zeros(size), jnp.ones(size))
-    outputs = ppo_network.apply(_network(simulator, settings), params, observations, plain)
-    chosen = (1 - settings.uniform_share) * jax.nn.softmax(outputs.center)
-    return jnp.log(chosen + settings.uniform_share / simulator.num_actions), outputs.value
-
-
 def _network(simulator: Simulator, settings: Settings) -> ppo_network.ActorCritic:
-    return ppo_network.ActorCritic(simulator.num_actions, discrete=True, width=settings.width)
+    return ppo_network.ActorCritic(
+        simulator.num_actions, discrete=True, width=settings.width, activation=nn.relu
+    )
 
 
-def _init(simulator: Simulator, settings: Settings, key: PRNGKeyArray) -> _Params:
+def _init(simulator: Simulator, settings: Settings, key: PRNGKeyArray) -> Params:
     policy_key, hindsight_key, state_key = jax.random.split(key, 3)
     observation = simulator.observe(simulator.reset(state_key))
     size = len(observation)
     plain = ppo_network.Normalizer(jnp.zeros(size), jnp.ones(size))
     outcome = {STATE: size, REWARD: 3}.get(settings.credit, 1)
     network = hindsight_network.HindsightNetwork(simulator.num_actions, settings.hindsight_width)
-    return _Params(
+    return Params(
         _network(simulator, settings).init(policy_key, observation[None], plain),
         network.init(hindsight_key, observation, jnp.zeros(outcome))["params"],
     )
 
 
 def _optimizer(rate: float, num_updates: int) -> Any:
+    """Makes AdamW with the default numbers of Optax and a constant rate, as published."""
     config = optimizer.OptimizerConfig(
-        learning_rate=rate, weight_decay=0.0, warmup_limit=0.0, final_fraction=1.0
+        learning_rate=rate,
+        weight_decay=1e-4,
+        warmup_limit=0.0,
+        final_fraction=1.0,
+        clip=math.inf,
+        betas=(0.9, 0.999),
     )
     return optimizer.make(config, parameter_groups.DEFAULT, num_updates)

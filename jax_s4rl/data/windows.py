@@ -28,6 +28,7 @@ class Store(NamedTuple):
         remaining: Number of steps from each step to the end of its episode, itself included.
         episode_starts: Index of each episode's first step.
         episode_bounds: Ends of the episodes' shares of all draws, see `sampling.bounds`.
+        loss_weights: Weight of each step's action in the loss; None if all have the same.
     """
 
     observations: Shaped[Array, "N *obs"]
@@ -37,6 +38,7 @@ class Store(NamedTuple):
     remaining: Int[Array, " N"]
     episode_starts: Int[Array, " E"]
     episode_bounds: UInt32[Array, " E"]
+    loss_weights: Float[Array, " N"] | None = None
 
 
 class Windows(NamedTuple):
@@ -54,6 +56,7 @@ class Windows(NamedTuple):
         time_steps: Index of each step in its own episode.
         mask: True on real steps.
         resets: True where an episode starts in a packed row; None if each row holds one episode.
+        loss_weights: Weight of each step's action in the loss; None if all have the same.
     """
 
     observations: Shaped[Array, "B K *obs"]
@@ -63,23 +66,31 @@ class Windows(NamedTuple):
     time_steps: Int[Array, "B K"]
     mask: Bool[Array, "B K"]
     resets: Bool[Array, "B K"] | None = None
+    loss_weights: Float[Array, "B K"] | None = None
 
 
-def make_store(record: trajectories.Trajectories, weighting: str = "length") -> Store:
+def make_store(
+    record: trajectories.Trajectories,
+    weighting: str = "length",
+    loss_weights: Float[np.ndarray, " N"] | None = None,
+) -> Store:
     """Puts a record on the default device, with its returns-to-go and indices.
 
     Args:
         record: The episodes; their arrays must fit into device memory.
         weighting: Name of the rule that says how often each episode is drawn, see
             `sampling.episode_weights`.
+        loss_weights: Weight of each step's action in the loss, 0 or more; None if all have the
+            same.
 
     Returns:
         Device arrays to draw windows from; observations have at most 32 bits.
 
     Raises:
-        ValueError: If there is no such weighting, or observations of 64 bits would lose their
-            differences in 32.
+        ValueError: If there is no such weighting, observations of 64 bits would lose their
+            differences in 32, or the weights do not fit the steps.
     """
+    _check_weights(record, loss_weights)
     lengths = record.episode_lengths
     time_steps = np.arange(record.num_steps) - np.repeat(record.episode_starts, lengths)
     remaining = np.repeat(lengths, lengths) - time_steps
@@ -92,7 +103,25 @@ def make_store(record: trajectories.Trajectories, weighting: str = "length") -> 
         remaining=jnp.asarray(remaining, jnp.int32),
         episode_starts=jnp.asarray(record.episode_starts, jnp.int32),
         episode_bounds=jnp.asarray(sampling.bounds(weights)),
+        loss_weights=None if loss_weights is None else jnp.asarray(loss_weights, jnp.float32),
     )
+
+
+def _check_weights(
+    record: trajectories.Trajectories, loss_weights: Float[np.ndarray, " N"] | None
+) -> None:
+    if loss_weights is None:
+        return
+    if loss_weights.shape != record.rewards.shape:
+        raise ValueError(
+            f"got loss weights of shape {loss_weights.shape}, wanted one for each of the "
+            f"{record.num_steps} steps; compute them from the same record"
+        )
+    if not (np.isfinite(loss_weights).all() and (loss_weights >= 0).all() and loss_weights.any()):
+        raise ValueError(
+            f"got loss weights from {loss_weights.min():g} to {loss_weights.max():g}, wanted finite"
+            " ones of 0 or more, some of them above 0; take the positive part of advantages"
+        )
 
 
 def gather_windows(store: Store, first_steps: Int[Array, " B"], context_length: int) -> Windows:
@@ -220,6 +249,9 @@ def _cut(store: Store, steps: Int[Array, "B K"], mask: Bool[Array, "B K"]) -> Wi
         returns_to_go=_fill_padding(store.returns_to_go[steps], mask, 0),
         time_steps=_fill_padding(time_steps, mask, 0),
         mask=mask,
+        loss_weights=None
+        if store.loss_weights is None
+        else _fill_padding(store.loss_weights[steps], mask, 0),
     )
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from jax_s4rl.models import critic as critic
     from jax_s4rl.models import decision_transformer as decision_transformer
     from jax_s4rl.models import future_actor_critic as future_actor_critic
+    from jax_s4rl.models import gated_actor_critic as gated_actor_critic
     from jax_s4rl.models import hindsight_network as hindsight_network
     from jax_s4rl.models import latent_cloning as latent_cloning
     from jax_s4rl.models import latent_policy as latent_policy

@@ -21,21 +21,38 @@ class HindsightNetwork(nn.Module):
     """
 
     num_actions: int
-    width: int = 128
+    width: int = 256
 
     @nn.compact
     def __call__(
-        self, observations: Float[Array, "*batch O"], outcomes: Float[Array, "*batch Y"]
-    ) -> Float[Array, "*batch actions"]:
+        self, observations: Float[Array, "*#batch O"], outcomes: Float[Array, "*#batch Y"]
+    ) -> Float[Array, "..."]:
         """Computes the change to the logit of every action.
 
         Args:
             observations: Observation before the action, as a vector.
-            outcomes: Later outcome, as a vector: an observation, a reward, or a return.
+            outcomes: Later outcome, as a vector: an observation, a reward, or a return. Of all
+                pairs, axes of one entry in both arguments make the pairs behind the first layers.
 
         Returns:
-            Changes, all 0 before any training.
+            Changes `[*batch, actions]`, all 0 before any training.
         """
-        both = jnp.concatenate([observations, outcomes], axis=-1)
-        features = nn.relu(nn.Dense(self.width)(both)) * nn.Dense(self.width)(outcomes)
+        both = nn.Dense(self.width)(observations) + nn.Dense(self.width, use_bias=False)(outcomes)
+        features = nn.relu(both) * nn.Dense(self.width)(outcomes)
         return nn.Dense(self.num_actions, kernel_init=nn.initializers.zeros)(features)
+
+
+def describe(rewards: Float[Array, "*batch"]) -> Float[Array, "*batch 3"]:
+    """Describes rewards as outcomes: powers set near ones apart.
+
+    Args:
+        rewards: Rewards, scaled to about 1.
+
+    Returns:
+        The reward, its square, and the root of its size.
+
+    Example:
+        >>> describe(jnp.array([-0.25])).tolist()
+        [[-0.25, 0.0625, 0.5]]
+    """
+    return jnp.stack([rewards, jnp.square(rewards), jnp.abs(rewards) ** 0.5], axis=-1)

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from jax_s4rl.training import losses
+
 # Probability ratios are cut at this factor: an early, wrong h would multiply a step by hundreds.
 LARGEST_RATIO = 10.0
 
@@ -206,32 +208,64 @@ def taken_action_loss(
         0.693
     """
     log_probabilities = taken(jax.nn.log_softmax(policy_logits), actions)
-    losses = jnp.where(mask, -jax.lax.stop_gradient(advantages), 0.0) * log_probabilities
-    return jnp.sum(losses), jnp.sum(mask, dtype=losses.dtype)
+    each = jnp.where(mask, -jax.lax.stop_gradient(advantages), 0.0) * log_probabilities
+    return jnp.sum(each), jnp.sum(mask, dtype=each.dtype)
+
+
+def later_cross_entropy(
+    hindsight_logits: Float[Array, "batch steps later actions"],
+    actions: Int[Array, "batch steps"],
+    matters: Bool[Array, "batch later"],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Computes the cross-entropy of the actions given what came later, which h is learned by.
+
+    Args:
+        hindsight_logits: Logits of h at step t (second axis) given the outcome of step k (third
+            axis), of all pairs of steps; those with `k <= t` are not read.
+        actions: Actions taken.
+        matters: True for outcomes that are learned, for instance those with a reward.
+
+    Returns:
+        Sum over pairs of steps, in nats, and their number.
+
+    Example:
+        >>> total, count = later_cross_entropy(
+        ...     jnp.zeros((1, 3, 3, 2)), jnp.zeros((1, 3), int), jnp.array([[True, False, True]]))
+        >>> round(float(total), 3), float(count)
+        (1.386, 2.0)
+    """
+    steps, size = actions.shape[1], hindsight_logits.shape[-1]
+    ahead = jnp.arange(steps)[None, :] > jnp.arange(steps)[:, None]
+    mask = ahead[None] & matters[:, None, :]
+    rows = (-1, steps)
+    return losses.cross_entropy(
+        hindsight_logits.reshape(*rows, size),
+        jnp.broadcast_to(actions[:, :, None], mask.shape).reshape(rows),
+        mask.reshape(rows),
+    )
 
 
 def gate(
-    advantages: Float[Array, "*batch"], ratios: Float[Array, "*batch"], *, threshold: float
-) -> Float[Array, "*batch"]:
-    """Sets the advantage of actions to 0 that hindsight says did not matter.
+    ratios: Float[Array, "*batch"], *, threshold: float | Float[Array, ""]
+) -> Bool[Array, "*batch"]:
+    """Says which actions mattered in hindsight; the advantages of all others are to be ignored.
 
     Where estimates of the credit are too noisy to scale updates, they can still decide which
     updates to make.
 
     Args:
-        advantages: Advantages of any estimator.
-        ratios: Credit `log h - log pi` of the actions that were taken.
+        ratios: Credit `log h - log pi`, of the action that was taken or the largest of a step.
         threshold: Smallest size of a credit that counts, in nats.
 
     Returns:
-        The advantages, some of them 0.
+        True for actions that mattered.
 
     Source:
         Alipov et al. (2021), "Towards Practical Credit Assignment for Deep Reinforcement Learning",
         abstract of the first version; their exact rule is not public.
 
     Example:
-        >>> gate(jnp.array([5.0, 5.0]), jnp.array([0.01, -0.3]), threshold=0.1).tolist()
-        [0.0, 5.0]
+        >>> gate(jnp.array([0.01, -0.3]), threshold=0.1).tolist()
+        [False, True]
     """
-    return jnp.where(jnp.abs(ratios) >= threshold, advantages, jnp.zeros_like(advantages))
+    return jnp.abs(ratios) >= threshold

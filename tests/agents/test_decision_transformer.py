@@ -187,6 +187,34 @@ def test_a_feature_that_never_changes_is_not_blown_up(task):
     assert config.observation_std == (1.0,) * 4
 
 
+def test_the_loss_weighs_each_action(task):
+    config = decision_transformer.configure(SMALL, task)
+    params = groups.strip(filling.fill(functools.partial(network.init, config), jax.random.key(0)))
+    weights = np.arange(task.record.num_steps, dtype=np.float32)
+    first, keys = np.arange(4, dtype=np.int32), jax.random.split(jax.random.key(1), 4)
+    loss = decision_transformer.loss_function(config, is_training=False)
+
+    def total(loss_weights):
+        store = windows.make_store(task.record, loss_weights=loss_weights)
+        return loss(params, windows.gather_windows(store, jax.numpy.asarray(first), 1), keys)
+
+    each = [float(total(np.eye(len(weights), dtype=np.float32)[step])[0]) for step in first]
+    found, count = total(weights)
+    np.testing.assert_allclose(float(found), np.dot(each, weights[first]), rtol=1e-5)
+    # The first step has no weight, and is not counted.
+    assert float(count) == 3
+    plain, count = total(None)
+    np.testing.assert_allclose(float(plain), np.sum(each), rtol=1e-5)
+    assert float(count) == 4
+
+
+def test_loss_weights_of_continuous_actions_are_refused():
+    task = make_task("Pendulum-v1")
+    weights = np.ones(task.record.num_steps, np.float32)
+    with pytest.raises(ValueError, match="got loss weights for continuous actions"):
+        decision_transformer.prepare(SMALL, task, loss_weights=weights)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

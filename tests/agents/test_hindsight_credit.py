@@ -8,7 +8,7 @@ import pytest
 from jax_s4rl.agents import decision_transformer, hindsight_credit, inspection
 from jax_s4rl.data import returns
 from jax_s4rl.models import policy
-from tests.agents import untrained
+from tests.agents import runs, untrained
 from tests.data import records
 from tests.models import small
 
@@ -72,3 +72,39 @@ def test_episodes_that_tell_nothing_are_refused_before_a_training(change, senten
     hindsight_credit.check(RECORD)
     with pytest.raises(ValueError, match=sentence):
         hindsight_credit.check(dataclasses.replace(RECORD, **change))
+
+
+def test_a_clone_learns_by_advantages_of_the_model_and_the_plain_clone(monkeypatch):
+    record = dataclasses.replace(RECORD, actions=RECORD.actions % 2)
+    task = dataclasses.replace(runs.TASK, record=record)
+    trained, plain, asked = make(), make(returns="none"), []
+
+    def train(settings, task, *, seeds, loss_weights=None):
+        asked.append((settings.model.returns, settings.weighting, seeds, loss_weights))
+        return iter([trained if settings.model.returns != "none" else plain])
+
+    monkeypatch.setattr(decision_transformer, "train", train)
+    settings = dataclasses.replace(runs.SETTINGS, weighting="balanced")
+    assert hindsight_credit.train_clone(settings, task, seed=3) is plain
+    assert [each[:3] for each in asked] == [
+        ("inside", "balanced", (3,)),
+        *[("none", "uniform", (3,))] * 2,
+    ]
+    assert asked[0][3] is asked[1][3] is None
+    advantages = hindsight_credit.of_record(trained, plain, record).weights
+    np.testing.assert_array_equal(asked[2][3] > 0, advantages > 0)
+    assert asked[2][3][advantages > 0].mean() == pytest.approx(1)
+
+
+def test_a_clone_is_refused_before_any_training(monkeypatch):
+    monkeypatch.setattr(decision_transformer, "train", None)
+    silent = dataclasses.replace(runs.TASK.record, rewards=np.zeros_like(runs.TASK.record.rewards))
+    task = dataclasses.replace(runs.TASK, record=silent)
+    with pytest.raises(ValueError, match="all have the return 0"):
+        hindsight_credit.train_clone(runs.SETTINGS, task, seed=0)
+    model = dataclasses.replace(runs.SETTINGS.model, returns="none")
+    without = dataclasses.replace(runs.SETTINGS, model=model)
+    with pytest.raises(ValueError, match="wanted one that is conditioned on returns"):
+        hindsight_credit.train_clone(without, runs.TASK, seed=0)
+    with pytest.raises(ValueError, match="no action with a positive advantage"):
+        hindsight_credit.cloning_weights(-np.ones(3))

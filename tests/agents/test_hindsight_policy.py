@@ -45,22 +45,26 @@ SETTINGS = hindsight_policy.Settings(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("credit", ["reward", "state", "return", "none"])
+@pytest.mark.parametrize("credit", hindsight_policy.CREDITS)
 def test_every_credit_finds_the_action_that_pays_late(credit):
     chosen = dataclasses.replace(SETTINGS, credit=credit)
-    log = hindsight_policy.train(Late(), chosen, seed=0)
+    log, params = hindsight_policy.train(Late(), chosen, seed=0)
     assert log.returns.shape == log.last_rewards.shape == (150, 8)
     # A random policy has one half, the best one with its share of random actions 0.975.
     assert log.last_rewards[:10].mean() < 0.75
     assert log.last_rewards[-10:].mean() > 0.9
-    assert (log.hindsight_loss > 0).all() == (credit != "none")
+    assert (log.hindsight_loss > 0).all() == (credit not in hindsight_policy.PLAIN)
+    # Without random actions nothing is left between the policy and the best one.
+    chosen = dataclasses.replace(chosen, uniform_share=0.0, batch_size=100)
+    episodes = hindsight_policy.play(Late(), chosen, params.policy, jax.random.key(1))
+    assert episodes.rewards[:, -1].mean() > 0.95
     assert (log.largest_ratio > 0.5).all()
 
 
 @pytest.mark.slow
 def test_a_reward_that_no_action_changes_gives_no_credit():
     chosen = dataclasses.replace(SETTINGS, entropy_weight=1.0)
-    log = hindsight_policy.train(Late(pays=False), chosen, seed=1)
+    log, _ = hindsight_policy.train(Late(pays=False), chosen, seed=1)
     # The entropy of the choice, which the bonus keeps uniform: nothing more is known about it.
     assert log.hindsight_loss[-50:].mean() == pytest.approx(np.log(2), abs=0.05)
 
@@ -73,6 +77,7 @@ def test_parameters_are_counted_without_what_is_not_used():
         for credit in hindsight_policy.CREDITS
     }
     # One input per return, one per feature of a state, three per reward.
+    assert counts["none"] == counts["value"]
     assert counts["none"] < counts["return"] < counts["reward"]
 
 

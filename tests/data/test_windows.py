@@ -126,3 +126,29 @@ def test_rewards_are_those_recorded_and_the_rest_at_a_cut():
     follows = np.asarray(windows.has_next(batch.mask, batch.resets))[0]
     np.testing.assert_array_equal(np.flatnonzero(~follows), [2, 3, 8, record.num_steps - 3])
     assert not windows.has_next(jnp.zeros((1, 3), bool)).any()
+
+
+def test_loss_weights_are_those_of_the_steps():
+    record = records.make_record(LENGTHS)
+    weights = np.arange(record.num_steps, dtype=np.float32)
+    store = windows.make_store(record, loss_weights=weights)
+    batch = windows.gather_windows(store, jnp.array([2]), 4)
+    steps = np.arange(2, 6)
+    np.testing.assert_array_equal(batch.loss_weights[0], np.where(batch.mask[0], weights[steps], 0))
+    packed = windows.gather_packed(store, jnp.array([[0, 1]]), 4)
+    np.testing.assert_array_equal(packed.loss_weights[0], weights[:4])
+    assert windows.gather_windows(windows.make_store(record), jnp.array([2]), 4)[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("weights", "sentence"),
+    [
+        (np.ones(3), "wanted one for each of the"),
+        (-np.ones(sum(LENGTHS)), "got loss weights from -1 to -1"),
+        (np.zeros(sum(LENGTHS)), "some of them above 0"),
+        (np.full(sum(LENGTHS), np.nan), "wanted finite ones"),
+    ],
+)
+def test_loss_weights_that_cannot_be_are_refused(weights, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        windows.make_store(records.make_record(LENGTHS), loss_weights=weights)

@@ -7,6 +7,7 @@ import pytest
 
 from experiments import hindsight_credit as experiment
 from experiments import run_options, runner
+from experiments.report import credit
 from jax_s4rl.agents import decision_transformer, hindsight_credit, tasks
 from jax_s4rl.evaluation import umbrella
 from jax_s4rl.modules import tokens
@@ -37,7 +38,7 @@ def score(dataset, episodes=40):
     return experiment.metrics(small_data.load(dataset), model, clone=model, episodes=episodes)
 
 
-@pytest.mark.parametrize("part", experiment.EXPERIMENT.parts)
+@pytest.mark.parametrize("part", experiment.PARTS)
 def test_every_trial_of_a_part_is_another(loaded, part):
     planned = experiment.EXPERIMENT.parts[part](FEW)
     assert [trial.method for trial in planned] == ["attention", "s4d"]
@@ -77,6 +78,7 @@ def test_perfect_credit_of_the_umbrella(monkeypatch):
     found = score(experiment.SHORT)
     assert found["rank_correlation"] == pytest.approx(1)
     assert found["error"] == found["others"] == found["largest_mean_of_others"] == 0
+    assert found.keys() >= set(credit.HINDSIGHT.further.values())
     assert found["steps"] == experiment.STEPS[experiment.SHORT]
 
 
@@ -94,6 +96,37 @@ def test_perfect_credit_in_key_to_door(monkeypatch):
     assert found["rank_correlation"] == pytest.approx(1)
     assert found["rank_correlation_of_successes"] == pytest.approx(1)
     assert found["largest_of_others"] < experiment.ROUNDING
+
+
+def test_clones_differ_by_what_they_learn_from(loaded, monkeypatch):
+    planned = experiment.cloning_trials(FEW)
+    every = [(trial.dataset, trial.method, trial.variant, trial.keep) for trial in planned]
+    assert len({trial.digest for trial in planned}) == len(set(every)) == 12
+    assert {trial.method for trial in planned} == set(credit.CLONES)
+    assert ("key_to_door/dt/random-10000", "percent_bc", "s4d", runner.SUCCESSES) in every
+    weighted = [trial for trial in planned if trial.method == experiment.WEIGHTED]
+    for trial in weighted:
+        assert trial.settings == experiment.trial(trial.variant, trial.dataset, FEW).settings
+    trained = {seed: fakes.trained(seed=seed) for seed in (4, 5)}
+    monkeypatch.setattr(
+        hindsight_credit, "train_clone", lambda settings, task, *, seed: trained[seed]
+    )
+    assert list(weighted[0].train(runs.TASK, (5, 4))) == [trained[5], trained[4]]
+
+
+@pytest.mark.parametrize("dataset", experiment.CLONED)
+def test_clones_are_scored_by_what_decides(dataset, monkeypatch):
+    task = small_data.load(dataset)
+    fakes.acting(monkeypatch, task)
+    found = experiment.acting_metrics(task, fakes.trained(returns=tokens.NONE), episodes=20)
+    few = task.record.select(np.arange(20) % task.record.num_episodes)
+    wanted = (
+        few.episode_returns > 0
+        if dataset == experiment.KEY_TO_DOOR
+        else umbrella.umbrella_first_actions(few)
+    )
+    assert found["score_greedy"] == wanted.mean()
+    assert 0 <= found["score_sampled"] <= 1
 
 
 def test_data_that_tell_nothing_are_refused_before_the_training(loaded):

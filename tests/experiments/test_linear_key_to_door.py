@@ -1,11 +1,15 @@
 """Linear key-to-door: the line by hand, its runs, and a short run that is not done twice."""
 
+import dataclasses
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from experiments import linear_key_to_door as experiment
+from jax_s4rl.agents import hindsight_policy
 from jax_s4rl.evaluation import result_rows
 
 LINE = experiment.Line(
@@ -62,10 +66,57 @@ def test_lines_have_the_published_lengths_and_shares():
         experiment.make_line(3)
 
 
+def chances_of(observations):
+    """Some policy that depends on all that is observed."""
+    weights = jax.random.normal(jax.random.key(1), (observations.shape[-1], 4))
+    return jax.nn.softmax(jnp.dot(observations, weights))
+
+
+def test_the_expected_return_is_that_of_all_walks():
+    total = 0.0
+    for actions in itertools.product(range(4), repeat=4):
+        # The action at the treasure changes nothing.
+        seen, rewards = walk((*actions, 0))
+        chosen = np.asarray(chances_of(jnp.asarray(seen)))[range(4), actions]
+        mean = np.where(np.isin(LINE.kinds, (1, 2)) & (rewards > 0), 0.5, rewards).sum()
+        total += LINE.scale * mean * chosen.prod()
+    found = experiment.expected_return(LINE, chances_of)
+    assert float(found) == pytest.approx(total, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("credit", ["none", "value"])
+def test_estimates_have_the_exact_gradient_as_mean(credit):
+    settings = experiment.settings(credit, LINE, 20)
+    params = hindsight_policy.train(LINE, settings, 0).params
+    ratios = []
+    for size in (8, 512):
+        more = dataclasses.replace(settings, batch_size=size)
+        ratios.append(experiment.signal_to_noise(LINE, more, params, jax.random.key(1)))
+    # Without a bias, 64 times the episodes are 18 decibels less noise.
+    assert ratios[1] - ratios[0] == pytest.approx(10 * np.log10(64), abs=1.5)
+
+
+def test_random_actions_bound_the_share_of_treasures():
+    assert experiment.most(0.05, 4) == pytest.approx(0.9264, abs=1e-4)
+    assert experiment.most(0.0, 4) == 1
+
+
+def test_rates_are_those_of_the_publication():
+    line = experiment.make_line(23)
+    rates = {
+        credit: experiment.settings(credit, line, 1).learning_rate
+        for credit in hindsight_policy.CREDITS
+    }
+    assert rates.pop("value") == 1e-3
+    assert set(rates.values()) == {3e-4}
+    assert experiment.settings("reward", line, 1).hindsight_width == 256
+
+
 def test_no_two_runs_are_equal_and_names_are_checked_before_any():
     runs = experiment.planned(experiment.Options())
     names = {(run.digest, run.seed) for run in runs}
-    assert len(names) == len(runs) == 5 * 4 * 5
+    assert len(names) == len(runs) == 5 * 5 * 5
     with pytest.raises(ValueError, match="credit is 'luck'"):
         experiment.main(experiment.Options(credits=("luck",)))
 
@@ -78,4 +129,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
         experiment.main(experiment.Options(credits=("none", "reward"), quick=True))
     rows = list(result_rows.read_rows(tmp_path / "runs" / f"{experiment.NAME}-quick.jsonl"))
     assert [row["method"] for row in rows] == ["none", "reward"]
-    assert all(0 <= row["metrics"]["treasure"] <= 1 for row in rows)
+    for metrics in (row["metrics"] for row in rows):
+        assert 0 <= metrics["treasure"] <= 1
+        assert 0 <= metrics["treasure_last"] <= 1
+        assert np.isfinite(metrics["signal_to_noise"])

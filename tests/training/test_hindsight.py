@@ -120,6 +120,17 @@ class Chain:
             found[:, t, k] = np.log(given[self.states[:, t], self.states[:, k]])
         return found
 
+    def of_rewards(self):
+        """Logarithms of exact `h(a|x_t, r_k)`, for all episodes and pairs of steps, by counting."""
+        found = np.zeros((len(self.states), STEPS, STEPS, ACTIONS))
+        for t, k in itertools.combinations(range(STEPS), 2):
+            alike = self.states[:, t] * 2 + self.earned[:, k].astype(int)
+            totals = np.bincount(alike, self.chances)
+            for action in range(ACTIONS):
+                own = np.bincount(alike, self.chances * (self.actions[:, t] == action))
+                found[:, t, k, action] = np.log(own[alike] / totals[alike])
+        return found
+
     def of_returns(self):
         """Logarithms of exact `h(a_t|x_t, Z_t)` of the actions taken, by counting episodes."""
         to_go = self.earned[:, ::-1].cumsum(axis=1)[:, ::-1]
@@ -148,16 +159,22 @@ def _double():
         yield
 
 
+def advantages_of(chain, known, earned):
+    """Advantages of every action, from the logarithms of h and the reward of every step."""
+    here = jnp.asarray(chain.policy)[chain.states]
+    plain = jnp.broadcast_to(here[:, :, None], known.shape)
+    ratios = hindsight.log_ratios(jnp.asarray(known), plain)
+    actions = jnp.asarray(chain.actions)
+    return hindsight.all_action_advantages(ratios, here, actions, jnp.asarray(earned))
+
+
 @pytest.mark.usefixtures("_double")
-def test_the_gradient_by_states_is_exact():
+@pytest.mark.parametrize("outcome", ["states", "rewards"])
+def test_the_gradient_by_later_outcomes_is_exact(outcome):
     chain = Chain()
     exact = jax.grad(chain.expected)(jnp.asarray(chain.policy))
-    actions = jnp.asarray(chain.actions)
-    here = jnp.asarray(chain.policy)[chain.states]
-    ratios = hindsight.log_ratios(
-        jnp.asarray(chain.of_states()), jnp.broadcast_to(here[:, :, None], (*here.shape[:2], 3, 2))
-    )
-    advantages = hindsight.all_action_advantages(ratios, here, actions, jnp.asarray(chain.earned))
+    known = chain.of_states() if outcome == "states" else chain.of_rewards()
+    advantages = advantages_of(chain, known, chain.earned)
 
     def losses(policy):
         real = jnp.ones((1, STEPS), bool)
@@ -167,6 +184,30 @@ def test_the_gradient_by_states_is_exact():
 
     np.testing.assert_allclose(gradient_of(chain, losses), exact, atol=1e-9)
     assert np.abs(exact).max() > 0.1
+
+
+@pytest.mark.usefixtures("_double")
+def test_the_order_of_later_independent_rewards_changes_no_earlier_credit():
+    """Coins are added to the rewards, each of a chance and a worth of its own.
+
+    In one episode their order matters; in expectation neither it nor the coins do.
+    """
+    chain = Chain()
+    known, chances = chain.of_states(), chain.chances
+    worth, odds = np.array([0.0, 2.0, -5.0]), np.array([0.5, 0.2, 0.7])
+    alone = np.einsum("b,ba->a", chances, advantages_of(chain, known, chain.earned)[:, 0])
+    for order in ([0, 1, 2], [0, 2, 1]):
+        expected = np.zeros(ACTIONS)
+        every = []
+        for heads in itertools.product((0, 1), repeat=STEPS - 1):
+            flips = np.array([0, *heads])[order]
+            chance = np.where(flips, odds[order], 1 - odds[order])[1:].prod()
+            coins = (flips * worth[order])[None]
+            found = advantages_of(chain, known, chain.earned + coins)[:, 0]
+            every.append(found)
+            expected += chance * np.einsum("b,ba->a", chances, found)
+        np.testing.assert_allclose(expected, alone, atol=1e-9)
+        assert np.std(every, axis=0).max() > 0.1
 
 
 @pytest.mark.usefixtures("_double")

@@ -1,5 +1,6 @@
 """Actor and critic of PPO, and the action distributions that the actor parameterizes."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import flax.linen as nn
@@ -41,7 +42,7 @@ class Outputs(NamedTuple):
 
 
 class ActorCritic(nn.Module):
-    """Two separate tanh networks over normalized observations.
+    """Two separate networks over normalized observations.
 
     Attributes:
         action_size: Number of actions, or size of the action vector.
@@ -49,6 +50,7 @@ class ActorCritic(nn.Module):
         width: Number of units of each hidden layer.
         num_layers: Number of hidden layers of each network.
         initial_log_scale: Logarithm of the first standard deviation, for continuous actions only.
+        activation: Activation function of the hidden layers.
     """
 
     action_size: int
@@ -56,6 +58,7 @@ class ActorCritic(nn.Module):
     width: int = 64
     num_layers: int = 2
     initial_log_scale: float = 0.0
+    activation: Callable[[Array], Array] = nn.tanh
 
     @nn.compact
     def __call__(self, observations: Float[Array, "*batch O"], normalizer: Normalizer) -> Outputs:
@@ -84,9 +87,8 @@ class ActorCritic(nn.Module):
         self, x: Float[Array, "*batch O"], size: int, gain: float
     ) -> Float[Array, "*batch size"]:
         for _ in range(self.num_layers):
-            x = nn.tanh(
-                nn.Dense(self.width, kernel_init=nn.initializers.orthogonal(HIDDEN_GAIN))(x)
-            )
+            hidden = nn.Dense(self.width, kernel_init=nn.initializers.orthogonal(HIDDEN_GAIN))
+            x = self.activation(hidden(x))
         return nn.Dense(size, kernel_init=nn.initializers.orthogonal(gain))(x)
 
 

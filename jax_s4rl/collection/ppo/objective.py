@@ -50,6 +50,7 @@ class Played(NamedTuple):
         values: Values under the parameters that played.
         advantages: Estimated advantages.
         targets: Targets of the critic.
+        counts: Whether the action of a step is made likelier or less likely; None if all are.
     """
 
     actions: Shaped[Array, "..."]
@@ -57,6 +58,7 @@ class Played(NamedTuple):
     values: Float[Array, "*steps"]
     advantages: Float[Array, "*steps"]
     targets: Float[Array, "*steps"]
+    counts: Bool[Array, "*steps"] | None = None
 
 
 Metrics = dict[str, Float[Array, ""]]
@@ -133,6 +135,9 @@ def loss(
     advantage = (played.advantages - jnp.mean(played.advantages)) / (
         jnp.std(played.advantages) + weights.min_spread
     )
+    if played.counts is not None:
+        # Behind the standardization, which would give left out actions the size of the mean.
+        advantage = jnp.where(played.counts, advantage, jnp.zeros_like(advantage))
     clipped = jnp.clip(ratio, 1 - weights.clip_range, 1 + weights.clip_range)
     policy_loss = -jnp.mean(jnp.minimum(ratio * advantage, clipped * advantage))
     errors = (outputs.value - played.targets) ** 2

@@ -12,7 +12,9 @@ from jax_s4rl.collection import catalog as recipes
 from tests.experiments.report import made_up
 
 # Agents that learn online have neither recorded data nor attention beside them.
-ONLINE = {task.name for task in (*online.TASKS, credit.LINEAR, credit.TRANSPORT_ONLINE)}
+ONLINE = {
+    task.name for task in (*online.TASKS, credit.LINEAR, credit.GATE, credit.TRANSPORT_ONLINE)
+}
 HELD = [
     task for task in catalog.tasks(catalog.read()) if task.rows.scored and task.name not in ONLINE
 ]
