@@ -222,7 +222,7 @@ def _attribute(
 ) -> Callable[..., jax.Array]:
     @jax.jit
     def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
-        return attribution.attribute(config, params, window._asdict(), steps, method=method, of=of)
+        return attribution.attribute(config, params, window.inputs(), steps, method=method, of=of)
 
     return run
 
@@ -231,7 +231,7 @@ def _attribute(
 def _attend(config: configs.DecisionTransformerConfig) -> Callable[..., jax.Array]:
     @jax.jit
     def run(params: Any, window: windows.Windows, steps: jax.Array) -> jax.Array:
-        maps = attribution.attention_maps(config, params, window._asdict())
+        maps = attribution.attention_maps(config, params, window.inputs())
         # Episodes come first, so that the parts can be concatenated.
         return jnp.swapaxes(attribution.attention_to_steps(config, maps, steps), 0, 1)
 
@@ -244,7 +244,7 @@ def _attend_between_steps(
 ) -> Callable[..., jax.Array]:
     @jax.jit
     def run(params: Any, window: windows.Windows, _: Any) -> jax.Array:
-        maps = attribution.attention_maps(config, params, window._asdict())
+        maps = attribution.attention_maps(config, params, window.inputs())
         return attribution.attention_between_steps(config, maps)[layer]
 
     return run

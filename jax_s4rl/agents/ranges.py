@@ -174,7 +174,7 @@ def _check_mixer(mixer: "mixers.MixerConfig") -> None:
 
 
 def _check_optimization(config: "optimizer.OptimizerConfig") -> None:
-    for name in ("learning_rate", "state_space_learning_rate", "clip"):
+    for name in ("learning_rate", "state_space_learning_rate", "clip", "epsilon"):
         _check_positive(name, getattr(config, name))
     _check_not_negative("weight_decay", config.weight_decay)
     _check_not_negative("warmup_limit", config.warmup_limit)

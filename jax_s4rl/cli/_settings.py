@@ -139,6 +139,8 @@ class Optimization:
     """Decay rates of Adam's first and second moments."""
     warmup_limit: float = 0.1
     """Longest warm-up as a share of the run, 0 or more; above 1, a run can end while rates rise."""
+    epsilon: float = 1e-8
+    """Term in Adam's denominator, above 0; a larger one makes small gradients count less."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -68,6 +68,10 @@ class Windows(NamedTuple):
     resets: Bool[Array, "B K"] | None = None
     loss_weights: Float[Array, "B K"] | None = None
 
+    def inputs(self) -> dict[str, Array | None]:
+        """Returns what a model maps, by the names of its arguments."""
+        return {name: values for name, values in self._asdict().items() if name != "loss_weights"}
+
 
 def make_store(
     record: trajectories.Trajectories,

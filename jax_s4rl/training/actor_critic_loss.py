@@ -44,7 +44,7 @@ def clip_gradient(values: Float[Array, "*shape"], limit: float) -> Float[Array, 
         The values.
 
     Example:
-        >>> jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(1.0).item()
+        >>> jax.grad(lambda x: 30 * clip_gradient(x, 10.0))(jnp.ones(())).item()
         10.0
     """
     clipped: Any = _clip(values, limit)

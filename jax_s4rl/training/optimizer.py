@@ -30,7 +30,7 @@ class OptimizerConfig:
     final_fraction: float = 0.1
     """Learning rate at the end of the cosine, as a share of the peak."""
     clip: float = 1.0
-    """Largest global norm of a gradient, above 0; infinity for no limit."""
+    """Largest global norm of a gradient, above 0."""
     betas: tuple[float, float] = (0.9, 0.98)
     """Decay rates of Adam's first and second moments."""
     warmup_limit: float = dataclasses.field(default=0.1, metadata={"added_in": "0.3"})

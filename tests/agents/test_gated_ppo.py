@@ -49,6 +49,7 @@ def test_outcomes_are_later_rewards_of_the_same_episode(played):
         assert found[row, step, number, -1] == goes_on
 
 
+@pytest.mark.slow
 def test_actions_that_did_not_matter_change_no_policy(played):
     config, params, rows = played
     rows, rules = jax.tree.map(jnp.asarray, rows), SETTINGS.rules

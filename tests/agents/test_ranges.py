@@ -28,6 +28,7 @@ SETTINGS = {
     "optimization.warmup_limit": (NAN, INF, -0.1),
     "optimization.final_fraction": (NAN, INF, -0.1, 1.5),
     "optimization.clip": (NAN, INF, 0.0),
+    "optimization.epsilon": (NAN, INF, 0.0),
     "optimization.betas": ((0.9, 1.0), (NAN, 0.9), (-0.1, 0.9)),
     "model.context_length": COUNTS,
     "model.width": COUNTS,

@@ -79,7 +79,8 @@ def packed_by_hand(record, episodes, context_length):
 @pytest.mark.parametrize("context_length", [9, 16, 40])
 def test_packed_rows_are_whole_episodes_end_to_end(context_length):
     record = records.make_record(LENGTHS)
-    store = windows.make_store(record)
+    weights = np.arange(1, record.num_steps + 1, dtype=np.float32)
+    store = windows.make_store(record, loss_weights=weights)
     drawn = [[3, 1, 0], [1, 1, 3], [0, 2, 1]]
     packed = windows.gather_packed(store, jnp.array(drawn), context_length)
     for row, episodes in enumerate(drawn):

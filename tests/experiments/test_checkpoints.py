@@ -30,7 +30,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(
         decision_transformer,
         "prepare",
-        lambda settings, task, num_seeds=1, _=None: runs.make_program(num_seeds),
+        lambda settings, task, num_seeds=1, *_: runs.make_program(num_seeds),
     )
 
 

@@ -41,7 +41,7 @@ def test_bits_are_drawn_evenly_and_a_policy_can_be_trained_on_it():
     bits = jax.vmap(chain.reset)(jax.random.split(jax.random.key(0), 1_000)).bit
     assert 0.4 < float(bits.mean()) < 0.6
     settings = hindsight_policy.Settings(credit="none", num_updates=2, width=4)
-    assert hindsight_policy.train(chain, settings, 0).returns.shape == (2, 8)
+    assert hindsight_policy.train(chain, settings, 0).log.returns.shape == (2, 8)
 
 
 # Weights of which the first ones answer by the bit: rightly, wrongly. Of the twin, always alike.
