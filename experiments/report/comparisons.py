@@ -135,10 +135,14 @@ def _data(task: Task, setting: Setting) -> set[str]:
 
 
 def _is_known(task: Task, setting: Setting) -> bool:
-    """Returns whether S4 and attention have enough runs for an outcome."""
-    s4, attention = (scores.of_setting(task, setting, name) for name in ("s4", scores.ATTENTION))
-    difference = scores.compare(task, s4, attention, task.kind_of(s4))
-    return difference is not None and difference.outcome != scores.FEW
+    """Returns whether S4 or S4D, and attention, have enough runs for an outcome."""
+    attention = scores.of_setting(task, setting, scores.ATTENTION)
+    for method in S4_MIXERS:
+        own = scores.of_setting(task, setting, method)
+        difference = scores.compare(task, own, attention, task.kind_of(own))
+        if difference is not None and difference.outcome != scores.FEW:
+            return True
+    return False
 
 
 def judge_all(tasks: Sequence[Task]) -> list[Judged]:
