@@ -8,16 +8,16 @@ from continuous observations in four datasets: uniformly random; of mixed streng
 policy; all episodes of a training of PPO. None has an embedding of the step of the episode;
 attention with the published table of time steps is a further row. Baselines: behavior cloning of
 all episodes (BC) and of the best tenth (%BC), conservative Q-learning, random play, the best
-recorded episode, the optimum. The score is the return for one target that is fixed in advance (see
-`target_returns`); a sweep of other targets marks those without support in the data. The part
-`causes` changes one setting at a time of S5 and attention, where each is behind (see `tuning`).
-Rows go to `experiments/results/cartpole.jsonl`.
+recorded episode, lookup (repeating a recorded episode), the optimum. The score is the return for
+one target that is fixed in advance (see `target_returns`); a sweep of other targets marks those
+without support in the data. The part `causes` changes one setting at a time of S5 and attention,
+where each is behind (see `tuning`). Rows go to `experiments/results/cartpole.jsonl`.
 """
 
 import functools
 from typing import Any
 
-from experiments import protocol, reference_rows, runner, target_returns, tuning
+from experiments import lookup, protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
 from jax_s4rl.modules import tokens
@@ -125,9 +125,10 @@ def metrics(
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play, the optimum, and the best recorded episode of every dataset."""
+    """Returns random play, optimum, best recorded episode and lookup of every dataset."""
     names = ("mixed",) if options.quick else DATASETS
-    return reference_rows.bounds(*(f"cartpole/{name}" for name in names))
+    datasets = [f"cartpole/{name}" for name in names]
+    return [*reference_rows.bounds(*datasets), *lookup.references(options, *datasets)]
 
 
 EXPERIMENT = runner.Experiment(

@@ -221,7 +221,7 @@ def references(options: runner.Options) -> list[reference_rows.Reference]:
         pair = SETTINGS[name].pair
         known = [
             *reference_rows.bounds(*pair),
-            *(lookup.reference(dataset, JUDGED * options.episodes) for dataset in pair),
+            *lookup.references(options, *pair),
         ]
         for method, dataset, bound in known:
             both = {f"return_{kind}": bound["return"] for kind in SETTINGS[name].kinds}

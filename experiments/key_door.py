@@ -9,13 +9,13 @@ everything: all episodes of its training (`ppo-replay`), of its end (`ppo-expert
 episode to nine random ones (`mixed`). Decision transformers around every mixer read whole episodes,
 in batches balanced over returns (in the part `uniform`, episodes as they come). Baselines: behavior
 cloning of all episodes (BC) and of the best tenth (%BC), conservative Q-learning (which sees one
-position), random play, the best recorded episode, the optimum. The score is the return for one
-target that is fixed in advance (see `target_returns`), with the rates of key and door. The world is
-the same in every episode, so a model can copy a recorded one; the share of copies is a metric. A
-sweep of other targets also gives the key lift: how much more often the key is taken for a high
-target. The paper's models saw 32 steps, as do those of the part `short`. The part `causes` changes
-one setting at a time of attention, S4 and S4D, where each is behind (see `tuning`). Rows go to
-`experiments/results/key_door.jsonl`.
+position), random play, the best recorded episode, lookup (repeating a recorded episode), the
+optimum. The score is the return for one target that is fixed in advance (see `target_returns`),
+with the rates of key and door. The world is the same in every episode, so a model can copy a
+recorded one; the share of copies is a metric. A sweep of other targets also gives the key lift: how
+much more often the key is taken for a high target. The paper's models saw 32 steps, as do those of
+the part `short`. The part `causes` changes one setting at a time of attention, S4 and S4D, where
+each is behind (see `tuning`). Rows go to `experiments/results/key_door.jsonl`.
 """
 
 import functools
@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import protocol, reference_rows, runner, target_returns, tuning
+from experiments import lookup, protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.collection import recording
 from jax_s4rl.data import trajectories
@@ -232,9 +232,10 @@ def _select(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play, the optimum, and the best recorded episode of every dataset."""
+    """Returns random play, optimum, best recorded episode and lookup of every dataset."""
     names = (TUNED_ON,) if options.quick else (*RANDOM, *FROM_PPO)
-    return reference_rows.bounds(*(f"key_door/{name}" for name in names))
+    datasets = [f"key_door/{name}" for name in names]
+    return [*reference_rows.bounds(*datasets), *lookup.references(options, *datasets)]
 
 
 EXPERIMENT = runner.Experiment(

@@ -11,20 +11,27 @@ import contextlib
 import numpy as np
 from jaxtyping import Float
 
-from experiments import reference_rows, target_returns
+from experiments import reference_rows, run_options, target_returns
 from jax_s4rl.agents import tasks
 from jax_s4rl.data import player
 
 
-def reference(dataset: str, episodes: int) -> reference_rows.Reference:
-    """Returns the mean return of lookup on a dataset, as a row without training.
+def references(options: run_options.Options, *datasets: str) -> list[reference_rows.Reference]:
+    """Returns the mean return of lookup on each dataset, as rows without training.
 
     Args:
-        dataset: Name of the dataset.
-        episodes: Number of episodes.
+        options: Options of the run, with the number of a model's episodes; lookup, which costs
+            little, plays four times as many.
+        *datasets: Names of datasets in the catalog.
     """
-    earned = returns(tasks.load(dataset), episodes, target_returns.environment_seed(0))
-    return reference_rows.Reference("lookup", dataset, {"return": float(earned.mean())})
+    found = []
+    for dataset in datasets:
+        earned = returns(
+            tasks.load(dataset), 4 * options.episodes, target_returns.environment_seed(0)
+        )
+        mean = {"return": float(earned.mean())}
+        found.append(reference_rows.Reference("lookup", dataset, mean))
+    return found
 
 
 def returns(task: tasks.Task, episodes: int, seed: int) -> Float[np.ndarray, " episodes"]:

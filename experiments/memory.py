@@ -24,7 +24,15 @@ memory_len; on CartPole they are those of `experiments/cartpole.py`. Rows go to
 import dataclasses
 from typing import Any
 
-from experiments import cartpole, protocol, reference_rows, runner, target_returns, tuning
+from experiments import (
+    cartpole,
+    lookup,
+    protocol,
+    reference_rows,
+    runner,
+    target_returns,
+    tuning,
+)
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.models import policy
 
@@ -217,10 +225,11 @@ def of_return(dataset: str, mean_return: float, kind: str) -> dict[str, float]:
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play, the optimum and the best recorded return."""
+    """Returns random play, the optimum, the best recorded return and lookup on CartPole."""
     found = []
     datasets = (*map(memory_len, lengths(options)), CARTPOLE)
-    for method, dataset, bound in reference_rows.bounds(*datasets):
+    known = [*reference_rows.bounds(*datasets), *lookup.references(options, CARTPOLE)]
+    for method, dataset, bound in known:
         metrics: dict[str, Any] = {}
         for kind in target_returns.KINDS:
             metrics |= of_return(dataset, bound["return"], kind)

@@ -7,16 +7,16 @@ Decision transformers around every mixer, and around none (`mlp`, which sees one
 one action for each step and are trained with the squared error (L2), so no action is sampled. They
 learn from a medium policy, from all episodes of a training of PPO, and from its end (`expert`).
 Baselines: behavior cloning of all episodes (BC) and of the best tenth (%BC), random play, the best
-recorded episode, the optimum. Returns depend on the start of the pendulum, so the best recorded one
-is luck: the target of the score is the mean return of the optimum, or the best recorded return if
-that is less (see `target_returns`). A sweep of other targets marks those without support in the
-data. Rows go to `experiments/results/pendulum.jsonl`.
+recorded episode, lookup (repeating a recorded episode), the optimum. Returns depend on the start of
+the pendulum, so the best recorded one is luck: the target of the score is the mean return of the
+optimum, or the best recorded return if that is less (see `target_returns`). A sweep of other
+targets marks those without support in the data. Rows go to `experiments/results/pendulum.jsonl`.
 """
 
 import functools
 from typing import Any
 
-from experiments import protocol, reference_rows, runner, target_returns, tuning
+from experiments import lookup, protocol, reference_rows, runner, target_returns, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.evaluation import return_sweep
 
@@ -96,9 +96,10 @@ def metrics(
 
 
 def references(options: runner.Options) -> list[reference_rows.Reference]:
-    """Returns random play, the optimum, and the best recorded episode of every dataset."""
+    """Returns random play, optimum, best recorded episode and lookup of every dataset."""
     names = EXPERIMENT.quick if options.quick else DATASETS
-    return reference_rows.bounds(*(f"pendulum/{name}" for name in names))
+    datasets = [f"pendulum/{name}" for name in names]
+    return [*reference_rows.bounds(*datasets), *lookup.references(options, *datasets)]
 
 
 EXPERIMENT = runner.Experiment(

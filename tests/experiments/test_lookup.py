@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import lookup
+from experiments import lookup, run_options
 from jax_s4rl.agents import tasks
 from tests.experiments import small_data
 
@@ -28,5 +28,5 @@ def test_failures_are_repeated_where_nothing_better_was_recorded(maze):
 
 def test_the_reference_has_the_mean_return(maze, monkeypatch):
     monkeypatch.setattr(tasks, "load", lambda dataset: maze)
-    found = lookup.reference("some/data", 4)
+    (found,) = lookup.references(run_options.Options(episodes=2), "some/data")
     assert (found.method, found.dataset, found.metrics) == ("lookup", "some/data", {"return": 1.0})
