@@ -9,7 +9,10 @@ from jax_s4rl.evaluation import result_rows
 @pytest.mark.slow
 def test_a_small_run_writes_a_line_for_each_model(tmp_path):
     out = tmp_path / "training.jsonl"
-    training.main(training.Config(mixers=("mlp",), contexts=(32,), repeats=2, out=out))
+    config = training.Config(
+        mixers=("mlp",), contexts=(32,), repeats=2, updates_per_dispatch=1, out=out
+    )
+    training.main(config)
     rows = list(result_rows.read_rows(out))
     assert [(row["method"], row["tokens"]) for row in rows] == [
         ("mlp", "interleaved"),

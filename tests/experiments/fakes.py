@@ -5,7 +5,7 @@ import types
 
 import numpy as np
 
-from experiments import runner, target_returns
+from experiments import run_options, runner, target_returns
 from jax_s4rl.agents import cql, decision_transformer
 from jax_s4rl.evaluation import result_rows, rollout
 from jax_s4rl.models import configs
@@ -42,8 +42,9 @@ def narrow(trial):
     return dataclasses.replace(trial, settings=dataclasses.replace(settings, network=small))
 
 
-def look_twice(experiment, folder, monkeypatch):
-    """The rows of a quick look of small networks; a second look adds none."""
+def look_twice(experiment, folder, monkeypatch, mixers=("s4d",)):
+    """The rows of a quick look of small networks, around one mixer; a second look adds none."""
+    monkeypatch.setattr(run_options, "QUICK_MIXERS", mixers)
     shorten = runner.Trial.shorten
     monkeypatch.setattr(runner.Trial, "shorten", lambda trial: narrow(shorten(trial)))
     monkeypatch.chdir(folder)

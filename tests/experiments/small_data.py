@@ -11,11 +11,24 @@ from jax_s4rl.envs import reference_scores
 @functools.cache
 def load(dataset, seed=0, num_episodes=8):
     """The task of a dataset that needs no training, with few episodes."""
+    (part,) = catalog.all_recipes()[dataset].parts
+    return _record(dataset, dataclasses.replace(part, num_episodes=num_episodes), seed)
+
+
+@functools.cache
+def random_play(dataset, seed=0):
+    """The task of a dataset whose behavior would have to be trained, with random play in it."""
+    return _record(dataset, sources.Uniform(num_episodes=8), seed)
+
+
+def _record(dataset, part, seed):
     recipe = catalog.all_recipes()[dataset]
-    (part,) = recipe.parts
     context = sources.RecordingContext(recipe.env_id, recipe.env_kwargs, seed, 0, None)
-    record = dataclasses.replace(part, num_episodes=num_episodes).record(context)
     scores = reference_scores.scores(recipe.env_id, **recipe.env_kwargs)
     return tasks.describe(
-        record, dataset, recipe.env_id, dict(recipe.env_kwargs), scores=scores._asdict()
+        part.record(context),
+        dataset,
+        recipe.env_id,
+        dict(recipe.env_kwargs),
+        scores=scores._asdict(),
     )

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import founding_metrics, founding_report, protocol, run_options, runner
+from experiments import founding_metrics, founding_report, protocol, runner
 from jax_s4rl.agents import decision_transformer, tasks
 from jax_s4rl.collection import behaviors, catalog
 from jax_s4rl.models import presets
@@ -207,7 +207,6 @@ def test_both_models_train_and_act_as_they_did(monkeypatch, env_id, plan):
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch, task):
     monkeypatch.setattr(tasks, "load", lambda dataset, seed=0: task)
-    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     rows = fakes.look_twice(founding_report.EXPERIMENT, tmp_path, monkeypatch)
     assert [row["method"] for row in rows[:2]] == ["random", "optimal"]
     assert [row["method"] for row in rows[2:]] == ["attention", "s4", "mlp"]

@@ -6,7 +6,7 @@ import functools
 import numpy as np
 import pytest
 
-from experiments import future_latents, key_to_door, protocol, run_options, runner
+from experiments import future_latents, key_to_door, protocol, runner
 from jax_s4rl.agents import decision_transformer, latent_information, tasks
 from jax_s4rl.agents import latent_cloning as agent
 from jax_s4rl.models import configs, latent_policy
@@ -90,7 +90,6 @@ def test_references_are_exact(loaded):
 
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
-    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     monkeypatch.setattr(future_latents, "MEASURED_ROWS", 1)
     rows = fakes.look_twice(future_latents.EXPERIMENT, tmp_path, monkeypatch)
     assert [row["method"] for row in rows] == ["random", "optimal", "s4d", "s4d"]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments import hidden_state, lookup, run_options, runner, tuning
+from experiments import hidden_state, lookup, runner, tuning
 from jax_s4rl.agents import tasks
 from jax_s4rl.collection import catalog
 from tests.agents import runs
@@ -111,7 +111,6 @@ def test_returns_are_measured_for_every_kind_of_action(loaded, monkeypatch, name
 
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     monkeypatch.setattr(
         tasks, "load", lambda dataset, seed=0: small_data.load(dataset, num_episodes=300)
     )

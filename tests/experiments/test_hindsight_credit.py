@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments import hindsight_credit as experiment
-from experiments import run_options, runner
+from experiments import runner
 from experiments.report import credit
 from jax_s4rl.agents import decision_transformer, hindsight_credit, tasks
 from jax_s4rl.evaluation import umbrella
@@ -139,7 +139,6 @@ def test_data_that_tell_nothing_are_refused_before_the_training(loaded):
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "load", small_data.load)
-    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     monkeypatch.setattr(experiment, "JUDGED", 1)
     rows = fakes.look_twice(experiment.EXPERIMENT, tmp_path, monkeypatch)
     assert [row["method"] for row in rows] == ["exact", "no credit", "s4d"]

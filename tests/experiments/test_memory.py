@@ -188,7 +188,8 @@ def test_cartpole_has_returns_and_no_answers(loaded, acting, pole):
 
 def test_reference_lines_have_the_metrics_of_models(loaded):
     lines = memory.references(runner.Options())
-    assert len(lines) == 3 * (len(memory.SETTINGS) + 1)
+    # Lookup is known on CartPole alone.
+    assert len(lines) == 3 * (len(memory.SETTINGS) + 1) + 1
     assert (
         lines[0].metrics | {"correct_greedy": 0.5, "solved_greedy": 0, "length": LENGTH}
         == lines[0].metrics
@@ -213,8 +214,8 @@ def test_clones_have_no_returns_and_the_best_tenth_is_kept_for_one_of_them(loade
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "SHORT", 4)
-    rows = fakes.look_twice(memory.EXPERIMENT, tmp_path, monkeypatch)
-    references = 2 * ["random", "optimal", "best_in_data"]
+    rows = fakes.look_twice(memory.EXPERIMENT, tmp_path, monkeypatch, ("attention", "s4d"))
+    references = [*(2 * ["random", "optimal", "best_in_data"]), "lookup"]
     assert [row["method"] for row in rows] == [*references, "attention", "s4d"]
     assert "correct_carried_sampled" in rows[-1]["metrics"]
     assert "correct_carried_sampled" not in rows[-2]["metrics"]

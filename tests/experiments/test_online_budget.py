@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments import cartpole, online_budget, run_options, runner, tuning
+from experiments import cartpole, online_budget, runner, tuning
 from jax_s4rl.agents import tasks
 from tests.agents import runs
 from tests.experiments import fakes, small_data
@@ -60,7 +60,6 @@ def test_references_are_those_of_the_parts(loaded):
 
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     monkeypatch.setattr(tasks, "load", small_data.load)
     rows = fakes.look_twice(online_budget.EXPERIMENT, tmp_path, monkeypatch)
     methods = ["random", "optimal", "best_in_data", "s4d", "s4d"]

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from experiments import headline_tasks, paper_size, run_options, runner, step_ranges, tuning
+from experiments import headline_tasks, paper_size, runner, step_ranges, tuning
 from jax_s4rl.agents import cql, tasks
 from jax_s4rl.evaluation import result_rows
 from tests.agents import runs
@@ -165,7 +165,6 @@ def test_references_are_those_of_the_parts(loaded):
 
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_options, "QUICK_MIXERS", ("s4d",))
     rows = fakes.look_twice(paper_size.EXPERIMENT, tmp_path, monkeypatch)
     assert [row["method"] for row in rows] == [
         "random",

@@ -209,7 +209,7 @@ def test_lines_without_training_agree_with_each_other(loaded, task):
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     rows = fakes.look_twice(random_walk.EXPERIMENT, tmp_path, monkeypatch)
-    methods = ["random", "blind", "lookup", "optimal", "attention", "s4d", "attention"]
+    methods = ["random", "blind", "lookup", "optimal", "s4d", "attention"]
     assert [row["method"] for row in rows] == methods
     shares = [
         row["metrics"][f"optimal_share_{kind}"] for row in rows for kind in target_returns.KINDS

@@ -108,7 +108,7 @@ def test_references_have_the_scores_of_models(loaded, monkeypatch):
 @pytest.mark.slow
 def test_a_quick_look_ends_and_is_not_done_twice(loaded, tmp_path, monkeypatch):
     rows = fakes.look_twice(trajectory_transformer.EXPERIMENT, tmp_path, monkeypatch)
-    methods = ["random", "blind", "lookup", "optimal", "attention", "s4d"]
+    methods = ["random", "blind", "lookup", "optimal", "s4d"]
     assert [row["method"] for row in rows] == methods
     assert all(0 <= row["metrics"]["score_greedy"] <= 1 for row in rows)
     for row in rows[4:]:

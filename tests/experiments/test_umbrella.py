@@ -182,7 +182,7 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     monkeypatch.setattr(tasks, "load", load)
     rows = fakes.look_twice(umbrella.EXPERIMENT, tmp_path, monkeypatch)
     references = ["random", "closed_form", "optimal"]
-    assert [row["method"] for row in rows] == references + 2 * ["attention", "s4d"]
+    assert [row["method"] for row in rows] == references + 2 * ["s4d"]
     assert all(0 <= row["metrics"]["first_action_sampled"] <= 1 for row in rows)
 
 
