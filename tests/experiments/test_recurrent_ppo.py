@@ -68,3 +68,14 @@ def test_a_quick_look_ends_and_is_not_done_twice(tmp_path, monkeypatch):
     assert metrics["steps"] == 4096
     assert 0 <= metrics["score_sampled"] <= 1
     assert np.isfinite(metrics["return_curve"]).all()
+
+
+def test_what_is_soon_known_has_fewer_steps():
+    steps = {
+        (run.env, run.method): run.settings.total_steps
+        for run in experiment.planned(online.Options(seeds=1))
+    }
+    for name in ("memory_chain/100", "repeat_first/1"):
+        assert steps[name, "s5"] == steps[name, "lstm"] > steps[name, "mlp"]
+    assert steps["repeat_first/1/shown", "s5"] == steps["repeat_first/1", "mlp"]
+    assert steps["meta_cartpole/8", "mlp"] == steps["meta_cartpole/8", "s5"]
