@@ -300,6 +300,8 @@ def _deciding_point(task: Task) -> str:
         f"{comparisons.method_name(name)} with {comparisons.say(task, values[name])}"
         for name in ends
     )
+    if len(values) == 1:
+        return f"At {point.title} one method was run: {best}."
     return f"At {point.title} the best is {best}, the last {worst}."
 
 

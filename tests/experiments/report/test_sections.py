@@ -85,6 +85,9 @@ def test_a_task_that_counts_for_no_claim_names_its_ends():
     result = sections.result(measure(task), task)
     # A score without a unit has none in the sentence either.
     assert result == "At c the best is LSTM with 30.0, the last S4D with 20.0."
+    held = made_up.scored(TASK, lstm=30.0)
+    alone = made_up.task(is_judged=False).holding([*held.rows.references, *held.rows.scored])
+    assert sections.result(measure(alone), alone) == "At c one method was run: LSTM with 30.0."
 
 
 def test_the_result_is_told_where_the_first_bar_is():
