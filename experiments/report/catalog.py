@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments import twins
 from experiments.report import doors, founding, load, systems
 from experiments.report.doors import SIZES
 from experiments.report.load import GREEDY, SAMPLED
@@ -200,6 +201,12 @@ HIDDEN_STATE = Task(
         _one("MiniGrid's Memory", "minigrid_memory/mixed", hides=True),
         _one("key in hand hidden", "key_to_door/hidden/*", hides=True),
     ),
+    twins={
+        head: twins.Pair(hidden, shown)
+        for head, (shown, hidden) in zip(
+            ("CartPole", "Pendulum", "MiniGrid's Memory", "key"), load.TWINS.items(), strict=True
+        )
+    },
 )
 LOCOMOTION = Task(
     name="locomotion",

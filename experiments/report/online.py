@@ -164,7 +164,7 @@ TASKS = (
         unit="%",
         prepare=of_family(CHAIN),
         spreads=EPISODES,
-        twin=twins.Pair(f"{CHAIN}/20", f"{CHAIN}/20/{SHOWN}"),
+        twins={"": twins.Pair(f"{CHAIN}/20", f"{CHAIN}/20/{SHOWN}")},
         bars=(
             Bar(
                 "S5 gives 95 % right answers at every length",
@@ -186,7 +186,7 @@ TASKS = (
         label="share of the best return",
         unit="%",
         prepare=of_cards,
-        twin=twins.Pair(f"{CARDS}/1", f"{CARDS}/1/{SHOWN}"),
+        twins={"": twins.Pair(f"{CARDS}/1", f"{CARDS}/1/{SHOWN}")},
         bars=(Bar("S5 has 95 % of the best return", ("52 cards",), (S5,), limits.at_least(0.95)),),
     ),
     _task(
@@ -201,9 +201,11 @@ TASKS = (
         unit="%",
         prepare=of_trials,
         # A gain of the twin says nothing, for there is nothing to learn.
-        twin=twins.Pair(
-            *(trial_of(f"{TRIALS}/{NUM_TRIALS}{end}", NUM_TRIALS) for end in ("", f"/{SHOWN}"))
-        ),
+        twins={
+            "": twins.Pair(
+                *(trial_of(f"{TRIALS}/{NUM_TRIALS}{end}", NUM_TRIALS) for end in ("", f"/{SHOWN}"))
+            )
+        },
         bars=(GAINS,),
     ),
     _task(

@@ -20,6 +20,8 @@ Column = str | Callable[[T], document.Cell]
 ORDER = tuple(methods.METHODS)
 # Lines of scores that need no training, by their names in the rows.
 REFERENCES = {"lookup": "lookup", "random": "random play", "optimal": "optimum"}
+# What hiding costs a method, and what its memory gains where nothing is hidden.
+COST, GAIN = "shown minus hidden", "shown, minus mlp"
 # Hours of one core that experiments were expected to take, written down before they began.
 PLANNED = {
     "carried_state": 1.0,
@@ -166,27 +168,43 @@ def _runs_at(task: Task, point: Point) -> dict[str, list[load.Row]]:
 
 
 def _of_twins(task: Task) -> list[document.Table]:
-    """Shows what hiding costs methods, and what a memory gains where nothing is hidden."""
-    if task.twin is None:
-        return []
-    metric = task.key(task.judged_by)
-    found = [
-        {method: values for (method, variant), values in own.items() if not variant}
-        for own in (
-            twins.observability_gaps(task.rows.scored, task.twin, metric),
-            twins.memory_biases(task.rows.scored, task.twin, metric),
-        )
+    """Shows what hiding costs methods, and what a memory gains where nothing is hidden.
+
+    One twin has a column of either with the least and the most of the runs, each of several a
+    column of the means of both.
+    """
+    columns: dict[str, dict[str, str]] = {}
+    for title, pair in task.twins.items():
+        gaps, biases = _costs(task, pair)
+        if len(task.twins) == 1:
+            for head, own in ((COST, gaps), (GAIN, biases)):
+                columns[head] = {name: document.spread(own[name], task.unit) for name in own}
+        elif gaps:
+            columns[title] = {
+                name: " / ".join(
+                    document.number(statistics.mean(own[name]) if name in own else None, task.unit)
+                    for own in (gaps, biases)
+                )
+                for name in gaps
+            }
+    names = sorted({name for own in columns.values() for name in own}, key=place)
+    lines = [[_title(name), *(own.get(name, "-") for own in columns.values())] for name in names]
+    head = "method" if len(task.twins) == 1 else f"{COST} / {GAIN}"
+    return [document.Table([head, *columns], lines)] if lines else []
+
+
+def _costs(task: Task, pair: twins.Pair) -> list[dict[str, list[float]]]:
+    """Returns the observability gaps and the memory biases of each method."""
+    rows = [row for row in task.rows.scored if row["dataset"] in pair]
+    metric = task.key(task.kind_of({"": rows}))
+    return [
+        {
+            method: values
+            for (method, variant), values in cost(rows, pair, metric).items()
+            if not variant
+        }
+        for cost in (twins.observability_gaps, twins.memory_biases)
     ]
-    names = sorted({name for own in found for name in own}, key=place)
-    lines = [
-        [
-            _title(name),
-            *(document.spread(own[name], task.unit) if name in own else "-" for own in found),
-        ]
-        for name in names
-    ]
-    head = ["method", "shown minus hidden", "shown, minus mlp"]
-    return [document.Table(head, lines)] if lines else []
 
 
 def place(method: str) -> tuple[int, str]:

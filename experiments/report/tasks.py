@@ -6,9 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from experiments import twins
 from experiments.report import load
 from experiments.report.load import GREEDY, SAMPLED
+from experiments.twins import Pair
 
 BOTH = (GREEDY, SAMPLED)
 # Unit of scores that are shares.
@@ -94,7 +94,7 @@ class Task:
         further: Metrics of a second table of its page, by their heads; none for no table.
         spreads: Metrics of a table that shows the least and the most of the runs, by their heads;
             an infinite one was never reached.
-        twin: Data of which a table shows what hiding costs and what a memory gains, if any.
+        twins: By head, data of which a table shows what hiding costs and what a memory gains.
         bars: What it has to reach. The result is told at the last point of the first one, without
             bars at the last point of all.
         rows: Its rows; none before they are read.
@@ -117,7 +117,7 @@ class Task:
     prepare: Callable[[load.Row], list[load.Row]] = lambda row: [row]
     further: Mapping[str, str] = dataclasses.field(default_factory=dict)
     spreads: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    twin: twins.Pair | None = None
+    twins: Mapping[str, Pair] = dataclasses.field(default_factory=dict)
     bars: Sequence[Bar] = ()
     rows: load.Rows = dataclasses.field(default_factory=lambda: load.sort([]))
 

@@ -87,7 +87,7 @@ def test_who_needs_fewer_episodes_is_told_and_never_is_a_number_of_them():
 
 
 def test_a_twin_tells_what_hiding_costs():
-    hidden, shown = CHAINS.twin or ("", "")
+    ((hidden, shown),) = CHAINS.twins.values()
     rows = [
         *made_up.online_runs("recurrent_ppo", hidden, ("s5",), score_sampled=0.5),
         *made_up.online_runs("recurrent_ppo", shown, ("s5",), score_sampled=0.9),

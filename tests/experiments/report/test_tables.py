@@ -1,5 +1,6 @@
 """Tables show every method once."""
 
+from experiments import twins
 from experiments.report import catalog, comparisons, doors, load, tables, verdicts
 from experiments.report.tasks import Question, Side
 from tests.experiments.report import made_up
@@ -150,3 +151,23 @@ def test_what_mends_a_carried_state_stands_by_test_and_change():
         ["CartPole, never cleared", load.WHOLE_EPISODES, same, "-"],
         ["key-to-door, 4,000 steps, %", "as trained", "-", "50.0"],
     ]
+
+
+def test_twins_of_several_settings_have_a_column_each():
+    scored = {
+        ("hidden", "s4d"): 0.25,
+        ("shown", "s4d"): 0.75,
+        ("shown", "mlp"): 0.5,
+        ("hidden too", "s4d"): 1.0,
+        ("shown too", "s4d"): 1.0,
+    }
+    rows = [
+        made_up.row("e", dataset, method, seed, score_sampled=score)
+        for (dataset, method), score in scored.items()
+        for seed in range(2)
+    ]
+    pairs = {"one": twins.Pair("hidden", "shown"), "other": twins.Pair("hidden too", "shown too")}
+    (table,) = tables.beside(made_up.task(score="score", twins=pairs).holding(rows))
+    assert table.head == ["shown minus hidden / shown, minus mlp", "one", "other"]
+    # Nobody ran the model without memory on the other twin, nor on the first task.
+    assert table.rows == [["S4D", "0.50 / 0.25", "0.00 / -"]]
