@@ -38,8 +38,9 @@ def healthy(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.shutil, "which", lambda name: None)
     for variable in (cache_folders.DATA_VARIABLE, cache_folders.COMPILED_VARIABLE):
         monkeypatch.setenv(variable, str(tmp_path / variable))
-    # The doctor shows all variables of JAX, and this one is of the tests.
+    # The doctor shows all variables of JAX, and these are of the tests.
     monkeypatch.delenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS")
+    monkeypatch.delenv("JAX_INCLUDE_FULL_TRACEBACKS_IN_LOCATIONS")
     return packages
 
 
