@@ -124,7 +124,9 @@ def metrics(
     return target_returns.metrics(acted, task, plan)
 
 
-def references(options: runner.Options) -> list[reference_rows.Reference]:
+def references(
+    options: runner.Options,
+) -> list[reference_rows.Reference | reference_rows.Later]:
     """Returns random play, optimum, best recorded episode and lookup of every dataset."""
     names = ("mixed",) if options.quick else DATASETS
     datasets = [f"cartpole/{name}" for name in names]

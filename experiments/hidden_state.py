@@ -31,6 +31,7 @@ On several machines (`--shard`) these parts are run one by one, with a merge aft
 `experiments/results/hidden_state.jsonl`.
 """
 
+import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -213,21 +214,22 @@ def metrics(
     return found | {"score": found[f"return_{kinds[-1]}"]}
 
 
-def references(options: runner.Options) -> list[reference_rows.Reference]:
+def references(
+    options: runner.Options,
+) -> list[reference_rows.Reference | reference_rows.Later]:
     """Returns random play, the optimum, the best recorded episode and lookup, of named parts."""
     named = EXPERIMENT.quick if options.quick else options.parts or tuple(SETTINGS)
     found = []
     for name in dict.fromkeys(map(stages.task_of, named)):
         pair = SETTINGS[name].pair
-        known = [
-            *reference_rows.bounds(*pair),
-            *lookup.references(options, *pair),
-        ]
-        for method, dataset, bound in known:
-            both = {f"return_{kind}": bound["return"] for kind in SETTINGS[name].kinds}
-            both["score"] = bound["return"]
-            found.append(reference_rows.Reference(method, dataset, both))
+        known = [*reference_rows.bounds(*pair), *lookup.references(options, *pair)]
+        found += [each.change(functools.partial(_of_bound, SETTINGS[name].kinds)) for each in known]
     return found
+
+
+def _of_bound(kinds: tuple[str, ...], bound: dict[str, Any]) -> dict[str, Any]:
+    found = {f"return_{kind}": bound["return"] for kind in kinds}
+    return found | {"score": bound["return"]}
 
 
 EXPERIMENT = runner.Experiment(

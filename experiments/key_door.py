@@ -231,7 +231,9 @@ def _select(happened: key_door.Events, episodes: np.ndarray) -> key_door.Events:
     return key_door.Events(*(values[episodes] for values in happened))
 
 
-def references(options: runner.Options) -> list[reference_rows.Reference]:
+def references(
+    options: runner.Options,
+) -> list[reference_rows.Reference | reference_rows.Later]:
     """Returns random play, optimum, best recorded episode and lookup of every dataset."""
     names = (TUNED_ON,) if options.quick else (*RANDOM, *FROM_PPO)
     datasets = [f"key_door/{name}" for name in names]

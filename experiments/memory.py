@@ -22,6 +22,7 @@ memory_len; on CartPole they are those of `experiments/cartpole.py`. Rows go to
 """
 
 import dataclasses
+import functools
 from typing import Any
 
 from experiments import (
@@ -224,19 +225,22 @@ def of_return(dataset: str, mean_return: float, kind: str) -> dict[str, float]:
     return found
 
 
-def references(options: runner.Options) -> list[reference_rows.Reference]:
+def references(
+    options: runner.Options,
+) -> list[reference_rows.Reference | reference_rows.Later]:
     """Returns random play, the optimum, the best recorded return and lookup on CartPole."""
-    found = []
     datasets = (*map(memory_len, lengths(options)), CARTPOLE)
     known = [*reference_rows.bounds(*datasets), *lookup.references(options, CARTPOLE)]
-    for method, dataset, bound in known:
-        metrics: dict[str, Any] = {}
-        for kind in target_returns.KINDS:
-            metrics |= of_return(dataset, bound["return"], kind)
-        if dataset != CARTPOLE:
-            metrics["length"] = tasks.load(dataset).max_steps - 1
-        found.append(reference_rows.Reference(method, dataset, metrics))
-    return found
+    return [each.change(functools.partial(_of_bound, each.dataset)) for each in known]
+
+
+def _of_bound(dataset: str, bound: dict[str, Any]) -> dict[str, Any]:
+    metrics: dict[str, Any] = {}
+    for kind in target_returns.KINDS:
+        metrics |= of_return(dataset, bound["return"], kind)
+    if dataset != CARTPOLE:
+        metrics["length"] = tasks.load(dataset).max_steps - 1
+    return metrics
 
 
 EXPERIMENT = runner.Experiment(

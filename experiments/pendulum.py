@@ -95,7 +95,9 @@ def metrics(
     return target_returns.metrics(acted, task, plan)
 
 
-def references(options: runner.Options) -> list[reference_rows.Reference]:
+def references(
+    options: runner.Options,
+) -> list[reference_rows.Reference | reference_rows.Later]:
     """Returns random play, optimum, best recorded episode and lookup of every dataset."""
     names = EXPERIMENT.quick if options.quick else DATASETS
     datasets = [f"pendulum/{name}" for name in names]

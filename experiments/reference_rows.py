@@ -1,6 +1,6 @@
 """Result rows without training: random play, the optimum, the best recorded episode."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +24,32 @@ class Reference(NamedTuple):
     dataset: str
     metrics: dict[str, Any]
 
+    def compute(self) -> dict[str, Any]:
+        """Returns the metrics."""
+        return self.metrics
+
+    def change(self, function: Callable[[dict[str, Any]], dict[str, Any]]) -> "Reference":
+        """Returns a row whose metrics are a function of these."""
+        return self._replace(metrics=function(self.metrics))
+
+
+class Later(NamedTuple):
+    """A result row without training that takes a while, so that it is made if it is missing.
+
+    Attributes:
+        method: Name of the reference.
+        dataset: Name of the dataset in the catalog.
+        compute: Function that returns its metrics.
+    """
+
+    method: str
+    dataset: str
+    compute: Callable[[], dict[str, Any]]
+
+    def change(self, function: Callable[[dict[str, Any]], dict[str, Any]]) -> "Later":
+        """Returns a row whose metrics will be a function of these."""
+        return self._replace(compute=lambda: function(self.compute()))
+
 
 def bounds(*datasets: str) -> list[Reference]:
     """Returns mean return of random play and of the optimum, and the best recorded return.
@@ -45,7 +71,7 @@ def bounds(*datasets: str) -> list[Reference]:
 
 def write(
     experiment: str,
-    references: Iterable[Reference],
+    references: Iterable[Reference | Later],
     out: Path,
     shard: shards.Shard | None,
     console: rich.console.Console,
@@ -60,9 +86,11 @@ def write(
         console: Console for the progress.
     """
     known = {(row["method"], row["dataset"]) for row in shards.read_rows(out)}
-    for method, dataset, metrics in references:
+    for reference in references:
+        method, dataset, _ = reference
         if (method, dataset) in known:
             continue
+        metrics = reference.compute()
         row = result_rows.make_row(
             experiment=experiment,
             env=tasks.load(dataset).env_id,

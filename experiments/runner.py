@@ -162,7 +162,7 @@ class Experiment:
     """Name of the script, and of the file of its rows."""
     parts: Mapping[str, Callable[[Options], list[Trial]]]
     """By name, a function that returns the trials of a part in their order."""
-    references: Callable[[Options], Sequence[reference_rows.Reference]]
+    references: Callable[[Options], Sequence[reference_rows.Reference | reference_rows.Later]]
     """Function that returns the rows without training."""
     quick: tuple[str, ...]
     """Parts of a quick look."""

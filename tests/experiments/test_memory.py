@@ -187,15 +187,12 @@ def test_cartpole_has_returns_and_no_answers(loaded, acting, pole):
 
 
 def test_reference_lines_have_the_metrics_of_models(loaded):
-    lines = memory.references(runner.Options())
+    lines = [line.compute() for line in memory.references(runner.Options())]
     # Lookup is known on CartPole alone.
     assert len(lines) == 3 * (len(memory.SETTINGS) + 1) + 1
-    assert (
-        lines[0].metrics | {"correct_greedy": 0.5, "solved_greedy": 0, "length": LENGTH}
-        == lines[0].metrics
-    )
-    assert lines[1].metrics["correct_sampled"] == 1
-    assert lines[-1].metrics["return_greedy"] == lines[-1].metrics["return_sampled"] > 0
+    assert lines[0].items() >= {"correct_greedy": 0.5, "solved_greedy": 0, "length": LENGTH}.items()
+    assert lines[1]["correct_sampled"] == 1
+    assert lines[-1]["return_greedy"] == lines[-1]["return_sampled"] > 0
 
 
 def test_clones_have_no_returns_and_the_best_tenth_is_kept_for_one_of_them(loaded):

@@ -37,3 +37,23 @@ def test_a_row_is_written_once(task, tmp_path):
         ("optimal", 1.0),
     ]
     assert {row["env"] for row in rows} == {task.env_id}
+
+
+def test_what_waits_is_computed_once_its_row_is_missing(task, tmp_path):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        return {"return": 2.0}
+
+    waiting = reference_rows.Later("lookup", "some", compute)
+    half = waiting.change(lambda found: {"return": found["return"] / 2})
+    assert not calls
+    out = tmp_path / "rows.jsonl"
+    for _ in range(2):
+        reference_rows.write("tiny", [half], out, None, QUIET)
+    assert [row["metrics"]["return"] for row in result_rows.read_rows(out)] == [1.0]
+    assert len(calls) == 1
+    assert reference_rows.Reference("random", "some", {"return": 2.0}).change(dict).metrics == {
+        "return": 2.0
+    }
