@@ -60,8 +60,8 @@ JUDGED = 4
 JUDGED_SEED = 1_100
 # Found by a few trials of first steps alone, on coins that were drawn for them: a faster decay of
 # the weights hides the first action, and without dropout it is learned by heart; with 0.3 one run
-# of S4D in three learns little. There is no table of time steps, with which attention learned little
-# in two of three runs.
+# of S4D in three learns little. There is no table of time steps, with which attention learned
+# little in two of three runs.
 POINT = tuning.Point(2e-3, 0.1)
 SETTINGS = protocol.rotary_settings(
     width=32,
